@@ -1,0 +1,77 @@
+"""A circuit explorer for image classifiers: why did it say cat?
+
+Everything public is named here; modules are imported when a name is first used, so that `import circuits` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from circuits.attribution import (
+        MODES as MODES,
+        Books as Books,
+        Readout as Readout,
+        ablation as ablation,
+        gradient_times_activation as gradient_times_activation,
+        integrated_gradients as integrated_gradients,
+    )
+    from circuits.circuit import Circuit as Circuit, Node as Node
+    from circuits.errors import CircuitsError as CircuitsError, InputError as InputError, UnknownError as UnknownError
+    from circuits.evidence import heat_map as heat_map
+    from circuits.html import to_html as to_html
+    from circuits.images import Photo as Photo, Preprocessing as Preprocessing, load_photo as load_photo
+    from circuits.layers import Layer as Layer
+    from circuits.loading import available_networks as available_networks, load_network as load_network
+    from circuits.networks import (
+        Network as Network,
+        Prediction as Prediction,
+        predict as predict,
+        prepare as prepare,
+    )
+    from circuits.segments import Segment as Segment
+    from circuits.tracing import (
+        Contributions as Contributions,
+        contributions as contributions,
+        discard as discard,
+        expand as expand,
+        restore as restore,
+        trace as trace,
+    )
+    from circuits.units import Edge as Edge, Unit as Unit
+    from circuits.visualization import (
+        Picture as Picture,
+        PictureStore as PictureStore,
+        pictures as pictures,
+        render as render,
+    )
+
+_HOME = {
+    "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
+    "circuit": ("Circuit", "Node"),
+    "errors": ("CircuitsError", "InputError", "UnknownError"),
+    "evidence": ("heat_map",),
+    "html": ("to_html",),
+    "images": ("Photo", "Preprocessing", "load_photo"),
+    "layers": ("Layer",),
+    "loading": ("available_networks", "load_network"),
+    "networks": ("Network", "Prediction", "predict", "prepare"),
+    "segments": ("Segment",),
+    "tracing": ("Contributions", "contributions", "discard", "expand", "restore", "trace"),
+    "units": ("Edge", "Unit"),
+    "visualization": ("Picture", "PictureStore", "pictures", "render"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*sorted(_MODULE_OF)]  # noqa: PLE0604  # the names are those of the table above
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'circuits' has no attribute {name!r}")
+    found = getattr(import_module(f"circuits.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,267 @@
+"""How much of an upper unit's value each channel of the layer below accounts for. One function a formula.
+
+A value to explain is a weighted sum over the upper layer's activation, f = Σ_c Σ_hw w_c(h,w) · a_c(h,w): a `Readout`.
+A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the difference of two classes w = +1 and -1.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuits.errors import InputError
+from circuits.segments import Segment
+
+Activation = Float[Tensor, "1 c h w"]
+Scores = Float[Tensor, " c"]
+
+_BATCH_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """A scalar that is linear in the upper layer's activation.
+
+    Args:
+        channels: the channels that it reads.
+        weights: one map a channel, (channels, H, W) or anything that spreads to it.
+
+    Example:
+        >>> Readout.of_unit(3).weights.shape
+        torch.Size([1, 1, 1])
+    """
+
+    channels: tuple[int, ...]
+    weights: Float[Tensor, "channels rows columns"]
+
+    @classmethod
+    def of_unit(cls, channel: int) -> "Readout":
+        """Sum of a channel over its positions; a class logit is such a sum over one position."""
+        return cls((channel,), torch.ones(1, 1, 1))
+
+    @classmethod
+    def of_neuron(cls, channel: int, position: tuple[int, int], height: int, width: int) -> "Readout":
+        """Value of a channel at one position of a layer of height × width."""
+        weights = torch.zeros(1, height, width)
+        weights[0, position[0], position[1]] = 1
+        return cls((channel,), weights)
+
+    @classmethod
+    def of_difference(cls, plus: int, minus: int) -> "Readout":
+        """One channel's sum minus another's."""
+        return cls((plus, minus), torch.tensor([1.0, -1.0])[:, None, None])
+
+    def value(self, activation: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The scalar, one an example, from the activation of the whole upper layer."""
+        read = activation.index_select(1, torch.tensor(self.channels))
+        return (read * self.weights.to(read)).sum((1, 2, 3))
+
+    def through(self, segment: Segment, activation: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The scalar, one an example, from the activation of the lower layer; only its channels are computed."""
+        upper = segment(activation, self.channels)
+        return (upper * self.weights.to(upper)).sum((1, 2, 3))
+
+
+def gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+    """Share of a value that each channel below accounts for, to first order at the photo. Mode `sum`.
+
+    S_j = Σ_hw a_j · ∂f/∂a_j   (Cogswell, "Why is this a cat?", 2016; gradient × input: Shrikumar 2016)
+
+    In a piecewise linear segment Σ_j S_j = f - bias, where the bias term is Σ_b b · ∂f/∂b over the effective biases.
+    With the readout's weights set to ∂T/∂a_i it is mode `target`, in units of the target T.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+
+    Returns:
+        Signed, in units of f, (c,).
+
+    Example:
+        >>> from circuits import load_network
+        >>> network = load_network()
+        >>> lower = torch.rand(1, network.layer("conv5").channels, 4, 4)
+        >>> scores = gradient_times_activation(network.segment("conv5", "conv6"), lower, Readout.of_unit(7))
+        >>> scores.shape[0] == network.layer("conv5").channels
+        True
+    """
+    point = activation.detach().requires_grad_()
+    with torch.enable_grad():
+        value = readout.through(segment, point).sum()
+        (gradient,) = torch.autograd.grad(value, point)
+    return (activation * gradient).sum((0, 2, 3))
+
+
+def integrated_gradients(
+    segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32
+) -> Scores:
+    """Share of a value that each channel accounts for on the straight way from zero. Mode `ig`.
+
+    S_j = Σ_hw a_j · ∫₀¹ ∂f(αa)/∂a_j dα   (Sundararajan, Taly & Yan 2017), Gauss-Legendre quadrature
+
+    Σ_j S_j = f(a) - f(0), up to the error of the quadrature.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+        steps: points of the quadrature.
+
+    Returns:
+        Signed, in units of f, (c,).
+
+    Raises:
+        InputError: if steps is less than 1.
+    """
+    if steps < 1:
+        raise InputError(f"steps is {steps}; integrated gradients needs at least 1.")
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    alphas = torch.from_numpy((places + 1) / 2).to(activation)
+    shares = torch.from_numpy(weights / 2).to(activation)
+    total = torch.zeros_like(activation[0])
+    for some in torch.arange(steps).split(_batch(activation)):
+        point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
+        total += (gradient * shares[some, None, None, None]).sum(0)
+    return (activation[0] * total).sum((1, 2))
+
+
+def ablation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+    """Exact change of a value when one channel at a time is set to zero. Mode `ablate`.
+
+    S_j = f(a) - f(a with a_j = 0)   (one forward pass through the segment a channel that is not zero, batched)
+
+    The shares need not add up: what two channels do only together is counted in both, or in neither.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+
+    Returns:
+        Signed, in units of f, (c,).
+    """
+    scores = torch.zeros_like(activation[0, :, 0, 0])
+    alive = (activation[0] != 0).flatten(1).any(1).nonzero().flatten()
+    with torch.no_grad():
+        whole = readout.through(segment, activation)
+        for some in alive.split(_batch(activation)):
+            without = activation.repeat(len(some), 1, 1, 1)
+            without[torch.arange(len(some)), some] = 0
+            scores[some] = whole - readout.through(segment, without)
+    return scores
+
+
+def _batch(activation: Activation) -> int:
+    """How many copies of a layer's activation to run at once, within the memory bound."""
+    return int(max(1, min(64, _BATCH_BYTES // (16 * activation.element_size() * activation.numel()))))
+
+
+MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
+    "sum": gradient_times_activation,
+    "target": gradient_times_activation,
+    "ig": integrated_gradients,
+    "ablate": ablation,
+}
+
+
+def check_mode(mode: str) -> str:
+    """The mode, if there is one of that name.
+
+    Raises:
+        InputError: if not.
+    """
+    if mode not in MODES:
+        raise InputError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
+    return mode
+
+
+def gradient_down(
+    segment: Segment, activation: Activation, above: Float[Tensor, "1 C H W"] | Readout
+) -> Float[Tensor, "1 c h w"]:
+    """Gradient of a target with respect to the lower layer, from its gradient with respect to the upper layer.
+
+    ∂T/∂a_lower = (∂a_upper/∂a_lower)ᵀ · ∂T/∂a_upper   (chain rule)
+    """
+    point = activation.detach().requires_grad_()
+    with torch.enable_grad():
+        if isinstance(above, Readout):
+            (gradient,) = torch.autograd.grad(above.through(segment, point).sum(), point)
+        else:
+            (gradient,) = torch.autograd.grad(segment(point), point, above)
+    return gradient
+
+
+def strongest(scores: Scores, top: int, signs: str) -> list[int]:
+    """The channels to show: the `top` with the highest positive share, or (`both`) of the highest magnitude.
+
+    Raises:
+        InputError: if signs is neither `positive` nor `both`.
+
+    Example:
+        >>> strongest(torch.tensor([1.0, -3.0, 2.0, 0.0]), 2, "positive"), strongest(torch.tensor([1.0, -3, 2]), 2, "both")
+        ([2, 0], [1, 2])
+    """
+    if signs not in ("positive", "both"):
+        raise InputError(f"signs is {signs!r}; it must be 'positive' or 'both'.")
+    order = (scores if signs == "positive" else scores.abs()).argsort(descending=True, stable=True)[:top].tolist()
+    return [channel for channel in order if (scores[channel] > 0 if signs == "positive" else scores[channel] != 0)]
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where a unit's value comes from: value = shown + rest + bias.
+
+    Args:
+        value: what is explained.
+        shown: sum of the shares of the units that are shown.
+        rest: sum of the shares of the layer's other units.
+        bias: what no unit of the layer accounts for; called the *remainder* where `exact` is False.
+        coverage: Σ_shown |S| / Σ_all |S|, 0 to 1.
+        gross: Σ_all |S|.
+        exact: whether `bias` is the effective bias alone: mode `sum` or `target` in a piecewise linear segment.
+    """
+
+    value: float
+    shown: float
+    rest: float
+    bias: float
+    coverage: float
+    gross: float
+    exact: bool
+
+    @property
+    def bias_name(self) -> str:
+        """`bias`, or `remainder` where it holds more than biases."""
+        return "bias" if self.exact else "remainder"
+
+    def showing(self, attributions: Sequence[float]) -> "Books":
+        """The same books when the units with these attributions are the ones shown.
+
+        Example:
+            >>> Books(10.0, 6.0, 3.0, 1.0, 0.6, 10.0, True).showing([4.0]).rest
+            5.0
+        """
+        shown = float(sum(attributions))
+        magnitude = float(sum(abs(share) for share in attributions))
+        coverage = min(1.0, magnitude / self.gross) if self.gross > 0 else 0.0
+        rest = self.value - self.bias - shown
+        return Books(self.value, shown, rest, self.bias, coverage, self.gross, self.exact)
+
+
+def keep_books(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Books:
+    """Books of a value over the shares of all units of the layer below, of which some are shown.
+
+    Example:
+        >>> keep_books(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
+        Books(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True)
+    """
+    doubles = scores.double()
+    total, gross = float(doubles.sum()), float(doubles.abs().sum())
+    books = Books(value, 0.0, 0.0, value - total, 0.0, gross, exact)
+    return books.showing([float(doubles[channel]) for channel in shown])

@@ -1,0 +1,160 @@
+"""The circuit file, `circuits/1`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
+
+import io
+import json
+import math
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+
+from circuits.errors import InputError
+
+if TYPE_CHECKING:
+    from circuits.circuit import Circuit
+
+FORMAT = "circuits/1"
+_MOST_BYTES = 64 * 2**20
+_BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    loaded: dict[str, Any] = json.loads(files("circuits").joinpath("circuit.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def number(value: float) -> float:
+    """A finite float32, which is how the file writes every measured number.
+
+    Raises:
+        ValueError: if it is not finite: a number that cannot be written means that the computation failed.
+
+    Example:
+        >>> number(0.1)
+        0.10000000149011612
+    """
+    rounded = float(np.float32(value))
+    if not math.isfinite(rounded):
+        raise ValueError(f"A circuit holds finite numbers only, but one is {value}.")
+    return rounded
+
+
+def to_dict(circuit: "Circuit") -> dict[str, Any]:
+    """The contents of the file for a circuit."""
+    graph = circuit.graph
+    nodes = []
+    for name, data in graph.nodes(data=True):
+        row = {"id": name, **data}
+        books = circuit.nodes[name].books
+        if books is not None:
+            row |= {key: number(value) for key, value in (("shown", books.shown), ("rest", books.rest))}
+            row["coverage"] = number(books.coverage)
+        nodes.append(row)
+    edges = [{"source": source, "target": target, **data} for source, target, data in graph.edges(data=True)]
+    return {
+        "format": FORMAT, "directed": True, "multigraph": False,
+        "graph": dict(graph.graph), "nodes": nodes, "edges": edges,
+    }  # fmt: skip
+
+
+def to_text(data: dict[str, Any]) -> str:
+    """JSON text, the same for the same circuit."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def from_text(text: str) -> object:
+    """Parse JSON text.
+
+    Raises:
+        InputError: if it is not JSON, holds NaN or infinity, or is over 64 MiB.
+    """
+    if len(text) > _MOST_BYTES:
+        raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
+
+
+def _refuse(constant: str) -> float:
+    raise InputError(f"The file holds {constant}, but a circuit holds finite numbers only.")
+
+
+def to_graph(data: object) -> nx.DiGraph:
+    """The graph of a file's contents, validated.
+
+    Raises:
+        InputError: if it is not a circuit of this format; the sentence says where and why.
+    """
+    if not isinstance(data, dict) or "format" not in data:
+        raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMAT!r}.")
+    if data["format"] != FORMAT:
+        raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {FORMAT!r}.")
+    _validate(data)
+    graph = nx.DiGraph(**data["graph"])
+    for row in data["nodes"]:
+        if row["id"] in graph:
+            raise InputError(f"The circuit has two nodes {row['id']!r}; each id may stand once.")
+        graph.add_node(row["id"], **{key: value for key, value in row.items() if key != "id"})
+    for row in data["edges"]:
+        source, target = row["source"], row["target"]
+        if graph.has_edge(source, target):
+            raise InputError(f"The circuit has two edges {source} → {target}; there may be one.")
+        missing = next((end for end in (source, target) if end not in graph), None)
+        if missing is not None:
+            raise InputError(f"The circuit has an edge to {missing!r}, which is not among its nodes.")
+        graph.add_edge(source, target, attribution=row["attribution"], rank=row["rank"])
+    _check_consistent(graph)
+    return graph
+
+
+def _validate(data: dict[str, Any]) -> None:
+    from jsonschema import Draft202012Validator  # heavy, and only files that are read need it
+
+    error = next(iter(sorted(Draft202012Validator(schema()).iter_errors(data), key=lambda e: list(map(str, e.path)))), None)
+    if error is not None:
+        where = "/".join(str(part) for part in error.absolute_path) or "the top"
+        raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
+    for row in (*data["nodes"], *data["edges"]):
+        for key, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"The circuit holds {value} at {key}, but it may hold finite numbers only.")
+
+
+def _check_consistent(graph: nx.DiGraph) -> None:
+    layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
+    if graph.graph["target"]["unit"] not in graph:
+        raise InputError(f"The circuit's target {graph.graph['target']['unit']!r} is not among its nodes.")
+    for name, row in graph.nodes(data=True):
+        if row["layer"] not in layers:
+            raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
+        needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
+        if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
+            raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
+    for source, target in graph.edges:
+        if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
+            raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def to_graphml(graph: nx.DiGraph) -> bytes:
+    """GraphML of a graph; what is not a scalar is written as JSON text, pictures are left out."""
+    flat = nx.DiGraph(**{key: json.dumps(value) for key, value in graph.graph.items()})
+    for name, data in graph.nodes(data=True):
+        flat.add_node(name, **{key: _scalar(value) for key, value in data.items() if key != "picture"})
+    flat.add_edges_from(graph.edges(data=True))
+    buffer = io.BytesIO()
+    nx.write_graphml(flat, buffer)
+    return buffer.getvalue()
+
+
+def _scalar(value: object) -> object:
+    return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+
+
+def without_books(row: dict[str, Any]) -> dict[str, Any]:
+    """A node's attributes as they were before it was expanded."""
+    return {**{key: value for key, value in row.items() if key not in _BOOKS}, "expanded": False}

@@ -1,0 +1,116 @@
+"""Files that are either written whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from circuits.errors import InputError
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> None:
+    """Write a file whole or not at all; text is written as UTF-8.
+
+    A temporary file beside the target is written, brought to disk and moved over it, so that whoever reads
+    the target, or a crash, finds the old file or the new one and never a part.
+
+    Args:
+        path: where to; a file that exists is replaced and keeps its permissions.
+        content: the bytes, or the text.
+
+    Raises:
+        InputError: if the folder is missing, may not be written to or is full, or the target is a folder.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> write_atomically(Path(folder.name, "note.txt"), "conv1:3")
+    >>> Path(folder.name, "note.txt").read_text()
+    'conv1:3'
+    >>> folder.cleanup()
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with _sentences(path):
+        target = path.resolve()  # a symbolic link stays one, and what it points to is replaced
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                temporary.chmod(target.stat().st_mode & 0o777)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a target that `write_atomically` could not write, before hours are spent on its content.
+
+    Raises:
+        InputError: if the folder is missing or may not be written to, or the target is a folder.
+    """
+    path = Path(path)
+    with _sentences(path):
+        target = path.resolve()
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if not target.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder")
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no permission")
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8.
+
+    Raises:
+        InputError: if it is missing, a folder, not to be read by this person, or not UTF-8.
+    """
+    path = Path(path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}; check the path.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; give a file.") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read; give yourself permission to read it.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({_reason(error)}).") from None
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Say what the system says about a target as a sentence with what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EISDIR:
+            message = f"{path} is a folder; give the name of a file to write."
+        elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+            message = f"{path} cannot be written: there is no folder {path.parent}; make it first."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            message = f"{path} cannot be written: {path.parent} does not permit it; choose another folder."
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = (
+                f"{path} cannot be written: no space is left in {path.parent}; free some or choose another."
+            )
+        else:
+            message = f"{path} cannot be written ({_reason(error)}); choose another name or folder."
+        raise InputError(message) from None
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} cannot be written ({error}); choose another name.") from None
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

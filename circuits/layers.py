@@ -1,0 +1,268 @@
+"""Layers: the tensors of a network through which everything passes, found in its dataflow graph.
+
+1. Run an example through the traced network and note the shape of every node.
+2. The nodes that every path from the image to the output passes through are the dominators of the output
+   (Lengauer & Tarjan 1979; `networkx.immediate_dominators`). They form a chain.
+3. Cut the chain before each step that mixes (a convolution or linear layer). Of each piece `auto` keeps the last
+   activated or merged tensor (relu, concatenation, addition); inside a named block that is no `nn.Sequential`
+   (a Fire, an Inception, a BasicBlock) only the block's output. A block that holds most of the network is only a
+   wrapper and is looked into. The logits are the top layer.
+4. A layer is named after the block it is the output of, or the module or node that makes it; an activation
+   *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import torch
+from torch import Tensor, fx, nn
+
+from circuits import operations as ops
+from circuits.errors import InputError, UnknownError, listed
+from circuits.segments import between
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A tensor of the network that all information passes through.
+
+    Args:
+        name: how people and files call it.
+        channels: number of units.
+        height: rows of positions; 1 for a fully connected layer.
+        width: columns of positions.
+        piecewise_linear: whether the books of its units close exactly over the layer below.
+        node: the fx node that makes it.
+    """
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    piecewise_linear: bool
+    node: fx.Node
+
+
+def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
+    """Note in `node.meta["shape"]` what shape each node's tensor has for an example input (1, c, h, w)."""
+    last_reader: dict[fx.Node, fx.Node] = {}
+    for node in traced.graph.nodes:
+        last_reader.update(dict.fromkeys(node.all_input_nodes, node))
+    values: dict[fx.Node, object] = {}
+    with torch.no_grad():
+        for node in traced.graph.nodes:
+            if node.op == "output":
+                break
+            values[node] = example if node.op == "placeholder" else ops.run_node(traced, node, values)
+            found = values[node]
+            if isinstance(found, Tensor):
+                node.meta["shape"] = tuple(found.shape)
+            for read in node.all_input_nodes:
+                if last_reader[read] is node:
+                    values.pop(read, None)
+
+
+def ends(traced: fx.GraphModule) -> tuple[fx.Node, fx.Node]:
+    """The node of the image and the node of the logits.
+
+    Raises:
+        InputError: if the network has several inputs, or its output is not one tensor of logits.
+    """
+    inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
+    read = [node for node in inputs if node.users]
+    result = next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    if len(read) != 1:
+        raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
+    if not isinstance(result, fx.Node) or len(ops.shape(result) or ()) not in (2, 4):
+        raise InputError("The network's output is not one tensor of logits, (N, classes); wrap it so that it is.")
+    return read[0], result
+
+
+def dominators(traced: fx.GraphModule) -> list[fx.Node]:
+    """The nodes that every path from the image to the logits passes through, from the image up, both included.
+
+    Example:
+        >>> class Skip(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+        ...     def forward(self, x):
+        ...         y = self.a(x)
+        ...         return (y + self.b(y)).relu() + self.c(y)
+        >>> traced = fx.symbolic_trace(Skip())
+        >>> record_shapes(traced, torch.zeros(1, 3, 2, 2))
+        >>> [node.name for node in dominators(traced)]
+        ['x', 'a', 'add_1']
+    """
+    image, logits = ends(traced)
+    flow = nx.DiGraph([(read, node) for node in traced.graph.nodes for read in node.all_input_nodes])
+    above = nx.immediate_dominators(flow, image)
+    chain = [logits]
+    while chain[-1] is not image:
+        if above.get(chain[-1]) is None:
+            raise InputError("The network's output does not depend on its input.")
+        chain.append(above[chain[-1]])
+    return chain[::-1]
+
+
+def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") -> tuple[Layer, ...]:
+    """The layers of a traced network whose shapes were recorded, from the image up.
+
+    Args:
+        traced: a prepared network.
+        choice: `auto`, `fine` (every activated or merged tensor) or a list of names, in any order.
+
+    Raises:
+        UnknownError: if a name is no layer, or not one that every path passes through.
+        InputError: if fewer than two layers are left.
+    """
+    chain = [node for node in dominators(traced) if ops.shape(node) is not None]
+    blocks = Blocks(traced)
+    names = _name_nodes(blocks, chain)
+    if isinstance(choice, str) and choice not in ("auto", "fine"):
+        choice = [part.strip() for part in choice.split(",") if part.strip()]
+    if isinstance(choice, str):
+        chosen = _fine(traced, chain) if choice == "fine" else _auto(blocks, chain)
+    else:
+        chosen = _by_name(blocks, chain, names, choice)
+    if len(chosen) < 2:
+        raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
+    lowers = [chain[0], *chosen]
+    return tuple(_layer(traced, names[node], node, lower) for lower, node in zip(lowers, chosen, strict=False))
+
+
+def _layer(traced: fx.GraphModule, name: str, node: fx.Node, lower: fx.Node) -> Layer:
+    shape = ops.shape(node)
+    assert shape is not None
+    height, width = shape[2:] if len(shape) == 4 else (1, 1)
+    linear = all(ops.is_piecewise_linear(traced, step) for step in between(lower, node))
+    return Layer(name, shape[1], height, width, linear, node)
+
+
+def _by_name(
+    blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]
+) -> list[fx.Node]:
+    by_name = {names[node]: node for node in chain[1:] if _has_channels(node)}
+    for name in choice:
+        if name not in by_name:
+            elsewhere = any(name in (node.name, str(node.target)) for node in blocks.traced.graph.nodes)
+            why = "is not passed by every path from the image to the logits" if elsewhere else "does not exist"
+            auto = [names[node] for node in _auto(blocks, chain)]
+            more = [other for other in by_name if other not in auto]
+            also = f"; by name also {listed(more, limit=40)}" if more else ""
+            raise UnknownError(f"Layer {name!r} {why}; the layers are {', '.join(auto)}{also}.")
+    wanted = {by_name[name] for name in choice} | {chain[-1]}
+    return [node for node in chain if node in wanted]
+
+
+def _has_channels(node: fx.Node) -> bool:
+    return len(ops.shape(node) or ()) in (2, 4)
+
+
+def _fine(traced: fx.GraphModule, chain: list[fx.Node]) -> list[fx.Node]:
+    """Every activated or merged tensor of the chain, and the logits."""
+    kept = [node for node in chain[1:-1] if ops.is_merged_or_activated(traced, node) and _has_channels(node)]
+    return [*kept, chain[-1]]
+
+
+def _auto(blocks: "Blocks", chain: list[fx.Node]) -> list[fx.Node]:
+    """Step 3 of the file's head: of each piece between two mixing steps the tensor that is kept, and the logits."""
+    chosen: list[fx.Node] = []
+    for piece in _pieces(blocks.traced, chain):
+        kept = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        if chain[-1] not in piece and kept and not blocks.is_inner(kept[-1]):
+            chosen.append(kept[-1])
+    return [*chosen, chain[-1]]
+
+
+def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:
+    """The chain above the image, cut before each step in which something is mixed."""
+    pieces: list[list[fx.Node]] = []
+    for lower, node in zip(chain, chain[1:], strict=False):
+        if any(ops.is_mixing(traced, step) for step in between(lower, node)):
+            pieces.append([])
+        if pieces:
+            pieces[-1].append(node)
+    return pieces
+
+
+class Blocks:
+    """Which named block each node of a traced network lies in.
+
+    A block is the outermost module around a node that is neither the network itself, a `nn.Sequential`, the leaf that
+    the node calls, nor a wrapper: a module around more than half of the network's mixing operations.
+    """
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        self.traced = traced
+        mixing = [node for node in traced.graph.nodes if ops.is_mixing(traced, node)]
+        held = Counter(path for node in mixing for path in _paths(node))
+        self._wrappers = {path for path, count in held.items() if count > len(mixing) / 2}
+
+    def around(self, node: fx.Node) -> str | None:
+        """Path of the block around a node, `None` where there is none."""
+        for path in _paths(node):
+            kind = node.meta["nn_module_stack"][path][1]
+            plain = isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
+            if path and path not in self._wrappers and not plain:
+                return path
+        return None
+
+    def is_output(self, node: fx.Node) -> bool:
+        """Whether a node is what its block hands on: its readers all lie outside of the block."""
+        block = self.around(node)
+        return block is not None and all(block not in _paths(user) for user in node.users)
+
+    def is_inner(self, node: fx.Node) -> bool:
+        """Whether a node lies inside a block and is not its output."""
+        return self.around(node) is not None and not self.is_output(node)
+
+    def is_worthy(self, node: fx.Node) -> bool:
+        """Whether a node makes a tensor that `auto` may keep."""
+        return ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
+
+
+def _paths(node: fx.Node) -> list[str]:
+    """Paths of the modules around a node, from the outside in, the leaf that it calls left out.
+
+    fx writes the second call of a module as `path@1`.
+    """
+    leaf = str(node.target) if node.op == "call_module" else None
+    return [path for path in node.meta.get("nn_module_stack", {}) if path.partition("@")[0] != leaf]
+
+
+def _name_nodes(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
+    """A unique name for each node of the chain; see step 4 of the file's head."""
+    calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if node.op == "call_module")
+    names: dict[fx.Node, str] = {}
+    taken: set[str] = set()
+    for node in chain:
+        wishes = [_wish(blocks, node, calls, is_top=node is chain[-1]), node.name, f"{node.name}_layer"]
+        names[node] = next(wish for wish in wishes if wish and wish not in taken)
+        taken.add(names[node])
+    return names
+
+
+def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
+    """What a node would be called if the name were free."""
+    if blocks.is_output(node):
+        return (blocks.around(node) or "").replace("@", "_")
+    if node.op == "call_module" and calls[str(node.target)] == 1:
+        return f"{node.target}.pre" if _is_followed_by_function(blocks.traced, node) else str(node.target)
+    if not is_top and ops.kind(blocks.traced, node) not in ops.ACTIVATIONS:
+        return None
+    source: object = node
+    while isinstance(source, fx.Node) and (source is node or source.op != "call_module"):
+        source = source.args[0] if source.args else None
+        if not is_top:
+            break
+    if not isinstance(source, fx.Node) or source.op != "call_module" or calls[str(source.target)] != 1:
+        return None
+    return str(source.target).partition(".")[0] if is_top else str(source.target)
+
+
+def _is_followed_by_function(traced: fx.GraphModule, node: fx.Node) -> bool:
+    only = next(iter(node.users)) if len(node.users) == 1 else None
+    return only is not None and only.op != "call_module" and ops.kind(traced, only) in ops.ACTIVATIONS

@@ -1,0 +1,267 @@
+"""Get a network: the built-in one, any torchvision classifier by its name, or one of the user's own."""
+
+import importlib
+import importlib.util
+import sys
+import urllib.error
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from circuits import builtin
+from circuits.errors import InputError, UnknownError, listed
+from circuits.images import Preprocessing
+from circuits.networks import Network, prepare
+from circuits.weights import fit_weights, read_labels, read_weights
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_WITH_AUXILIARY = ("googlenet", "inception_v3")
+
+
+def available_networks() -> tuple[str, ...]:
+    """Names that `load_network` takes besides a file or package of the user's own.
+
+    Example:
+        >>> "builtin" in available_networks() and "googlenet" in available_networks()
+        True
+    """
+    from torchvision import models
+
+    return ("builtin", *models.list_models(module=models))
+
+
+def load_network(
+    name_or_path: str = "builtin",
+    *,
+    weights: str | Path | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    layers: str | Sequence[str] = "auto",
+) -> Network:
+    """Load and prepare a network.
+
+    Args:
+        name_or_path: `builtin`; a torchvision classifier (`googlenet`); `path/to/file.py:Factory` or
+            `package.module:Factory`, where Factory returns the module. Loading a file runs its code.
+        weights: for torchvision `None` (its default pretrained weights, downloaded once), the name of one of its
+            weights (`IMAGENET1K_V1`), `random`, or a `.safetensors` / `.pth` file; for one's own network a file,
+            `random`, or `None` to keep what the factory returns.
+        labels: a file, one a line or TSV, or a list.
+        size: input side, or (height, width).
+        mean: of the normalisation, one a colour; one number makes a greyscale network.
+        std: of the normalisation.
+        layers: `auto`, `fine`, or names.
+
+    Raises:
+        UnknownError: if there is no network of that name.
+        InputError: if the weights, labels or sizes do not fit, or a download fails.
+
+    Example:
+        >>> network = load_network()
+        >>> network.layers[0], network.layers[-1], network.find_class("cat") == network.labels.index("cat")
+        ('conv1', 'fc', True)
+    """
+    if isinstance(labels, (str, Path)):
+        labels = read_labels(labels)
+    if name_or_path == "builtin":
+        return _load_builtin(weights, labels, layers)
+    changes = _Input(size, mean, std)
+    if ":" in name_or_path:
+        return _load_own(name_or_path, weights, labels, changes, layers)
+    return _load_torchvision(name_or_path, weights, labels, changes, layers)
+
+
+class _Input:
+    """What the user said of the input: size, mean and std, each of which may be left open."""
+
+    def __init__(
+        self, size: int | tuple[int, int] | None, mean: Sequence[float] | None, std: Sequence[float] | None
+    ) -> None:
+        self.size = (size, size) if isinstance(size, int) else size
+        self.mean = None if mean is None else tuple(float(value) for value in mean)
+        self.std = None if std is None else tuple(float(value) for value in std)
+        if self.size is not None and min(self.size) < 1:
+            raise InputError(f"The input size is {size}; it must be at least 1.")
+        if self.std is not None and min(self.std) <= 0:
+            raise InputError(f"The std is {self.std}; each must be above 0.")
+
+    def over(self, default: Preprocessing) -> Preprocessing:
+        """The default with what the user said put over it."""
+        size = self.size or default.size
+        resize = default.resize
+        if self.size is not None:
+            side = min(size)
+            resize = round(side * 256 / 224) if side >= 128 else side
+        mean, std = self.mean or default.mean, self.std or default.std
+        if len(mean) != len(std) or len(mean) not in (1, 3):
+            raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
+        return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
+
+
+def _load_builtin(weights: str | Path | None, labels: Sequence[str] | None, layers: str | Sequence[str]) -> Network:
+    if weights is not None or labels is not None:
+        raise InputError("The built-in network brings its own weights and labels; leave weights and labels out.")
+    side = builtin.INPUT_SIZE
+    preprocessing = Preprocessing(
+        size=(side, side), resize=side, mean=builtin.MEAN, std=builtin.STD, interpolation="bilinear"
+    )
+    return prepare(
+        builtin.load(), name="builtin", source="builtin", preprocessing=preprocessing, labels=builtin.labels(),
+        layers=layers, check=False,
+    )
+
+
+def _load_own(
+    path: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
+) -> Network:
+    where, _, factory_name = path.rpartition(":")
+    factory = _find_factory(where, factory_name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = _call(factory, path)
+    source = "as made" if weights is None else str(weights)
+    if weights is not None and weights != "random":
+        fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
+        source = f"file:{Path(weights).name}"
+    channels = next((m.in_channels for m in module.modules() if isinstance(m, nn.Conv2d)), 3)
+    grey = channels == 1 or (changes.mean is not None and len(changes.mean) == 1)
+    default = Preprocessing(
+        size=(224, 224), resize=256, interpolation="bilinear",
+        mean=(0.449,) if grey else _IMAGENET_MEAN, std=(0.226,) if grey else _IMAGENET_STD,
+    )
+    preprocessing = changes.over(default)
+    return prepare(
+        module, name=factory_name, source=source, preprocessing=preprocessing, labels=labels, layers=layers
+    )
+
+
+def _find_factory(where: str, name: str) -> object:
+    if where.endswith(".py"):
+        if not Path(where).is_file():
+            raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
+        spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(where).stem}", where)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        load: Callable[[], object] = lambda: spec.loader.exec_module(module)  # type: ignore[union-attr]  # noqa: E731
+    else:
+        module = sys.modules[__name__]
+        load = lambda: importlib.import_module(where)  # noqa: E731
+    try:
+        loaded = load() or module
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(f"{where!r} could not be run: {type(error).__name__}: {error}.") from error
+    if not hasattr(loaded, name):
+        known = [key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, nn.Module)]
+        raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
+    found: object = getattr(loaded, name)
+    return found
+
+
+def _call(factory: object, path: str) -> nn.Module:
+    try:
+        module = factory if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]  # checked below
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(f"{path!r} could not be called without arguments: {type(error).__name__}: {error}.") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{path!r} gave a {type(module).__name__}; it must give a torch.nn.Module.")
+    return module
+
+
+def _load_torchvision(
+    name: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
+) -> Network:
+    from torchvision import models
+
+    known = available_networks()
+    if name not in known:
+        near = [other for other in known if name[:4].lower() in other] or list(known)
+        raise UnknownError(
+            f"No network {name!r}; there are for example {listed(near)}, or write path/to/file.py:Factory."
+        )
+    entries: Any = models.get_model_weights(name)
+    chosen: Any = None
+    if weights is None:
+        chosen = entries.DEFAULT
+    elif str(weights) in entries.__members__:
+        chosen = entries[str(weights)]
+    elif weights != "random":
+        chosen = next((entry for entry in entries if entry.url.endswith("/" + Path(weights).name)), None)
+    meta = chosen or entries.DEFAULT
+    default = _preset(meta.transforms())
+    if weights is None or str(weights) in entries.__members__:
+        module, source = _download(name, chosen), f"torchvision:{chosen.name}"
+    elif weights == "random":
+        module, source = _empty(name, len(labels) if labels else 1000, official=False), "random"
+    else:
+        module, source = _from_file(name, weights, official=chosen is not None), f"file:{Path(weights).name}"
+    categories = meta.meta["categories"]
+    if labels is None and _classes(module) == len(categories):
+        labels = categories
+    return prepare(
+        module, name=name, source=source, preprocessing=changes.over(default), labels=labels, layers=layers,
+    )
+
+
+def _preset(transforms: Any) -> Preprocessing:
+    side = int(transforms.crop_size[0])
+    return Preprocessing(
+        size=(side, side), resize=int(transforms.resize_size[0]), mean=tuple(transforms.mean),
+        std=tuple(transforms.std), interpolation=str(transforms.interpolation.value),
+    )
+
+
+def _download(name: str, entry: Any) -> nn.Module:
+    from torchvision import models
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module: nn.Module = models.get_model(name, weights=entry, progress=True)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise InputError(
+            f"The weights of {name} could not be downloaded from {entry.url.split('/')[2]}: there is no connection; "
+            "give a file of weights with --weights, or use the network that ships with circuits, builtin."
+        ) from error
+    except RuntimeError as error:
+        if "invalid hash" not in str(error):
+            raise
+        raise InputError(f"The download of {name}'s weights was damaged; try again.") from error
+    return module
+
+
+def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
+    """A torchvision module with seeded random weights."""
+    from torchvision import models
+
+    options: dict[str, Any] = {"num_classes": classes}
+    if name in _WITH_AUXILIARY:
+        options |= {"aux_logits": False, "init_weights": False, "transform_input": official}
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        module: nn.Module = models.get_model(name, weights=None, **options)
+    return module
+
+
+def _from_file(name: str, weights: str | Path, *, official: bool) -> nn.Module:
+    state = {key: value for key, value in read_weights(weights).items() if not key.startswith(_AUXILIARY)}
+    module = _empty(name, 1000, official=official)
+    last = [key for key in module.state_dict() if key.endswith(".weight")][-1]
+    if last in state and state[last].shape[0] != 1000:
+        module = _empty(name, int(state[last].shape[0]), official=official)
+    fit_weights(module, state, what=f"The weights in {str(weights)!r}")
+    return module
+
+
+def _classes(module: nn.Module) -> int:
+    weighted = [value for key, value in module.state_dict().items() if key.endswith(".weight")]
+    return int(weighted[-1].shape[0])

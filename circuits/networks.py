@@ -1,0 +1,285 @@
+"""A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, fx, nn
+
+from circuits import layers as layering
+from circuits import operations as ops
+from circuits.errors import InputError, UnknownError, listed
+from circuits.images import Photo, Preprocessing
+from circuits.layers import Layer
+from circuits.preparation import prepare_module
+from circuits.segments import Segment, between, run_all
+from circuits.units import Unit
+
+_SAME = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A prepared image classifier: eval mode, frozen, batch norm folded, nothing in place.
+
+    Made by `load_network` or `prepare`.
+
+    Args:
+        name: what people call it.
+        source: where its weights come from, such as `builtin` or `torchvision:IMAGENET1K_V1`.
+        traced: the prepared graph.
+        labels: one a class.
+        preprocessing: from a photo to what the network sees.
+        sha256: fingerprint of its graph and parameters.
+        found: its layers, from the image up.
+    """
+
+    name: str
+    source: str
+    traced: fx.GraphModule = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    preprocessing: Preprocessing
+    sha256: str
+    found: tuple[Layer, ...] = field(repr=False)
+    _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, from the image up; the last is the layer of the logits."""
+        return tuple(layer.name for layer in self.found)
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether the books close exactly in every layer above the lowest."""
+        return all(layer.piecewise_linear for layer in self.found[1:])
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name.
+
+        Raises:
+            UnknownError: if there is none; the sentence says which there are.
+        """
+        for layer in self.found:
+            if layer.name == name:
+                return layer
+        raise UnknownError(f"No layer {name!r} in {self.name}; it has {listed(self.layers, limit=60)}.")
+
+    def below(self, name: str) -> str | None:
+        """The layer that a unit of this one is expanded into; `None` at the lowest."""
+        at = self.layers.index(self.layer(name).name)
+        return self.layers[at - 1] if at else None
+
+    def with_layers(self, choice: str | Sequence[str]) -> "Network":
+        """The same network with another choice of layers: `auto`, `fine` or names.
+
+        Raises:
+            UnknownError: if a name is not a layer.
+        """
+        if not isinstance(choice, str) and tuple(choice) == self.layers:
+            return self
+        return replace(self, found=layering.find_layers(self.traced, choice), _segments={})
+
+    def check_unit(self, unit: Unit) -> Layer:
+        """The layer of a unit.
+
+        Raises:
+            UnknownError: if the layer, the channel or the position does not exist.
+        """
+        layer = self.layer(unit.layer)
+        if unit.channel >= layer.channels:
+            raise UnknownError(f"No unit {unit} in {self.name}; {unit.layer} has {layer.channels} channels, from 0.")
+        if unit.position is not None and not (unit.position[0] < layer.height and unit.position[1] < layer.width):
+            size = f"{layer.height} rows and {layer.width} columns"
+            raise UnknownError(f"No neuron {unit} in {self.name}; {unit.layer} has {size}, from 0.")
+        return layer
+
+    def segment(self, lower: str | None, upper: str) -> Segment:
+        """The function from one layer (`None`: the image) to a higher one.
+
+        Raises:
+            UnknownError: if a layer does not exist.
+            InputError: if `upper` does not lie above `lower`.
+        """
+        key = (lower, upper)
+        if key not in self._segments:
+            top = self.layer(upper).node
+            bottom = layering.ends(self.traced)[0] if lower is None else self.layer(lower).node
+            if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
+                raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
+            linear = all(ops.is_piecewise_linear(self.traced, node) for node in between(bottom, top))
+            self._segments[key] = Segment(self.traced, bottom, top, linear)
+        return self._segments[key]
+
+    def activations(self, images: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Activations of some layers (all, if `None`) in one forward pass, without gradients.
+
+        Args:
+            images: preprocessed, (N, c, h, w).
+            layers: their names.
+
+        Returns:
+            name to (N, C, H, W); a fully connected layer has H = W = 1.
+
+        Raises:
+            UnknownError: if a layer does not exist.
+        """
+        nodes = {name: self.layer(name).node for name in (self.layers if layers is None else layers)}
+        image = layering.ends(self.traced)[0]
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            values = run_all(self.traced, {image: images}, list(nodes.values()))
+        return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of preprocessed images, (N, classes)."""
+        return self.activations(images, [self.layers[-1]])[self.layers[-1]].flatten(1)
+
+    def label(self, channel: int) -> str:
+        """Label of a class."""
+        return self.labels[channel]
+
+    def unit_label(self, unit: Unit) -> str:
+        """What to call a unit: a class by its label, any other by its address."""
+        return self.label(unit.channel) if unit.layer == self.layers[-1] else str(unit)
+
+    def find_class(self, wanted: str | int) -> int:
+        """Number of a class given by its number or label: exact, then a synonym, then a unique beginning.
+
+        Case is ignored. A label may list synonyms separated by commas, as ImageNet's do.
+
+        Raises:
+            UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
+        """
+        if isinstance(wanted, int) or wanted.strip().isdigit():
+            number = int(wanted)
+            if not 0 <= number < len(self.labels):
+                raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
+            return number
+        text = wanted.strip().casefold()
+        folded = [label.casefold() for label in self.labels]
+        synonyms = [{part.strip() for part in label.split(",")} for label in folded]
+        exact = [n for n, label in enumerate(folded) if label == text]
+        synonym = [n for n, names in enumerate(synonyms) if text in names]
+        begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
+        matches = exact or synonym or begins
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            several = listed([f"{self.labels[n]!r} ({n})" for n in matches])
+            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; write one whole.")
+        near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
+        raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")
+
+
+def prepare(
+    module: nn.Module,
+    *,
+    name: str,
+    source: str,
+    preprocessing: Preprocessing,
+    labels: Sequence[str] | None = None,
+    layers: str | Sequence[str] = "auto",
+    check: bool = True,
+) -> Network:
+    """Prepare a live module.
+
+    Args:
+        module: an image classifier; it is copied, not changed.
+        name: what people call it.
+        source: where its weights come from.
+        preprocessing: from a photo to what the network sees.
+        labels: one a class; `class 0`, `class 1`, … if `None`.
+        layers: `auto`, `fine` or names.
+        check: compare the outputs before and after, which costs two forward passes.
+
+    Raises:
+        InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
+            number of labels is not the number of classes.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> size = Preprocessing(size=(8, 8), resize=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
+        >>> prepare(net, name="tiny", source="live", preprocessing=size, labels=["cat", "dog"]).layers
+        ('1', '4')
+    """
+    traced = prepare_module(module, name=name)
+    generator = torch.Generator().manual_seed(0)
+    example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
+    try:
+        layering.record_shapes(traced, example)
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size.") from error
+    found = layering.find_layers(traced, layers)
+    classes = found[-1].channels
+    if labels is not None and len(labels) != classes:
+        raise InputError(f"{name} has {classes} classes, but {len(labels)} labels were given; give one a class.")
+    named = tuple(labels) if labels is not None else tuple(f"class {number}" for number in range(classes))
+    network = Network(name, source, traced, named, preprocessing, fingerprint(traced), found)
+    if check:
+        _check_unchanged(module, network, example)
+    return network
+
+
+def _check_unchanged(module: nn.Module, network: Network, example: Tensor) -> None:
+    was_training = module.training
+    with torch.no_grad():
+        before = module.eval().float()(example.clone()).flatten(1)
+    module.train(was_training)
+    after = network.logits(example)
+    difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
+    if not difference <= _SAME:
+        raise InputError(
+            f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
+            "tensors in a way that is not understood: write it without in-place operations on views."
+        )
+
+
+def fingerprint(traced: fx.GraphModule) -> str:
+    """sha256 of a prepared network's graph, the settings of its modules, and its parameters and buffers."""
+    digest = hashlib.sha256()
+    for node in traced.graph.nodes:
+        called = repr(traced.get_submodule(str(node.target))) if node.op == "call_module" else ""
+        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        digest.update(f"{node.op} {node.name} {target} {node.args} {node.kwargs} {called}\n".encode())
+    for name, value in traced.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(memoryview(value.detach().contiguous().numpy()).cast("B") if value.numel() else b"")
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class that the network considers.
+
+    Args:
+        index: number of the class.
+        label: its label.
+        logit: the network's output for it.
+        probability: softmax of the logits, 0 to 1.
+    """
+
+    index: int
+    label: str
+    logit: float
+    probability: float
+
+
+def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction, ...]:
+    """The classes with the highest logits, best first.
+
+    Raises:
+        InputError: if top is less than 1.
+    """
+    if top < 1:
+        raise InputError(f"top is {top}; it must be at least 1.")
+    logits = network.logits(network.preprocessing.to_tensor(photo.image))[0]
+    return ranked(network, logits, top)
+
+
+def ranked(network: Network, logits: Tensor, top: int) -> tuple[Prediction, ...]:
+    """The highest of some logits, (classes,), as predictions."""
+    probabilities = logits.softmax(0)
+    order = logits.argsort(descending=True, stable=True)[:top].tolist()
+    return tuple(Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in order)

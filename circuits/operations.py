@@ -1,0 +1,143 @@
+"""What the nodes of an fx graph do: mixing, rectifying, merging; piecewise linear or not; channel by channel or not."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
+from torch import Tensor, fx, nn
+
+Target = Callable[..., Any] | type | str
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
+MIXING: frozenset[Target] = frozenset(
+    {*CONVOLUTIONS, nn.Linear, nn.Bilinear, nn.MultiheadAttention, F.conv1d, F.conv2d, F.conv_transpose2d, F.linear}
+    | {torch.conv2d, torch.matmul, torch.bmm, torch.einsum, operator.matmul, "matmul", "bmm"}
+)
+RECTIFIERS: frozenset[Target] = frozenset(
+    {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, F.relu, F.relu6, F.leaky_relu, F.hardtanh, torch.relu}
+    | {"relu"}
+)
+SMOOTH_ACTIVATIONS: frozenset[Target] = frozenset(
+    {nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Tanh, nn.Sigmoid}
+    | {F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus, F.tanh, torch.tanh, torch.sigmoid}
+    | {nn.Hardsigmoid, F.hardsigmoid, F.sigmoid, "tanh", "sigmoid"}
+)
+ACTIVATIONS = RECTIFIERS | SMOOTH_ACTIVATIONS
+CONCATENATIONS: frozenset[Target] = frozenset({torch.cat, torch.concat, torch.concatenate})
+ADDITIONS: frozenset[Target] = frozenset({operator.add, torch.add, "add"})
+POOLS: frozenset[Target] = frozenset(
+    {nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, F.max_pool2d, torch.max_pool2d}
+    | {F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d}
+)
+RESHAPES: frozenset[Target] = frozenset(
+    {nn.Flatten, nn.Unflatten, torch.flatten, torch.squeeze, torch.unsqueeze, torch.reshape, torch.permute}
+    | {torch.transpose, "flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"}
+)
+BATCH_NORMS: frozenset[Target] = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
+# Not a change of the numbers, whether or not the graph still holds them.
+_PASSING: frozenset[Target] = frozenset(
+    {nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d, F.alpha_dropout, getattr, operator.getitem}
+    | {"size", "dim", "float", "to", "chunk", "split", torch.chunk, torch.split}
+)
+_LINEAR_OTHERS: frozenset[Target] = frozenset(
+    {operator.sub, torch.sub, "sub", operator.neg, torch.neg, "mean", torch.mean, "sum", torch.sum, F.pad, nn.ZeroPad2d}
+    | {nn.Upsample, F.interpolate, nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, nn.PixelUnshuffle}
+    | {torch.maximum, torch.minimum, torch.abs, "abs", operator.floordiv, torch.stack}
+)
+_LINEAR_MIXING: frozenset[Target] = frozenset(
+    {*CONVOLUTIONS, nn.Linear, F.conv1d, F.conv2d, F.conv_transpose2d, F.linear, torch.conv2d}
+)
+_PIECEWISE_LINEAR = (
+    _LINEAR_MIXING | RECTIFIERS | CONCATENATIONS | ADDITIONS | POOLS | RESHAPES | BATCH_NORMS | _PASSING | _LINEAR_OTHERS
+)
+_LINEAR_BY_A_CONSTANT: frozenset[Target] = frozenset(
+    {operator.mul, torch.mul, "mul", operator.truediv, torch.div, "div"}
+)
+_CHANNELWISE = ACTIVATIONS | POOLS | frozenset({nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d})
+
+
+def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
+    """What a node calls: a module's class, a function, or a method's name; its op where it calls nothing."""
+    if node.op == "call_module":
+        return type(traced.get_submodule(str(node.target)))
+    if node.op in ("call_function", "call_method"):
+        return node.target
+    return node.op
+
+
+def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices."""
+    return kind(traced, node) in MIXING
+
+
+def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node makes what `auto` calls a layer: an activation function, a concatenation or an addition."""
+    found = kind(traced, node)
+    if found in ADDITIONS:
+        return all(isinstance(argument, fx.Node) for argument in node.args[:2])
+    return found in ACTIVATIONS or found in CONCATENATIONS
+
+
+def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it."""
+    found = kind(traced, node)
+    if found in _LINEAR_BY_A_CONSTANT:
+        return sum(isinstance(argument, fx.Node) and argument.op != "get_attr" for argument in node.args) <= 1
+    return found in _PIECEWISE_LINEAR or node.op in ("get_attr", "placeholder", "output")
+
+
+def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether channel i of a node's output needs nothing but channel i of its first input."""
+    found = kind(traced, node)
+    if found in _CHANNELWISE and found is not nn.PReLU:
+        return True
+    if found in (torch.flatten, nn.Flatten, "flatten", "mean", torch.mean):
+        before, after = shape(node.args[0]), shape(node)
+        return before is not None and after is not None and len(before) == 4 and _drops_space(before, after)
+    return False
+
+
+def _drops_space(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    return after[:2] == before[:2] and all(side == 1 for side in after[2:]) and (
+        len(after) == 4 or len(after) == 2
+    )
+
+
+def shape(node: Any) -> tuple[int, ...] | None:
+    """The shape that a node had in the example pass; `None` for what is no tensor."""
+    return node.meta.get("shape") if isinstance(node, fx.Node) else None
+
+
+def concatenated(node: fx.Node) -> tuple[fx.Node, ...] | None:
+    """The parts of a concatenation along the channels; `None` if it goes along another dimension."""
+    parts = node.args[0] if node.args else node.kwargs.get("tensors")
+    dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", node.kwargs.get("axis", 0))
+    if dim not in (1, -3) or not isinstance(parts, (list, tuple)):
+        return None
+    nodes = tuple(part for part in parts if isinstance(part, fx.Node))
+    known = all(len(shape(part) or ()) == 4 for part in nodes)
+    return nodes if known and len(nodes) == len(parts) else None
+
+
+def run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+    """Run one node on the values of the nodes that it reads."""
+    if node.op == "get_attr":
+        found: Any = traced
+        for part in str(node.target).split("."):
+            found = getattr(found, part)
+        return found
+    args = fx.node.map_arg(node.args, lambda read: values[read])
+    kwargs = fx.node.map_arg(node.kwargs, lambda read: values[read])
+    if node.op == "call_module":
+        return traced.get_submodule(str(node.target))(*args, **kwargs)
+    if node.op == "call_method":
+        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+    assert callable(node.target)
+    return node.target(*args, **kwargs)
+
+
+def as_maps(tensor: Tensor) -> Tensor:
+    """(N, C) as (N, C, 1, 1); (N, C, H, W) as it is."""
+    return tensor[:, :, None, None] if tensor.dim() == 2 else tensor

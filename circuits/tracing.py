@@ -1,0 +1,385 @@
+"""Grow a circuit: trace it from a target, expand its units, discard and restore them.
+
+1. Run the photo once through the network and keep the activation of every layer.
+2. The target is the first unit. Expand it: share its value among the channels of the layer below, by gradient ×
+   activation through the segment between the two layers and nothing else; keep the books; the strongest become nodes.
+3. Expand every unit found in the same way, layer by layer, as deep as asked. A unit that several upper units choose
+   is one node with several edges.
+4. In mode `target` each unit's activation is weighed by the gradient of the target with respect to it, carried down
+   from layer to layer by the chain rule over all paths, shown or not, so that no edge changes when another unit is
+   expanded or discarded.
+
+Cogswell 2016, "Why is this a cat?"; the layers are dominators, so a segment holds every path between two of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from circuits.attribution import (
+    MODES, Books, Readout, check_mode, gradient_down, keep_books, strongest,
+)  # fmt: skip
+from circuits.circuit import Circuit
+from circuits.circuit_file import number, without_books
+from circuits.errors import InputError, UnknownError
+from circuits.images import Photo, from_data_uri, load_photo, to_data_uri
+from circuits.networks import Network, ranked
+from circuits.targets import Target, find_target, readout_of
+from circuits.units import Unit
+
+Progress = Callable[[int, int, str], None]
+
+_PREDICTIONS = 5
+
+
+@dataclass(eq=False)
+class Run:
+    """One photo's way through a network: the activation of each layer, and each target's gradient by layer."""
+
+    network: Network
+    activations: dict[str, Tensor]
+    gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+
+    def gradient(self, target: Target, layer: str) -> Tensor:
+        """∂T/∂a of a layer below the target's, (1, C, H, W), by the chain rule down the layers."""
+        key = (target.id, layer)
+        if key not in self.gradients:
+            layers = self.network.layers
+            above = layers[layers.index(layer) + 1]
+            at_target = above == target.unit.layer
+            upper = target.readout(self.network) if at_target else self.gradient(target, above)
+            self.gradients[key] = gradient_down(self.network.segment(layer, above), self.activations[layer], upper)
+        return self.gradients[key]
+
+    def readout(self, target: Target, unit: Unit, mode: str, *, is_root: bool) -> Readout:
+        """The value of a unit that its edges share out; in mode `target` its share of the target."""
+        if is_root:
+            return target.readout(self.network)
+        if mode == "target":
+            weights = self.gradient(target, unit.layer)[0, unit.channel]
+            return Readout((unit.channel,), weights[None])
+        return readout_of(self.network, unit)
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What the layer below contributes to one unit.
+
+    Args:
+        unit: the upper unit.
+        lower: the layer below.
+        books: of the units listed.
+        shares: (unit, signed attribution), strongest first.
+        others: number of units of the layer that are not listed.
+    """
+
+    unit: str
+    lower: str
+    books: Books
+    shares: tuple[tuple[Unit, float], ...]
+    others: int
+
+
+def trace(
+    network: Network,
+    photo: Photo | Any,
+    target: Unit | str | int | None = None,
+    *,
+    layers: str | Sequence[str] = "auto",
+    depth: int = 4,
+    top: int | Sequence[int] = 5,
+    mode: str = "sum",
+    signs: str = "positive",
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit behind a target for one photo.
+
+    Args:
+        network: from `load_network`.
+        photo: a `Photo`, or what `load_photo` takes: a path, a PIL image, an array, `example:cat`.
+        target: the predicted class if `None`; a label or class number; `layer:channel`; `layer:channel@row,column`;
+            or `A - B`, the difference of two classes.
+        layers: `auto` (as the network was loaded), `fine`, or names.
+        depth: number of layers below the target to walk down.
+        top: units to show below each unit; one number, or one a level.
+        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution`.
+        signs: `positive` shows what argues for, `both` also what argues against.
+        progress: called with (units done, units known, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The circuit; its edges are in units of the upper unit's value (mode `target`: of the target).
+
+    Raises:
+        InputError: if an option is out of its range.
+        UnknownError: if the target or a layer does not exist.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> circuit = trace(load_network(), "example:cat", "cat", depth=1, top=3)
+        >>> len(circuit.edges_into(circuit.root))
+        3
+    """
+    tops = _tops(top, depth)
+    check_mode(mode)
+    strongest(torch.zeros(1), 1, signs)
+    if layers != "auto":
+        network = network.with_layers(layers)
+    photo = photo if isinstance(photo, Photo) else load_photo(photo)
+    crop = network.preprocessing.crop(photo.image)
+    run = Run(network, network.activations(network.preprocessing.to_tensor(photo.image)))
+    logits = run.activations[network.layers[-1]].flatten()
+    predicted = ranked(network, logits, _PREDICTIONS)
+    found = find_target(network, target, predicted[0].index)
+    if network.below(found.unit.layer) is None:
+        raise InputError(f"{found.id} lies in the lowest layer of {network.name}; there is nothing below it to trace.")
+    graph = nx.DiGraph(
+        network=_network_facts(network),
+        photo=_photo_facts(network, photo, to_data_uri(crop, lossless=True)),
+        predictions=[
+            {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
+            for row in predicted
+        ],
+        target={"kind": found.kind, "unit": found.id, "label": found.label, "value": 0.0},
+        settings={"mode": mode, "top": top if isinstance(top, int) else list(top), "signs": signs, "depth": depth},
+        versions={name: version(name) for name in ("circuits", "torch")},
+    )
+    growth = _Growth(run, found, mode, graph)
+    graph.graph["target"]["value"] = growth.add(found.unit, found.id, found.label)
+    growth.descend(tops, signs, progress)
+    return Circuit(graph, photo, run)
+
+
+def expand(
+    network: Network,
+    circuit: Circuit,
+    unit: Unit | str,
+    *,
+    top: int | None = None,
+    signs: str | None = None,
+) -> Circuit:
+    """The circuit with the layer below a unit searched.
+
+    Expanding a unit again, with other settings, replaces the edges that it had.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        unit: one of its units, or the id of a node.
+        top: units to show; as the circuit was traced, if `None`.
+        signs: `positive` or `both`; as the circuit was traced, if `None`.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+
+    Example:
+        >>> from circuits import expand, load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=2)
+        >>> lower = circuit.edges_into(circuit.root)[0].source
+        >>> len(expand(network, circuit, lower, top=4).edges_into(lower))
+        4
+    """
+    node = circuit.node(unit)
+    run = run_of_circuit(network, circuit)
+    settings = circuit.settings
+    count = _default_top(circuit, node.unit) if top is None else _tops(top, 1)[0]
+    graph = circuit.unfrozen()
+    growth = _Growth(run, _target_of(circuit), settings["mode"], graph)
+    growth.expand(node.id, count, signs or settings["signs"])
+    _drop_unreachable(graph, circuit.root)
+    return replace(circuit, graph=graph, cache=run)
+
+
+def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
+    """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    growth = _Growth(run_of_circuit(network, circuit), _target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
+    lower, value, scores, exact = growth.scores(node.id)
+    order = strongest(scores, _tops(top, 1)[0], "both")
+    books = keep_books(value, scores, order, exact=exact)
+    shares = tuple((Unit(lower, channel), float(scores[channel])) for channel in order)
+    return Contributions(node.id, lower, books, shares, len(scores) - len(order))
+
+
+def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit without a unit and what only it needs; both stay in the file and come back with `restore`.
+
+    Raises:
+        InputError: if the unit is the target.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    if node.id == circuit.root:
+        raise InputError(f"{node.label} is what the circuit explains; it cannot be discarded.")
+    return _marked(circuit, node.id, discarded=True)
+
+
+def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a discarded unit back in it.
+
+    Raises:
+        UnknownError: if the unit is not in the circuit.
+    """
+    return _marked(circuit, circuit.node(unit).id, discarded=False)
+
+
+def _marked(circuit: Circuit, name: str, *, discarded: bool) -> Circuit:
+    graph = circuit.unfrozen()
+    graph.nodes[name]["discarded"] = discarded
+    return replace(circuit, graph=graph)
+
+
+class _Growth:
+    """A graph that is being grown for one photo and target."""
+
+    def __init__(self, run: Run, target: Target, mode: str, graph: nx.DiGraph) -> None:
+        self.run = run
+        self.network = run.network
+        self.target = target
+        self.mode = mode
+        self.graph = graph
+
+    def readout(self, name: str) -> Readout:
+        row = self.graph.nodes[name]
+        unit = Unit(row["layer"], row["channel"])
+        return self.run.readout(self.target, unit, self.mode, is_root=name == self.target.id)
+
+    def add(self, unit: Unit, name: str, label: str) -> float:
+        """Add the node of a unit; its value."""
+        activation = self.run.activations[unit.layer][0, unit.channel]
+        row: dict[str, Any] = {"layer": unit.layer, "channel": unit.channel}
+        if name == self.target.id and self.target.minus is not None:
+            row["minus"] = self.target.minus
+        if unit.position is not None:
+            row["position"] = list(unit.position)
+        peak = divmod(int(activation.argmax()), activation.shape[1])
+        self.graph.add_node(name, **row)
+        value = float(self.readout(name).value(self.run.activations[unit.layer]))
+        self.graph.nodes[name].update(
+            label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
+            note="", discarded=False,
+        )  # fmt: skip
+        return number(value)
+
+    def scores(self, name: str) -> tuple[str, float, Tensor, bool]:
+        """Of a node: the layer below, its value, the shares of that layer's channels, and whether bias is exact."""
+        row = self.graph.nodes[name]
+        lower = self.network.below(row["layer"])
+        if lower is None:
+            raise InputError(f"{name} lies in the lowest layer of {self.network.name}; there is nothing below it.")
+        segment = self.network.segment(lower, row["layer"])
+        scores = MODES[self.mode](segment, self.run.activations[lower], self.readout(name))
+        exact = segment.piecewise_linear and self.mode in ("sum", "target")
+        return lower, float(row["value"]), scores, exact
+
+    def expand(self, name: str, top: int, signs: str) -> list[str]:
+        """Search the layer below a node; ids of the units chosen, strongest first."""
+        lower, value, scores, exact = self.scores(name)
+        chosen = strongest(scores, top, signs)
+        books = keep_books(value, scores, chosen, exact=exact)
+        self.graph.remove_edges_from(list(self.graph.in_edges(name)))
+        units = [Unit(lower, channel) for channel in chosen]
+        for rank, unit in enumerate(units, start=1):
+            if str(unit) not in self.graph:
+                self.add(unit, str(unit), str(unit))
+            self.graph.add_edge(str(unit), name, attribution=number(float(scores[unit.channel])), rank=rank)
+        kept = {"id": name, **without_books(self.graph.nodes[name]), "expanded": True}
+        closing = {books.bias_name: number(books.bias)}
+        kept |= {"shown": number(books.shown), "rest": number(books.rest), **closing}
+        kept |= {"coverage": number(books.coverage), "gross": number(books.gross)}
+        self.graph.nodes[name].clear()
+        self.graph.nodes[name].update({key: value for key, value in kept.items() if key != "id"})
+        return [str(unit) for unit in units]
+
+    def descend(self, tops: Sequence[int], signs: str, progress: Progress | None) -> None:
+        """Expand the target, then what was found, level by level."""
+        level, done, known = [self.target.id], 0, 1
+        for top in tops:
+            found: dict[str, None] = {}
+            for name in level:
+                if progress is not None:
+                    progress(done, known, f"Expanding {name}")
+                found.update(dict.fromkeys(self.expand(name, top, signs)))
+                done += 1
+            level = list(found)
+            if not level or self.network.below(self.graph.nodes[level[0]]["layer"]) is None:
+                break
+            known += len(level)
+        if progress is not None:
+            progress(done, done, "Traced")
+
+
+def _tops(top: int | Sequence[int], depth: int) -> list[int]:
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
+    tops = [top] * depth if isinstance(top, int) else list(top)
+    if len(tops) != depth:
+        raise InputError(f"top gives {len(tops)} numbers for a depth of {depth}; give one number, or one a level.")
+    if any(isinstance(count, bool) or not isinstance(count, int) or count < 1 for count in tops):
+        raise InputError(f"top is {top!r}; each number must be a whole number of at least 1.")
+    return tops
+
+
+def _default_top(circuit: Circuit, unit: Unit) -> int:
+    top = circuit.settings["top"]
+    if isinstance(top, int):
+        return top
+    level = circuit.layers.index(circuit.node(circuit.root).unit.layer) - circuit.layers.index(unit.layer)
+    return int(top[min(level, len(top) - 1)])
+
+
+def _drop_unreachable(graph: nx.DiGraph, root: str) -> None:
+    graph.remove_nodes_from(set(graph) - nx.ancestors(graph, root) - {root})
+
+
+def _target_of(circuit: Circuit) -> Target:
+    root = circuit.node(circuit.root)
+    minus = circuit.graph.nodes[circuit.root].get("minus")
+    return Target(circuit.target["kind"], root.unit, root.label, minus)
+
+
+def run_of_circuit(network: Network, circuit: Circuit) -> Run:
+    """The photo's run through the network: the one kept with the circuit, or a new one from the photo it carries."""
+    if network.sha256 != circuit.network["sha256"]:
+        known = circuit.network
+        raise InputError(
+            f"The circuit was traced with {known['name']} ({known['sha256'][:12]}), not with {network.name} "
+            f"({network.sha256[:12]}); load that network to expand it."
+        )
+    cached = circuit.cache
+    if isinstance(cached, Run) and cached.network.sha256 == network.sha256:
+        return cached
+    thumbnail = circuit.graph.graph["photo"].get("thumbnail")
+    if thumbnail is None:
+        raise InputError("The circuit's file does not carry its photo, so nothing more can be computed; trace it again.")
+    try:
+        network = network.with_layers(circuit.layers)
+    except UnknownError as error:
+        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
+    return Run(network, network.activations(network.preprocessing.from_crop(from_data_uri(thumbnail))))
+
+
+def _network_facts(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
+        "piecewise_linear": network.piecewise_linear,
+    }  # fmt: skip
+
+
+def _photo_facts(network: Network, photo: Photo, thumbnail: str) -> dict[str, Any]:
+    channels = len(network.preprocessing.mean)
+    return {
+        "name": photo.name, "sha256": photo.sha256, "width": photo.width, "height": photo.height,
+        "input": [channels, *network.preprocessing.size], "thumbnail": thumbnail,
+    }  # fmt: skip

@@ -1,0 +1,96 @@
+"""Addresses of units and the edges between them, with their text form. Knows nothing of torch."""
+
+import re
+from dataclasses import dataclass
+
+from circuits.errors import InputError
+
+_UNIT = re.compile(r"(?P<layer>[^\s:@]+):(?P<channel>\d+)(?:@(?P<row>\d+),(?P<column>\d+))?")
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """One channel of a layer or, with a position, one neuron of that channel.
+
+    Args:
+        layer: name of the layer.
+        channel: index of the channel, from 0.
+        position: (row, column) in the layer's own grid; `None` means the whole channel.
+
+    Raises:
+        InputError: if the channel or the position is negative.
+
+    Example:
+        >>> Unit("inception4a", 17)
+        Unit(layer='inception4a', channel=17, position=None)
+        >>> str(Unit("inception4a", 17, (7, 5)))
+        'inception4a:17@7,5'
+    """
+
+    layer: str
+    channel: int
+    position: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel < 0 or (self.position is not None and min(self.position) < 0):
+            raise InputError(f"Unit {self} has a negative number; channels and positions count from 0.")
+
+    def __str__(self) -> str:
+        at = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
+        return f"{self.layer}:{self.channel}{at}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Unit":
+        """Read a unit as it is written: `layer:channel` or `layer:channel@row,column`.
+
+        Raises:
+            InputError: if the text has another form.
+
+        Example:
+            >>> Unit.parse("features.7:3@0,12")
+            Unit(layer='features.7', channel=3, position=(0, 12))
+        """
+        found = _UNIT.fullmatch(text.strip())
+        if found is None:
+            raise InputError(
+                f"{text!r} is not a unit; write layer:channel or layer:channel@row,column, such as conv4:17@3,5."
+            )
+        row, column = found["row"], found["column"]
+        return cls(found["layer"], int(found["channel"]), None if row is None else (int(row), int(column)))
+
+    @property
+    def whole(self) -> "Unit":
+        """The channel that this neuron is part of.
+
+        Example:
+            >>> Unit("conv1", 3, (0, 1)).whole
+            Unit(layer='conv1', channel=3, position=None)
+        """
+        return Unit(self.layer, self.channel)
+
+
+def as_unit(unit: "Unit | str") -> Unit:
+    """A unit given as such or as text.
+
+    Example:
+        >>> as_unit("fc:284")
+        Unit(layer='fc', channel=284, position=None)
+    """
+    return unit if isinstance(unit, Unit) else Unit.parse(unit)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A lower unit's share of an upper unit's value; the arrow follows the data.
+
+    Args:
+        source: id of the lower node.
+        target: id of the upper node.
+        attribution: signed share, in units of the upper unit's value (mode `target`: of the target).
+        rank: 1 for the strongest of its target's edges.
+    """
+
+    source: str
+    target: str
+    attribution: float
+    rank: int
