@@ -62,7 +62,7 @@ _HOME = {
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = [*sorted(_MODULE_OF)]  # noqa: PLE0604  # the names are those of the table above
+__all__ = [*sorted(_MODULE_OF)]  # the names are those of the table above
 
 
 def __getattr__(name: str) -> object:

@@ -9,14 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.segments import Segment
-
-Activation = Float[Tensor, "1 c h w"]
-Scores = Float[Tensor, " c"]
+from circuits.shapes import Activation, Activations, Maps, PerExample, Scores
 
 _BATCH_BYTES = 256 * 2**20
 
@@ -35,7 +31,7 @@ class Readout:
     """
 
     channels: tuple[int, ...]
-    weights: Float[Tensor, "channels rows columns"]
+    weights: Maps
 
     @classmethod
     def of_unit(cls, channel: int) -> "Readout":
@@ -54,12 +50,12 @@ class Readout:
         """One channel's sum minus another's."""
         return cls((plus, minus), torch.tensor([1.0, -1.0])[:, None, None])
 
-    def value(self, activation: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    def value(self, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the whole upper layer."""
         read = activation.index_select(1, torch.tensor(self.channels))
         return (read * self.weights.to(read)).sum((1, 2, 3))
 
-    def through(self, segment: Segment, activation: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    def through(self, segment: Segment, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the lower layer; only its channels are computed."""
         upper = segment(activation, self.channels)
         return (upper * self.weights.to(upper)).sum((1, 2, 3))
@@ -96,9 +92,7 @@ def gradient_times_activation(segment: Segment, activation: Activation, readout:
     return (activation * gradient).sum((0, 2, 3))
 
 
-def integrated_gradients(
-    segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32
-) -> Scores:
+def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
     """Share of a value that each channel accounts for on the straight way from zero. Mode `ig`.
 
     S_j = Σ_hw a_j · ∫₀¹ ∂f(αa)/∂a_j dα   (Sundararajan, Taly & Yan 2017), Gauss-Legendre quadrature
@@ -123,7 +117,7 @@ def integrated_gradients(
     alphas = torch.from_numpy((places + 1) / 2).to(activation)
     shares = torch.from_numpy(weights / 2).to(activation)
     total = torch.zeros_like(activation[0])
-    for some in torch.arange(steps).split(_batch(activation)):
+    for some in torch.split(torch.arange(steps), _batch(activation)):
         point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
@@ -150,7 +144,7 @@ def ablation(segment: Segment, activation: Activation, readout: Readout) -> Scor
     alive = (activation[0] != 0).flatten(1).any(1).nonzero().flatten()
     with torch.no_grad():
         whole = readout.through(segment, activation)
-        for some in alive.split(_batch(activation)):
+        for some in torch.split(alive, _batch(activation)):
             without = activation.repeat(len(some), 1, 1, 1)
             without[torch.arange(len(some)), some] = 0
             scores[some] = whole - readout.through(segment, without)
@@ -181,9 +175,7 @@ def check_mode(mode: str) -> str:
     return mode
 
 
-def gradient_down(
-    segment: Segment, activation: Activation, above: Float[Tensor, "1 C H W"] | Readout
-) -> Float[Tensor, "1 c h w"]:
+def gradient_down(segment: Segment, activation: Activation, above: Activations | Readout) -> Activation:
     """Gradient of a target with respect to the lower layer, from its gradient with respect to the upper layer.
 
     ∂T/∂a_lower = (∂a_upper/∂a_lower)ᵀ · ∂T/∂a_upper   (chain rule)
@@ -204,7 +196,8 @@ def strongest(scores: Scores, top: int, signs: str) -> list[int]:
         InputError: if signs is neither `positive` nor `both`.
 
     Example:
-        >>> strongest(torch.tensor([1.0, -3.0, 2.0, 0.0]), 2, "positive"), strongest(torch.tensor([1.0, -3, 2]), 2, "both")
+        >>> scores = torch.tensor([1.0, -3.0, 2.0, 0.0])
+        >>> strongest(scores, 2, "positive"), strongest(scores, 2, "both")
         ([2, 0], [1, 2])
     """
     if signs not in ("positive", "both"):

@@ -140,8 +140,17 @@ class Circuit:
             whole = Books(data["value"], 0.0, 0.0, closing, 0.0, data["gross"], exact)
             books = whole.showing([edge.attribution for edge in self.edges_into(name)])
         return Node(
-            name, unit, data["label"], data["value"], data["max"], (data["peak"][0], data["peak"][1]),
-            data["expanded"], data["discarded"], data["note"], books, data.get("picture"),
+            name,
+            unit,
+            data["label"],
+            data["value"],
+            data["max"],
+            (data["peak"][0], data["peak"][1]),
+            data["expanded"],
+            data["discarded"],
+            data["note"],
+            books,
+            data.get("picture"),
         )
 
     def node(self, unit: Unit | str) -> Node:

@@ -85,9 +85,7 @@ def decoded(opened: Callable[[], Image.Image], name: str) -> Image.Image:
         except InputError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise InputError(
-                f"{name} claims over {MAX_PIXELS // 10**6} megapixels; give a smaller one."
-            ) from None
+            raise InputError(f"{name} claims over {MAX_PIXELS // 10**6} megapixels; give a smaller one.") from None
         except UnidentifiedImageError:
             raise InputError(f"{name} is not an image that can be read; give a {_READABLE} file.") from None
         except Exception:  # decoders fail in many ways on damaged bytes, and all of them mean this
@@ -97,8 +95,7 @@ def decoded(opened: Callable[[], Image.Image], name: str) -> Image.Image:
 def _check_bytes(size: int, name: str) -> None:
     if size > MAX_BYTES:
         raise InputError(
-            f"{name} has {size / 2**20:.0f} MiB, and at most {MAX_BYTES // 2**20} are read; "
-            "give a smaller file."
+            f"{name} has {size / 2**20:.0f} MiB, and at most {MAX_BYTES // 2**20} are read; give a smaller file."
         )
 
 
@@ -109,9 +106,7 @@ def _check_size(width: int, height: int, name: str) -> None:
             "give a smaller one."
         )
     if min(width, height) < MIN_SIDE:
-        raise InputError(
-            f"{name} has {width}×{height} pixels; a photo needs {MIN_SIDE} or more on each side."
-        )
+        raise InputError(f"{name} has {width}×{height} pixels; a photo needs {MIN_SIDE} or more on each side.")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise InputError(
             f"{name} has {width}×{height} pixels, and its longer side may be at most {MAX_ASPECT} times the "

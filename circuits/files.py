@@ -102,9 +102,7 @@ def _sentences(path: Path) -> Iterator[None]:
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             message = f"{path} cannot be written: {path.parent} does not permit it; choose another folder."
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message = (
-                f"{path} cannot be written: no space is left in {path.parent}; free some or choose another."
-            )
+            message = f"{path} cannot be written: no space is left in {path.parent}; free some or choose another."
         else:
             message = f"{path} cannot be written ({_reason(error)}); choose another name or folder."
         raise InputError(message) from None

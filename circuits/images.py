@@ -120,9 +120,7 @@ class Preprocessing:
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and min(self.std) > 0):
             raise InputError(f"Mean {self.mean} must be finite and std {self.std} finite and above 0.")
         if self.interpolation not in _RESAMPLING:
-            raise InputError(
-                f"Interpolation {self.interpolation!r} is not known; there is {listed(_RESAMPLING)}."
-            )
+            raise InputError(f"Interpolation {self.interpolation!r} is not known; there is {listed(_RESAMPLING)}.")
 
     @property
     def channels(self) -> int:
@@ -188,9 +186,7 @@ class Preprocessing:
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def to_data_uri(
-    image: Image.Image, *, format: str = "webp", lossless: bool = False, quality: int = 82
-) -> str:
+def to_data_uri(image: Image.Image, *, format: str = "webp", lossless: bool = False, quality: int = 82) -> str:
     """A picture as text that a page or a JSON file can hold.
 
     Args:

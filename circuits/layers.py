@@ -14,6 +14,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import networkx as nx
 import torch
@@ -141,9 +142,7 @@ def _layer(traced: fx.GraphModule, name: str, node: fx.Node, lower: fx.Node) -> 
     return Layer(name, shape[1], height, width, linear, node)
 
 
-def _by_name(
-    blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]
-) -> list[fx.Node]:
+def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:
     by_name = {names[node]: node for node in chain[1:] if _has_channels(node)}
     for name in choice:
         if name not in by_name:
@@ -180,7 +179,7 @@ def _auto(blocks: "Blocks", chain: list[fx.Node]) -> list[fx.Node]:
 def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:
     """The chain above the image, cut before each step in which something is mixed."""
     pieces: list[list[fx.Node]] = []
-    for lower, node in zip(chain, chain[1:], strict=False):
+    for lower, node in pairwise(chain):
         if any(ops.is_mixing(traced, step) for step in between(lower, node)):
             pieces.append([])
         if pieces:

@@ -114,8 +114,13 @@ def _load_builtin(weights: str | Path | None, labels: Sequence[str] | None, laye
         size=(side, side), resize=side, mean=builtin.MEAN, std=builtin.STD, interpolation="bilinear"
     )
     return prepare(
-        builtin.load(), name="builtin", source="builtin", preprocessing=preprocessing, labels=builtin.labels(),
-        layers=layers, check=False,
+        builtin.load(),
+        name="builtin",
+        source="builtin",
+        preprocessing=preprocessing,
+        labels=builtin.labels(),
+        layers=layers,
+        check=False,
     )
 
 
@@ -134,13 +139,14 @@ def _load_own(
     channels = next((m.in_channels for m in module.modules() if isinstance(m, nn.Conv2d)), 3)
     grey = channels == 1 or (changes.mean is not None and len(changes.mean) == 1)
     default = Preprocessing(
-        size=(224, 224), resize=256, interpolation="bilinear",
-        mean=(0.449,) if grey else _IMAGENET_MEAN, std=(0.226,) if grey else _IMAGENET_STD,
+        size=(224, 224),
+        resize=256,
+        interpolation="bilinear",
+        mean=(0.449,) if grey else _IMAGENET_MEAN,
+        std=(0.226,) if grey else _IMAGENET_STD,
     )
     preprocessing = changes.over(default)
-    return prepare(
-        module, name=factory_name, source=source, preprocessing=preprocessing, labels=labels, layers=layers
-    )
+    return prepare(module, name=factory_name, source=source, preprocessing=preprocessing, labels=labels, layers=layers)
 
 
 def _find_factory(where: str, name: str) -> object:
@@ -148,7 +154,8 @@ def _find_factory(where: str, name: str) -> object:
         if not Path(where).is_file():
             raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
         spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(where).stem}", where)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         load: Callable[[], object] = lambda: spec.loader.exec_module(module)  # type: ignore[union-attr]  # noqa: E731
@@ -207,15 +214,23 @@ def _load_torchvision(
     if labels is None and _classes(module) == len(categories):
         labels = categories
     return prepare(
-        module, name=name, source=source, preprocessing=changes.over(default), labels=labels, layers=layers,
+        module,
+        name=name,
+        source=source,
+        preprocessing=changes.over(default),
+        labels=labels,
+        layers=layers,
     )
 
 
 def _preset(transforms: Any) -> Preprocessing:
     side = int(transforms.crop_size[0])
     return Preprocessing(
-        size=(side, side), resize=int(transforms.resize_size[0]), mean=tuple(transforms.mean),
-        std=tuple(transforms.std), interpolation=str(transforms.interpolation.value),
+        size=(side, side),
+        resize=int(transforms.resize_size[0]),
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+        interpolation=str(transforms.interpolation.value),
     )
 
 

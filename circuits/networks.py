@@ -14,6 +14,7 @@ from circuits.images import Photo, Preprocessing
 from circuits.layers import Layer
 from circuits.preparation import prepare_module
 from circuits.segments import Segment, between, run_all
+from circuits.shapes import Activations, Images
 from circuits.units import Unit
 
 _SAME = 1e-4
@@ -111,7 +112,7 @@ class Network:
             self._segments[key] = Segment(self.traced, bottom, top, linear)
         return self._segments[key]
 
-    def activations(self, images: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
+    def activations(self, images: Images, layers: Sequence[str] | None = None) -> dict[str, Activations]:
         """Activations of some layers (all, if `None`) in one forward pass, without gradients.
 
         Args:
@@ -131,7 +132,7 @@ class Network:
             values = run_all(self.traced, {image: images}, list(nodes.values()))
         return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Images) -> Tensor:
         """Logits of preprocessed images, (N, classes)."""
         return self.activations(images, [self.layers[-1]])[self.layers[-1]].flatten(1)
 
@@ -210,7 +211,9 @@ def prepare(
         layering.record_shapes(traced, example)
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size.") from error
+        raise InputError(
+            f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
+        ) from error
     found = layering.find_layers(traced, layers)
     classes = found[-1].channels
     if labels is not None and len(labels) != classes:

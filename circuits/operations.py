@@ -1,14 +1,13 @@
 """What the nodes of an fx graph do: mixing, rectifying, merging; piecewise linear or not; channel by channel or not."""
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
-Target = Callable[..., Any] | type | str
+Target = Any  # a module's class, a function, or a method's name
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 MIXING: frozenset[Target] = frozenset(
@@ -50,7 +49,15 @@ _LINEAR_MIXING: frozenset[Target] = frozenset(
     {*CONVOLUTIONS, nn.Linear, F.conv1d, F.conv2d, F.conv_transpose2d, F.linear, torch.conv2d}
 )
 _PIECEWISE_LINEAR = (
-    _LINEAR_MIXING | RECTIFIERS | CONCATENATIONS | ADDITIONS | POOLS | RESHAPES | BATCH_NORMS | _PASSING | _LINEAR_OTHERS
+    _LINEAR_MIXING
+    | RECTIFIERS
+    | CONCATENATIONS
+    | ADDITIONS
+    | POOLS
+    | RESHAPES
+    | BATCH_NORMS
+    | _PASSING
+    | _LINEAR_OTHERS
 )
 _LINEAR_BY_A_CONSTANT: frozenset[Target] = frozenset(
     {operator.mul, torch.mul, "mul", operator.truediv, torch.div, "div"}
@@ -100,9 +107,7 @@ def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _drops_space(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
-    return after[:2] == before[:2] and all(side == 1 for side in after[2:]) and (
-        len(after) == 4 or len(after) == 2
-    )
+    return after[:2] == before[:2] and all(side == 1 for side in after[2:]) and (len(after) == 4 or len(after) == 2)
 
 
 def shape(node: Any) -> tuple[int, ...] | None:

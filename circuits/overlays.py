@@ -58,9 +58,7 @@ def _ramp(level: NDArray[np.float64], stops: tuple[tuple[float, float, float], .
     mixed = np.stack([np.interp(level[..., 0], at, lab[:, channel]) for channel in range(3)], axis=-1)
     cones = (mixed @ _OKLAB_TO_CONES.T) ** 3
     linear = np.clip(cones @ _CONES_TO_RGB.T, 0, 1)
-    srgb: NDArray[np.float64] = np.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
-    )
+    srgb: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return srgb
 
 

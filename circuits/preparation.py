@@ -54,8 +54,8 @@ def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModul
     try:
         traced = fx.symbolic_trace(original)
     except Exception as error:  # fx raises whatever the traced code raises
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"torch.fx cannot trace {name}: {reason} Rewrite that part without such control flow.") from error
+        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        raise InputError(f"torch.fx cannot trace {name}: {reason}. Write that part without it.") from error
     undo_in_place(traced)
     drop_nothings(traced)
     fold_batch_norms(traced)
@@ -83,22 +83,21 @@ def undo_in_place(traced: fx.GraphModule) -> None:
         >>> traced(y)
         tensor([0., 2.])
     """
-    for module in traced.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False
-            module._was_in_place = True  # type: ignore[assignment]  # torch types unknown attributes as Tensor or Module
+    in_place = {name for name, module in traced.named_modules() if getattr(module, "inplace", False)}
+    for name in in_place:
+        setattr(traced.get_submodule(name), "inplace", False)  # noqa: B010  # not every module has the attribute
     for node in list(traced.graph.nodes):
-        overwritten = _overwritten(traced, node)
+        overwritten = _overwritten(node, in_place)
         if overwritten is not None:
             _hand_over(overwritten, node)
 
 
-def _overwritten(traced: fx.GraphModule, node: fx.Node) -> fx.Node | None:
+def _overwritten(node: fx.Node, in_place: set[str]) -> fx.Node | None:
     """Make one node out of place; the node whose tensor it used to overwrite, if it did."""
     first = node.args[0] if node.args else node.kwargs.get("input")
     changed = False
     if node.op == "call_module":
-        changed = bool(getattr(traced.get_submodule(str(node.target)), "_was_in_place", False))
+        changed = node.target in in_place
     elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
         node.target = str(node.target).rstrip("_")
         changed = True

@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits import operations as ops
+from circuits.shapes import Activations
 
 Wanted = tuple[int, ...] | None
 
@@ -47,7 +48,7 @@ class Segment:
     upper: fx.Node
     piecewise_linear: bool
 
-    def __call__(self, x: Tensor, channels: Sequence[int] | None = None, *, rectified: bool = True) -> Tensor:
+    def __call__(self, x: Activations, channels: Sequence[int] | None = None, *, rectified: bool = True) -> Activations:
         """Activation of the upper layer, or of some of its channels.
 
         Args:
@@ -77,7 +78,7 @@ def run_all(traced: fx.GraphModule, known: dict[fx.Node, Any], wanted: Sequence[
     """Run what the wanted nodes need, each node once, letting go of values when their last reader has run."""
     keep = set(wanted) | set(known)
     order = _needed(wanted, set(known))
-    readers = {node: 0 for node in (*order, *known)}
+    readers = dict.fromkeys((*order, *known), 0)
     for node in order:
         for read in node.all_input_nodes:
             readers[read] += 1
@@ -127,9 +128,7 @@ class _Run:
             for part, asked, kept in parts:
                 self._ask(part, asked, kept, whole)
 
-    def _parts(
-        self, node: fx.Node, channels: Wanted, rectified: bool
-    ) -> list[tuple[fx.Node, Wanted, bool]] | None:
+    def _parts(self, node: fx.Node, channels: Wanted, rectified: bool) -> list[tuple[fx.Node, Wanted, bool]] | None:
         """What `node` asks of its inputs for some channels; `None` if it is to be run whole."""
         found = ops.kind(self.traced, node)
         first = node.args[0] if node.args else None
@@ -137,7 +136,8 @@ class _Run:
             return [(first, channels, True)]
         if found in ops.CONCATENATIONS and (inputs := ops.concatenated(node)) and not (rectified and channels is None):
             return [
-                (part, asked, rectified) for part, asked in zip(inputs, _split(inputs, channels), strict=True)
+                (part, asked, rectified)
+                for part, asked in zip(inputs, _split(inputs, channels), strict=True)
                 if asked is None or asked
             ]
         if channels is None or not isinstance(first, fx.Node):

@@ -35,7 +35,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{str(path)!r} holds no state dict (names to tensors); save one with torch.save(m.state_dict()).")
+        raise InputError(
+            f"{str(path)!r} holds no state dict of tensors; save one with torch.save(module.state_dict(), path)."
+        )
     plain = {str(name).removeprefix("module."): value for name, value in state.items()}
     return {name: value.float() if value.is_floating_point() else value for name, value in plain.items()}
 
@@ -90,7 +92,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     try:
         lines = [line for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The labels in {str(path)!r} could not be read; give a UTF-8 text file, one a line.") from error
+        raise InputError(f"The labels in {str(path)!r} could not be read; give UTF-8 text, one a line.") from error
     rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
     if not rows:
         raise InputError(f"{str(path)!r} holds no labels; write one a line, in the order of the network's classes.")

@@ -1,16 +1,14 @@
 """Heat maps: the activation of a unit at every position of its layer."""
 
-import numpy as np
-from jaxtyping import Float
-
 from circuits.circuit import Circuit
+from circuits.growth import run_of_circuit
 from circuits.images import Photo
 from circuits.networks import Network
-from circuits.tracing import run_of_circuit
+from circuits.shapes import HeatMap
 from circuits.units import Unit, as_unit
 
 
-def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> Float[np.ndarray, "rows columns"]:
+def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> HeatMap:
     """Where a unit fired in a photo.
 
     Args:

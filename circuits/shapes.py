@@ -1,0 +1,26 @@
+"""Shapes of the arrays that functions pass to each other; checked at run time in the tests."""
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+Images = Float[Tensor, "n colours rows columns"]
+"""Preprocessed images."""
+
+Activations = Float[Tensor, "n c h w"]
+"""A layer's output for n images; a fully connected layer has h = w = 1."""
+
+Activation = Float[Tensor, "1 c h w"]
+"""A layer's output for one photo."""
+
+Scores = Float[Tensor, " c"]
+"""One signed number a channel."""
+
+PerExample = Float[Tensor, " n"]
+"""One number an image."""
+
+Maps = Float[Tensor, "channels rows columns"]
+"""One map a channel."""
+
+HeatMap = Float[np.ndarray, "rows columns"]
+"""One number a position of a layer."""
