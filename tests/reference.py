@@ -1,0 +1,79 @@
+"""Slow, plain definitions of every formula, straight from the papers, in float64. Nothing here is shared with the library
+but the traced graph: segments are run whole, gradients are taken one number at a time, nothing is sliced or batched."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+Function = Callable[[Tensor], Tensor]
+
+
+def sum_of_channel(function: Function, channel: int) -> Function:
+    """f_i(a) = Σ_hw of one channel of function(a), for one example."""
+    return lambda a: function(a)[0, channel].sum()
+
+
+def gradient_times_activation(f: Function, activation: Tensor) -> Tensor:
+    """S_j = Σ_hw a_j · ∂f/∂a_j, with a loop over channels."""
+    a = activation.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(f(a), a)
+    scores = []
+    for channel in range(a.shape[1]):
+        total = 0.0
+        for row in range(a.shape[2]):
+            for column in range(a.shape[3]):
+                total += float(activation[0, channel, row, column] * gradient[0, channel, row, column])
+        scores.append(total)
+    return torch.tensor(scores, dtype=activation.dtype)
+
+
+def numeric_gradient_times_activation(f: Function, activation: Tensor, *, step: float = 1e-6) -> Tensor:
+    """The same by finite differences, with no automatic differentiation at all."""
+    scores = torch.zeros(activation.shape[1], dtype=activation.dtype)
+    for channel, row, column in np.ndindex(*activation.shape[1:]):
+        nudge = torch.zeros_like(activation)
+        nudge[0, channel, row, column] = step
+        slope = (f(activation + nudge) - f(activation - nudge)) / (2 * step)
+        scores[channel] += activation[0, channel, row, column] * slope
+    return scores
+
+
+def integrated_gradients(f: Function, activation: Tensor, *, steps: int = 2000) -> Tensor:
+    """S_j = Σ_hw a_j · ∫₀¹ ∂f(αa)/∂a_j dα by the midpoint rule, one point at a time."""
+    total = torch.zeros_like(activation)
+    for step in range(steps):
+        a = (activation * (step + 0.5) / steps).requires_grad_()
+        (gradient,) = torch.autograd.grad(f(a), a)
+        total += gradient / steps
+    return (activation * total).sum((0, 2, 3))
+
+
+def ablation(f: Function, activation: Tensor) -> Tensor:
+    """S_j = f(a) - f(a with a_j = 0), one channel at a time."""
+    scores = []
+    for channel in range(activation.shape[1]):
+        without = activation.clone()
+        without[:, channel] = 0
+        scores.append(float(f(activation) - f(without)))
+    return torch.tensor(scores, dtype=activation.dtype)
+
+
+def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> float:
+    """Σ over effective biases b · ∂f/∂b: how much of f the constants of a piecewise linear function account for.
+
+    The constants are the biases of convolutions, linear layers and batch norms, and the running means that the latter
+    subtract. Around a point such a function is linear in its input and these constants together.
+    """
+    constants = [value for name, value in traced.named_parameters() if name.endswith("bias")]
+    constants += [value for name, value in traced.named_buffers() if name.endswith("running_mean")]
+    for value in constants:
+        value.requires_grad_()
+    try:
+        gradients = torch.autograd.grad(f(activation), constants, allow_unused=True)
+        pairs = zip(constants, gradients, strict=True)
+        return sum(float((value * gradient).sum().detach()) for value, gradient in pairs if gradient is not None)
+    finally:
+        for value in constants:
+            value.requires_grad_(False)

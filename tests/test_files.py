@@ -1,0 +1,120 @@
+"""Files are written whole or not at all, and whatever prevents it is said in a sentence."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from circuits.errors import InputError
+from circuits.files import check_writable, read_text, write_atomically
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def fsync(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "text", "Überraschung → 1\n")
+    write_atomically(str(tmp_path / "bytes"), b"\r\n\0")
+    assert (tmp_path / "text").read_bytes() == "Überraschung → 1\n".encode()
+    assert (tmp_path / "bytes").read_bytes() == b"\r\n\0"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bytes", "text"]
+
+
+def test_an_old_file_is_replaced_and_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("old and longer")
+    path.chmod(0o640)
+    write_atomically(path, "new")
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_new_file_gets_the_permissions_that_new_files_get(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    write_atomically(tmp_path / "out", "")
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_link_stays_a_link_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "out")
+    write_atomically(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "out").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (errno.ENOSPC, r"out cannot be written: no space is left in .*; free some or choose another\."),
+        (errno.EDQUOT, r"no space is left in"),
+        (errno.EACCES, r"out cannot be written: .* does not permit it; choose another folder\."),
+        (errno.EROFS, r"does not permit it"),
+        (errno.EIO, r"out cannot be written \(Input/output error\)"),
+    ],
+)
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, sentence: str
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    refuse(monkeypatch, code)
+    with pytest.raises(InputError, match=sentence):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "out", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("attempt", [lambda path: write_atomically(path, ""), check_writable])
+def test_folders_that_are_missing_and_targets_that_are_folders_are_refused(tmp_path: Path, attempt: object) -> None:
+    assert callable(attempt)
+    with pytest.raises(InputError, match=r"there is no folder .*nowhere; make it first"):
+        attempt(tmp_path / "nowhere" / "out")
+    with pytest.raises(InputError, match=r"is a folder; give the name of a file to write"):
+        attempt(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be written"):
+        attempt(Path("a\0b"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"there is no folder .*file; make it first"):
+        attempt(tmp_path / "file" / "out")
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"does not permit it; choose another folder"):
+        check_writable(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "latin").write_bytes("é".encode("latin-1"))
+    with pytest.raises(InputError, match=r"latin is not text in UTF-8\."):
+        read_text(tmp_path / "latin")
+    with pytest.raises(InputError, match=r"There is no file .*nowhere; check the path\."):
+        read_text(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"is a folder; give a file\."):
+        read_text(tmp_path)
+
+    def forbidden(self: Path, **_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", forbidden)
+    with pytest.raises(InputError, match=r"latin may not be read; give yourself permission"):
+        read_text(tmp_path / "latin")
