@@ -59,16 +59,24 @@ _PIECEWISE_LINEAR = (
     | _PASSING
     | _LINEAR_OTHERS
 )
-_LINEAR_BY_A_CONSTANT: frozenset[Target] = frozenset(
-    {operator.mul, torch.mul, "mul", operator.truediv, torch.div, "div"}
-)
+_DIVISIONS: frozenset[Target] = frozenset({operator.truediv, torch.div, "div"})
+_LINEAR_BY_A_CONSTANT: frozenset[Target] = frozenset({operator.mul, torch.mul, "mul"}) | _DIVISIONS
 _CHANNELWISE = ACTIVATIONS | POOLS | frozenset({nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d})
+
+
+def called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module:
+    """The module that a `call_module` node calls; looked up once, because a path takes long to walk."""
+    known = node.meta.get("called_module")
+    if known is None or known[0] is not traced:
+        known = node.meta["called_module"] = (traced, traced.get_submodule(str(node.target)))
+    module: nn.Module = known[1]
+    return module
 
 
 def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
     """What a node calls: a module's class, a function, or a method's name; its op where it calls nothing."""
     if node.op == "call_module":
-        return type(traced.get_submodule(str(node.target)))
+        return type(called_module(traced, node))
     if node.op in ("call_function", "call_method"):
         return node.target
     return node.op
@@ -91,8 +99,23 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it."""
     found = kind(traced, node)
     if found in _LINEAR_BY_A_CONSTANT:
-        return sum(isinstance(argument, fx.Node) and argument.op != "get_attr" for argument in node.args) <= 1
-    return found in _PIECEWISE_LINEAR or node.op in ("get_attr", "placeholder", "output")
+        factors = [*node.args, *node.kwargs.values()]
+        divisors = factors[1:] if found in _DIVISIONS else []
+        return sum(map(_is_variable, factors)) <= 1 and not any(map(_is_variable, divisors))
+    return found in _PIECEWISE_LINEAR or node.op in ("placeholder", "output") or not _is_variable(node)
+
+
+def _is_variable(argument: object) -> bool:
+    """Whether an argument changes with the image: it is a node, and not made of parameters alone."""
+    waiting = [argument] if isinstance(argument, fx.Node) else []
+    seen: set[fx.Node] = set()
+    while waiting:
+        node = waiting.pop()
+        if node.op == "placeholder":
+            return True
+        waiting.extend(read for read in node.all_input_nodes if read not in seen)
+        seen.update(node.all_input_nodes)
+    return False
 
 
 def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -136,7 +159,7 @@ def run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) 
     args = fx.node.map_arg(node.args, lambda read: values[read])
     kwargs = fx.node.map_arg(node.kwargs, lambda read: values[read])
     if node.op == "call_module":
-        return traced.get_submodule(str(node.target))(*args, **kwargs)
+        return called_module(traced, node)(*args, **kwargs)
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     assert callable(node.target)

@@ -20,6 +20,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits import operations as ops
+from circuits.errors import UnknownError
 from circuits.shapes import Activations
 
 Wanted = tuple[int, ...] | None
@@ -58,8 +59,14 @@ class Segment:
 
         Returns:
             (N, C, H, W) with C the number of wanted channels; differentiable in x.
+
+        Raises:
+            UnknownError: if no channel is wanted, or one that does not exist.
         """
         wanted = None if channels is None else tuple(int(channel) for channel in channels)
+        width = (ops.shape(self.upper) or (0, 0))[1]
+        if wanted is not None and not (wanted and all(0 <= channel < width for channel in wanted)):
+            raise UnknownError(f"The channels {list(wanted)} are not all there; the layer has {width}, from 0.")
         run = _Run(self.traced, {self.lower: self._as_stored(x)})
         run.prepare(self.upper, wanted, rectified)
         return ops.as_maps(run.value(self.upper, wanted, rectified))
@@ -100,8 +107,7 @@ def _needed(wanted: Sequence[fx.Node], known: set[fx.Node]) -> list[fx.Node]:
         if node not in seen:
             seen.add(node)
             waiting.extend(read for read in node.all_input_nodes if read not in known)
-    order = {node: number for number, node in enumerate(next(iter(wanted)).graph.nodes)}
-    return sorted(seen, key=order.__getitem__)
+    return sorted(seen)
 
 
 class _Run:
@@ -163,7 +169,7 @@ class _Run:
         if not rectified and found in ops.ACTIVATIONS:
             return inputs[parts[0][0]]
         if channels is not None and _is_sliceable(self.traced, node):
-            return _sliced(self.traced.get_submodule(str(node.target)), inputs[parts[0][0]], channels)
+            return _sliced(ops.called_module(self.traced, node), inputs[parts[0][0]], channels)
         result: Tensor = ops.run_node(self.traced, node, inputs)
         return result
 
@@ -213,7 +219,7 @@ def _same_shape(node: fx.Node) -> bool:
 def _is_sliceable(traced: fx.GraphModule, node: fx.Node) -> bool:
     if node.op != "call_module":
         return False
-    module = traced.get_submodule(str(node.target))
+    module = ops.called_module(traced, node)
     if isinstance(module, nn.Linear):
         return len(ops.shape(node) or ()) == 2
     return type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == "zeros"
