@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 Function = Callable[[Tensor], Tensor]
 
@@ -64,10 +64,15 @@ def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> f
     """Σ over effective biases b · ∂f/∂b: how much of f the constants of a piecewise linear function account for.
 
     The constants are the biases of convolutions, linear layers and batch norms, and the running means that the latter
-    subtract. Around a point such a function is linear in its input and these constants together.
+    subtract, γ (x - μ) / √(σ² + ε) + β = γ x / √(σ² + ε) + (β - γ μ / √(σ² + ε)). Around a point such a function is
+    linear in its input and these constants together.
     """
+    for norm in traced.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            with torch.no_grad():
+                norm.bias -= norm.weight * norm.running_mean / torch.sqrt(norm.running_var + norm.eps)
+                norm.running_mean.zero_()
     constants = [value for name, value in traced.named_parameters() if name.endswith("bias")]
-    constants += [value for name, value in traced.named_buffers() if name.endswith("running_mean")]
     for value in constants:
         value.requires_grad_()
     try:
