@@ -78,9 +78,9 @@ class Circuit:
         return hash((self.root, tuple(self.graph.nodes)))
 
     def _repr_html_(self) -> str:
-        from circuits.html import to_html  # the page is only made where one is shown
+        from circuits.html import for_notebook  # lies above; the page is only made where one is shown
 
-        return to_html(self)
+        return for_notebook(self)
 
     @property
     def network(self) -> dict[str, Any]:

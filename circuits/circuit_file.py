@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORMAT = "circuits/1"
 _MOST_BYTES = 64 * 2**20
 _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
+_MEASURED = frozenset({*_BOOKS, "value", "max", "attribution", "logit", "probability"})
 
 
 @cache
@@ -96,11 +97,13 @@ def to_graph(data: object) -> nx.DiGraph:
         raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {FORMAT!r}.")
     _validate(data)
     graph = nx.DiGraph(**data["graph"])
-    for row in data["nodes"]:
+    graph.graph["target"] = _measured(graph.graph["target"])
+    graph.graph["predictions"] = [_measured(row) for row in graph.graph["predictions"]]
+    for row in map(_measured, data["nodes"]):
         if row["id"] in graph:
             raise InputError(f"The circuit has two nodes {row['id']!r}; each id may stand once.")
         graph.add_node(row["id"], **{key: value for key, value in row.items() if key != "id"})
-    for row in data["edges"]:
+    for row in map(_measured, data["edges"]):
         source, target = row["source"], row["target"]
         if graph.has_edge(source, target):
             raise InputError(f"The circuit has two edges {source} → {target}; there may be one.")
@@ -110,6 +113,11 @@ def to_graph(data: object) -> nx.DiGraph:
         graph.add_edge(source, target, attribution=row["attribution"], rank=row["rank"])
     _check_consistent(graph)
     return graph
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
+    return {key: float(value) if key in _MEASURED else value for key, value in row.items()}
 
 
 def _validate(data: dict[str, Any]) -> None:

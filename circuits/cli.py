@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -24,49 +25,65 @@ from circuits.errors import CircuitsError
 class _Sentences(TyperGroup):
     """Turns whatever goes wrong in a command into one sentence and an exit code."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **options: Any) -> Any:
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run, and leave with the exit code."""
         try:
-            code = super().main(args, prog_name or "circuits", **(options | {"standalone_mode": False}))
-        except CircuitsError as error:
-            code = _say(f"Error: {error}", 2, error)
-        except typer.TyperException as error:
-            code = _say(f"Error: {error.format_message()} See {_path(error)} --help.", 2, error)
-        except (KeyboardInterrupt, typer.Abort) as error:
-            code = _say("Stopped.", 130, error)
-        except OSError as error:
-            if error.errno != errno.EPIPE:
-                code = _fault(error)
-            else:  # whoever read our output has had enough, as `head` does
-                sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept open until the process ends
-                code = 0
+            code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            sys.stdout.flush()
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+        except SystemExit as left:  # typer and rich leave like this when the reader of our output has gone
+            code = 0 if _is_broken_pipe(left.__context__) else left.code
         except Exception as error:
-            code = _fault(error)
+            code = _explain(error)
+        if code == 130:
+            _say("Stopped.")
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _path(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return context.command_path if context is not None else "circuits"
-
-
-def _fault(error: Exception) -> int:
-    reason = " ".join(str(error).split())[:300]
-    return _say(
-        f"Error: circuits failed ({type(error).__name__}: {reason}), which is a fault of the program and not yours; "
-        "set CIRCUITS_DEBUG=1 to see where, and report it with that.",
-        1,
-        error,
-    )
-
-
-def _say(sentence: str, code: int, error: BaseException) -> int:
-    if os.environ.get("CIRCUITS_DEBUG") and code == 1:
+def _explain(error: Exception) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, CircuitsError):
+        _say(f"Error: {error}")
+        return 2
+    if hasattr(error, "format_message"):  # the command line does not fit: typer's word for it
+        context = getattr(error, "ctx", None)
+        _say(f"Error: {error.format_message()} See {context.command_path if context else 'circuits'} --help.")
+        return 2
+    if _is_broken_pipe(error):
+        _drop_output()
+        return 0
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _drop_output()
+        _say("Error: No space is left on the disk that is written to; free some and try again.")
+        return 2
+    if os.environ.get("CIRCUITS_DEBUG"):
         raise error
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}".rstrip(": ")
+    _say(
+        f"Error: circuits itself failed ({reason}); run it again with CIRCUITS_DEBUG=1 to see where, and report that "
+        "with the command."
+    )
+    return 1
+
+
+def _drop_output() -> None:
+    """Let what is still in the buffer of standard output go nowhere, so that it cannot fail once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_broken_pipe(error: BaseException | None) -> bool:
+    """Whether the reader of our output has had enough, as `head` has."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _say(sentence: str) -> None:
+    """One line on standard error, whole, so that programs can read it too."""
     typer.echo(" ".join(sentence.split()), err=True)
-    return code
 
 
-app = typer.Typer(cls=_Sentences, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:
@@ -80,13 +97,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _circuits(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Why does an image classifier see a cat? Walk down from the class through the units that argued for it."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 app.command()(explore)

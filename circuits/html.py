@@ -16,6 +16,7 @@ from PIL import Image
 
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import Place, place
+from circuits.wording import number, percent
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit
@@ -63,7 +64,7 @@ def to_html(
             _header(circuit),
             "<main>",
             '<section class="graph" aria-label="Circuit">',
-            to_svg(circuit, places, pictures, heat_maps),
+            f'<div class="scroll">{to_svg(circuit, places, pictures, heat_maps)}</div>',
             _LEGEND,
             "</section>",
             '<aside id="details" aria-label="Details of the chosen unit" aria-live="polite" hidden></aside>',
@@ -129,28 +130,37 @@ def _summary(circuit: "Circuit") -> str:
 
 
 def _table(circuit: "Circuit", places: Mapping[str, Place]) -> str:
-    rows = []
-    for index, name in enumerate(places):
-        node, books = circuit.nodes[name], circuit.nodes[name].books
-        above = circuit.graph.out_edges(name, data=True)
-        feeds = [f"{target} ({row['attribution']:+.3g})" for _, target, row in above if target in circuit.visible]
-        cells = ["", "", "", ""]
-        if books is not None:
-            closing = f"{books.bias:+.3g}" + ("" if books.exact else " (remainder)")
-            cells = [f"{books.shown:+.3g}", f"{books.rest:+.3g}", closing, f"{books.coverage:.0%}".replace("%", " %")]
-        called = html.escape(node.id if node.label == node.id else f"{node.id} {node.label}")
-        rows.append(
-            f'<tr id="unit-{index}"><th scope="row">{called}</th><td>{node.value:.4g}</td>'
-            + "".join(f"<td>{cell}</td>" for cell in cells)
-            + f'<td class="words">{html.escape(", ".join(feeds))}</td>'
-            + f'<td class="words">{html.escape(node.note)}</td></tr>'
-        )
+    rows = [_row(circuit, name, f"unit-{index}") for index, name in enumerate(places)]
     heads = ("value", "shown", "rest", "bias", "coverage")
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
         '<section class="books" aria-label="Books"><h2>The books of every unit: value = shown + rest + bias</h2><table>'
         f'<thead><tr><th scope="col">unit</th>{columns}<th scope="col" class="words">argues for</th>'
-        f'<th scope="col" class="words">note</th></tr></thead><tbody>{"".join(rows)}</tbody></table></section>'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></section>"
+    )
+
+
+def _row(circuit: "Circuit", name: str, anchor: str) -> str:
+    node, books = circuit.nodes[name], circuit.nodes[name].books
+    cells = [number(node.value), "", "", "", ""]
+    if books is not None:
+        closing = number(books.bias, sign=True) + ("" if books.exact else " (remainder)")
+        signed = [number(value, sign=True) for value in (books.shown, books.rest)]
+        cells[1:] = [*signed, closing, percent(books.coverage)]
+    above = circuit.graph.out_edges(name, data=True)
+    feeds = sorted(
+        ((target, row["attribution"]) for _, target, row in above if target in circuit.visible),
+        key=lambda feed: -abs(feed[1]),
+    )
+    words = [f"<span>{html.escape(target)} ({number(share, sign=True)})</span>" for target, share in feeds[:3]]
+    if len(feeds) > 3:
+        words.append(f"<span>and {len(feeds) - 3} more</span>")
+    called = html.escape(node.id if node.label == node.id else f"{node.id} {node.label}")
+    note = f'<p class="note">{html.escape(node.note)}</p>' if node.note else ""
+    return (
+        f'<tr id="{anchor}"><th scope="row">{called}{note}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + f'<td class="words">{", ".join(words)}</td></tr>'
     )
 
 
@@ -172,7 +182,7 @@ def _data(circuit: "Circuit") -> str:
     """The circuit file for the script, without the pictures, which the graph already holds."""
     data = circuit.to_dict()
     data["nodes"] = [{key: value for key, value in row.items() if key != "picture"} for row in data["nodes"]]
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     # Inside a script element only "<" could end it or open a comment.
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 

@@ -47,7 +47,12 @@ class Layer:
 
 
 def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
-    """Note in `node.meta["shape"]` what shape each node's tensor has for an example input (1, c, h, w)."""
+    """Note in `node.meta` the shape of each node's tensor, and where its channels are, for an example (1, c, h, w).
+
+    Raises:
+        InputError: if the network reads several inputs.
+    """
+    image = _image(traced)
     last_reader: dict[fx.Node, fx.Node] = {}
     for node in traced.graph.nodes:
         last_reader.update(dict.fromkeys(node.all_input_nodes, node))
@@ -56,10 +61,13 @@ def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
         for node in traced.graph.nodes:
             if node.op == "output":
                 break
-            values[node] = example if node.op == "placeholder" else ops.run_node(traced, node, values)
+            if node.op == "placeholder" and node is not image:
+                continue
+            values[node] = example if node is image else ops.run_node(traced, node, values)
             found = values[node]
             if isinstance(found, Tensor):
                 node.meta["shape"] = tuple(found.shape)
+                node.meta["channels_at"] = ops.channels_at(traced, node)
             for read in node.all_input_nodes:
                 if last_reader[read] is node:
                     values.pop(read, None)
@@ -71,14 +79,18 @@ def ends(traced: fx.GraphModule) -> tuple[fx.Node, fx.Node]:
     Raises:
         InputError: if the network has several inputs, or its output is not one tensor of logits.
     """
-    inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
-    read = [node for node in inputs if node.users]
     result = next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    shape = ops.shape(result) or ()
+    if len(shape) not in (2, 4) or shape[2:] not in ((), (1, 1)):
+        raise InputError("The network's output is not one tensor of logits, (N, classes); wrap it so that it is.")
+    return _image(traced), result
+
+
+def _image(traced: fx.GraphModule) -> fx.Node:
+    read: list[fx.Node] = [node for node in traced.graph.nodes if node.op == "placeholder" and node.users]
     if len(read) != 1:
         raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
-    if not isinstance(result, fx.Node) or len(ops.shape(result) or ()) not in (2, 4):
-        raise InputError("The network's output is not one tensor of logits, (N, classes); wrap it so that it is.")
-    return read[0], result
+    return read[0]
 
 
 def dominators(traced: fx.GraphModule) -> list[fx.Node]:
@@ -93,7 +105,7 @@ def dominators(traced: fx.GraphModule) -> list[fx.Node]:
         ...         y = self.a(x)
         ...         return (y + self.b(y)).relu() + self.c(y)
         >>> traced = fx.symbolic_trace(Skip())
-        >>> record_shapes(traced, torch.zeros(1, 3, 2, 2))
+        >>> record_shapes(traced, torch.zeros(1, 3, 1, 1))
         >>> [node.name for node in dominators(traced)]
         ['x', 'a', 'add_1']
     """
@@ -157,7 +169,8 @@ def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], 
 
 
 def _has_channels(node: fx.Node) -> bool:
-    return len(ops.shape(node) or ()) in (2, 4)
+    """Whether a node's tensor is (N, C, H, W) or (N, C), not permuted to (N, H, W, C)."""
+    return len(ops.shape(node) or ()) in (2, 4) and node.meta["channels_at"] == 1
 
 
 def _fine(traced: fx.GraphModule, chain: list[fx.Node]) -> list[fx.Node]:
@@ -202,12 +215,12 @@ class Blocks:
 
     def around(self, node: fx.Node) -> str | None:
         """Path of the block around a node, `None` where there is none."""
-        for path in _paths(node):
-            kind = node.meta["nn_module_stack"][path][1]
-            plain = isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
-            if path and path not in self._wrappers and not plain:
-                return path
-        return None
+        return next((p for p in _paths(node) if p and p not in self._wrappers and not _is_plain(node, p)), None)
+
+    def outermost(self, node: fx.Node) -> str:
+        """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
+        paths = (p for p in _paths(node) if p and (p not in self._wrappers or _is_plain(node, p)))
+        return next(paths, str(node.target))
 
     def is_output(self, node: fx.Node) -> bool:
         """Whether a node is what its block hands on: its readers all lie outside of the block."""
@@ -221,6 +234,11 @@ class Blocks:
     def is_worthy(self, node: fx.Node) -> bool:
         """Whether a node makes a tensor that `auto` may keep."""
         return ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
+
+
+def _is_plain(node: fx.Node, path: str) -> bool:
+    kind = node.meta["nn_module_stack"][path][1]
+    return isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
 
 
 def _paths(node: fx.Node) -> list[str]:
@@ -259,7 +277,7 @@ def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -
             break
     if not isinstance(source, fx.Node) or source.op != "call_module" or calls[str(source.target)] != 1:
         return None
-    return str(source.target).partition(".")[0] if is_top else str(source.target)
+    return blocks.outermost(source) if is_top else str(source.target)
 
 
 def _is_followed_by_function(traced: fx.GraphModule, node: fx.Node) -> bool:

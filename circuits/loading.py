@@ -1,5 +1,7 @@
 """Get a network: the built-in one, any torchvision classifier by its name, or one of the user's own."""
 
+import copy
+import http.client
 import importlib
 import importlib.util
 import sys
@@ -72,7 +74,9 @@ def load_network(
     if isinstance(labels, (str, Path)):
         labels = read_labels(labels)
     if name_or_path == "builtin":
-        return _load_builtin(weights, labels, layers)
+        if any(given is not None for given in (weights, labels, size, mean, std)):
+            raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
+        return _load_builtin(layers)
     changes = _Input(size, mean, std)
     if ":" in name_or_path:
         return _load_own(name_or_path, weights, labels, changes, layers)
@@ -106,9 +110,7 @@ class _Input:
         return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
 
 
-def _load_builtin(weights: str | Path | None, labels: Sequence[str] | None, layers: str | Sequence[str]) -> Network:
-    if weights is not None or labels is not None:
-        raise InputError("The built-in network brings its own weights and labels; leave weights and labels out.")
+def _load_builtin(layers: str | Sequence[str]) -> Network:
     side = builtin.INPUT_SIZE
     preprocessing = Preprocessing(
         size=(side, side), resize=side, mean=builtin.MEAN, std=builtin.STD, interpolation="bilinear"
@@ -128,12 +130,13 @@ def _load_own(
     path: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
 ) -> Network:
     where, _, factory_name = path.rpartition(":")
-    factory = _find_factory(where, factory_name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = _call(factory, path)
+        module = _call(_find_factory(where, factory_name), path)
     source = "as made" if weights is None else str(weights)
-    if weights is not None and weights != "random":
+    if weights == "random":
+        _shuffle(module)
+    elif weights is not None:
         fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
         source = f"file:{Path(weights).name}"
     channels = next((m.in_channels for m in module.modules() if isinstance(m, nn.Conv2d)), 3)
@@ -147,6 +150,15 @@ def _load_own(
     )
     preprocessing = changes.over(default)
     return prepare(module, name=factory_name, source=source, preprocessing=preprocessing, labels=labels, layers=layers)
+
+
+def _shuffle(module: nn.Module) -> None:
+    """Start every part again from seeded random weights, as far as it knows how to."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for part in module.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
 
 
 def _find_factory(where: str, name: str) -> object:
@@ -175,7 +187,7 @@ def _find_factory(where: str, name: str) -> object:
 
 def _call(factory: object, path: str) -> nn.Module:
     try:
-        module = factory if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]  # checked below
+        module = copy.deepcopy(factory) if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]  # checked below
     except Exception as error:  # the user's code may raise anything
         raise InputError(f"{path!r} could not be called without arguments: {type(error).__name__}: {error}.") from error
     if not isinstance(module, nn.Module):
@@ -241,7 +253,7 @@ def _download(name: str, entry: Any) -> nn.Module:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module: nn.Module = models.get_model(name, weights=entry, progress=True)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise InputError(
             f"The weights of {name} could not be downloaded from {entry.url.split('/')[2]}: there is no connection; "
             "give a file of weights with --weights, or use the network that ships with circuits, builtin."

@@ -1,5 +1,6 @@
 """A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers."""
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -152,7 +153,7 @@ class Network:
         Raises:
             UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
         """
-        if isinstance(wanted, int) or wanted.strip().isdigit():
+        if isinstance(wanted, int) or wanted.strip().isdecimal():
             number = int(wanted)
             if not 0 <= number < len(self.labels):
                 raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
@@ -168,7 +169,7 @@ class Network:
             return matches[0]
         if matches:
             several = listed([f"{self.labels[n]!r} ({n})" for n in matches])
-            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; write one whole.")
+            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give a number.")
         near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
         raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")
 
@@ -209,8 +210,10 @@ def prepare(
     example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
     try:
         layering.record_shapes(traced, example)
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except InputError:
+        raise
+    except Exception as error:  # the network's own code may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(
             f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
         ) from error
@@ -226,10 +229,10 @@ def prepare(
 
 
 def _check_unchanged(module: nn.Module, network: Network, example: Tensor) -> None:
-    was_training = module.training
     with torch.no_grad():
-        before = module.eval().float()(example.clone()).flatten(1)
-    module.train(was_training)
+        before = copy.deepcopy(module).eval().float()(example.clone()).flatten(1)
+    if not bool(before.isfinite().all()):
+        raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
     after = network.logits(example)
     difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
     if not difference <= _SAME:

@@ -138,6 +138,23 @@ def shape(node: Any) -> tuple[int, ...] | None:
     return node.meta.get("shape") if isinstance(node, fx.Node) else None
 
 
+def channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
+    """The dimension along which a node's channels lie: 1, unless it was permuted or a linear layer works on the last."""
+    found, dims = kind(traced, node), len(shape(node) or ())
+    if found in (nn.Linear, F.linear, nn.LayerNorm, F.layer_norm):
+        return dims - 1
+    inputs = [read for read in node.all_input_nodes if len(shape(read) or ()) == dims]
+    before: int = inputs[0].meta["channels_at"] if inputs and found not in CONVOLUTIONS else 1
+    if found in (torch.permute, "permute"):
+        order = node.args[1] if len(node.args) == 2 else node.args[1:]
+        order = [order] if isinstance(order, int) else [*(order or node.kwargs["dims"])]
+        return [int(place) % dims for place in order].index(before)
+    if found in (torch.transpose, "transpose", torch.swapaxes, "swapaxes"):
+        one, two = (int(place) % dims for place in [*node.args[1:], *node.kwargs.values()])
+        return {one: two, two: one}.get(before, before)
+    return before
+
+
 def concatenated(node: fx.Node) -> tuple[fx.Node, ...] | None:
     """The parts of a concatenation along the channels; `None` if it goes along another dimension."""
     parts = node.args[0] if node.args else node.kwargs.get("tensors")

@@ -45,8 +45,8 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int) -> Image.Image:
 
 
 # (L, C, hue°) in OKLab, which is even to the eye (Ottosson 2020); L only rises, so more reads as brighter.
-_WARM = ((0.36, 0.10, 330), (0.48, 0.17, 5), (0.60, 0.20, 28), (0.74, 0.17, 60), (0.90, 0.15, 98))
-_COOL = ((0.30, 0.10, 275), (0.42, 0.14, 265), (0.55, 0.14, 250), (0.70, 0.11, 230), (0.86, 0.07, 205))
+_WARM = ((0.36, 0.10, 330.0), (0.48, 0.17, 5.0), (0.60, 0.20, 28.0), (0.74, 0.17, 60.0), (0.90, 0.15, 98.0))
+_COOL = ((0.30, 0.10, 275.0), (0.42, 0.14, 265.0), (0.55, 0.14, 250.0), (0.70, 0.11, 230.0), (0.86, 0.07, 205.0))
 
 
 def _ramp(level: NDArray[np.float64], stops: tuple[tuple[float, float, float], ...]) -> NDArray[np.float64]:

@@ -1,11 +1,12 @@
 """Make a module safe and fast to explain: one fx graph, nothing in place, batch norm folded, frozen.
 
 1. Trace the module with `torch.fx` in eval mode.
-2. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
+2. Drop what does nothing in eval mode (dropout, identity): it hands on the very tensor that it is given.
+3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
    (`x.relu_()`) and operators (`x += y`). A later reader of the overwritten tensor is handed the new one.
-3. Drop what does nothing in eval mode (dropout, identity).
 4. Fold each batch norm into the convolution or linear layer that alone feeds it.
-5. Freeze the parameters and lay them out channels last.
+5. Freeze the parameters and lay them out channels last, and let `x.view(n, -1)`, which such tensors do not allow,
+   be a reshape.
 """
 
 import copy
@@ -25,11 +26,34 @@ _OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.isub: operator.sub,
     operator.imul: operator.mul,
     operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imod: operator.mod,
+    operator.ipow: operator.pow,
     operator.iand: operator.and_,
     operator.ior: operator.or_,
+    operator.ixor: operator.xor,
 }
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_NOTHING = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.Identity)
+_NOTHING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
+_SIZES = ("size", "dim", "numel", "ndimension", "shape", "ndim")
+
+
+class _Proxy(fx.Proxy):
+    """A proxy that records `x += y` as what it is; fx's own makes `x = x + y` of it and so forgets the overwriting."""
+
+
+def _recorded(in_place: Callable[..., Any]) -> Callable[[fx.Proxy, object], fx.Proxy]:
+    name = _OUT_OF_PLACE[in_place].__name__.strip("_")
+    return lambda self, other: self.tracer.create_proxy("call_function", in_place, (self, other), {}, name=name)
+
+
+for _operator in _OUT_OF_PLACE:
+    setattr(_Proxy, f"__{_operator.__name__}__", _recorded(_operator))
+
+
+class _Tracer(fx.Tracer):
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Proxy(node, self)
 
 
 def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModule:
@@ -50,14 +74,16 @@ def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModul
         >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
         ['0', '2']
     """
-    original = copy.deepcopy(module).eval().float()
     try:
-        traced = fx.symbolic_trace(original)
+        original = copy.deepcopy(module).eval().float()
+        traced = fx.GraphModule(original, _Tracer().trace(original), type(module).__name__)
     except Exception as error:  # fx raises whatever the traced code raises
         reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
         raise InputError(f"torch.fx cannot trace {name}: {reason}. Write that part without it.") from error
-    undo_in_place(traced)
+    _put_inputs_first(traced)
     drop_nothings(traced)
+    undo_in_place(traced)
+    _reshape_for_view(traced)
     fold_batch_norms(traced)
     traced.graph.eliminate_dead_code()
     traced.graph.lint()
@@ -65,6 +91,14 @@ def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModul
     traced.delete_all_unused_submodules()
     traced.requires_grad_(False)
     return traced.eval().to(memory_format=torch.channels_last)
+
+
+def _put_inputs_first(traced: fx.GraphModule) -> None:
+    """Write `relu(input=x)` as `relu(x)`, so that everyone finds the input in one place."""
+    for node in traced.graph.nodes:
+        if not node.args and "input" in node.kwargs and node.target is not torch.where:
+            node.args = (node.kwargs["input"],)
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "input"}
 
 
 def undo_in_place(traced: fx.GraphModule) -> None:
@@ -78,7 +112,7 @@ def undo_in_place(traced: fx.GraphModule) -> None:
         ...         return y
         >>> traced = fx.symbolic_trace(Net())
         >>> undo_in_place(traced)
-        >>> traced.recompile()
+        >>> _ = traced.recompile()
         >>> y = torch.tensor([-3.0, 1.0])
         >>> traced(y)
         tensor([0., 2.])
@@ -94,7 +128,10 @@ def undo_in_place(traced: fx.GraphModule) -> None:
 
 def _overwritten(node: fx.Node, in_place: set[str]) -> fx.Node | None:
     """Make one node out of place; the node whose tensor it used to overwrite, if it did."""
-    first = node.args[0] if node.args else node.kwargs.get("input")
+    first = node.args[0] if node.args else None
+    if isinstance(written := node.kwargs.get("out"), fx.Node):
+        node.kwargs = {name: value for name, value in node.kwargs.items() if name != "out"}
+        return written
     changed = False
     if node.op == "call_module":
         changed = node.target in in_place
@@ -106,7 +143,21 @@ def _overwritten(node: fx.Node, in_place: set[str]) -> fx.Node | None:
         changed = True
     elif node.op == "call_function":
         changed = _function_out_of_place(node)
-    return first if changed and isinstance(first, fx.Node) else None
+    return first if changed and isinstance(first, fx.Node) and not _is_size(first) else None
+
+
+def _is_size(node: fx.Node) -> bool:
+    """Whether a node is a number or a shape, which `+=` rebinds and never overwrites."""
+    if node.op == "call_method":
+        return node.target in _SIZES
+    if node.target is getattr:
+        return node.args[1] in _SIZES
+    read = node.all_input_nodes
+    return (
+        node.op == "call_function"
+        and getattr(node.target, "__module__", "") == "_operator"
+        and all(map(_is_size, read))
+    )
 
 
 def _function_out_of_place(node: fx.Node) -> bool:
@@ -139,12 +190,33 @@ def _hand_over(old: fx.Node, new: fx.Node) -> None:
             user.replace_input_with(old, new)
 
 
+def _reshape_for_view(traced: fx.GraphModule) -> None:
+    for node in traced.graph.nodes:
+        if node.op == "call_method" and node.target in ("view", "view_as"):
+            node.args, node.kwargs = (*node.args, *node.kwargs.values()), {}
+            if not isinstance(node.args[-1], torch.dtype):
+                node.target = node.target.replace("view", "reshape")
+
+
 def drop_nothings(traced: fx.GraphModule) -> None:
-    """Remove dropout and identity modules, which hand their input on in eval mode."""
+    """Remove dropout and identity, modules and functions, which hand their input on in eval mode."""
     for node in list(traced.graph.nodes):
-        if node.op == "call_module" and isinstance(traced.get_submodule(str(node.target)), _NOTHING):
+        module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, _NOTHING) or _is_dropout_at_rest(node):
             node.replace_all_uses_with(node.args[0])
             traced.graph.erase_node(node)
+
+
+def _is_dropout_at_rest(node: fx.Node) -> bool:
+    if node.op != "call_function" or not callable(node.target):
+        return False
+    if not getattr(node.target, "__name__", "").endswith(("dropout", "dropout1d", "dropout2d", "stochastic_depth")):
+        return False
+    try:
+        given = inspect.signature(node.target).bind(*node.args, **node.kwargs).arguments
+    except (TypeError, ValueError):
+        return False
+    return given.get("training") is False
 
 
 def fold_batch_norms(traced: fx.GraphModule) -> None:
@@ -167,7 +239,7 @@ def fold_batch_norms(traced: fx.GraphModule) -> None:
         below = traced.get_submodule(str(feeder.target))
         if type(below) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
             fused: nn.Module = fuse_conv_bn_eval(below, norm)
-        elif type(below) is nn.Linear and isinstance(norm, nn.BatchNorm1d):
+        elif type(below) is nn.Linear and isinstance(norm, nn.BatchNorm1d) and norm.affine:
             fused = fuse_linear_bn_eval(below, norm)
         else:
             continue

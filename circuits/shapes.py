@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-Images = Float[Tensor, "n colours rows columns"]
+Images = Float[Tensor, "n _colours _rows _columns"]
 """Preprocessed images."""
 
-Activations = Float[Tensor, "n c h w"]
-"""A layer's output for n images; a fully connected layer has h = w = 1."""
+Activations = Float[Tensor, "n _c _h _w"]
+"""A layer's output for n images, (n, C, H, W); a fully connected layer has H = W = 1."""
 
 Activation = Float[Tensor, "1 c h w"]
 """A layer's output for one photo."""

@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import dataclass
+from functools import total_ordering
 
 from circuits.errors import InputError
 
-_UNIT = re.compile(r"(?P<layer>[^\s:@]+):(?P<channel>\d+)(?:@(?P<row>\d+),(?P<column>\d+))?")
+_UNIT = re.compile(r"(?P<layer>[^\s:@]+):(?P<channel>\d{1,9})(?:@(?P<row>\d{1,9}),(?P<column>\d{1,9}))?")
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class Unit:
     """One channel of a layer or, with a position, one neuron of that channel.
+
+    Units are ordered by layer, channel and position, a whole channel before its neurons.
 
     Args:
         layer: name of the layer.
@@ -34,6 +38,10 @@ class Unit:
     def __post_init__(self) -> None:
         if self.channel < 0 or (self.position is not None and min(self.position) < 0):
             raise InputError(f"Unit {self} has a negative number; channels and positions count from 0.")
+
+    def __lt__(self, other: "Unit") -> bool:
+        mine, others = self.position or (-1, -1), other.position or (-1, -1)
+        return (self.layer, self.channel, mine) < (other.layer, other.channel, others)
 
     def __str__(self) -> str:
         at = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"

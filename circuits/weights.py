@@ -1,11 +1,11 @@
 """Read weights and labels from files, safely and with clear words when they do not fit."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -28,8 +28,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state: object = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a pickle protocol that it can read all the same
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file may raise anything
         raise InputError(_why_unreadable(path, error)) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
@@ -43,7 +45,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError) and "weights_only" in str(error).lower():
+    # torch words it so where the file names a class or function, and otherwise where its bytes make no sense.
+    if isinstance(error, pickle.UnpicklingError) and any(sign in str(error) for sign in ("GLOBAL", "call reduce")):
         return (
             f"{str(path)!r} holds pickled code, which is never run here; save only the state dict, "
             "torch.save(module.state_dict(), path), or a .safetensors file."
@@ -96,8 +99,8 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
     if not rows:
         raise InputError(f"{str(path)!r} holds no labels; write one a line, in the order of the network's classes.")
-    if all(len(row) > 1 and row[0].isdigit() for row in rows):
+    if all(len(row) > 1 and row[0].isdecimal() for row in rows):
         numbers = [int(row[0]) for row in rows]
-        if sorted(numbers) == list(range(len(rows))):
+        if sorted(numbers) == list(range(min(numbers), min(numbers) + len(rows))):
             rows = [row for _, row in sorted(zip(numbers, rows, strict=True), key=lambda pair: pair[0])]
     return tuple(row[-1] for row in rows)

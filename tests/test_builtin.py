@@ -226,7 +226,7 @@ class TestDrawing:
 class TestVaryingViews:
     def test_views_have_the_wanted_size_and_stay_between_0_and_1(self) -> None:
         some = photos(8)
-        views = data.vary(some.pixels, some.boxes, size=12, generator=generator())
+        views = data.vary(some.pixels, some.boxes, size=12, closest=0.5, generator=generator())
         assert views.shape == (8, 3, 12, 12)
         assert views.dtype == torch.float32
         assert 0 <= float(views.min()) < float(views.max()) <= 1
@@ -234,22 +234,28 @@ class TestVaryingViews:
     def test_views_depend_on_the_seed_alone(self) -> None:
         some = photos(4)
         first, again, other = (
-            data.vary(some.pixels, some.boxes, size=16, generator=generator(seed)) for seed in (1, 1, 2)
+            data.vary(some.pixels, some.boxes, size=16, closest=0.5, generator=generator(seed)) for seed in (1, 1, 2)
         )
         assert torch.equal(first, again)
         assert not torch.allclose(first, other)
 
     def test_the_views_of_one_photo_differ(self) -> None:
         some = photos(1)
-        views = data.vary(some.pixels.repeat(2, 1, 1, 1), some.boxes.repeat(2, 1), size=16, generator=generator())
+        views = data.vary(
+            some.pixels.repeat(2, 1, 1, 1), some.boxes.repeat(2, 1), size=16, closest=0.5, generator=generator()
+        )
         assert not torch.allclose(views[0], views[1])
 
     def test_a_view_is_taken_where_the_object_is(self) -> None:
         # Bright in the upper left quarter, which is the box: a view is never mostly dark.
         pixels = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
         pixels[:, :, :16, :16] = 200
-        near = data.vary(pixels, torch.tensor([0.0, 0.0, 0.5, 0.5]).repeat(200, 1), size=16, generator=generator())
-        far = data.vary(pixels, torch.tensor([0.5, 0.5, 1.0, 1.0]).repeat(200, 1), size=16, generator=generator())
+        near = data.vary(
+            pixels, torch.tensor([0.0, 0.0, 0.5, 0.5]).repeat(200, 1), size=16, closest=0.5, generator=generator()
+        )
+        far = data.vary(
+            pixels, torch.tensor([0.5, 0.5, 1.0, 1.0]).repeat(200, 1), size=16, closest=0.5, generator=generator()
+        )
         assert float(near.mean()) > 2 * float(far.mean())
 
 
@@ -287,7 +293,7 @@ def jpeg_of(shade: int) -> bytes:
 
 
 class TestTraining:
-    recipe = train.Recipe(epochs=2, batch=8, sizes=((0.0, 16),))
+    recipe = train.Recipe(epochs=2, batch=8, phases=((0.0, 16, 0.5),))
 
     def test_an_interrupted_run_ends_like_one_that_was_not(self, tmp_path: Path) -> None:
         whole = train.start(self.recipe, 3)
@@ -332,8 +338,9 @@ class TestTraining:
         assert torch.allclose(moved, (run.trainee.network.fc.weight - before) * (1 - 2 / 11), atol=1e-6)
 
     def test_views_grow_over_the_run(self) -> None:
-        recipe = train.Recipe(sizes=((0.0, 48), (0.5, 64)))
-        assert [train.size_at(part, recipe) for part in (0, 0.49, 0.5, 1)] == [48, 48, 64, 64]
+        recipe = train.Recipe(phases=((0.0, 48, 0.5), (0.5, 64, 0.7)))
+        early, late = (48, 0.5), (64, 0.7)
+        assert [train.phase_at(part, recipe) for part in (0, 0.49, 0.5, 1)] == [early, early, late, late]
 
     def test_predictions_and_recalls_count_whole_photos(self) -> None:
         network = architecture.build().eval()

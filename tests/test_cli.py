@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from circuits import Circuit, load_network
+from circuits.commands import console
 from circuits.commands import explore as explore_module
 from circuits.units import Unit
 from circuits.visualization import Picture
@@ -154,6 +155,14 @@ def test_trace_writes_one_page_with_heat_maps_and_pictures(
     assert 'class="picture"' not in out.read_text("utf-8")
 
 
+def test_progress_is_told_in_lines_where_there_is_no_terminal(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "EVERY", 0.0)
+    result = run("trace", *asked, "--depth", 1)
+    assert result.stderr.splitlines() == ["Tracing: 0 of 1 done.", "Tracing: 1 of 1 done."]
+
+
 def fake_render(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     import circuits.visualization
 
@@ -187,7 +196,7 @@ def test_render_writes_a_labelled_sheet_of_several(
     result = run("render", "fc:0", "fc:1", "fc:0", "-o", out, "--network", HANDMADE, "--input-size", 4, "--size", 64)
     assert result.exit_code == 0
     with Image.open(out) as image:
-        assert (image.size, image.format) == ((160, 200), format)
+        assert (image.size, image.format) == ((152, 184), format)
         assert sum(image.convert("L").crop((8, 72, 72, 88)).histogram()[:128]) > 10
 
 
@@ -371,13 +380,21 @@ def test_a_real_ctrl_c_stops_a_real_process(tmp_path: Path) -> None:
         assert time.monotonic() - started < 10
 
 
-def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w") as closed:
-        command = [sys.executable, "-m", "circuits", "layers", HANDMADE, "--size", "4"]
+        command = [sys.executable, "-m", "circuits", "--help"]
         result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_full_disk_behind_standard_output_is_said() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "circuits", "--version"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("Error: No space is left on the disk")
 
 
 def test_the_whole_way_works_in_a_process_of_its_own(asked: list[str], tmp_path: Path) -> None:

@@ -144,10 +144,15 @@ def test_pictures_given_win_over_those_carried_and_both_are_packed_into_the_page
     assert from_data_uri(images[1]).getpixel((4, 4)) == (0, 0, 255)
 
 
-def test_a_unit_without_a_picture_says_so(circuit: Circuit) -> None:
+def test_a_unit_without_a_picture_shows_where_it_fired_or_says_that_it_has_none(circuit: Circuit) -> None:
     outline = Outline(to_html(circuit))
     assert outline.texts.count("no picture") == len(circuit.visible)
     assert outline.all("image") == []
+    both = {circuit.root: Image.new("RGB", (8, 8))}
+    (fired,) = Outline(to_html(circuit, heat_maps=both)).all("image", "fired")
+    assert "visibility" not in fired
+    (fired,) = Outline(to_html(circuit, heat_maps=both, pictures=both)).all("image", "fired")
+    assert fired["visibility"] == "hidden"
 
 
 def test_nothing_is_loaded_from_anywhere(circuit: Circuit) -> None:

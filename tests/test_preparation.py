@@ -330,6 +330,21 @@ def test_convolution_weights_lie_channels_last():
     assert prepared.get_parameter("0.weight").is_contiguous(memory_format=torch.channels_last)
 
 
+def test_view_is_allowed_on_tensors_that_lie_channels_last():
+    class Views(Body):
+        def body(self, x, y):
+            return torch.cat(
+                [x.view(x.size(0), -1), x.view_as(y).view(size=(2, -1)), y.view(torch.int32).float()[:, 0, 0]], 1
+            )
+
+    module = randomize(Views()).eval()
+    image = noise(2, 3, 4, 4)
+    prepared = prepare_module(module)
+    found = prepared(image.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(found[:, :128].isnan(), torch.zeros(2, 128, dtype=torch.bool))
+    assert difference(found[:, :128], outputs(module, image)[:, :128]) <= 1e-5
+
+
 def test_dropout_and_identity_are_dropped():
     module = nn.Sequential(
         nn.Dropout(), nn.Conv2d(3, 4, 1), nn.Dropout2d(), nn.Identity(), nn.ReLU(), nn.AlphaDropout()

@@ -1,0 +1,170 @@
+"use strict";
+
+const text = document.getElementById("circuit").textContent;
+const file = JSON.parse(text);
+const map = document.querySelector("svg.map");
+const details = document.getElementById("details");
+const drawn = new Map([...map.querySelectorAll("a.node")].map((link) => [link.dataset.id, link]));
+const nodes = new Map(file.nodes.filter((node) => drawn.has(node.id)).map((node) => [node.id, node]));
+const edges = file.edges.filter((edge) => nodes.has(edge.source) && nodes.has(edge.target));
+edges.sort((one, other) => one.rank - other.rank);
+
+const into = (id) => edges.filter((edge) => edge.target === id);
+const outOf = (id) =>
+  edges.filter((edge) => edge.source === id).sort((one, other) => Math.abs(other.attribution) - Math.abs(one.attribution));
+
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function number(value, signed = false) {
+  const size = Math.abs(value);
+  const text = size >= 1000 ? size.toFixed(0) : size.toPrecision(3);
+  if (size === 0) return "0";
+  return (value < 0 ? "\u2212" : signed ? "+" : "") + text;
+}
+
+function percent(share) {
+  if (share > 0 && share < 0.005) return "< 1 %";
+  return share >= 0.995 && share < 1 ? "> 99 %" : `${Math.round(share * 100)} %`;
+}
+
+/** One row of a bar chart around zero: a label, a bar from zero to the value, and the number. */
+function bar(label, value, low, high, kind) {
+  const span = high - low || 1;
+  const fill = make("i", kind || (value < 0 ? "against" : ""));
+  fill.style.left = `${((Math.min(value, 0) - low) / span) * 100}%`;
+  fill.style.width = `${(Math.abs(value) / span) * 100}%`;
+  const track = make("div", "bar", fill);
+  if (low < 0) {
+    const zero = make("b");
+    zero.style.left = `${(-low / span) * 100}%`;
+    track.append(zero);
+  }
+  return [label, track];
+}
+
+function bookBars(node) {
+  const closing = "bias" in node ? "bias" : "remainder";
+  const sum = node.shown + node.rest + node[closing];
+  const rows = [
+    [`shown (${into(node.id).length})`, node.shown],
+    ["rest", node.rest],
+    [closing, node[closing]],
+    ["value", sum, "whole"],
+  ];
+  const low = Math.min(0, ...rows.map((row) => row[1]));
+  const high = Math.max(0, ...rows.map((row) => row[1]));
+  const chart = make("div", "bars");
+  for (const [label, value, kind] of rows)
+    chart.append(...bar(make("span", "", label), value, low, high, kind), make("span", "number", number(value, !kind)));
+  return chart;
+}
+
+function edgeBars(list, other) {
+  const low = Math.min(0, ...list.map((edge) => edge.attribution));
+  const high = Math.max(0, ...list.map((edge) => edge.attribution));
+  const chart = make("div", "bars");
+  for (const edge of list) {
+    const unit = nodes.get(edge[other]);
+    const jump = make("button", "", unit.label);
+    jump.type = "button";
+    jump.addEventListener("click", () => choose(unit.id, true));
+    const gross = nodes.get(edge.target).gross;
+    const part = gross ? ` \u00b7 ${percent(Math.abs(edge.attribution) / gross)}` : "";
+    chart.append(...bar(jump, edge.attribution, low, high), make("span", "number", number(edge.attribution, true) + part));
+  }
+  return chart;
+}
+
+function figure(link, kind, caption) {
+  const image = link.querySelector(`image.${kind}`);
+  if (!image) return [];
+  const picture = make("img");
+  picture.src = image.getAttribute("href");
+  picture.alt = caption;
+  return [make("figure", "", picture, make("figcaption", "", caption))];
+}
+
+function choose(id, focus = false) {
+  const node = nodes.get(id);
+  const link = drawn.get(id);
+  for (const other of drawn.values()) {
+    other.classList.toggle("chosen", other === link);
+    other.removeAttribute("aria-current");
+  }
+  link.setAttribute("aria-current", "true");
+  if (focus) link.focus();
+  const parts = [make("p", "name", node.label)];
+  if (node.label !== node.id) parts.push(make("p", "quiet code", node.id));
+  const pictures = [
+    ...figure(link, "picture", "what it looks for"),
+    ...figure(link, "fired", "where it fired in this photo"),
+  ];
+  if (pictures.length) parts.push(make("div", "pictures", ...pictures));
+  const facts = make("dl", "facts", make("dt", "", "value"), make("dd", "", number(node.value)));
+  if (node.max !== node.value)
+    facts.append(make("dt", "", "highest"), make("dd", "", `${number(node.max)} at row ${node.peak[0]}, column ${node.peak[1]}`));
+  if (node.expanded) facts.append(make("dt", "", "coverage"), make("dd", "", `${percent(node.coverage)} of the attribution below is shown`));
+  parts.push(facts);
+  if (node.note) parts.push(make("p", "remark", node.note));
+  if (node.expanded) parts.push(make("h2", "", "Where its value comes from"), bookBars(node));
+  const below = into(id);
+  if (below.length) parts.push(make("h2", "", "From the layer below"), edgeBars(below, "source"));
+  const above = outOf(id);
+  if (above.length) parts.push(make("h2", "", "To the layer above"), edgeBars(above, "target"));
+  details.replaceChildren(...parts);
+  details.scrollTop = 0;
+}
+
+function light(id) {
+  map.classList.toggle("dim", id !== null);
+  const near = new Set([id]);
+  for (const path of map.querySelectorAll(".edge")) {
+    const touches = id !== null && (path.dataset.source === id || path.dataset.target === id);
+    path.classList.toggle("lit", touches);
+    if (touches) near.add(path.dataset.source).add(path.dataset.target);
+  }
+  for (const [other, link] of drawn) link.classList.toggle("lit", near.has(other));
+}
+
+function step(id, key) {
+  const order = [...drawn.keys()];
+  const at = order.indexOf(id);
+  if (key === "ArrowLeft") return order[at - 1];
+  if (key === "ArrowRight") return order[at + 1];
+  if (key === "ArrowUp") return outOf(id)[0]?.target;
+  if (key === "ArrowDown") return into(id)[0]?.source;
+  return undefined;
+}
+
+for (const [id, link] of drawn) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    choose(id);
+    if (getComputedStyle(details).position === "static") details.scrollIntoView({ block: "nearest" });
+  });
+  link.addEventListener("pointerenter", () => light(id));
+  link.addEventListener("pointerleave", () => light(null));
+  link.addEventListener("keydown", (event) => {
+    const next = event.key.startsWith("Arrow") ? step(id, event.key) : undefined;
+    if (next === undefined) return;
+    event.preventDefault();
+    choose(next, true);
+  });
+}
+
+document.getElementById("save").addEventListener("click", () => {
+  const link = make("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = "circuit.json";
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
+
+details.hidden = false;
+document.getElementById("save").hidden = false;
+choose(file.graph.target.unit);

@@ -1,0 +1,64 @@
+"""What the commands write: tables to standard output, a progress bar to standard error."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+Report = Callable[[int, int, str], None]
+EVERY = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+def output() -> Console:
+    """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
+    console = Console(highlight=False, emoji=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=160)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """A line for the person and not for the next program: on standard error."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def progress(start: str) -> Iterator[Report]:
+    """A progress bar on standard error while the block runs; where that is no terminal, a line now and then.
+
+    Yields:
+        Call it with (done, total, message).
+    """
+    console = Console(stderr=True, highlight=False, markup=False)
+    if not console.is_terminal:
+        yield _Lines(start)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(start, total=None)
+
+        def report(done: int, total: int, message: str) -> None:
+            bar.update(task, completed=done, total=total, description=message or start)
+
+        yield report
+
+
+class _Lines:
+    """Tells a file or a log, every half minute, how far the work is."""
+
+    def __init__(self, start: str) -> None:
+        self.start = start
+        self.told = time.monotonic()
+
+    def __call__(self, done: int, total: int, message: str) -> None:
+        if time.monotonic() - self.told >= EVERY:
+            self.told = time.monotonic()
+            note(f"{self.start}: {done} of {total} done.")

@@ -1,0 +1,60 @@
+"""`circuits layers`: what a network is made of."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from circuits.commands.options import AsJson, Labels, Layers, Mean, Size, Std, Weights, get_network
+
+
+def layers(
+    network: Annotated[
+        str, typer.Argument(metavar="[NETWORK]", help="builtin, a torchvision name, or file.py:Factory.")
+    ] = "builtin",
+    layers: Layers = "auto",
+    as_json: AsJson = False,
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+) -> None:
+    """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
+    from rich.table import Table
+
+    from circuits.commands.console import output, print_json
+
+    own = ":" in network or network == "builtin" or Path(network).exists()
+    if weights is None and labels is None and not own:
+        weights = "random"  # layers do not depend on the weights, and these need no download
+    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    found = [loaded.layer(name) for name in loaded.layers]
+    below = {layer.name: loaded.below(layer.name) for layer in found}
+    if as_json:
+        print_json(
+            {
+                "network": loaded.name,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "channels": layer.channels,
+                        "height": layer.height,
+                        "width": layer.width,
+                        "below": below[layer.name],
+                        "piecewise_linear": layer.piecewise_linear,
+                    }
+                    for layer in found
+                ],
+            }
+        )
+        return
+    table = Table("layer", "channels", "size", "below", "books close", box=None, header_style="dim")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for layer in reversed(found):
+        size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
+        closes = "exactly" if layer.piecewise_linear else "up to a remainder"
+        table.add_row(layer.name, str(layer.channels), size_text, below[layer.name] or "the image", closes)
+    console = output()
+    console.print(f"{loaded.name}, from the logits down:")
+    console.print(table)

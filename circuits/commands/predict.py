@@ -1,0 +1,49 @@
+"""`circuits predict`: what the network sees in a photo."""
+
+from typing import Annotated
+
+import typer
+
+from circuits.commands.options import AsJson, Labels, Mean, NetworkName, Size, Std, Weights, get_network
+
+
+def predict(
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 5,
+    as_json: AsJson = False,
+    network: NetworkName = "builtin",
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+) -> None:
+    """What the network sees in a photo: its best classes with their probabilities."""
+    from rich.table import Table
+
+    from circuits.commands.console import output, print_json
+    from circuits.images import load_photo
+
+    picture = load_photo(photo)
+    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std)
+    from circuits.networks import predict as predictions_of
+
+    predictions = predictions_of(loaded, picture, top=top)
+    if as_json:
+        print_json(
+            {
+                "predictions": [
+                    {"class": found.index, "label": found.label, "logit": found.logit, "probability": found.probability}
+                    for found in predictions
+                ]
+            }
+        )
+        return
+    table = Table("class", "label", "probability", "logit", box=None, header_style="dim")
+    for column in (0, 2, 3):
+        table.columns[column].justify = "right"
+    for found in predictions:
+        table.add_row(str(found.index), found.label, f"{100 * found.probability:.1f} %", f"{found.logit:.2f}")
+    console = output()
+    console.print(f"{loaded.name} ({loaded.source}) sees in {picture.name}:")
+    console.print(table)

@@ -1,0 +1,191 @@
+"""`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from circuits.commands.options import (
+    AsJson,
+    Labels,
+    Layers,
+    Mean,
+    NetworkName,
+    Size,
+    Std,
+    Weights,
+    counts,
+    get_network,
+)
+from circuits.errors import InputError
+from circuits.files import check_writable, write_atomically
+from circuits.wording import number, percent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from circuits.attribution import Books
+    from circuits.circuit import Circuit, Node
+    from circuits.networks import Network
+
+
+def trace(
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", readable=False, help="Write the circuit as JSON.")
+    ] = None,
+    graphml: Annotated[Path | None, typer.Option(metavar="FILE", readable=False, help="Write it as GraphML.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Write it as one HTML page.")
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Put what each unit looks for on the page.")
+    ] = True,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="A class (label or number), a unit such as inception4a:17, a neuron such as inception4a:17@7,5, or "
+            "'A - B' for the difference of two classes; by default the class predicted.",
+        ),
+    ] = None,
+    layers: Layers = "auto",
+    depth: Annotated[int | None, typer.Option(min=1, help="Layers to walk down; 4, or one for each --top.")] = None,
+    top: Annotated[
+        str, typer.Option(metavar="N", help="Units to show below each unit, or one number a level: 8,5,3.")
+    ] = "5",
+    mode: Annotated[
+        str, typer.Option(metavar="MODE", help="sum, target, ig or ablate: how attribution is measured.")
+    ] = "sum",
+    signs: Annotated[
+        str, typer.Option(metavar="SIGNS", help="positive, or both to show what argues against too.")
+    ] = "positive",
+    as_json: AsJson = False,
+    network: NetworkName = "builtin",
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+) -> None:
+    """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
+    from circuits.commands.console import note, output, progress
+    from circuits.images import load_photo
+
+    _check_targets([path for path in (file, graphml, html) if path is not None])
+    tops = counts("--top", top)
+    picture = load_photo(photo)
+    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    from circuits.tracing import trace as trace_photo
+
+    with progress("Tracing") as report:
+        circuit = trace_photo(
+            loaded,
+            picture,
+            target,
+            depth=depth or (4 if isinstance(tops, int) else len(tops)),
+            top=tops,
+            mode=mode,
+            signs=signs,
+            progress=report,
+        )
+    if as_json:
+        typer.echo(circuit.to_json_text(), nl=False)
+    else:
+        console = output()
+        console.print(summary(circuit), soft_wrap=True)
+        console.print(table(circuit))
+    if file is not None:
+        circuit.to_json(file)
+        note(f"Wrote {file}.")
+    if graphml is not None:
+        circuit.to_graphml(graphml)
+        note(f"Wrote {graphml}.")
+    if html is not None:
+        write_atomically(html, page(loaded, circuit, pictures=pictures))
+        note(f"Wrote {html}.")
+
+
+def summary(circuit: "Circuit") -> str:
+    """What was seen and what is explained, in two lines."""
+    graph = circuit.graph.graph
+    seen = "; ".join(f"{found.label} {percent(found.probability)}" for found in circuit.predictions)
+    return (
+        f"{graph['network']['name']} ({graph['network']['source']}) sees in {graph['photo']['name']}: {seen}.\n"
+        f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
+        "layer by layer; what each unit gets from the layer below, and the share of it:"
+    )
+
+
+def table(circuit: "Circuit") -> "Table":
+    """The circuit layer by layer from the target down: each unit's books and its strongest lower units."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    shown = [circuit.nodes[name] for name in circuit.visible]
+    exact = all(node.books.exact for node in shown if node.books is not None)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    grid.add_column("unit", no_wrap=True)
+    for head in ("value", "shown", "rest", "bias" if exact else "remainder", "coverage"):
+        grid.add_column(head, justify="right", no_wrap=True)
+    grid.add_column("from the layer below", min_width=24, overflow="fold")
+    for layer in reversed(circuit.layers):
+        members = sorted((node for node in shown if node.unit.layer == layer), key=lambda node: -node.value)
+        for node in members:
+            if node.books is not None:
+                grid.add_row(*_cells(circuit, node, node.books))
+        bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
+        if bottom:
+            grid.add_row(f"{len(bottom)} of {layer}", *[""] * 5, "not expanded, by value:\n" + _in_lines(bottom, 5))
+        if members:
+            grid.add_section()
+    return grid
+
+
+def _cells(circuit: "Circuit", node: "Node", books: "Books") -> list[str]:
+    called = node.id if node.label == node.id else f"{node.id} {node.label.partition(',')[0]}"
+    parts = []
+    for edge in circuit.edges_into(node.id):
+        share = abs(edge.attribution) / books.gross if books.gross > 0 else 0.0
+        channel = circuit.nodes[edge.source].unit.channel
+        parts.append(f"{channel}: {number(edge.attribution, sign=True)} ({percent(share)})")
+    signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
+    return [called, number(node.value), *signed, percent(books.coverage), _in_lines(parts, 3)]
+
+
+def _in_lines(parts: list[str], count: int) -> str:
+    """Parts with commas between, broken after every so many rather than within one."""
+    lines = [", ".join(parts[start : start + count]) for start in range(0, len(parts), count)]
+    return ",\n".join(lines)
+
+
+def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
+    """The circuit as an HTML page with heat maps and, where wanted, pictures of what its units look for."""
+    from circuits.commands.console import progress
+    from circuits.evidence import heat_map
+    from circuits.html import to_html
+    from circuits.images import overlay
+
+    nodes = [circuit.nodes[name] for name in circuit.visible]
+    heat_maps = {}
+    if circuit.photo is not None:
+        crop = network.preprocessing.crop(circuit.photo.image)
+        for node in nodes:
+            heat = heat_map(network, circuit, node.unit.whole)
+            if heat.size > 1:
+                heat_maps[node.id] = overlay(crop, heat, size=192)
+    found = {}
+    if pictures:
+        from circuits.visualization import pictures as pictures_of
+
+        with progress("Rendering pictures") as report:
+            made = pictures_of(network, [node.unit for node in nodes], progress=report)
+        found = {node.id: picture.image for node, picture in zip(nodes, made, strict=True)}
+    return to_html(circuit, pictures=found, heat_maps=heat_maps)
+
+
+def _check_targets(paths: list[Path]) -> None:
+    for path in paths:
+        check_writable(path)
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise InputError(f"Two outputs have the same name, {paths[0]}; give each its own.")

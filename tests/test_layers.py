@@ -1,0 +1,495 @@
+"""Layers: the dominators of the dataflow graph, what `auto` and `fine` keep of them, and their names."""
+
+import importlib.util
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, fx, nn
+from torchvision import models
+
+from circuits.errors import InputError, UnknownError
+from circuits.layers import dominators, find_layers, record_shapes
+from circuits.networks import Network
+from circuits.preparation import prepare_module
+from tests.nets import randomize, ready, shared, zoo_module, zoo_network
+
+
+def needed_by_definition(traced: fx.GraphModule) -> list[str]:
+    """The nodes without which the output cannot be reached from the image, by removing one at a time."""
+    nodes = list(traced.graph.nodes)
+    image = next(node for node in nodes if node.op == "placeholder")
+    output = next(node for node in nodes if node.op == "output").args[0]
+
+    def reachable(without: fx.Node | None) -> bool:
+        reached = {image} - {without}
+        for node in nodes:
+            if node is not without and reached & set(node.all_input_nodes):
+                reached.add(node)
+        return output in reached
+
+    assert reachable(None)
+    return [node.name for node in nodes if node.op != "output" and not reachable(node)]
+
+
+def measured(module: nn.Module, side: int = 8) -> fx.GraphModule:
+    """A prepared module whose shapes are noted."""
+    traced = prepare_module(module)
+    record_shapes(traced, torch.zeros(1, 3, side, side))
+    return traced
+
+
+class Parts(nn.Module):
+    """Convolutions a to d, 3 to 3 channels, and a linear layer fc over their means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(4))
+        self.relu = nn.ReLU()
+        self.fc = nn.Linear(3, 5)
+
+    def head(self, x: Tensor) -> Tensor:
+        return self.fc(x.mean((2, 3)))
+
+
+class Chain(Parts):
+    def forward(self, x):
+        x = self.relu(self.a(x))
+        x = F.relu(self.b(x))
+        x = torch.relu(self.c(x))
+        return self.head(self.d(x).relu())
+
+
+class Diamond(Parts):
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        return self.head(F.relu(self.b(x)) + self.c(x))
+
+
+class SkipFromTheImage(Parts):
+    def forward(self, x):
+        return self.head(self.b(F.relu(self.a(x))) + x)
+
+
+class DenselyConnected(Parts):
+    def forward(self, x):
+        one = F.relu(self.a(x))
+        two = F.relu(self.b(one)) + one
+        three = F.relu(self.c(two)) + one + two
+        four = torch.cat([self.d(three), three], 1)
+        return self.fc(four[:, :3].mean((2, 3)))
+
+
+class ConstantsOnTheSide(Parts):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.ones(1, 3, 1, 1))
+
+    def forward(self, x):
+        x = self.a(x)
+        x = F.relu(x + self.b(self.shift))
+        return self.head(x * self.shift)
+
+
+SMALL = [Chain, Diamond, SkipFromTheImage, DenselyConnected, ConstantsOnTheSide]
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_dominators_of_small_graphs_are_the_nodes_that_cannot_be_removed(kind):
+    traced = measured(kind())
+    assert [node.name for node in dominators(traced)] == needed_by_definition(traced)
+
+
+@pytest.mark.parametrize(
+    "name", ["squeezenet1_1", "googlenet", "resnet18", "densenet121", "efficientnet_b0", "shufflenet_v2_x0_5"]
+)
+def test_dominators_of_the_zoo_are_the_nodes_that_cannot_be_removed(name):
+    traced = zoo_network(name).traced
+    found = [node.name for node in dominators(traced)]
+    assert found == needed_by_definition(traced)
+    assert len(found) >= 15
+
+
+VGG16_LAYERS = (
+    *(f"features.{n}" for n in (1, 3, 6, 8, 11, 13, 15, 18, 20, 22, 25, 27, 29)),
+    *("classifier.1", "classifier.4", "classifier.6"),
+)
+EXPECTED = {
+    "alexnet": (
+        *(f"features.{n}" for n in (1, 4, 7, 9, 11)),
+        *("classifier.2", "classifier.5", "classifier.6"),
+    ),
+    "vgg16": VGG16_LAYERS,
+    "squeezenet1_1": (*(f"features.{n}" for n in (1, 3, 4, 6, 7, 9, 10, 11, 12)), "classifier"),
+    "googlenet": (
+        *("conv1", "conv2", "conv3", "inception3a", "inception3b", "inception4a", "inception4b", "inception4c"),
+        *("inception4d", "inception4e", "inception5a", "inception5b", "fc"),
+    ),
+    "inception_v3": (
+        *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"),
+        *("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+        *("Mixed_7a", "Mixed_7b", "Mixed_7c", "fc"),
+    ),
+    "resnet18": ("relu", *(f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)), "fc"),
+    "densenet121": (
+        *("features.relu0", "features.transition1.relu", "features.transition2.relu", "features.transition3.relu"),
+        *("features.norm5", "classifier"),
+    ),
+    "mobilenet_v2": ("features.0.2", *(f"features.{n}" for n in range(1, 18)), "features.18.2", "classifier.1"),
+    "shufflenet_v2_x0_5": (
+        "conv1.2",
+        *(f"stage{stage}.{block}" for stage, blocks in ((2, 4), (3, 8), (4, 4)) for block in range(blocks)),
+        *("conv5.2", "fc"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_auto_keeps_the_layers_that_people_name(name):
+    assert zoo_network(name).layers == EXPECTED[name]
+
+
+def test_the_layers_of_bvlc_googlenet_are_its_convolutions_and_inceptions():
+    path = shared("networks/bvlc_googlenet.py")
+    spec = importlib.util.spec_from_file_location("bvlc_googlenet", path)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    network = ready(made.GoogLeNet(), 64, check=False)
+    blocks = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+    assert network.layers == ("conv1", "conv2_reduce", "conv2", *(f"inception_{block}" for block in blocks), "fc")
+    flags = {layer.name: layer.piecewise_linear for layer in network.found}
+    assert [name for name in network.layers if not flags[name]] == ["conv2_reduce", "inception_3a"]
+    assert not network.piecewise_linear
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18", "squeezenet1_1", "alexnet"])
+def test_a_network_inside_another_module_has_the_same_layers(name):
+    class Wrapped(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.inner((image - 0.5) / 0.25)
+
+    plain = zoo_network(name)
+    wrapped = ready(Wrapped(zoo_module(name)), 64, check=False)
+    assert wrapped.layers == tuple(f"inner.{layer}" for layer in plain.layers)
+    assert [(a.channels, a.height) for a in wrapped.found] == [(a.channels, a.height) for a in plain.found]
+    assert wrapped.piecewise_linear
+
+
+def test_a_network_behind_a_normalising_step_in_a_sequential_has_the_same_layers():
+    class Normalize(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return (image - 0.5) / 0.25
+
+    network = ready(nn.Sequential(Normalize(), zoo_module("resnet18")), 64, check=False)
+    assert network.layers == tuple(f"1.{layer}" for layer in EXPECTED["resnet18"])
+
+
+def test_a_functional_relu_goes_by_the_name_of_its_convolution():
+    network = ready(Chain())
+    assert network.layers == ("relu", "b", "c", "d", "fc")
+    fine = network.with_layers(["relu", "b.pre", "b"])
+    assert fine.layers == ("relu", "b.pre", "b", "fc")
+
+
+def test_a_functional_relu_behind_batch_norm_goes_by_the_name_of_its_convolution():
+    class Normed(Parts):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x):
+            return self.head(F.relu(self.norm(self.a(x))))
+
+    assert ready(Normed()).layers == ("a", "fc")
+
+
+def test_a_relu_module_that_is_used_often_gives_distinct_names():
+    class Reused(Parts):
+        def forward(self, x):
+            for convolution in (self.a, self.b, self.c, self.d):
+                x = self.relu(convolution(x))
+            return self.head(x)
+
+    network = ready(Reused())
+    assert network.layers == ("relu", "relu_1", "relu_2", "relu_3", "fc")
+    assert network.with_layers(["b", "relu_1"]).layers == ("b", "relu_1", "fc")
+
+
+def test_a_block_that_is_used_twice_gives_distinct_names():
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            return F.relu(self.two(F.relu(self.one(x))) + x)
+
+    class Recurrent(Parts):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = Block()
+
+        def forward(self, x):
+            x = F.relu(self.b(F.relu(self.a(x))))
+            x = self.block(self.block(x))
+            return self.head(F.relu(self.c(x)))
+
+    assert ready(Recurrent()).layers == ("a", "b", "block", "block_1", "c", "fc")
+
+
+@pytest.mark.parametrize("kind", [*SMALL, "googlenet", "densenet121", "convnext_tiny", "regnet_y_400mf"])
+def test_names_are_unique_and_every_one_can_be_asked_for(kind):
+    network = zoo_network(kind) if isinstance(kind, str) else ready(kind(), check=False)
+    with pytest.raises(UnknownError) as raised:
+        find_layers(network.traced, ["no such layer"])
+    assert str(raised.value).startswith("Layer 'no such layer' does not exist; the layers are ")
+    fine = network.with_layers("fine").layers
+    assert len(set(fine)) == len(fine)
+    assert network.with_layers(fine).layers == fine
+    assert set(network.layers) <= {*fine, *network.layers}
+    for name in fine:
+        assert network.with_layers([fine[0], name, fine[-1]]).layer(name).name == name
+
+
+def test_fine_keeps_every_activated_or_merged_tensor_of_the_chain():
+    class Mixed(Parts):
+        def forward(self, x):
+            x = F.relu(self.b(F.relu(self.a(x))) + x)
+            x = F.max_pool2d(F.relu(x) + 1, 2)
+            return self.head(torch.cat([self.c(x), self.d(x)], 1)[:, 1:4])
+
+    network = ready(Mixed())
+    assert network.with_layers("fine").layers == ("add", "relu_1", "relu_2", "cat", "fc")
+    assert network.layers == ("relu_2", "cat", "fc")
+
+
+def test_fine_of_resnet_shows_both_sides_of_the_last_relu():
+    fine = zoo_network("resnet18").with_layers("fine").layers
+    assert fine[:4] == ("relu", "add", "layer1.0", "add_1")
+    assert len(fine) == 18
+
+
+def test_names_may_be_given_in_any_order_as_a_list_or_as_text():
+    network = zoo_network("squeezenet1_1")
+    wanted = ("features.3", "features.9", "classifier")
+    assert network.with_layers(["features.9", "classifier", "features.3"]).layers == wanted
+    assert network.with_layers("features.9, features.3").layers == wanted
+    assert network.with_layers(["features.9", "features.9", "features.3"]).layers == wanted
+
+
+def test_the_logits_are_a_layer_whether_they_are_named_or_not():
+    assert zoo_network("googlenet").with_layers(["inception4a"]).layers == ("inception4a", "fc")
+
+
+def test_an_unknown_name_is_answered_with_the_names_that_exist():
+    expected = r"^Layer 'conv9' does not exist; the layers are relu, layer1\.0, .*, fc; by name also .*conv1.*\.$"
+    with pytest.raises(UnknownError, match=expected):
+        zoo_network("resnet18").with_layers(["conv9", "fc"])
+
+
+@pytest.mark.parametrize("name", ["inception4a.branch1.conv", "inception4a_branch1_conv", "inception4a.branch2.1.conv"])
+def test_a_name_inside_a_branch_is_told_to_be_passed_by(name):
+    expected = rf"^Layer '{name}' is not passed by every path from the image to the logits; the layers are conv1, "
+    with pytest.raises(UnknownError, match=expected):
+        zoo_network("googlenet").with_layers([name, "fc"])
+
+
+@pytest.mark.parametrize("choice", ["fc", [], ["fc"], ""])
+def test_fewer_than_two_layers_are_refused(choice):
+    with pytest.raises(InputError, match=r"^A circuit needs at least two layers; the choice leaves \['fc'\]\.$"):
+        zoo_network("resnet18").with_layers(choice)
+
+
+class TwoImages(Parts):
+    def forward(self, x, y):
+        return self.head(F.relu(self.a(x)) + F.relu(self.b(y)))
+
+
+class ImageAndVector(Parts):
+    def forward(self, x, vector):
+        return self.fc(self.a(x).mean((2, 3)) + vector.view(3))
+
+
+@pytest.mark.parametrize("kind", [TwoImages, ImageAndVector])
+def test_a_network_with_two_inputs_is_refused(kind):
+    with pytest.raises(InputError, match=r"^The network reads 2 inputs; a classifier of images reads one\.$"):
+        ready(kind())
+
+
+def test_an_optional_input_that_is_not_read_does_no_harm():
+    class Optional(Parts):
+        def forward(self, x, mask=None):
+            return self.head(F.relu(self.b(F.relu(self.a(x)))))
+
+    assert ready(Optional()).layers == ("a", "b", "fc")
+
+
+class TupleOutput(Parts):
+    def forward(self, x):
+        return self.head(F.relu(self.a(x))), x
+
+
+class DictOutput(Parts):
+    def forward(self, x):
+        return {"logits": self.head(F.relu(self.a(x)))}
+
+
+class MapOutput(Parts):
+    def forward(self, x):
+        return self.b(F.relu(self.a(x)))
+
+
+class OneDimension(Parts):
+    def forward(self, x):
+        return self.head(F.relu(self.a(x)))[0]
+
+
+@pytest.mark.parametrize("kind", [TupleOutput, DictOutput, MapOutput, OneDimension])
+def test_an_output_that_is_no_tensor_of_logits_is_refused(kind):
+    expected = r"^The network's output is not one tensor of logits, \(N, classes\); wrap it so that it is\.$"
+    with pytest.raises(InputError, match=expected):
+        ready(kind())
+
+
+def test_logits_of_one_position_may_keep_their_position():
+    class Positions(Parts):
+        def forward(self, x):
+            return self.b(F.relu(self.a(x))).mean((2, 3), keepdim=True)
+
+    network = ready(Positions())
+    assert [(layer.channels, layer.height, layer.width) for layer in network.found] == [(3, 8, 8), (3, 1, 1)]
+    assert network.logits(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
+
+
+def test_an_output_that_does_not_depend_on_the_image_is_refused():
+    class Constant(Parts):
+        def forward(self, x):
+            self.a(x).shape  # noqa: B018  # read, so that the image has a reader
+            return self.fc(self.fc.weight[:, :3]) + 0 * self.d.bias[0]
+
+    with pytest.raises(InputError, match=r"^The network (reads 0 inputs|'s output does not depend on its input)"):
+        ready(Constant())
+
+
+def test_heights_and_widths_are_those_of_the_tensors():
+    class Uneven(Parts):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 3, 3, stride=(2, 1))
+
+        def forward(self, x):
+            x = F.relu(self.a(F.relu(self.first(x))))
+            return self.head(F.relu(self.b(F.max_pool2d(x, (1, 2)))))
+
+    network = ready(Uneven(), (11, 20))
+    found = {layer.name: (layer.channels, layer.height, layer.width) for layer in network.found}
+    assert found == {"first": (3, 5, 18), "a": (3, 5, 18), "b": (3, 5, 9), "fc": (5, 1, 1)}
+
+
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "densenet121", "convnext_tiny"])
+def test_channels_heights_and_widths_of_the_zoo_are_those_of_its_activations(name):
+    network = zoo_network(name)
+    activations = network.activations(torch.zeros(1, 3, 64, 64))
+    shapes = [(1, layer.channels, layer.height, layer.width) for layer in network.found]
+    assert [tuple(activations[layer].shape) for layer in network.layers] == shapes
+
+
+class Switch(Parts):
+    """Two layers with one operation between them, which is to be told linear or not."""
+
+    def __init__(self, operation) -> None:
+        super().__init__()
+        self.operation = operation
+        self.constant = nn.Parameter(torch.ones(3, 1, 1))
+        self.part = operation if isinstance(operation, nn.Module) else nn.Identity()
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        x = self.part(x) if self.part is self.operation else self.operation(self, x)
+        return self.head(F.relu(self.b(x)))
+
+
+def flag(operation) -> bool:
+    network: Network = ready(randomize(Switch(operation)), layers=["a", "b"], check=False)
+    assert network.layers == ("a", "b", "fc")
+    assert network.segment("a", "b").piecewise_linear == network.layer("b").piecewise_linear
+    return network.layer("b").piecewise_linear
+
+
+LINEAR = {
+    "relu6": nn.ReLU6(),
+    "leaky relu": nn.LeakyReLU(),
+    "prelu": nn.PReLU(),
+    "hardtanh": nn.Hardtanh(),
+    "max pool": nn.MaxPool2d(2),
+    "average pool": nn.AvgPool2d(2),
+    "adaptive pool": nn.AdaptiveAvgPool2d(2),
+    "batch norm": nn.BatchNorm2d(3),
+    "zero padding": nn.ZeroPad2d(1),
+    "concatenation": lambda self, x: torch.cat([x, x], 1)[:, :3],
+    "addition": lambda self, x: x + F.relu(self.c(x)),
+    "subtraction": lambda self, x: x - self.c(x),
+    "times a number": lambda self, x: 2 * x * 3,
+    "times a parameter": lambda self, x: self.constant * x,
+    "times what is made of parameters": lambda self, x: x * (self.constant + 1).rsqrt(),
+    "divided by a number": lambda self, x: x / 2,
+    "divided by what is made of parameters": lambda self, x: x / (self.constant + 1).sqrt(),
+}
+CURVED = {
+    "local response norm": nn.LocalResponseNorm(2),
+    "gelu": nn.GELU(),
+    "silu": nn.SiLU(),
+    "hardswish": nn.Hardswish(),
+    "sigmoid": nn.Sigmoid(),
+    "elu": nn.ELU(),
+    "group norm": nn.GroupNorm(1, 3),
+    "softmax": nn.Softmax(1),
+    "functional gelu": lambda self, x: F.gelu(x),
+    "tanh": lambda self, x: torch.tanh(x),
+    "squeeze and excitation": lambda self, x: x * F.hardsigmoid(self.c(x.mean((2, 3), keepdim=True))),
+    "gate of relus": lambda self, x: x * F.relu(self.c(x)),
+    "times itself": lambda self, x: x * x,
+    "keyword product": lambda self, x: torch.mul(input=x, other=self.c(x)),
+    "square": lambda self, x: x**2,
+    "one over it": lambda self, x: 1 / (x + 1),
+    "divided by its mean": lambda self, x: x / (x.mean((2, 3), keepdim=True) + 1),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_piecewise_linear_operations_are_told_as_such(name):
+    assert flag(LINEAR[name])
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_curved_operations_are_told_as_such(name):
+    assert not flag(CURVED[name])
+
+
+def test_the_books_of_the_lowest_layer_do_not_count_for_the_network():
+    network = zoo_network("convnext_tiny")
+    assert not network.piecewise_linear
+    assert zoo_network("resnet18").piecewise_linear
+    assert zoo_network("resnet18").segment(None, "fc").piecewise_linear
+
+
+def test_squeeze_and_excitation_is_told_in_efficientnet_and_regnet():
+    for name in ("efficientnet_b0", "regnet_y_400mf"):
+        network = zoo_network(name)
+        assert network.found[-1].piecewise_linear
+        assert not any(layer.piecewise_linear for layer in network.found[1:-1])
+
+
+def test_vgg16_of_torchvision_has_the_layers_of_the_narrow_one():
+    with torch.device("meta"):
+        module = models.vgg16()
+    shapes = {"features.29": (512, 14, 14), "classifier.4": (4096, 1, 1), "classifier.6": (1000, 1, 1)}
+    traced = fx.symbolic_trace(module.eval())
+    record_shapes(traced, torch.zeros(1, 3, 224, 224, device="meta"))
+    found = find_layers(traced)
+    assert tuple(layer.name for layer in found) == VGG16_LAYERS
+    assert {a.name: (a.channels, a.height, a.width) for a in found if a.name in shapes} == shapes

@@ -1,0 +1,235 @@
+"""Pictures of tiny networks with hand-set weights, whose optimum is known."""
+
+import numpy as np
+import pytest
+import torch
+from circuits.errors import InputError, UnknownError
+from circuits.images import Preprocessing
+from circuits.networks import Network, prepare
+from circuits.units import Unit
+from circuits.visualization import Settings, render
+from circuits.visualization.canvas import Canvas, canvas_of, field_of
+from circuits.visualization.rendering import Picture, plan
+from torch import Tensor, nn
+
+
+def network_of(*modules: nn.Module, colours: int = 3, side: int = 64) -> Network:
+    size = Preprocessing((side, side), side, (0.5,) * colours, (0.25,) * colours, "bilinear")
+    return prepare(nn.Sequential(*modules), name="tiny", source="live", preprocessing=size)
+
+
+def convolution(weight: Tensor, bias: float = 0.0) -> nn.Conv2d:
+    """A convolution with these kernels, (out, in, k, k)."""
+    made = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=weight.shape[2] // 2)
+    made.weight.data, made.bias.data = weight.float(), torch.full((len(weight),), bias)
+    return made
+
+
+def classifier(channels: int, classes: int = 2) -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+
+
+def edges() -> Network:
+    """Channel 0 wants bright right of dark, channel 1 bright below dark; both five pixels wide, in all colours."""
+    across = torch.tensor([-1.0, -1.0, 0.0, 1.0, 1.0]).expand(3, 5, 5) / 15
+    return network_of(convolution(torch.stack([across, across.transpose(1, 2)])), nn.ReLU(), *classifier(2))
+
+
+def two_layers() -> Network:
+    torch.manual_seed(1)
+    lower = convolution(torch.randn(6, 3, 3, 3) * 0.3)
+    upper = convolution(torch.randn(20, 6, 3, 3) * 0.3)
+    return network_of(lower, nn.ReLU(), nn.MaxPool2d(2), upper, nn.ReLU(), *classifier(20))
+
+
+def levels(picture: Picture) -> np.ndarray:
+    """The image as the network sees it, -1 to 1, (h, w, 3)."""
+    return np.asarray(picture.image.reduce(picture.zoom), dtype=float) / 127.5 - 1
+
+
+def reached(network: Network, picture: Picture) -> float:
+    pixels = torch.tensor(np.asarray(picture.image.reduce(picture.zoom))).permute(2, 0, 1)[None].float() / 255
+    layer = picture.unit.layer
+    values = network.activations((pixels - 0.5) / 0.25, [layer])[layer]
+    return float(values[0, picture.unit.channel].max())
+
+
+def test_the_picture_of_a_neuron_has_the_signs_of_its_kernel() -> None:
+    pictures = render(edges(), ["1:0@9,9", "1:1@9,9"], steps=64, size=16)
+    across, down = (levels(picture).mean(axis=2) for picture in pictures)
+    assert across.shape == (16, 16)
+    inner = slice(6, 11)  # padded by one pixel, the middle neuron sees rows and columns 6..10
+    assert (across[inner, 9:11].mean(axis=0) > 0.2).all()
+    assert (across[inner, 6:8].mean(axis=0) < -0.2).all()
+    assert (down[9:11, inner].mean(axis=1) > 0.2).all()
+    assert (down[6:8, inner].mean(axis=1) < -0.2).all()
+
+
+def test_the_picture_of_a_channel_repeats_its_edge_where_a_mean_would_be_blind() -> None:
+    picture, other = render(edges(), ["1:0", "1:1"], steps=48, size=32)
+    across, down = levels(picture).mean(axis=2), levels(other).mean(axis=2)
+    assert np.abs(np.diff(across, axis=1)).mean() > 2 * np.abs(np.diff(across, axis=0)).mean()
+    assert np.abs(np.diff(down, axis=0)).mean() > 2 * np.abs(np.diff(down, axis=1)).mean()
+    assert picture.activation > 1.0  # the best that black and white could do is 2.7
+
+
+def test_a_channel_that_wants_a_colour_is_drawn_in_it() -> None:
+    red_not_blue = torch.tensor([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1)
+    [picture] = render(network_of(convolution(red_not_blue), nn.ReLU(), *classifier(1)), ["1:0"], steps=48, size=32)
+    inner = levels(picture)[3:-3, 3:-3]
+    assert (inner[..., 0] > 0.3).all()
+    assert (inner[..., 2] < -0.3).all()
+
+
+def test_a_unit_that_is_silent_on_the_start_image_is_woken() -> None:
+    bright = convolution(torch.ones(1, 3, 1, 1), bias=-3.0)  # active where the mean level is above 0.5
+    [picture] = render(network_of(bright, nn.ReLU(), *classifier(1)), ["1:0"], steps=64, size=32)
+    assert picture.activation > 1.0
+
+
+def test_a_unit_that_nothing_excites_has_a_picture_and_activation_zero() -> None:
+    dead = convolution(torch.zeros(1, 3, 1, 1), bias=-1.0)
+    [picture] = render(network_of(dead, nn.ReLU(), *classifier(1)), ["1:0"], steps=4, size=32)
+    assert picture.image.size == (32, 32)
+    assert picture.activation == 0.0
+
+
+@pytest.mark.parametrize("unit", ["1:3", "4:7", "4:7@2,2", "7:1"])
+def test_the_activation_is_what_the_network_says_of_the_image(unit: str) -> None:
+    network = two_layers()
+    [picture] = render(network, [unit], steps=12, size=32)
+    assert picture.activation == pytest.approx(reached(network, picture), rel=1e-5)
+
+
+def test_more_steps_reach_more() -> None:
+    [short], [long] = (render(two_layers(), ["4:7"], steps=steps, size=32) for steps in (4, 40))
+    assert long.activation > 1.5 * short.activation
+
+
+def test_the_same_seed_gives_the_same_picture_and_another_seed_another() -> None:
+    network = two_layers()
+    [once], [again] = (render(network, ["4:7"], steps=8, size=32) for _ in range(2))
+    [other] = render(network, ["4:7"], steps=8, size=32, seed=1)
+    assert np.array_equal(levels(once), levels(again))
+    assert np.abs(levels(once) - levels(other)).mean() > 0.02
+
+
+def test_a_picture_does_not_depend_on_its_company() -> None:
+    network = two_layers()
+    units = ["4:7", "1:2", "4:0", "4:19", "4:3"]
+    together = render(network, units, steps=16, size=32)
+    for unit, picture in zip(units, together, strict=True):
+        [alone] = render(network, [unit], steps=16, size=32)
+        assert np.abs(levels(alone) - levels(picture)).max() <= 0.02
+        assert alone.activation == pytest.approx(picture.activation, rel=1e-2)
+
+
+def test_pictures_come_in_the_order_asked_for_and_repeats_are_drawn_once() -> None:
+    told: list[tuple[int, int, str]] = []
+    units = ["4:7", Unit("1", 2), "4:7", "4:1"]
+    drawn = render(two_layers(), units, steps=4, size=16, progress=lambda *args: told.append(args))
+    assert [str(picture.unit) for picture in drawn] == ["4:7", "1:2", "4:7", "4:1"]
+    assert drawn[0] is drawn[2]
+    assert told == [(4, 8, "2 units of 4, step 4 of 4"), (8, 8, "1:2, step 4 of 4")]
+
+
+def test_units_are_put_in_batches_by_layer_and_kind_that_shrink_with_the_size() -> None:
+    units = [Unit("4", n) for n in range(20)] + [Unit("4", 0, (1, 1)), Unit("1", 0)]
+
+    def sizes(size: int) -> list[int]:
+        return [len(batch.units) for batch in plan(two_layers(), units, Settings(size=size))]
+
+    assert sizes(64) == [16, 4, 1, 1]
+    assert sizes(128) == [8, 8, 4, 1, 1]
+    assert sizes(512) == [1] * 22
+
+
+def test_progress_is_told_every_few_steps_and_ends_at_the_total() -> None:
+    told: list[tuple[int, int, str]] = []
+    render(two_layers(), ["4:1", "1:1"], steps=10, size=16, progress=lambda *args: told.append(args))
+    assert [done for done, _, _ in told] == [4, 8, 10, 14, 18, 20]
+    assert {total for _, total, _ in told} == {20}
+
+
+def test_an_exception_in_the_progress_ends_the_work() -> None:
+    steps: list[int] = []
+
+    def cancel(done: int, total: int, message: str) -> None:
+        steps.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render(two_layers(), ["4:1"], steps=1000, size=16, progress=cancel)
+    assert steps == [4]
+
+
+def test_nothing_outside_is_touched() -> None:
+    network = two_layers()
+    before = torch.random.get_rng_state()
+    with torch.no_grad():
+        render(network, ["4:1"], steps=2, size=16)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(p.grad is None and not p.requires_grad for p in network.traced.parameters())
+
+
+def test_a_network_with_a_fixed_input_size_is_shown_that_size() -> None:
+    torch.manual_seed(0)
+    network = network_of(convolution(torch.randn(2, 3, 3, 3)), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 24 * 24, 3), side=24)
+    assert canvas_of(network, "1", 48) == Canvas(side=24, zoom=2)
+    assert canvas_of(network, "3", 32) == Canvas(side=32, resize=(24, 24))
+    [picture] = render(network, ["3:1"], steps=8, size=32)
+    seen = torch.tensor(np.asarray(picture.image)).permute(2, 0, 1)[None].float() / 255
+    small = nn.functional.interpolate(seen, size=(24, 24), mode="bilinear", antialias=True)
+    assert picture.activation == pytest.approx(float(network.logits((small - 0.5) / 0.25)[0, 1]), rel=1e-4)
+
+
+def test_a_network_of_one_channel_is_drawn_too() -> None:
+    bright = convolution(torch.ones(1, 1, 1, 1))
+    [picture] = render(network_of(bright, nn.ReLU(), *classifier(1), colours=1), ["1:0"], steps=32, size=16)
+    assert picture.image.mode == "RGB"
+    assert levels(picture)[2:-2, 2:-2].mean() > 0.5
+
+
+def test_the_field_of_a_layer_is_found() -> None:
+    torch.manual_seed(0)
+    network = network_of(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 5, stride=2, padding=2), nn.ReLU(), *classifier(4)
+    )
+    assert [field_of(network, layer) for layer in network.layers] == [3, 7, 64]
+
+
+def test_low_units_are_drawn_small_and_enlarged() -> None:
+    network = two_layers()
+    assert [canvas_of(network, layer, 128).side for layer in network.layers] == [32, 64, 64]
+    assert [canvas_of(network, layer, 128).zoom for layer in network.layers] == [4, 2, 2]
+    [picture] = render(network, ["1:0"], steps=2, size=128)
+    assert picture.image.size == (128, 128)
+    assert picture.zoom == 4
+
+
+def test_a_size_that_does_not_divide_is_drawn_as_it_is() -> None:
+    assert canvas_of(two_layers(), "1", 127) == Canvas(side=127)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"size": 8}, "Size 8 cannot be drawn; pictures are 16 to 1024 pixels wide"),
+        ({"size": 2000}, "Size 2000 cannot be drawn"),
+        ({"steps": 0}, "0 steps cannot be taken; choose 1 to 10000"),
+        ({"seed": -1}, "Seed -1 is negative"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options: dict[str, int], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        render(two_layers(), ["4:1"], **options)
+
+
+def test_unknown_units_are_refused_before_anything_is_drawn() -> None:
+    told: list[int] = []
+    with pytest.raises(UnknownError, match=r"No unit 4:20 in tiny; 4 has 20 channels"):
+        render(two_layers(), ["1:0", "4:20"], steps=4, progress=lambda done, total, message: told.append(done))
+    with pytest.raises(UnknownError, match=r"No layer 'conv9' in tiny"):
+        render(two_layers(), ["conv9:0"])
+    assert told == []
