@@ -14,6 +14,8 @@ from torchvision import models
 from circuits.images import Preprocessing
 from circuits.networks import Network, prepare
 
+torch.set_num_threads(1)  # the networks of tests are so small that a second thread mostly waits
+
 CLASSES = 10
 SIDES = {
     "alexnet": 64,

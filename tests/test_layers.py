@@ -12,6 +12,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.layers import dominators, find_layers, record_shapes
 from circuits.networks import Network
 from circuits.preparation import prepare_module
+from circuits.units import Unit
 from tests.nets import randomize, ready, shared, zoo_module, zoo_network
 
 
@@ -255,6 +256,21 @@ def test_names_are_unique_and_every_one_can_be_asked_for(kind):
         assert network.with_layers([fine[0], name, fine[-1]]).layer(name).name == name
 
 
+def test_a_name_that_could_not_be_written_in_a_unit_is_not_used():
+    class Named(Parts):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleDict({"a:b": nn.Conv2d(3, 3, 1), "c d": nn.Conv2d(3, 3, 1), "e@f": nn.ReLU()})
+
+        def forward(self, x):
+            x = F.relu(self.parts["a:b"](x))
+            return self.head(self.parts["e@f"](self.parts["c d"](x)))
+
+    network = ready(Named())
+    assert network.layers == ("relu", "parts.e_f", "fc")
+    assert [str(Unit.parse(f"{name}:1")) for name in network.layers] == ["relu:1", "parts.e_f:1", "fc:1"]
+
+
 def test_fine_keeps_every_activated_or_merged_tensor_of_the_chain():
     class Mixed(Parts):
         def forward(self, x):
@@ -482,6 +498,52 @@ def test_squeeze_and_excitation_is_told_in_efficientnet_and_regnet():
         network = zoo_network(name)
         assert network.found[-1].piecewise_linear
         assert not any(layer.piecewise_linear for layer in network.found[1:-1])
+
+
+class Permuted(Parts):
+    """Channels first, then last, then first again; one of a few ways there."""
+
+    def __init__(self, there, back) -> None:
+        super().__init__()
+        self.there, self.back = there, back
+        self.last = nn.Linear(3, 3)
+
+    def forward(self, x):
+        x = F.relu(self.b(F.relu(self.a(x))))
+        x = F.relu(self.last(self.there(x)))
+        x = F.relu(self.last(x) + x)
+        return self.head(F.relu(self.c(self.back(x))))
+
+
+@pytest.mark.parametrize(
+    ("there", "back"),
+    [
+        (lambda x: x.permute(0, 2, 3, 1), lambda x: x.permute(0, 3, 1, 2)),
+        (lambda x: torch.permute(x, [0, -2, -1, 1]), lambda x: torch.permute(x, dims=(0, 3, 1, 2))),
+        (lambda x: x.permute((0, 2, 3, 1)), lambda x: x.transpose(-1, 2).transpose(1, 2)),
+    ],
+    ids=["method", "function", "transpose"],
+)
+def test_tensors_whose_channels_come_last_are_no_layers(there, back):
+    network = ready(Permuted(there, back))
+    assert network.layers == ("a", "b", "c", "fc")
+    assert network.with_layers("fine").layers == ("a", "b", "c", "fc")
+    with pytest.raises(UnknownError, match=r"^Layer 'last' (does not exist|is not passed)"):
+        network.with_layers(["a", "last"])
+
+
+def test_a_transformer_of_tokens_has_no_layers_of_channels_to_explain():
+    module = models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=10)
+    with pytest.raises(
+        InputError, match=r"^A circuit needs at least two layers; the choice leaves \['heads\.head'\]\.$"
+    ):
+        ready(module, 32, check=False)
+
+
+def test_a_transformer_of_windows_has_layers_where_its_channels_come_first():
+    module = models.SwinTransformer([4, 4], 8, [1, 1], [2, 2], [2, 2], num_classes=10)
+    network = ready(module, 32)
+    assert [(layer.name, layer.channels) for layer in network.found] == [("permute", 16), ("head", 10)]
 
 
 def test_vgg16_of_torchvision_has_the_layers_of_the_narrow_one():

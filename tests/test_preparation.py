@@ -428,6 +428,13 @@ class SharedConvolution(ReadTwice):
         return self.norm(self.conv(self.conv(image)))
 
 
+class WeightReadElsewhere(ReadTwice):
+    """A convolution whose weight another operation reads too."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.norm(self.conv(image)) + F.conv2d(image, self.conv.weight)
+
+
 class PreActivation(ReadTwice):
     """The order batch norm, relu, convolution."""
 
@@ -435,7 +442,7 @@ class PreActivation(ReadTwice):
         return self.conv(F.relu(self.norm(image)))
 
 
-@pytest.mark.parametrize("kind", [ReadTwice, SharedConvolution, PreActivation])
+@pytest.mark.parametrize("kind", [ReadTwice, SharedConvolution, WeightReadElsewhere, PreActivation])
 def test_batch_norm_stays_where_no_convolution_alone_feeds_it(kind):
     module = randomize(kind()).eval()
     prepared = prepare_module(module)

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from circuits.units import Unit
 from circuits.visualization.objectives import Channel, Neuron, objective_of
 from circuits.visualization.parameterizations import LARGEST_CONTRAST, FourierImages, colour_matrix, frequencies
 from circuits.visualization.transforms import Movement, movement_for
-from torch import Tensor
 
 
 def seeded(*seeds: int) -> list[torch.Generator]:
@@ -133,7 +134,7 @@ def test_a_movement_passes_gradients_to_the_pixels() -> None:
 
 def test_the_channel_objective_is_the_mean_leaky_value() -> None:
     values = torch.randn(4, 5, 6)
-    slow = [sum(v if v > 0 else 0.1 * v for v in image.flatten().tolist()) / 30 for image in values]
+    slow = [sum(v if v > 0 else 0.3 * v for v in image.flatten().tolist()) / 30 for image in values]
     assert Channel()(values).tolist() == pytest.approx(slow, abs=1e-6)
     assert torch.allclose(Channel(slope=1.0)(values), values.mean(dim=(1, 2)))
 
@@ -148,7 +149,7 @@ def test_a_silent_unit_has_a_gradient_under_the_objective_and_none_once_rectifie
     (rectified,) = torch.autograd.grad(silent.relu().mean(), silent)
     (leaky,) = torch.autograd.grad(Channel()(silent).sum(), silent)
     assert (rectified == 0).all()
-    assert torch.allclose(leaky, torch.full_like(leaky, 0.1 / 9))
+    assert torch.allclose(leaky, torch.full_like(leaky, 0.3 / 9))
 
 
 def test_a_unit_with_a_position_is_a_neuron() -> None:
