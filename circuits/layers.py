@@ -11,6 +11,7 @@
    *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -257,7 +258,7 @@ def _name_nodes(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
     taken: set[str] = set()
     for node in chain:
         wishes = [_wish(blocks, node, calls, is_top=node is chain[-1]), node.name, f"{node.name}_layer"]
-        names[node] = next(wish for wish in wishes if wish and wish not in taken)
+        names[node] = next(wish for wish in wishes if wish and wish not in taken and not re.search(r"[\s:@]", wish))
         taken.add(names[node])
     return names
 

@@ -139,19 +139,19 @@ def shape(node: Any) -> tuple[int, ...] | None:
 
 
 def channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
-    """The dimension along which a node's channels lie: 1, unless it was permuted or a linear layer works on the last."""
+    """The dimension that a node's channels lie along: 1, unless it was permuted or a linear layer acts on the last."""
     found, dims = kind(traced, node), len(shape(node) or ())
-    if found in (nn.Linear, F.linear, nn.LayerNorm, F.layer_norm):
+    if found in (nn.Linear, F.linear):
         return dims - 1
     inputs = [read for read in node.all_input_nodes if len(shape(read) or ()) == dims]
     before: int = inputs[0].meta["channels_at"] if inputs and found not in CONVOLUTIONS else 1
+    given: list[Any] = [*node.args[1:], *node.kwargs.values()]
     if found in (torch.permute, "permute"):
-        order = node.args[1] if len(node.args) == 2 else node.args[1:]
-        order = [order] if isinstance(order, int) else [*(order or node.kwargs["dims"])]
-        return [int(place) % dims for place in order].index(before)
+        order = given[0] if isinstance(given[0], (tuple, list)) else given
+        return [place % dims for place in order].index(before)
     if found in (torch.transpose, "transpose", torch.swapaxes, "swapaxes"):
-        one, two = (int(place) % dims for place in [*node.args[1:], *node.kwargs.values()])
-        return {one: two, two: one}.get(before, before)
+        one, two = (int(place) % dims for place in given)
+        return two if before == one else one if before == two else before
     return before
 
 

@@ -184,9 +184,8 @@ def _function_out_of_place(node: fx.Node) -> bool:
 
 def _hand_over(old: fx.Node, new: fx.Node) -> None:
     """Whoever reads `old` after `new` was made meant the overwritten tensor."""
-    order = {node: number for number, node in enumerate(new.graph.nodes)}
     for user in list(old.users):
-        if user is not new and order[user] > order[new]:
+        if user is not new and new < user:
             user.replace_input_with(old, new)
 
 
@@ -226,8 +225,9 @@ def fold_batch_norms(traced: fx.GraphModule) -> None:
     """
     uses: dict[str, int] = {}
     for node in traced.graph.nodes:
-        if node.op == "call_module":
-            uses[str(node.target)] = uses.get(str(node.target), 0) + 1
+        if node.op in ("call_module", "get_attr"):  # a weight of a module may be read without calling the module
+            path = str(node.target) if node.op == "call_module" else str(node.target).rpartition(".")[0]
+            uses[path] = uses.get(path, 0) + 1
     for node in list(traced.graph.nodes):
         if node.op != "call_module" or not isinstance(norm := traced.get_submodule(str(node.target)), _BATCH_NORMS):
             continue
