@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from circuits import builtin
 from circuits.builtin import architecture, classes, data, train
+from circuits.builtin.recipe import Recipe, phase_at
 
 ARCHIVE = Path(__file__).parents[1] / "../shared/data/tiny-imagenet-100.npz"
 CARD_TOP1 = re.compile(r"top-1 accuracy: \*\*([0-9.]+) %\*\*")
@@ -293,7 +294,7 @@ def jpeg_of(shade: int) -> bytes:
 
 
 class TestTraining:
-    recipe = train.Recipe(epochs=2, batch=8, phases=((0.0, 16, 0.5),))
+    recipe = Recipe(epochs=2, batch=8, phases=((0.0, 16, 0.5),))
 
     def test_an_interrupted_run_ends_like_one_that_was_not(self, tmp_path: Path) -> None:
         whole = train.start(self.recipe, 3)
@@ -337,10 +338,19 @@ class TestTraining:
         moved = run.average.network.fc.weight - before
         assert torch.allclose(moved, (run.trainee.network.fc.weight - before) * (1 - 2 / 11), atol=1e-6)
 
+    def test_the_biases_go_part_of_the_way_to_the_classes_as_they_occur(self) -> None:
+        # Three photos of dogs to one of a cat, drawn equally: odds of 3 are log 3 between the logits.
+        few = replace(photos(4), classes=torch.tensor([0, 1, 1, 1]))
+        recipe = replace(self.recipe, power=0.0, emphasis=(), prior=0.5)
+        run = train.start(recipe, 3)
+        bias = (train.finish(run, few, recipe).fc.bias - run.average.network.fc.bias).detach()
+        assert float(bias[1] - bias[0]) == pytest.approx(0.5 * np.log(3), abs=1e-5)
+        assert not bool(bias[2:].any())
+
     def test_views_grow_over_the_run(self) -> None:
-        recipe = train.Recipe(phases=((0.0, 48, 0.5), (0.5, 64, 0.7)))
+        recipe = Recipe(phases=((0.0, 48, 0.5), (0.5, 64, 0.7)))
         early, late = (48, 0.5), (64, 0.7)
-        assert [train.phase_at(part, recipe) for part in (0, 0.49, 0.5, 1)] == [early, early, late, late]
+        assert [phase_at(part, recipe) for part in (0, 0.49, 0.5, 1)] == [early, early, late, late]
 
     def test_predictions_and_recalls_count_whole_photos(self) -> None:
         network = architecture.build().eval()

@@ -77,7 +77,7 @@ def test_the_picture_of_a_channel_repeats_its_edge_where_a_mean_would_be_blind()
 
 def test_a_channel_that_wants_a_colour_is_drawn_in_it() -> None:
     red_not_blue = torch.tensor([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1)
-    [picture] = render(network_of(convolution(red_not_blue), nn.ReLU(), *classifier(1)), ["1:0"], steps=160, size=32)
+    [picture] = render(network_of(convolution(red_not_blue), nn.ReLU(), *classifier(1)), ["1:0"], steps=256, size=32)
     inner = levels(picture)[3:-3, 3:-3]
     red, _, blue = inner.mean(axis=(0, 1))
     assert red > 0.1
