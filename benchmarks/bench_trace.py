@@ -13,6 +13,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import typer
@@ -64,12 +65,7 @@ def plain(module: nn.Module, names: dict[str, str], image: Tensor, parents: Pare
     modules = dict(module.named_modules())
     for upper, lower, channel in parents:
         kept: dict[str, Tensor] = {}
-        hooks = [
-            modules[names[layer]].register_forward_hook(
-                lambda _module, _inputs, output, layer=layer: kept.__setitem__(layer, output)
-            )
-            for layer in (upper, lower)
-        ]
+        hooks = [modules[names[layer]].register_forward_hook(partial(_keep, kept, layer)) for layer in (upper, lower)]
         module.zero_grad()
         module(image)
         for hook in hooks:
@@ -80,6 +76,10 @@ def plain(module: nn.Module, names: dict[str, str], image: Tensor, parents: Pare
         assert gradient is not None
         scores[upper, channel] = (kept[lower] * gradient).detach().flatten(2).sum(2)[0]
     return scores
+
+
+def _keep(kept: dict[str, Tensor], layer: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    kept[layer] = output
 
 
 def with_captum(network: Network, cut: dict[str, fx.GraphModule], image: Tensor, parents: Parents) -> Scores:
@@ -116,13 +116,13 @@ def cut_networks(network: Network) -> dict[str, fx.GraphModule]:
     cuts: dict[str, fx.GraphModule] = {}
     for top in network.layers[1:]:
         graph = fx.Graph()
-        copied = {}
+        copied: dict[fx.Node, fx.Node] = {}
         known = {layer.node: layer.name for layer in network.found}
         body = nn.Module()
         for name, module in network.traced.named_children():
             body.add_module(name, module)
         for node in network.traced.graph.nodes:
-            copied[node] = graph.node_copy(node, lambda read: copied[read])
+            copied[node] = graph.node_copy(node, copied.__getitem__)
             if node in known:
                 body.add_module(_marker(known[node]), nn.Identity())
                 copied[node] = graph.call_module(_marker(known[node]), (copied[node],))
@@ -182,13 +182,14 @@ def compare(name: str, depth: int, top: int, repeats: int) -> tuple[int, float, 
 def main(depth: int = 6, top: int = 5, repeats: int = 5, networks: str = "squeezenet1_1,googlenet") -> None:
     """Print the table."""
     console = Console(width=110)
-    table = Table(title=f"Expanding a circuit of depth {depth}, top {top}; {torch.get_num_threads()} threads; ms, median")
+    threads = torch.get_num_threads()
+    table = Table(title=f"Expanding a circuit of depth {depth}, top {top}; {threads} threads; median in ms")
     for column in ("network", "parents", "plain", "captum", "circuits", "of it forward", "× plain", "× captum"):
         table.add_column(column, justify="right")
     for name in networks.split(","):
         count, slow, peer, fast, forward = compare(name, depth, top, repeats)
-        cells = [f"{slow:.0f}", f"{peer:.0f}", f"{fast:.1f}", f"{forward:.1f}", f"{slow / fast:.1f}", f"{peer / fast:.1f}"]
-        table.add_row(name, str(count), *cells)
+        times = [f"{slow:.0f}", f"{peer:.0f}", f"{fast:.1f}", f"{forward:.1f}"]
+        table.add_row(name, str(count), *times, f"{slow / fast:.1f}", f"{peer / fast:.1f}")
     console.print(table)
 
 

@@ -3,7 +3,7 @@
 On a 4 × 4 photo with red 1, green 0.5 and blue 0.25 everywhere (16 positions):
 
     conv1 (rectified):  0 red = 1    1 green = 0.5    2 blue = 0.25    3 dark = max(0, 1 - red - green - blue) = 0
-    conv2 (rectified):  0 = 2 red - green = 1.5       1 = blue + 0.5 = 0.75 (0.5 is its bias)      2 = green - red = dead
+    conv2 (rectified):  0 = 2 red - green = 1.5     1 = blue + 0.5 = 0.75 (0.5 is its bias)   2 = green - red, dead
     fc (of means):      0 "warm" = 3 · unit 0 - 1 · unit 1 + 0.1 = 3.85        1 "cold" = unit 1 = 0.75
 """
 

@@ -1,5 +1,7 @@
-"""Slow, plain definitions of every formula, straight from the papers, in float64. Nothing here is shared with the library
-but the traced graph: segments are run whole, gradients are taken one number at a time, nothing is sliced or batched."""
+"""Slow, plain definitions of every formula, straight from the papers, in float64.
+
+Nothing here is shared with the library but the traced graph: segments are run whole, nothing is sliced or batched.
+"""
 
 from collections.abc import Callable
 

@@ -5,8 +5,16 @@ from torch import Tensor, nn
 
 from circuits import InputError, Preprocessing, prepare
 from circuits.attribution import (
-    MODES, Books, Readout, ablation, check_mode, gradient_down, gradient_times_activation, integrated_gradients,
-    keep_books, strongest,
+    MODES,
+    Books,
+    Readout,
+    ablation,
+    check_mode,
+    gradient_down,
+    gradient_times_activation,
+    integrated_gradients,
+    keep_books,
+    strongest,
 )  # fmt: skip
 from circuits.networks import Network
 from tests import reference

@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from circuits import (
-    Circuit, InputError, Network, Unit, UnknownError, contributions, discard, expand, load_network, restore, trace,
+    Circuit,
+    InputError,
+    Network,
+    Unit,
+    UnknownError,
+    contributions,
+    discard,
+    expand,
+    load_network,
+    restore,
+    trace,
 )  # fmt: skip
 from tests.handmade import POSITIONS, colour_photo, handmade_network, levels
 
@@ -110,7 +120,7 @@ def test_expanding_by_hand_gives_what_tracing_deeper_gives(builtin: Network) -> 
         shallow = trace(builtin, "example:cat", depth=1, top=3, mode=mode)
         for edge in shallow.edges_into(shallow.root):
             shallow = expand(builtin, shallow, edge.source)
-        assert {n: d for n, d in shallow.graph.nodes(data=True)} == {n: d for n, d in deep.graph.nodes(data=True)}
+        assert dict(shallow.graph.nodes(data=True)) == dict(deep.graph.nodes(data=True))
         assert set(shallow.graph.edges) == set(deep.graph.edges)
 
 
@@ -153,7 +163,9 @@ def test_targets_of_every_kind_are_explained(network: Network) -> None:
     assert edges(neuron, "conv2:0@3,1") == pytest.approx({"conv1:0": 2 * RED})
     difference = trace(network, photo, "warm - cold", depth=1, signs="both")
     assert difference.root == "fc:0-1"
-    assert edges(difference, "fc:0-1") == pytest.approx({"conv2:0": 3 * (2 * RED - GREEN), "conv2:1": -2 * (BLUE + 0.5)})
+    assert edges(difference, "fc:0-1") == pytest.approx(
+        {"conv2:0": 3 * (2 * RED - GREEN), "conv2:1": -2 * (BLUE + 0.5)}
+    )
     assert difference.target["value"] == pytest.approx(3 * (2 * RED - GREEN) - 2 * (BLUE + 0.5) + 0.1)
 
 
@@ -275,7 +287,7 @@ def test_bad_options_get_a_sentence(network: Network, builtin: Network) -> None:
     circuit = trace(network, photo, "warm", depth=2)
     with pytest.raises(InputError, match="conv1:0 lies in the lowest layer"):
         expand(network, circuit, "conv1:0")
-    with pytest.raises(InputError, match="traced with handmade .* not with builtin .* load that network"):
+    with pytest.raises(InputError, match=r"traced with handmade .* not with builtin .* load that network"):
         expand(builtin, circuit, "conv2:0")
     with pytest.raises(UnknownError, match="conv2:9 is not in the circuit; it has fc:0, conv2:0, conv1:0"):
         discard(circuit, "conv2:9")

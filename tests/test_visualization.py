@@ -129,6 +129,18 @@ def test_a_picture_does_not_depend_on_its_company() -> None:
         assert alone.activation == pytest.approx(picture.activation, rel=0.05)
 
 
+def test_sixteen_bit_floats_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for fast in (False, True):
+        monkeypatch.setattr("circuits.visualization.rendering.has_fast_bfloat16", lambda fast=fast: fast)
+        drawn += render(two_layers(), ["4:7"], steps=32, size=32)
+    exact, rounded = drawn
+    assert np.corrcoef(levels(exact).ravel(), levels(rounded).ravel())[0, 1] > 0.95
+    assert rounded.activation == pytest.approx(exact.activation, rel=0.1)
+    assert exact.activation == pytest.approx(reached(two_layers(), exact), rel=1e-5)
+    assert rounded.activation == pytest.approx(reached(two_layers(), rounded), rel=1e-5)
+
+
 def test_pictures_come_in_the_order_asked_for_and_repeats_are_drawn_once() -> None:
     told: list[tuple[int, int, str]] = []
     units = ["4:7", Unit("1", 2), "4:7", "4:1"]
@@ -144,9 +156,10 @@ def test_units_are_put_in_batches_by_layer_and_kind_that_shrink_with_the_size() 
     def sizes(size: int) -> list[int]:
         return [len(batch.units) for batch in plan(two_layers(), units, Settings(size=size))]
 
-    assert sizes(64) == [16, 4, 1, 1]
-    assert sizes(128) == [8, 8, 4, 1, 1]
-    assert sizes(512) == [1] * 22
+    assert sizes(64) == [20, 1, 1]  # drawn at 64 and 16 pixels
+    assert sizes(256) == [20, 1, 1]  # drawn at 64
+    assert sizes(512) == [8, 8, 4, 1, 1]  # drawn at 128
+    assert sizes(1024) == [2] * 10 + [1, 1]  # drawn at 256
 
 
 def test_progress_is_told_every_few_steps_and_ends_at_the_total() -> None:

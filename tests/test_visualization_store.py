@@ -31,7 +31,7 @@ QUICK = Settings(size=16, steps=1)
 
 def network_of(seed: int) -> Network:
     torch.manual_seed(seed)
-    net = nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(20, 2))
+    net = nn.Sequential(nn.Conv2d(3, 40, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 2))
     size = Preprocessing((16, 16), 16, (0.5,) * 3, (0.25,) * 3, "bilinear")
     return prepare(net, name="tiny", source="live", preprocessing=size)
 
@@ -237,13 +237,13 @@ def test_each_picture_is_handed_over_as_soon_as_it_is_there_those_in_the_store_f
 ) -> None:
     pictures(network, ["4:1"], settings=QUICK, store=store)
     seen: list[str] = []
-    units = [f"1:{n}" for n in range(20)] + ["4:1", "1:0"]
+    units = [f"1:{n}" for n in range(40)] + ["4:1", "1:0"]
     drawn = pictures(
         network, units, settings=QUICK, store=store,
         progress=lambda done, total, message: seen.append(f"{done} of {total}"),
         on_picture=lambda picture: seen.append(str(picture.unit)),
     )  # fmt: skip
-    first, rest = [f"1:{n}" for n in range(16)], [f"1:{n}" for n in range(16, 20)]
+    first, rest = [f"1:{n}" for n in range(32)], [f"1:{n}" for n in range(32, 40)]
     assert seen == ["4:1", "1 of 2", *first, "2 of 2", *rest]
     assert [str(picture.unit) for picture in drawn] == units
 
@@ -254,15 +254,15 @@ def test_cancelling_keeps_what_is_finished_and_nothing_half(store: PictureStore,
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pictures(network, [f"1:{n}" for n in range(20)], settings=QUICK, store=store, progress=cancel)
-    assert len(files_in(store.folder)) == 16
-    assert all(store.get(network, f"1:{n}", QUICK) is not None for n in range(16))
-    assert all(store.get(network, f"1:{n}", QUICK) is None for n in range(16, 20))
+        pictures(network, [f"1:{n}" for n in range(40)], settings=QUICK, store=store, progress=cancel)
+    assert len(files_in(store.folder)) == 32
+    assert all(store.get(network, f"1:{n}", QUICK) is not None for n in range(32))
+    assert all(store.get(network, f"1:{n}", QUICK) is None for n in range(32, 40))
 
 
 def test_an_unknown_unit_is_refused_before_anything_is_drawn(store: PictureStore, network: Network) -> None:
-    with pytest.raises(UnknownError, match=r"No unit 1:20 in tiny"):
-        pictures(network, ["1:3", "1:20"], settings=QUICK, store=store)
+    with pytest.raises(UnknownError, match=r"No unit 1:40 in tiny"):
+        pictures(network, ["1:3", "1:40"], settings=QUICK, store=store)
     assert files_in(store.folder) == []
 
 
@@ -364,7 +364,7 @@ def test_building_an_archive_again_gives_the_same_bytes_and_draws_nothing(
 
 
 def test_all_units_are_those_of_every_layer_and_the_classes(network: Network) -> None:
-    assert all_units(network) == [*(Unit("1", n) for n in range(20)), Unit("4", 0), Unit("4", 1)]
+    assert all_units(network) == [*(Unit("1", n) for n in range(40)), Unit("4", 0), Unit("4", 1)]
 
 
 def test_the_package_has_a_picture_of_every_unit_of_the_built_in_network(tmp_path: Path) -> None:
