@@ -297,13 +297,13 @@ class TestTraining:
 
     def test_an_interrupted_run_ends_like_one_that_was_not(self, tmp_path: Path) -> None:
         whole = train.start(self.recipe, 3)
-        train.train_epoch(whole, photos(), self.recipe, progress=Progress(disable=True))
-        train.train_epoch(whole, photos(), self.recipe, progress=Progress(disable=True))
+        train.train_epoch(whole, photos(12), self.recipe, progress=Progress(disable=True))
+        train.train_epoch(whole, photos(12), self.recipe, progress=Progress(disable=True))
 
         train.save(self.after_one_epoch(), self.recipe, tmp_path / "checkpoint.pt")
         resumed = train.resume(self.recipe, 3, tmp_path / "checkpoint.pt")
         assert resumed.epoch == 1
-        train.train_epoch(resumed, photos(), self.recipe, progress=Progress(disable=True))
+        train.train_epoch(resumed, photos(12), self.recipe, progress=Progress(disable=True))
 
         for kept in ("trainee", "average"):
             expected, found = getattr(whole, kept).state_dict(), getattr(resumed, kept).state_dict()
@@ -311,7 +311,7 @@ class TestTraining:
 
     def after_one_epoch(self) -> train.Run:
         run = train.start(self.recipe, 3)
-        train.train_epoch(run, photos(), self.recipe, progress=Progress(disable=True))
+        train.train_epoch(run, photos(12), self.recipe, progress=Progress(disable=True))
         return run
 
     def test_a_checkpoint_of_another_recipe_is_not_resumed(self, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""How large to draw: a low unit sees a few pixels, which would be lost in a large picture.
+
+1. Field: how many pixels of the image one position of the layer depends on, found with gradients.
+2. Zoom: each drawn pixel becomes zoom² pixels of the picture, so that the field of a low unit fills a visible part of
+   it, and that nothing is drawn larger than the photos that the network was made for.
+3. Resize: a network that does not take images of the drawn size is shown them at its own input size.
+"""
+
+import math
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from PIL import Image
+
+from circuits.networks import Network
+from circuits.visualization.transforms import movement_for
+
+# A field fills at least this share of the picture's side, unless the zoom would pass its limit.
+FIELD_SHARE = 1 / 8
+LARGEST_ZOOM = 4
+SMALLEST_SIDE = 16
+
+_fields: WeakKeyDictionary[Network, dict[str, int]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What is drawn for a picture.
+
+    Args:
+        side: of the drawn image, in pixels.
+        zoom: side of the picture over the side of the drawn image.
+        resize: (height, width) at which the network is shown the image; `None`: as it is drawn.
+    """
+
+    side: int
+    zoom: int = 1
+    resize: tuple[int, int] | None = None
+
+    def enlarge(self, image: Image.Image) -> Image.Image:
+        """The picture of a drawn image.
+
+        >>> Canvas(side=16, zoom=2).enlarge(Image.new("RGB", (16, 16))).size
+        (32, 32)
+        """
+        side = self.side * self.zoom
+        return image if self.zoom == 1 else image.resize((side, side), Image.Resampling.BICUBIC)
+
+
+def canvas_of(network: Network, layer: str, size: int) -> Canvas:
+    """The canvas for pictures of a layer's units, `size` pixels wide."""
+    wanted = max(math.ceil(size * FIELD_SHARE / field_of(network, layer)), size // min(network.preprocessing.size))
+    wanted = min(wanted, LARGEST_ZOOM)
+    zooms = [zoom for zoom in range(1, LARGEST_ZOOM + 1) if size % zoom == 0 and size // zoom >= SMALLEST_SIDE]
+    zoom = next((zoom for zoom in zooms if zoom >= wanted), max(zooms))
+    side = size // zoom
+    return Canvas(side, zoom, None if takes(network, layer, side) else network.preprocessing.size)
+
+
+def field_of(network: Network, layer: str) -> int:
+    """Side of the part of the image that the middle position of a layer depends on, in pixels.
+
+    The pixels where the gradient of that position, summed over its channels, is not zero for one of two images of
+    noise. A maximum passes on one of its inputs only, so that the field of a layer above poolings may come out a
+    little smaller than it is.
+
+    >>> from circuits import load_network
+    >>> field_of(load_network("squeezenet1_1", weights="random"), "features.1")
+    3
+    """
+    known = _fields.setdefault(network, {})
+    if layer not in known:
+        known[layer] = _measured(network, layer)
+    return known[layer]
+
+
+def takes(network: Network, layer: str, side: int) -> bool:
+    """Whether a network can be shown images of that size, padding included, up to a layer."""
+    for shown in (side, side + 2 * movement_for(side).padding):
+        try:
+            with torch.no_grad():
+                network.segment(None, layer)(torch.zeros(1, network.preprocessing.channels, shown, shown), (0,))
+        except (RuntimeError, ValueError, IndexError):  # each operation has its own complaint
+            return False
+    return True
+
+
+def _measured(network: Network, layer: str) -> int:
+    noise = torch.randn(
+        (2, network.preprocessing.channels, *network.preprocessing.size), generator=torch.Generator().manual_seed(0)
+    ).requires_grad_(True)
+    with torch.enable_grad():
+        values = network.segment(None, layer)(noise, rectified=False)
+        middle = values[:, :, values.shape[2] // 2, values.shape[3] // 2]
+        (gradient,) = torch.autograd.grad(middle.sum(), noise)
+    seen = (gradient != 0).any(dim=0).any(dim=0)
+    rows, columns = (seen.any(dim=axis).nonzero().flatten() for axis in (1, 0))
+    if not len(rows):
+        return max(network.preprocessing.size)
+    return int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1

@@ -1,0 +1,210 @@
+"""Pictures on disk, so that a unit is drawn once per machine.
+
+A picture's address is the sha256 of all that decides what it looks like: the network's fingerprint, the unit, the
+settings. It is kept as `ab/ab12….webp` below the store's folder, written whole or not at all; an entry that does not
+fit its seal (`entries`) is removed and counts as missing. Several processes may share a folder.
+"""
+
+import atexit
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import platformdirs
+
+from circuits.errors import InputError
+from circuits.files import write_atomically
+from circuits.networks import Network
+from circuits.units import Unit, as_unit
+from circuits.visualization.entries import DamagedError, pack, unpack
+from circuits.visualization.rendering import Picture, Progress, draw
+from circuits.visualization.settings import DEFAULT, Settings
+from circuits.visualization.shipped import Shipped, packaged
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_LOG = logging.getLogger(__name__)
+
+
+class PictureStore:
+    """Pictures by their address, in a folder.
+
+    If the folder cannot be written to, that is logged once, and pictures are kept in a temporary folder until the
+    process ends: a picture that was drawn is always shown.
+
+    Args:
+        folder: where; by default `pictures` in the person's cache folder for circuits.
+        shipped: pictures that come along, looked up where the folder has none; by default those in the package.
+
+    >>> from circuits import load_network
+    >>> network = load_network("squeezenet1_1", weights="random")
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = PictureStore(folder.name)
+    >>> store.get(network, "features.4:17") is None
+    True
+    >>> [picture] = pictures(network, ["features.4:17"], settings=Settings(size=32, steps=1), store=store)
+    >>> store.get(network, "features.4:17", Settings(size=32, steps=1)).activation == picture.activation
+    True
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, folder: str | Path | None = None, *, shipped: Shipped | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else platformdirs.user_cache_path("circuits") / "pictures"
+        self._shipped = Shipped(packaged()) if shipped is None else shipped
+        self._seen: dict[str, tuple[int, int, int]] = {}
+        self._lock = threading.Lock()
+        self._fallback: Path | None = None
+
+    def key(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT) -> str:
+        """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture."""
+        unit = as_unit(unit)
+        asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
+        text = json.dumps([network.sha256, asked, asdict(settings)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def get(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT) -> Picture | None:
+        """The picture of a unit, or `None` if there is no undamaged one."""
+        unit = as_unit(unit)
+        key = self.key(network, unit, settings)
+        found = self._read(key) or self._shipped.get(key)
+        if found is None:
+            return None
+        return Picture(unit, found.image, found.activation, found.zoom)
+
+    def put(self, network: Network, picture: Picture, settings: Settings = DEFAULT) -> None:
+        """Keep a picture; one that is there is replaced."""
+        self._write(self.key(network, picture.unit, settings), picture)
+
+    def path(self, key: str) -> Path | None:
+        """The WebP file of a picture, or `None` if there is no undamaged one; shipped pictures are unpacked.
+
+        Args:
+            key: an address from `key`; any other text is the address of nothing.
+        """
+        if not _KEY.fullmatch(key):
+            return None
+        if not self._holds(key) and (shipped := self._shipped.get(key)) is not None:
+            self._write(key, shipped)
+        return self._find(key)
+
+    def _find(self, key: str) -> Path | None:
+        folders = [self.folder] if self._fallback is None else [self._fallback, self.folder]
+        files = [folder / key[:2] / f"{key}.webp" for folder in folders]
+        with suppress(OSError):
+            return next((file for file in files if file.is_file()), None)
+        return None
+
+    def _holds(self, key: str) -> bool:
+        """Whether the folder has the picture, undamaged; a file that has not changed is not read again."""
+        file = self._find(key)
+        with suppress(OSError):
+            if file is not None and self._seen.get(key) == _state(file):
+                return True
+        return self._read(key) is not None
+
+    def _read(self, key: str) -> Picture | None:
+        """The picture in the folder; a damaged file is removed."""
+        file = self._find(key)
+        if file is None:
+            return None
+        try:
+            state = _state(file)
+            picture = unpack(file.read_bytes(), key)
+        except OSError as error:
+            _LOG.warning("%s cannot be read (%s); its picture is drawn anew.", file, error)
+            return None
+        except DamagedError as error:
+            _LOG.warning("%s is damaged (%s); it is removed, and its picture drawn anew.", file, error)
+            with suppress(OSError):
+                file.unlink()
+            return None
+        self._seen[key] = state
+        return picture
+
+    def _write(self, key: str, picture: Picture) -> None:
+        data = pack(picture, key)
+        if self._fallback is None:
+            try:
+                _save(self.folder, key, data)
+                return
+            except (OSError, InputError) as error:
+                _LOG.warning("Pictures are kept until this program ends, and no longer: %s", error)
+        try:
+            _save(self._temporary(), key, data)
+        except (OSError, InputError) as error:
+            _LOG.warning("The picture %s is not kept: %s", picture.unit, error)
+
+    def _temporary(self) -> Path:
+        """A folder for this process alone, made when the real one fails."""
+        with self._lock:
+            if self._fallback is None:
+                self._fallback = Path(tempfile.mkdtemp(prefix="circuits-"))
+                atexit.register(shutil.rmtree, self._fallback, ignore_errors=True)
+            return self._fallback
+
+
+def _save(folder: Path, key: str, data: bytes) -> None:
+    place = folder / key[:2]
+    place.mkdir(parents=True, exist_ok=True)
+    write_atomically(place / f"{key}.webp", data)
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    """What changes when a file is replaced or rewritten."""
+    status = file.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def pictures(
+    network: Network,
+    units: Sequence[Unit | str],
+    *,
+    settings: Settings = DEFAULT,
+    store: PictureStore | None = None,
+    progress: Progress | None = None,
+    on_picture: Callable[[Picture], None] | None = None,
+) -> list[Picture]:
+    """Pictures of units: from the store, and drawn and stored where they are missing.
+
+    Args:
+        network: the network.
+        units: such as `"features.7:3"` or `Unit("conv4", 17)`.
+        settings: how they are drawn.
+        store: where they are kept; the person's cache folder by default.
+        progress: called as `progress(done, total, message)` while pictures are drawn; an exception that it raises ends
+            the work, and the pictures finished until then stay in the store.
+        on_picture: called with each picture as soon as it is there; those found in the store come first.
+
+    Returns:
+        One picture a unit, in order.
+
+    Raises:
+        UnknownError: if a unit does not exist.
+    """
+    store = PictureStore() if store is None else store
+    wanted = [as_unit(unit) for unit in units]
+    for unit in wanted:
+        network.check_unit(unit)
+    there: dict[Unit, Picture] = {}
+
+    def keep(picture: Picture) -> None:
+        there[picture.unit] = picture
+        if on_picture is not None:
+            on_picture(picture)
+
+    for unit in dict.fromkeys(wanted):
+        found = store.get(network, unit, settings)
+        if found is not None:
+            keep(found)
+    for drawn in draw(network, [unit for unit in wanted if unit not in there], settings, progress):
+        for picture in drawn:
+            store.put(network, picture, settings)
+            keep(picture)
+    return [there[unit] for unit in wanted]
