@@ -1,0 +1,134 @@
+"""The Dash app: `create_app(settings)` builds one, with its own sessions and workers, and no globals."""
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dash import Dash
+
+from circuits.circuit import Circuit
+from circuits.images import Photo
+from circuits.networks import Network
+from dashboard import actions
+from dashboard.background import Background
+from dashboard.callbacks import Callbacks
+from dashboard.explorer import Explorer, Gallery
+from dashboard.jobs import Lane
+from dashboard.layout import layout
+from dashboard.routes import add_routes
+from dashboard.security import protect
+from dashboard.sessions import Session, Sessions
+from dashboard.shelf import Shelf
+from dashboard.wiring import connect
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>{%title%}</title>
+    {%favicon%}
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a page is made for.
+
+    Args:
+        network: the network that it explores.
+        photo: the photo that every session begins with; the example cat if `None`.
+        circuit: a circuit that every session begins with.
+        gallery: pictures of the network's units; the person's own store if `None`.
+        host: the address that the page is served at.
+        sessions: how many sessions are kept at once.
+        folder: where sessions are kept over a restart; nowhere if `None`.
+    """
+
+    network: Network
+    photo: Photo | None = None
+    circuit: Circuit | None = None
+    gallery: Gallery | None = field(default=None, repr=False)
+    host: str = "127.0.0.1"
+    sessions: int = 64
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A Dash app with its workers; close it when the server ends.
+
+    Args:
+        dash: the app.
+        callbacks: what its callbacks do.
+    """
+
+    dash: Dash
+    callbacks: Callbacks
+
+    def close(self) -> None:
+        """End the workers, with work under way."""
+        self.callbacks.background.close()
+
+
+def create_app(settings: Settings) -> Dash:
+    """The Dash app for a network; `create_page` also gives access to its workers."""
+    return create_page(settings).dash
+
+
+def create_page(settings: Settings) -> Page:
+    """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
+    explorer = Explorer(settings.network, settings.gallery or _stored_gallery(settings.network))
+    first = _first_session(settings, explorer)
+    tracing = Lane("tracing", prepare=partial(_use_threads, os.cpu_count() or 1))
+    # One core stays free, or every other callback waits for the renderer.
+    rendering = Lane("rendering", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
+
+    shelf = Shelf(settings.folder, explorer) if settings.folder is not None else None
+
+    def begin(name: str) -> Session:
+        return (shelf.fetch(name) if shelf is not None else None) or first
+
+    background = Background(explorer, tracing, rendering)
+    sessions = Sessions(begin, limit=settings.sessions, dropped=background.forget)
+    callbacks = Callbacks(sessions, explorer, background, shelf)
+    app = Dash(
+        __name__,
+        title="Circuit explorer",
+        update_title="",
+        serve_locally=True,
+        enable_mcp=False,
+        index_string=_INDEX,
+        suppress_callback_exceptions=True,
+    )
+    app.layout = layout(settings.network)
+    connect(app, callbacks)
+    add_routes(app.server, explorer.gallery, background.leave)
+    protect(app, host=settings.host)
+    return Page(app, callbacks)
+
+
+def _stored_gallery(network: Network) -> Gallery:
+    from dashboard.gallery import StoredGallery
+
+    return StoredGallery(network)
+
+
+def _first_session(settings: Settings, explorer: Explorer) -> Session:
+    """What a new tab shows: the given circuit or photo, or else the example with its predictions."""
+    if settings.circuit is not None:
+        return actions.with_circuit(Session(), settings.circuit, explorer)
+    return actions.with_photo(Session(), settings.photo or explorer.example(""), explorer)
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)

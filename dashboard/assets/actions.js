@@ -1,0 +1,220 @@
+/* What a person does, on its way to the server: a numbered queue, files, toasts, theme.
+
+   Every element with data-action sends that action, with data-arg as its subject. The whole queue goes along
+   each time and the server applies the numbers that it has not seen, so an answer that Dash drops loses nothing. */
+(function () {
+  "use strict";
+
+  const FILE_LIMIT = 11 * 2 ** 20;
+  const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
+
+  const session = (() => {
+    const kept = sessionStorage.getItem("circuits-session");
+    const name = /^[0-9a-f]{32}$/.test(kept || "") ? kept : hex();
+    sessionStorage.setItem("circuits-session", name);
+    return name;
+  })();
+  const tab = hex();
+  let queue = [];
+  let number = 0;
+  let files = 0;
+
+  function send(kind, subject = "") {
+    queue.push({ number: ++number, kind, subject });
+    window.dash_clientside.set_props("actions", { data: { session, tab, queue: queue.slice() } });
+  }
+
+  function acknowledge(seen) {
+    queue = queue.filter(action => action.number > seen);
+  }
+
+  document.addEventListener("click", event => {
+    const button = event.target.closest("[data-action]");
+    if (button && !button.disabled && button.getAttribute("aria-disabled") !== "true") {
+      send(button.dataset.action, button.dataset.arg || "");
+    }
+  });
+
+  document.addEventListener("keydown", event => {
+    if (event.target.closest("textarea, select, dialog, input")) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command && !event.altKey && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      send(event.shiftKey ? "redo" : "undo");
+    } else if (command && event.key.toLowerCase() === "y") {
+      event.preventDefault();
+      send("redo");
+    } else if (event.key === "Escape") {
+      const open = document.querySelectorAll("#toasts .toast");
+      if (open.length) open[open.length - 1].remove();
+      else send("select", "");
+    }
+  });
+
+  /* ---- files: chosen, dropped anywhere, or pasted ---- */
+
+  function take(kind, name, contents) {
+    if (contents.length > (FILE_LIMIT * 4) / 3) {
+      const limit = FILE_LIMIT / 2 ** 20;
+      toast({ kind: "error", text: `${name || "The file"} is larger than ${limit} MiB, the most this page takes.` });
+      return null;
+    }
+    return { session, tab, number: ++files, kind, name: name || "pasted photo", contents };
+  }
+
+  function hand(file) {
+    if (file) window.dash_clientside.set_props("file", { data: file });
+  }
+
+  function read(file) {
+    if (!file) return;
+    if (file.size > FILE_LIMIT) {
+      take("photo", file.name, { length: Infinity });
+      return;
+    }
+    const kind = isCircuit(file.name) ? "circuit" : "photo";
+    const reader = new FileReader();
+    reader.onload = () => hand(take(kind, file.name, reader.result));
+    reader.onerror = () => toast({ kind: "error", text: `${file.name} could not be read by the browser.` });
+    reader.readAsDataURL(file);
+  }
+
+  const isCircuit = name => /\.json$/i.test(name || "");
+
+  /* The upload field is emptied at once, so that the same file can be chosen again. */
+  const chosen = field => (contents, name) => {
+    if (!contents) return;
+    window.dash_clientside.set_props(field, { contents: null });
+    hand(take(isCircuit(name) || field === "circuit-upload" ? "circuit" : "photo", name, contents));
+  };
+
+  /* A hint for the file dialog only: Dash's own `accept` would drop other files without a word. */
+  document.addEventListener("pointerdown", event => {
+    const field = event.target.closest("#photo-upload, #circuit-upload");
+    const input = field && field.querySelector("input");
+    if (input) input.accept = field.id === "photo-upload" ? "image/*" : ".json,application/json";
+  }, true);
+
+  document.addEventListener("paste", event => {
+    const file = Array.from((event.clipboardData || {}).files || [])[0];
+    if (file) { event.preventDefault(); read(file); }
+  });
+  const carries = event => Array.from((event.dataTransfer || {}).types || []).includes("Files");
+  window.addEventListener("dragover", event => {
+    if (carries(event)) { event.preventDefault(); document.body.classList.add("dropping"); }
+  });
+  window.addEventListener("dragleave", event => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
+  window.addEventListener("drop", event => {
+    document.body.classList.remove("dropping");
+    if (!carries(event) || event.target.closest("#photo-upload, #circuit-upload")) return;
+    event.preventDefault();
+    read(event.dataTransfer.files[0]);
+  });
+
+  function received(answer) {
+    if (answer && answer.tab === tab) send("refresh");
+  }
+
+  /* ---- toasts ---- */
+
+  let shown = 0;
+
+  function toast(message) {
+    const box = document.getElementById("toasts");
+    if (!box) return;
+    const item = document.createElement("div");
+    item.className = "toast " + (message.kind || "info");
+    item.setAttribute("role", message.kind === "error" ? "alert" : "status");
+    const text = document.createElement("span");
+    text.textContent = message.text;
+    const close = document.createElement("button");
+    close.type = "button";
+    close.textContent = "×";
+    close.setAttribute("aria-label", "Dismiss");
+    close.onclick = () => item.remove();
+    item.append(text, close);
+    box.append(item);
+    while (box.children.length > 4) box.firstChild.remove();
+    setTimeout(() => item.remove(), message.kind === "error" ? 20000 : 6000);
+  }
+
+  function showToasts(messages) {
+    (messages || []).forEach(message => {
+      if (message.number <= shown) return;
+      shown = message.number;
+      toast(message);
+    });
+  }
+
+  /* A failed callback would be a silent line in the console; here it becomes a sentence. */
+  const plainFetch = window.fetch;
+  let lost = false;
+  window.fetch = async function (resource, options) {
+    const ours = String((resource && resource.url) || resource).includes("_dash-update-component");
+    try {
+      const answer = await plainFetch.call(this, resource, options);
+      if (ours && answer.status >= 400) toast({ kind: "error", text: failureText(answer.status) });
+      else if (ours && lost) toast({ text: "Connected again." });
+      if (ours) lost = false;
+      return answer;
+    } catch (error) {
+      if (ours && !lost) {
+        lost = true;
+        toast({ kind: "error", text: "The server does not answer. Start it again with circuits explore, then reload." });
+      }
+      throw error;
+    }
+  };
+
+  function failureText(status) {
+    if (status === 413) return "The file is too large for the server.";
+    if (status === 403) return "The server refused the request because it came from another page.";
+    return `The server could not do that (status ${status}); its terminal says why.`;
+  }
+
+  /* ---- theme ---- */
+
+  const system = () => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  document.documentElement.dataset.theme = localStorage.getItem("circuits-theme") || system();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    if (!localStorage.getItem("circuits-theme")) document.documentElement.dataset.theme = system();
+  });
+
+  function theme(clicks) {
+    if (clicks) {
+      const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+      document.documentElement.dataset.theme = next;
+      localStorage.setItem("circuits-theme", next);
+    }
+  }
+
+  function start() {
+    send("open");
+  }
+
+  document.addEventListener("click", event => {
+    const opener = event.target.closest("[data-enlarge]");
+    if (!opener) return;
+    const box = document.createElement("dialog");
+    box.className = "lightbox";
+    const image = document.createElement("img");
+    image.src = opener.querySelector("img").src;
+    image.alt = opener.dataset.enlarge;
+    const caption = document.createElement("p");
+    caption.textContent = opener.dataset.enlarge;
+    box.append(image, caption);
+    box.addEventListener("click", () => box.close());
+    box.addEventListener("close", () => box.remove());
+    document.body.append(box);
+    box.showModal();
+  });
+
+  window.addEventListener("pagehide", () => navigator.sendBeacon("leave", session));
+  window.addEventListener("pageshow", event => { if (event.persisted) send("refresh"); });
+
+  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts });
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.circuits = {
+    start, theme, received, photo: chosen("photo-upload"), circuit: chosen("circuit-upload"),
+  };
+})();

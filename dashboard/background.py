@@ -1,0 +1,175 @@
+"""The work behind the page: asks are answered in one lane, pictures rendered in another, results put on the desks."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from circuits.errors import CircuitsError
+from circuits.units import Unit
+from dashboard import actions, view
+from dashboard.explorer import Explorer
+from dashboard.jobs import CancelledError, Lane, Progress, Task
+from dashboard.sessions import Ask, Desk, Session
+
+BATCH = 4
+_LOG = logging.getLogger(__name__)
+
+
+class Background:
+    """Hands the lanes what sessions want.
+
+    Args:
+        explorer: the library.
+        tracing: the lane that answers asks.
+        rendering: the lane that renders pictures.
+    """
+
+    def __init__(self, explorer: Explorer, tracing: Lane, rendering: Lane) -> None:
+        self.explorer = explorer
+        self.tracing = tracing
+        self.rendering = rendering
+
+    def begin(self, desk: Desk) -> None:
+        """Hand the lanes what the session wants now."""
+        tasks = [
+            Task(f"{desk.name}/{ask.number}", self._label(desk.session, ask), partial(self._answer, desk, ask))
+            for ask in desk.session.asks
+        ]
+        if tasks:
+            self.tracing.want(desk.name, tasks)
+        else:
+            self.tracing.cancel(desk.name)
+        self.want_pictures(desk)
+
+    def want_pictures(self, desk: Desk) -> None:
+        """Have the missing pictures rendered, or none if the person cancelled."""
+        if desk.session.paused:
+            self.rendering.cancel(desk.name)
+        else:
+            self.rendering.want(desk.name, self.missing(desk.session))
+
+    def _label(self, session: Session, ask: Ask) -> str:
+        if ask.kind == "why":
+            return f"Tracing {self.explorer.network.label(int(ask.subject))}"
+        return f"Expanding {ask.subject}"
+
+    def _answer(self, desk: Desk, ask: Ask, progress: Progress) -> None:
+        """Work out an ask in the background and put the answer on the desk; again if the circuit changed meanwhile."""
+
+        def tell(done: int, total: int, message: str) -> None:
+            # Another why?, an undo or a new photo makes this answer useless.
+            if ask not in desk.session.asks:
+                raise CancelledError
+            progress(done, total, message)
+
+        while True:
+            with desk.lock:
+                before = desk.session
+            if ask not in before.asks:
+                return None
+            try:
+                circuit = actions.answer(before, ask, self.explorer, tell)
+            except CancelledError:
+                raise
+            except CircuitsError as refusal:
+                return self._refuse(desk, ask, str(refusal))
+            except Exception:
+                _LOG.exception("%s failed", ask)
+                sentence = "The network failed at this; the terminal that serves the page says why."
+                return self._refuse(desk, ask, sentence)
+            with desk.lock:
+                if ask.kind == "why" or desk.session.work.circuit is before.work.circuit:
+                    desk.put(actions.settle(desk.session, ask, circuit))
+                    self.want_pictures(desk)
+                    if ask.kind == "expand":
+                        _say_if_nothing_new(desk, before, ask)
+                    return None
+
+    def _refuse(self, desk: Desk, ask: Ask, sentence: str) -> None:
+        with desk.lock:
+            desk.put(actions.fail(desk.session, ask))
+            desk.say(sentence)
+
+    def missing(self, session: Session) -> list[Task]:
+        """Pictures to render: the chosen unit's first and alone, then from the top down in batches.
+
+        The batches do not depend on what is chosen or already there, so that a running one keeps its key.
+        """
+        circuit = session.work.circuit
+        if circuit is None or not self.explorer.is_own(circuit):
+            return []
+        height = {layer: number for number, layer in enumerate(circuit.layers)}
+
+        def order(name: str) -> tuple[int, str]:
+            return -height[circuit.nodes[name].unit.layer], name
+
+        gallery = self.explorer.gallery
+        units = dict.fromkeys(circuit.nodes[name].unit.whole for name in sorted(circuit.visible, key=order))
+        groups = batches(list(units))
+        if session.work.selected in circuit.nodes:
+            groups.insert(0, [circuit.nodes[session.work.selected].unit.whole])
+        missing = {unit for unit in units if gallery.file(gallery.key(unit)) is None}
+        tasks: list[Task] = []
+        for group in groups:
+            count = len(missing.intersection(group))
+            if count:
+                tasks.append(self._rendering(group, count))
+            missing.difference_update(group)
+        return tasks
+
+    def _rendering(self, units: list[Unit], count: int) -> Task:
+        key = " ".join(self.explorer.gallery.key(unit) for unit in units)
+        label = self.explorer.network.unit_label(units[0])
+        label += "".join(f", {unit.channel}" for unit in units[1:])
+        return Task(key, label, partial(self.explorer.gallery.render, units), size=count)
+
+    def status(self, desk: Desk) -> view.Status:
+        """What goes on for a desk, for the status line."""
+        missing = self.missing(desk.session)
+        failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
+        tracing, rendering = self.tracing.report(desk.name), self.rendering.report(desk.name)
+        return view.status(desk.session, tracing, rendering, missing=sum(task.size for task in missing), failed=failed)
+
+    def retry(self, session: Session) -> None:
+        """Let pictures that failed be tried again."""
+        self.rendering.forgive([task.key for task in self.missing(session)])
+
+    def leave(self, name: str) -> None:
+        """A page was closed: what only it wanted need not be rendered."""
+        self.rendering.cancel(name)
+
+    def forget(self, name: str) -> None:
+        """A desk is gone, and all that it wanted with it."""
+        self.tracing.cancel(name)
+        self.rendering.cancel(name)
+
+    def close(self) -> None:
+        """End both lanes, with work under way."""
+        self.tracing.close()
+        self.rendering.close()
+
+
+def batches(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units in the order given, in groups of one layer that are rendered together.
+
+    Example:
+        >>> [[unit.channel for unit in group] for group in batches([Unit("c", n) for n in range(7)])]
+        [[0, 1, 2, 3], [4, 5, 6]]
+    """
+    groups: list[list[Unit]] = []
+    for unit in units:
+        fits = groups and len(groups[-1]) < BATCH and groups[-1][0].layer == unit.layer
+        if fits:
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    return groups
+
+
+def _say_if_nothing_new(desk: Desk, before: Session, ask: Ask) -> None:
+    """Tell the person that a unit has no further units to show, or none at all."""
+    old, new = before.work.circuit, desk.session.work.circuit
+    if old is None or new is None or len(new.edges_into(ask.subject)) > len(old.edges_into(ask.subject)):
+        return
+    kind = "units that excite it" if ask.choices.signs == "positive" else "units that matter to it"
+    desk.say(f"{ask.subject} has no further {kind} in the layer below.", "info")

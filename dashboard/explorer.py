@@ -1,0 +1,264 @@
+"""The one window onto the library: what the page may ask of `circuits`, for one network."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+import circuits
+from circuits import circuit_file
+from circuits.attribution import Books
+from circuits.circuit import Circuit
+from circuits.errors import CircuitsError, InputError
+from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay, to_data_uri
+from circuits.networks import Network, Prediction
+from circuits.units import Unit
+from dashboard.findings import Breakdown, Inspection, Part
+from dashboard.jobs import Progress
+from dashboard.sessions import Choices
+
+MODES = {
+    "sum": "Gradient × activation over the whole map: fast, adds up.",
+    "target": "The same, weighed by what it does to the class.",
+    "ig": "Gradients integrated from zero: slower.",
+    "ablate": "The exact change when a unit is silenced: slow.",
+}
+SIGNS = {
+    "positive": "Only units that excite the one above.",
+    "both": "Also units that inhibit it, by magnitude.",
+}
+PICTURE = 340
+_CIRCUIT_LIMIT = 12 * 2**20
+
+
+class Gallery(Protocol):
+    """Pictures of units: those that exist, and how to make one."""
+
+    def key(self, unit: Unit) -> str:
+        """Content address of a unit's picture: hexadecimal digits."""
+
+    def file(self, key: str) -> Path | None:
+        """The WebP file of a picture, or `None` if it is not made yet."""
+
+    def activation(self, unit: Unit) -> float | None:
+        """The activation that the picture reached, or `None` if there is none."""
+
+    def render(self, units: Sequence[Unit], progress: Progress) -> None:
+        """Make the pictures of some units of one layer; `progress` is told how far, and raises to stop."""
+
+
+class Explorer:
+    """The library, for one network and one gallery of pictures; may be used by many threads."""
+
+    def __init__(self, network: Network, gallery: Gallery) -> None:
+        self.network = network
+        self.gallery = gallery
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Numbers of layers that a circuit may walk down, for the page to offer; the last reaches the lowest."""
+        below = len(self.network.layers) - 1
+        return (*(depth for depth in (1, 2, 3, 4, 6) if depth < below), below)
+
+    def predict(self, photo: Photo) -> tuple[Prediction, ...]:
+        """The five classes with the highest logits."""
+        return circuits.predict(self.network, photo, top=5)
+
+    def trace(self, photo: Photo, target: int, choices: Choices, progress: Progress) -> Circuit:
+        """The circuit of a class."""
+        return circuits.trace(
+            self.network, photo, target, depth=choices.depth, top=choices.top, mode=choices.mode,
+            signs=choices.signs, progress=progress,
+        )  # fmt: skip
+
+    def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
+        """The circuit with the lower units of one unit."""
+        return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
+
+    def discard(self, circuit: Circuit, name: str) -> Circuit:
+        """The circuit without a unit and what only it needs."""
+        return circuits.discard(circuit, name)
+
+    def restore(self, circuit: Circuit, name: str) -> Circuit:
+        """The circuit with a discarded unit again."""
+        return circuits.restore(circuit, name)
+
+    def example(self, name: str) -> Photo:
+        """An example photo, by its name without `example:`."""
+        return load_photo(f"example:{name or next(iter(EXAMPLES))}")
+
+    def photo(self, data: bytes, name: str) -> Photo:
+        """A photo from the bytes of a file."""
+        return load_photo(data, name=name[:80] or "photo")
+
+    def circuit(self, data: bytes) -> Circuit:
+        """A circuit from the bytes of a file.
+
+        Raises:
+            InputError: if it is too large, not JSON, or not a circuit.
+        """
+        if len(data) > _CIRCUIT_LIMIT:
+            raise InputError(f"The circuit file has {len(data) >> 20} MiB; at most {_CIRCUIT_LIMIT >> 20} are taken.")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError("The file is not JSON; choose a circuit that was exported as JSON.") from None
+        return Circuit.from_dict(circuit_file.from_text(text))
+
+    def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:
+        """What the network sees of a photo, as a data URI; a circuit carries it with every pixel."""
+        if circuit is not None and "thumbnail" in circuit.graph.graph["photo"]:
+            return str(circuit.graph.graph["photo"]["thumbnail"])
+
+        def pack() -> str:
+            return to_data_uri(self.network.preprocessing.crop(photo.image), lossless=lossless, quality=90)
+
+        found: str = self._once(("crop", photo.sha256, lossless), pack)
+        return found
+
+    def photo_of(self, circuit: Circuit) -> Photo | None:
+        """The photo of a circuit from a file, which holds only what the network saw of it."""
+        if circuit.photo is None:
+            return None
+        facts = circuit.graph.graph["photo"]
+        image = self.uncropped(circuit.photo.image) if self.is_own(circuit) else circuit.photo.image
+        return Photo(facts["name"], facts["sha256"], facts["width"], facts["height"], image)
+
+    def uncropped(self, crop: Image.Image) -> Image.Image:
+        """An image that the network's preprocessing crops to exactly this crop: the crop with a margin."""
+        height, width = self.network.preprocessing.size
+        side = self.network.preprocessing.resize
+        if crop.size != (width, height) or side < max(width, height):
+            return crop
+        image = Image.new("RGB", (side, side))
+        image.paste(crop, (round((side - width) / 2), round((side - height) / 2)))
+        return image
+
+    def channels(self, circuit: Circuit, layer: str) -> int | None:
+        """Channels of a circuit's layer, or `None` if it is not one of this network."""
+        if self.why_locked(circuit):
+            return None
+        return self._cut(circuit).layer(layer).channels
+
+    def is_own(self, circuit: Circuit) -> bool:
+        """Whether a circuit was found in this network."""
+        return bool(circuit.network["sha256"] == self.network.sha256)
+
+    def why_locked(self, circuit: Circuit) -> str:
+        """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
+        if not self.is_own(circuit):
+            return (
+                f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
+                f"units, but {self.network.name} cannot expand it."
+            )
+        if circuit.photo is None:
+            return "This circuit's file holds no photo: you can look at it, but not expand it."
+        try:
+            self._cut(circuit)
+        except CircuitsError as error:
+            return f"This circuit's layers are not those of {self.network.name}: {error}"
+        return ""
+
+    def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
+        """Why one unit cannot be expanded, in a sentence; "" if it can."""
+        if locked:
+            return locked
+        if self._cut(circuit).below(circuit.nodes[name].unit.layer) is None:
+            return f"{name} is in the lowest layer: below it is only the image."
+        return ""
+
+    def inspect(self, circuit: Circuit, name: str, choices: Choices, locked: str) -> Inspection:
+        """What the page says of a unit."""
+        key = ("inspect", id(circuit), name, choices, locked)
+        # The circuit is kept beside the answer, so that its id is not given to another one meanwhile.
+        made: tuple[Inspection, Circuit] = self._once(
+            key, lambda: (self._inspect(circuit, name, choices, locked), circuit)
+        )
+        return made[0]
+
+    def picture(self, circuit: Circuit, name: str) -> str:
+        """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""
+        node = circuit.nodes[name]
+        if self.is_own(circuit):
+            key = self.gallery.key(node.unit.whole)
+            return f"picture/{key}.webp" if self.gallery.file(key) is not None else ""
+        return node.picture or ""
+
+    def with_pictures(self, circuit: Circuit) -> Circuit:
+        """The circuit with all pictures that are made."""
+        if not self.is_own(circuit):
+            return circuit
+        found: dict[str, str] = {}
+        for node in circuit.nodes.values():
+            path = self.gallery.file(self.gallery.key(node.unit.whole))
+            if path is not None:
+                with Image.open(path) as image:
+                    found[node.id] = to_data_uri(image.convert("RGB"))
+        return circuit.with_pictures(found)
+
+    def _inspect(self, circuit: Circuit, name: str, choices: Choices, locked: str) -> Inspection:
+        node = circuit.nodes[name]
+        heat = None
+        if not locked and circuit.photo is not None:
+            values = circuits.heat_map(self.network, circuit, node.unit)
+            seen = from_data_uri(self.crop(circuit.photo, circuit))
+            # One value for the whole photo has no place to show.
+            heat = overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
+        frozen = self.why_not_expand(circuit, name, locked)
+        breakdown: Breakdown | None = None
+        if node.books is not None:
+            breakdown = self._shown(circuit, name, node.books)
+        elif not frozen:
+            breakdown = self._would_show(circuit, name, choices)
+        return Inspection(heat, breakdown, frozen, circuit.settings.get("mode") == "target")
+
+    def _cut(self, circuit: Circuit) -> Network:
+        """The network cut at the circuit's layers, which may have been chosen by hand."""
+        found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
+        return found
+
+    def _below(self, circuit: Circuit, layer: str) -> int | None:
+        if self.why_locked(circuit):
+            return None
+        network = self._cut(circuit)
+        lower = network.below(layer)
+        return network.layer(lower).channels if lower is not None else None
+
+    def _shown(self, circuit: Circuit, name: str, books: Books) -> Breakdown:
+        parts = tuple(
+            Part(edge.source, circuit.nodes[edge.source].label, edge.attribution)
+            for edge in circuit.edges_into(name)
+            if edge.source in circuit.visible
+        )
+        below = self._below(circuit, circuit.nodes[name].unit.layer)
+        return Breakdown(
+            parts, books.rest, None if below is None else below - len(parts), books.bias, books.bias_name,
+            books.value, books.coverage, books.gross, books.exact, expanded=True,
+        )  # fmt: skip
+
+    def _would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
+        found = circuits.contributions(self.network, circuit, name, top=choices.top)
+        books = found.books
+        parts = tuple(Part(str(unit), str(unit), attribution) for unit, attribution in found.shares)
+        return Breakdown(
+            parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
+            books.exact, expanded=False,
+        )  # fmt: skip
+
+    def _once(self, key: Hashable, make: Any) -> Any:
+        """The value made for a key; the last few are kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        value = make()
+        with self._lock:
+            self._kept[key] = value
+            while len(self._kept) > 64:
+                self._kept.popitem(last=False)
+        return value

@@ -1,0 +1,197 @@
+"""The right pane as Dash components: the chosen unit, made from the session and what the library said of it."""
+
+from typing import Any
+
+from dash import dcc, html
+
+from circuits.circuit import Circuit, Node
+from circuits.images import to_data_uri
+from circuits.wording import number
+from dashboard import figures
+from dashboard.explorer import PICTURE
+from dashboard.findings import Breakdown, Inspection
+from dashboard.panels import attributes, button
+from dashboard.sessions import Session
+from dashboard.view import percent, share
+
+Component = Any
+_ABOVE = 4
+
+
+def unit(
+    session: Session, inspection: Inspection | None, picture: str, activation: float | None, *, waiting: bool
+) -> list[Component]:
+    """The right pane: the chosen unit, or what can be done when none is chosen.
+
+    Args:
+        session: whose unit.
+        inspection: what the library says of it, if one is chosen.
+        picture: address of its picture, or "".
+        activation: what the picture reached, if that is known.
+        waiting: whether a missing picture is on its way.
+    """
+    circuit = session.work.circuit
+    if circuit is None or inspection is None or session.work.selected not in circuit.nodes:
+        return [*_notice(session), *_nothing_chosen(circuit), *_discarded(circuit)]
+    node = circuit.nodes[session.work.selected]
+    busy = any(ask.kind == "expand" and ask.subject == node.id for ask in session.asks)
+    missing = "is being rendered …" if waiting else "the file has none" if session.work.locked else "not rendered yet"
+    return [
+        *_notice(session),
+        html.H2(node.label, className="unit-title"),
+        html.P(_address(node, circuit), className="muted small"),
+        *_part_of(node, circuit),
+        _facts(node, inspection),
+        *_deeds(node, circuit, inspection, busy=busy, locked=session.work.locked),
+        _pair(node, inspection, picture, activation, missing=missing),
+        *_contributions(node, circuit, inspection),
+        *_discarded(circuit),
+    ]
+
+
+def _notice(session: Session) -> list[Component]:
+    locked = session.work.locked
+    return [html.P(locked, className="notice", role="note")] if locked else []
+
+
+def _address(node: Node, circuit: Circuit) -> str:
+    if node.id == circuit.root:
+        return f"{node.id}, the target of this circuit"
+    return f"layer {node.unit.layer}, channel {node.unit.channel}"
+
+
+def _part_of(node: Node, circuit: Circuit) -> list[Component]:
+    """Which units above it this one is part of, and how much of them it holds; each can be chosen."""
+    edges = [
+        edge for above in circuit.visible for edge in circuit.edges_into(above) if edge.source == node.id
+    ]  # fmt: skip
+    if not edges:
+        return []
+    edges.sort(key=lambda edge: (-abs(share(circuit, edge)), edge.target))
+    words: list[Component] = ["Holds "]
+    for edge in edges[:_ABOVE]:
+        label = circuit.nodes[edge.target].label
+        link = html.Button(
+            label, type="button", className="link", **attributes(data_action="select", data_arg=edge.target)
+        )
+        words += [f"{percent(share(circuit, edge))} of ", link, ", "]
+    words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
+    return [html.P(words, className="small part-of")]
+
+
+def _facts(node: Node, inspection: Inspection) -> Component:
+    value = "share of the target" if inspection.in_target_units else "value"
+    facts = [(value, number(node.value)), ("highest activation", number(node.max))]
+    if node.peak != (0, 0) or node.max != node.value:
+        facts.append(("at row, column", f"{node.peak[0]}, {node.peak[1]}"))
+    return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
+
+
+def _deeds(node: Node, circuit: Circuit, inspection: Inspection, *, busy: bool, locked: str) -> list[Component]:
+    label = "Expanding …" if busy else "Show 5 more" if node.expanded else "Expand"
+    blocked = busy or bool(inspection.frozen)
+    root = node.id == circuit.root
+    expand = button(
+        label, "more" if node.expanded else "expand", node.id, disabled=blocked,
+        className="" if node.expanded else "main",
+        title="" if blocked else "Find the units of the layer below that this one is made of (e)",
+    )  # fmt: skip
+    drop = button("Discard", "discard", node.id, disabled=root, title="Drop this unit from the circuit (x)")
+    reasons = [inspection.frozen] if inspection.frozen not in ("", locked) else []
+    if root:
+        reasons.append("The target itself cannot be discarded.")
+    return [html.Div([expand, drop], className="deeds"), *[html.P(reason, className="reason") for reason in reasons]]
+
+
+def _pair(node: Node, inspection: Inspection, picture: str, activation: float | None, *, missing: str) -> Component:
+    reached = f"reaches an activation of {number(activation)}" if activation is not None else "rendered for this unit"
+    heat = inspection.heat
+    brightest = f"brightest at row {node.peak[0]}, column {node.peak[1]}"
+    if _is_scalar(node):
+        brightest = "one value: it sees the whole photo"
+    return html.Div(
+        [
+            _figure("What it looks for", picture, f"What {node.label} looks for", reached, missing),
+            _figure(
+                "Where it fired",
+                to_data_uri(heat) if heat is not None else "",
+                f"Where {node.label} fired, over the photo",
+                brightest,
+                "needs the photo and its network",
+            ),
+        ],
+        className="pair",
+    )
+
+
+def _is_scalar(node: Node) -> bool:
+    return node.peak == (0, 0) and node.max == node.value
+
+
+def _figure(title: str, source: str, spoken: str, caption: str, missing: str) -> Component:
+    if not source:
+        return html.Figure([html.H2(title), html.Div(missing, className="large placeholder")])
+    image = html.Img(src=source, alt=spoken, width=PICTURE, height=PICTURE, className="large")
+    enlarge = html.Button(image, type="button", className="enlarge", title="Enlarge", **attributes(data_enlarge=spoken))
+    return html.Figure([html.H2(title), enlarge, html.Figcaption(caption)])
+
+
+def _contributions(node: Node, circuit: Circuit, inspection: Inspection) -> list[Component]:
+    broken = inspection.breakdown
+    if broken is None:
+        return []
+    title = "What it is made of" if broken.expanded else "What it is made of, not yet in the graph"
+    chart = dcc.Graph(
+        figure=figures.contributions(broken), config={"displayModeBar": False, "responsive": True},
+        style={"height": f"{figures.contributions(broken)['layout']['height']}px"}, className="chart",
+    )  # fmt: skip
+    return [
+        html.H2(title, title=f"Attributions of {node.label}"),
+        chart,
+        html.P(books_in_words(broken, in_target_units=inspection.in_target_units), className="books muted"),
+    ]
+
+
+def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
+    """How much of the answer the named units hold, and what the last bars mean."""
+    count = len(broken.parts)
+    if count == 0:
+        words = "No unit is shown; everything is in the rest."
+    else:
+        which = "This unit holds" if count == 1 else f"These {count} units hold"
+        words = f"{which} {percent(broken.coverage)} of the gross attribution."
+    if not broken.exact:
+        words += (
+            " The remainder is what is left over: this mode, or a curved step such as GELU or softmax, "
+            "does not split the value exactly."
+        )
+    if in_target_units:
+        words += " Attributions are in units of the target."
+    return words
+
+
+def _discarded(circuit: Circuit | None) -> list[Component]:
+    dropped = [node for node in circuit.nodes.values() if node.discarded] if circuit is not None else []
+    if not dropped:
+        return []
+    rows = []
+    for node in dropped:
+        restore = button("Restore", "restore", node.id, **attributes(aria_label=f"restore {node.label}"))
+        rows.append(html.Li([html.Span(node.label), restore]))
+    return [html.H2(f"Discarded ({len(dropped)})"), html.Ul(rows, className="discarded")]
+
+
+def _nothing_chosen(circuit: Circuit | None) -> list[Component]:
+    first = "Choose a unit in the graph to see it here." if circuit is not None else "The chosen unit appears here."
+    keys = [
+        ("click", "choose a unit"),
+        ("double click", "expand it"),
+        ("arrows", "go to its neighbours"),
+        ("e", "expand"),
+        ("x", "discard"),
+        ("+ − 0", "zoom in, out, fit"),
+        ("Ctrl Z", "undo"),
+        ("Esc", "choose nothing"),
+    ]
+    rows = [part for key, meaning in keys for part in (html.Dt(html.Kbd(key)), html.Dd(meaning))]
+    return [html.Div([html.P(first), html.Dl(rows, className="keys")], className="empty-pane")]

@@ -1,0 +1,148 @@
+"""Serve the page with waitress: one process, some threads, on this machine only unless told otherwise."""
+
+import errno
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+
+import platformdirs
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.server import create_server  # type: ignore[import-untyped]
+
+from circuits.circuit import Circuit
+from circuits.errors import InputError
+from circuits.images import Photo
+from circuits.networks import Network
+from dashboard.app import Page, Settings, create_page
+from dashboard.security import MAX_BODY
+
+__all__ = ["PORT", "Running", "Settings", "serve", "start"]
+
+PORT = 8050
+_THREADS = 10
+
+
+class Running:
+    """A server that is bound to its port: `run` serves until it is stopped, `close` frees everything.
+
+    Args:
+        page: the page that it serves.
+        host: address to bind to.
+        port: port to bind to; 0 for any free one.
+
+    Raises:
+        InputError: if the port is taken or cannot be used.
+    """
+
+    def __init__(self, page: Page, *, host: str, port: int) -> None:
+        self.page = page
+        self._looping = threading.Event()
+        try:
+            self._socket = _bound(host, port)
+        except InputError:
+            page.close()
+            raise
+        self._server = create_server(
+            page.dash.server, sockets=[self._socket], threads=_THREADS, max_request_body_size=MAX_BODY + 2**20,
+            clear_untrusted_proxy_headers=True, ident=None,
+        )  # fmt: skip
+        shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
+        self.url = f"http://{shown}:{self._socket.getsockname()[1]}/"
+
+    def run(self) -> None:
+        """Serve until `close`, or until the person presses Ctrl-C."""
+        self._looping.set()
+        try:
+            self._server.run()
+        finally:
+            self._looping.clear()
+
+    def close(self) -> None:
+        """Stop serving and end the workers, with work under way; `run` returns in the thread that it runs in."""
+        self.page.close()
+        if self._looping.is_set():
+            # In the loop's own thread: it must not wait on a socket that another one closes.
+            self._server.trigger.pull_trigger(self._end)
+        else:
+            self._end()
+        self._server.task_dispatcher.shutdown(timeout=1)
+
+    def _end(self) -> None:
+        """Close every connection, what is buffered for it, and the socket; the loop ends when none is left."""
+        for channel in list(self._server._map.values()):
+            # A connection has buffers to free; of anything else waitress logs that its end was not expected.
+            end = channel.handle_close if isinstance(channel, HTTPChannel) else channel.close
+            end()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket bound to an address.
+
+    Raises:
+        InputError: if it cannot be; the sentence says why and what to do.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share a port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        # waitress only serves; without this a second server could bind the same port.
+        made.listen(1024)
+    except (OSError, OverflowError) as error:
+        made.close()
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise InputError(
+                f"Port {port} of {host} is taken by another program; choose another with --port, "
+                "or any free one with --port 0."
+            ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The page cannot be served at {host}, port {port}: {reason}.") from error
+    return made
+
+
+def start(settings: Settings, *, port: int = PORT) -> Running:
+    """A server for a page, bound but not yet running.
+
+    Raises:
+        InputError: if the port is taken; the sentence names `--port`.
+    """
+    return Running(create_page(settings), host=settings.host, port=port)
+
+
+def serve(
+    network: Network,
+    *,
+    photo: Photo | None = None,
+    circuit: Circuit | None = None,
+    port: int = PORT,
+    host: str = "127.0.0.1",
+    open_browser: bool = True,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page of a network until Ctrl-C.
+
+    Args:
+        network: what it explores.
+        photo: the photo that it opens with; the example cat if `None`.
+        circuit: a circuit that it opens with.
+        port: 0 for any free one.
+        host: address to listen at; other machines can only reach the page if it is not 127.0.0.1.
+        open_browser: open it in the person's browser.
+        announce: called with the page's address as soon as it can be opened.
+
+    Raises:
+        InputError: if the port is taken.
+    """
+    folder = platformdirs.user_state_path("circuits") / "sessions"
+    running = start(Settings(network, photo=photo, circuit=circuit, host=host, folder=folder), port=port)
+    try:
+        if announce is not None:
+            announce(running.url)
+        if open_browser:
+            webbrowser.open(running.url)
+        running.run()
+    finally:
+        running.close()

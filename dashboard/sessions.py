@@ -1,0 +1,192 @@
+"""What one person has done so far (a value), and the desks that hold it, one a browser tab.
+
+A `Session` is never changed, only replaced. A `Desk` holds the newest one under its lock, together with a
+revision that counts the replacements, so that the page can tell whether what it shows is the newest.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from circuits.circuit import Circuit
+from circuits.images import Photo
+from circuits.networks import Prediction
+
+HISTORY = 50
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How the next circuit is to be found; the words are those of `circuits.trace`."""
+
+    depth: int = 2
+    top: int = 5
+    signs: str = "positive"
+    mode: str = "sum"
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What undo goes back to.
+
+    Args:
+        photo: the photo, or `None` before there is one.
+        predictions: the network's answers to it, most likely first.
+        circuit: the circuit on the page.
+        selected: id of the chosen node, or "".
+        locked: why this circuit cannot be expanded, or "" if it can.
+    """
+
+    photo: Photo | None = None
+    predictions: tuple[Prediction, ...] = ()
+    circuit: Circuit | None = None
+    selected: str = ""
+    locked: str = ""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Something that the library is to work out: `why` a class, or `expand` a unit."""
+
+    number: int
+    kind: str
+    subject: str
+    choices: Choices = Choices()
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One person's work, its history, and what is being worked out.
+
+    Args:
+        work: what the page shows.
+        past: what undo brings back, newest last.
+        future: what redo brings back, newest last.
+        asks: what is being worked out, in order.
+        asked: number of the last ask.
+        paused: the person cancelled the rendering of pictures.
+        choices: settings for the next circuit.
+        embed: whether exports carry pictures.
+    """
+
+    work: Work = Work()
+    past: tuple[Work, ...] = ()
+    future: tuple[Work, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    asked: int = 0
+    paused: bool = False
+    choices: Choices = Choices()
+    embed: bool = False
+
+    def changed(self, work: Work) -> "Session":
+        """This session with other work, and the step noted for undo."""
+        return replace(self, work=work, past=(*self.past, self.work)[-HISTORY:], future=())
+
+
+@dataclass(frozen=True)
+class Toast:
+    """A sentence for the person; `kind` is `error` or `info`."""
+
+    number: int
+    text: str
+    kind: str = "error"
+
+
+@dataclass
+class Desk:
+    """The place of one browser tab: its newest session, and the lock under which it is replaced."""
+
+    name: str
+    session: Session
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    revision: int = 0
+    seen: dict[str, int] = field(default_factory=dict)
+    toasts: tuple[Toast, ...] = ()
+    said: int = 0
+    used: float = 0.0
+    kept: int = 0
+
+    def put(self, session: Session) -> None:
+        """Replace the session (hold the lock); the revision moves only if it is another one."""
+        if session is not self.session:
+            self.session = session
+            self.revision += 1
+
+    def say(self, text: str, kind: str = "error") -> None:
+        """Add a sentence for the person; the last few are kept until the page has shown them."""
+        self.said += 1
+        self.toasts = (*self.toasts, Toast(self.said, text, kind))[-5:]
+
+    def fresh(self, tab: str, number: int) -> bool:
+        """Whether a page's numbered action is new; notes it, so that it is applied once."""
+        if number <= self.seen.get(tab, 0):
+            return False
+        self.seen.pop(tab, None)
+        self.seen[tab] = number
+        while len(self.seen) > 16:
+            self.seen.pop(next(iter(self.seen)))
+        return True
+
+
+class Sessions:
+    """All desks of one server.
+
+    Args:
+        start: makes the session of a new desk, given its name.
+        limit: desks kept; beyond it the one used longest ago is dropped.
+        idle: seconds without a sign of life after which a desk is dropped.
+        clock: seconds, for tests.
+        dropped: called with the name of each desk that is dropped.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[str], Session] = lambda name: Session(),
+        *,
+        limit: int = 64,
+        idle: float = 12 * 3600,
+        clock: Callable[[], float] = time.monotonic,
+        dropped: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._start = start
+        self._limit = limit
+        self._idle = idle
+        self._clock = clock
+        self._dropped = dropped
+        self._desks: dict[str, Desk] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._desks)
+
+    def desk(self, name: str) -> Desk:
+        """The desk of that name, made if there is none.
+
+        Args:
+            name: 32 hexadecimal digits, drawn at random by the page.
+
+        Raises:
+            ValueError: if the name has another form.
+        """
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+            raise ValueError("A session's name is 32 hexadecimal digits.")
+        with self._lock:
+            now = self._clock()
+            self._sweep(now, keep=name)
+            desk = self._desks.get(name)
+            if desk is None:
+                desk = self._desks[name] = Desk(name, self._start(name))
+            desk.used = now
+            return desk
+
+    def _sweep(self, now: float, *, keep: str) -> None:
+        old = [desk for desk in self._desks.values() if desk.name != keep]
+        old.sort(key=lambda desk: desk.used)
+        room = self._limit - 1
+        for place, desk in enumerate(old):
+            if now - desk.used > self._idle or len(old) - place > room:
+                del self._desks[desk.name]
+                self._dropped(desk.name)

@@ -1,0 +1,130 @@
+"""Pages of a tiny network, and a browser to open them in."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pretend import PaintedGallery, tiny_network
+
+from circuits.images import Photo, load_photo
+from circuits.networks import Network
+from dashboard.app import Page, Settings, create_page
+from dashboard.explorer import Explorer
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+
+
+# Milliseconds; a loaded machine is slow, and a test that passes does not wait so long.
+PATIENCE = 30_000
+
+
+@pytest.fixture(scope="session")
+def network() -> Network:
+    """The tiny network."""
+    return tiny_network()
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, network: Network) -> PaintedGallery:
+    """An empty gallery of the tiny network."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    return PaintedGallery(folder, network)
+
+
+@pytest.fixture
+def explorer(network: Network, gallery: PaintedGallery) -> Explorer:
+    """The library for the tiny network."""
+    return Explorer(network, gallery)
+
+
+@pytest.fixture(scope="session")
+def photo() -> Photo:
+    """A seeded photo with large patches of colour."""
+    pixels = np.random.default_rng(3).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    return load_photo(np.asarray(Image.fromarray(pixels).resize((80, 60), Image.Resampling.BICUBIC)), name="patches")
+
+
+@pytest.fixture
+def page(network: Network, gallery: PaintedGallery, photo: Photo) -> Iterator[Page]:
+    """A page without a server."""
+    made = create_page(Settings(network, photo=photo, gallery=gallery))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium through playwright; where it is missing the browser's tests are skipped, but not in CI."""
+    in_ci = os.environ.get("CI", "").lower() in ("1", "true")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _unavailable("playwright is not installed", in_ci)
+    if not CHROMIUM:
+        _unavailable("chromium is not installed; CHROMIUM may name it", in_ci)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def _unavailable(why: str, in_ci: bool) -> None:
+    if in_ci:
+        pytest.fail(f"The page must be tested in a browser, but {why}.")
+    pytest.skip(f"The page cannot be tested in a browser: {why}.")
+
+
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    """Playwright's assertions, which wait."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    return expect
+
+
+@pytest.fixture
+def open_tab(browser: Any, served: str) -> Iterator[Callable[..., Any]]:
+    """Opens an address as a person of their own would; any error in the console fails the test, unless tolerated."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def opened(url: str, *, tolerant: bool = False) -> Any:
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(PATIENCE)
+        if not tolerant:
+            tab.on("pageerror", lambda error: errors.append(str(error)))
+            tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        tab.goto(url)
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def served(page: Page) -> Iterator[str]:
+    """The address of the page, served by waitress."""
+    from dashboard.server import Running
+
+    running = Running(page, host="127.0.0.1", port=0)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    yield running.url
+    running.close()
+    thread.join(timeout=5)

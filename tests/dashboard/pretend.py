@@ -1,0 +1,78 @@
+"""A tiny network and a gallery that paints instead of rendering."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from circuits.images import Preprocessing
+from circuits.networks import Network, prepare
+from circuits.units import Unit
+from dashboard.jobs import Progress
+
+
+def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
+    """Three rectified convolutions and a linear layer with seeded weights: layers a, b, c and fc."""
+    torch.manual_seed(seed)
+    module = nn.Sequential()
+    for place, (inputs, outputs) in enumerate([(3, 12), (12, 16), (16, 20)]):
+        module.add_module(f"conv{place}", nn.Conv2d(inputs, outputs, 3, padding=1))
+        module.add_module("abc"[place], nn.ReLU())
+        module.add_module(f"pool{place}", nn.MaxPool2d(2))
+    module.add_module("flat", nn.Flatten())
+    module.add_module("fc", nn.Linear(20 * 16, 6))
+    size = Preprocessing((32, 32), 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+    labels = ["cat", "dog", "tree", "car", "<b>ship</b>", "bird"]
+    return prepare(module, name=name, source="test", preprocessing=size, labels=labels)
+
+
+class PaintedGallery:
+    """Pictures that are painted at once; `gate` holds each one back until it is opened.
+
+    Args:
+        folder: where they go.
+        network: whose units; its fingerprint enters the key.
+    """
+
+    def __init__(self, folder: Path, network: Network) -> None:
+        self.folder = folder
+        self.network = network
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun: list[Unit] = []
+        self.broken: set[Unit] = set()
+
+    def key(self, unit: Unit) -> str:
+        """Layer, channel and network as hexadecimal digits."""
+        return f"{unit.layer}:{unit.channel}:{self.network.sha256[:8]}".encode().hex()
+
+    def file(self, key: str) -> Path | None:
+        """The file, once it is painted."""
+        path = self.folder / f"{key}.webp"
+        return path if path.exists() else None
+
+    def activation(self, unit: Unit) -> float | None:
+        """Ten plus the channel, so that it can be recognised."""
+        return 10.0 + unit.channel if self.file(self.key(unit)) else None
+
+    def render(self, units: Sequence[Unit], progress: Progress) -> None:
+        """Paint squares of one colour each; waits while the gate is closed, and stops when told to."""
+        for unit in units:
+            self.begun.append(unit)
+            while not self.gate.wait(timeout=0.01):
+                progress(1, 4, "")
+            progress(2, 4, "")
+            if unit in self.broken:
+                raise RuntimeError("no picture for this one")
+            self.paint(unit)
+
+    def paint(self, unit: Unit) -> None:
+        """Put the picture of a unit there."""
+        colour = np.random.default_rng(unit.channel).integers(60, 230, 3).tolist()
+        path = self.folder / f"{self.key(unit)}.webp"
+        Image.new("RGB", (96, 96), tuple(colour)).save(path.with_suffix(".part"), "WEBP")
+        path.with_suffix(".part").replace(path)

@@ -1,0 +1,84 @@
+"""Positions: layers in bands from the top down, no two units on one place, wrapped and ordered."""
+
+import itertools
+
+import pytest
+
+from circuits import trace
+from circuits.circuit import Circuit
+from circuits.images import Photo
+from circuits.networks import Network
+from circuits.tracing import discard
+from dashboard.arrange import BAND, STEP, WRAPS, arrange, best_wrap, lines
+
+
+@pytest.fixture(scope="module")
+def circuit(network: Network, photo: Photo) -> Circuit:
+    """Three layers below class 0, six units each."""
+    return trace(network, photo, 0, depth=3, top=6)
+
+
+def test_every_visible_unit_has_a_place_of_its_own(circuit: Circuit) -> None:
+    places = arrange(circuit).places
+    assert set(places) == circuit.visible
+    assert len(set(places.values())) == len(places)
+
+
+def test_the_target_is_on_top_in_the_middle(circuit: Circuit) -> None:
+    places = arrange(circuit).places
+    assert places[circuit.root] == (0.0, 0.0)
+    assert all(y >= BAND for name, (_, y) in places.items() if name != circuit.root)
+
+
+def test_edges_always_go_up(circuit: Circuit) -> None:
+    places = arrange(circuit).places
+    for target in circuit.visible:
+        for edge in circuit.edges_into(target):
+            assert places[edge.source][1] - places[target][1] >= BAND
+
+
+def test_rows_are_the_layers_from_the_top_down_and_hold_their_units(circuit: Circuit) -> None:
+    found = arrange(circuit)
+    assert [row.layer for row in found.rows] == ["fc", "c", "b", "a"]
+    for row in found.rows:
+        heights = [y for name, (_, y) in found.places.items() if circuit.nodes[name].unit.layer == row.layer]
+        assert (min(heights), max(heights)) == (row.y, row.bottom)
+
+
+def test_units_of_one_line_are_a_step_apart(circuit: Circuit) -> None:
+    by_height: dict[float, list[float]] = {}
+    for x, y in arrange(circuit).places.values():
+        by_height.setdefault(y, []).append(x)
+    for across in by_height.values():
+        across.sort()
+        assert all(right - left == pytest.approx(STEP) for left, right in itertools.pairwise(across))
+
+
+def test_under_one_parent_the_strongest_comes_first(network: Network, photo: Photo) -> None:
+    circuit = trace(network, photo, 1, depth=1, top=5)
+    places = arrange(circuit).places
+    ordered = [edge.source for edge in circuit.edges_into(circuit.root)]
+    assert sorted(ordered, key=lambda name: places[name][0]) == ordered
+
+
+def test_a_discarded_unit_takes_no_room(circuit: Circuit) -> None:
+    child = circuit.edges_into(circuit.root)[0].source
+    assert child not in arrange(discard(circuit, child)).places
+
+
+@pytest.mark.parametrize("count", [1, 5, 12, 13, 47, 150])
+@pytest.mark.parametrize("wrap", [5, 12])
+def test_lines_hold_all_units_and_differ_by_one_at_most(count: int, wrap: int) -> None:
+    split = lines(count, wrap)
+    assert sum(split) == count
+    assert max(split) <= wrap
+    assert max(split) - min(split) <= 1
+
+
+@pytest.mark.parametrize("counts", [[1], [1, 5], [1, 5, 25], [1, 12, 40, 60], [1, 200]])
+def test_the_wrap_is_one_of_those_allowed(counts: list[int]) -> None:
+    assert best_wrap(counts) in WRAPS
+
+
+def test_few_units_stay_on_one_line() -> None:
+    assert best_wrap([1, 5]) >= 5

@@ -1,0 +1,412 @@
+"""The callbacks without a browser: the queue, the worker, files, export, two people."""
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import networkx as nx
+import pytest
+from PIL import Image
+from pretend import PaintedGallery, tiny_network
+
+from circuits.circuit import Circuit
+from circuits.errors import InputError
+from circuits.images import Photo
+from circuits.networks import Network
+from circuits.units import Unit
+from dashboard.app import Page, Settings, create_app, create_page
+from dashboard.callbacks import decoded
+
+ANN, BOB = "a" * 32, "b" * 32
+
+
+class Person:
+    """Somebody at the page: sends numbered actions and keeps the newest view."""
+
+    def __init__(self, page: Page, name: str = ANN) -> None:
+        self.callbacks = page.callbacks
+        self.name = name
+        self.queue: list[dict[str, Any]] = []
+        self.files = 0
+        self.seen: dict[str, Any] = {}
+        self.do("set", "top=3")
+
+    def do(self, kind: str, subject: str = "") -> dict[str, Any]:
+        """Send an action, along with all earlier ones, as the page does when answers are late."""
+        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "subject": subject})
+        return self.look()
+
+    def look(self) -> dict[str, Any]:
+        """Send the same queue again."""
+        self.seen = self.callbacks.act({"session": self.name, "tab": "tab", "queue": list(self.queue)})
+        return self.seen
+
+    def why(self, number: str = "0") -> dict[str, Any]:
+        """Ask why and wait for the answer."""
+        self.do("why", number)
+        assert self.callbacks.background.tracing.wait(self.name, seconds=30)
+        return self.do("refresh")
+
+    def send(self, data: bytes, name: str, kind: str = "photo") -> list[str]:
+        """Send a file; the sentences that come back."""
+        self.files += 1
+        contents = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
+        self.callbacks.receive(
+            {"session": self.name, "tab": "tab", "number": self.files, "kind": kind, "name": name, "contents": contents}
+        )
+        return [toast["text"] for toast in self.poll()["toasts"]]
+
+    def poll(self) -> dict[str, Any]:
+        """What the background work has brought."""
+        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []})
+
+    def rendered(self) -> dict[str, Any]:
+        """Wait until nothing is rendered any more, and poll."""
+        assert self.callbacks.background.rendering.wait(self.name, seconds=30)
+        return self.poll()
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """The units on the page by id."""
+        return {node["id"]: node for node in self.seen["view"]["nodes"]}
+
+
+@pytest.fixture
+def ann(page: Page) -> Person:
+    return Person(page)
+
+
+def png(width: int = 40, height: int = 30) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_new_page_has_the_photo_and_its_predictions(ann: Person) -> None:
+    ann.do("open")
+    assert len(ann.seen["predictions"]) == 5
+    assert (ann.seen["no_invitation"], ann.seen["no_export"], ann.seen["no_undo"]) == (False, True, True)
+    assert ann.poll()["text"] == "Ready"
+
+
+def test_without_a_photo_the_example_cat_is_there(network: Network, gallery: PaintedGallery) -> None:
+    page = create_page(Settings(network, gallery=gallery))
+    assert page.callbacks.sessions.desk(ANN).session.work.photo.name == "cat"
+    page.close()
+
+
+def test_why_draws_the_circuit(ann: Person) -> None:
+    ann.why("2")
+    assert ann.seen["view"]["selected"] == "fc:2"
+    assert ann.nodes["fc:2"]["root"]
+    assert (ann.seen["no_invitation"], ann.seen["no_export"], ann.seen["no_undo"]) == (True, False, False)
+
+
+def test_an_action_that_was_seen_is_not_applied_again(ann: Person) -> None:
+    ann.why("2")
+    child = next(name for name in ann.nodes if name.startswith("c:"))
+    ann.do("discard", child)
+    ann.do("undo")
+    assert child in ann.nodes
+    ann.look()
+    ann.look()
+    assert child in ann.nodes
+    assert ann.seen["view"]["seen"] == len(ann.queue)
+
+
+def test_a_batch_of_late_actions_is_applied_in_order(ann: Person) -> None:
+    ann.why("2")
+    one, two = [name for name in ann.nodes if name.startswith("c:")][:2]
+    for kind, subject in (("discard", one), ("discard", two), ("undo", "")):
+        ann.queue.append({"number": len(ann.queue) + 1, "kind": kind, "subject": subject})
+    ann.look()
+    assert one not in ann.nodes
+    assert two in ann.nodes
+
+
+def test_pictures_arrive_while_the_page_polls_and_the_chosen_one_is_first(ann: Person, gallery: PaintedGallery) -> None:
+    gallery.gate.clear()
+    ann.why("2")
+    busy = ann.poll()
+    assert busy["live"]
+    assert busy["text"].startswith("Rendering tree (1 of ")
+    assert busy["state"] == "waiting"
+    gallery.gate.set()
+    done = ann.rendered()
+    assert set(done["pictures"]) == set(ann.nodes)
+    assert not done["live"]
+    assert gallery.begun[0] == Unit("fc", 2)
+    layers = [unit.layer for unit in gallery.begun]
+    assert layers == sorted(layers, key=["fc", "c", "b"].index)
+
+
+def test_cancel_stops_rendering_and_resume_goes_on(ann: Person, gallery: PaintedGallery) -> None:
+    gallery.gate.clear()
+    ann.why("2")
+    ann.do("pause")
+    status = ann.poll()
+    assert (status["live"], status["can_resume"]) == (False, True)
+    assert status["text"].startswith("Rendering cancelled; ")
+    gallery.gate.set()
+    ann.do("resume")
+    assert set(ann.rendered()["pictures"]) == set(ann.nodes)
+
+
+def test_a_picture_that_fails_is_said_and_not_tried_for_ever(ann: Person, gallery: PaintedGallery) -> None:
+    gallery.broken.add(Unit("fc", 2))
+    ann.why("2")
+    assert ann.rendered()["text"].startswith("1 picture could not be rendered")
+    tried = gallery.begun.count(Unit("fc", 2))
+    ann.poll()
+    assert gallery.begun.count(Unit("fc", 2)) == tried == 1
+    gallery.broken.clear()
+    ann.do("resume")
+    assert "fc:2" in ann.rendered()["pictures"]
+
+
+def test_closing_the_page_stops_its_rendering(ann: Person, page: Page, gallery: PaintedGallery) -> None:
+    gallery.gate.clear()
+    ann.why("2")
+    page.dash.server.test_client().post("/leave", data=ANN)
+    assert page.callbacks.background.rendering.report(ANN).state == "idle"
+
+
+def test_two_people_do_not_see_each_others_work(page: Page) -> None:
+    ann, bob = Person(page, ANN), Person(page, BOB)
+    ann.why("2")
+    ann.send(b"no image", "private.png")
+    bob.do("open")
+    assert bob.seen["view"]["nodes"] == []
+    assert bob.poll()["toasts"] == []
+    bob.why("3")
+    assert ann.look()["view"]["selected"] == "fc:2"
+    assert bob.seen["view"]["selected"] == "fc:3"
+
+
+def test_people_share_pictures_but_not_the_wait_for_them(page: Page, gallery: PaintedGallery) -> None:
+    ann, bob = Person(page, ANN), Person(page, BOB)
+    gallery.gate.clear()
+    ann.why("2")
+    bob.why("2")
+    gallery.gate.set()
+    ann.rendered()
+    assert set(bob.rendered()["pictures"]) == set(bob.nodes)
+    assert len(gallery.begun) == len(set(gallery.begun))
+
+
+def test_a_photo_replaces_the_one_before_and_undo_brings_it_back(ann: Person) -> None:
+    ann.why("2")
+    assert ann.send(png(), "gradient.png") == []
+    ann.do("refresh")
+    assert ann.seen["view"]["nodes"] == []
+    assert "gradient.png" in str(ann.seen["photo"])
+    ann.do("undo")
+    assert ann.seen["view"]["selected"] == "fc:2"
+    assert "patches" in str(ann.seen["photo"])
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind", "sentence"),
+    [
+        (b"hello", "notes.txt", "photo", "notes.txt is not an image that can be read"),
+        (png(1, 1), "dot.png", "photo", "dot.png"),
+        (png()[:60], "half.png", "photo", "half.png"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "photo", "a.svg is not an image"),
+        (b"not json", "c.json", "circuit", "not JSON"),
+        (b"\xff\xfe\x00", "c.json", "circuit", "not JSON"),
+        (b'{"format": "circuits/9"}', "c.json", "circuit", "circuits/9"),
+        (b"[]", "c.json", "circuit", "This is no circuit"),
+        (b'{"format": NaN}', "c.json", "circuit", "NaN"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(
+    ann: Person, data: bytes, name: str, kind: str, sentence: str
+) -> None:
+    ann.why("2")
+    (said,) = ann.send(data, name, kind)
+    assert sentence in said
+    assert ann.look()["view"]["selected"] == "fc:2"
+
+
+def test_a_circuit_with_picture_addresses_of_the_web_is_refused(ann: Person) -> None:
+    ann.why("2")
+    data = json.loads(ann.callbacks.export(1, {"session": ANN})["content"])
+    data["nodes"][0]["picture"] = "https://example.org/track.png"
+    (said,) = ann.send(json.dumps(data).encode(), "c.json", "circuit")
+    assert "The circuit is not valid at nodes/0/picture" in said
+
+
+def test_a_file_is_taken_once_however_often_it_arrives(ann: Person) -> None:
+    sent = {"session": ANN, "tab": "t", "number": 1, "kind": "photo", "name": "x", "contents": "data:,!"}
+    for _ in range(3):
+        assert ann.callbacks.receive(sent) == {"tab": "t", "number": 1}
+    assert len(ann.poll()["toasts"]) == 1
+
+
+def test_the_export_is_a_circuit_that_networkx_loads_too(ann: Person) -> None:
+    ann.why("2")
+    sent = {"session": ANN, "tab": "tab", "queue": []}
+    download = ann.callbacks.export(1, sent)
+    assert download["filename"] == "circuit-tree.json"
+    data = json.loads(download["content"])
+    assert Circuit.from_dict(data).visible == set(ann.nodes)
+    assert set(nx.node_link_graph(data)) == set(ann.nodes)
+    assert "picture" not in data["nodes"][0]
+
+
+def test_the_export_carries_pictures_if_wanted(ann: Person) -> None:
+    ann.why("2")
+    ann.do("set", "pictures=on")
+    ann.rendered()
+    data = json.loads(ann.callbacks.export(1, {"session": ANN})["content"])
+    assert all(node["picture"].startswith("data:image/webp;base64,") for node in data["nodes"])
+
+
+def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo: Photo) -> None:
+    ann.why("2")
+    ann.do("set", "pictures=on")
+    ann.rendered()
+    text = ann.callbacks.export(1, {"session": ANN})["content"]
+    other = tiny_network(seed=4, name="other")
+    page = create_page(Settings(other, gallery=PaintedGallery(tmp_path, other), photo=photo))
+    bob = Person(page, BOB)
+    assert bob.send(text.encode(), "tree.json", "circuit") == []
+    bob.do("refresh")
+    assert all(node["picture"].startswith("data:image/webp") for node in bob.nodes.values())
+    assert "of another network, tiny" in str(bob.seen["unit"])
+    page.close()
+
+
+def test_a_page_opens_with_a_given_circuit(ann: Person, network: Network, gallery: PaintedGallery) -> None:
+    ann.why("2")
+    circuit = Circuit.from_dict(json.loads(ann.callbacks.export(1, {"session": ANN})["content"]))
+    page = create_page(Settings(network, circuit=circuit, gallery=gallery))
+    bob = Person(page, BOB)
+    bob.do("open")
+    assert bob.seen["view"]["selected"] == "fc:2"
+    assert set(bob.nodes) == set(ann.nodes)
+    page.close()
+
+
+def test_expanding_where_nothing_is_left_says_so(ann: Person) -> None:
+    ann.why("2")
+    child = next(name for name in ann.nodes if name.startswith("c:"))
+    for _ in range(4):
+        ann.do("more", child)
+        assert ann.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert f"{child} has no further units that excite it in the layer below." in [
+        toast["text"] for toast in ann.poll()["toasts"]
+    ]
+
+
+def test_an_answer_that_comes_later_moves_the_revision_on(
+    ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    trace = page.callbacks.explorer.trace
+
+    def slow(*arguments: Any) -> Circuit:
+        assert gate.wait(30)
+        return trace(*arguments)
+
+    monkeypatch.setattr(page.callbacks.explorer, "trace", slow)
+    ann.do("why", "2")
+    assert ann.seen["view"]["nodes"] == []
+    assert "Tracing tree" in ann.poll()["text"]
+    before = ann.seen["view"]["revision"]
+    gate.set()
+    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert ann.poll()["revision"] > before
+    assert "fc:2" in {node["id"] for node in ann.do("refresh")["view"]["nodes"]}
+
+
+def test_an_expansion_is_worked_out_again_if_the_circuit_changed_meanwhile(
+    ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann.why("2")
+    leaf = next(name for name in ann.nodes if name.startswith("b:"))
+    dropped = next(name for name in ann.nodes if name.startswith("c:"))
+    begun, gate = threading.Event(), threading.Event()
+    expand: Callable[..., Circuit] = page.callbacks.explorer.expand
+
+    def slow(*arguments: Any) -> Circuit:
+        begun.set()
+        assert gate.wait(30)
+        return expand(*arguments)
+
+    monkeypatch.setattr(page.callbacks.explorer, "expand", slow)
+    ann.do("expand", leaf)
+    assert begun.wait(30)
+    ann.do("discard", dropped)
+    gate.set()
+    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    circuit = page.callbacks.sessions.desk(ANN).session.work.circuit
+    assert circuit.nodes[dropped].discarded
+    assert circuit.nodes[leaf].expanded
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_given_up(
+    ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, given_up = threading.Event(), threading.Event()
+    trace = page.callbacks.explorer.trace
+
+    def slow(photo: Photo, target: int, choices: Any, progress: Any) -> Circuit:
+        if target == 3:
+            return trace(photo, target, choices, progress)
+        begun.set()
+        try:
+            while True:
+                progress(0, 1, "Expanding fc:2")
+        finally:
+            given_up.set()
+
+    monkeypatch.setattr(page.callbacks.explorer, "trace", slow)
+    ann.do("why", "2")
+    assert begun.wait(30)
+    ann.do("why", "3")
+    assert given_up.wait(30)
+    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert ann.do("refresh")["view"]["selected"] == "fc:3"
+
+
+def test_a_failure_of_the_network_is_a_sentence_and_the_page_goes_on(
+    ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Circuit:
+        raise RuntimeError("CUDA error 700")
+
+    monkeypatch.setattr(page.callbacks.explorer, "trace", broken)
+    ann.do("why", "2")
+    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    told = ann.poll()
+    assert [toast["text"] for toast in told["toasts"]] == [
+        "The network failed at this; the terminal that serves the page says why."
+    ]
+    assert not told["live"]
+
+
+def test_nothing_is_answered_before_a_session_is_known(page: Page) -> None:
+    from dash import no_update
+
+    assert page.callbacks.act(None) is no_update
+    assert page.callbacks.receive(None) is no_update
+    assert page.callbacks.poll(1, None) is no_update
+    assert page.callbacks.export(1, None) is no_update
+
+
+def test_a_damaged_upload_is_refused() -> None:
+    assert decoded("data:text/plain;base64,aGk=", "x") == b"hi"
+    for bad in ("aGk=", "data:text/plain;base64,@@@"):
+        with pytest.raises(InputError, match=r"x\.png arrived damaged"):
+            decoded(bad, "x.png")
+
+
+def test_apps_share_nothing(network: Network, gallery: PaintedGallery, photo: Photo) -> None:
+    one = create_app(Settings(network, photo=photo, gallery=gallery))
+    two = create_app(Settings(network, photo=photo, gallery=gallery))
+    assert one.server is not two.server
+    assert one.callback_map is not two.callback_map

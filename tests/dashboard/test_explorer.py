@@ -1,0 +1,93 @@
+"""The window onto the library: circuits of other layers, and the gallery over the picture store."""
+
+from pathlib import Path
+
+import pytest
+from pretend import PaintedGallery
+
+from circuits import load_network, trace
+from circuits.circuit import Circuit
+from circuits.images import Photo
+from circuits.networks import Network
+from circuits.units import Unit
+from circuits.visualization import PictureStore
+from circuits.visualization import Settings as Drawing
+from dashboard import actions
+from dashboard.app import Settings, create_page
+from dashboard.explorer import Explorer
+from dashboard.gallery import StoredGallery
+from dashboard.jobs import CancelledError
+from dashboard.sessions import Choices, Session
+
+QUICK = Drawing(size=32, steps=2)
+
+
+def quiet(done: int, total: int, message: str) -> None:
+    """A progress callback that nobody listens to."""
+
+
+@pytest.fixture
+def stored(network: Network, tmp_path: Path) -> StoredGallery:
+    return StoredGallery(network, PictureStore(tmp_path / "store"), QUICK)
+
+
+def test_a_rendered_picture_is_in_the_store_with_its_activation(stored: StoredGallery) -> None:
+    units = [Unit("b", 3), Unit("b", 5)]
+    assert [stored.file(stored.key(unit)) for unit in units] == [None, None]
+    assert stored.activation(units[0]) is None
+    stored.render(units, quiet)
+    assert all(stored.file(stored.key(unit)).read_bytes()[8:12] == b"WEBP" for unit in units)
+    assert stored.activation(units[0]) >= 0
+
+
+def test_rendering_stops_when_it_is_cancelled(stored: StoredGallery) -> None:
+    def stop(done: int, total: int, message: str) -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError, match=r"^$"):
+        stored.render([Unit("b", 3)], stop)
+    assert stored.file(stored.key(Unit("b", 3))) is None
+
+
+def test_the_message_of_each_step_is_not_shown(stored: StoredGallery) -> None:
+    told: list[tuple[int, int, str]] = []
+    stored.render([Unit("b", 3)], lambda *report: told.append(report))
+    assert {message for _, _, message in told} == {""}
+    assert told[-1][0] == told[-1][1]
+
+
+def test_a_unit_of_a_layer_chosen_by_hand_can_be_rendered(network: Network, tmp_path: Path) -> None:
+    few = StoredGallery(network.with_layers(["a", "fc"]), PictureStore(tmp_path / "store"), QUICK)
+    few.render([Unit("c", 1)], quiet)
+    assert few.file(few.key(Unit("c", 1))) is not None
+
+
+def test_a_circuit_of_layers_chosen_by_hand_can_be_expanded(
+    network: Network, photo: Photo, gallery: PaintedGallery
+) -> None:
+    traced = trace(network, photo, 0, depth=1, top=2, layers=["a", "c", "fc"])
+    explorer = Explorer(network, gallery)
+    session = actions.with_circuit(Session(), Circuit.from_dict(traced.to_dict()), explorer)
+    child = session.work.circuit.edges_into("fc:0")[0].source
+    assert session.work.locked == ""
+    grown = explorer.expand(session.work.circuit, child, Choices(top=3))
+    assert {edge.source.split(":")[0] for edge in grown.edges_into(child)} == {"a"}
+    breakdown = explorer.inspect(grown, child, Choices(), "").breakdown
+    assert breakdown.rest_count == 12 - 3
+
+
+def test_a_circuit_with_layers_that_the_network_lacks_is_locked(explorer: Explorer, photo: Photo) -> None:
+    data = explorer.trace(photo, 0, Choices(depth=1), quiet).to_dict()
+    data["graph"]["network"]["layers"].insert(0, "stem")
+    locked = explorer.why_locked(Circuit.from_dict(data))
+    assert locked.startswith("This circuit's layers are not those of tiny: Layer 'stem' does not exist")
+
+
+def test_the_built_in_networks_page_has_the_cat_and_its_predictions(tmp_path: Path) -> None:
+    network = load_network()
+    page = create_page(Settings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
+    sent = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "open", "subject": ""}]}
+    view = page.callbacks.act(sent)
+    page.close()
+    assert len(view["predictions"]) == 5
+    assert "cat, cropped as the network sees it" in str(view["photo"])
