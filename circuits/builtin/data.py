@@ -198,4 +198,5 @@ def shift(pixels: UInt8[Tensor, "n 3 h w"], *, reach: int, generator: Generator)
     moves = torch.randint(0, 2 * reach + 1, (count, 2), generator=generator).tolist()
     views = torch.stack([padded[i, :, y : y + height, x : x + width] for i, (y, x) in enumerate(moves)])
     contrast, brightness = torch.rand(2, count, 1, 1, 1, generator=generator)
-    return ((views - 0.5) * (0.8 + 0.4 * contrast) + 0.35 + 0.3 * brightness).clamp(0, 1)
+    varied: Tensor = (views - 0.5) * (0.8 + 0.4 * contrast) + 0.35 + 0.3 * brightness
+    return varied.clamp(0, 1)

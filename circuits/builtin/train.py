@@ -121,6 +121,16 @@ def resume(recipe: Recipe, synsets: int, path: Path) -> Run:
     return run
 
 
+def begin(recipe: Recipe, synsets: int, path: Path, *, after: Path | None) -> Run:
+    """The run of a checkpoint or, if there is none, a new one: from random or from another run's averaged weights."""
+    run = resume(recipe, synsets, path)
+    if after is not None and run.epoch == 0:
+        average = torch.load(after, weights_only=True)["average"]
+        run.trainee.load_state_dict(average)
+        run.average.load_state_dict(average)
+    return run
+
+
 def normalise(pixels: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """Subtract the mean, divide by the standard deviation; channels last in memory, which is faster."""
     scaled = (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
@@ -288,11 +298,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     training, held_out = read(data)
     synsets = int(training.synsets.max()) + 1
-    run = resume(recipe, synsets, out / "checkpoint.pt")
-    if after is not None and run.epoch == 0:
-        average = torch.load(after, weights_only=True)["average"]
-        run.trainee.load_state_dict(average)
-        run.average.load_state_dict(average)
+    run = begin(recipe, synsets, out / "checkpoint.pt", after=after)
     columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))
     with Progress(*columns, console=console, transient=True) as progress:
         while run.epoch < recipe.epochs:
