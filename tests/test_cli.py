@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -369,15 +368,17 @@ def test_a_real_ctrl_c_stops_a_real_process(tmp_path: Path) -> None:
     waiting = tmp_path / "waiting.py"
     waiting.write_text("import time\ndef Waiting():\n    print('ready', flush=True)\n    time.sleep(60)\n")
     command = [sys.executable, "-m", "circuits", "predict", "example:cat", "--network", f"{waiting}:Waiting"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Where the tests themselves run in the background, SIGINT is ignored, and children inherit that.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "ready\n"
-        started = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
         assert process.stderr.read() == "Stopped.\n"
-        assert time.monotonic() - started < 10
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:
