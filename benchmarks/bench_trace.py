@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import Tensor, fx, nn
 
 from circuits import Network, Readout, gradient_times_activation, load_network
-from circuits.attribution import strongest
+from circuits.attribution import attribute, strongest
 
 Parents = list[tuple[str, str, int]]
 Scores = dict[tuple[str, int], Tensor]
@@ -49,14 +49,15 @@ def find_parents(network: Network, image: Tensor, depth: int, top: int) -> Paren
 
 
 def ours(network: Network, image: Tensor, parents: Parents) -> Scores:
-    """One forward pass, then each parent through its own sliced segment."""
+    """One forward pass, then the parents of each layer through the segment below it, sliced for each."""
     activations = network.activations(image)
-    return {
-        (upper, channel): gradient_times_activation(
-            network.segment(lower, upper), activations[lower], Readout.of_unit(channel)
-        )
-        for upper, lower, channel in parents
-    }
+    scores: Scores = {}
+    for upper, lower in dict.fromkeys((upper, lower) for upper, lower, _ in parents):
+        channels = [channel for above, _, channel in parents if above == upper]
+        readouts = map(Readout.of_unit, channels)
+        found = attribute("sum", network.segment(lower, upper), activations[lower], readouts)
+        scores |= {(upper, channel): row for channel, row in zip(channels, found, strict=True)}
+    return scores
 
 
 def plain(module: nn.Module, names: dict[str, str], image: Tensor, parents: Parents) -> Scores:

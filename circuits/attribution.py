@@ -4,7 +4,7 @@ A value to explain is a weighted sum over the upper layer's activation, f = Σ_c
 A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the difference of two classes w = +1 and -1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,13 +52,15 @@ class Readout:
 
     def value(self, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the whole upper layer."""
-        read = activation.index_select(1, torch.tensor(self.channels))
-        return (read * self.weights.to(read)).sum((1, 2, 3))
+        return self.of(activation.index_select(1, torch.tensor(self.channels)))
 
     def through(self, segment: Segment, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the lower layer; only its channels are computed."""
-        upper = segment(activation, self.channels)
-        return (upper * self.weights.to(upper)).sum((1, 2, 3))
+        return self.of(segment(activation, self.channels))
+
+    def of(self, read: Activations) -> PerExample:
+        """The scalar, one an example, from the activation of its channels alone."""
+        return (read * self.weights.to(read)).sum((1, 2, 3))
 
 
 def gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
@@ -85,11 +87,31 @@ def gradient_times_activation(segment: Segment, activation: Activation, readout:
         >>> scores.shape[0] == network.layer("conv5").channels
         True
     """
+    return next(gradients_times_activation(segment, activation, [readout]))
+
+
+def gradients_times_activation(
+    segment: Segment, activation: Activation, readouts: Iterable[Readout]
+) -> Iterator[Scores]:
+    """Gradient × activation of several values over the same lower layer, one after the other.
+
+    What they need in common is run forward once; each is computed when it is asked for.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readouts: the values to explain, on the upper layer.
+
+    Yields:
+        Of each, the signed shares, (c,).
+    """
     point = activation.detach().requires_grad_()
-    with torch.enable_grad():
-        value = readout.through(segment, point).sum()
-        (gradient,) = torch.autograd.grad(value, point)
-    return (activation * gradient).sum((0, 2, 3))
+    read = segment.reader(point)
+    for readout in readouts:
+        with torch.enable_grad():
+            value = readout.of(read(readout.channels)).sum()
+            (gradient,) = torch.autograd.grad(value, point, retain_graph=True)
+        yield (activation * gradient).sum((0, 2, 3))
 
 
 def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
@@ -162,6 +184,13 @@ MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
     "ig": integrated_gradients,
     "ablate": ablation,
 }
+
+
+def attribute(mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
+    """Shares of several values over the same lower layer, one after the other, in a mode."""
+    if MODES[mode] is gradient_times_activation:
+        return gradients_times_activation(segment, activation, readouts)
+    return (MODES[mode](segment, activation, readout) for readout in readouts)
 
 
 def check_mode(mode: str) -> str:

@@ -1,12 +1,12 @@
 """A graph of units that grows: one photo's activations, and the search of the layer below a unit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
 
-from circuits.attribution import MODES, Readout, gradient_down, keep_books, strongest
+from circuits.attribution import Books, Readout, attribute, gradient_down, keep_books, strongest
 from circuits.circuit import Circuit
 from circuits.circuit_file import number, without_books
 from circuits.errors import InputError, UnknownError
@@ -69,6 +69,29 @@ def run_of_circuit(network: Network, circuit: Circuit) -> Run:
     return Run(network, network.activations(network.preprocessing.from_crop(from_data_uri(thumbnail))))
 
 
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What each channel of the layer below accounts for in one unit.
+
+    Args:
+        name: id of the unit's node.
+        lower: the layer below.
+        value: what is shared out.
+        scores: signed, one a channel.
+        exact: whether what the scores leave of the value is the effective bias.
+    """
+
+    name: str
+    lower: str
+    value: float
+    scores: Scores
+    exact: bool
+
+    def books(self, shown: Sequence[int]) -> Books:
+        """The books when these channels are shown."""
+        return keep_books(self.value, self.scores, shown, exact=self.exact)
+
+
 class Growth:
     """A graph that is being grown for one photo and target."""
 
@@ -102,49 +125,53 @@ class Growth:
         )  # fmt: skip
         return number(value)
 
-    def scores(self, name: str) -> tuple[str, float, Scores, bool]:
-        """Of a node: the layer below, its value, the shares of that layer's channels, and whether bias is exact."""
-        row = self.graph.nodes[name]
-        lower = self.network.below(row["layer"])
+    def shares(self, names: Sequence[str]) -> Iterator[Shares]:
+        """The shares of the layer below, of nodes of one layer, one after the other."""
+        layer = self.graph.nodes[names[0]]["layer"]
+        lower = self.network.below(layer)
         if lower is None:
-            raise InputError(f"{name} lies in the lowest layer of {self.network.name}; there is nothing below it.")
-        segment = self.network.segment(lower, row["layer"])
-        scores = MODES[self.mode](segment, self.run.activations[lower], self.readout(name))
+            raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
+        segment = self.network.segment(lower, layer)
         exact = segment.piecewise_linear and self.mode in ("sum", "target")
-        return lower, float(row["value"]), scores, exact
+        found = attribute(self.mode, segment, self.run.activations[lower], map(self.readout, names))
+        for name, scores in zip(names, found, strict=True):
+            yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)
 
-    def expand(self, name: str, top: int, signs: str) -> list[str]:
-        """Search the layer below a node; ids of the units chosen, strongest first."""
-        lower, value, scores, exact = self.scores(name)
-        chosen = strongest(scores, top, signs)
-        books = keep_books(value, scores, chosen, exact=exact)
+    def expand(self, names: Sequence[str], top: int, signs: str) -> Iterator[list[str]]:
+        """Search the layer below nodes of one layer; of each, when it is done, the ids chosen, strongest first."""
+        for shares in self.shares(names):
+            yield self._connect(shares, strongest(shares.scores, top, signs))
+
+    def _connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
+        name, books = shares.name, shares.books(chosen)
         self.graph.remove_edges_from(list(self.graph.in_edges(name)))
-        units = [Unit(lower, channel) for channel in chosen]
+        units = [Unit(shares.lower, channel) for channel in chosen]
         for rank, unit in enumerate(units, start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
-            self.graph.add_edge(str(unit), name, attribution=number(float(scores[unit.channel])), rank=rank)
-        kept = {"id": name, **without_books(self.graph.nodes[name]), "expanded": True}
-        closing = {books.bias_name: number(books.bias)}
-        kept |= {"shown": number(books.shown), "rest": number(books.rest), **closing}
-        kept |= {"coverage": number(books.coverage), "gross": number(books.gross)}
+            attribution = number(float(shares.scores[unit.channel]))
+            self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank)
+        row = {**without_books(self.graph.nodes[name]), "expanded": True}
+        row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
+        row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
         self.graph.nodes[name].clear()
-        self.graph.nodes[name].update({key: value for key, value in kept.items() if key != "id"})
+        self.graph.nodes[name].update(row)
         return [str(unit) for unit in units]
 
     def descend(self, tops: Sequence[int], signs: str, progress: Progress | None) -> None:
         """Expand the target, then what was found, level by level."""
+        report = progress or (lambda done, known, message: None)
         level, done, known = [self.target.id], 0, 1
         for top in tops:
             found: dict[str, None] = {}
-            for name in level:
-                if progress is not None:
-                    progress(done, known, f"Expanding {name}")
-                found.update(dict.fromkeys(self.expand(name, top, signs)))
+            report(done, known, f"Expanding {level[0]}")
+            for place, units in enumerate(self.expand(level, top, signs), start=1):
+                found.update(dict.fromkeys(units))
                 done += 1
+                if place < len(level):
+                    report(done, known, f"Expanding {level[place]}")
             level = list(found)
             if not level or self.network.below(self.graph.nodes[level[0]]["layer"]) is None:
                 break
             known += len(level)
-        if progress is not None:
-            progress(done, done, "Traced")
+        report(done, done, "Traced")

@@ -11,7 +11,7 @@ To compute some channels of the upper layer,
 One channel of an Inception block thus costs one branch, and one row of its last convolution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,32 @@ class Segment:
         Raises:
             UnknownError: if no channel is wanted, or one that does not exist.
         """
+        return self._read(_Run(self.traced, {self.lower: self._as_stored(x)}), channels, rectified)
+
+    def reader(self, x: Activations) -> Callable[[Sequence[int]], Activations]:
+        """A function from channels to their activation, for several questions about the same lower activation.
+
+        What they need in common, such as the reduction before a block's branches, is run once. Each answer's gradient
+        passes through what that answer needs alone.
+
+        Args:
+            x: activation of the lower layer, (N, c, h, w).
+
+        Example:
+            >>> from circuits import load_network
+            >>> segment = load_network("squeezenet1_1", weights="random").segment("features.6", "features.7")
+            >>> read = segment.reader(torch.zeros(1, 256, 13, 13))
+            >>> read([17]).shape, read([4, 200]).shape
+            (torch.Size([1, 1, 13, 13]), torch.Size([1, 2, 13, 13]))
+        """
+        run = _Run(self.traced, {self.lower: self._as_stored(x)})
+        return lambda channels: self._read(run, channels, True)
+
+    def _read(self, run: "_Run", channels: Sequence[int] | None, rectified: bool) -> Tensor:
         wanted = None if channels is None else tuple(int(channel) for channel in channels)
         width = (ops.shape(self.upper) or (0, 0))[1]
         if wanted is not None and not (wanted and all(0 <= channel < width for channel in wanted)):
             raise UnknownError(f"The channels {list(wanted)} are not all there; the layer has {width}, from 0.")
-        run = _Run(self.traced, {self.lower: self._as_stored(x)})
         run.prepare(self.upper, wanted, rectified)
         return ops.as_maps(run.value(self.upper, wanted, rectified))
 

@@ -20,7 +20,7 @@ from typing import Any
 import networkx as nx
 import torch
 
-from circuits.attribution import Books, check_mode, keep_books, strongest
+from circuits.attribution import Books, check_mode, strongest
 from circuits.circuit import Circuit
 from circuits.circuit_file import number
 from circuits.errors import InputError
@@ -158,7 +158,7 @@ def expand(
     count = _default_top(circuit, node.unit) if top is None else _tops(top, 1)[0]
     graph = circuit.unfrozen()
     growth = Growth(run, _target_of(circuit), settings["mode"], graph)
-    growth.expand(node.id, count, signs or settings["signs"])
+    next(growth.expand([node.id], count, signs or settings["signs"]))
     _drop_unreachable(graph, circuit.root)
     return replace(circuit, graph=graph, cache=run)
 
@@ -173,11 +173,10 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     node = circuit.node(unit)
     run = run_of_circuit(network, circuit)
     growth = Growth(run, _target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
-    lower, value, scores, exact = growth.scores(node.id)
-    order = strongest(scores, _tops(top, 1)[0], "both")
-    books = keep_books(value, scores, order, exact=exact)
-    shares = tuple((Unit(lower, channel), float(scores[channel])) for channel in order)
-    return Contributions(node.id, lower, books, shares, len(scores) - len(order))
+    found = next(growth.shares([node.id]))
+    order = strongest(found.scores, _tops(top, 1)[0], "both")
+    shares = tuple((Unit(found.lower, channel), float(found.scores[channel])) for channel in order)
+    return Contributions(node.id, found.lower, found.books(order), shares, len(found.scores) - len(order))
 
 
 def discard(circuit: Circuit, unit: Unit | str) -> Circuit:

@@ -12,6 +12,7 @@ from circuits.attribution import (
     check_mode,
     gradient_down,
     gradient_times_activation,
+    gradients_times_activation,
     integrated_gradients,
     keep_books,
     strongest,
@@ -99,6 +100,15 @@ def test_gradient_times_activation_predicts_what_a_small_dimming_of_a_channel_do
         after[:, dimmed] *= 1 - 1e-7
         change = before - float(segment(after)[0, channel].sum())
         assert change == pytest.approx(1e-7 * float(scores[dimmed]), abs=1e-12)
+
+
+def test_several_values_at_once_give_what_each_gives_alone(network: Network, activations: dict[str, Tensor]) -> None:
+    segment, activation = network.segment("stem", "cat"), activations["stem"]
+    readouts = [Readout.of_unit(0), Readout.of_unit(7), Readout.of_unit(0), Readout.of_neuron(3, (1, 2), 4, 4)]
+    together = list(gradients_times_activation(segment, activation, readouts))
+    assert len(together) == len(readouts)
+    for readout, scores in zip(readouts, together, strict=True):
+        torch.testing.assert_close(scores, gradient_times_activation(segment, activation, readout), rtol=0, atol=0)
 
 
 def test_integrated_gradients_equal_the_slow_definition(network: Network, activations: dict[str, Tensor]) -> None:

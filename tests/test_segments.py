@@ -2,11 +2,12 @@
 
 import weakref
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from circuits import operations
 from circuits.errors import InputError, UnknownError
@@ -387,3 +388,22 @@ def test_a_segment_is_made_once():
     network = zoo_network("resnet18")
     assert network.segment("relu", "fc") is network.segment("relu", "fc")
     assert network.segment("relu", "fc") is not network.segment("layer1.0", "fc")
+
+
+def test_a_reader_runs_what_its_answers_need_in_common_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = zoo_network("squeezenet1_1")
+    segment = network.segment("features.6", "features.7")
+    x = torch.randn(1, 256, 7, 7, generator=torch.Generator().manual_seed(0))
+    ran: list[str] = []
+    original = operations.run_node
+
+    def counted(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        ran.append(str(node.target))
+        return original(traced, node, values)
+
+    monkeypatch.setattr("circuits.operations.run_node", counted)
+    read = segment.reader(x)
+    answers = [read([channel]) for channel in (3, 140, 3)]
+    assert ran.count("features.7.squeeze") == 1
+    for channel, answer in zip((3, 140, 3), answers, strict=True):
+        torch.testing.assert_close(answer, segment(x, [channel]), rtol=0, atol=0)
