@@ -137,6 +137,7 @@ class _Run:
     def __init__(self, traced: fx.GraphModule, known: dict[fx.Node, Any]) -> None:
         self.traced = traced
         self.values = dict(known)
+        self._known_parts: dict[tuple[fx.Node, Wanted, bool], list[tuple[fx.Node, Wanted, bool]] | None] = {}
 
     def prepare(self, node: fx.Node, channels: Wanted, rectified: bool) -> None:
         whole: list[fx.Node] = []
@@ -156,7 +157,15 @@ class _Run:
                 self._ask(part, asked, kept, whole)
 
     def _parts(self, node: fx.Node, channels: Wanted, rectified: bool) -> list[tuple[fx.Node, Wanted, bool]] | None:
-        """What `node` asks of its inputs for some channels; `None` if it is to be run whole."""
+        """What `node` asks of its inputs for some channels; `None` if it is to be run whole. Found out once."""
+        key = (node, channels, rectified)
+        if key not in self._known_parts:
+            self._known_parts[key] = self._find_parts(node, channels, rectified)
+        return self._known_parts[key]
+
+    def _find_parts(
+        self, node: fx.Node, channels: Wanted, rectified: bool
+    ) -> list[tuple[fx.Node, Wanted, bool]] | None:
         found = ops.kind(self.traced, node)
         first = node.args[0] if node.args else None
         if not rectified and found in ops.ACTIVATIONS and isinstance(first, fx.Node):
