@@ -16,7 +16,7 @@ from PIL import Image
 
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import Place, place
-from circuits.wording import number, percent
+from circuits.wording import network_and_source, number, percent
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit
@@ -117,7 +117,7 @@ def _header(circuit: "Circuit") -> str:
         )
     return (
         f"<header>{figure}<div><h1>{html.escape(_question(circuit))}</h1>"
-        f'<p class="quiet">{html.escape(network["name"])} ({html.escape(network["source"])}) on '
+        f'<p class="quiet">{html.escape(network_and_source(network["name"], network["source"]))} on '
         f"{html.escape(photo['name'])}. {_summary(circuit)}</p></div>"
         f'<table class="predictions" aria-label="Predictions">{"".join(rows)}</table></header>'
     )

@@ -29,3 +29,12 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "< 1 %"
     return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
+def network_and_source(name: str, source: str) -> str:
+    """A network's name and where its weights come from, once where both are the same.
+
+    >>> network_and_source("googlenet", "random"), network_and_source("builtin", "builtin")
+    ('googlenet (random)', 'builtin')
+    """
+    return name if name == source else f"{name} ({source})"

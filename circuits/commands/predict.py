@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from circuits.commands.options import AsJson, Labels, Mean, NetworkName, Size, Std, Weights, get_network
+from circuits.wording import network_and_source
 
 
 def predict(
@@ -45,5 +46,5 @@ def predict(
     for found in predictions:
         table.add_row(str(found.index), found.label, f"{100 * found.probability:.1f} %", f"{found.logit:.2f}")
     console = output()
-    console.print(f"{loaded.name} ({loaded.source}) sees in {picture.name}:")
+    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}:")
     console.print(table)

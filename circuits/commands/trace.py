@@ -19,7 +19,7 @@ from circuits.commands.options import (
 )
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
-from circuits.wording import number, percent
+from circuits.wording import network_and_source, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -110,8 +110,9 @@ def summary(circuit: "Circuit") -> str:
     """What was seen and what is explained, in two lines."""
     graph = circuit.graph.graph
     seen = "; ".join(f"{found.label} {percent(found.probability)}" for found in circuit.predictions)
+    named = network_and_source(graph["network"]["name"], graph["network"]["source"])
     return (
-        f"{graph['network']['name']} ({graph['network']['source']}) sees in {graph['photo']['name']}: {seen}.\n"
+        f"{named} sees in {graph['photo']['name']}: {seen}.\n"
         f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
         "layer by layer; what each unit gets from the layer below, and the share of it:"
     )
