@@ -3,7 +3,7 @@
 Everything is measured in one run, on the same networks (random weights), the same photo and the same parents:
 
 - plain: for each parent a full forward pass and a backward pass to the layer below, as a script with hooks would;
-- captum: `LayerGradientXActivation` on the network cut above the parents' layer, all parents of a layer in one batch;
+- captum: `LayerGradientXActivation` on the network cut above the parents' layer, the parents of a layer in batches;
 - ours: `trace`'s own work, one forward pass of the photo and each expansion through its sliced segment.
 
 Run it with `python benchmarks/bench_trace.py`, which needs `pip install -e '.[benchmark]'`.
@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 import typer
 from captum.attr import LayerGradientXActivation
@@ -22,29 +23,24 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, fx, nn
 
-from circuits import Network, Readout, gradient_times_activation, load_network
-from circuits.attribution import attribute, strongest
+from circuits import Network, Photo, Readout, load_network, load_photo, trace
+from circuits.attribution import attribute
 
 Parents = list[tuple[str, str, int]]
 Scores = dict[tuple[str, int], Tensor]
 
+BATCH = 16
+"""Parents that captum takes at once; more gain it nothing and cost memory."""
 
-def find_parents(network: Network, image: Tensor, depth: int, top: int) -> Parents:
-    """(upper, lower, channel) of every unit that a circuit of this depth expands, `top` new ones a layer."""
-    activations = network.activations(image)
+
+def find_parents(network: Network, photo: Photo, depth: int, top: int) -> Parents:
+    """(upper, lower, channel) of every unit that the circuit of this depth and width expands."""
+    circuit = trace(network, photo, depth=depth, top=top)
     parents: Parents = []
-    upper = network.layers[-1]
-    channels = [int(activations[upper].flatten().argmax())]
-    for _ in range(depth):
-        lower = network.below(upper)
-        if lower is None:
-            break
-        found: Tensor = torch.zeros(network.layer(lower).channels)
-        for channel in channels:
-            parents.append((upper, lower, channel))
-            segment = network.segment(lower, upper)
-            found += gradient_times_activation(segment, activations[lower], Readout.of_unit(channel)).clamp_min(0)
-        upper, channels = lower, strongest(found, top, "positive")
+    for node in circuit.nodes.values():
+        lower = network.below(node.unit.layer)
+        if node.expanded and lower is not None:
+            parents.append((node.unit.layer, lower, node.unit.channel))
     return parents
 
 
@@ -90,9 +86,11 @@ def with_captum(network: Network, cut: dict[str, fx.GraphModule], image: Tensor,
         channels = [channel for above, _, channel in parents if above == upper]
         graph = cut[upper]
         explain = LayerGradientXActivation(_Sum(graph), getattr(graph, _marker(lower)))
-        batch = image.expand(len(channels), -1, -1, -1)
-        found = explain.attribute(batch, target=channels).detach().flatten(2).sum(2)
-        scores |= {(upper, channel): row for channel, row in zip(channels, found, strict=True)}
+        for start in range(0, len(channels), BATCH):
+            some = channels[start : start + BATCH]
+            batch = image.expand(len(some), -1, -1, -1)
+            found = explain.attribute(batch, target=some).detach().flatten(2).sum(2)
+            scores |= {(upper, channel): row for channel, row in zip(some, found, strict=True)}
     return scores
 
 
@@ -162,8 +160,10 @@ def compare(name: str, depth: int, top: int, repeats: int) -> tuple[int, float, 
             child.inplace = False
     names = {layer: layer for layer in network.layers if layer in dict(module.named_modules())}
     names |= {layer: "classifier" for layer in network.layers if layer not in names}
-    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    parents = find_parents(network, image, depth, top)
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    photo = load_photo(noise, name="noise")
+    image = network.preprocessing.to_tensor(photo.image)
+    parents = find_parents(network, photo, depth, top)
     cut = cut_networks(network)
     results = ours(network, image, parents), plain(module, names, image, parents)
     for other in (results[1], with_captum(network, cut, image, parents)):

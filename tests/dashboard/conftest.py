@@ -1,7 +1,5 @@
 """Pages of a tiny network, and a browser to open them in."""
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +14,6 @@ from circuits.images import Photo, load_photo
 from circuits.networks import Network
 from dashboard.app import Page, Settings, create_page
 from dashboard.explorer import Explorer
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
-
 
 # Milliseconds; a loaded machine is slow, and a test that passes does not wait so long.
 PATIENCE = 30_000
@@ -61,28 +52,6 @@ def page(network: Network, gallery: PaintedGallery, photo: Photo) -> Iterator[Pa
     made = create_page(Settings(network, photo=photo, gallery=gallery))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium through playwright; where it is missing the browser's tests are skipped, but not in CI."""
-    in_ci = os.environ.get("CI", "").lower() in ("1", "true")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _unavailable("playwright is not installed", in_ci)
-    if not CHROMIUM:
-        _unavailable("chromium is not installed; CHROMIUM may name it", in_ci)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-def _unavailable(why: str, in_ci: bool) -> None:
-    if in_ci:
-        pytest.fail(f"The page must be tested in a browser, but {why}.")
-    pytest.skip(f"The page cannot be tested in a browser: {why}.")
 
 
 @pytest.fixture
