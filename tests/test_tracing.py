@@ -106,6 +106,20 @@ def test_mode_target_is_conserved_over_whole_layers_of_the_built_in_network(buil
             assert node.books.coverage == pytest.approx(1, abs=1e-6)
 
 
+def test_mode_target_predicts_what_dimming_a_unit_does_to_the_target(network: Network) -> None:
+    """To first order the target loses, of a unit dimmed by a little, that part of all its edges together."""
+    circuit = trace(network, colour_photo(), "warm", depth=2, signs="both", mode="target")
+    activation = network.activations(network.preprocessing.to_tensor(colour_photo().image), ["conv1"])["conv1"]
+    upward = network.segment("conv1", "fc")
+    for channel in range(3):
+        dimmed = activation.clone()
+        dimmed[:, channel] *= 0.99
+        lost = float(upward(activation)[0, 0] - upward(dimmed)[0, 0])
+        edges_up = circuit.graph.out_edges(f"conv1:{channel}", data=True)
+        assert lost == pytest.approx(0.01 * sum(data["attribution"] for _, _, data in edges_up), abs=1e-5)
+        assert abs(lost) > 1e-3
+
+
 def test_a_unit_that_several_parents_choose_is_one_node_with_several_edges(builtin: Network) -> None:
     circuit = trace(builtin, "example:cat", depth=3, top=6)
     assert len(circuit.nodes) == len({str(node.unit) for node in circuit.nodes.values()})
