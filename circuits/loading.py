@@ -7,8 +7,9 @@ import importlib.util
 import sys
 import urllib.error
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -162,20 +163,10 @@ def _shuffle(module: nn.Module) -> None:
 
 
 def _find_factory(where: str, name: str) -> object:
-    if where.endswith(".py"):
-        if not Path(where).is_file():
-            raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
-        spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(where).stem}", where)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        load: Callable[[], object] = lambda: spec.loader.exec_module(module)  # type: ignore[union-attr]  # noqa: E731
-    else:
-        module = sys.modules[__name__]
-        load = lambda: importlib.import_module(where)  # noqa: E731
+    if where.endswith(".py") and not Path(where).is_file():
+        raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
     try:
-        loaded = load() or module
+        loaded = _run_file(where) if where.endswith(".py") else importlib.import_module(where)
     except Exception as error:  # the user's code may raise anything
         raise InputError(f"{where!r} could not be run: {type(error).__name__}: {error}.") from error
     if not hasattr(loaded, name):
@@ -183,6 +174,16 @@ def _find_factory(where: str, name: str) -> object:
         raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
     found: object = getattr(loaded, name)
     return found
+
+
+def _run_file(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(path).stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _call(factory: object, path: str) -> nn.Module:
