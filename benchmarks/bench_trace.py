@@ -29,8 +29,8 @@ from circuits.attribution import attribute
 Parents = list[tuple[str, str, int]]
 Scores = dict[tuple[str, int], Tensor]
 
-BATCH = 16
-"""Parents that captum takes at once; more gain it nothing and cost memory."""
+BATCH = 8
+"""Parents that captum takes at once; of 4, 8, 16, 32 and 64 it is fastest with 8 on squeezenet1_1."""
 
 
 def find_parents(network: Network, photo: Photo, depth: int, top: int) -> Parents:
