@@ -23,22 +23,21 @@ class Readout:
 
     Args:
         channels: the channels that it reads.
-        weights: one map a channel, (channels, H, W) or anything that spreads to it.
-        is_sum: whether every weight is one.
+        weights: one map a channel, (channels, H, W) or anything that spreads to it; one everywhere if `None`.
 
     Example:
-        >>> Readout.of_unit(3).weights.shape
-        torch.Size([1, 1, 1])
+        >>> Readout.of_neuron(3, (0, 1), 2, 2).weights
+        tensor([[[0., 1.],
+                 [0., 0.]]])
     """
 
     channels: tuple[int, ...]
-    weights: Maps
-    is_sum: bool = False
+    weights: Maps | None = None
 
     @classmethod
     def of_unit(cls, channel: int) -> "Readout":
         """Sum of a channel over its positions; a class logit is such a sum over one position."""
-        return cls((channel,), torch.ones(1, 1, 1), is_sum=True)
+        return cls((channel,))
 
     @classmethod
     def of_neuron(cls, channel: int, position: tuple[int, int], height: int, width: int) -> "Readout":
@@ -62,9 +61,8 @@ class Readout:
 
     def of(self, read: Activations) -> PerExample:
         """The scalar, one an example, from the activation of its channels alone."""
-        if self.is_sum:  # the commonest readout, spared a product and its gradient
-            return read.sum((1, 2, 3))
-        return (read * self.weights.to(read)).sum((1, 2, 3))
+        weighted = read if self.weights is None else read * self.weights.to(read)
+        return weighted.sum((1, 2, 3))
 
 
 def gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:

@@ -123,9 +123,8 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
 def _validate(data: dict[str, Any]) -> None:
     from jsonschema import Draft202012Validator  # heavy, and only files that are read need it
 
-    error = next(
-        iter(sorted(Draft202012Validator(schema()).iter_errors(data), key=lambda e: list(map(str, e.path)))), None
-    )
+    errors = Draft202012Validator(schema()).iter_errors(data)
+    error = min(errors, key=lambda found: list(map(str, found.path)), default=None)
     if error is not None:
         where = "/".join(str(part) for part in error.absolute_path) or "the top"
         raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")

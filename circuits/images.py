@@ -46,7 +46,7 @@ def _cat() -> NDArray[np.uint8]:
     """Chelsea the cat by Stéfan van der Walt, CC0, as scikit-image ships it."""
     from skimage import data
 
-    return np.asarray(data.cat(), dtype=np.uint8)  # type: ignore[no-untyped-call]
+    return np.asarray(data.cat(), dtype=np.uint8)  # type: ignore[no-untyped-call]  # skimage has no types
 
 
 EXAMPLES: dict[str, Callable[[], NDArray[np.uint8]]] = {"cat": _cat}

@@ -8,8 +8,8 @@ import webbrowser
 from collections.abc import Callable
 
 import platformdirs
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
-from waitress.server import create_server  # type: ignore[import-untyped]
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
 
 from circuits.circuit import Circuit
 from circuits.errors import InputError

@@ -121,16 +121,8 @@ class TestSharpViews:
 class TestReading:
     def test_an_archive_is_split_and_its_classes_are_merged(self, tmp_path: Path) -> None:
         names = ["golden retriever", "dugong", "tabby"]
-        files = [jpeg_of(shade) for shade in (0, 80, 160, 240)]
-        np.savez(
-            tmp_path / "photos.npz",
-            jpeg=np.frombuffer(b"".join(files), np.uint8),
-            offsets=np.cumsum([0, *map(len, files)]),
-            labels=np.array([0, 1, 2, 2], np.uint8),
-            boxes=np.array([[0, 0, 8, 8]] * 4, np.uint8),
-            is_val=np.array([False, False, False, True]),
-            names=np.array(names),
-        )
+        held = [False, False, False, True]
+        write_archive(tmp_path / "photos.npz", (0, 80, 160, 240), [0, 1, 2, 2], held, names, box=8)
         training, held_out = data.read(tmp_path / "photos.npz")
         assert [classes.LABELS[kind] for kind in training.classes.tolist()] == ["dog", "cat"]
         assert training.synsets.tolist() == [0, 2]
@@ -142,6 +134,22 @@ class TestReading:
         np.savez(tmp_path / "photos.npz", **{key: np.zeros(1) for key in data.KEYS if key != "boxes"})
         with pytest.raises(ValueError, match="has no array 'boxes'; training needs jpeg"):
             data.read(tmp_path / "photos.npz")
+
+
+def write_archive(
+    path: Path, shades: tuple[int, ...], labels: list[int], held: list[bool], names: list[str], *, box: int
+) -> None:
+    """An archive of photos of one shade each, whose objects fill the upper left `box` pixels."""
+    files = [jpeg_of(shade) for shade in shades]
+    np.savez(
+        path,
+        jpeg=np.frombuffer(b"".join(files), np.uint8),
+        offsets=np.cumsum([0, *map(len, files)]),
+        labels=np.array(labels, np.uint8),
+        boxes=np.array([[0, 0, box, box]] * len(files), np.uint8),
+        is_val=np.array(held),
+        names=np.array(names),
+    )
 
 
 def jpeg_of(shade: int) -> bytes:
@@ -262,16 +270,8 @@ class TestTraining:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.txt", "weights.safetensors"]
 
     def test_a_whole_run_writes_weights_and_figures(self, tmp_path: Path) -> None:
-        files = [jpeg_of(shade) for shade in (10, 60, 120, 180)]
-        np.savez(
-            tmp_path / "photos.npz",
-            jpeg=np.frombuffer(b"".join(files), np.uint8),
-            offsets=np.cumsum([0, *map(len, files)]),
-            labels=np.array([0, 1, 0, 1], np.uint8),
-            boxes=np.array([[0, 0, 16, 16]] * 4, np.uint8),
-            is_val=np.array([False, False, True, True]),
-            names=np.array(["tabby", "lemon"]),
-        )
+        held = [False, False, True, True]
+        write_archive(tmp_path / "photos.npz", (10, 60, 120, 180), [0, 1, 0, 1], held, ["tabby", "lemon"], box=16)
         train.main(tmp_path / "photos.npz", out=tmp_path / "out", epochs=1)
         written = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert written == ["accuracy.json", "checkpoint.pt", "labels.txt", "weights.safetensors"]

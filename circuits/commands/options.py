@@ -90,19 +90,8 @@ def get_network(
         size=None if size is None else pair(size),
         mean=None if mean is None else numbers("--mean", mean),
         std=None if std is None else numbers("--std", std),
-        layers=names(layers),
+        layers=layers,
     )
-
-
-def names(text: str) -> str | tuple[str, ...]:
-    """`auto` and `fine` as they are, a comma list as names.
-
-    >>> names("auto"), names("conv1, fc")
-    ('auto', ('conv1', 'fc'))
-    """
-    if text in ("auto", "fine"):
-        return text
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def pair(text: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def test_what_one_desk_holds_is_not_on_another() -> None:
 @pytest.mark.parametrize("name", ["", "a" * 31, "A" * 32, "../" + "a" * 29, "a" * 33, None, 7])
 def test_a_name_of_another_form_is_refused(name: object) -> None:
     with pytest.raises(ValueError, match="32 hexadecimal digits"):
-        Sessions().desk(name)  # type: ignore[arg-type]
+        Sessions().desk(name)  # type: ignore[arg-type]  # what a browser sends may be anything
 
 
 def test_beyond_the_limit_the_desk_used_longest_ago_is_dropped() -> None:
