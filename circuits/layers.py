@@ -23,7 +23,7 @@ from torch import Tensor, fx, nn
 
 from circuits import operations as ops
 from circuits.errors import InputError, UnknownError, listed
-from circuits.segments import between
+from circuits.running import between
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from circuits.errors import InputError, UnknownError, listed
 from circuits.images import Photo, Preprocessing
 from circuits.layers import Layer
 from circuits.preparation import prepare_module
-from circuits.segments import Segment, between, run_all
+from circuits.running import Run, between, run_all
+from circuits.segments import Segment
 from circuits.shapes import Activations, Images
 from circuits.units import Unit
 
@@ -132,6 +133,36 @@ class Network:
         with torch.no_grad():
             values = run_all(self.traced, {image: images}, list(nodes.values()))
         return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
+
+    def read(
+        self,
+        images: Images,
+        asks: Sequence[tuple[str, Sequence[int] | None, bool]],
+        *,
+        rectifier: ops.Rectifier | None = None,
+    ) -> tuple[Activations, ...]:
+        """Some channels of some layers in one forward pass, differentiable in the images.
+
+        Args:
+            images: preprocessed, (N, c, h, w).
+            asks: for each answer the layer, the channels in the wanted order (all of them, if `None`), and whether the
+                layer is taken rectified, or as its pre-activation.
+            rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
+
+        Returns:
+            (N, C, H, W) for each ask, in order.
+
+        Raises:
+            UnknownError: if a layer or a channel does not exist.
+        """
+        wanted = []
+        for name, channels, rectified in asks:
+            for channel in channels or ():
+                self.check_unit(Unit(name, channel))
+            wanted.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
+        run = Run(self.traced, {layering.ends(self.traced)[0]: images}, rectifier)
+        run.prepare(wanted)
+        return tuple(ops.as_maps(run.value(*ask)) for ask in wanted)
 
     def logits(self, images: Images) -> Tensor:
         """Logits of preprocessed images, (N, classes)."""

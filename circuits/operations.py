@@ -1,6 +1,8 @@
 """What the nodes of an fx graph do: mixing, rectifying, merging; piecewise linear or not; channel by channel or not."""
 
 import operator
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -8,6 +10,8 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 Target = Any  # a module's class, a function, or a method's name
+Rectifier = Callable[[Tensor], Tensor]
+"""Run in place of max(x, 0), with the same values; its gradient may be another."""
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 MIXING: frozenset[Target] = frozenset(
@@ -17,6 +21,10 @@ MIXING: frozenset[Target] = frozenset(
 RECTIFIERS: frozenset[Target] = frozenset(
     {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, F.relu, F.relu6, F.leaky_relu, F.hardtanh, torch.relu}
     | {"relu"}
+)
+# Zero below zero, and with a cap above, or none.
+_FLAT_RECTIFIERS: Mapping[Target, float | None] = MappingProxyType(
+    {nn.ReLU: None, F.relu: None, torch.relu: None, "relu": None, nn.ReLU6: 6.0, F.relu6: 6.0}
 )
 SMOOTH_ACTIVATIONS: frozenset[Target] = frozenset(
     {nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Tanh, nn.Sigmoid}
@@ -166,8 +174,17 @@ def concatenated(node: fx.Node) -> tuple[fx.Node, ...] | None:
     return nodes if known and len(nodes) == len(parts) else None
 
 
-def run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-    """Run one node on the values of the nodes that it reads."""
+def run_node(
+    traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any], rectifier: Rectifier | None = None
+) -> Any:
+    """Run one node on the values of the nodes that it reads.
+
+    Args:
+        traced: the prepared network.
+        node: the node.
+        values: those of the nodes that it reads.
+        rectifier: run in place of rectifiers that are flat below zero (relu, relu6); a cap is kept.
+    """
     if node.op == "get_attr":
         found: Any = traced
         for part in str(node.target).split("."):
@@ -175,6 +192,11 @@ def run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) 
         return found
     args = fx.node.map_arg(node.args, lambda read: values[read])
     kwargs = fx.node.map_arg(node.kwargs, lambda read: values[read])
+    if rectifier is not None and (found := kind(traced, node)) in _FLAT_RECTIFIERS:
+        given: Any = args[0] if args else kwargs["input"]
+        rectified = rectifier(given)
+        cap = _FLAT_RECTIFIERS[found]
+        return rectified if cap is None else rectified.clamp(max=cap)
     if node.op == "call_module":
         return called_module(traced, node)(*args, **kwargs)
     if node.op == "call_method":

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from circuits import operations
 from circuits.errors import InputError, UnknownError
 from circuits.networks import Network
-from circuits.segments import run_all
+from circuits.running import run_all
 from tests.nets import ZOO, difference, image_for, randomize, ready, seeded, zoo_module, zoo_network
 
 
@@ -292,8 +292,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[int]]:
     made: list[weakref.ref[Tensor]] = []
     run = operations.run_node
 
-    def run_and_note(traced, node, values):
-        value = run(traced, node, values)
+    def run_and_note(traced, node, values, rectifier=None):
+        value = run(traced, node, values, rectifier)
         names.append(node.name)
         made.append(weakref.ref(value))
         alive.append(sum(known() is not None for known in made))
@@ -397,9 +397,9 @@ def test_a_reader_runs_what_its_answers_need_in_common_once(monkeypatch: pytest.
     ran: list[str] = []
     original = operations.run_node
 
-    def counted(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+    def counted(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any], *more: Any) -> Any:
         ran.append(str(node.target))
-        return original(traced, node, values)
+        return original(traced, node, values, *more)
 
     monkeypatch.setattr("circuits.operations.run_node", counted)
     read = segment.reader(x)
