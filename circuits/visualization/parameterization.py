@@ -1,0 +1,48 @@
+"""How an image is written as numbers that ascent can turn: what every way of writing it has in common.
+
+The same ascent gives another picture for every parameterization: a step is taken in its numbers, and what costs a
+short way there is found first (Olah 2017, "Feature Visualization", section "Preconditioning and Parameterization").
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+
+@runtime_checkable
+class Parameterization(Protocol):
+    """A map from parameters to images, differentiable; it holds fixed tables, but no parameters.
+
+    Attributes:
+        rate: learning rate of Adam that suits it, for gradients whose root mean square is one an image.
+        plain: whether it is for plain steps instead: x + rate · gradient, nothing scaled, nothing redirected.
+    """
+
+    rate: float
+    plain: bool = False
+
+    def start(self, generators: Sequence[torch.Generator]) -> Tensor:
+        """Parameters to start from, (N, …): each image's from its own generator, whatever its company."""
+        ...
+
+    def __call__(self, parameters: Tensor) -> Tensor:
+        """The images in 0..1, (N, colours, side, side); with an opacity plane, (N, colours + 1, side, side)."""
+        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The parameters whose images are these, as near as they can be.
+
+        Raises:
+            InputError: if it has no way back from images to parameters.
+        """
+        ...
+
+    def finish(self, images: Tensor) -> Tensor:
+        """What is shown of drawn images when ascent has ended: by default they themselves."""
+        return images
+
+
+MakeImages = Callable[[int, int], Parameterization]
+"""(side, colours) to a parameterization; options are bound with `functools.partial`."""
