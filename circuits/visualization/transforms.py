@@ -1,65 +1,219 @@
-"""Small random movements, under which a picture has to keep exciting its unit.
+"""Small random changes, under which a picture has to keep exciting its unit.
 
 Without them, ascent finds fine grids that excite the unit only at this very position of strides and pools. Random
 shifts are in DeepDream (google/deepdream 2015, `dream.ipynb`), turns and sizes in Olah 2017, "Feature Visualization",
-section "Transformation robustness". Every image of a batch gets its own movement, all in one resampling.
+section "Transformation robustness".
+
+1. A transform is a function of images, (N, C, s, s), and of one source of random numbers an image; it may change the
+   side. Each image is changed in its own way, which does not depend on its company; all its colours in the same.
+2. What turns, shifts and sizes do is one affine map, and `compose` has neighbours of that kind done in one resampling
+   (`movements`): resampling twice blurs twice.
+3. A preset is a function of the side, as a shift of eight pixels is much in a small image.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor
+
+from circuits.errors import InputError, UnknownError, listed
+from circuits.visualization.movements import Movement, Movements
+
+Transform = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
+
+
+def pad(pixels: int, mode: str = "reflect") -> Movement:
+    """Show so many pixels beyond each border.
+
+    Args:
+        pixels: how many.
+        mode: what lies there: "reflect", the image mirrored; "edge", its outermost pixels; "grey", a grey of 0.5.
+
+    >>> pad(1, "edge")(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    return Movement(padding=pixels, mode=mode)
+
+
+def jitter(pixels: int | float) -> Movement:
+    """Shift by up to so many pixels, up or down and left or right, uniformly; fractions of a pixel too."""
+    return Movement(jitter=float(pixels))
+
+
+def rotate(degrees: int | float) -> Movement:
+    """Turn about the middle by up to so many degrees, either way, uniformly."""
+    return Movement(rotation=float(degrees))
+
+
+def scale(factor: int | float) -> Movement:
+    """Enlarge or shrink about the middle, log-uniformly between 1/factor and factor; the side stays what it is."""
+    return Movement(scale=float(factor))
+
+
+def crop(window: int | float) -> "Crop":
+    """Show a square window at a random place: its side in pixels, or as a share of the side if below 1."""
+    return Crop(window)
+
+
+def noise(std: int | float) -> "Noise":
+    """Add independent normal noise of this standard deviation to every value."""
+    return Noise(float(std))
 
 
 @dataclass(frozen=True)
-class Movement:
-    """How far an image is moved at random at each step, and how far it goes on beyond its border.
-
-    Beyond its border an image goes on mirrored: nothing odd is seen there, that ascent would make use of.
+class Crop:
+    """A square window at a random place, every place that lies within the image being as likely.
 
     Args:
-        padding: pixels that are shown beyond each border.
-        jitter: largest shift, in pixels, in each direction.
-        scale: largest change of size, as a share: 0.1 draws factors between 1/1.1 and 1.1, log-uniformly.
-        rotation: largest turn, in degrees.
+        window: its side, in pixels if it is a whole number, else as a share of the image's side, above 0 and up to 1.
 
-    >>> Movement(padding=1)(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
-    [1.0, 1.0, 2.0, 2.0]
+    Raises:
+        InputError: if it is not positive, or a share above 1; when called, if it is larger than the image.
+
+    >>> crop(0.5)(torch.zeros(2, 3, 16, 16), [torch.Generator(), torch.Generator()]).shape
+    torch.Size([2, 3, 8, 8])
     """
 
-    padding: int = 0
-    jitter: float = 0.0
-    scale: float = 0.0
-    rotation: float = 0.0
+    window: int | float
+
+    def __post_init__(self) -> None:
+        if self.window <= 0 or (isinstance(self.window, float) and self.window > 1):
+            raise InputError(f"A window of {self.window} cannot be cut out; give pixels, or a share of the side.")
 
     def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Move each image by its own generator's next draw: (N, C, s, s) to (N, C, s + 2·padding, s + 2·padding)."""
-        size = images.shape[-1]
-        moved_size = size + 2 * self.padding
-        # affine_grid measures both images from -1 to 1, half a side being 1.
-        maps = self.maps(generators) * torch.tensor([moved_size / size, moved_size / size, 2 / size])
-        grid = F.affine_grid(maps, [*images.shape[:2], moved_size, moved_size], align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-
-    def maps(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Draw a turn, a size and a shift for each image: maps from moved to given pixels, (N, 2, 3)."""
-        draws = torch.stack([torch.rand(4, generator=generator) for generator in generators]) * 2 - 1
-        angle = draws[:, 0] * math.radians(self.rotation)
-        factor = torch.exp(draws[:, 1] * math.log1p(self.scale))
-        cosine, sine = torch.cos(angle) / factor, torch.sin(angle) / factor
-        rows = [cosine, -sine, draws[:, 2] * self.jitter, sine, cosine, draws[:, 3] * self.jitter]
-        return torch.stack(rows, dim=1).reshape(-1, 2, 3)
+        """Cut each image by its own generator's next two draws: (N, C, s, s) to (N, C, window, window)."""
+        side = images.shape[-1]
+        window = self.window if isinstance(self.window, int) else max(1, round(self.window * side))
+        if window > side:
+            raise InputError(f"A window of {window} pixels cannot be cut out of an image of {side}; make it smaller.")
+        if window == side:
+            return images
+        draws = torch.stack([torch.rand(2, generator=generator) for generator in generators])
+        places = (draws * (side - window + 1)).long().tolist()
+        windows = [
+            image[:, row : row + window, column : column + window]
+            for image, (row, column) in zip(images, places, strict=True)
+        ]
+        return torch.stack(windows)
 
 
-def movement_for(side: int) -> Movement:
-    """The movement with which images of a size are drawn.
+@dataclass(frozen=True)
+class Noise:
+    """Independent normal noise. Values may leave 0..1: a limit would stop the gradient there.
+
+    Args:
+        std: standard deviation, 1 being the way from black to white.
+
+    Raises:
+        InputError: if it is negative.
+
+    >>> float(noise(0.1)(torch.zeros(1, 3, 32, 32), [torch.Generator().manual_seed(0)]).std().round(decimals=2))
+    0.10000000149011612
+    """
+
+    std: float
+
+    def __post_init__(self) -> None:
+        if not self.std >= 0:
+            raise InputError(f"Noise of {self.std} cannot be added; give a standard deviation of 0 or more.")
+
+    def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Add each image's own noise: (N, C, s, s) to (N, C, s, s)."""
+        if self.std == 0:
+            return images
+        drawn = torch.stack([torch.randn(images.shape[1:], generator=generator) for generator in generators])
+        return images + self.std * drawn.to(images)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One transform after the other; made by `compose`."""
+
+    parts: tuple[Transform, ...]
+
+    def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Change the images by each part in turn."""
+        for part in self.parts:
+            images = part(images, generators)
+        return images
+
+
+def compose(*transforms: Transform) -> Transform:
+    """One transform that does all of them, in this order; the movements among them that follow each other as one.
+
+    An image is thought to go on without end in the way that padding says, so that it does not matter whether padding
+    comes before or after a turn; paddings of different modes are done one after the other.
+
+    >>> compose(pad(8), jitter(8), rotate(10), scale(1.1)) == standard(128)
+    True
+    >>> compose(jitter(2), noise(0.1)).parts
+    (Movement(jitter=2.0), Noise(std=0.1))
+    """
+    parts: list[Transform] = []
+    flat = [part for given in transforms for part in (given.parts if isinstance(given, Composed) else (given,))]
+    for part in flat:
+        last = parts[-1] if parts else None
+        joined = None
+        if isinstance(last, (Movement, Movements)) and isinstance(part, (Movement, Movements)):
+            joined = last.then(part)
+        if joined is None:
+            parts.append(part)
+        else:
+            parts[-1] = joined
+    kept = [part for part in parts if part != Movement()]
+    return kept[0] if len(kept) == 1 else Composed(tuple(kept)) if kept else Movement()
+
+
+def none(side: int) -> Transform:
+    """No change at all: what ascent finds without transformation robustness."""
+    return Movement()
+
+
+def light(side: int) -> Transform:
+    """Shifts of up to a pixel, turns of up to 5°, sizes within 1.1×: pictures that keep fine detail.
+
+    >>> light(128)
+    Movement(jitter=1.0, scale=1.1, rotation=5.0)
+    """
+    return compose(jitter(1), rotate(5), scale(1.1))
+
+
+def standard(side: int) -> Transform:
+    """The movement with which pictures are drawn unless another is asked for.
 
     Shifts of up to 8 pixels cover the strides and poolings of common networks; small images are shifted less.
 
-    >>> movement_for(128)
-    Movement(padding=8, jitter=8.0, scale=0.1, rotation=10.0)
+    >>> standard(128)
+    Movement(padding=8, jitter=8.0, scale=1.1, rotation=10.0)
     """
-    return Movement(padding=side // 16, jitter=min(8.0, side / 8), scale=0.1, rotation=10.0)
+    return compose(pad(side // 16), jitter(min(8.0, side / 8)), rotate(10), scale(1.1))
+
+
+TRANSFORMS: Mapping[str, Callable[[int], Transform]] = MappingProxyType(
+    {"none": none, "light": light, "standard": standard}
+)
+
+
+def make_transform(name: str, side: int) -> Transform:
+    """The preset of that name for images of a size.
+
+    Raises:
+        UnknownError: if there is none.
+
+    >>> make_transform("none", 128)
+    Movement()
+    """
+    if name not in TRANSFORMS:
+        raise UnknownError(f"There is no transform {name!r}; there are {listed(TRANSFORMS)}.")
+    return TRANSFORMS[name](side)
+
+
+def moved_side(transform: Transform, side: int) -> int:
+    """Side of what a transform makes of images of a size: what the network is shown.
+
+    >>> moved_side(standard(128), 128), moved_side(compose(pad(4), crop(20)), 32)
+    (144, 20)
+    """
+    return int(transform(torch.zeros(1, 1, side, side), [torch.Generator()]).shape[-1])

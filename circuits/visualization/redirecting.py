@@ -1,0 +1,49 @@
+"""Rectifiers that let gradient in where none would pass: how ascent leaves a start image that leaves a unit cold.
+
+On soft noise a whole layer may be silent, and behind a silent rectifier every gradient is zero. For the first steps, a
+rectifier through which nothing of an image's gradient passes is given one: the part that would wake it up. Values stay
+what they are, and so do the gradients of images of which something passes.
+
+Source: Lucid, `misc/redirected_relu_grad.py`. There a rectifier with an upper limit also gets the gradient that would
+bring it down from there; here the limit stops it, as a start image does not reach it.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def redirected(x: Tensor) -> Tensor:
+    """max(x, 0), with the gradient g of something *to be made small*, as optimisers have it, redirected where it dies.
+
+    ∂x = g · [x > 0], as always, if that is not zero for all of an image; else ∂x = min(g, 0): where it makes x larger.
+
+    Args:
+        x: (N, …), N images.
+
+    Returns:
+        The same shape.
+
+    >>> x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -2.0, 3.0]], requires_grad=True)
+    >>> (redirected(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()
+    >>> x.grad
+    tensor([[-1.,  0., -7.],
+            [ 0.,  0., -7.]])
+    """
+    result: Tensor = _Redirected.apply(x)
+    return result
+
+
+class _Redirected(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.relu()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        passed = torch.where(x > 0, gradient, 0)
+        blocked = (passed == 0).flatten(1).all(dim=1)
+        return torch.where(blocked.view(-1, *[1] * (x.dim() - 1)), gradient.clamp(max=0), passed)
