@@ -24,6 +24,7 @@ from circuits.networks import Network, prepare
 from circuits.units import Unit
 from circuits.visualization import DEFAULT, Picture, PictureStore, Settings, pictures
 from circuits.visualization.entries import DamagedError, pack, unpack
+from circuits.visualization.settings import WEIGHTS
 from circuits.visualization.shipped import Shipped, packaged
 
 QUICK = Settings(size=16, steps=1)
@@ -92,9 +93,10 @@ def test_the_file_is_a_webp_image_that_any_program_reads(store: PictureStore, ne
 def test_the_address_changes_with_all_that_a_picture_depends_on(store: PictureStore, network: Network) -> None:
     keys = [store.key(network, unit) for unit in ("1:3", "1:4", "4:1", "1:3@2,2")]
     keys += [store.key(network_of(1), "1:3")]
-    changed = {"size": 64, "steps": 64, "seed": 1, "version": DEFAULT.version + 1}
+    changed = {"size": 64, "steps": 64, "seed": 1, "objective": "negative", "images": "pixels", "transform": "none"}
+    changed |= dict.fromkeys(WEIGHTS, 0.5) | {"version": DEFAULT.version + 1}
     keys += [store.key(network, "1:3", replace(DEFAULT, **{name: value})) for name, value in changed.items()]
-    assert len(set(keys)) == 9
+    assert len(set(keys)) == 5 + len(changed)
     assert set(changed) == set(vars(DEFAULT))
     assert all(len(key) == 64 and set(key) <= set("0123456789abcdef") for key in keys)
 

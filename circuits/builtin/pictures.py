@@ -19,10 +19,11 @@ from PIL import Image
 from circuits.files import write_atomically
 from circuits.networks import Network
 from circuits.units import Unit
-from circuits.visualization.rendering import Picture, Progress
+from circuits.visualization.rendering import Picture
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.shipped import INDEX, Shipped
 from circuits.visualization.store import PictureStore, pictures
+from circuits.visualization.visualizing import Progress
 
 HERE = Path(__file__).with_name("pictures.zip")
 QUALITY = 75

@@ -7,14 +7,16 @@
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
 
+from circuits.errors import InputError
 from circuits.networks import Network
-from circuits.visualization.transforms import movement_for
+from circuits.visualization.transforms import Transform, moved_side, standard
 
 # A field fills at least this share of the picture's side, unless the zoom would pass its limit.
 FIELD_SHARE = 1 / 8
@@ -48,14 +50,40 @@ class Canvas:
         return image if self.zoom == 1 else image.resize((side, side), Image.Resampling.BICUBIC)
 
 
-def canvas_of(network: Network, layer: str, size: int) -> Canvas:
-    """The canvas for pictures of a layer's units, `size` pixels wide."""
+def canvas_of(
+    network: Network,
+    layer: str,
+    size: int,
+    *,
+    transform: Callable[[int], Transform] = standard,
+    zoom: int | None = None,
+) -> Canvas:
+    """The canvas for pictures of a layer's units.
+
+    Args:
+        network: the network.
+        layer: the highest layer that is looked at.
+        size: side of the pictures, in pixels.
+        transform: how images of a side are moved, which decides at which size the network is shown them.
+        zoom: of the canvas; `None`: as the layer needs.
+
+    Raises:
+        InputError: if the size cannot be divided by the zoom.
+    """
+    side = size // (_zoom(network, layer, size) if zoom is None else zoom)
+    if zoom is not None and (size % zoom or side < SMALLEST_SIDE):
+        raise InputError(f"A picture of {size} pixels has no zoom of {zoom}; choose one that divides it.")
+    shown = {side, moved_side(transform(side), side)}
+    resize = None if all(takes(network, layer, each) for each in shown) else network.preprocessing.size
+    return Canvas(side, size // side, resize)
+
+
+def _zoom(network: Network, layer: str, size: int) -> int:
+    """The zoom at which a field fills a visible part of the picture."""
     wanted = max(math.ceil(size * FIELD_SHARE / field_of(network, layer)), size // min(network.preprocessing.size))
     wanted = min(wanted, LARGEST_ZOOM)
     zooms = [zoom for zoom in range(1, LARGEST_ZOOM + 1) if size % zoom == 0 and size // zoom >= SMALLEST_SIDE]
-    zoom = next((zoom for zoom in zooms if zoom >= wanted), max(zooms))
-    side = size // zoom
-    return Canvas(side, zoom, None if takes(network, layer, side) else network.preprocessing.size)
+    return next((zoom for zoom in zooms if zoom >= wanted), max(zooms))
 
 
 def field_of(network: Network, layer: str) -> int:
@@ -76,13 +104,12 @@ def field_of(network: Network, layer: str) -> int:
 
 
 def takes(network: Network, layer: str, side: int) -> bool:
-    """Whether a network can be shown images of that size, padding included, up to a layer."""
-    for shown in (side, side + 2 * movement_for(side).padding):
-        try:
-            with torch.no_grad():
-                network.segment(None, layer)(torch.zeros(1, network.preprocessing.channels, shown, shown), (0,))
-        except (RuntimeError, ValueError, IndexError):  # each operation has its own complaint
-            return False
+    """Whether a network can be shown images of that size, up to a layer."""
+    try:
+        with torch.no_grad():
+            network.segment(None, layer)(torch.zeros(1, network.preprocessing.channels, side, side), (0,))
+    except (RuntimeError, ValueError, IndexError):  # each operation has its own complaint
+        return False
     return True
 
 

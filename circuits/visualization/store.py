@@ -25,9 +25,10 @@ from circuits.files import write_atomically
 from circuits.networks import Network
 from circuits.units import Unit, as_unit
 from circuits.visualization.entries import DamagedError, pack, unpack
-from circuits.visualization.rendering import Picture, Progress, draw
+from circuits.visualization.rendering import OnPicture, Picture, draw
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.shipped import Shipped, packaged
+from circuits.visualization.visualizing import Progress
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _LOG = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ def pictures(
     store: PictureStore | None = None,
     progress: Progress | None = None,
     on_picture: Callable[[Picture], None] | None = None,
+    on_preview: OnPicture | None = None,
 ) -> list[Picture]:
     """Pictures of units: from the store, and drawn and stored where they are missing.
 
@@ -181,6 +183,7 @@ def pictures(
         progress: called as `progress(done, total, message)` while pictures are drawn; an exception that it raises ends
             the work, and the pictures finished until then stay in the store.
         on_picture: called with each picture as soon as it is there; those found in the store come first.
+        on_preview: called with a unit and its picture as it is after a few steps, and again later.
 
     Returns:
         One picture a unit, in order.
@@ -203,7 +206,7 @@ def pictures(
         found = store.get(network, unit, settings)
         if found is not None:
             keep(found)
-    for drawn in draw(network, [unit for unit in wanted if unit not in there], settings, progress):
+    for drawn in draw(network, [unit for unit in wanted if unit not in there], settings, progress, on_preview):
         for picture in drawn:
             store.put(network, picture, settings)
             keep(picture)
