@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from circuits.visualization import (
         Picture as Picture,
         PictureStore as PictureStore,
+        Settings as Settings,
         pictures as pictures,
         render as render,
+        visualize as visualize,
     )
 
 _HOME = {
@@ -58,7 +60,7 @@ _HOME = {
     "segments": ("Segment",),
     "tracing": ("Contributions", "contributions", "discard", "expand", "restore", "trace"),
     "units": ("Edge", "Unit"),
-    "visualization": ("Picture", "PictureStore", "pictures", "render"),
+    "visualization": ("Picture", "PictureStore", "Settings", "pictures", "render", "visualize"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -130,10 +130,9 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
 def _load_own(
     path: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
 ) -> Network:
-    where, _, factory_name = path.rpartition(":")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = _call(_find_factory(where, factory_name), path)
+        module = _call(find_factory(path), path)
     source = "as made" if weights is None else str(weights)
     if weights == "random":
         _shuffle(module)
@@ -150,7 +149,8 @@ def _load_own(
         std=(0.226,) if grey else _IMAGENET_STD,
     )
     preprocessing = changes.over(default)
-    return prepare(module, name=factory_name, source=source, preprocessing=preprocessing, labels=labels, layers=layers)
+    name = path.rpartition(":")[2]
+    return prepare(module, name=name, source=source, preprocessing=preprocessing, labels=labels, layers=layers)
 
 
 def _shuffle(module: nn.Module) -> None:
@@ -162,7 +162,14 @@ def _shuffle(module: nn.Module) -> None:
                 reset()
 
 
-def _find_factory(where: str, name: str) -> object:
+def find_factory(path: str) -> object:
+    """What `path/to/file.py:Factory` or `package.module:Factory` names; the file's code is run.
+
+    Raises:
+        InputError: if the file does not exist or fails.
+        UnknownError: if it has no such name.
+    """
+    where, _, name = path.rpartition(":")
     if where.endswith(".py") and not Path(where).is_file():
         raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
     try:

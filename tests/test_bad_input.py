@@ -195,7 +195,7 @@ def test_labels_of_another_number_are_refused(tmp_path: Path, options: list[str]
 @pytest.mark.parametrize(
     ("unit", "sentence"),
     [
-        ("fc", "'fc' is not a unit; write layer:channel"),
+        ("fc:", "'fc:' is not a unit; write layer:channel"),
         ("attic:0", "No layer 'attic' in Handmade; it has"),
         ("fc:2", "No unit fc:2 in Handmade; fc has 2 channels"),
     ],

@@ -162,49 +162,19 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(
     assert result.stderr.splitlines() == ["Tracing: 0 of 1 done.", "Tracing: 1 of 1 done."]
 
 
-def fake_render(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    import circuits.visualization
-
-    calls: list[dict[str, Any]] = []
-
-    def render(network: object, units: list[Unit], **options: Any) -> list[Picture]:
-        calls.append(options)
-        return [Picture(unit, Image.new("RGB", (options["size"],) * 2, "red"), 1.0) for unit in units]
-
-    monkeypatch.setattr(circuits.visualization, "render", render)
-    return calls
-
-
-def test_render_writes_the_picture_of_one_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = fake_render(monkeypatch)
-    out = tmp_path / "unit.png"
-    options = ["--network", HANDMADE, "--input-size", 4, "--size", 32, "--steps", 7, "--seed", 3]
-    result = run("render", "fc:0", "-o", out, *options)
-    assert (result.exit_code, result.stderr) == (0, f"Wrote {out}.\n")
-    with Image.open(out) as image:
-        assert (image.size, image.format) == ((32, 32), "PNG")
-    assert {key: calls[0][key] for key in ("size", "steps", "seed")} == {"size": 32, "steps": 7, "seed": 3}
-
-
-@pytest.mark.parametrize(("ending", "format"), [("png", "PNG"), ("webp", "WEBP"), ("jpg", "JPEG")])
-def test_render_writes_a_labelled_sheet_of_several(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, format: str
+def test_lines_of_progress_say_how_long_it_will_still_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_render(monkeypatch)
-    out = tmp_path / f"sheet.{ending}"
-    result = run("render", "fc:0", "fc:1", "fc:0", "-o", out, "--network", HANDMADE, "--input-size", 4, "--size", 64)
-    assert result.exit_code == 0
-    with Image.open(out) as image:
-        assert (image.size, image.format) == ((152, 184), format)
-        assert sum(image.convert("L").crop((8, 72, 72, 88)).histogram()[:128]) > 10
-
-
-def test_render_really_renders(tmp_path: Path) -> None:
-    out = tmp_path / "unit.webp"
-    options = ["--network", HANDMADE, "--input-size", 16, "--size", 16, "--steps", 2]
-    assert run("render", "fc:0", "-o", out, *options).exit_code == 0
-    with Image.open(out) as image:
-        assert image.size == (16, 16)
+    clock = iter((100.0, 110.0, 140.0, 400.0, 700.0))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.progress("Rendering") as report:
+        for done in (1, 10, 50, 100):
+            report(done, 100, "conv1")
+    assert capsys.readouterr().err.splitlines() == [
+        "Rendering: 10 of 100 done, about 6 min left.",
+        "Rendering: 50 of 100 done, about 5 min left.",
+        "Rendering: 100 of 100 done.",
+    ]
 
 
 def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:

@@ -56,9 +56,22 @@ class _Lines:
 
     def __init__(self, start: str) -> None:
         self.start = start
-        self.told = time.monotonic()
+        self.begun = self.told = time.monotonic()
 
     def __call__(self, done: int, total: int, message: str) -> None:
-        if time.monotonic() - self.told >= EVERY:
-            self.told = time.monotonic()
-            note(f"{self.start}: {done} of {total} done.")
+        now = time.monotonic()
+        if now - self.told >= EVERY:
+            self.told = now
+            left = f", {duration((now - self.begun) * (total - done) / done)} left" if 0 < done < total else ""
+            note(f"{self.start}: {done} of {total} done{left}.")
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes, for people.
+
+    >>> duration(0.4), duration(48.2), duration(130), duration(9000)
+    ('about 1 s', 'about 50 s', 'about 2 min', 'about 2.5 h')
+    """
+    if seconds < 90:
+        return f"about {max(1, round(seconds)) if seconds < 10 else round(seconds / 10) * 10} s"
+    return f"about {round(seconds / 60)} min" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h"

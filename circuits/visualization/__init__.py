@@ -1,7 +1,62 @@
-"""Feature visualisation: pictures of what a network's units look for, drawn once and kept."""
+"""Feature visualisation: what units look for, and what any objective of a network's activations looks like.
 
+`render` and `pictures` draw units, the second with a store; `visualize` draws any objective, written with the functions
+here and put together with +, - and numbers.
+"""
+
+from circuits.visualization.batches import alignment, diversity, interpolation
+from circuits.visualization.directions import direction, direction_at
+from circuits.visualization.kinds import make_images
+from circuits.visualization.objective import Objective, balance, pre_activation
+from circuits.visualization.objectives import (
+    channel,
+    class_logit,
+    class_probability,
+    joint,
+    layer,
+    negative,
+    neuron,
+)
+from circuits.visualization.photographs import caricature, inversion
+from circuits.visualization.prior import LearnedPrior
+from circuits.visualization.regularizers import l1, l2, opacity, total_variation
 from circuits.visualization.rendering import Picture, render
-from circuits.visualization.settings import DEFAULT, Settings
+from circuits.visualization.settings import DEFAULT, PLAIN, Settings
 from circuits.visualization.store import PictureStore, pictures
+from circuits.visualization.visualizing import Options, Visualization, visualize
 
-__all__ = ["DEFAULT", "Picture", "PictureStore", "Settings", "pictures", "render"]
+__all__ = [
+    "DEFAULT",
+    "PLAIN",
+    "LearnedPrior",
+    "Objective",
+    "Options",
+    "Picture",
+    "PictureStore",
+    "Settings",
+    "Visualization",
+    "alignment",
+    "balance",
+    "caricature",
+    "channel",
+    "class_logit",
+    "class_probability",
+    "direction",
+    "direction_at",
+    "diversity",
+    "interpolation",
+    "inversion",
+    "joint",
+    "l1",
+    "l2",
+    "layer",
+    "make_images",
+    "negative",
+    "neuron",
+    "opacity",
+    "pictures",
+    "pre_activation",
+    "render",
+    "total_variation",
+    "visualize",
+]

@@ -38,12 +38,14 @@ def redirected(x: Tensor) -> Tensor:
 class _Redirected(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.relu()
+        result = x.relu()
+        ctx.save_for_backward(result)
+        return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        passed = torch.where(x > 0, gradient, 0)
-        blocked = (passed == 0).flatten(1).all(dim=1)
-        return torch.where(blocked.view(-1, *[1] * (x.dim() - 1)), gradient.clamp(max=0), passed)
+        (result,) = ctx.saved_tensors
+        passed: Tensor = torch.ops.aten.threshold_backward(gradient, result, 0)
+        others = tuple(range(1, passed.dim()))
+        blocked = torch.linalg.vector_norm(passed, ord=torch.inf, dim=others, keepdim=True) == 0
+        return torch.where(blocked, gradient.clamp(max=0), passed) if blocked.any() else passed

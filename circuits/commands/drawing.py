@@ -1,0 +1,188 @@
+"""How `circuits render` comes to its pictures: from the store where it keeps them, or by drawing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from circuits.commands.console import Report, note
+from circuits.commands.manner import Manner
+from circuits.commands.subject import Item, Subject, called
+from circuits.errors import listed
+from circuits.visualization.sheets import box
+from circuits.wording import number, percent
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from circuits.networks import Network
+    from circuits.visualization.objective import Objective
+    from circuits.visualization.visualizing import Visualization
+
+
+DIVERSITY = 0.5
+"""Pull of what makes the pictures of a unit differ, over that of the unit itself."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The pictures of one item.
+
+    Args:
+        title: what to call it.
+        address: of what is drawn.
+        images: its pictures.
+        titles: one a picture.
+        captions: one a picture.
+        values: one a picture: the activation that it reaches, or else the value of its objective.
+        dead: whether no picture excites the unit.
+    """
+
+    title: str
+    address: str
+    images: "tuple[Image.Image, ...]"
+    titles: tuple[str, ...]
+    captions: tuple[str, ...]
+    values: tuple[float, ...]
+    dead: bool = False
+
+
+def draw(network: "Network", items: Sequence[Item], subject: Subject, manner: Manner, report: Report) -> list[Row]:
+    """Draw all that was asked for, or find it in the store.
+
+    Args:
+        network: the network.
+        items: what is drawn.
+        subject: what was asked for.
+        manner: how it is drawn.
+        report: told how far the work is.
+
+    Raises:
+        InputError: if something turns out not to be drawable.
+    """
+    how = _stored if subject.stored and manner.stored else _anew
+    return how(network, items, subject, manner, report)
+
+
+def tell_dead(rows: Sequence[Row]) -> None:
+    """Say which units have no picture, if any."""
+    dead = [row.address for row in rows if row.dead]
+    if dead:
+        share = f"{len(dead)} of {len(rows)} units" if len(rows) > 1 else "The unit"
+        note(f"{share} never lit up, whatever was drawn: {listed(dead)}; a box stands for each picture.")
+
+
+def _stored(network: "Network", items: Sequence[Item], subject: Subject, manner: Manner, report: Report) -> list[Row]:
+    from circuits.units import Unit
+    from circuits.visualization import pictures
+
+    units = [Unit.parse(item.address) for item in items]
+    found = pictures(network, units, settings=manner.settings(subject.kind), progress=report)
+    return [
+        _row(item, [picture.image], [picture.activation if item.unit else math.nan])
+        for item, picture in zip(items, found, strict=True)
+    ]
+
+
+def _anew(network: "Network", items: Sequence[Item], subject: Subject, manner: Manner, report: Report) -> list[Row]:
+    from circuits.visualization.visualizing import visualize
+
+    frames = frame_steps(subject.filmstrip, manner.steps) if subject.filmstrip else ()
+    found = visualize(
+        network,
+        [diverse(network, item) if subject.diverse else item.objective for item in items],
+        count=subject.diverse or 1,
+        seed=manner.seed,
+        options=manner.options(),
+        frames=frames,
+        progress=report,
+    )
+    rows = []
+    for item, drawn in zip(items, found, strict=True):
+        if subject.filmstrip:
+            rows.append(_filmstrip(item, drawn))
+        elif subject.interpolate:
+            rows.append(_interpolation(network, item, drawn))
+        else:
+            rows.append(_row(item, drawn.images, _values(network, item, drawn), subject.kind))
+    return rows
+
+
+def diverse(network: "Network", item: Item) -> "Objective":
+    """An item's objective, for pictures that differ: in its own layer, or where that has no places, in one below."""
+    from circuits.visualization.batches import diversity
+    from circuits.visualization.objective import balance
+
+    layer = item.layer
+    while network.layer(layer).height * network.layer(layer).width == 1 and (below := network.below(layer)):
+        layer = below
+    return balance(item.objective, DIVERSITY * diversity(layer))
+
+
+def frame_steps(count: int, steps: int) -> tuple[int, ...]:
+    """Steps whose pictures tell how the last came about: closer together at first, when most happens.
+
+    >>> frame_steps(5, 256)
+    (0, 16, 64, 144, 256)
+    """
+    return tuple(sorted({round(steps * (at / (count - 1)) ** 2) for at in range(count)}))
+
+
+def _row(item: Item, images: "Sequence[Image.Image]", values: Sequence[float], kind: str = "channel") -> Row:
+    dead = item.unit is not None and all(value <= 0 for value in values)
+    shown = [
+        box(image.width, item.title, "never lit up") if item.unit is not None and value <= 0 else image
+        for image, value in zip(images, values, strict=True)
+    ]
+    titles = [item.title] * len(shown)
+    return Row(
+        item.title,
+        item.address,
+        tuple(shown),
+        tuple(titles),
+        tuple(_told(v, kind) for v in values),
+        tuple(values),
+        dead,
+    )
+
+
+def _values(network: "Network", item: Item, drawn: "Visualization") -> tuple[float, ...]:
+    """The activations that an item's pictures reach, or the values of its objective."""
+    from circuits.visualization.rendering import reached
+    from circuits.visualization.visualizing import values_of
+
+    if item.unit is None:
+        return values_of(network, item.objective, drawn.images, drawn.canvas)
+    return tuple(reached(network, [item.unit] * len(drawn.images), drawn.images, drawn.canvas))
+
+
+def _filmstrip(item: Item, drawn: "Visualization") -> Row:
+    frames = [(step, images[0]) for step, images in drawn.frames if step < drawn.steps]
+    frames.append((drawn.steps, drawn.images[0]))
+    return Row(
+        item.title,
+        item.address,
+        tuple(image for _, image in frames),
+        (item.title,) * len(frames),
+        tuple(f"step {step}" for step, _ in frames),
+        drawn.values,
+    )
+
+
+def _interpolation(network: "Network", item: Item, drawn: "Visualization") -> Row:
+    from circuits.units import Unit
+
+    first, last = (called(network, Unit.parse(address)) for address in item.address.split("+"))
+    count = len(drawn.images)
+    titles = (first, *[""] * (count - 2), last)
+    captions = tuple(percent(at / (count - 1)) for at in range(count))
+    return Row(item.title, item.address, drawn.images, titles, captions, drawn.values)
+
+
+def _told(value: float, kind: str) -> str:
+    """A value below a picture."""
+    if not math.isfinite(value):
+        return ""
+    if kind == "probability":
+        return percent(value)
+    return f"error {percent(-value)}" if kind == "inversion" else number(value)
