@@ -110,7 +110,7 @@ def create_page(settings: Settings) -> Page:
     )
     app.layout = layout(settings.network)
     connect(app, callbacks)
-    add_routes(app.server, explorer.gallery, background.leave)
+    add_routes(app.server, explorer.gallery, background.previews, background.leave)
     protect(app, host=settings.host)
     return Page(app, callbacks)
 

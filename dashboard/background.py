@@ -4,11 +4,14 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from PIL import Image
+
 from circuits.errors import CircuitsError
 from circuits.units import Unit
 from dashboard import actions, view
 from dashboard.explorer import Explorer
 from dashboard.jobs import CancelledError, Lane, Progress, Task
+from dashboard.previews import Previews
 from dashboard.sessions import Ask, Desk, Session
 
 BATCH = 4
@@ -28,6 +31,7 @@ class Background:
         self.explorer = explorer
         self.tracing = tracing
         self.rendering = rendering
+        self.previews = Previews()
 
     def begin(self, desk: Desk) -> None:
         """Hand the lanes what the session wants now."""
@@ -121,7 +125,24 @@ class Background:
         key = " ".join(self.explorer.gallery.key(unit) for unit in units)
         label = self.explorer.network.unit_label(units[0])
         label += "".join(f", {unit.channel}" for unit in units[1:])
-        return Task(key, label, partial(self.explorer.gallery.render, units), size=count)
+        return Task(key, label, partial(self._draw, units), size=count)
+
+    def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
+        """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
+        gallery = self.explorer.gallery
+        keys = [gallery.key(unit) for unit in units]
+
+        def tell(done: int, total: int, message: str) -> None:
+            progress(done, total, message)
+            self.previews.advance(keys, done / total if total else 0.0)
+
+        def show(unit: Unit, image: Image.Image, step: int, steps: int) -> None:
+            self.previews.put(gallery.key(unit), image, step, steps)
+
+        try:
+            gallery.render(units, tell, show)
+        finally:
+            self.previews.drop(keys)
 
     def status(self, desk: Desk) -> view.Status:
         """What goes on for a desk, for the status line."""

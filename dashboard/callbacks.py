@@ -20,6 +20,7 @@ from dashboard.background import Background
 from dashboard.explorer import Explorer
 from dashboard.sessions import Desk, Session, Sessions
 from dashboard.shelf import Shelf
+from dashboard.tiles import Tile, tiles
 
 QUICK = 0.3
 
@@ -77,7 +78,7 @@ class Callbacks:
         if desk is None:
             return no_update
         with desk.lock:
-            return self._progress(desk)
+            return self._progress(desk)[0]
 
     def export(self, clicks: int | None, sent: dict[str, Any] | None) -> Any:
         """The circuit as a JSON file, with the pictures in it if that is wanted."""
@@ -120,44 +121,36 @@ class Callbacks:
             return actions.with_circuit(session, self.explorer.circuit(data), self.explorer)
         return actions.with_photo(session, self.explorer.photo(data, name), self.explorer)
 
-    def _pictures(self, session: Session) -> dict[str, str]:
-        circuit = session.work.circuit
-        if circuit is None:
-            return {}
-        found = {name: self.explorer.picture(circuit, name) for name in circuit.visible}
-        return {name: address for name, address in found.items() if address}
-
-    def _progress(self, desk: Desk) -> dict[str, Any]:
+    def _progress(self, desk: Desk) -> tuple[dict[str, Any], dict[str, Tile]]:
+        """What goes on, for the page, and the tiles that are part of it."""
         self.background.want_pictures(desk)
         status = self.background.status(desk)
-        return asdict(status) | {
+        found = tiles(desk.session.work.circuit, self.explorer, self.background.previews, waiting=status.live)
+        told = asdict(status) | {
             "session": desk.name,
             "revision": desk.revision,
             "at": time.monotonic(),
-            "pictures": self._pictures(desk.session),
-            "state": "waiting" if status.live else "none",
+            "tiles": {name: tile.facts() for name, tile in found.items()},
             "toasts": [asdict(toast) for toast in desk.toasts],
         }
+        return told, found
 
     def _page(self, desk: Desk, tab: str) -> dict[str, Any]:
         """Every output of `act`, by the names that `wiring.connect` gives them."""
         session = desk.session
         work, circuit = session.work, session.work.circuit
-        status = self._progress(desk)
-        pictures = status["pictures"]
-        picture, activation, inspection = pictures.get(work.selected, ""), None, None
+        status, found = self._progress(desk)
+        tile, activation, inspection = found.get(work.selected, Tile("none")), None, None
         if circuit is not None and work.selected in circuit.nodes:
             inspection = self.explorer.inspect(circuit, work.selected, session.choices, work.locked)
-            if picture and not picture.startswith("data:"):
+            if self.explorer.is_own(circuit):
                 activation = self.explorer.gallery.activation(circuit.nodes[work.selected].unit.whole)
-        waiting = status["state"] == "waiting"
-        drawn = view.graph(session, pictures, self.explorer.channels, waiting=waiting) | {
+        drawn = view.graph(session, found, self.explorer.channels) | {
             "session": desk.name,
             "revision": desk.revision,
             "seen": desk.seen.get(tab, 0),
             "status": status,
             "toasts": status["toasts"],
-            "large": bool(picture),
         }
         crop = self.explorer.crop(work.photo, circuit) if work.photo is not None else ""
         return {
@@ -165,7 +158,7 @@ class Callbacks:
             "photo": panels.photo(session, crop),
             "predictions": panels.predictions(session),
             "settings": panels.settings(session, self.explorer.depths),
-            "unit": inspector.unit(session, inspection, picture, activation, waiting=waiting),
+            "unit": inspector.unit(session, inspection, tile, activation),
             "story": panels.story(session),
             "invitation": panels.invitation(session),
             "no_invitation": circuit is not None,

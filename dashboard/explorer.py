@@ -18,6 +18,7 @@ from circuits.networks import Network, Prediction
 from circuits.units import Unit
 from dashboard.findings import Breakdown, Inspection, Part
 from dashboard.jobs import Progress
+from dashboard.previews import OnPreview
 from dashboard.sessions import Choices
 
 MODES = {
@@ -46,8 +47,17 @@ class Gallery(Protocol):
     def activation(self, unit: Unit) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
 
-    def render(self, units: Sequence[Unit], progress: Progress) -> None:
-        """Make the pictures of some units of one layer; `progress` is told how far, and raises to stop."""
+    def dead(self, unit: Unit) -> bool:
+        """Whether the picture shows nothing, because nothing was found that excites the unit."""
+
+    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+        """Make the pictures of some units of one layer.
+
+        Args:
+            units: which.
+            progress: told how far, and raises to stop.
+            preview: shown unfinished pictures.
+        """
 
 
 class Explorer:
@@ -181,22 +191,30 @@ class Explorer:
         )
         return made[0]
 
+    def key(self, circuit: Circuit, name: str) -> str:
+        """Content address of the picture of a unit of this network."""
+        return self.gallery.key(circuit.nodes[name].unit.whole)
+
+    def is_dead(self, circuit: Circuit, name: str) -> bool:
+        """Whether nothing was found that excites a unit; `False` if that is not known."""
+        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].unit.whole)
+
     def picture(self, circuit: Circuit, name: str) -> str:
         """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""
         node = circuit.nodes[name]
         if self.is_own(circuit):
-            key = self.gallery.key(node.unit.whole)
+            key = self.key(circuit, name)
             return f"picture/{key}.webp" if self.gallery.file(key) is not None else ""
         return node.picture or ""
 
     def with_pictures(self, circuit: Circuit) -> Circuit:
-        """The circuit with all pictures that are made."""
+        """The circuit with all pictures that are made; unfinished ones and those that show nothing are left out."""
         if not self.is_own(circuit):
             return circuit
         found: dict[str, str] = {}
         for node in circuit.nodes.values():
-            path = self.gallery.file(self.gallery.key(node.unit.whole))
-            if path is not None:
+            path = self.gallery.file(self.key(circuit, node.id))
+            if path is not None and not self.is_dead(circuit, node.id):
                 with Image.open(path) as image:
                     found[node.id] = to_data_uri(image.convert("RGB"))
         return circuit.with_pictures(found)

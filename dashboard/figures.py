@@ -28,7 +28,7 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
     rows.append(("value", breakdown.value, "#6678d8"))
     values = [value for _, value, _ in rows]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.22 * ((high - low) or 1.0)
+    span = (high - low) or 1.0
     return {
         "data": [
             {
@@ -53,7 +53,7 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
             "showlegend": False,
             "dragmode": False,
             "xaxis": {
-                "range": [low - (room if low < 0 else 0.0), high + room],
+                "range": [low - (0.34 * span if low < 0 else 0.0), high + 0.22 * span],
                 "showgrid": False,
                 "showticklabels": False,
                 "zeroline": True,

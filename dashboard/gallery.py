@@ -4,10 +4,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from circuits.networks import Network
 from circuits.units import Unit
 from circuits.visualization import DEFAULT, PictureStore, Settings, pictures
 from dashboard.jobs import Progress
+from dashboard.previews import OnPreview
 
 
 class StoredGallery:
@@ -24,7 +27,7 @@ class StoredGallery:
         self._settings = settings
         self._store = store if store is not None else PictureStore()
         self._keys: dict[Unit, str] = {}
-        self._activations: dict[Unit, float] = {}
+        self._reached: dict[Unit, tuple[float, bool]] = {}
         self._lock = threading.Lock()
 
     def key(self, unit: Unit) -> str:
@@ -40,20 +43,37 @@ class StoredGallery:
 
     def activation(self, unit: Unit) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
-        if unit not in self._activations:
+        found = self._look(unit)
+        return None if found is None else found[0]
+
+    def dead(self, unit: Unit) -> bool:
+        """Whether the picture shows nothing, because nothing was found that excites the unit."""
+        found = self._look(unit)
+        return found is not None and found[1]
+
+    def _look(self, unit: Unit) -> tuple[float, bool] | None:
+        """What the picture reached and whether that is nothing; read once."""
+        if unit not in self._reached:
             found = self._store.get(self._network, unit, self._settings)
             if found is None:
                 return None
-            self._activations[unit] = found.activation
-        return self._activations[unit]
+            self._reached[unit] = found.activation, found.dead
+        return self._reached[unit]
 
-    def render(self, units: Sequence[Unit], progress: Progress) -> None:
+    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
         """Make the pictures that are still missing, in one batch, and store them."""
-        network = self._network
+        network, steps = self._network, self._settings.steps
         if any(unit.layer not in network.layers for unit in units):
             network = network.with_layers([units[0].layer, network.layers[-1]])
+        step = 0
+
         # The page names the unit itself; the library's message counts steps.
-        pictures(
-            network, units, settings=self._settings, store=self._store,
-            progress=lambda done, total, _: progress(done, total, ""),
-        )  # fmt: skip
+        def tell(done: int, total: int, message: str) -> None:
+            nonlocal step
+            step = done % steps
+            progress(done, total, "")
+
+        def show(unit: Unit, image: Image.Image) -> None:
+            preview(unit, image, step, steps)
+
+        pictures(network, units, settings=self._settings, store=self._store, progress=tell, on_preview=show)

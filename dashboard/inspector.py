@@ -12,30 +12,27 @@ from dashboard.explorer import PICTURE
 from dashboard.findings import Breakdown, Inspection
 from dashboard.panels import attributes, button
 from dashboard.sessions import Session
+from dashboard.tiles import DEAD, Tile
 from dashboard.view import percent, share
 
 Component = Any
 _ABOVE = 4
 
 
-def unit(
-    session: Session, inspection: Inspection | None, picture: str, activation: float | None, *, waiting: bool
-) -> list[Component]:
+def unit(session: Session, inspection: Inspection | None, tile: Tile, activation: float | None) -> list[Component]:
     """The right pane: the chosen unit, or what can be done when none is chosen.
 
     Args:
         session: whose unit.
         inspection: what the library says of it, if one is chosen.
-        picture: address of its picture, or "".
-        activation: what the picture reached, if that is known.
-        waiting: whether a missing picture is on its way.
+        tile: what it shows.
+        activation: what its picture reached, if that is known.
     """
     circuit = session.work.circuit
     if circuit is None or inspection is None or session.work.selected not in circuit.nodes:
         return [*_notice(session), *_nothing_chosen(circuit), *_discarded(circuit)]
     node = circuit.nodes[session.work.selected]
     busy = any(ask.kind == "expand" and ask.subject == node.id for ask in session.asks)
-    missing = "is being rendered …" if waiting else "the file has none" if session.work.locked else "not rendered yet"
     return [
         *_notice(session),
         html.H2(node.label, className="unit-title"),
@@ -43,7 +40,7 @@ def unit(
         *_part_of(node, circuit),
         _facts(node, inspection),
         *_deeds(node, circuit, inspection, busy=busy, locked=session.work.locked),
-        _pair(node, inspection, picture, activation, missing=missing),
+        _pair(node, inspection, tile, activation, locked=session.work.locked),
         *_contributions(node, circuit, inspection),
         *_discarded(circuit),
     ]
@@ -103,37 +100,56 @@ def _deeds(node: Node, circuit: Circuit, inspection: Inspection, *, busy: bool, 
     return [html.Div([expand, drop], className="deeds"), *[html.P(reason, className="reason") for reason in reasons]]
 
 
-def _pair(node: Node, inspection: Inspection, picture: str, activation: float | None, *, missing: str) -> Component:
-    reached = f"reaches an activation of {number(activation)}" if activation is not None else "rendered for this unit"
-    heat = inspection.heat
-    brightest = f"brightest at row {node.peak[0]}, column {node.peak[1]}"
+def _pair(node: Node, inspection: Inspection, tile: Tile, activation: float | None, *, locked: str) -> Component:
+    heat = to_data_uri(inspection.heat) if inspection.heat is not None else ""
+    where = f"activation up to {number(node.max)} in this photo, at row {node.peak[0]}, column {node.peak[1]}"
     if _is_scalar(node):
-        brightest = "one value: it sees the whole photo"
+        where = f"activation {number(node.max)} in this photo: one value, it sees all of it"
+    spoken = f"Where {node.label} fired, over the photo"
     return html.Div(
         [
-            _figure("What it looks for", picture, f"What {node.label} looks for", reached, missing),
-            _figure(
-                "Where it fired",
-                to_data_uri(heat) if heat is not None else "",
-                f"Where {node.label} fired, over the photo",
-                brightest,
-                "needs the photo and its network",
-            ),
+            _looks_for(node, tile, activation, locked=locked),
+            _figure("Where it fired", heat, spoken, where, "needs the photo and its network"),
         ],
         className="pair",
     )
+
+
+def _looks_for(node: Node, tile: Tile, activation: float | None, *, locked: str) -> Component:
+    """The unit's picture with the activation that it reaches, an unfinished one, or why there is none."""
+    title, spoken = "What it looks for", f"What {node.label} looks for"
+    if tile.state == "drawing":
+        return _figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
+    if tile.state == "dead":
+        return _figure(title, "", spoken, _although(node, activation), DEAD)
+    reached = "drawn for this unit"
+    if activation is not None:
+        reached = f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
+    missing = "on its way …" if tile.state == "waiting" else "the file has none" if locked else "not drawn yet"
+    return _figure(title, tile.picture, spoken, reached if tile.picture else "", missing)
+
+
+def _although(node: Node, activation: float | None) -> str:
+    """That a search which found nothing does not say that there is nothing."""
+    best = "" if activation is None else f"the search reached an activation of {number(activation)}"
+    return f"{best}; this photo does excite it".removeprefix("; ") if node.max > 0 else best
 
 
 def _is_scalar(node: Node) -> bool:
     return node.peak == (0, 0) and node.max == node.value
 
 
-def _figure(title: str, source: str, spoken: str, caption: str, missing: str) -> Component:
+def _figure(
+    title: str, source: str, spoken: str, caption: str, missing: str, *, unfinished: float | None = None
+) -> Component:
+    said = [html.Figcaption(caption)] if caption else []
     if not source:
-        return html.Figure([html.H2(title), html.Div(missing, className="large placeholder")])
+        return html.Figure([html.H2(title), html.Div(missing, className="large placeholder"), *said])
     image = html.Img(src=source, alt=spoken, width=PICTURE, height=PICTURE, className="large")
     enlarge = html.Button(image, type="button", className="enlarge", title="Enlarge", **attributes(data_enlarge=spoken))
-    return html.Figure([html.H2(title), enlarge, html.Figcaption(caption)])
+    if unfinished is None:
+        return html.Figure([html.H2(title), enlarge, *said])
+    return html.Figure([html.H2(title), enlarge, *said], className="unfinished", style={"--drawn": unfinished})
 
 
 def _contributions(node: Node, circuit: Circuit, inspection: Inspection) -> list[Component]:

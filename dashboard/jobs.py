@@ -30,6 +30,7 @@ Progress = Callable[[int, int, str], None]
 
 _LOG = logging.getLogger(__name__)
 _KEPT_FAILURES = 512
+_ENOUGH = 0.05
 
 
 class CancelledError(Exception):
@@ -63,7 +64,7 @@ class Report:
         done: things finished since the owner's list was last empty; a task may hold several.
         total: those and the ones still wanted.
         progress: of the running task, in things.
-        seconds_left: estimate for all that the owner still wants; `None` until the first task is done.
+        seconds_left: estimate for all that the owner still wants; `None` until enough of the first task is done.
     """
 
     state: str = "idle"
@@ -106,6 +107,8 @@ class Lane:
         self._turn = 0
         self._running: Task | None = None
         self._fraction = 0.0
+        self._began = 0.0
+        self._first: tuple[float, float] | None = None
         self._stop = threading.Event()
         self._closed = False
         self._seconds: float | None = None
@@ -168,11 +171,18 @@ class Lane:
             progress = self._fraction * running.size if running is not None and mine else 0.0
             left_over = sum(task.size for task in held.wanted)
             sharing = sum(bool(other.wanted) for other in self._owners.values())
-            left = None
-            if self._seconds is not None:
-                left = max(0.0, (left_over - progress) * self._seconds * sharing)
+            pace = self._pace()
+            left = None if pace is None else max(0.0, (left_over - progress) * pace * sharing)
             state = "running" if mine else "queued"
             return Report(state, label, held.done, held.done + left_over, progress, left)
+
+    def _pace(self) -> float | None:
+        """Seconds that a thing takes: as those before, or as the first one since its first report, if that can tell."""
+        if self._seconds is not None or self._running is None or self._first is None:
+            return self._seconds
+        when, fraction = self._first
+        moved = self._fraction - fraction
+        return (self._clock() - when) / (moved * self._running.size) if moved >= _ENOUGH else None
 
     def wait(self, owner: str, *, seconds: float) -> bool:
         """Wait until an owner's list is empty; `False` if it still is not."""
@@ -221,12 +231,11 @@ class Lane:
                 task = self._next()
                 if task is None:
                     continue
-                self._running, self._fraction = task, 0.0
+                self._running, self._fraction, self._began, self._first = task, 0.0, self._clock(), None
                 self._stop.clear()
             self._perform(task)
 
     def _perform(self, task: Task) -> None:
-        began = time.monotonic()
         error: str | None = None
         cancelled = False
         try:
@@ -240,7 +249,7 @@ class Lane:
             if error is not None:
                 self._remember_failure(task.key, error)
             if not cancelled:
-                took = (time.monotonic() - began) / task.size
+                took = (self._clock() - self._began) / task.size
                 self._seconds = took if self._seconds is None else 0.6 * self._seconds + 0.4 * took
                 self._finish(task.key)
             self._running = None
@@ -262,5 +271,7 @@ class Lane:
         if self._stop.is_set():
             raise CancelledError
         self._fraction = min(1.0, done / total) if total else 0.0
+        if self._first is None:
+            self._first = self._clock(), self._fraction
         if message and self._running is not None:
             self._running = replace(self._running, label=message)

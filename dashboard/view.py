@@ -11,6 +11,7 @@ from circuits.wording import number
 from dashboard.arrange import arrange
 from dashboard.jobs import Report
 from dashboard.sessions import Session
+from dashboard.tiles import Tile
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60
@@ -40,18 +41,15 @@ class Status:
 
 def graph(
     session: Session,
-    pictures: Mapping[str, str],
+    tiles: Mapping[str, Tile],
     channels: Callable[[Circuit, str], int | None],
-    *,
-    waiting: bool,
 ) -> dict[str, Any]:
     """Units, edges and rows of the visible circuit, ready to be drawn.
 
     Args:
         session: whose circuit.
-        pictures: addresses of the pictures that exist, by node id.
+        tiles: what the units show, by node id.
         channels: number of channels of a circuit's layer, or `None` if it is not known.
-        waiting: whether the missing pictures are on their way.
     """
     circuit = session.work.circuit
     if circuit is None:
@@ -63,8 +61,7 @@ def graph(
         parents.setdefault(edge.source, []).append(edge)
     busy = {ask.subject for ask in session.asks if ask.kind == "expand"}
     nodes = [
-        _unit(circuit, name, parents.get(name, []), busy)
-        | {"x": x, "y": y, "picture": pictures.get(name, ""), "state": "waiting" if waiting else "none"}
+        _unit(circuit, name, parents.get(name, []), busy) | {"x": x, "y": y} | tiles.get(name, Tile("none")).facts()
         for name, (x, y) in places.places.items()
     ]
     own = circuit.network["layers"][-1]

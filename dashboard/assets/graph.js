@@ -181,12 +181,17 @@
     const [frame, covered, name] = button.children;
     const image = frame.firstChild;
     if (!node.picture) image.removeAttribute("src");
-    else if (image.getAttribute("src") !== node.picture) image.src = node.picture;
-    frame.dataset.state = node.picture ? "ready" : node.state;
+    else if (image.getAttribute("src") !== node.picture) {
+      // One picture takes another's place at once, without a blank between.
+      image.decoding = image.hasAttribute("src") ? "sync" : "async";
+      image.src = node.picture;
+    }
+    frame.dataset.state = node.state;
+    frame.style.setProperty("--drawn", node.drawn);
     name.textContent = node.label;
     covered.textContent = node.shown ? `▾ ${node.shown}` : "";
-    button.title = node.title;
-    button.setAttribute("aria-label", node.spoken);
+    button.title = node.said ? `${node.title}\n${node.said}` : node.title;
+    button.setAttribute("aria-label", node.said ? `${node.spoken}, ${node.said}` : node.spoken);
     button.setAttribute("aria-pressed", String(node.id === data.selected));
     button.classList.toggle("selected", node.id === data.selected);
     for (const flag of ["root", "expanded", "busy"]) button.classList.toggle(flag, node[flag]);
@@ -259,22 +264,35 @@
 
   let asked = "";
 
+  function refine(node) {
+    const figure = document.querySelector("#unit figure.unfinished");
+    if (!figure) return;
+    const image = figure.querySelector("img");
+    if (image.getAttribute("src") !== node.picture) {
+      image.src = node.picture;
+      figure.querySelector("figcaption").textContent = node.said;
+    }
+    figure.style.setProperty("--drawn", node.drawn);
+  }
+
   function render(shown, progress) {
     const nothing = window.dash_clientside.no_update;
     if (!shown || !begin()) return [true, nothing, nothing, nothing, true, true, true];
     window.circuits.acknowledge(shown.seen);
     const newer = Boolean(progress) && progress.session === shown.session && progress.at >= shown.status.at;
     const status = newer ? progress : shown.status;
-    const pictures = newer ? progress.pictures : {};
-    const nodes = shown.nodes.map(node => ({
-      ...node, picture: node.picture || pictures[node.id] || "", state: newer ? progress.state : node.state,
-    }));
+    const tiles = newer ? progress.tiles : {};
+    const nodes = shown.nodes.map(node => ({ ...node, ...tiles[node.id] }));
     draw({ ...shown, nodes });
     window.circuits.showToasts(status.toasts);
     const overtaken = newer && progress.revision > shown.revision;
-    const arrived = newer && Boolean(pictures[shown.selected]) && !shown.large;
-    const wish = `${shown.revision}/${status.revision}/${shown.selected}`;
-    if ((overtaken || arrived) && asked !== wish) {
+    const chosen = byId.get(shown.selected);
+    const known = shown.nodes.find(node => node.id === shown.selected);
+    // The pane of the chosen unit is made by the server; only while its picture is being drawn is it changed here.
+    const other = Boolean(chosen) && chosen.state !== known.state;
+    if (chosen && chosen.state === "drawing") refine(chosen);
+    const wish = [shown.revision, status.revision, shown.selected, other && chosen.state].join();
+    if ((overtaken || other) && asked !== wish) {
       asked = wish;
       send("refresh");
     }

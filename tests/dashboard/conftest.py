@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from person import Person
 from PIL import Image
 from pretend import PaintedGallery, tiny_network
 
@@ -52,6 +53,12 @@ def page(network: Network, gallery: PaintedGallery, photo: Photo) -> Iterator[Pa
     made = create_page(Settings(network, photo=photo, gallery=gallery))
     yield made
     made.close()
+
+
+@pytest.fixture
+def ann(page: Page) -> Person:
+    """Somebody at that page."""
+    return Person(page)
 
 
 @pytest.fixture

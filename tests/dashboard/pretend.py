@@ -1,5 +1,6 @@
 """A tiny network and a gallery that paints instead of rendering."""
 
+import queue
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from circuits.images import Preprocessing
 from circuits.networks import Network, prepare
 from circuits.units import Unit
 from dashboard.jobs import Progress
+from dashboard.previews import OnPreview
 
 
 def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
@@ -33,6 +35,9 @@ def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
 class PaintedGallery:
     """Pictures that are painted at once; `gate` holds each one back until it is opened.
 
+    While it is closed, each number that is put into `sketches` is a step after which an unfinished picture is shown.
+    The picture of a unit in `dead_units` shows nothing.
+
     Args:
         folder: where they go.
         network: whose units; its fingerprint enters the key.
@@ -45,6 +50,8 @@ class PaintedGallery:
         self.gate.set()
         self.begun: list[Unit] = []
         self.broken: set[Unit] = set()
+        self.dead_units: set[Unit] = set()
+        self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def key(self, unit: Unit) -> str:
         """Layer, channel and network as hexadecimal digits."""
@@ -56,15 +63,24 @@ class PaintedGallery:
         return path if path.exists() else None
 
     def activation(self, unit: Unit) -> float | None:
-        """Ten plus the channel, so that it can be recognised."""
-        return 10.0 + unit.channel if self.file(self.key(unit)) else None
+        """Ten plus the channel, so that it can be recognised; for a dead unit nothing."""
+        if self.file(self.key(unit)) is None:
+            return None
+        return 0.0 if unit in self.dead_units else 10.0 + unit.channel
 
-    def render(self, units: Sequence[Unit], progress: Progress) -> None:
+    def dead(self, unit: Unit) -> bool:
+        """Whether it is told to be, and painted."""
+        return unit in self.dead_units and self.file(self.key(unit)) is not None
+
+    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
         """Paint squares of one colour each; waits while the gate is closed, and stops when told to."""
         for unit in units:
             self.begun.append(unit)
             while not self.gate.wait(timeout=0.01):
                 progress(1, 4, "")
+                if not self.sketches.empty():
+                    step = self.sketches.get()
+                    preview(unit, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
             progress(2, 4, "")
             if unit in self.broken:
                 raise RuntimeError("no picture for this one")

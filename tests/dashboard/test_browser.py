@@ -12,6 +12,7 @@ from pretend import PaintedGallery
 
 from circuits.circuit import Circuit
 from circuits.images import Photo
+from circuits.units import Unit
 from dashboard.app import Page
 
 Open = Callable[..., Any]
@@ -75,6 +76,56 @@ def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: P
     expect(tab.locator("#status-meter")).to_be_hidden()
     expect(tab.get_by_alt_text("What tree looks for")).to_be_visible()
     assert tab.locator(".unit img").first.evaluate("image => image.naturalWidth") == 96
+
+
+def test_a_preview_is_refined_in_place_and_replaced_by_the_picture(
+    tab: Any, expect: Any, gallery: PaintedGallery
+) -> None:
+    gallery.gate.clear()
+    gallery.sketches.put(16)
+    why(tab, expect)
+    root, large = unit(tab, "fc:2"), tab.locator("#unit figure").first
+    for step in (16, 64):
+        said = f"still being drawn, step {step} of 256"
+        expect(root).to_have_attribute("title", re.compile(said))
+        expect(root).to_have_attribute("aria-label", re.compile(said))
+        expect(root.locator(".frame")).to_have_attribute("data-state", "drawing")
+        expect(large.get_by_alt_text("What tree looks for, unfinished")).to_be_visible()
+        expect(large.locator("img")).to_have_attribute("src", root.locator("img").get_attribute("src"))
+        expect(large.locator("figcaption")).to_have_text(said)
+        expect(root.locator("img")).to_have_js_property("naturalWidth", 48)
+        if step == 16:
+            for image in (root.locator("img"), large.locator("img")):
+                image.evaluate("image => { image.same = true; }")
+            gallery.sketches.put(64)
+    expect(large.locator("img")).to_have_js_property("same", True)
+    gallery.gate.set()
+    expect(root.locator(".frame")).to_have_attribute("data-state", "ready")
+    expect(root.locator("img")).to_have_attribute("src", f"picture/{gallery.key(Unit('fc', 2))}.webp")
+    expect(root.locator("img")).to_have_js_property("naturalWidth", 96)
+    expect(root).not_to_have_attribute("title", re.compile("still being drawn"))
+    expect(large.locator("figcaption")).to_have_text("activation 12.0 in this picture")
+    expect(large.get_by_alt_text("What tree looks for", exact=True)).to_have_js_property("naturalWidth", 96)
+    expect(root.locator("img")).to_have_js_property("same", True)
+
+
+def test_a_cancelled_preview_goes_and_a_dead_unit_says_so(tab: Any, expect: Any, gallery: PaintedGallery) -> None:
+    gallery.gate.clear()
+    gallery.dead_units.add(Unit("fc", 2))
+    gallery.sketches.put(16)
+    why(tab, expect)
+    root, large = unit(tab, "fc:2"), tab.locator("#unit figure").first
+    expect(large.get_by_alt_text("What tree looks for, unfinished")).to_be_visible()
+    tab.get_by_role("button", name="Cancel").click()
+    expect(root.locator(".frame")).to_have_attribute("data-state", "none")
+    expect(root.locator("img")).not_to_have_attribute("src", re.compile("."))
+    expect(large).to_contain_text("not drawn yet")
+    gallery.gate.set()
+    tab.get_by_role("button", name="Resume").click()
+    expect(root.locator(".frame")).to_have_attribute("data-state", "dead")
+    expect(root).to_have_attribute("aria-label", re.compile("nothing was found that excites this unit"))
+    expect(large).to_contain_text("nothing was found that excites this unit")
+    expect(large.locator("img")).to_have_count(0)
 
 
 def test_the_page_answers_while_pictures_are_rendered_and_cancel_stops_them(

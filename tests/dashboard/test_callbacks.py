@@ -1,6 +1,5 @@
 """The callbacks without a browser: the queue, the worker, files, export, two people."""
 
-import base64
 import io
 import json
 import threading
@@ -9,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from person import ANN, BOB, Person, ready
 from PIL import Image
 from pretend import PaintedGallery, tiny_network
 
@@ -19,64 +19,6 @@ from circuits.networks import Network
 from circuits.units import Unit
 from dashboard.app import Page, Settings, create_app, create_page
 from dashboard.callbacks import decoded
-
-ANN, BOB = "a" * 32, "b" * 32
-
-
-class Person:
-    """Somebody at the page: sends numbered actions and keeps the newest view."""
-
-    def __init__(self, page: Page, name: str = ANN) -> None:
-        self.callbacks = page.callbacks
-        self.name = name
-        self.queue: list[dict[str, Any]] = []
-        self.files = 0
-        self.seen: dict[str, Any] = {}
-        self.do("set", "top=3")
-
-    def do(self, kind: str, subject: str = "") -> dict[str, Any]:
-        """Send an action, along with all earlier ones, as the page does when answers are late."""
-        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "subject": subject})
-        return self.look()
-
-    def look(self) -> dict[str, Any]:
-        """Send the same queue again."""
-        self.seen = self.callbacks.act({"session": self.name, "tab": "tab", "queue": list(self.queue)})
-        return self.seen
-
-    def why(self, number: str = "0") -> dict[str, Any]:
-        """Ask why and wait for the answer."""
-        self.do("why", number)
-        assert self.callbacks.background.tracing.wait(self.name, seconds=30)
-        return self.do("refresh")
-
-    def send(self, data: bytes, name: str, kind: str = "photo") -> list[str]:
-        """Send a file; the sentences that come back."""
-        self.files += 1
-        contents = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
-        self.callbacks.receive(
-            {"session": self.name, "tab": "tab", "number": self.files, "kind": kind, "name": name, "contents": contents}
-        )
-        return [toast["text"] for toast in self.poll()["toasts"]]
-
-    def poll(self) -> dict[str, Any]:
-        """What the background work has brought."""
-        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []})
-
-    def rendered(self) -> dict[str, Any]:
-        """Wait until nothing is rendered any more, and poll."""
-        assert self.callbacks.background.rendering.wait(self.name, seconds=30)
-        return self.poll()
-
-    @property
-    def nodes(self) -> dict[str, Any]:
-        """The units on the page by id."""
-        return {node["id"]: node for node in self.seen["view"]["nodes"]}
-
-
-@pytest.fixture
-def ann(page: Page) -> Person:
-    return Person(page)
 
 
 def png(width: int = 40, height: int = 30) -> bytes:
@@ -133,10 +75,10 @@ def test_pictures_arrive_while_the_page_polls_and_the_chosen_one_is_first(ann: P
     busy = ann.poll()
     assert busy["live"]
     assert busy["text"].startswith("Rendering tree (1 of ")
-    assert busy["state"] == "waiting"
+    assert {tile["state"] for tile in busy["tiles"].values()} == {"waiting"}
     gallery.gate.set()
     done = ann.rendered()
-    assert set(done["pictures"]) == set(ann.nodes)
+    assert ready(done) == set(ann.nodes)
     assert not done["live"]
     assert gallery.begun[0] == Unit("fc", 2)
     layers = [unit.layer for unit in gallery.begun]
@@ -152,7 +94,7 @@ def test_cancel_stops_rendering_and_resume_goes_on(ann: Person, gallery: Painted
     assert status["text"].startswith("Rendering cancelled; ")
     gallery.gate.set()
     ann.do("resume")
-    assert set(ann.rendered()["pictures"]) == set(ann.nodes)
+    assert ready(ann.rendered()) == set(ann.nodes)
 
 
 def test_a_picture_that_fails_is_said_and_not_tried_for_ever(ann: Person, gallery: PaintedGallery) -> None:
@@ -164,7 +106,7 @@ def test_a_picture_that_fails_is_said_and_not_tried_for_ever(ann: Person, galler
     assert gallery.begun.count(Unit("fc", 2)) == tried == 1
     gallery.broken.clear()
     ann.do("resume")
-    assert "fc:2" in ann.rendered()["pictures"]
+    assert "fc:2" in ready(ann.rendered())
 
 
 def test_closing_the_page_stops_its_rendering(ann: Person, page: Page, gallery: PaintedGallery) -> None:
@@ -193,7 +135,7 @@ def test_people_share_pictures_but_not_the_wait_for_them(page: Page, gallery: Pa
     bob.why("2")
     gallery.gate.set()
     ann.rendered()
-    assert set(bob.rendered()["pictures"]) == set(bob.nodes)
+    assert ready(bob.rendered()) == set(bob.nodes)
     assert len(gallery.begun) == len(set(gallery.begun))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pretend import PaintedGallery
 
 from circuits import load_network, trace
@@ -26,6 +27,10 @@ def quiet(done: int, total: int, message: str) -> None:
     """A progress callback that nobody listens to."""
 
 
+def unseen(unit: Unit, image: Image.Image, step: int, steps: int) -> None:
+    """A preview that nobody looks at."""
+
+
 @pytest.fixture
 def stored(network: Network, tmp_path: Path) -> StoredGallery:
     return StoredGallery(network, PictureStore(tmp_path / "store"), QUICK)
@@ -35,7 +40,7 @@ def test_a_rendered_picture_is_in_the_store_with_its_activation(stored: StoredGa
     units = [Unit("b", 3), Unit("b", 5)]
     assert [stored.file(stored.key(unit)) for unit in units] == [None, None]
     assert stored.activation(units[0]) is None
-    stored.render(units, quiet)
+    stored.render(units, quiet, unseen)
     assert all(stored.file(stored.key(unit)).read_bytes()[8:12] == b"WEBP" for unit in units)
     assert stored.activation(units[0]) >= 0
 
@@ -45,20 +50,20 @@ def test_rendering_stops_when_it_is_cancelled(stored: StoredGallery) -> None:
         raise CancelledError
 
     with pytest.raises(CancelledError, match=r"^$"):
-        stored.render([Unit("b", 3)], stop)
+        stored.render([Unit("b", 3)], stop, unseen)
     assert stored.file(stored.key(Unit("b", 3))) is None
 
 
 def test_the_message_of_each_step_is_not_shown(stored: StoredGallery) -> None:
     told: list[tuple[int, int, str]] = []
-    stored.render([Unit("b", 3)], lambda *report: told.append(report))
+    stored.render([Unit("b", 3)], lambda *report: told.append(report), unseen)
     assert {message for _, _, message in told} == {""}
     assert told[-1][0] == told[-1][1]
 
 
 def test_a_unit_of_a_layer_chosen_by_hand_can_be_rendered(network: Network, tmp_path: Path) -> None:
     few = StoredGallery(network.with_layers(["a", "fc"]), PictureStore(tmp_path / "store"), QUICK)
-    few.render([Unit("c", 1)], quiet)
+    few.render([Unit("c", 1)], quiet, unseen)
     assert few.file(few.key(Unit("c", 1))) is not None
 
 

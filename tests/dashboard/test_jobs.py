@@ -159,7 +159,6 @@ def test_a_report_counts_what_is_done_and_how_far_the_running_task_is(lane: Lane
     until(lambda: lane.report("ann").progress == 0.25)
     report = lane.report("ann")
     assert (report.state, report.label, report.done, report.total) == ("running", "task a", 0, 2)
-    assert report.seconds_left is None
 
 
 def test_a_task_of_several_things_counts_as_many(lane: Lane, shop: Workshop) -> None:
@@ -171,6 +170,30 @@ def test_a_task_of_several_things_counts_as_many(lane: Lane, shop: Workshop) -> 
     lane.want("ann", [four, shop.task("c")])
     until(lambda: lane.report("ann").progress == 1.0)
     assert (lane.report("ann").done, lane.report("ann").total) == (0, 5)
+
+
+@pytest.mark.parametrize(("step", "left"), [(26, None), (45, 52.5)])
+def test_time_left_is_known_within_the_first_task(shop: Workshop, step: int, left: float | None) -> None:
+    now = [50.0]
+    lane = Lane("test", clock=lambda: now[0])
+
+    def slow(progress: Progress) -> None:
+        now[0] += 7.0  # what is done once, before the first report, tells nothing
+        progress(25, 100, "")
+        now[0] += 10.0
+        progress(step, 100, "")
+        shop.begun.set()
+        shop.gate.wait(WAIT)
+
+    try:
+        assert lane.report("ann").seconds_left is None
+        lane.want("ann", [Task("a", "a", slow, size=2), *shop.tasks("bc")[:1]])
+        assert shop.begun.wait(WAIT)
+        # A fifth of two things took 10 s, so a thing takes 25 s; 2.1 are left.
+        assert lane.report("ann").seconds_left == (left and pytest.approx(left))
+    finally:
+        shop.gate.set()
+        lane.close()
 
 
 def test_time_left_is_known_once_a_task_is_done(lane: Lane, shop: Workshop) -> None:

@@ -17,6 +17,7 @@ from dashboard.explorer import Explorer
 from dashboard.findings import Breakdown, Part
 from dashboard.jobs import Report
 from dashboard.sessions import Ask, Choices, Session, Work
+from dashboard.tiles import Tile
 
 
 def words(component: Any) -> str:
@@ -53,7 +54,7 @@ def session(circuit: Circuit, photo: Photo, explorer: Explorer) -> Session:
 
 
 def drawn(session: Session, explorer: Explorer, **more: Any) -> dict[str, Any]:
-    return view.graph(session, more.pop("pictures", {}), explorer.channels, waiting=False, **more)
+    return view.graph(session, more.pop("tiles", {}), explorer.channels, **more)
 
 
 def inspected(session: Session, explorer: Explorer, name: str) -> Any:
@@ -106,7 +107,7 @@ def test_units_say_in_words_what_they_do(session: Session, explorer: Explorer) -
 def test_pictures_and_what_is_worked_out_are_on_their_units(session: Session, explorer: Explorer) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
     busy = actions.apply(session, actions.Action("expand", leaf), explorer)
-    nodes = {node["id"]: node for node in drawn(busy, explorer, pictures={leaf: "picture/1.webp"})["nodes"]}
+    nodes = {node["id"]: node for node in drawn(busy, explorer, tiles={leaf: Tile("ready", "picture/1.webp")})["nodes"]}
     assert nodes[leaf]["busy"]
     assert nodes[leaf]["picture"] == "picture/1.webp"
     assert nodes[busy.work.circuit.root]["picture"] == ""
@@ -206,11 +207,11 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
 def test_the_right_pane_tells_of_the_chosen_unit(session: Session, explorer: Explorer) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), "picture/1.webp", 12.5, waiting=False)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("ready", "picture/1.webp"), 12.5)
     text = words(pane)
     assert name in text
     assert number(session.work.circuit.nodes[name].value) in text
-    assert "reaches an activation of 12.5" in text
+    assert "activation up to 12.5 in this picture" in text
     assert find(pane, **{"data-action": "more", "disabled": False})
     assert find(pane, **{"data-action": "discard", "disabled": False})
 
@@ -222,23 +223,23 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     above.sort(key=lambda edge: -abs(view.share(circuit, edge)))
     assert len(above) > 1
     chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), "", None, waiting=False)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None)
     for edge in above[:4]:
         assert find(pane, **{"data-action": "select", "data-arg": edge.target})
     assert f"Holds  {view.percent(view.share(circuit, above[0]))} of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, explorer: Explorer) -> None:
-    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), "", None, waiting=True)
+    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), Tile("waiting"), None)
     assert find(pane, **{"data-action": "discard", "disabled": True})
     assert "The target itself cannot be discarded." in words(pane)
-    assert "is being rendered …" in words(pane)
+    assert "on its way …" in words(pane)
 
 
 def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
-    pane = inspector.unit(smaller, None, "", None, waiting=False)
+    pane = inspector.unit(smaller, None, Tile("none"), None)
     assert "Discarded (1)" in words(pane)
     assert find(pane, **{"data-action": "restore", "data-arg": name})
 
@@ -284,6 +285,6 @@ def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Ph
     circuit = trace(network, photo, 4, depth=2, top=3, mode="target")
     name = circuit.edges_into(circuit.root)[0].source
     session = Session(Work(photo, (), circuit, name))
-    pane = inspector.unit(session, inspected(session, explorer, name), "", None, waiting=False)
+    pane = inspector.unit(session, inspected(session, explorer, name), Tile("none"), None)
     assert "share of the target" in words(pane)
     assert "in units of the target" in words(pane)
