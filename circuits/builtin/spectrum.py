@@ -1,7 +1,8 @@
 """Measure the spectrum of the built-in network's training photos: `python -m circuits.builtin.spectrum NPZ`.
 
 Writes `spectrum.safetensors` beside the weights: the mean magnitude of each frequency and decorrelated colour over all
-training photos, as 16-bit floats, and the colour matrix. `MacoImages` draws with it. No photo can be told from it.
+training photos' periodic components, as 16-bit floats, and the colour matrix. `MacoImages` draws with it. No photo can
+be told from it.
 """
 
 import sys

@@ -10,7 +10,8 @@ Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks wi
 (https://arxiv.org/abs/2306.06805). Departures: magnitudes are measured before the sigmoid, so that an image needs no
 standardising to have the contrast of photos, and photos encode and decode in the same space; phases are neither
 standardised nor normal at the start, where that gives a bright spot in the corner, all cosines being highest there.
-The paper's crops and noise are a matter of transformations, here as for every parameterization.
+The paper's crops and noise are a matter of transformations, here as for every parameterization; and magnitudes are
+those of the periodic component of photos (`smooth_component`), without which images are streaked across and down.
 """
 
 import functools
@@ -39,7 +40,8 @@ class Spectrum:
     """How much of each frequency photos have, in decorrelated colours before the sigmoid.
 
     Args:
-        magnitudes: mean of |rfft2(M⁻¹ · logit(photo))|, of an orthonormal transform, (colours, side, side // 2 + 1).
+        magnitudes: mean of |rfft2(p)|, of an orthonormal transform, (colours, side, side // 2 + 1), where p is the
+            periodic component of M⁻¹ · logit(photo).
         matrix: M.
 
     Raises:
@@ -103,10 +105,10 @@ class Spectrum:
 
 
 def magnitude_spectrum(photos: Iterable[Image.Image], side: int = 64, *, matrix: Tensor | None = None) -> Spectrum:
-    """The mean magnitude of photos at each frequency.
+    """The mean magnitude of photos at each frequency, as if their opposite borders met.
 
     Each photo is cut to its middle square and scaled to `side`; one whose shorter side is smaller has no fine detail
-    to be measured and is left out.
+    to be measured and is left out. The smooth component of each plane is taken away before the transform.
 
     Args:
         photos: in any mode and of any size.
@@ -126,13 +128,45 @@ def magnitude_spectrum(photos: Iterable[Image.Image], side: int = 64, *, matrix:
         if min(photo.size) < side:
             continue
         planes = colouring.encode(to_images([fitted(photo.convert("RGB"), side)]))[0]
-        total += torch.fft.rfft2(planes, norm="ortho").abs()
+        total += torch.fft.rfft2(planes - smooth_component(planes), norm="ortho").abs()
         count += 1
     if not count:
         raise InputError(
             f"No photo has {side} pixels or more on each side, as a spectrum of that size needs; give others."
         )
     return Spectrum((total / count).float(), colouring.matrix)
+
+
+def smooth_component(planes: Float[Tensor, "*n rows columns"]) -> Float[Tensor, "*n rows columns"]:
+    """What of each plane is there only because its opposite borders do not meet.
+
+    A Fourier transform repeats a plane without end, and takes the jumps where copies touch for lines across and down:
+    a cross in the spectrum that is not of what the photo shows. With v those jumps, at the four borders
+
+        v[0, x] += u[h-1, x] - u[0, x] ,  v[h-1, x] -= u[h-1, x] - u[0, x] ,  alike for the first and last column,
+
+    the smooth component s has the discrete Laplacian Δs = v of a plane without end and the mean zero, in frequencies
+    ŝ = v̂ / (2 cos(2πky/h) + 2 cos(2πkx/w) - 4). The rest, u - s, is the periodic component.
+
+    Source: L. Moisan 2011, "Periodic plus Smooth Image Decomposition" (https://doi.org/10.1007/s10851-010-0227-1).
+
+    >>> ramp = torch.arange(4.0).expand(4, 4)
+    >>> (ramp - smooth_component(ramp))[0].diff().tolist()  # four times flatter: its borders nearly meet
+    [0.25, 0.25, 0.25]
+    """
+    rows, columns = planes.shape[-2:]
+    jumps = torch.zeros_like(planes)
+    down, across = planes[..., -1, :] - planes[..., 0, :], planes[..., -1] - planes[..., 0]
+    jumps[..., 0, :] += down
+    jumps[..., -1, :] -= down
+    jumps[..., 0] += across
+    jumps[..., -1] -= across
+    waves_down = torch.fft.fftfreq(rows, dtype=planes.dtype)[:, None]
+    waves_across = torch.fft.rfftfreq(columns, dtype=planes.dtype)
+    laplacian = 2 * torch.cos(2 * math.pi * waves_down) + 2 * torch.cos(2 * math.pi * waves_across) - 4
+    laplacian[0, 0] = 1  # instead of zero: the jumps add up to nothing
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(jumps) / laplacian, s=(rows, columns))
+    return smooth
 
 
 @functools.cache
