@@ -161,6 +161,25 @@ class TestGradients:
         assert plain.max() > 3
         assert total.max() < 1.15 * total.min()
 
+    def test_what_the_border_of_a_layer_seldom_sees_is_not_held_back(self) -> None:
+        """A kernel of ones over a padded map: pixels at the border of the moved image lie in fewer fields."""
+        side, kernel = 16, 5
+        ones = convolution(torch.ones(1, 3, kernel, kernel))
+        network = network_of(ones, nn.ReLU(), *classifier(1), side=side)
+        weights = {}
+        for name, even in (("plain", lambda images: images), ("evened", evened(standard(side), side, kernel))):
+            images = torch.zeros(1, 3, side, side, requires_grad=True)
+            total = torch.zeros(1, 3, side, side)
+            for seed in range(300):
+                moved = standard(side)(even(images), [torch.Generator().manual_seed(5000 + seed)])
+                [values] = network.read(network.preprocessing.normalize(moved), [("1", (0,), False)])
+                total += torch.autograd.grad(values.mean(), images)[0] / 300
+            weights[name] = total
+        middle = {name: float(found[0, 0, 7:9, 7:9].mean()) for name, found in weights.items()}
+        assert weights["plain"].max() > 1.25 * middle["plain"]
+        assert weights["evened"].max() < 1.05 * middle["evened"]
+        assert weights["evened"].min() > 0.7 * middle["evened"]
+
     def test_coverage_is_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
         assert coverage(none(8), 8).unique().tolist() == [1.0]
         seen = coverage(crop(4), 8)[0, 0]

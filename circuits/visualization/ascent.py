@@ -76,6 +76,7 @@ class Method:
         images: how they are written as parameters.
         transform: how they are moved at each step.
         steps: how many at most.
+        reach: how many pixels of the image, along a side, one position of the highest layer sees.
         regularizers: penalties to be taken away, weighed; none by default.
         start: an image to start from, (1, colours, side, side), in place of noise.
         on_gradient: applied to the drawn images; changes nothing but the gradient that comes back through it.
@@ -86,6 +87,7 @@ class Method:
     images: Parameterization
     transform: Transform
     steps: int
+    reach: int = 1
     regularizers: tuple[Objective, ...] = ()
     start: Tensor | None = field(default=None, repr=False)
     on_gradient: Callable[[Tensor], Tensor] | None = None
@@ -104,7 +106,7 @@ class Ascent:
     def __init__(self, network: Network, tasks: Sequence[Task], method: Method) -> None:
         self.network, self.method = network, method
         self.taken = 0
-        self._even = evened(method.transform, method.canvas.side)
+        self._even = evened(method.transform, method.canvas.side, method.reach)
         self._climbs = [_Climb(task, method) for task in tasks]
         leaves = [leaf for climb in self._climbs for leaf in climb.leaves]
         self._optimizer = _optimizer(leaves, method.images)

@@ -1,11 +1,12 @@
-"""Every pixel counts once: evens out how often moved images show each pixel of the image.
+"""Every pixel counts once: evens out how much each pixel of an image weighs in the mean over a layer's positions.
 
-A mirrored border shows what lies near it twice, and the mean over a moved image counts it twice. Even a slight excess
-matters: gradients are scaled to one size, so that a low frequency that is bright at the border and dark in the middle
-grows and grows, and pictures get a middle of the opposite colour. Dividing each pixel's gradient by how often the
-pixel is seen takes the excess away. What is seen less than once, as by random crops, is left as it is.
+A mirrored border shows what lies near it twice, and the layer's own border is seen by fewer positions. Even a slight
+excess matters: gradients are scaled to one size, so that a low frequency that is bright at the border and dark in the
+middle grows and grows, and pictures get a middle, or corners, of the opposite colour. Dividing each pixel's gradient by
+its weight takes the excess away. What weighs less than the middle, as what random crops seldom reach, is left as it is.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +15,22 @@ from torch import Tensor
 
 from circuits.visualization.transforms import Transform
 
-_DRAWS = 64
+_DRAWS = 256
 
 
-def coverage(transform: Transform, side: int) -> Tensor:
-    """How often each pixel is seen in a moved image: ∂(sum of the moved image)/∂(pixel), averaged over draws.
+@functools.lru_cache(maxsize=64)
+def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
+    """How much each pixel of an image weighs in the mean over a layer's positions, that of the middle being about one.
 
-    The same for a pixel and its mirror images in all four axes of the square, as movements are as likely to either
-    side.
+    ∂(Σ W · moved image)/∂(pixel), averaged over draws, where W is the share of a field by which a pixel of the moved
+    image is seen: those near its border lie in fewer fields. The same for a pixel and its mirror images in all four
+    axes of the square, as movements are as likely to either side.
+
+    Args:
+        transform: how images are moved.
+        side: of the image, in pixels.
+        field: how many pixels, along a side, one position of the layer sees; at least the moved image twice over for
+            a layer whose positions see all of it.
 
     Returns:
         (1, 1, side, side).
@@ -33,16 +42,29 @@ def coverage(transform: Transform, side: int) -> Tensor:
     images = torch.ones(_DRAWS, 1, side, side, requires_grad=True)
     generators = [torch.Generator().manual_seed(draw) for draw in range(_DRAWS)]
     with torch.enable_grad():
-        (seen,) = torch.autograd.grad(transform(images, generators).sum(), images)
-    seen = seen.mean(dim=0, keepdim=True)
-    seen = (seen + seen.flip(2)) / 2
-    seen = (seen + seen.flip(3)) / 2
-    return (seen + seen.transpose(2, 3)) / 2
+        moved = transform(images, generators)
+        seen = seen_share(moved.shape[-1], field)
+        (weights,) = torch.autograd.grad((moved * seen * seen[:, None]).sum(), images)
+    weights = weights.mean(dim=0, keepdim=True)
+    weights = (weights + weights.flip(2)) / 2
+    weights = (weights + weights.flip(3)) / 2
+    return (weights + weights.transpose(2, 3)) / 2
 
 
-def evened(transform: Transform, side: int) -> Callable[[Tensor], Tensor]:
-    """A function on images that changes nothing but the gradient: each pixel's is divided by its coverage above one."""
-    excess = coverage(transform, side).clamp_min(1.0)
+def seen_share(side: int, field: int) -> Tensor:
+    """Share of the largest number of fields in which each pixel of a row lies, one field standing on every pixel.
+
+    >>> seen_share(5, 3).mul(3).round().tolist(), seen_share(3, 9).tolist()
+    ([2.0, 3.0, 3.0, 3.0, 2.0], [1.0, 1.0, 1.0])
+    """
+    places = torch.arange(side)
+    fields = ((places[:, None] - places).abs() <= field // 2).sum(dim=1)
+    return fields / fields.max()
+
+
+def evened(transform: Transform, side: int, field: int = 1) -> Callable[[Tensor], Tensor]:
+    """A function on images that changes nothing but the gradient: each pixel's is divided by its weight above one."""
+    excess = coverage(transform, side, field).clamp_min(1.0)
 
     def apply(images: Tensor) -> Tensor:
         result: Tensor = _Evened.apply(images, excess)

@@ -16,7 +16,7 @@ from circuits.networks import Network
 from circuits.units import Unit
 from circuits.visualization.ascent import Ascent, Method, Task
 from circuits.visualization.batching import chunked, grouped, top_layer
-from circuits.visualization.canvas import Canvas, canvas_of
+from circuits.visualization.canvas import Canvas, canvas_of, reach_of
 from circuits.visualization.conversion import fitted, resized, to_images, to_pictures
 from circuits.visualization.fourier import FourierImages
 from circuits.visualization.looking import Reader, look
@@ -239,6 +239,7 @@ def method_of(network: Network, batch: Batch, options: Options) -> Method:
         images=options.images(side, colours),
         transform=options.transform(side),
         steps=options.steps,
+        reach=reach_of(network, batch.layer),
         regularizers=options.regularizers,
         start=start,
         on_gradient=blur_gradient(options.blur_gradient) if options.blur_gradient else None,
