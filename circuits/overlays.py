@@ -9,15 +9,18 @@ from PIL import Image
 from circuits.errors import InputError
 
 
-def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int) -> Image.Image:
+def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = False) -> Image.Image:
     """A heat map over the photo: where a unit is silent the photo is muted, where it fires it glows.
 
-    The scale runs from zero to the strongest magnitude in `heat`; negative values are drawn in blue.
+    The scale runs from zero to the strongest magnitude in `heat`; where there are negative values, they are drawn in
+    orange, and positive ones in blue: inhibition is orange as in edges.
 
     Args:
         crop: what the network saw.
         heat: (h, w), one value for each position of the layer, spread smoothly over the crop.
         size: the longer side of the result in pixels.
+        signed: whether it is one of several maps of both signs, and drawn in their colours even if it has none below
+            zero.
 
     Raises:
         InputError: if `heat` is not a matrix of finite numbers.
@@ -36,7 +39,8 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int) -> Image.Image:
     grey = colours @ np.array([[0.299], [0.587], [0.114]])
     muted = 0.85 * (0.35 * colours + 0.65 * grey)
     strength = np.abs(level)
-    glow = np.where(level >= 0, _ramp(strength, _WARM), _ramp(strength, _COOL))
+    above, below = (_WARM, _WARM) if values.min() >= 0 and not signed else (_EXCITES, _INHIBITS)
+    glow = np.where(level >= 0, _ramp(strength, above), _ramp(strength, below))
     # Faint values stay transparent; the photo's own shading shows through even the strongest.
     opacity = 0.88 * np.clip(strength / 0.75, 0, 1) ** 1.25
     shaded = glow * (0.72 + 0.28 * grey)
@@ -46,7 +50,10 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int) -> Image.Image:
 
 # (L, C, hue°) in OKLab, which is even to the eye (Ottosson 2020); L only rises, so more reads as brighter.
 _WARM = ((0.36, 0.10, 330.0), (0.48, 0.17, 5.0), (0.60, 0.20, 28.0), (0.74, 0.17, 60.0), (0.90, 0.15, 98.0))
-_COOL = ((0.30, 0.10, 275.0), (0.42, 0.14, 265.0), (0.55, 0.14, 250.0), (0.70, 0.11, 230.0), (0.86, 0.07, 205.0))
+# Of two signs, more reads as stronger in colour instead, so that light blue and yellow do not both end near white; blue
+# and orange are told apart by people who do not see red or green, as the teal of edges and orange on a photo would not.
+_EXCITES = ((0.56, 0.12, 250.0), (0.55, 0.16, 254.0), (0.52, 0.19, 258.0))
+_INHIBITS = ((0.72, 0.12, 58.0), (0.75, 0.16, 60.0), (0.78, 0.17, 66.0))
 
 
 def _ramp(level: NDArray[np.float64], stops: tuple[tuple[float, float, float], ...]) -> NDArray[np.float64]:

@@ -157,7 +157,7 @@ def expand(
     settings = circuit.settings
     count = _default_top(circuit, node.unit) if top is None else _tops(top, 1)[0]
     graph = circuit.unfrozen()
-    growth = Growth(run, _target_of(circuit), settings["mode"], graph)
+    growth = Growth(run, target_of(circuit), settings["mode"], graph)
     next(growth.expand([node.id], count, signs or settings["signs"]))
     _drop_unreachable(graph, circuit.root)
     return replace(circuit, graph=graph, cache=run)
@@ -172,7 +172,7 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     """
     node = circuit.node(unit)
     run = run_of_circuit(network, circuit)
-    growth = Growth(run, _target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
+    growth = Growth(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
     found = next(growth.shares([node.id]))
     order = strongest(found.scores, _tops(top, 1)[0], "both")
     shares = tuple((Unit(found.lower, channel), float(found.scores[channel])) for channel in order)
@@ -230,7 +230,8 @@ def _drop_unreachable(graph: nx.DiGraph, root: str) -> None:
     graph.remove_nodes_from(set(graph) - nx.ancestors(graph, root) - {root})
 
 
-def _target_of(circuit: Circuit) -> Target:
+def target_of(circuit: Circuit) -> Target:
+    """What a circuit explains."""
     root = circuit.node(circuit.root)
     minus = circuit.graph.nodes[circuit.root].get("minus")
     return Target(circuit.target["kind"], root.unit, root.label, minus)

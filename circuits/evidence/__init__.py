@@ -1,5 +1,49 @@
 """What happened in the photo: where a unit fired."""
 
+from circuits.evidence.arguments import EdgeMaps, argument_map, edge_maps, fed_by
+from circuits.evidence.exemplars import (
+    Exemplar,
+    Exemplars,
+    UnitExemplars,
+    exemplar_crop,
+    exemplar_patch,
+    find_exemplars,
+    kept_in,
+)
+from circuits.evidence.fields import Box, Field, receptive_field
+from circuits.evidence.gradients import gradient_picture
 from circuits.evidence.heatmaps import heat_map
+from circuits.evidence.indexing import index_photos
+from circuits.evidence.peaks import Peak, patch, patch_of_picture, peaks
+from circuits.evidence.relative import path_picture, relative_picture
+from circuits.evidence.showing import show_map, show_picture
+from circuits.evidence.sources import crop_seen
 
-__all__ = ["heat_map"]
+__all__ = [
+    "Exemplar",
+    "Exemplars",
+    "UnitExemplars",
+    "exemplar_crop",
+    "exemplar_patch",
+    "find_exemplars",
+    "index_photos",
+    "kept_in",
+    "EdgeMaps",
+    "argument_map",
+    "edge_maps",
+    "fed_by",
+    "Box",
+    "Field",
+    "receptive_field",
+    "Peak",
+    "patch",
+    "patch_of_picture",
+    "peaks",
+    "crop_seen",
+    "gradient_picture",
+    "heat_map",
+    "path_picture",
+    "relative_picture",
+    "show_map",
+    "show_picture",
+]

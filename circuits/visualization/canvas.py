@@ -1,6 +1,6 @@
 """How large to draw: a low unit sees a few pixels, which would be lost in a large picture.
 
-1. Field: how many pixels of the image one position of the layer depends on, found with gradients.
+1. Field: how many pixels of the image one position of the layer can depend on (`receptive_field`).
 2. Zoom: each drawn pixel becomes zoom² pixels of the picture, so that the field of a low unit fills a visible part of
    it, and that nothing is drawn larger than the photos that the network was made for.
 3. Resize: a network that does not take images of the drawn size is shown them at its own input size.
@@ -9,12 +9,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
 
 from circuits.errors import InputError
+from circuits.evidence import receptive_field
 from circuits.networks import Network
 from circuits.visualization.transforms import Transform, moved_side, standard
 
@@ -23,7 +23,7 @@ FIELD_SHARE = 1 / 8
 LARGEST_ZOOM = 4
 SMALLEST_SIDE = 16
 
-_fields: WeakKeyDictionary[Network, dict[str, int]] = WeakKeyDictionary()
+_EVERYTHING = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,20 +87,29 @@ def _zoom(network: Network, layer: str, size: int) -> int:
 
 
 def field_of(network: Network, layer: str) -> int:
-    """Side of the part of the image that the middle position of a layer depends on, in pixels.
-
-    The pixels where the gradient of that position, summed over its channels, is not zero for one of two images of
-    noise. A maximum passes on one of its inputs only, so that the field of a layer above poolings may come out a
-    little smaller than it is.
+    """Longer side of the part of the image that the middle position of a layer can depend on, in pixels.
 
     >>> from circuits import load_network
     >>> field_of(load_network("squeezenet1_1", weights="random"), "features.1")
     3
     """
-    known = _fields.setdefault(network, {})
-    if layer not in known:
-        known[layer] = _measured(network, layer)
-    return known[layer]
+    field = receptive_field(network, layer)
+    box = field.box(field.middle)
+    height, width = field.size or (box.height, box.width)
+    largest = max(network.preprocessing.size)
+    return min(max(height, width), largest) or largest
+
+
+def reach_of(network: Network, layer: str) -> int:
+    """The field of a layer for images of any size: beyond all of them, if it reaches past the network's own.
+
+    >>> from circuits import load_network
+    >>> network = load_network("squeezenet1_1", weights="random")
+    >>> reach_of(network, "features.1") < 4 < 4096 < reach_of(network, network.layers[-1])
+    True
+    """
+    field = receptive_field(network, layer)
+    return _EVERYTHING if field.size is None or field.whole else max(field.size)
 
 
 def takes(network: Network, layer: str, side: int) -> bool:
@@ -111,18 +120,3 @@ def takes(network: Network, layer: str, side: int) -> bool:
     except (RuntimeError, ValueError, IndexError):  # each operation has its own complaint
         return False
     return True
-
-
-def _measured(network: Network, layer: str) -> int:
-    noise = torch.randn(
-        (2, network.preprocessing.channels, *network.preprocessing.size), generator=torch.Generator().manual_seed(0)
-    ).requires_grad_(True)
-    with torch.enable_grad():
-        values = network.segment(None, layer)(noise, rectified=False)
-        middle = values[:, :, values.shape[2] // 2, values.shape[3] // 2]
-        (gradient,) = torch.autograd.grad(middle.sum(), noise)
-    seen = (gradient != 0).any(dim=0).any(dim=0)
-    rows, columns = (seen.any(dim=axis).nonzero().flatten() for axis in (1, 0))
-    if not len(rows):
-        return max(network.preprocessing.size)
-    return int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1

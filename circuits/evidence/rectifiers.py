@@ -1,0 +1,63 @@
+"""Rectifiers whose gradient makes clear pictures: the same values as max(x, 0), another way back.
+
+Both are for pictures only, not for scores: pictures made with them hardly change when the network's weights are
+replaced by chance (Adebayo 2018, "Sanity checks for saliency maps"), so they say little about what it has learned.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def guided(x: Tensor) -> Tensor:
+    """max(x, 0), with a gradient g that passes where both x > 0 and g > 0: ∂x = g · [x > 0] · [g > 0].
+
+    Source: Springenberg 2014, "Striving for simplicity", guided backpropagation.
+
+    >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
+    >>> guided(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> x.grad
+    tensor([0., 0., 5., 0.])
+    """
+    result: Tensor = _Guided.apply(x)
+    return result
+
+
+def deconvnet(x: Tensor) -> Tensor:
+    """max(x, 0), with a gradient g that passes where g > 0, whatever x was: ∂x = g · [g > 0].
+
+    Source: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks": the way back rectifies what
+    comes from above, as the way forward rectified what came from below.
+
+    >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
+    >>> deconvnet(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> x.grad
+    tensor([5., 0., 5., 0.])
+    """
+    result: Tensor = _Deconvnet.apply(x)
+    return result
+
+
+class _Guided(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        result = x.relu()
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (result,) = ctx.saved_tensors
+        passed: Tensor = gradient.clamp(min=0) * (result > 0)
+        return passed
+
+
+class _Deconvnet(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.relu()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.clamp(min=0)

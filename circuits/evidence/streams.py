@@ -1,0 +1,131 @@
+"""The best few photos of every unit, kept while photos stream by; memory does not grow with their number.
+
+z is the highest pre-activation of a unit in a photo (its peak before the activation function). Four lists are the
+k highest scores of z each:
+
+    most               z                        the highest peaks
+    slightly_positive  -z where z > 0           the peaks least above zero
+    slightly_negative   z where z < 0           the peaks least below zero
+    least              -z                       the lowest peaks
+
+Ties go to the photo with the smaller number. Numbers are made from names (`photo_number`), so that the lists do not
+depend on the order in which photos come, or on how they are put into batches.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+KINDS = ("most", "slightly_positive", "slightly_negative", "least")
+NOBODY = -1
+"""Number of no photo, where a list is shorter than k."""
+
+
+def photo_number(path: PurePath) -> int:
+    """The number of a photo: the first 63 bits of the sha256 of its path inside the folder.
+
+    >>> photo_number(PurePath("cats/tom.jpg")) == photo_number(PurePath("cats", "tom.jpg"))
+    True
+    """
+    return int.from_bytes(hashlib.sha256(os.fsencode(path.as_posix())).digest()[:8], "big") >> 1
+
+
+def score(kind: str, peaks: Float[Tensor, "photos units"]) -> Float[Tensor, "photos units"]:
+    """What a list of a kind is ranked by; minus infinity for photos that do not belong in it."""
+    if kind == "most":
+        return peaks
+    if kind == "least":
+        return -peaks
+    if kind == "slightly_positive":
+        return torch.where(peaks > 0, -peaks, -torch.inf)
+    return torch.where(peaks < 0, peaks, -torch.inf)
+
+
+def value(kind: str, scored: float) -> float:
+    """The peak z that has this score."""
+    return scored if kind in ("most", "slightly_negative") else -scored
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The photos with the k highest scores of each unit, best first.
+
+    Args:
+        scores: minus infinity where there are fewer than k.
+        photos: their numbers; `NOBODY` where there are fewer than k.
+        positions: where each peak lies, as row · width + column.
+    """
+
+    scores: Float[Tensor, "units k"]
+    photos: Int[Tensor, "units k"]
+    positions: Int[Tensor, "units k"]
+
+    @classmethod
+    def empty(cls, units: int, k: int) -> "Best":
+        """No photos yet."""
+        return cls(
+            torch.full((units, k), -torch.inf),
+            torch.full((units, k), NOBODY),
+            torch.zeros((units, k), dtype=torch.int32),
+        )
+
+    def merged(
+        self,
+        scores: Float[Tensor, "photos units"],
+        photos: Int[Tensor, " photos"],
+        positions: Int[Tensor, "photos units"],
+    ) -> "Best":
+        """The best of these and of more photos.
+
+        Only units that one of the new photos may change are looked at; there are ever fewer of them.
+        """
+        k = self.scores.shape[1]
+        best = scores.amax(0)
+        rows = torch.nonzero((best >= self.scores[:, -1]) & (best > -torch.inf)).flatten()
+        if not len(rows):
+            return self
+        every = torch.cat([self.scores[rows], scores.T[rows]], dim=1)
+        numbers = torch.cat([self.photos[rows], photos.expand(len(rows), -1)], dim=1)
+        chosen = _highest(every, numbers, k)
+        kept = every.gather(1, chosen)
+        nobody = kept == -torch.inf
+        places = torch.cat([self.positions[rows], positions.T[rows]], dim=1).gather(1, chosen)
+        return Best(
+            self.scores.index_copy(0, rows, kept),
+            self.photos.index_copy(0, rows, numbers.gather(1, chosen).masked_fill(nobody, NOBODY)),
+            self.positions.index_copy(0, rows, places.masked_fill(nobody, 0)),
+        )
+
+    def tensors(self, kind: str) -> dict[str, Tensor]:
+        """The arrays by name, to be written."""
+        return {f"{kind}.scores": self.scores, f"{kind}.photos": self.photos, f"{kind}.positions": self.positions}
+
+    @classmethod
+    def of_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> "Best":
+        """What `tensors` wrote."""
+        return cls(tensors[f"{kind}.scores"], tensors[f"{kind}.photos"], tensors[f"{kind}.positions"])
+
+
+def _highest(scores: Float[Tensor, "rows m"], numbers: Int[Tensor, "rows m"], k: int) -> Int[Tensor, "rows k"]:
+    """Places of the k highest scores of each row, best first, ties to the smaller number."""
+    found = scores.topk(k, dim=1)
+    ambiguous = _has_ties(scores, found.values)
+    chosen = found.indices
+    if bool(ambiguous.any()):
+        by_number = numbers[ambiguous].argsort(dim=1, stable=True)
+        by_score = scores[ambiguous].gather(1, by_number).argsort(dim=1, descending=True, stable=True)
+        chosen[ambiguous] = by_number.gather(1, by_score)[:, :k]
+    return chosen
+
+
+def _has_ties(scores: Float[Tensor, "rows m"], best: Float[Tensor, "rows k"]) -> Bool[Tensor, " rows"]:
+    """Rows in which equal scores compete for a place or for their order; those without a photo do not count."""
+    last = best[:, -1:]
+    shared = ((scores >= last).sum(1) > best.shape[1]) & (last > -torch.inf)[:, 0]
+    return shared | ((best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -torch.inf)).any(1)

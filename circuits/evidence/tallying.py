@@ -1,0 +1,46 @@
+"""What an index counts while photos stream by: four lists and a sample for every unit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from circuits.evidence.sampling import WHAT, Sample
+from circuits.evidence.streams import KINDS, Best, score
+from circuits.evidence.summaries import Summary
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """The lists and the sample of all units, after some photos. Its size depends on the units alone."""
+
+    best: Mapping[str, Best]
+    sample: Sample
+
+    @classmethod
+    def empty(cls, units: int, top: int) -> "Tally":
+        """No photos yet."""
+        return cls({kind: Best.empty(units, top) for kind in KINDS}, Sample.empty(units))
+
+    def with_photos(self, numbers: Sequence[int], summary: Summary) -> "Tally":
+        """After more photos, whose numbers these are."""
+        photos = torch.tensor(numbers, dtype=torch.int64)
+        best = {kind: self.best[kind].merged(score(kind, summary.peaks), photos, summary.positions) for kind in KINDS}
+        return Tally(best, self.sample.merged(photos, {"peaks": summary.activations, "means": summary.means}))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The arrays by name, to be written."""
+        named = self.sample.tensors()
+        for kind, best in self.best.items():
+            named |= best.tensors(kind)
+        return named
+
+    def quantiles(self) -> dict[str, Tensor]:
+        """The quantiles by name, to be written."""
+        return {f"quantiles.{what}": self.sample.quantiles(what) for what in WHAT}
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Tally":
+        """What `tensors` wrote."""
+        return cls({kind: Best.of_tensors(kind, tensors) for kind in KINDS}, Sample.of_tensors(tensors))
