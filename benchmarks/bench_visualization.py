@@ -37,7 +37,6 @@ from circuits import Network, load_network
 from circuits.units import Unit
 from circuits.visualization import Settings, render
 from circuits.visualization.ascent import Ascent, has_fast_bfloat16
-from circuits.visualization.canvas import canvas_of
 from circuits.visualization.conversion import to_images
 from circuits.visualization.rendering import options_of, unit_objective
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
@@ -84,7 +83,7 @@ def lucent(module: nn.Module, layer: str, channel: int, size: int, steps: int) -
 @contextmanager
 def exact() -> Iterator[None]:
     """32 bits, whatever the processor has."""
-    with mock.patch("circuits.visualization.ascent.has_fast_bfloat16", lambda: False):
+    with mock.patch("circuits.visualization.ascent.has_fast_bfloat16", return_value=False):
         yield
 
 
@@ -192,7 +191,7 @@ def main(
     size: Annotated[int, typer.Option(min=64)] = 128,
     steps: Annotated[int, typer.Option(min=4, help="For the times.")] = 48,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
-    weights: Annotated[Path | None, typer.Option(help="Real weights of squeezenet1_1, to compare the pictures.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Real weights of squeezenet1_1, to compare pictures.")] = None,
     drawn: Annotated[int, typer.Option(min=1, help="Units whose pictures are compared.")] = 16,
     full: Annotated[int, typer.Option(min=16, help="Steps of the pictures that are compared.")] = 256,
 ) -> None:
