@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from circuits.commands.evidence import evidence
+from circuits.commands.exemplars import exemplars
 from circuits.commands.explore import explore
 from circuits.commands.layers import layers
 from circuits.commands.predict import predict
@@ -114,6 +116,8 @@ app.command()(trace)
 app.command()(predict)
 app.command()(layers)
 app.command()(render)
+app.command()(evidence)
+app.command()(exemplars)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

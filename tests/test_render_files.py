@@ -7,8 +7,11 @@ import platformdirs
 import pytest
 from PIL import Image
 
+import circuits.commands.output
 import circuits.visualization
 import circuits.visualization.visualizing
+from circuits.commands.drawing import Row, beside_photos
+from circuits.evidence import index_photos
 from circuits.units import Unit
 from circuits.visualization import Picture, PictureStore, Settings, metadata, render
 from circuits.visualization.sheets import box, layout_of, sheet
@@ -200,3 +203,37 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_drawn(
     assert "there is no folder" in refusal(run("render", "conv1:0", "-o", nowhere, *NETWORK, *SMALL))
     (tmp_path / "folder.png").mkdir()
     assert "is a folder" in refusal(run("render", "conv1:0", "-o", tmp_path / "folder.png", *NETWORK, *SMALL))
+
+
+@pytest.mark.usefixtures("reds")
+def test_where_photos_were_indexed_a_picture_says_how_many_excite_the_unit_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for at in range(5):
+        Image.new("RGB", (4, 4), (250 - 50 * at, 0, 0)).save(photos / f"{at}.png")  # conv2:0 fires with 2 × red
+    index_photos(handmade_network(), photos, layers=["conv2"])
+    shown: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        circuits.commands.output, "sheet", lambda **told: shown.append(told) or Image.new("RGB", (9, 9))
+    )
+    out = tmp_path / "sheet.png"
+    assert run("render", "conv2:0-1", "conv1:1", "-o", out, *NETWORK).exit_code == 0
+    assert shown[0]["captions"] == ["0", "1.00 (100 %)", "1.00"]  # never lit up; above all of 0.5; not indexed
+    assert str(shown[0]["note"]).endswith(" · in brackets: photos that excite it less")
+    assert metadata.read(out)["shares"] == [[], [1.0], []]
+    share = beside_photos(handmade_network(), [Row("", "conv2:0", (), ("",), ("1.00",), (1.0,))])[0].shares
+    second, third = 200 / 255, 300 / 255  # a quarter of the photos, and half of them, lie below
+    assert share == (pytest.approx(0.25 + 0.25 * (1 - second) / (third - second), abs=1e-5),)
+    assert run("render", "conv2:0-1", "-o", out, *NETWORK, *SMALL, "--filmstrip", 2).exit_code == 0
+    assert "shares" not in metadata.read(out)
+
+
+@pytest.mark.usefixtures("reds")
+def test_a_damaged_index_of_photos_does_not_matter_to_pictures(tmp_path: Path, own_cache: Path) -> None:
+    save_photo(tmp_path)
+    index = index_photos(handmade_network(), tmp_path, layers=["conv2"])
+    for file in index.kept.glob("*/*.safetensors"):
+        file.write_bytes(b"no longer")
+    assert run("render", "conv1:1", "-o", tmp_path / "a.png", *NETWORK).exit_code == 0

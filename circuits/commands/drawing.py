@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from circuits.commands.console import Report, note
 from circuits.commands.manner import Manner
 from circuits.commands.subject import Item, Subject, called
-from circuits.errors import listed
+from circuits.errors import InputError, listed
 from circuits.visualization.sheets import box
 from circuits.wording import number, percent
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DIVERSITY = 0.5
 """Pull of what makes the pictures of a unit differ, over that of the unit itself."""
 
+_ACTIVATIONS = ("channel", "neuron", "logit")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -36,6 +39,7 @@ class Row:
         captions: one a picture.
         values: one a picture: the activation that it reaches, or else the value of its objective.
         dead: whether no picture excites the unit.
+        shares: one a picture: of the photos in which the unit fires less; empty where none were indexed.
     """
 
     title: str
@@ -45,6 +49,7 @@ class Row:
     captions: tuple[str, ...]
     values: tuple[float, ...]
     dead: bool = False
+    shares: tuple[float, ...] = ()
 
 
 def draw(network: "Network", items: Sequence[Item], subject: Subject, manner: Manner, report: Report) -> list[Row]:
@@ -61,7 +66,31 @@ def draw(network: "Network", items: Sequence[Item], subject: Subject, manner: Ma
         InputError: if something turns out not to be drawable.
     """
     how = _stored if subject.stored and manner.stored else _anew
-    return how(network, items, subject, manner, report)
+    rows = how(network, items, subject, manner, report)
+    if subject.kind not in _ACTIVATIONS or subject.filmstrip or subject.interpolate:
+        return rows
+    return beside_photos(network, rows)
+
+
+def beside_photos(network: "Network", rows: list[Row]) -> list[Row]:
+    """The rows, with how many photos excite each unit less than its pictures do, where `circuits exemplars` knows."""
+    from circuits.evidence import find_exemplars
+    from circuits.units import Unit
+
+    index = None
+    with suppress(InputError):  # one that is damaged is not what was asked about
+        index = find_exemplars(network)
+    if index is None:
+        return rows
+    found = []
+    for row in rows:
+        unit = Unit.parse(row.address)
+        if unit.layer in index.layers and not row.dead:
+            shares = tuple(index.percentile(unit, value) / 100 for value in row.values)
+            told = tuple(f"{text} ({percent(share)})" for text, share in zip(row.captions, shares, strict=True))
+            row = replace(row, captions=told, shares=shares)
+        found.append(row)
+    return found
 
 
 def tell_dead(rows: Sequence[Row]) -> None:

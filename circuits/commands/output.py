@@ -148,6 +148,8 @@ def _heading(network: "Network", rows: Sequence[Row], subject: Subject, manner: 
     note = [f"{manner.steps} steps", f"seed {manner.seed}"]
     if not subject.filmstrip and not subject.interpolate and subject.kind in _MEANING:
         note.append(_MEANING[subject.kind])
+    if any(row.shares for row in rows):
+        note.append("in brackets: photos that excite it less")
     return " · ".join(what), " · ".join(note)
 
 
@@ -165,5 +167,6 @@ def _record(network: "Network", rows: Sequence[Row], subject: Subject, manner: M
         "objective": subject.kind,
         "settings": manner.facts() | asked | {"objective": subject.kind, "version": manner.settings().version},
         "values": [[value if math.isfinite(value) else None for value in row.values] for row in rows],
+        **({"shares": [list(row.shares) for row in rows]} if any(row.shares for row in rows) else {}),
         "versions": {name: version(name) for name in ("circuits", "torch")},
     }
