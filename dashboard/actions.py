@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from circuits.circuit import Circuit
 from circuits.errors import InputError
 from circuits.images import Photo
+from dashboard.evidence import METHODS, STARTS
 from dashboard.explorer import MODES, SIGNS, Explorer
 from dashboard.jobs import Progress
 from dashboard.sessions import Ask, Choices, Session, Work
+from dashboard.view import edges_from
 
 MORE = 5
 MOST = 99
@@ -52,12 +54,13 @@ def with_photo(session: Session, photo: Photo, explorer: Explorer) -> Session:
 
 def with_circuit(session: Session, circuit: Circuit, explorer: Explorer) -> Session:
     """The session with a circuit from a file; one of another network can be looked at but not expanded."""
+    locked = explorer.why_locked(circuit)
     work = Work(
         photo=explorer.photo_of(circuit),
         predictions=circuit.predictions,
-        circuit=circuit,
+        circuit=circuit if locked else explorer.warmed(circuit),
         selected=circuit.root,
-        locked=explorer.why_locked(circuit),
+        locked=locked,
     )
     empty = session.work.photo is None and session.work.circuit is None
     changed = replace(session, work=work) if empty else session.changed(work)
@@ -81,8 +84,8 @@ def settle(session: Session, ask: Ask, circuit: Circuit) -> Session:
     """The session with the answer to an ask; unchanged if the ask was dropped meanwhile."""
     if ask not in session.asks:
         return session
-    selected = circuit.root if ask.kind == "why" else session.work.selected
-    done = session.changed(replace(session.work, circuit=circuit, selected=selected))
+    work = replace(session.work, circuit=circuit)
+    done = session.changed(replace(work, selected=circuit.root, edge=None) if ask.kind == "why" else work)
     return replace(done, asks=_without(session.asks, ask))
 
 
@@ -137,10 +140,29 @@ def _why(session: Session, subject: str, explorer: Explorer) -> Session:
 
 
 def _select(session: Session, subject: str, explorer: Explorer) -> Session:
-    circuit = session.work.circuit
-    if circuit is None or (subject and subject not in circuit.visible) or subject == session.work.selected:
+    """Choose a unit; without a name, leave the chosen edge, or else choose none."""
+    work, circuit = session.work, session.work.circuit
+    if circuit is None or (subject and subject not in circuit.visible):
         return session
-    return replace(session, work=replace(session.work, selected=subject))
+    if not subject and work.edge is not None:
+        return replace(session, work=replace(work, edge=None))
+    if subject == work.selected and work.edge is None:
+        return session
+    before = work.edge[1] if work.edge is not None else work.selected
+    above = {edge.target for edge in edges_from(circuit, subject)}
+    came_from = before if before in above else work.came_from if subject == work.selected else ""
+    return replace(session, work=replace(work, selected=subject, edge=None, came_from=came_from))
+
+
+def _edge(session: Session, subject: str, explorer: Explorer) -> Session:
+    """Choose an edge, written `lower upper`."""
+    lower, _, upper = subject.partition(" ")
+    circuit = _circuit(session)
+    if upper not in circuit.visible or all(edge.target != upper for edge in edges_from(circuit, lower)):
+        raise InputError(f"{subject or 'Nothing'} is not an edge of this circuit; choose one in the graph.")
+    if session.work.edge == (lower, upper):
+        return session
+    return replace(session, work=replace(session.work, edge=(lower, upper)))
 
 
 def _expand(session: Session, subject: str, explorer: Explorer) -> Session:
@@ -177,11 +199,13 @@ def _discard(session: Session, subject: str, explorer: Explorer) -> Session:
     if circuit.nodes[name].discarded:
         return session
     smaller = explorer.discard(circuit, name)
-    parent = next((other for other in circuit.visible if any(e.source == name for e in circuit.edges_into(other))), "")
+    parent = next((edge.target for edge in edges_from(circuit, name)), "")
     selected = session.work.selected
     if selected not in smaller.visible:
         selected = parent if parent in smaller.visible else smaller.root
-    return session.changed(replace(session.work, circuit=smaller, selected=selected))
+    edge = session.work.edge
+    kept = edge if edge is not None and smaller.visible.issuperset(edge) else None
+    return session.changed(replace(session.work, circuit=smaller, selected=selected, edge=kept))
 
 
 def _restore(session: Session, subject: str, explorer: Explorer) -> Session:
@@ -190,7 +214,7 @@ def _restore(session: Session, subject: str, explorer: Explorer) -> Session:
         raise InputError(f"{subject or 'Nothing'} is not a discarded unit of this circuit.")
     larger = explorer.restore(circuit, subject)
     selected = subject if subject in larger.visible else session.work.selected
-    return session.changed(replace(session.work, circuit=larger, selected=selected))
+    return session.changed(replace(session.work, circuit=larger, selected=selected, edge=None))
 
 
 def _undo(session: Session, subject: str, explorer: Explorer) -> Session:
@@ -226,6 +250,10 @@ def _set(session: Session, subject: str, explorer: Explorer) -> Session:
         counted = int(value)
         depth, top = (counted, session.choices.top) if name == "depth" else (session.choices.depth, counted)
         return replace(session, choices=replace(session.choices, depth=depth, top=top))
+    if name == "method" and value in METHODS:
+        return replace(session, looking=replace(session.looking, method=value))
+    if name == "start" and value in STARTS:
+        return replace(session, looking=replace(session.looking, start=value))
     if name == "signs" and value in SIGNS:
         return replace(session, choices=replace(session.choices, signs=value))
     if name == "mode" and value in MODES:
@@ -236,9 +264,11 @@ def _set(session: Session, subject: str, explorer: Explorer) -> Session:
 _HANDLERS: dict[str, Callable[[Session, str, Explorer], Session]] = {
     "open": _same,
     "refresh": _same,
+    "look": _same,
     "example": _example,
     "why": _why,
     "select": _select,
+    "edge": _edge,
     "expand": _expand,
     "more": _more,
     "discard": _discard,

@@ -13,6 +13,8 @@ from circuits.networks import Network
 from dashboard import actions
 from dashboard.background import Background
 from dashboard.callbacks import Callbacks
+from dashboard.collection import Collection, StoredCollection
+from dashboard.evidence import Evidence
 from dashboard.explorer import Explorer, Gallery
 from dashboard.jobs import Lane
 from dashboard.layout import layout
@@ -47,6 +49,7 @@ class Settings:
         photo: the photo that every session begins with; the example cat if `None`.
         circuit: a circuit that every session begins with.
         gallery: pictures of the network's units; the person's own store if `None`.
+        collection: what its units fire on elsewhere; the person's own index if `None`.
         host: the address that the page is served at.
         sessions: how many sessions are kept at once.
         folder: where sessions are kept over a restart; nowhere if `None`.
@@ -56,6 +59,7 @@ class Settings:
     photo: Photo | None = None
     circuit: Circuit | None = None
     gallery: Gallery | None = field(default=None, repr=False)
+    collection: Collection | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     sessions: int = 64
     folder: Path | None = None
@@ -90,13 +94,15 @@ def create_page(settings: Settings) -> Page:
     tracing = Lane("tracing", prepare=partial(_use_threads, os.cpu_count() or 1))
     # One core stays free, or every other callback waits for the renderer.
     rendering = Lane("rendering", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
+    looking = Lane("looking", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
 
     shelf = Shelf(settings.folder, explorer) if settings.folder is not None else None
 
     def begin(name: str) -> Session:
         return (shelf.fetch(name) if shelf is not None else None) or first
 
-    background = Background(explorer, tracing, rendering)
+    evidence = Evidence(explorer, settings.collection or StoredCollection(settings.network))
+    background = Background(explorer, tracing, rendering, looking, evidence)
     sessions = Sessions(begin, limit=settings.sessions, dropped=background.forget)
     callbacks = Callbacks(sessions, explorer, background, shelf)
     app = Dash(
@@ -110,7 +116,7 @@ def create_page(settings: Settings) -> Page:
     )
     app.layout = layout(settings.network)
     connect(app, callbacks)
-    add_routes(app.server, explorer.gallery, background.previews, background.leave)
+    add_routes(app.server, explorer.gallery, background.previews, background.board, background.leave)
     protect(app, host=settings.host)
     return Page(app, callbacks)
 

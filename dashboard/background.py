@@ -1,4 +1,4 @@
-"""The work behind the page: asks are answered in one lane, pictures rendered in another, results put on the desks."""
+"""The work behind the page, in three lanes: asks are answered, pictures rendered, and evidence found."""
 
 import logging
 from collections.abc import Sequence
@@ -9,10 +9,13 @@ from PIL import Image
 from circuits.errors import CircuitsError
 from circuits.units import Unit
 from dashboard import actions, view
+from dashboard.evidence import Evidence
 from dashboard.explorer import Explorer
+from dashboard.findings import Failure
 from dashboard.jobs import CancelledError, Lane, Progress, Task
 from dashboard.previews import Previews
 from dashboard.sessions import Ask, Desk, Session
+from dashboard.topics import Board, Found, Topic, topics
 
 BATCH = 4
 _LOG = logging.getLogger(__name__)
@@ -25,13 +28,18 @@ class Background:
         explorer: the library.
         tracing: the lane that answers asks.
         rendering: the lane that renders pictures.
+        looking: the lane that finds evidence.
+        evidence: what it asks.
     """
 
-    def __init__(self, explorer: Explorer, tracing: Lane, rendering: Lane) -> None:
+    def __init__(self, explorer: Explorer, tracing: Lane, rendering: Lane, looking: Lane, evidence: Evidence) -> None:
         self.explorer = explorer
         self.tracing = tracing
         self.rendering = rendering
+        self.looking = looking
+        self.evidence = evidence
         self.previews = Previews()
+        self.board = Board()
 
     def begin(self, desk: Desk) -> None:
         """Hand the lanes what the session wants now."""
@@ -44,6 +52,7 @@ class Background:
         else:
             self.tracing.cancel(desk.name)
         self.want_pictures(desk)
+        self.want_evidence(desk)
 
     def want_pictures(self, desk: Desk) -> None:
         """Have the missing pictures rendered, or none if the person cancelled."""
@@ -51,6 +60,31 @@ class Background:
             self.rendering.cancel(desk.name)
         else:
             self.rendering.want(desk.name, self.missing(desk.session))
+
+    def want_evidence(self, desk: Desk) -> Found:
+        """Have evidence for the chosen unit or edge found; what there is of it by now.
+
+        What is being found out for a unit that is no longer chosen is given up.
+        """
+        wanted = topics(desk.session, self.evidence)
+        found = self.board.found(wanted)
+        missing = [Task(topic.key, topic.name, partial(self._find, topic)) for topic in wanted if not found[topic.name]]
+        self.looking.want(desk.name, missing, hurry=True)
+        return found
+
+    def _find(self, topic: Topic, progress: Progress) -> None:
+        """Find something out and put it on the board, or the sentence that says why it cannot be."""
+        progress(0, 1, "")
+        try:
+            self.board.put(topic.key, topic.work(progress))
+        except CancelledError:
+            raise
+        except CircuitsError as refusal:
+            self.board.put(topic.key, Failure(str(refusal)))
+        except Exception:
+            _LOG.exception("%s failed", topic.key)
+            sentence = "This could not be found out; the terminal that serves the page says why."
+            self.board.put(topic.key, Failure(sentence))
 
     def _label(self, session: Session, ask: Ask) -> str:
         if ask.kind == "why":
@@ -158,16 +192,18 @@ class Background:
     def leave(self, name: str) -> None:
         """A page was closed: what only it wanted need not be rendered."""
         self.rendering.cancel(name)
+        self.looking.cancel(name)
 
     def forget(self, name: str) -> None:
         """A desk is gone, and all that it wanted with it."""
         self.tracing.cancel(name)
-        self.rendering.cancel(name)
+        self.leave(name)
 
     def close(self) -> None:
-        """End both lanes, with work under way."""
+        """End the lanes, with work under way."""
         self.tracing.close()
         self.rendering.close()
+        self.looking.close()
 
 
 def batches(units: Sequence[Unit]) -> list[list[Unit]]:

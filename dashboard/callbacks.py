@@ -17,12 +17,16 @@ from circuits.errors import CircuitsError, InputError
 from dashboard import actions, inspector, panels, view
 from dashboard.actions import Action
 from dashboard.background import Background
+from dashboard.edge_panel import chosen_edge, edge_panel
 from dashboard.explorer import Explorer
 from dashboard.sessions import Desk, Session, Sessions
 from dashboard.shelf import Shelf
 from dashboard.tiles import Tile, tiles
+from dashboard.topics import Found, token
 
 QUICK = 0.3
+SOON = 0.04
+_OF_EVIDENCE = ("view", "fired", "evidence")
 
 
 class Callbacks:
@@ -55,9 +59,14 @@ class Callbacks:
                     self._apply(desk, Action(str(entry["kind"]), str(entry["subject"])))
             self.background.begin(desk)
         self.background.tracing.wait(desk.name, seconds=QUICK)
+        self.background.looking.wait(desk.name, seconds=SOON)
         with desk.lock:
             self._keep(desk)
-            return self._page(desk, tab)
+            page = self._page(desk, tab)
+            # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
+            newest = str(desk.revision)
+            only_evidence = all(each["kind"] == "look" and each["subject"] == newest for each in sent["queue"])
+        return page if not only_evidence else {name: page[name] if name in _OF_EVIDENCE else no_update for name in page}
 
     def receive(self, sent: dict[str, Any] | None) -> Any:
         """Take a photo or a circuit file; the acknowledgement makes the page ask for the view."""
@@ -121,30 +130,39 @@ class Callbacks:
             return actions.with_circuit(session, self.explorer.circuit(data), self.explorer)
         return actions.with_photo(session, self.explorer.photo(data, name), self.explorer)
 
-    def _progress(self, desk: Desk) -> tuple[dict[str, Any], dict[str, Tile]]:
-        """What goes on, for the page, and the tiles that are part of it."""
+    def _progress(self, desk: Desk) -> tuple[dict[str, Any], dict[str, Tile], Found]:
+        """What goes on, for the page, the tiles that are part of it, and the evidence that is there."""
         self.background.want_pictures(desk)
+        evidence = self.background.want_evidence(desk)
+        work = desk.session.work
         status = self.background.status(desk)
         found = tiles(desk.session.work.circuit, self.explorer, self.background.previews, waiting=status.live)
         told = asdict(status) | {
             "session": desk.name,
             "revision": desk.revision,
             "at": time.monotonic(),
+            "evidence": token(" ".join(work.edge or (work.selected,)), evidence),
+            "looking": None in evidence.values(),
             "tiles": {name: tile.facts() for name, tile in found.items()},
             "toasts": [asdict(toast) for toast in desk.toasts],
         }
-        return told, found
+        return told, found, evidence
 
     def _page(self, desk: Desk, tab: str) -> dict[str, Any]:
         """Every output of `act`, by the names that `wiring.connect` gives them."""
         session = desk.session
         work, circuit = session.work, session.work.circuit
-        status, found = self._progress(desk)
+        status, found, evidence = self._progress(desk)
         tile, activation, inspection = found.get(work.selected, Tile("none")), None, None
+        edge = chosen_edge(session)
         if circuit is not None and work.selected in circuit.nodes:
             inspection = self.explorer.inspect(circuit, work.selected, session.choices, work.locked)
             if self.explorer.is_own(circuit):
                 activation = self.explorer.gallery.activation(circuit.nodes[work.selected].unit.whole)
+        if circuit is not None and edge is not None:
+            pane = edge_panel(session, circuit, edge, evidence, found)
+        else:
+            pane = inspector.unit(session, inspection, tile, activation, evidence)
         drawn = view.graph(session, found, self.explorer.channels) | {
             "session": desk.name,
             "revision": desk.revision,
@@ -158,7 +176,12 @@ class Callbacks:
             "photo": panels.photo(session, crop),
             "predictions": panels.predictions(session),
             "settings": panels.settings(session, self.explorer.depths),
-            "unit": inspector.unit(session, inspection, tile, activation),
+            "head": pane.head,
+            "looks": pane.looks,
+            "fired": pane.fired,
+            "books": pane.books,
+            "evidence": pane.evidence,
+            "foot": pane.foot,
             "story": panels.story(session),
             "invitation": panels.invitation(session),
             "no_invitation": circuit is not None,

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from circuits import circuit_file
 from circuits.attribution import Books
 from circuits.circuit import Circuit
 from circuits.errors import CircuitsError, InputError
+from circuits.growth import run_of_circuit
 from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay, to_data_uri
 from circuits.networks import Network, Prediction
 from circuits.units import Unit
@@ -46,6 +48,9 @@ class Gallery(Protocol):
 
     def activation(self, unit: Unit) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
+
+    def zoom(self, unit: Unit) -> int:
+        """How many of the picture's pixels, along a side, make one pixel for the network."""
 
     def dead(self, unit: Unit) -> bool:
         """Whether the picture shows nothing, because nothing was found that excites the unit."""
@@ -153,7 +158,7 @@ class Explorer:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
         if self.why_locked(circuit):
             return None
-        return self._cut(circuit).layer(layer).channels
+        return self.cut(circuit).layer(layer).channels
 
     def is_own(self, circuit: Circuit) -> bool:
         """Whether a circuit was found in this network."""
@@ -169,16 +174,20 @@ class Explorer:
         if circuit.photo is None:
             return "This circuit's file holds no photo: you can look at it, but not expand it."
         try:
-            self._cut(circuit)
+            self.cut(circuit)
         except CircuitsError as error:
             return f"This circuit's layers are not those of {self.network.name}: {error}"
         return ""
+
+    def warmed(self, circuit: Circuit) -> Circuit:
+        """A circuit of this network with its photo's activations at hand, so that no question waits for them."""
+        return replace(circuit, cache=run_of_circuit(self.network, circuit))
 
     def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
         """Why one unit cannot be expanded, in a sentence; "" if it can."""
         if locked:
             return locked
-        if self._cut(circuit).below(circuit.nodes[name].unit.layer) is None:
+        if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
             return f"{name} is in the lowest layer: below it is only the image."
         return ""
 
@@ -235,7 +244,7 @@ class Explorer:
             breakdown = self._would_show(circuit, name, choices)
         return Inspection(heat, breakdown, frozen, circuit.settings.get("mode") == "target")
 
-    def _cut(self, circuit: Circuit) -> Network:
+    def cut(self, circuit: Circuit) -> Network:
         """The network cut at the circuit's layers, which may have been chosen by hand."""
         found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
         return found
@@ -243,7 +252,7 @@ class Explorer:
     def _below(self, circuit: Circuit, layer: str) -> int | None:
         if self.why_locked(circuit):
             return None
-        network = self._cut(circuit)
+        network = self.cut(circuit)
         lower = network.below(layer)
         return network.layer(lower).channels if lower is not None else None
 

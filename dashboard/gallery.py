@@ -27,7 +27,7 @@ class StoredGallery:
         self._settings = settings
         self._store = store if store is not None else PictureStore()
         self._keys: dict[Unit, str] = {}
-        self._reached: dict[Unit, tuple[float, bool]] = {}
+        self._reached: dict[Unit, tuple[float, bool, int]] = {}
         self._lock = threading.Lock()
 
     def key(self, unit: Unit) -> str:
@@ -46,18 +46,23 @@ class StoredGallery:
         found = self._look(unit)
         return None if found is None else found[0]
 
+    def zoom(self, unit: Unit) -> int:
+        """How many of the picture's pixels, along a side, make one pixel for the network; 1 if there is none."""
+        found = self._look(unit)
+        return 1 if found is None else found[2]
+
     def dead(self, unit: Unit) -> bool:
         """Whether the picture shows nothing, because nothing was found that excites the unit."""
         found = self._look(unit)
         return found is not None and found[1]
 
-    def _look(self, unit: Unit) -> tuple[float, bool] | None:
-        """What the picture reached and whether that is nothing; read once."""
+    def _look(self, unit: Unit) -> tuple[float, bool, int] | None:
+        """What the picture reached, whether that is nothing, and its zoom; read once."""
         if unit not in self._reached:
             found = self._store.get(self._network, unit, self._settings)
             if found is None:
                 return None
-            self._reached[unit] = found.activation, found.dead
+            self._reached[unit] = found.activation, found.dead, found.zoom
         return self._reached[unit]
 
     def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:

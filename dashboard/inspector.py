@@ -8,18 +8,24 @@ from circuits.circuit import Circuit, Node
 from circuits.images import to_data_uri
 from circuits.wording import number
 from dashboard import figures
-from dashboard.explorer import PICTURE
-from dashboard.findings import Breakdown, Inspection
+from dashboard.edge_panel import edge_link
+from dashboard.elsewhere import elsewhere
+from dashboard.findings import Breakdown, Inspection, Spot
+from dashboard.frames import Pane, figure
+from dashboard.in_photo import in_photo, marked
 from dashboard.panels import attributes, button
 from dashboard.sessions import Session
 from dashboard.tiles import DEAD, Tile
-from dashboard.view import percent, share
+from dashboard.topics import Found
+from dashboard.view import edges_from, percent, share
 
 Component = Any
 _ABOVE = 4
 
 
-def unit(session: Session, inspection: Inspection | None, tile: Tile, activation: float | None) -> list[Component]:
+def unit(
+    session: Session, inspection: Inspection | None, tile: Tile, activation: float | None, found: Found | None = None
+) -> Pane:
     """The right pane: the chosen unit, or what can be done when none is chosen.
 
     Args:
@@ -27,23 +33,31 @@ def unit(session: Session, inspection: Inspection | None, tile: Tile, activation
         inspection: what the library says of it, if one is chosen.
         tile: what it shows.
         activation: what its picture reached, if that is known.
+        found: evidence for it, by topic.
     """
+    found = found or {}
     circuit = session.work.circuit
     if circuit is None or inspection is None or session.work.selected not in circuit.nodes:
-        return [*_notice(session), *_nothing_chosen(circuit), *_discarded(circuit)]
+        return Pane([*_notice(session), *_nothing_chosen(circuit)], foot=_discarded(circuit))
     node = circuit.nodes[session.work.selected]
     busy = any(ask.kind == "expand" and ask.subject == node.id for ask in session.asks)
-    return [
+    head = [
         *_notice(session),
         html.H2(node.label, className="unit-title"),
         html.P(_address(node, circuit), className="muted small"),
         *_part_of(node, circuit),
         _facts(node, inspection),
         *_deeds(node, circuit, inspection, busy=busy, locked=session.work.locked),
-        _pair(node, inspection, tile, activation, locked=session.work.locked),
-        *_contributions(node, circuit, inspection),
-        *_discarded(circuit),
     ]
+    reached = activation if tile.state == "ready" else None
+    return Pane(
+        head,
+        [_looks_for(node, tile, activation, locked=session.work.locked)],
+        [_fired(node, inspection, marked(found))],
+        _contributions(node, circuit, inspection),
+        [*in_photo(node, circuit, found, session.looking), *elsewhere(node, found, reached)],
+        _discarded(circuit),
+    )
 
 
 def _notice(session: Session) -> list[Component]:
@@ -59,19 +73,16 @@ def _address(node: Node, circuit: Circuit) -> str:
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     """Which units above it this one is part of, and how much of them it holds; each can be chosen."""
-    edges = [
-        edge for above in circuit.visible for edge in circuit.edges_into(above) if edge.source == node.id
-    ]  # fmt: skip
+    edges = edges_from(circuit, node.id)
     if not edges:
         return []
-    edges.sort(key=lambda edge: (-abs(share(circuit, edge)), edge.target))
     words: list[Component] = ["Holds "]
     for edge in edges[:_ABOVE]:
         label = circuit.nodes[edge.target].label
         link = html.Button(
             label, type="button", className="link", **attributes(data_action="select", data_arg=edge.target)
         )
-        words += [f"{percent(share(circuit, edge))} of ", link, ", "]
+        words += [edge_link(circuit, edge, percent(share(circuit, edge))), " of ", link, ", "]
     words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 
@@ -100,33 +111,28 @@ def _deeds(node: Node, circuit: Circuit, inspection: Inspection, *, busy: bool, 
     return [html.Div([expand, drop], className="deeds"), *[html.P(reason, className="reason") for reason in reasons]]
 
 
-def _pair(node: Node, inspection: Inspection, tile: Tile, activation: float | None, *, locked: str) -> Component:
+def _fired(node: Node, inspection: Inspection, marks: tuple[Spot, ...]) -> Component:
+    """Where it fired, over the photo, with its highest places marked."""
     heat = to_data_uri(inspection.heat) if inspection.heat is not None else ""
     where = f"activation up to {number(node.max)} in this photo, at row {node.peak[0]}, column {node.peak[1]}"
     if _is_scalar(node):
         where = f"activation {number(node.max)} in this photo: one value, it sees all of it"
     spoken = f"Where {node.label} fired, over the photo"
-    return html.Div(
-        [
-            _looks_for(node, tile, activation, locked=locked),
-            _figure("Where it fired", heat, spoken, where, "needs the photo and its network"),
-        ],
-        className="pair",
-    )
+    return figure("Where it fired", heat, spoken, where, "needs the photo and its network", marks=marks)
 
 
 def _looks_for(node: Node, tile: Tile, activation: float | None, *, locked: str) -> Component:
     """The unit's picture with the activation that it reaches, an unfinished one, or why there is none."""
     title, spoken = "What it looks for", f"What {node.label} looks for"
     if tile.state == "drawing":
-        return _figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
+        return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "dead":
-        return _figure(title, "", spoken, _although(node, activation), DEAD)
+        return figure(title, "", spoken, _although(node, activation), DEAD)
     reached = "drawn for this unit"
     if activation is not None:
         reached = f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
     missing = "on its way …" if tile.state == "waiting" else "the file has none" if locked else "not drawn yet"
-    return _figure(title, tile.picture, spoken, reached if tile.picture else "", missing)
+    return figure(title, tile.picture, spoken, reached if tile.picture else "", missing)
 
 
 def _although(node: Node, activation: float | None) -> str:
@@ -137,19 +143,6 @@ def _although(node: Node, activation: float | None) -> str:
 
 def _is_scalar(node: Node) -> bool:
     return node.peak == (0, 0) and node.max == node.value
-
-
-def _figure(
-    title: str, source: str, spoken: str, caption: str, missing: str, *, unfinished: float | None = None
-) -> Component:
-    said = [html.Figcaption(caption)] if caption else []
-    if not source:
-        return html.Figure([html.H2(title), html.Div(missing, className="large placeholder"), *said])
-    image = html.Img(src=source, alt=spoken, width=PICTURE, height=PICTURE, className="large")
-    enlarge = html.Button(image, type="button", className="enlarge", title="Enlarge", **attributes(data_enlarge=spoken))
-    if unfinished is None:
-        return html.Figure([html.H2(title), enlarge, *said])
-    return html.Figure([html.H2(title), enlarge, *said], className="unfinished", style={"--drawn": unfinished})
 
 
 def _contributions(node: Node, circuit: Circuit, inspection: Inspection) -> list[Component]:
@@ -165,7 +158,20 @@ def _contributions(node: Node, circuit: Circuit, inspection: Inspection) -> list
         html.H2(title, title=f"Attributions of {node.label}"),
         chart,
         html.P(books_in_words(broken, in_target_units=inspection.in_target_units), className="books muted"),
+        *_edges_below(node, circuit),
     ]
+
+
+def _edges_below(node: Node, circuit: Circuit) -> list[Component]:
+    """The edges into a unit, each of which can be chosen."""
+    edges = [edge for edge in circuit.edges_into(node.id) if edge.source in circuit.visible]
+    if not edges:
+        return []
+    rows = [
+        html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].label} {percent(share(circuit, edge))}"))
+        for edge in edges
+    ]
+    return [html.Div([html.Span("Its edges:", className="muted"), html.Ul(rows)], className="edges-below small")]
 
 
 def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
@@ -207,6 +213,7 @@ def _nothing_chosen(circuit: Circuit | None) -> list[Component]:
         ("x", "discard"),
         ("+ − 0", "zoom in, out, fit"),
         ("Ctrl Z", "undo"),
+        ("l", "go to its edges"),
         ("Esc", "choose nothing"),
     ]
     rows = [part for key, meaning in keys for part in (html.Dt(html.Kbd(key)), html.Dd(meaning))]

@@ -118,10 +118,11 @@ class Lane:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def want(self, owner: str, tasks: Sequence[Task]) -> None:
+    def want(self, owner: str, tasks: Sequence[Task], *, hurry: bool = False) -> None:
         """Replace what an owner wants; tasks that failed before are left out.
 
-        A running task that is no longer wanted is allowed to finish: its result is kept for later.
+        A running task that is no longer wanted is allowed to finish, because its result is kept for later; with
+        `hurry` it is stopped, if nobody else wants it.
         """
         with self._changed:
             held = self._owners.setdefault(owner, _Owner())
@@ -131,10 +132,12 @@ class Lane:
             unique = {task.key: task for task in tasks if task.key not in self._failed}
             # A running task stays on the list, as it is, until it is finished; or it would not be counted.
             running = self._running.key if self._running is not None else None
-            begun = [task for task in held.wanted if task.key == running]
+            begun = [task for task in held.wanted if task.key == running and (not hurry or running in unique)]
             held.wanted = begun + [task for task in unique.values() if not begun or task.key != running]
             if not held.wanted:
                 held.done = 0
+            if hurry and running is not None and not self._is_wanted(running):
+                self._stop.set()
             self._changed.notify_all()
 
     def cancel(self, owner: str) -> None:

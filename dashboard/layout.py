@@ -23,7 +23,17 @@ def layout(network: Network) -> Any:
             _header(network),
             _left(),
             _middle(),
-            html.Aside(id=ids.UNIT, className="pane right", **attributes(aria_label="The chosen unit")),
+            html.Aside(
+                [
+                    html.Div(id=ids.HEAD),
+                    html.Div([html.Div(id=ids.LOOKS), html.Div(id=ids.FIRED)], className="pair"),
+                    *(html.Div(id=name) for name in (ids.BOOKS, ids.EVIDENCE, ids.FOOT)),
+                ],
+                id=ids.UNIT,
+                className="pane right",
+                tabIndex=-1,
+                **attributes(aria_label="The chosen unit or edge"),
+            ),
         ],
         className="page",
     )
@@ -58,6 +68,7 @@ def _left() -> Any:
             html.Div(id=ids.SETTINGS),
         ],
         className="pane left",
+        tabIndex=-1,
         **attributes(aria_label="Photo, predictions and settings"),
     )
 

@@ -1,5 +1,6 @@
 """The left pane and the words over the graph as Dash components, made from the session."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
@@ -86,19 +87,36 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
     """How the next circuit is to be found, each setting with a line on what the choice means."""
     chosen = session.choices
     return [
-        _setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
-        _setting("top", "Top", "Units to show below each unit.", TOPS, chosen.top),
-        _setting("signs", "Signs", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs),
-        _setting("mode", "Mode", MODES[chosen.mode], tuple(MODES), chosen.mode),
+        setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
+        setting("top", "Top", "Units to show below each unit.", TOPS, chosen.top),
+        setting("signs", "Signs", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs),
+        setting("mode", "Mode", MODES[chosen.mode], tuple(MODES), chosen.mode),
     ]
 
 
-def _setting(
-    name: str, caption: str, hint: str, options: tuple[int, ...] | tuple[str, ...], value: int | str
+def setting(
+    name: str,
+    caption: str,
+    hint: str,
+    options: tuple[int, ...] | tuple[str, ...],
+    value: int | str,
+    *,
+    shown: Mapping[str, str] | None = None,
 ) -> Component:
+    """A choice among a few options, one of which is taken.
+
+    Args:
+        name: of the setting.
+        caption: before it.
+        hint: what the option means that is taken.
+        options: the choice.
+        value: which is taken.
+        shown: what options are called, if not by their names.
+    """
+    names = shown or {}
     segments = [
         html.Button(
-            str(option), type="button", id=f"{name}-{option}",
+            names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
             **attributes(data_action="set", data_arg=f"{name}={option}", aria_pressed=str(option == value).lower()),
         )
         for option in options

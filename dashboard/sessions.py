@@ -28,6 +28,14 @@ class Choices:
     mode: str = "sum"
 
 
+@dataclass(frozen=True)
+class Looking:
+    """How gradient pictures are made; the words are those of `circuits.evidence.gradient_picture`."""
+
+    method: str = "guided"
+    start: str = "peak"
+
+
 @dataclass(frozen=True, eq=False)
 class Work:
     """What undo goes back to.
@@ -38,6 +46,8 @@ class Work:
         circuit: the circuit on the page.
         selected: id of the chosen node, or "".
         locked: why this circuit cannot be expanded, or "" if it can.
+        came_from: id of the unit above from which the chosen one was reached, or "".
+        edge: ids of the lower and the upper unit of the chosen edge, which is shown instead of the chosen unit.
     """
 
     photo: Photo | None = None
@@ -45,6 +55,8 @@ class Work:
     circuit: Circuit | None = None
     selected: str = ""
     locked: str = ""
+    came_from: str = ""
+    edge: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ class Session:
         paused: the person cancelled the rendering of pictures.
         choices: settings for the next circuit.
         embed: whether exports carry pictures.
+        looking: how gradient pictures are made.
     """
 
     work: Work = Work()
@@ -80,6 +93,7 @@ class Session:
     paused: bool = False
     choices: Choices = Choices()
     embed: bool = False
+    looking: Looking = Looking()
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""

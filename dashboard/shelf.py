@@ -88,7 +88,8 @@ class Shelf:
         selected = str(data["selected"])
         locked = self._explorer.why_locked(circuit)
         known = selected if selected in circuit.visible else ""
-        return Work(photo, circuit.predictions, circuit, known, locked)
+        warm = circuit if locked else self._explorer.warmed(circuit)
+        return Work(photo, circuit.predictions, warm, known, locked)
 
     def _file(self, name: str) -> Path:
         digest = hashlib.sha256(f"{name} {self._explorer.network.sha256}".encode()).hexdigest()

@@ -53,7 +53,7 @@ def graph(
     """
     circuit = session.work.circuit
     if circuit is None:
-        return {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": ""}
+        return {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": "", "edge": []}
     places = arrange(circuit)
     edges = [edge for target in places.places for edge in circuit.edges_into(target) if edge.source in circuit.visible]
     parents: dict[str, list[Edge]] = {}
@@ -75,6 +75,7 @@ def graph(
         "edges": [_edge(circuit, edge, fade=_FADE if len(edges) > _MANY else 1.0) for edge in edges],
         "rows": rows,
         "selected": session.work.selected,
+        "edge": list(session.work.edge or ()),
     }
 
 
@@ -82,6 +83,19 @@ def share(circuit: Circuit, edge: Edge) -> float:
     """Signed share of the upper unit's gross attribution that an edge holds, -1 to 1."""
     books = circuit.nodes[edge.target].books
     return edge.attribution / books.gross if books is not None and books.gross > 0 else 0.0
+
+
+def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
+    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
+    into = (edge for above in circuit.visible for edge in circuit.edges_into(above))
+    return tuple(sorted((e for e in into if e.source == name), key=lambda e: (-abs(share(circuit, e)), e.target)))
+
+
+def edge_in_words(circuit: Circuit, edge: Edge) -> str:
+    """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
+    lower, upper = circuit.nodes[edge.source].label, circuit.nodes[edge.target].label
+    verb = "inhibits" if edge.attribution < 0 else "excites"
+    return f"{lower} {verb} {upper}, {percent(abs(share(circuit, edge)))}"
 
 
 def percent(part: float) -> str:
@@ -162,6 +176,7 @@ def _edge(circuit: Circuit, edge: Edge, *, fade: float) -> dict[str, Any]:
         "source": edge.source,
         "target": edge.target,
         "share": percent(part),
+        "spoken": edge_in_words(circuit, edge),
         "inhibits": edge.attribution < 0,
         "width": round(1.2 + 15.0 * strength, 2),
         "strength": round(fade * min(0.9, 0.35 + 0.7 * strength), 3),

@@ -172,6 +172,24 @@
     return `The server could not do that (status ${status}); its terminal says why.`;
   }
 
+  /* ---- the focus: Dash makes a pane anew, so it is given back to what does the same, or else to the pane ---- */
+
+  let held = null;
+  document.addEventListener("focusin", event => {
+    const pane = event.target.closest(".pane");
+    const { action, arg } = event.target.dataset;
+    held = pane && action ? { pane, doing: `[data-action="${action}"][data-arg="${CSS.escape(arg || "")}"]` } : null;
+  });
+  document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
+
+  function keepFocus() {
+    const observer = new MutationObserver(() => {
+      if (!held || document.activeElement !== document.body) return;
+      (held.pane.querySelector(held.doing) || held.pane).focus({ preventScroll: true });
+    });
+    document.querySelectorAll(".pane").forEach(pane => observer.observe(pane, { childList: true, subtree: true }));
+  }
+
   /* ---- theme ---- */
 
   const system = () => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -189,6 +207,7 @@
   }
 
   function start() {
+    keepFocus();
     send("open");
   }
 

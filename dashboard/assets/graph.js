@@ -5,7 +5,6 @@
 (function () {
   "use strict";
 
-  const SVG = "http://www.w3.org/2000/svg";
   const HALF = 48;
   const send = (kind, subject) => window.circuits.send(kind, subject);
   const make = (name, className) => {
@@ -15,8 +14,7 @@
   };
 
   const buttons = new Map();
-  const edges = new Map();
-  let data = { nodes: [], edges: [], rows: [], selected: "" };
+  let data = { nodes: [], edges: [], rows: [], selected: "", edge: [] };
   let byId = new Map();
   let stage = null;
   let world = null;
@@ -25,7 +23,6 @@
   let bands = null;
   let focused = "";
   let lit = "";
-  let wasFar = false;
 
   /* ---- where things are ---- */
 
@@ -38,10 +35,7 @@
   }
 
   function moved() {
-    if (wasFar !== sight.view.far) {
-      wasFar = sight.view.far;
-      edges.forEach(place);
-    }
+    lines.seenFrom(sight.view.far);
     const { y, zoom } = sight.view;
     bands.childNodes.forEach((label, index) => {
       const row = data.rows[index];
@@ -74,12 +68,9 @@
     const shown = lit || data.selected;
     const near = new Set([shown]);
     data.nodes.forEach(node => say(node.id, node.share, node.inhibits));
-    edges.forEach(line => {
-      const touches = line.edge.source === shown || line.edge.target === shown;
-      if (touches) near.add(line.edge.source).add(line.edge.target);
-      if (line.edge.target === shown) say(line.edge.source, line.edge.share, line.edge.inhibits);
-      line.path.classList.toggle("dim", Boolean(lit) && !touches);
-      line.path.classList.toggle("lit", touches);
+    lines.light(shown, Boolean(lit), edge => {
+      near.add(edge.source).add(edge.target);
+      if (edge.target === shown) say(edge.source, edge.share, edge.inhibits);
     });
     buttons.forEach((button, name) => button.classList.toggle("dim", Boolean(lit) && !near.has(name)));
   }
@@ -94,14 +85,19 @@
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const under = event => event.target.closest(".unit");
-
   function key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const id = under(event) && under(event).dataset.id;
+    if (lines.key(event)) event.preventDefault();
+    else press(event, id);
+  }
+
+  function press(event, id) {
     if (event.key === "+" || event.key === "=") sight.zoomBy(1.2);
     else if (event.key === "-") sight.zoomBy(1 / 1.2);
     else if (event.key === "0") fit();
     else if (id && event.key === "e") send("expand", id);
+    else if (id && event.key === "l") lines.enter(id);
     else if (id && (event.key === "x" || event.key === "Delete")) send("discard", id);
     else if (id && ARROWS[event.key]) {
       const next = neighbour(byId.get(id), ARROWS[event.key]);
@@ -121,7 +117,10 @@
       sight.reveal(byId.get(focused));
     });
     stage.addEventListener("focusout", () => light(""));
-    stage.addEventListener("click", event => { if (under(event)) send("select", under(event).dataset.id); });
+    stage.addEventListener("click", event => {
+      if (under(event)) send("select", under(event).dataset.id);
+      else if (lines.under(event)) send("edge", lines.under(event));
+    });
     stage.addEventListener("dblclick", event => { if (under(event)) send("expand", under(event).dataset.id); });
     stage.addEventListener("keydown", key);
     document.addEventListener("click", event => {
@@ -139,10 +138,9 @@
     if (!stage) return false;
     world = make("div", "world");
     bands = make("div", "bands");
-    lines = document.createElementNS(SVG, "svg");
-    lines.setAttribute("class", "edges");
-    lines.setAttribute("aria-hidden", "true");
-    world.append(lines);
+    const focus = id => buttons.get(id).focus({ preventScroll: true });
+    lines = window.circuits.openLines(id => byId.get(id), focus, send);
+    world.append(lines.svg);
     stage.append(world, bands);
     sight = window.circuits.openWindow(stage, world, moved);
     listen();
@@ -197,33 +195,6 @@
     for (const flag of ["root", "expanded", "busy"]) button.classList.toggle(flag, node[flag]);
   }
 
-  function drawEdge(edge) {
-    const name = edge.source + "\u0000" + edge.target;
-    let line = edges.get(name);
-    if (!line) {
-      line = { path: document.createElementNS(SVG, "path") };
-      lines.append(line.path);
-      edges.set(name, line);
-    }
-    line.edge = edge;
-    line.path.setAttribute("stroke-width", edge.width);
-    line.path.style.setProperty("--strength", edge.strength);
-    line.path.classList.toggle("inhibits", edge.inhibits);
-    place(line);
-    return name;
-  }
-
-  /* From under the upper unit's words, which are not shown from afar, to the lower unit's picture. */
-  function place(line) {
-    const upper = byId.get(line.edge.target);
-    const lower = byId.get(line.edge.source);
-    if (!upper || !lower) return;
-    const y0 = upper.y + HALF + (sight.view.far ? 2 : 54);
-    const y1 = lower.y - HALF - 3;
-    const bend = Math.max(28, (y1 - y0) / 2);
-    line.path.setAttribute("d", `M${upper.x},${y0}C${upper.x},${y0 + bend} ${lower.x},${y1 - bend} ${lower.x},${y1}`);
-  }
-
   function drawBand(row) {
     const label = make("div", "band");
     const detail = make("span", "detail");
@@ -233,22 +204,18 @@
     return label;
   }
 
-  function prune(kept, drawn, remove) {
-    drawn.forEach((element, name) => {
-      if (kept.has(name)) return;
-      remove(element);
-      drawn.delete(name);
-    });
-  }
-
   function draw(fresh) {
     const before = data;
     const typing = stage.contains(document.activeElement);
     data = fresh;
     byId = new Map(data.nodes.map(node => [node.id, node]));
-    prune(byId, buttons, button => button.remove());
+    buttons.forEach((button, id) => {
+      if (byId.has(id)) return;
+      button.remove();
+      buttons.delete(id);
+    });
     data.nodes.forEach(drawUnit);
-    prune(new Set(data.edges.map(drawEdge)), edges, line => line.path.remove());
+    lines.draw(data.edges, data.edge);
     bands.replaceChildren(...data.rows.map(drawBand));
     rove();
     light(lit);
@@ -289,14 +256,16 @@
     const chosen = byId.get(shown.selected);
     const known = shown.nodes.find(node => node.id === shown.selected);
     // The pane of the chosen unit is made by the server; only while its picture is being drawn is it changed here.
+    const found = newer && progress.evidence !== shown.status.evidence;
     const other = Boolean(chosen) && chosen.state !== known.state;
     if (chosen && chosen.state === "drawing") refine(chosen);
-    const wish = [shown.revision, status.revision, shown.selected, other && chosen.state].join();
-    if ((overtaken || other) && asked !== wish) {
+    const wish = [shown.revision, status.revision, shown.selected, chosen && chosen.state, status.evidence].join();
+    if ((overtaken || other || found) && asked !== wish) {
       asked = wish;
-      send("refresh");
+      if (overtaken || other) send("refresh");
+      else send("look", String(shown.revision));
     }
-    return [!status.live, status.text, String(status.done), String(Math.max(1, status.total)), !status.live,
+    return [!status.live && !status.looking, status.text, String(status.done), String(Math.max(1, status.total)), !status.live,
       !status.can_cancel, !status.can_resume];
   }
 

@@ -5,6 +5,8 @@
   const MOST = 2.5;
   const LEAST = 0.12;
   const FROM_AFAR = 0.42;
+  /* Pixels that a press may move and still be a click. */
+  const SLACK = 4;
   /* Room that the words over and beside the graph take, in pixels. */
   const ROOM = { left: 92, top: 52, right: 12, bottom: 34 };
 
@@ -66,14 +68,19 @@
     }, { passive: false });
     stage.addEventListener("pointerdown", event => {
       if (event.button || event.target.closest("button")) return;
-      grip = [event.clientX - view.x, event.clientY - view.y];
-      stage.setPointerCapture(event.pointerId);
-      stage.classList.add("dragged");
+      grip = { x: event.clientX - view.x, y: event.clientY - view.y, from: [event.clientX, event.clientY] };
     });
     stage.addEventListener("pointermove", event => {
       if (!grip) return;
-      view.x = event.clientX - grip[0];
-      view.y = event.clientY - grip[1];
+      if (grip.from) {
+        // A line that is pressed without moving is chosen; captured at once, the click would be the stage's.
+        if (Math.hypot(event.clientX - grip.from[0], event.clientY - grip.from[1]) < SLACK) return;
+        grip.from = null;
+        stage.setPointerCapture(event.pointerId);
+        stage.classList.add("dragged");
+      }
+      view.x = event.clientX - grip.x;
+      view.y = event.clientY - grip.y;
       view.touched = true;
       apply();
     });
@@ -83,6 +90,8 @@
     };
     stage.addEventListener("pointerup", release);
     stage.addEventListener("pointercancel", release);
+    // Released outside before it was captured.
+    window.addEventListener("pointerup", release);
 
     return { view, apply, zoomBy, fit, reveal };
   }

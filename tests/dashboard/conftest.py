@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from person import Person
 from PIL import Image
-from pretend import PaintedGallery, tiny_network
+from pretend import PaintedCollection, PaintedGallery, tiny_network
 
 from circuits.images import Photo, load_photo
 from circuits.networks import Network
@@ -34,6 +34,18 @@ def gallery(tmp_path: Path, network: Network) -> PaintedGallery:
     return PaintedGallery(folder, network)
 
 
+@pytest.fixture(autouse=True)
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person's own pictures and indices have no part in tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def collection() -> PaintedCollection:
+    """No collection, until photos are put into it."""
+    return PaintedCollection()
+
+
 @pytest.fixture
 def explorer(network: Network, gallery: PaintedGallery) -> Explorer:
     """The library for the tiny network."""
@@ -48,9 +60,9 @@ def photo() -> Photo:
 
 
 @pytest.fixture
-def page(network: Network, gallery: PaintedGallery, photo: Photo) -> Iterator[Page]:
+def page(network: Network, gallery: PaintedGallery, collection: PaintedCollection, photo: Photo) -> Iterator[Page]:
     """A page without a server."""
-    made = create_page(Settings(network, photo=photo, gallery=gallery))
+    made = create_page(Settings(network, photo=photo, gallery=gallery, collection=collection))
     yield made
     made.close()
 

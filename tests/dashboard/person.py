@@ -35,6 +35,16 @@ class Person:
         assert self.callbacks.background.tracing.wait(self.name, seconds=30)
         return self.do("refresh")
 
+    def looked(self) -> dict[str, Any]:
+        """Wait until all evidence is there, and ask for the view."""
+        assert self.callbacks.background.looking.wait(self.name, seconds=30)
+        return self.do("refresh")
+
+    @property
+    def pane(self) -> list[Any]:
+        """The right pane."""
+        return [part for name in ("head", "looks", "fired", "books", "evidence", "foot") for part in self.seen[name]]
+
     def send(self, data: bytes, name: str, kind: str = "photo") -> list[str]:
         """Send a file; the sentences that come back."""
         self.files += 1

@@ -13,8 +13,10 @@ from torch import nn
 from circuits.images import Preprocessing
 from circuits.networks import Network, prepare
 from circuits.units import Unit
+from dashboard.findings import Elsewhere, Exemplar, NoCollection
 from dashboard.jobs import Progress
 from dashboard.previews import OnPreview
+from dashboard.shots import shot
 
 
 def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
@@ -30,6 +32,37 @@ def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
     size = Preprocessing((32, 32), 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
     labels = ["cat", "dog", "tree", "car", "<b>ship</b>", "bird"]
     return prepare(module, name=name, source="test", preprocessing=size, labels=labels)
+
+
+class PaintedCollection:
+    """A collection of squares; there is none until `photos` are put into it. `gate` holds an answer back.
+
+    Args:
+        photos: how many it has.
+    """
+
+    def __init__(self, photos: int = 0) -> None:
+        self.photos = photos
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked: list[Unit] = []
+
+    def stamp(self) -> str:
+        """Their number."""
+        return str(self.photos)
+
+    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+        """Nine squares that excite the unit, and two that it hardly notices."""
+        self.asked.append(unit)
+        while not self.gate.wait(timeout=0.01):
+            progress(0, 1, "")
+        if not self.photos:
+            return NoCollection()
+        squares = [shot(Image.new("RGB", (16, 16), (20 * n, 0, 0))) for n in range(9)]
+        most = tuple(Exemplar(each, f"{n}.png", "red things", 9.0 - n) for n, each in enumerate(squares))
+        levels = ((0.0, 0.0), (50.0, 0.5), (90.0, 4.0), (99.0, 8.0), (100.0, 9.0))
+        groups = {"most": most, "slightly_positive": most[7:], "slightly_negative": (), "least": ()}
+        return Elsewhere(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)
 
 
 class PaintedGallery:
@@ -67,6 +100,10 @@ class PaintedGallery:
         if self.file(self.key(unit)) is None:
             return None
         return 0.0 if unit in self.dead_units else 10.0 + unit.channel
+
+    def zoom(self, unit: Unit) -> int:
+        """The pictures are three times as wide as what the network sees."""
+        return 3
 
     def dead(self, unit: Unit) -> bool:
         """Whether it is told to be, and painted."""

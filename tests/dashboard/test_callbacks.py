@@ -218,7 +218,7 @@ def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo:
     assert bob.send(text.encode(), "tree.json", "circuit") == []
     bob.do("refresh")
     assert all(node["picture"].startswith("data:image/webp") for node in bob.nodes.values())
-    assert "of another network, tiny" in str(bob.seen["unit"])
+    assert "of another network, tiny" in str(bob.pane)
     page.close()
 
 

@@ -102,7 +102,8 @@ def test_the_line_over_it_goes_on_between_previews(drawing: Person) -> None:
 
 
 def test_the_right_pane_shows_it_too_and_says_that_it_is_unfinished(drawing: Person) -> None:
-    pane = str(drawing.do("refresh")["unit"])
+    drawing.do("refresh")
+    pane = str(drawing.pane)
     assert tile(drawing)["picture"] in pane
     assert "What tree looks for, unfinished" in pane
     assert "still being drawn, step 16 of 256" in pane
@@ -144,7 +145,7 @@ def test_cancelling_takes_it_away_at_once_and_resume_draws_anew(
     old = tile(drawing)["picture"]
     page = drawing.do("pause")
     assert {node["state"] for node in page["view"]["nodes"]} == {"none"}
-    assert old not in str(page["unit"])
+    assert old not in str(drawing.pane)
     until(lambda: len(previews) == 0)
     assert client.get(f"/{old}").status_code == 404
     gallery.gate.set()
@@ -221,7 +222,8 @@ def test_a_dead_unit_is_a_plain_tile_that_says_so(ann: Person, gallery: PaintedG
     ann.why("2")
     told = ann.rendered()
     assert told["tiles"]["fc:2"] == {"state": "dead", "picture": "", "said": DEAD, "drawn": 0.0}
-    pane = str(ann.do("refresh")["unit"])
+    ann.do("refresh")
+    pane = str(ann.pane)
     assert DEAD in pane
     assert gallery.key(TREE) not in pane
     ann.do("set", "pictures=on")
@@ -235,7 +237,7 @@ def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, 
     circuit = session.work.circuit
     assert circuit.nodes[circuit.root].max > 0
     inspection = page.callbacks.explorer.inspect(circuit, circuit.root, Choices(), "")
-    pane = str(inspector.unit(session, inspection, Tile("dead"), 0.0))
+    pane = str(inspector.unit(session, inspection, Tile("dead"), 0.0).parts)
     assert "the search reached an activation of 0; this photo does excite it" in pane
 
 
@@ -243,7 +245,8 @@ def test_the_activations_in_the_picture_and_in_this_photo_stand_side_by_side(ann
     ann.why("2")
     ann.rendered()
     child = next(name for name in ann.nodes if name.startswith("c:"))
-    pane = str(ann.do("select", child)["unit"])
+    ann.do("select", child)
+    pane = str(ann.pane)
     node = page.callbacks.sessions.desk(ANN).session.work.circuit.nodes[child]
     assert f"activation up to {10 + node.unit.channel}.0 in this picture" in pane
     place = f"at row {node.peak[0]}, column {node.peak[1]}"

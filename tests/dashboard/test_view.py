@@ -114,7 +114,8 @@ def test_pictures_and_what_is_worked_out_are_on_their_units(session: Session, ex
 
 
 def test_without_a_circuit_there_is_nothing_to_draw(explorer: Explorer) -> None:
-    assert drawn(Session(), explorer) == {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": ""}
+    nothing = {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": "", "edge": []}
+    assert drawn(Session(), explorer) == nothing
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
 def test_the_right_pane_tells_of_the_chosen_unit(session: Session, explorer: Explorer) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("ready", "picture/1.webp"), 12.5)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("ready", "picture/1.webp"), 12.5).parts
     text = words(pane)
     assert name in text
     assert number(session.work.circuit.nodes[name].value) in text
@@ -223,14 +224,14 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     above.sort(key=lambda edge: -abs(view.share(circuit, edge)))
     assert len(above) > 1
     chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **{"data-action": "select", "data-arg": edge.target})
-    assert f"Holds  {view.percent(view.share(circuit, above[0]))} of  {above[0].target}" in words(pane)
+    assert f"Holds  {view.percent(view.share(circuit, above[0]))}  of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, explorer: Explorer) -> None:
-    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), Tile("waiting"), None)
+    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), Tile("waiting"), None).parts
     assert find(pane, **{"data-action": "discard", "disabled": True})
     assert "The target itself cannot be discarded." in words(pane)
     assert "on its way …" in words(pane)
@@ -239,7 +240,7 @@ def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, 
 def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
-    pane = inspector.unit(smaller, None, Tile("none"), None)
+    pane = inspector.unit(smaller, None, Tile("none"), None).parts
     assert "Discarded (1)" in words(pane)
     assert find(pane, **{"data-action": "restore", "data-arg": name})
 
@@ -285,6 +286,6 @@ def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Ph
     circuit = trace(network, photo, 4, depth=2, top=3, mode="target")
     name = circuit.edges_into(circuit.root)[0].source
     session = Session(Work(photo, (), circuit, name))
-    pane = inspector.unit(session, inspected(session, explorer, name), Tile("none"), None)
+    pane = inspector.unit(session, inspected(session, explorer, name), Tile("none"), None).parts
     assert "share of the target" in words(pane)
     assert "in units of the target" in words(pane)

@@ -1,0 +1,141 @@
+"""Evidence as the page shows it: what the library finds in the photo and in a collection, as pictures and numbers."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from circuits.circuit import Circuit
+from circuits.evidence import (
+    argument_map,
+    edge_maps,
+    gradient_picture,
+    heat_map,
+    patch_of_picture,
+    peaks,
+    receptive_field,
+    relative_picture,
+    show_map,
+    show_picture,
+)
+from circuits.images import from_data_uri
+from dashboard.collection import Collection
+from dashboard.explorer import PICTURE, Explorer
+from dashboard.findings import (
+    EdgeShown,
+    Elsewhere,
+    Glimpse,
+    NoCollection,
+    Places,
+    Relative,
+    Shot,
+    Signed,
+    Spot,
+)
+from dashboard.jobs import Progress
+from dashboard.sessions import Looking
+from dashboard.shots import shot, wide
+
+METHODS = {
+    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
+    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
+    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
+    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
+}
+STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}
+SPOTS = 3
+_PATCH = 160
+# A field that leaves out less than this share of the photo is not cut out.
+_NEARLY_WHOLE = 0.9
+
+
+class Evidence:
+    """Answers to what the page asks of a unit or an edge; each may take a while.
+
+    Args:
+        explorer: the library.
+        collection: exemplars of its network.
+    """
+
+    def __init__(self, explorer: Explorer, collection: Collection) -> None:
+        self.explorer = explorer
+        self.collection = collection
+
+    def is_scalar(self, circuit: Circuit, name: str) -> bool:
+        """Whether a unit has one value for the whole photo, and so no places."""
+        layer = self.explorer.cut(circuit).layer(circuit.nodes[name].unit.layer)
+        return layer.height * layer.width == 1
+
+    def places(self, circuit: Circuit, name: str) -> Places:
+        """Where a unit fired most, and what it saw there."""
+        network, unit = self.explorer.cut(circuit), circuit.nodes[name].unit
+        heat = heat_map(network, circuit, unit)
+        field = receptive_field(network, unit.layer, unit.channel)
+        spots = []
+        for peak in peaks(heat, None if field.whole else field, count=SPOTS):
+            box, (row, column) = field.box(peak.position), peak.position
+            seen = None if field.whole or not box.area else shot(wide(_seen(circuit).crop(box.corners), _PATCH))
+            spots.append(
+                Spot(peak.position, peak.value, (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0], seen)
+            )
+        return Places(tuple(spots), field.whole)
+
+    def middle(self, circuit: Circuit, name: str) -> Shot:
+        """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
+        unit, gallery = circuit.nodes[name].unit.whole, self.explorer.gallery
+        path = gallery.file(gallery.key(unit))
+        if path is None:
+            raise FileNotFoundError(f"The picture of {unit} has gone.")
+        with Image.open(path) as picture:
+            image = picture.convert("RGB")
+        return shot(patch_of_picture(self.explorer.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
+
+    def argument(self, circuit: Circuit, name: str) -> Signed:
+        """Where a unit's argument for the target came from."""
+        return _signed(circuit, argument_map(self.explorer.network, circuit, circuit.nodes[name].unit))
+
+    def glimpse(self, circuit: Circuit, name: str, looking: Looking) -> Glimpse:
+        """A unit's gradient picture."""
+        unit = circuit.nodes[name].unit
+        values = gradient_picture(self.explorer.network, circuit, unit, method=looking.method, start=looking.start)
+        return self._glimpse(circuit, name, values, looking)
+
+    def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
+        """A unit through the unit above it, and that one by itself, both started at the upper one."""
+        child, parent = circuit.nodes[lower].unit, circuit.nodes[upper].unit
+        values = relative_picture(
+            self.explorer.network, circuit, child, parent, method=looking.method, start=looking.start
+        )
+        return Relative(upper, self._glimpse(circuit, upper, values, looking), self.glimpse(circuit, upper, looking))
+
+    def edge(self, circuit: Circuit, lower: str, upper: str) -> EdgeShown:
+        """Where an edge comes from and where it arrives."""
+        maps = edge_maps(self.explorer.network, circuit, lower, upper)
+        return EdgeShown(_signed(circuit, maps.lower), _signed(circuit, maps.upper), maps.upper.size == 1)
+
+    def elsewhere(self, circuit: Circuit, name: str, progress: Progress) -> Elsewhere | NoCollection:
+        """What a unit fires on in the collection."""
+        node = circuit.nodes[name]
+        return self.collection.of(node.unit.whole, node.max, progress)
+
+    def _glimpse(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> Glimpse:
+        """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
+        node = circuit.nodes[name]
+        around = None
+        if looking.start == "peak" or node.unit.position is not None:
+            position = node.unit.position or node.peak
+            field = receptive_field(self.explorer.cut(circuit), node.unit.layer, node.unit.channel)
+            box = field.box(position)
+            if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
+                values, around = values[box.top : box.bottom, box.left : box.right], position
+        return Glimpse(shot(wide(show_picture(values), PICTURE)), around, not np.any(values))
+
+
+def _seen(circuit: Circuit) -> Image.Image:
+    """What the network saw of the photo, to the pixel."""
+    return from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+
+
+def _signed(circuit: Circuit, values: Any) -> Signed:
+    image = show_map(_seen(circuit), values, size=PICTURE)
+    return Signed(shot(image), float(np.sum(values, dtype=np.float64)), float(np.abs(values).max()))
