@@ -1,7 +1,6 @@
 """A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers."""
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +10,7 @@ from torch import Tensor, fx, nn
 from circuits import layers as layering
 from circuits import operations as ops
 from circuits.errors import InputError, UnknownError, listed
+from circuits.fingerprints import fingerprint
 from circuits.images import Photo, Preprocessing
 from circuits.layers import Layer
 from circuits.preparation import prepare_module
@@ -271,19 +271,6 @@ def _check_unchanged(module: nn.Module, network: Network, example: Tensor) -> No
             f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
             "tensors in a way that is not understood: write it without in-place operations on views."
         )
-
-
-def fingerprint(traced: fx.GraphModule) -> str:
-    """sha256 of a prepared network's graph, the settings of its modules, and its parameters and buffers."""
-    digest = hashlib.sha256()
-    for node in traced.graph.nodes:
-        called = repr(traced.get_submodule(str(node.target))) if node.op == "call_module" else ""
-        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-        digest.update(f"{node.op} {node.name} {target} {node.args} {node.kwargs} {called}\n".encode())
-    for name, value in traced.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
-        digest.update(memoryview(value.detach().contiguous().numpy()).cast("B") if value.numel() else b"")
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

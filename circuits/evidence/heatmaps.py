@@ -1,7 +1,7 @@
 """Heat maps: the activation of a unit at every position of its layer."""
 
 from circuits.circuit import Circuit
-from circuits.growth import run_of_circuit
+from circuits.evidence.sources import activations_seen
 from circuits.images import Photo
 from circuits.networks import Network
 from circuits.shapes import HeatMap
@@ -28,12 +28,6 @@ def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> Hea
         (64, 64)
     """
     unit = as_unit(unit)
-    if isinstance(source, Circuit):
-        run = run_of_circuit(network, source)
-        run.network.check_unit(unit)
-        activation = run.activations[unit.layer]
-    else:
-        network.check_unit(unit)
-        seen = network.preprocessing.to_tensor(source.image)
-        activation = network.activations(seen, [unit.layer])[unit.layer]
-    return activation[0, unit.channel].numpy().copy()
+    seen_by, activations = activations_seen(network, source, [unit.layer])
+    seen_by.check_unit(unit)
+    return activations[unit.layer][0, unit.channel].numpy().copy()

@@ -39,13 +39,18 @@ def deconvnet(x: Tensor) -> Tensor:
     return result
 
 
-class _Guided(torch.autograd.Function):
+class Rectifying(torch.autograd.Function):
+    """max(x, 0), of which the way back is told the result; the way back is a subclass's."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """The result, kept for the way back."""
         result = x.relu()
         ctx.save_for_backward(result)
         return result
 
+
+class _Guided(Rectifying):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors

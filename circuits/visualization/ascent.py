@@ -152,11 +152,13 @@ class Ascent:
         leaves = [leaf for climb in climbs for leaf in climb.leaves]
         for leaf in leaves:
             leaf.grad = torch.zeros_like(leaf)
-        for turn in range(max(len(climb.terms) for climb in climbs)):
+        rounds = max(len(climb.terms) for climb in climbs)
+        for turn in range(rounds):
+            again = turn + 1 < rounds or bool(self.method.regularizers)  # else the way back frees memory as it goes
             concerned = [(climb, own) for climb, own in zip(climbs, seen, strict=True) if turn < len(climb.terms)]
             values = [climb.terms[turn].value(own) for climb, own in concerned]
             own_leaves = [leaf for climb, _ in concerned for leaf in climb.leaves]
-            slopes = torch.autograd.grad(-torch.cat(values).sum(), own_leaves, retain_graph=True, allow_unused=True)
+            slopes = torch.autograd.grad(-torch.cat(values).sum(), own_leaves, retain_graph=again, allow_unused=True)
             forces = [climb.terms[turn].force for climb, _ in concerned for _ in climb.leaves]
             for leaf, slope, force in zip(own_leaves, slopes, forces, strict=True):
                 if slope is not None:

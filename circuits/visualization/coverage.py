@@ -16,6 +16,7 @@ from torch import Tensor
 from circuits.visualization.transforms import Transform
 
 _DRAWS = 256
+_PIXELS_AT_ONCE = 256 * 128 * 128
 
 
 @functools.lru_cache(maxsize=64)
@@ -39,13 +40,16 @@ def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
     >>> coverage(pad(1), 3)[0, 0].round().int().tolist()
     [[4, 2, 4], [2, 1, 2], [4, 2, 4]]
     """
-    images = torch.ones(_DRAWS, 1, side, side, requires_grad=True)
-    generators = [torch.Generator().manual_seed(draw) for draw in range(_DRAWS)]
-    with torch.enable_grad():
-        moved = transform(images, generators)
-        seen = seen_share(moved.shape[-1], field)
-        (weights,) = torch.autograd.grad((moved * seen * seen[:, None]).sum(), images)
-    weights = weights.mean(dim=0, keepdim=True)
+    weights = torch.zeros(1, 1, side, side)
+    at_once = max(1, _PIXELS_AT_ONCE // side**2)
+    for first in range(0, _DRAWS, at_once):
+        draws = range(first, min(first + at_once, _DRAWS))
+        images = torch.ones(len(draws), 1, side, side, requires_grad=True)
+        with torch.enable_grad():
+            moved = transform(images, [torch.Generator().manual_seed(draw) for draw in draws])
+            seen = seen_share(moved.shape[-1], field)
+            (found,) = torch.autograd.grad((moved * seen * seen[:, None]).sum(), images)
+        weights += found.sum(dim=0, keepdim=True) / _DRAWS
     weights = (weights + weights.flip(2)) / 2
     weights = (weights + weights.flip(3)) / 2
     return (weights + weights.transpose(2, 3)) / 2

@@ -24,9 +24,9 @@ PhotoLike = Photo | Image.Image | Path | str
 _TINY = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class Inversion(Objective):
-    """See `inversion`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OfPhoto(Objective):
+    """What compares all activations of a layer with a photo's."""
 
     pixels: Float[Tensor, "1 3 h w"]
     layer: str
@@ -39,8 +39,13 @@ class Inversion(Objective):
 
     @property
     def photo(self) -> Tensor:
-        """The photo that the image is to look like to the layer."""
+        """The photo that images are compared with."""
         return self.pixels
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inversion(OfPhoto):
+    """See `inversion`."""
 
     def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
         """Minus the relative squared distance of each image."""
@@ -49,24 +54,11 @@ class Inversion(Objective):
         return -distance / wanted.square().sum(dim=1).clamp_min(_TINY)
 
 
-@dataclass(frozen=True, eq=False)
-class Caricature(Objective):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Caricature(OfPhoto):
     """See `caricature`."""
 
-    pixels: Float[Tensor, "1 3 h w"]
-    layer: str
     power: float = 1.0
-    rectified: bool = True
-
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The whole layer."""
-        return (Read(self.layer, None, self.rectified),)
-
-    @property
-    def photo(self) -> Tensor:
-        """The photo that is exaggerated."""
-        return self.pixels
 
     def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
         """How far each image goes in the photo's direction."""
@@ -95,7 +87,7 @@ def inversion(photo: PhotoLike, layer: str) -> Inversion:
     >>> round(objective(Seen(here, torch.zeros(1, 3, 8, 8), there)).item(), 6)
     -0.4
     """
-    return Inversion(_pixels(photo), layer)
+    return Inversion(pixels=_pixels(photo), layer=layer)
 
 
 def caricature(photo: PhotoLike, layer: str, power: float = 1.0) -> Caricature:
@@ -120,7 +112,7 @@ def caricature(photo: PhotoLike, layer: str, power: float = 1.0) -> Caricature:
     >>> round(objective(Seen(here, torch.zeros(1, 3, 8, 8), there)).item(), 5)
     2.2
     """
-    return Caricature(_pixels(photo), layer, check_power(power))
+    return Caricature(pixels=_pixels(photo), layer=layer, power=check_power(power))
 
 
 def _pixels(photo: PhotoLike) -> Tensor:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from circuits.evidence.rectifiers import Rectifying
+
 
 def redirected(x: Tensor) -> Tensor:
     """max(x, 0), with the gradient g of something *to be made small*, as optimisers have it, redirected where it dies.
@@ -35,13 +37,7 @@ def redirected(x: Tensor) -> Tensor:
     return result
 
 
-class _Redirected(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        result = x.relu()
-        ctx.save_for_backward(result)
-        return result
-
+class _Redirected(Rectifying):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors

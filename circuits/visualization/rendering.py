@@ -4,6 +4,7 @@ The objective is that of the settings, the way to it that of `ascent`. The image
 unmoved, are shown to the network once more for the activation reached.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from circuits.visualization.objective import Objective, Read
 from circuits.visualization.objectives import channel, negative, objective_of
 from circuits.visualization.regularizers import l1, l2, total_variation
 from circuits.visualization.settings import DEFAULT, Settings
-from circuits.visualization.transforms import TRANSFORMS
+from circuits.visualization.transforms import make_transform
 from circuits.visualization.visualizing import Options, Progress, run, task_of
 
 
@@ -129,7 +130,7 @@ def options_of(settings: Settings) -> Options:
         size=settings.size,
         steps=settings.steps,
         images=make_images(settings.images),
-        transform=TRANSFORMS[settings.transform],
+        transform=functools.partial(make_transform, settings.transform),
         regularizers=tuple(weight * penalty for weight, penalty in penalties if weight),
         blur_gradient=settings.blur_gradient,
         blur_image=settings.blur_image,
