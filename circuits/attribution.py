@@ -149,7 +149,9 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     return (activation[0] * total).sum((1, 2))
 
 
-def ablation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+def ablation(
+    segment: Segment, activation: Activation, readout: Readout, *, channels: Sequence[int] | None = None
+) -> Scores:
     """Exact change of a value when one channel at a time is set to zero. Mode `ablate`.
 
     S_j = f(a) - f(a with a_j = 0)   (one forward pass through the segment a channel that is not zero, batched)
@@ -160,12 +162,18 @@ def ablation(segment: Segment, activation: Activation, readout: Readout) -> Scor
         segment: from the lower layer to the upper.
         activation: of the lower layer, for one photo.
         readout: the value to explain, on the upper layer.
+        channels: the ones to set to zero; every one if `None`.
 
     Returns:
-        Signed, in units of f, (c,).
+        Signed, in units of f, (c,); zero for channels that were not asked for.
     """
     scores = torch.zeros_like(activation[0, :, 0, 0])
-    alive = (activation[0] != 0).flatten(1).any(1).nonzero().flatten()
+    alive = (activation[0] != 0).flatten(1).any(1)
+    if channels is not None:
+        asked = torch.zeros_like(alive)
+        asked[list(channels)] = True
+        alive = alive & asked
+    alive = alive.nonzero().flatten()
     with torch.no_grad():
         whole = readout.through(segment, activation)
         for some in torch.split(alive, _batch(activation)):

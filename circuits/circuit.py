@@ -12,9 +12,11 @@ from circuits import circuit_file
 from circuits.attribution import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
-from circuits.images import Photo, from_data_uri, load_photo
+from circuits.images import Photo, from_data_uri
 from circuits.networks import Prediction
+from circuits.remarks import checked_name, checked_note, checked_place
 from circuits.units import Edge, Unit
+from circuits.windows import check_window
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Node:
         note: a person's note.
         books: value = shown + rest + bias, if expanded; only units that are visible count as shown.
         picture: data URI of its feature visualisation, if the file carries one.
+        name: what a person calls it; empty if nobody named it.
+        place: (x, y) where a person locked it on the page; `None` where it may move.
     """
 
     id: str
@@ -46,6 +50,13 @@ class Node:
     note: str
     books: Books | None
     picture: str | None = field(default=None, repr=False)
+    name: str = ""
+    place: tuple[float, float] | None = None
+
+    @property
+    def called(self) -> str:
+        """The name that a person gave it, else its label."""
+        return self.name or self.label
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +65,8 @@ class Circuit:
 
     Args:
         graph: frozen; its attributes are those of the file, `circuits/1`.
-        photo: the photo, where it is at hand. Not part of the value and not of the file.
+        photo: the photo, where it is at hand; of a circuit that was read from a file, what the network saw of it. Not
+            part of the value.
         cache: activations of the photo, kept by `trace` for `expand`. Not part of the value.
 
     Example:
@@ -62,6 +74,8 @@ class Circuit:
         >>> circuit = trace(load_network(), load_photo("example:cat"), "cat", depth=2, top=3)
         >>> Circuit.from_dict(circuit.to_dict()) == circuit
         True
+
+    Two circuits are equal if their files say the same, in whatever order nodes and edges stand there.
     """
 
     graph: nx.DiGraph
@@ -72,10 +86,16 @@ class Circuit:
         nx.freeze(self.graph)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Circuit) and self.to_dict() == other.to_dict()
+        return isinstance(other, Circuit) and self._said() == other._said()
 
     def __hash__(self) -> int:
-        return hash((self.root, tuple(self.graph.nodes)))
+        return hash((self.root, frozenset(self.graph.nodes)))
+
+    def _said(self) -> tuple[object, ...]:
+        """What the file says, without order."""
+        data = self.to_dict()
+        edges = {(row["source"], row["target"]): row for row in data["edges"]}
+        return data["graph"], {row["id"]: row for row in data["nodes"]}, edges
 
     def _repr_html_(self) -> str:
         from circuits.html import for_notebook  # lies above; the page is only made where one is shown
@@ -151,6 +171,8 @@ class Circuit:
             data["note"],
             books,
             data.get("picture"),
+            data.get("name", ""),
+            (data["place"][0], data["place"][1]) if "place" in data else None,
         )
 
     def node(self, unit: Unit | str) -> Node:
@@ -166,7 +188,7 @@ class Circuit:
     def edges_into(self, unit: Unit | str, *, discarded: bool = False) -> tuple[Edge, ...]:
         """Edges from the units below that are shown (with `discarded`, all that were chosen), by rank."""
         edges = [
-            Edge(source, str(unit), data["attribution"], data["rank"])
+            Edge(source, str(unit), data["attribution"], data["rank"], data.get("ablation"))
             for source, _, data in self.graph.in_edges(str(unit), data=True)
             if discarded or not self.graph.nodes[source]["discarded"]
         ]
@@ -176,9 +198,43 @@ class Circuit:
         """The circuit with a person's note on a unit.
 
         Raises:
+            InputError: if the note is longer than 2000 characters.
             UnknownError: if the unit is not in the circuit.
         """
-        return self._with_node(self.node(unit).id, note=note)
+        return self._with_node(self.node(unit).id, note=checked_note(note))
+
+    def with_name(self, unit: Unit | str, name: str) -> "Circuit":
+        """The circuit with a person's own name for a unit, such as "left-facing dog head".
+
+        Args:
+            unit: one of its units, or the id of a node.
+            name: blanks and line ends between words become one blank; an empty name takes the name away.
+
+        Raises:
+            InputError: if the name is longer than 80 characters.
+            UnknownError: if the unit is not in the circuit.
+
+        Example:
+            >>> from circuits import load_network, trace
+            >>> circuit = trace(load_network(), "example:cat", depth=1, top=1)
+            >>> lower = circuit.edges_into(circuit.root)[0].source
+            >>> circuit.with_name(lower, "  stripes ").node(lower).called
+            'stripes'
+        """
+        return self._with_node(self.node(unit).id, name=checked_name(name) or None)
+
+    def with_place(self, unit: Unit | str, place: tuple[float, float] | None) -> "Circuit":
+        """The circuit with a unit locked in a place of the page, or (`None`) free to move again.
+
+        Args:
+            unit: one of its units, or the id of a node.
+            place: (x, y) in whatever coordinates the page counts in.
+
+        Raises:
+            InputError: if a number is not finite or beyond ±1,000,000.
+            UnknownError: if the unit is not in the circuit.
+        """
+        return self._with_node(self.node(unit).id, place=None if place is None else checked_place(place))
 
     def with_pictures(self, pictures: Mapping[str, str]) -> "Circuit":
         """The circuit with a data URI of a picture on some of its nodes, by id."""
@@ -188,9 +244,13 @@ class Circuit:
                 graph.nodes[name]["picture"] = uri
         return replace(self, graph=graph)
 
-    def _with_node(self, name: str, **changes: object) -> "Circuit":
+    def _with_node(self, name: str, /, **changes: object) -> "Circuit":
+        """The circuit with attributes of a node changed; those that become `None` are taken away."""
         graph = self.unfrozen()
-        graph.nodes[name].update(changes)
+        row = graph.nodes[name]
+        row.update(changes)
+        for key in [key for key, value in row.items() if value is None]:
+            del row[key]
         return replace(self, graph=graph)
 
     def unfrozen(self) -> nx.DiGraph:
@@ -216,11 +276,16 @@ class Circuit:
             InputError: if it is no circuit, of another format version, or contradicts itself; the sentence says where.
         """
         graph = circuit_file.to_graph(data)
-        uri = graph.graph["photo"].get("thumbnail")
+        facts = graph.graph["photo"]
+        window = facts.get("window")
+        if window is not None:
+            window = check_window(window, facts["width"], facts["height"])
         photo = None
-        if uri is not None:
-            seen = from_data_uri(uri)
-            photo = load_photo(seen, name=graph.graph["photo"]["name"])
+        if "thumbnail" in facts:
+            # What the network saw is all that a file carries of a photo.
+            seen = from_data_uri(facts["thumbnail"])
+            size = int(facts["width"]), int(facts["height"])
+            photo = Photo(facts["name"], facts["sha256"], *size, seen, window, whole=False)
         return cls(graph, photo)
 
     def to_json_text(self) -> str:

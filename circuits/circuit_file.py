@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import networkx as nx
 import numpy as np
 
 from circuits.errors import InputError
+from circuits.remarks import tidied
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 FORMAT = "circuits/1"
 _MOST_BYTES = 64 * 2**20
 _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
-_MEASURED = frozenset({*_BOOKS, "value", "max", "attribution", "logit", "probability"})
+_MEASURED = frozenset({*_BOOKS, "value", "max", "attribution", "ablation", "logit", "probability"})
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @cache
@@ -102,7 +105,7 @@ def to_graph(data: object) -> nx.DiGraph:
     for row in map(_measured, data["nodes"]):
         if row["id"] in graph:
             raise InputError(f"The circuit has two nodes {row['id']!r}; each id may stand once.")
-        graph.add_node(row["id"], **{key: value for key, value in row.items() if key != "id"})
+        graph.add_node(row["id"], **_node(row))
     for row in map(_measured, data["edges"]):
         source, target = row["source"], row["target"]
         if graph.has_edge(source, target):
@@ -110,9 +113,19 @@ def to_graph(data: object) -> nx.DiGraph:
         missing = next((end for end in (source, target) if end not in graph), None)
         if missing is not None:
             raise InputError(f"The circuit has an edge to {missing!r}, which is not among its nodes.")
-        graph.add_edge(source, target, attribution=row["attribution"], rank=row["rank"])
+        graph.add_edge(source, target, **{key: value for key, value in row.items() if key not in ("source", "target")})
     _check_consistent(graph)
     return graph
+
+
+def _node(row: dict[str, Any]) -> dict[str, Any]:
+    """What a node carries, its name and place as the library writes them."""
+    data = {key: value for key, value in row.items() if key not in ("id", "name", "place")}
+    if name := tidied(row.get("name", "")):
+        data["name"] = name
+    if "place" in row:
+        data["place"] = [float(value) for value in row["place"]]
+    return data
 
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +143,8 @@ def _validate(data: dict[str, Any]) -> None:
         raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
     for row in (*data["nodes"], *data["edges"]):
         for key, value in row.items():
-            if isinstance(value, float) and not math.isfinite(value):
+            numbers = value if isinstance(value, list) else [value]
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
                 raise InputError(f"The circuit holds {value} at {key}, but it may hold finite numbers only.")
 
 
@@ -161,7 +175,9 @@ def to_graphml(graph: nx.DiGraph) -> bytes:
 
 
 def _scalar(value: object) -> object:
-    return value if isinstance(value, (str, int, float, bool)) else json.dumps(value)
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("", value)
+    return value if isinstance(value, (int, float, bool)) else json.dumps(value)
 
 
 def without_books(row: dict[str, Any]) -> dict[str, Any]:

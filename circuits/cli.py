@@ -7,6 +7,7 @@ Nothing heavy is imported before a command runs, so that `circuits --help` is in
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from circuits.commands.compare import compare
 from circuits.commands.evidence import evidence
 from circuits.commands.exemplars import exemplars
 from circuits.commands.explore import explore
@@ -21,6 +23,7 @@ from circuits.commands.layers import layers
 from circuits.commands.predict import predict
 from circuits.commands.render import render
 from circuits.commands.trace import trace
+from circuits.commands.what_if import what_if
 from circuits.errors import CircuitsError
 
 
@@ -113,7 +116,9 @@ def _circuits(
 
 app.command()(explore)
 app.command()(trace)
+app.command()(compare)
 app.command()(predict)
+app.command("what-if")(what_if)
 app.command()(layers)
 app.command()(render)
 app.command()(evidence)
@@ -126,4 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what was typed after `circuits`; by default what really was.
     """
+    # Photos that are too large are refused in a sentence of ours.
+    warnings.filterwarnings("ignore", ".*decompression bomb", RuntimeWarning)
     app(arguments)

@@ -12,6 +12,7 @@ from circuits.wording import number
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit, Node
+    from circuits.units import Edge
 
 _SIDE = 88
 _GUTTER = 132
@@ -106,13 +107,20 @@ def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[st
             share = shares[target][edge.source] / largest
             source, escaped = html.escape(edge.source), html.escape(target)
             kind = "against" if edge.attribution < 0 else "for"
+            look = f"{kind} disagrees" if edge.disagrees else kind
             parts.append(
-                f'<path class="edge {kind}" data-source="{source}" data-target="{escaped}" marker-end="url(#{kind})" '
+                f'<path class="edge {look}" data-source="{source}" data-target="{escaped}" marker-end="url(#{kind})" '
                 f'd="M{x:g} {y - 2:g}C{x:g} {y - bend:g} {to_x:g} {end + bend:g} {to_x:g} {end:g}" '
                 f'stroke-width="{0.8 + 5.5 * share:.2f}" opacity="{0.45 + 0.5 * share:.2f}">'
-                f"<title>{source} → {escaped}: {number(edge.attribution, sign=True)}</title></path>"
+                f"<title>{source} → {escaped}: {html.escape(_said(edge))}</title></path>"
             )
     return parts
+
+
+def _said(edge: "Edge") -> str:
+    """An edge's attribution and, if it was measured, what ablation found."""
+    measured = "" if edge.ablation is None else f", by ablation {number(edge.ablation, sign=True)}"
+    return number(edge.attribution, sign=True) + measured
 
 
 def _shares(circuit: "Circuit", target: str) -> dict[str, float]:
@@ -146,15 +154,16 @@ def _node(
         bar = f'x="{x:g}" y="{y + _SIDE + 4:g}" height="4" rx="2"'
         covered = _SIDE * max(0.0, min(1.0, node.books.coverage))
         inside += f'<rect class="track" {bar} width="{_SIDE}"/><rect class="covered" {bar} width="{covered:.1f}"/>'
-    name = node.label if node.label != str(node.unit) else _short(node)
+    name = node.called if node.called != str(node.unit) else _short(node)
     inside += (
         f'<text x="{at[0]:g}" y="{y + _SIDE + 23:g}" text-anchor="middle">{html.escape(_cut(name, 17))}'
         f"{' ✎' if node.note else ''}</text>"
     )
-    spoken = f"{node.label}, value {number(node.value)}"
+    both = f"{node.name} ({node.label})" if node.name else node.label
+    spoken = f"{both}, value {number(node.value)}"
     return (
         f'<a class="node" href="#unit-{index}" data-id="{html.escape(node.id)}" aria-label="{html.escape(spoken)}">'
-        f"<title>{html.escape(node.label)}</title>{inside}</a>"
+        f"<title>{html.escape(both)}</title>{inside}</a>"
     )
 
 

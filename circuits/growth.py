@@ -17,6 +17,7 @@ from circuits.targets import Target, readout_of
 from circuits.units import Unit
 
 Progress = Callable[[int, int, str], None]
+"""Called with (done, known, what is under way); raising an exception in it cancels."""
 
 
 @dataclass(eq=False)
@@ -144,13 +145,15 @@ class Growth:
 
     def _connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
         name, books = shares.name, shares.books(chosen)
-        self.graph.remove_edges_from(list(self.graph.in_edges(name)))
+        before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
+        self.graph.remove_edges_from([(source, name) for source in before])
         units = [Unit(shares.lower, channel) for channel in chosen]
         for rank, unit in enumerate(units, start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
             attribution = number(float(shares.scores[unit.channel]))
-            self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank)
+            measured = {key: value for key, value in before.get(str(unit), {}).items() if key == "ablation"}
+            self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank, **measured)
         row = {**without_books(self.graph.nodes[name]), "expanded": True}
         row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
         row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
@@ -175,3 +178,8 @@ class Growth:
                 break
             known += len(level)
         report(done, done, "Traced")
+
+
+def drop_unreachable(graph: nx.DiGraph, root: str) -> None:
+    """Take out, in place, the nodes from which the target cannot be reached, discarded or not."""
+    graph.remove_nodes_from(set(graph) - nx.ancestors(graph, root) - {root})

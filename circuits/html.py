@@ -65,7 +65,7 @@ def to_html(
             "<main>",
             '<section class="graph" aria-label="Circuit">',
             f'<div class="scroll">{to_svg(circuit, places, pictures, heat_maps)}</div>',
-            _LEGEND,
+            _legend(circuit),
             "</section>",
             '<aside id="details" aria-label="Details of the chosen unit" aria-live="polite" hidden></aside>',
             "</main>",
@@ -80,14 +80,21 @@ def to_html(
     )
 
 
-_LEGEND = """<p class="legend">
+_LEGEND = """
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge" d="M0 4.5H34" stroke-width="4"/></svg>
 argues for</span>
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge against" d="M0 4.5H34" stroke-width="4"/></svg>
 argues against</span>
 <span>wider: a larger share of the upper unit</span>
-<span>bar below a picture: how much of the attribution is shown</span>
-</p>"""
+<span>bar below a picture: how much of the attribution is shown</span>"""
+_DISAGREES = """
+<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge disagrees" d="M0 4.5H34" stroke-width="4"/></svg>
+with dots: ablation disagrees (another sign, or more than a factor of two)</span>"""
+
+
+def _legend(circuit: "Circuit") -> str:
+    doubtful = any(edge.disagrees for name in circuit.visible for edge in circuit.edges_into(name))
+    return f'<p class="legend">{_LEGEND}{_DISAGREES if doubtful else ""}\n</p>'
 
 
 def _question(circuit: "Circuit") -> str:
@@ -155,7 +162,8 @@ def _row(circuit: "Circuit", name: str, anchor: str) -> str:
     words = [f"<span>{html.escape(target)} ({number(share, sign=True)})</span>" for target, share in feeds[:3]]
     if len(feeds) > 3:
         words.append(f"<span>and {len(feeds) - 3} more</span>")
-    called = html.escape(node.id if node.label == node.id else f"{node.id} {node.label}")
+    label = "" if node.label == node.id else node.label
+    called = html.escape(" ".join(part for part in (node.id, label, node.name and f"“{node.name}”") if part))
     note = f'<p class="note">{html.escape(node.note)}</p>' if node.note else ""
     return (
         f'<tr id="{anchor}"><th scope="row">{called}{note}</th>'

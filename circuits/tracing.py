@@ -24,7 +24,7 @@ from circuits.attribution import Books, check_mode, strongest
 from circuits.circuit import Circuit
 from circuits.circuit_file import number
 from circuits.errors import InputError
-from circuits.growth import Growth, Progress, Run, run_of_circuit
+from circuits.growth import Growth, Progress, Run, drop_unreachable, run_of_circuit
 from circuits.images import Photo, load_photo, to_data_uri
 from circuits.networks import Network, ranked
 from circuits.targets import Target, find_target
@@ -91,14 +91,14 @@ def trace(
         >>> len(circuit.edges_into(circuit.root))
         3
     """
-    tops = _tops(top, depth)
+    tops = tops_of(top, depth)
     check_mode(mode)
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)
     photo = photo if isinstance(photo, Photo) else load_photo(photo)
-    crop = network.preprocessing.crop(photo.image)
-    run = Run(network, network.activations(network.preprocessing.to_tensor(photo.image)))
+    crop = network.preprocessing.crop_of(photo)
+    run = Run(network, network.activations(network.preprocessing.from_crop(crop)))
     logits = run.activations[network.layers[-1]].flatten()
     predicted = ranked(network, logits, _PREDICTIONS)
     found = find_target(network, target, predicted[0].index)
@@ -155,11 +155,11 @@ def expand(
     node = circuit.node(unit)
     run = run_of_circuit(network, circuit)
     settings = circuit.settings
-    count = _default_top(circuit, node.unit) if top is None else _tops(top, 1)[0]
+    count = default_top(circuit, node.unit) if top is None else tops_of(top, 1)[0]
     graph = circuit.unfrozen()
     growth = Growth(run, target_of(circuit), settings["mode"], graph)
     next(growth.expand([node.id], count, signs or settings["signs"]))
-    _drop_unreachable(graph, circuit.root)
+    drop_unreachable(graph, circuit.root)
     return replace(circuit, graph=graph, cache=run)
 
 
@@ -174,7 +174,7 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     run = run_of_circuit(network, circuit)
     growth = Growth(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
     found = next(growth.shares([node.id]))
-    order = strongest(found.scores, _tops(top, 1)[0], "both")
+    order = strongest(found.scores, tops_of(top, 1)[0], "both")
     shares = tuple((Unit(found.lower, channel), float(found.scores[channel])) for channel in order)
     return Contributions(node.id, found.lower, found.books(order), shares, len(found.scores) - len(order))
 
@@ -207,7 +207,12 @@ def _marked(circuit: Circuit, name: str, *, discarded: bool) -> Circuit:
     return replace(circuit, graph=graph)
 
 
-def _tops(top: int | Sequence[int], depth: int) -> list[int]:
+def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
+    """Units to show at each level, from one number or one a level.
+
+    Raises:
+        InputError: if a number is less than 1, or there are more or fewer than levels.
+    """
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
         raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
     tops = [top] * depth if isinstance(top, int) else list(top)
@@ -218,16 +223,13 @@ def _tops(top: int | Sequence[int], depth: int) -> list[int]:
     return tops
 
 
-def _default_top(circuit: Circuit, unit: Unit) -> int:
+def default_top(circuit: Circuit, unit: Unit) -> int:
+    """Units to show below a unit where nobody says how many: as many as when the circuit was traced."""
     top = circuit.settings["top"]
     if isinstance(top, int):
         return top
     level = circuit.layers.index(circuit.node(circuit.root).unit.layer) - circuit.layers.index(unit.layer)
     return int(top[min(level, len(top) - 1)])
-
-
-def _drop_unreachable(graph: nx.DiGraph, root: str) -> None:
-    graph.remove_nodes_from(set(graph) - nx.ancestors(graph, root) - {root})
 
 
 def target_of(circuit: Circuit) -> Target:
@@ -248,5 +250,6 @@ def _photo_facts(network: Network, photo: Photo, thumbnail: str) -> dict[str, An
     channels = len(network.preprocessing.mean)
     return {
         "name": photo.name, "sha256": photo.sha256, "width": photo.width, "height": photo.height,
+        **({"window": list(photo.window)} if photo.window is not None else {}),
         "input": [channels, *network.preprocessing.size], "thumbnail": thumbnail,
     }  # fmt: skip

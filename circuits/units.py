@@ -96,9 +96,27 @@ class Edge:
         target: id of the upper node.
         attribution: signed share, in units of the upper unit's value (mode `target`: of the target).
         rank: 1 for the strongest of its target's edges.
+        ablation: what the upper unit's value really loses without the lower unit, in the same units, if `measure` has
+            been asked; `None` if not.
     """
 
     source: str
     target: str
     attribution: float
     rank: int
+    ablation: float | None = None
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the ablation was measured and contradicts the attribution.
+
+        It does where the two have different signs, or one is more than twice as large as the other.
+
+        Example:
+            >>> [Edge("conv1:0", "conv2:0", 2.0, 1, ablation).disagrees for ablation in (None, 1.0, 4.1, 0.9, -2.0)]
+            [False, False, True, True, True]
+        """
+        if self.ablation is None:
+            return False
+        small, large = sorted((abs(self.attribution), abs(self.ablation)))
+        return self.attribution * self.ablation < 0 or large > 2 * small

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from circuits import Circuit, discard, load_photo, to_html, trace
+from circuits import Circuit, discard, load_photo, measure, to_html, trace
 from circuits.html import for_notebook
 from circuits.networks import Network, prepare
 from circuits.placing import ROW, place
 from tests.handmade import Handmade, colour_photo, handmade_network
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
+CALLED = "</script><svg onload=\"document.title='owned'\">"
 VOID = {"meta", "img", "link", "br", "input"}
 
 
@@ -69,7 +70,7 @@ def hostile_circuit() -> Circuit:
     )
     photo = load_photo(colour_photo().image, name=HOSTILE)
     traced = trace(named, photo, 0, depth=2)
-    return traced.with_note(traced.root, HOSTILE + "\u2028")
+    return traced.with_note(traced.root, HOSTILE + "\u2028").with_name("conv2:0", CALLED)
 
 
 def embedded(page: str) -> Circuit:
@@ -88,6 +89,27 @@ def test_every_unit_and_edge_is_drawn_once_with_its_name(circuit: Circuit) -> No
     }
     assert drawn == set(circuit.graph.edges)
     assert {"fc", "conv2", "conv1"} <= set(outline.texts)
+
+
+def test_a_persons_name_and_note_are_shown_in_the_graph_and_the_books(circuit: Circuit) -> None:
+    page = to_html(circuit.with_name("conv2:0", "reds & roses").with_note("conv2:0", "see <photo 3>"))
+    outline = Outline(page)
+    (node,) = (node for node in outline.all("a", "node") if node["data-id"] == "conv2:0")
+    assert node["aria-label"] == "reds & roses (conv2:0), value 24.0"
+    assert "reds & roses ✎" in outline.texts
+    assert "conv2:0 “reds & roses”" in outline.texts
+    assert "see <photo 3>" in outline.texts
+    assert "“" not in "".join(Outline(to_html(circuit)).texts).replace("Why “warm”?", "")
+
+
+def test_edges_that_ablation_contradicts_are_dotted_and_say_what_it_found() -> None:
+    traced = trace(handmade_network(), colour_photo(0.3, 0.5), "conv2:0", depth=1, signs="both")
+    assert "disagrees" not in re.sub(r"<(style|script)>.*?</\1>", "", to_html(traced), flags=re.DOTALL)
+    outline = Outline(to_html(measure(handmade_network(), traced)))
+    edges = {edge["data-source"]: edge["class"] for edge in outline.all("path", "edge") if "data-source" in edge}
+    assert edges == {"conv1:0": "edge for disagrees", "conv1:1": "edge against"}
+    assert "conv1:0 → conv2:0: +9.54, by ablation +1.51" in outline.texts
+    assert any("with dots: ablation disagrees" in text for text in outline.texts)
 
 
 def test_negative_edges_are_marked_and_wider_ones_account_for_more(circuit: Circuit) -> None:
@@ -243,6 +265,23 @@ def test_in_a_browser_a_click_shows_the_books_and_the_edges(
     assert troubles == []
 
 
+def test_in_a_browser_the_details_show_a_persons_name_and_what_ablation_found(
+    circuit: Circuit, opened: tuple[Any, list[str]], tmp_path: Path
+) -> None:
+    page, troubles = opened
+    named = measure(handmade_network(), circuit).with_name("conv2:0", "reds").with_name("fc:0", "hot")
+    (tmp_path / "page.html").write_text(to_html(named), "utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    details = page.get_by_role("complementary", name="Details of the chosen unit")
+    assert details.locator(".name").inner_text() == "hot"
+    assert details.locator("p.quiet").all_inner_texts() == ["warm", "fc:0"]
+    details.get_by_role("button", name="reds").click()
+    assert details.locator(".name").inner_text() == "reds"
+    assert details.locator("p.quiet").all_inner_texts() == ["conv2:0"]
+    assert "+32.0 · 80 %\nablated +24.0" in details.inner_text()
+    assert troubles == []
+
+
 def test_in_a_browser_the_circuit_can_be_saved_again(
     circuit: Circuit, opened: tuple[Any, list[str]], tmp_path: Path
 ) -> None:
@@ -264,5 +303,7 @@ def test_in_a_browser_hostile_names_run_nothing(opened: tuple[Any, list[str]], t
     page.locator("a.node").nth(0).click()
     assert page.locator("#details .name").inner_text() == HOSTILE
     assert page.locator("#details .remark").inner_text().startswith(HOSTILE)
+    page.get_by_role("link", name="(conv2:0), value").click()
+    assert page.locator("#details .name").inner_text() == CALLED
     assert page.title() == f"Why “{HOSTILE}”?"
     assert troubles == []

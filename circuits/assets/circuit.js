@@ -10,6 +10,7 @@ const edges = file.edges.filter((edge) => nodes.has(edge.source) && nodes.has(ed
 edges.sort((one, other) => one.rank - other.rank);
 
 const into = (id) => edges.filter((edge) => edge.target === id);
+const called = (node) => node.name || node.label;
 const outOf = (id) =>
   edges.filter((edge) => edge.source === id).sort((one, other) => Math.abs(other.attribution) - Math.abs(one.attribution));
 
@@ -70,12 +71,14 @@ function edgeBars(list, other) {
   const chart = make("div", "bars");
   for (const edge of list) {
     const unit = nodes.get(edge[other]);
-    const jump = make("button", "", unit.label);
+    const jump = make("button", "", called(unit));
     jump.type = "button";
     jump.addEventListener("click", () => choose(unit.id, true));
     const gross = nodes.get(edge.target).gross;
     const part = gross ? ` \u00b7 ${percent(Math.abs(edge.attribution) / gross)}` : "";
-    chart.append(...bar(jump, edge.attribution, low, high), make("span", "number", number(edge.attribution, true) + part));
+    const said = make("span", "number", number(edge.attribution, true) + part);
+    if ("ablation" in edge) said.append(make("br"), make("span", "ablated", `ablated ${number(edge.ablation, true)}`));
+    chart.append(...bar(jump, edge.attribution, low, high), said);
   }
   return chart;
 }
@@ -98,8 +101,9 @@ function choose(id, focus = false) {
   }
   link.setAttribute("aria-current", "true");
   if (focus) link.focus();
-  const parts = [make("p", "name", node.label)];
-  if (node.label !== node.id) parts.push(make("p", "quiet code", node.id));
+  const parts = [make("p", "name", called(node))];
+  if (node.name && node.label !== node.id) parts.push(make("p", "quiet", node.label));
+  if (called(node) !== node.id) parts.push(make("p", "quiet code", node.id));
   const pictures = [
     ...figure(link, "picture", "what it looks for"),
     ...figure(link, "fired", "where it fired in this photo"),

@@ -14,8 +14,10 @@ from circuits.commands.options import (
     Size,
     Std,
     Weights,
+    Window,
     counts,
     get_network,
+    get_photo,
 )
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from circuits.attribution import Books
     from circuits.circuit import Circuit, Node
     from circuits.networks import Network
+
+_DOUBTS = 10
 
 
 def trace(
@@ -49,6 +53,7 @@ def trace(
             "'A - B' for the difference of two classes; by default the class predicted.",
         ),
     ] = None,
+    window: Window = None,
     layers: Layers = "auto",
     depth: Annotated[int | None, typer.Option(min=1, help="Layers to walk down; 4, or one for each --top.")] = None,
     top: Annotated[
@@ -60,6 +65,10 @@ def trace(
     signs: Annotated[
         str, typer.Option(metavar="SIGNS", help="positive, or both to show what argues against too.")
     ] = "positive",
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Switch off the unit of every edge, and note what its target really loses."),
+    ] = False,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
     weights: Weights = None,
@@ -70,11 +79,10 @@ def trace(
 ) -> None:
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     from circuits.commands.console import note, output, progress
-    from circuits.images import load_photo
 
     _check_targets([path for path in (file, graphml, html) if path is not None])
     tops = counts("--top", top)
-    picture = load_photo(photo)
+    picture = get_photo(photo, window)
     loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
     from circuits.tracing import trace as trace_photo
 
@@ -89,12 +97,19 @@ def trace(
             signs=signs,
             progress=report,
         )
+    if measure:
+        from circuits.measuring import measure as measure_edges
+
+        with progress("Measuring") as report:
+            circuit = measure_edges(loaded, circuit, progress=report)
     if as_json:
         typer.echo(circuit.to_json_text(), nl=False)
     else:
         console = output()
         console.print(summary(circuit), soft_wrap=True)
         console.print(table(circuit))
+        if measure:
+            console.print(doubts(circuit), soft_wrap=True)
     if file is not None:
         circuit.to_json(file)
         note(f"Wrote {file}.")
@@ -116,6 +131,23 @@ def summary(circuit: "Circuit") -> str:
         f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
         "layer by layer; what each unit gets from the layer below, and the share of it:"
     )
+
+
+def doubts(circuit: "Circuit") -> str:
+    """How many of the edges that were measured disagree with their ablation, and which."""
+    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name) if edge.ablation is not None]
+    wrong = sorted((edge for edge in edges if edge.disagrees), key=lambda edge: (edge.target, edge.rank))
+    said = (
+        f"Measured by ablation: {len(wrong)} of {len(edges)} edges disagree (another sign, or one more than twice the "
+        "other)"
+    )
+    found = [
+        f"{edge.source} → {edge.target}: {number(edge.attribution, sign=True)}, ablated "
+        f"{number(edge.ablation or 0.0, sign=True)}"
+        for edge in wrong[:_DOUBTS]
+    ]
+    more = [f"and {len(wrong) - _DOUBTS} more"] if len(wrong) > _DOUBTS else []
+    return "\n".join([f"{said}{':' if wrong else '.'}", *(f"  {line}" for line in (*found, *more))])
 
 
 def table(circuit: "Circuit") -> "Table":
@@ -144,7 +176,7 @@ def table(circuit: "Circuit") -> "Table":
 
 
 def _cells(circuit: "Circuit", node: "Node", books: "Books") -> list[str]:
-    called = node.id if node.label == node.id else f"{node.id} {node.label.partition(',')[0]}"
+    called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
         share = abs(edge.attribution) / books.gross if books.gross > 0 else 0.0
@@ -170,7 +202,7 @@ def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
     nodes = [circuit.nodes[name] for name in circuit.visible]
     heat_maps = {}
     if circuit.photo is not None:
-        crop = network.preprocessing.crop(circuit.photo.image)
+        crop = network.preprocessing.crop_of(circuit.photo)
         for node in nodes:
             heat = heat_map(network, circuit, node.unit.whole)
             if heat.size > 1:

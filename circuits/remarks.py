@@ -1,0 +1,56 @@
+"""What a person may say of a unit: a name of their own, a note, and a place on the page."""
+
+import unicodedata
+
+from circuits.errors import InputError
+
+LONGEST_NAME = 80
+LONGEST_NOTE = 2000
+FARTHEST = 1_000_000
+
+
+def tidied(name: str) -> str:
+    r"""A name as it is kept: one blank between words, and nothing that cannot be seen.
+
+    Example:
+        >>> tidied("  left-facing\n dog head ")
+        'left-facing dog head'
+    """
+    return "".join(letter for letter in " ".join(name.split()) if unicodedata.category(letter) not in ("Cc", "Cs"))
+
+
+def checked_name(name: str) -> str:
+    """A name, tidied.
+
+    Raises:
+        InputError: if it is longer than 80 characters.
+    """
+    name = tidied(name)
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"The name {name[:20] + '…'!r} has {len(name)} characters; a name has at most {LONGEST_NAME}, "
+            "and a note has room for more."
+        )
+    return name
+
+
+def checked_note(note: str) -> str:
+    """A note.
+
+    Raises:
+        InputError: if it is longer than 2000 characters.
+    """
+    if len(note) > LONGEST_NOTE:
+        raise InputError(f"The note has {len(note)} characters; a note has at most {LONGEST_NOTE}, so shorten it.")
+    return note
+
+
+def checked_place(place: tuple[float, float]) -> list[float]:
+    """A place, as the file writes it.
+
+    Raises:
+        InputError: if a number is not finite or beyond ±1,000,000.
+    """
+    if not all(abs(value) <= FARTHEST for value in place):
+        raise InputError(f"The place {place} is not on any page; give two finite numbers up to ±{FARTHEST:,}.")
+    return [float(value) for value in place]
