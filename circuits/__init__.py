@@ -16,12 +16,29 @@ if TYPE_CHECKING:
         integrated_gradients as integrated_gradients,
     )
     from circuits.circuit import Circuit as Circuit, Node as Node
+    from circuits.comparing import (
+        Comparison as Comparison,
+        LayerComparison as LayerComparison,
+        SharedUnit as SharedUnit,
+        compare as compare,
+    )
     from circuits.errors import CircuitsError as CircuitsError, InputError as InputError, UnknownError as UnknownError
-    from circuits.evidence import heat_map as heat_map
+    from circuits.evidence import (
+        Firing as Firing,
+        Standing as Standing,
+        correlations as correlations,
+        firing_at as firing_at,
+        heat_map as heat_map,
+        near_duplicates as near_duplicates,
+        standing as standing,
+    )
+    from circuits.growing import collapse as collapse, grow as grow
     from circuits.html import to_html as to_html
     from circuits.images import Photo as Photo, Preprocessing as Preprocessing, load_photo as load_photo
+    from circuits.interventions import Effect as Effect, Outcome as Outcome, intervene as intervene
     from circuits.layers import Layer as Layer
     from circuits.loading import available_networks as available_networks, load_network as load_network
+    from circuits.measuring import measure as measure
     from circuits.networks import (
         Network as Network,
         Prediction as Prediction,
@@ -50,12 +67,24 @@ if TYPE_CHECKING:
 _HOME = {
     "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
     "circuit": ("Circuit", "Node"),
+    "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),
-    "evidence": ("heat_map",),
+    "evidence": (
+        "Firing",
+        "Standing",
+        "correlations",
+        "firing_at",
+        "heat_map",
+        "near_duplicates",
+        "standing",
+    ),
+    "growing": ("collapse", "grow"),
     "html": ("to_html",),
     "images": ("Photo", "Preprocessing", "load_photo"),
+    "interventions": ("Effect", "Outcome", "intervene"),
     "layers": ("Layer",),
     "loading": ("available_networks", "load_network"),
+    "measuring": ("measure",),
     "networks": ("Network", "Prediction", "predict", "prepare"),
     "segments": ("Segment",),
     "tracing": ("Contributions", "contributions", "discard", "expand", "restore", "trace"),

@@ -1,11 +1,8 @@
-"""Photos in, pictures out: load a photo, crop it as the network does, pack a picture into a data URI."""
+"""Photos in: load one, show it to a network through a window, as the network wants it."""
 
-import base64
-import binascii
 import hashlib
-import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,8 @@ from PIL import Image
 from circuits.decoding import decode, decoded, from_array, read_file
 from circuits.errors import InputError, UnknownError, listed
 from circuits.overlays import overlay
+from circuits.packing import from_data_uri, to_data_uri
+from circuits.windows import Corners, Window, check_window, inner_window, nearest_window
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +31,11 @@ class Photo:
         sha256: of the size and the RGB pixels, so that the same picture in two formats is one photo.
         width: in pixels, upright.
         height: in pixels, upright.
-        image: mode RGB.
+        image: mode RGB; the whole photo, or what a network saw of it.
+        window: the part that a network is shown, (left, top, right, bottom) in pixels of the photo; `None` is the
+            centre, as the network's preprocessing cuts it out.
+        whole: whether the image is the whole photo. A circuit's file carries no more than what the network saw: of such
+            a photo the image is that crop, while size, fingerprint and window are the photo's own.
     """
 
     name: str
@@ -40,6 +43,41 @@ class Photo:
     width: int
     height: int
     image: Image.Image = field(compare=False, repr=False)
+    window: Window | None = None
+    whole: bool = field(default=True, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a window that does not lie in the photo."""
+        if self.window is not None:
+            object.__setattr__(self, "window", check_window(self.window, self.width, self.height))
+
+    def framed(self, window: Corners | None) -> "Photo":
+        """The photo with another part of it shown; `Preprocessing.framed` fits a rectangle that was drawn by hand.
+
+        Args:
+            window: (left, top, right, bottom) in pixels; `None` for the centre.
+
+        Raises:
+            InputError: if it is not four finite numbers, does not lie in the photo, or its longer side is
+                under 8 pixels; or if only what the network saw is at hand.
+
+        >>> photo = load_photo(np.zeros((40, 60, 3), dtype=np.uint8), name="black")
+        >>> photo.framed((10, 0, 50, 40)).window
+        (10.0, 0.0, 50.0, 40.0)
+        """
+        if not self.whole:
+            raise InputError(
+                f"Of {self.name} only what the network saw is at hand; load the photo again to show another part of it."
+            )
+        return replace(self, window=None if window is None else check_window(window, self.width, self.height))
+
+    @property
+    def part(self) -> Image.Image:
+        """The pixels in the window, to whole pixels; all that is at hand, where none was set."""
+        if self.window is None or not self.whole:
+            return self.image
+        left, top, right, bottom = (round(side) for side in self.window)
+        return self.image.crop((left, top, right, bottom))
 
 
 def _cat() -> NDArray[np.uint8]:
@@ -134,17 +172,84 @@ class Preprocessing:
         """
         height, width = self.size
         image = image if image.mode == "RGB" else image.convert("RGB")
-        short, long = min(image.size), max(image.size)
-        longer = int(self.resize * long / short)
-        new = (self.resize, longer) if image.width <= image.height else (longer, self.resize)
-        if new[0] < width or new[1] < height:
-            scale = max(width / image.width, height / image.height)
-            new = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        new, left, top = self._placed(*image.size)
         resized = image.resize(new, _RESAMPLING[self.interpolation])
+        return self._coloured(resized.crop((left, top, left + width, top + height)))
+
+    def crop_of(self, photo: Photo) -> Image.Image:
+        """What the network sees of a photo through its window: mode RGB, or L for a network of one channel.
+
+        The window is resized to `size`; one of exactly that size, at whole pixels, is shown as it is. Without a window
+        it is the centre, as `crop` cuts it out. A photo that is not at hand as a whole is shown as it was seen before,
+        or the middle of that, to a network of another input size.
+
+        >>> see = Preprocessing((8, 8), 8, (0.5,) * 3, (0.5,) * 3)
+        >>> stripes = load_photo(np.arange(20 * 16 * 3, dtype=np.uint8).reshape(16, 20, 3))
+        >>> crop = see.crop_of(stripes.framed((3, 5, 11, 13)))
+        >>> bool((np.asarray(crop) == np.asarray(stripes.image)[5:13, 3:11]).all())
+        True
+        """
+        height, width = self.size
+        if not photo.whole and photo.image.size == (width, height):
+            return self._coloured(photo.image)
+        if photo.window is None or not photo.whole:
+            return self.crop(photo.image)
+        method = _RESAMPLING[self.interpolation]
+        return self._coloured(photo.image.resize((width, height), method, box=self.window_of(photo)))
+
+    def window_of(self, photo: Photo) -> Window:
+        """The part of a photo that the network sees, (left, top, right, bottom) in pixels of the photo.
+
+        It has the shape of the network's input: of a window of another shape it is the largest part around its
+        centre.
+
+        >>> see = Preprocessing((224, 224), 256, (0.5,) * 3, (0.5,) * 3)
+        >>> see.window_of(load_photo(np.zeros((512, 1024, 3), dtype=np.uint8)))
+        (288.0, 32.0, 736.0, 480.0)
+        """
+        height, width = self.size
+        if photo.window is not None:
+            return inner_window(photo.window, self.size)
+        new, left, top = self._placed(photo.width, photo.height)
+        across, down = photo.width / new[0], photo.height / new[1]
+        return left * across, top * down, (left + width) * across, (top + height) * down
+
+    def framed(self, photo: Photo, window: Corners) -> Photo:
+        """The photo seen through the window that comes closest to a rectangle, which may have been drawn by hand.
+
+        It is given the shape of the network's input around the rectangle's centre, at least 8 pixels along its longer
+        side where the photo has them, and moved inside the photo.
+
+        Args:
+            photo: the photo.
+            window: two opposite corners, in pixels of the photo; they may lie outside of it.
+
+        Raises:
+            InputError: if it is not four finite numbers, or only what the network saw of the photo is at hand.
+
+        >>> see = Preprocessing((32, 64), 32, (0.5,) * 3, (0.5,) * 3)
+        >>> see.framed(load_photo(np.zeros((100, 100, 3), dtype=np.uint8)), (80, 80, 120, 90)).window
+        (60.0, 75.0, 100.0, 95.0)
+        """
+        height, width = self.size
+        return photo.framed(nearest_window(window, width / height, photo.width, photo.height))
+
+    def _placed(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
+        """Size that a photo is brought to, and left and top of the centre that is cut out of it."""
+        longer = int(self.resize * max(width, height) / min(width, height))
+        new = (self.resize, longer) if width <= height else (longer, self.resize)
+        if new[0] < self.size[1] or new[1] < self.size[0]:
+            scale = max(self.size[1] / width, self.size[0] / height)
+            new = (max(self.size[1], round(width * scale)), max(self.size[0], round(height * scale)))
         # Python rounds halves to even, and so does torchvision, which the networks were trained with.
-        left, top = round((new[0] - width) / 2), round((new[1] - height) / 2)
-        cut = resized.crop((left, top, left + width, top + height))
-        return cut if self.channels == 3 else cut.convert("L")
+        return new, round((new[0] - self.size[1]) / 2), round((new[1] - self.size[0]) / 2)
+
+    def _coloured(self, crop: Image.Image) -> Image.Image:
+        return crop if self.channels == 3 else crop.convert("L")
+
+    def input_of(self, photo: Photo) -> "torch.Tensor":
+        """The network's input for what it sees of a photo, `crop_of`: normalised, float32 (1, c, h, w)."""
+        return self.from_crop(self.crop_of(photo))
 
     def to_tensor(self, image: Image.Image) -> "torch.Tensor":
         """The network's input for a photo: cropped and normalised, float32 (1, c, h, w)."""
@@ -184,46 +289,6 @@ class Preprocessing:
 
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-
-def to_data_uri(image: Image.Image, *, format: str = "webp", lossless: bool = False, quality: int = 82) -> str:
-    """A picture as text that a page or a JSON file can hold.
-
-    Args:
-        image: the picture.
-        format: "webp", "png" or "jpeg".
-        lossless: keep every pixel (WebP; PNG always does).
-        quality: 0 to 100, where not lossless.
-
-    >>> from_data_uri(to_data_uri(Image.new("RGB", (2, 3), "red"), lossless=True)).getpixel((1, 2))
-    (255, 0, 0)
-    """
-    buffer = io.BytesIO()
-    if format == "webp":
-        image.save(buffer, "WEBP", lossless=lossless, quality=quality, method=4, exact=lossless)
-    elif format == "png":
-        image.save(buffer, "PNG", optimize=True)
-    elif format == "jpeg":
-        image.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
-    else:
-        raise InputError(f"Pictures are packed as webp, png or jpeg, not as {format!r}.")
-    return f"data:image/{format};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def from_data_uri(text: str) -> Image.Image:
-    """The picture that `to_data_uri` packed, mode RGB.
-
-    Raises:
-        InputError: if the text is no data URI of an image, or the image is damaged or too large.
-    """
-    head, comma, body = text.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise InputError(f"A picture must be a data:image/…;base64 address; this one starts {text[:30]!r}.")
-    try:
-        data = base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        raise InputError("A picture in the file is damaged: its base64 text cannot be decoded.") from None
-    return decode(data, "The picture in the file")
 
 
 def _photo(image: Image.Image, name: str) -> Photo:

@@ -298,7 +298,7 @@ def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
-    logits = network.logits(network.preprocessing.to_tensor(photo.image))[0]
+    logits = network.logits(network.preprocessing.input_of(photo))[0]
     return ranked(network, logits, top)
 
 

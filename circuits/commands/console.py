@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 Report = Callable[[int, int, str], None]
 EVERY = 30.0
@@ -28,6 +29,12 @@ def print_json(value: object) -> None:
 def note(text: str) -> None:
     """A line for the person and not for the next program: on standard error."""
     typer.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """A warning for the person, on standard error: coloured on a terminal, and one line where there is none."""
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    console.print(Text.assemble(("Warning: ", "bold yellow"), text))
 
 
 @contextmanager

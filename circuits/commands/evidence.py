@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuits.commands.options import Labels, Layers, Mean, NetworkName, Std, Weights, get_network
+from circuits.commands.options import Labels, Layers, Mean, NetworkName, Std, Weights, Window, get_network, get_photo
 from circuits.commands.picture_options import InputSize
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -58,6 +58,7 @@ def evidence(
         typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices."),
     ] = None,
     size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of each picture on the sheet.")] = 192,
+    window: Window = None,
     layers: Layers = "auto",
     network: NetworkName = "builtin",
     weights: Weights = None,
@@ -68,7 +69,6 @@ def evidence(
 ) -> None:
     """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
     from circuits.commands.console import note, print_json
-    from circuits.images import load_photo
 
     if file is None and not as_json:
         raise InputError("Nothing was asked for; give -o FILE for the sheet, --json for the numbers, or both.")
@@ -79,7 +79,7 @@ def evidence(
 
         metadata.format_of(file)
         check_writable(file)
-    picture = load_photo(photo)
+    picture = get_photo(photo, window)
     loaded = get_network(network, weights=weights, labels=labels, size=input_size, mean=mean, std=std, layers=layers)
     from circuits.commands.evidence_facts import Case, one_unit, path_of
     from circuits.evidence import find_exemplars

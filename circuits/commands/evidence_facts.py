@@ -127,7 +127,11 @@ class Case:
         graph = self.circuit.graph.graph
         found: dict[str, Any] = {
             "network": {"name": self.network.name, "source": self.network.source, "sha256": self.network.sha256},
-            "photo": {"name": self.photo.name, "sha256": self.photo.sha256},
+            "photo": {
+                "name": self.photo.name,
+                "sha256": self.photo.sha256,
+                "window": list(self.network.preprocessing.window_of(self.photo)),
+            },
             "predictions": graph["predictions"],
             "unit": str(self.unit),
             "activation": {

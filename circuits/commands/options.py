@@ -10,6 +10,7 @@ import typer
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
+    import circuits.images
     import circuits.networks
 
 _PANEL = "Network"
@@ -60,6 +61,10 @@ Layers = Annotated[
     str,
     typer.Option(metavar="LAYERS", help="auto, fine, or names with commas between.", rich_help_panel=_PANEL),
 ]
+Window = Annotated[
+    str | None,
+    typer.Option(metavar="L,T,R,B", help="The part of the photo to look at, in its pixels; by default its centre."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -92,6 +97,26 @@ def get_network(
         std=None if std is None else numbers("--std", std),
         layers=layers,
     )
+
+
+def get_photo(photo: str, window: str | None = None) -> "circuits.images.Photo":
+    """A photo, and the part of it to look at, left, top, right and bottom in its pixels.
+
+    Raises:
+        InputError: if it is no photo, or the window is not four numbers with commas between that lie in it.
+    """
+    from circuits.images import load_photo
+
+    loaded = load_photo(photo)
+    if window is None:
+        return loaded
+    try:
+        sides = [float(part) for part in window.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--window {window!r} is no window; write left,top,right,bottom, such as 80,40,304,264."
+        ) from None
+    return loaded.framed(sides)
 
 
 def pair(text: str) -> tuple[int, int]:

@@ -4,13 +4,25 @@ from typing import Annotated
 
 import typer
 
-from circuits.commands.options import AsJson, Labels, Mean, NetworkName, Size, Std, Weights, get_network
+from circuits.commands.options import (
+    AsJson,
+    Labels,
+    Mean,
+    NetworkName,
+    Size,
+    Std,
+    Weights,
+    Window,
+    get_network,
+    get_photo,
+)
 from circuits.wording import network_and_source
 
 
 def predict(
     photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
     top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 5,
+    window: Window = None,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
     weights: Weights = None,
@@ -23,9 +35,8 @@ def predict(
     from rich.table import Table
 
     from circuits.commands.console import output, print_json
-    from circuits.images import load_photo
 
-    picture = load_photo(photo)
+    picture = get_photo(photo, window)
     loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std)
     from circuits.networks import predict as predictions_of
 

@@ -117,4 +117,4 @@ def caricature(photo: PhotoLike, layer: str, power: float = 1.0) -> Caricature:
 
 def _pixels(photo: PhotoLike) -> Tensor:
     """A photo's colours from 0 to 1, (1, 3, h, w)."""
-    return to_images([photo.image if isinstance(photo, Photo) else load_photo(photo).image])
+    return to_images([photo.part if isinstance(photo, Photo) else load_photo(photo).image])
