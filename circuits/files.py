@@ -14,7 +14,8 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
     """Write a file whole or not at all; text is written as UTF-8.
 
     A temporary file beside the target is written, brought to disk and moved over it, so that whoever reads
-    the target, or a crash, finds the old file or the new one and never a part.
+    the target, or a crash, finds the old file or the new one and never a part. What is no file, such as a pipe or
+    `/dev/null`, is written into and stays what it is.
 
     Args:
         path: where to; a file that exists is replaced and keeps its permissions.
@@ -36,6 +37,9 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
         target = path.resolve()  # a symbolic link stays one, and what it points to is replaced
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if _is_no_file(target):
+            target.write_bytes(data)
+            return
         temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}")
         try:
             with open(temporary, "xb") as file:
@@ -62,10 +66,17 @@ def check_writable(path: str | Path) -> None:
         target = path.resolve()
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if _is_no_file(target):
+            return
         if not target.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "no such folder")
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no permission")
+
+
+def _is_no_file(target: Path) -> bool:
+    """Whether a target is there and is a device, a pipe or a socket, which must not be replaced."""
+    return target.exists() and not target.is_file()
 
 
 def read_text(path: str | Path) -> str:
