@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +33,8 @@ from torch import Tensor
 
 from circuits import Network, load_network
 from circuits.evidence import index_photos, indexing
-from circuits.evidence.feeding import Fed, Reader, files_in
+from circuits.evidence.feeding import Reader, files_in
+from circuits.evidence.indexing import Batch
 
 NETWORKS = ("squeezenet1_1", "googlenet")
 
@@ -52,7 +54,7 @@ def decoded(network: Network, folder: Path) -> list[Tensor]:
     """All photos in the batches of the index."""
     reader = Reader(folder, network.preprocessing)
     batches = indexing.batches(map(reader, files_in(folder)))
-    return [indexing.together(batch) for batch in batches]
+    return [batch.images for batch in batches if batch.images is not None]
 
 
 @dataclass(frozen=True, order=True)
@@ -74,20 +76,24 @@ def forward(network: Network, batches: list[Tensor]) -> Took:
 
 def index(network: Network, folder: Path) -> Took:
     waited = 0.0
-    plain = indexing.batches
+    plain = indexing.ahead
 
-    def watched(fed: Iterator[Fed]) -> Iterator[list[Fed]]:
+    @contextmanager
+    def watched(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+        with plain(batches) as ready:
+            yield timed(ready)
+
+    def timed(ready: Iterator[Batch]) -> Iterator[Batch]:
         nonlocal waited
-        source = plain(fed)
         while True:
             begun = time.perf_counter()
-            batch = next(source, None)
+            batch = next(ready, None)
             waited += time.perf_counter() - begun
             if batch is None:
                 return
             yield batch
 
-    with tempfile.TemporaryDirectory() as kept, mock.patch.object(indexing, "batches", watched):
+    with tempfile.TemporaryDirectory() as kept, mock.patch.object(indexing, "ahead", watched):
         begun = time.perf_counter(), time.thread_time()
         index_photos(network, folder, into=kept)
         return Took(time.perf_counter() - begun[0], time.thread_time() - begun[1], waited)

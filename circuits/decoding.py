@@ -5,12 +5,17 @@ Decoding follows fixed steps, so that a hostile file costs little and an odd one
 1. the bytes are counted before they are read, and the pixels before they are decoded;
 2. only the named raster formats are tried, so no interpreter of documents or scripts is ever started;
 3. the first frame is decoded, turned as its EXIF says, put on white where it is transparent, and made RGB.
+
+Several threads may decode at once; all together never more than `MAX_PIXELS`, so that memory stays that of one photo.
 """
 
 import io
+import re
 import threading
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +32,48 @@ MIN_SIDE = 2
 MAX_ASPECT = 50
 
 _READABLE = "PNG, JPEG, WebP, GIF, TIFF, BMP, PPM or AVIF"
-# One photo at a time: bounds the memory, and warnings.catch_warnings works on the whole process.
-_decoding = threading.Lock()
+
+
+class Room:
+    """Lets photos be decoded at once as long as they fit together, first come, first served.
+
+    Args:
+        pixels: how many may be decoded at once; a photo with more has to wait until it is alone.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Wait for that many pixels, and keep them while the block runs."""
+        pixels, ticket = min(pixels, self._all), object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._queue[0] is ticket and self._free >= pixels)
+                self._free -= pixels
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+_room = Room(MAX_PIXELS)
+_REMARKS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+
+
+def _ignore_remarks() -> None:
+    """Silence what Pillow remarks on odd files; for good, because filters cannot be put back for one thread alone."""
+    if _REMARKS not in warnings.filters[:1]:
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def read_file(path: Path) -> bytes:
@@ -74,22 +119,21 @@ def decoded(opened: Callable[[], Image.Image], name: str) -> Image.Image:
     Raises:
         InputError: if it is damaged or too large.
     """
-    with _decoding, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = opened()
-            _check_size(image.width, image.height, name)
+    _ignore_remarks()
+    try:
+        image = opened()
+        _check_size(image.width, image.height, name)
+        with _room.taken(image.width * image.height):
             image.load()
             return _upright_rgb(image, name)
-        except InputError:
-            raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise InputError(f"{name} claims over {MAX_PIXELS // 10**6} megapixels; give a smaller one.") from None
-        except UnidentifiedImageError:
-            raise InputError(f"{name} is not an image that can be read; give a {_READABLE} file.") from None
-        except Exception:  # decoders fail in many ways on damaged bytes, and all of them mean this
-            raise InputError(f"{name} is damaged or cut short; save or download it again.") from None
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{name} claims over {MAX_PIXELS // 10**6} megapixels; give a smaller one.") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{name} is not an image that can be read; give a {_READABLE} file.") from None
+    except Exception:  # decoders fail in many ways on damaged bytes, and all of them mean this
+        raise InputError(f"{name} is damaged or cut short; save or download it again.") from None
 
 
 def _check_bytes(size: int, name: str) -> None:

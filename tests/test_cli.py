@@ -1,5 +1,6 @@
 """What the commands print and write, on a network whose numbers are known."""
 
+import io
 import json
 import os
 import signal
@@ -201,6 +202,17 @@ def test_explore_serves_a_photo(asked: list[str], monkeypatch: pytest.MonkeyPatc
     (call,) = calls
     assert (call["network"].name, call["photo"].name, call["circuit"]) == ("Handmade", "photo.png", None)
     assert (call["port"], call["host"], call["open_browser"]) == (1234, "127.0.0.1", False)
+
+
+def test_explore_says_on_standard_error_who_can_reach_the_page(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = served(monkeypatch)
+    run("explore", *asked, "--no-browser", "--host", "0.0.0.0")
+    assert calls[0]["host"] == "0.0.0.0"
+    monkeypatch.setattr("sys.stderr", stream := io.StringIO())
+    calls[0]["warn"]("Whoever has its [address] " + 40 * "long " + "can see it.")
+    assert stream.getvalue() == "Warning: Whoever has its [address] " + 40 * "long " + "can see it.\n"
 
 
 def test_explore_goes_on_with_a_circuit(asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,19 @@ def test_a_difference_of_classes_has_edges_with_maps_too(network: Network) -> No
     assert not argument_map(network, circuit, "fc:1").any()
 
 
+@pytest.mark.parametrize("layer", ["stem", "cat", "mul"])
+def test_the_argument_for_a_difference_is_that_for_the_one_class_less_that_for_the_other(
+    network: Network, layer: str
+) -> None:
+    circuit = trace(network, photo(network), "class 0 - class 2", depth=1, top=1)
+    a = circuit.cache.activations[layer].clone().requires_grad_()
+    logits = network.segment(layer, "fc")(a)[0].flatten()
+    (gradient,) = torch.autograd.grad(logits[0] - logits[2], a)
+    for channel in range(a.shape[1]):
+        expected = (a * gradient)[0, channel].detach().numpy()
+        np.testing.assert_allclose(argument_map(network, circuit, f"{layer}:{channel}"), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_argument_maps_equal_the_gradient_of_the_target_through_the_whole_network(
     network: Network, circuit: Circuit
 ) -> None:

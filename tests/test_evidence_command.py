@@ -196,6 +196,19 @@ def test_a_parent_and_a_path_have_sections_of_their_own(
         ["warm", "… > conv2:0", "… > conv1:0"],
     ]
     assert {"fc:0", "conv2:0", "conv1:0"} <= set(reds)
+    assert "all zero" not in parent.note + path.note
+
+
+def test_the_sheet_says_in_words_where_nothing_of_a_unit_reaches_the_one_above(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = drawn(monkeypatch)
+    more = ["--parent", "conv2:0", "--path", "fc:0,conv2:0", *NO_PICTURES]
+    assert run("evidence", "conv1:2", *asked, "-o", tmp_path / "a.png", *more).exit_code == 0
+    parent, path = sections[-2:]
+    assert parent.note.endswith(" · all zero: nothing of this unit reaches conv2:0 there")
+    assert [cell.caption for cell in parent.rows[0][-2:]] == ["guided gradient: all zero", "true gradient: all zero"]
+    assert path.note.endswith(" · all zero: nothing of conv1:2 reaches conv2:0 this way")
 
 
 @pytest.mark.usefixtures("reds")

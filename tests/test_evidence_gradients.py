@@ -236,3 +236,21 @@ def _classes(channels: int) -> list[nn.Module]:
 
 def _fails(*_: object, **__: object) -> Tensor:
     raise RuntimeError("no gradient today")
+
+
+@pytest.mark.parametrize("start", ["peak", "map"])
+@each_rule
+def test_the_picture_of_a_difference_of_two_classes_is_the_difference_of_theirs(rule, start):
+    network, shown = two(), photo(2)
+    logits = network.logits(network.preprocessing.to_tensor(shown.image))[0].detach()
+    one = int(logits.argmax())
+    circuit = trace(network, shown, f"class {one} - class {1 - one}", depth=1, top=1)
+    assert circuit.root == f"fc:{one}-{1 - one}"
+    slow = Slow(network, pixels(shown))
+    weight = network.traced.state_dict()["fc.weight"].double()
+    down = (weight[one] - weight[1 - one])[None, :, None, None].expand_as(slow.after[1]) / SIDE**2
+    if start == "map":
+        down = down * float(logits[one] - logits[1 - one])
+    expected = as_picture(slow.back(down, rule, [1, 0]))
+    assert off(gradient_picture(network, circuit, circuit.root, method=rule, start=start), expected) <= 1e-4
+    assert off(gradient_picture(network, circuit, f"fc:{one}", method=rule), expected) > 0.05

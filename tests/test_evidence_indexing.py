@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from torch import nn
 
@@ -227,3 +228,29 @@ def test_what_cannot_be_indexed_is_refused_in_a_sentence(network: Network, folde
         InputError, match=r"There is no photo that can be read in .*empty, which has 1 files; give others"
     ):
         index_photos(network, tmp_path / "empty", into=tmp_path / "kept")
+
+
+def test_where_files_cannot_be_locked_the_index_is_made_with_a_warning(
+    network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(lock: FileLock) -> None:
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr(FileLock, "_acquire", refuse)
+    assert index_photos(network, folder, into=tmp_path / "kept").photos == 40
+    assert "cannot be locked; nothing keeps a second process out" in caplog.text
+
+
+def test_a_second_index_in_the_same_process_has_to_wait_too(network: Network, folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def meanwhile(done: int, total: int, message: str) -> None:
+        with pytest.raises(
+            InputError, match=r"Another process is at work on the index in .*; wait until it is done"
+        ) as refusal:
+            index_photos(network, folder, into=tmp_path / "kept")
+        said.append(str(refusal.value))
+
+    index_photos(network, folder, into=tmp_path / "kept", progress=meanwhile)
+    assert len(said) == 5
+    assert index_photos(network, folder, into=tmp_path / "kept").photos == 40

@@ -226,3 +226,20 @@ def down(network: Network, shown: Path) -> list[str]:
 def _saturated(picture: np.ndarray, scale: float) -> float:
     """Share of the values that are not zero that a scale cuts off."""
     return float((np.abs(picture[picture != 0]) > scale).mean())
+
+
+def test_below_a_difference_of_classes_the_pictures_of_all_units_add_up_to_that_of_the_difference():
+    network, shown = two(), photo(2)
+    circuit = trace(network, shown, "class 1 - class 0", depth=1, top=1)
+    upper = lower_and_upper(network)[1]
+    pictures = [
+        relative_picture(network, circuit, f"{upper}:{channel}", circuit.root, method="gradient")
+        for channel in range(4)
+    ]
+    whole = gradient_picture(network, circuit, circuit.root)
+    assert off(sum(pictures), whole) <= 1e-5
+    ends = [gradient_picture(network, circuit, f"fc:{one}") for one in (1, 0)]
+    assert off(whole, ends[0] - ends[1]) <= 1e-5
+    [path] = [path_picture(network, circuit, [circuit.root, f"{upper}:2"], method="gradient")]
+    scale = np.abs(path).max() / np.abs(pictures[2]).max()
+    assert off(path, scale * pictures[2]) <= 1e-5

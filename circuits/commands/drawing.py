@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from circuits.visualization.visualizing import Visualization
 
 
-DIVERSITY = 0.5
-"""Pull of what makes the pictures of a unit differ, over that of the unit itself."""
-
 _ACTIVATIONS = ("channel", "neuron", "logit")
 
 
@@ -139,13 +136,9 @@ def _anew(network: "Network", items: Sequence[Item], subject: Subject, manner: M
 
 def diverse(network: "Network", item: Item) -> "Objective":
     """An item's objective, for pictures that differ: in its own layer, or where that has no places, in one below."""
-    from circuits.visualization.batches import diversity
-    from circuits.visualization.objective import balance
+    from circuits.visualization.variants import diverse_objective
 
-    layer = item.layer
-    while network.layer(layer).height * network.layer(layer).width == 1 and (below := network.below(layer)):
-        layer = below
-    return balance(item.objective, DIVERSITY * diversity(layer))
+    return diverse_objective(network, item.objective, item.layer)
 
 
 def frame_steps(count: int, steps: int) -> tuple[int, ...]:

@@ -215,17 +215,21 @@ def _parent(case: Case, look: Look, pictures: Pictures | None) -> Section:
     if case.edge.lower.size > 1:
         lower = show_map(crop, case.edge.lower, size=look.size)
         cells.append(Cell(lower, "where it came from", f"positions of {case.name(case.unit)}"))
+    empty = False
     for method, told in (("guided", "guided gradient"), ("gradient", "true gradient")):
         signed = relative_picture(
             case.network, case.photo, case.unit, case.parent, method=method, start=look.start, smooth=look.smooth
         )
-        shown = _shown(signed, look)
-        cells.append(Cell(shown, "pixels, through the unit", told))
+        reached = bool(signed.any())
+        empty = empty or not reached
+        cells.append(Cell(_shown(signed, look), "pixels, through the unit", told if reached else f"{told}: all zero"))
     gave = number(case.edge.attribution, sign=True)
     note = (
         f"{case.name(case.unit)} gave it {gave} · the pixels are those by which {name}, "
         "around where it fired, hangs on this unit alone"
     )
+    if empty:
+        note += f" · all zero: nothing of this unit reaches {name} there"
     return Section(f"What it did for {name}", note, (tuple(cells),))
 
 
@@ -240,6 +244,8 @@ def _path(case: Case, look: Look, pictures: Pictures | None) -> Section:
     pixels = []
     for at, name in enumerate(names, start=1):
         signed = path_picture(case.network, case.photo, case.path[:at], start=look.start, smooth=look.smooth)
+        if at > 1 and not signed.any():
+            note += f" · all zero: nothing of {name} reaches {names[at - 2]} this way"
         pixels.append(Cell(_shown(signed, look), f"… > {name}" if at > 1 else name, "guided gradient"))
     lines.append(pixels)
     rows = [tuple(cells[first : first + COLUMNS]) for first in range(0, len(names), COLUMNS) for cells in lines]

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +20,8 @@ from numpy.typing import NDArray
 from circuits.decoding import decode, read_file
 from circuits.errors import InputError
 from circuits.images import Preprocessing
+
+Item = TypeVar("Item")
 
 WORKERS = min(4, max(2, os.cpu_count() or 1))
 AHEAD = 32
@@ -130,7 +135,7 @@ def feeding(reader: Reader, entries: Iterable[Entry]) -> Iterator[Iterator[Fed]]
     Yields:
         What was read, in the order of the files.
     """
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="photos")
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="photos", initializer=_step_back)
     try:
         yield _in_order(pool, reader, entries)
     finally:
@@ -145,3 +150,31 @@ def _in_order(pool: ThreadPoolExecutor, reader: Reader, entries: Iterable[Entry]
             yield ahead.popleft().result()
     while ahead:
         yield ahead.popleft().result()
+
+
+@contextmanager
+def ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+    """Get each item in a thread while the one before it is used; on leaving, the thread is stopped.
+
+    Yields:
+        The items, in order.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=_step_back)
+    try:
+        yield _one_ahead(pool, items)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_ahead(pool: ThreadPoolExecutor, items: Iterator[Item]) -> Iterator[Item]:
+    coming = pool.submit(next, items, None)
+    while (item := coming.result()) is not None:
+        coming = pool.submit(next, items, None)
+        yield item
+
+
+def _step_back() -> None:
+    """Let the network's thread go first; only Linux knows priorities of single threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + 5)

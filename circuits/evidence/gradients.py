@@ -30,6 +30,7 @@ from circuits.images import Photo
 from circuits.networks import Network
 from circuits.operations import Rectifier
 from circuits.shapes import Activations, Images
+from circuits.tracing import target_of
 from circuits.units import Unit, as_unit
 
 GradientPicture = Float[np.ndarray, "rows columns colours"]
@@ -78,11 +79,12 @@ def gradient_picture(
             which it fired: with equal weights, the many places where it hardly fired would drown the few where it did.
             A unit that fired nowhere has an empty picture.
         A unit with a position, such as `conv4:17@3,5`, starts there, with w = 1.
+        For a difference of two classes a is the one's activation minus the other's.
 
     Args:
         network: the network.
         source: a photo, or a circuit that carries its photo.
-        unit: the unit.
+        unit: the unit, or the id of a circuit's target, such as `fc:0-1`.
         method: one of the above.
         start: one of the above.
         smooth: SmoothGrad (Smilkov 2017): the mean of G at that many noisy copies of the photo, w being that of the
@@ -103,9 +105,7 @@ def gradient_picture(
         >>> gradient_picture(load_network(), load_photo("example:cat"), "conv4:3", method="guided").shape
         (64, 64, 3)
     """
-    return descend(
-        network, source, [as_unit(unit)], own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed
-    )
+    return descend(network, source, [unit], own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed)
 
 
 def own_part(gradient: Activations, unit: Unit) -> Activations:
@@ -117,7 +117,7 @@ def own_part(gradient: Activations, unit: Unit) -> Activations:
 def descend(
     network: Network,
     source: Circuit | Photo,
-    path: Sequence[Unit],
+    path: Sequence[Unit | str],
     restrict: Restrict,
     *,
     method: str,
@@ -128,6 +128,8 @@ def descend(
 ) -> GradientPicture:
     """The picture of a path of units, from the topmost down; of one unit, its gradient picture.
 
+    The topmost may be the id of a circuit's target.
+
     Raises:
         UnknownError: if the network has no such unit.
         InputError: if an option is not one of those that exist, or the path does not go down.
@@ -135,25 +137,42 @@ def descend(
     _check(method, start, smooth, noise)
     network = run_of_circuit(network, source).network if isinstance(source, Circuit) else network
     image = network.preprocessing.from_crop(crop_seen(network, source))
-    for unit in path:
+    top, minus = _top(source, path[0])
+    units = [top, *map(as_unit, path[1:])]
+    for unit in units:
         network.check_unit(unit)
-    weights = starting_weights(network, image, path[0], start)
+    channels = [top.channel] if minus is None else [top.channel, minus]
+    weights = _starting_weights(network, image, top, channels, start)
     total = torch.zeros_like(image)
     for some in _copies(network, image, smooth, noise, seed):
-        total += _gradient(network, some, path, weights, restrict, METHODS[method]).sum(0, keepdim=True)
+        total += _gradient(network, some, units, channels, weights, restrict, METHODS[method]).sum(0, keepdim=True)
     gradient = total / max(smooth, 1)
     scale = image if method == "gradient_x_input" else 1 / _per_colour(network.preprocessing.std)
     return (gradient * scale)[0].permute(1, 2, 0).contiguous().numpy()
 
 
-def starting_weights(network: Network, image: Images, unit: Unit, start: str) -> Activations:
-    """With what weight each position of a unit is asked, (1, 1, H, W)."""
-    activation = network.activations(image, [unit.layer])[unit.layer][:, unit.channel : unit.channel + 1]
+def _top(source: Circuit | Photo, unit: Unit | str) -> tuple[Unit, int | None]:
+    """Where a picture starts: a unit, and the channel that is subtracted from it if it is a difference of two."""
+    if isinstance(source, Circuit) and str(unit) == source.root:
+        target = target_of(source)
+        return target.unit, target.minus
+    return as_unit(unit), None
+
+
+def _starting_weights(
+    network: Network, image: Images, unit: Unit, channels: Sequence[int], start: str
+) -> Float[Tensor, "1 channels H W"]:
+    """With what weight each position of a unit is asked; of a difference, its second channel with the opposite."""
+    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None]
+    activation = network.activations(image, [unit.layer])[unit.layer][:, list(channels)]
+    value = (activation * signs).sum(1, keepdim=True)
     if unit.position is not None:
-        return _only(unit.position, activation)
-    if start == "map":
-        return activation.clamp(min=0)
-    return _only(divmod(int(activation.argmax()), activation.shape[3]), activation)
+        weights = _only(unit.position, value)
+    elif start == "map":
+        weights = value.clamp(min=0)
+    else:
+        weights = _only(divmod(int(value.argmax()), value.shape[3]), value)
+    return weights * signs
 
 
 def _only(position: tuple[int, int], like: Tensor) -> Activations:
@@ -167,6 +186,7 @@ def _gradient(
     network: Network,
     images: Images,
     path: Sequence[Unit],
+    channels: Sequence[int],
     weights: Tensor,
     restrict: Restrict,
     rectifier: Rectifier | None,
@@ -178,12 +198,12 @@ def _gradient(
         segment = network.segment(lower.layer, upper.layer)
         point = activations[lower.layer].detach().requires_grad_()
         with torch.enable_grad():
-            value = (segment(point, [upper.channel], rectifier=rectifier) * weights).sum()
+            value = (segment(point, channels, rectifier=rectifier) * weights).sum()
             (gradient,) = torch.autograd.grad(value, point)
-        weights = restrict(gradient, lower)
+        channels, weights = [lower.channel], restrict(gradient, lower)
     point = images.detach().requires_grad_()
     with torch.enable_grad():
-        (activation,) = network.read(point, [(path[-1].layer, [path[-1].channel], True)], rectifier=rectifier)
+        (activation,) = network.read(point, [(path[-1].layer, channels, True)], rectifier=rectifier)
         (gradient,) = torch.autograd.grad((activation * weights).sum(), point)
     return gradient
 

@@ -16,22 +16,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from circuits.errors import InputError, listed
 from circuits.evidence.exemplars import Exemplars, kept_in
-from circuits.evidence.feeding import Entry, Fed, Reader, feeding, files_in
+from circuits.evidence.feeding import Entry, Fed, Reader, ahead, feeding, files_in
 from circuits.evidence.keeping import FORMAT, LayerRecord, Place, Record
 from circuits.evidence.streams import photo_number
 from circuits.evidence.summaries import Summarizer, Summary
 from circuits.evidence.tallying import Tally
 from circuits.layers import Layer
 from circuits.networks import Network
+from circuits.shapes import Images
 
 Progress = Callable[[int, int, str], None]
 """Called with the files done, all files, and a message; an exception that it raises ends the work."""
@@ -152,17 +152,41 @@ def _run(
 ) -> None:
     """Show the network the files that are left."""
     done = total - len(todo)
-    with feeding(Reader(folder, network.preprocessing), todo) as fed, keeper.working():
-        for batch in batches(fed):
-            photos = [each for each in batch if each.pixels is not None]
-            summary = summarize(together(photos))[: len(photos)] if photos else None
-            keeper.add([each.entry for each in batch], summary)
-            done += len(batch)
+    with feeding(Reader(folder, network.preprocessing), todo) as fed, keeper.working(), ahead(batches(fed)) as ready:
+        for batch in ready:
+            count = sum(not entry.fault for entry in batch.entries)
+            summary = None if batch.images is None else summarize(batch.images)[:count]
+            keeper.add(batch.entries, summary)
+            done += len(batch.entries)
             if progress is not None:
                 progress(done, total, "Indexing")
 
 
-def batches(fed: Iterator[Fed]) -> Iterator[list[Fed]]:
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Files that were read, and the photos among them.
+
+    Args:
+        entries: the files, in order.
+        images: the network's input for the photos, (BATCH, c, h, w), channels last, blank where there are fewer;
+            `None` if there are none.
+    """
+
+    entries: tuple[Entry, ...]
+    images: Images | None
+
+    @classmethod
+    def of(cls, fed: Sequence[Fed]) -> "Batch":
+        """What was read, put together."""
+        entries = tuple(each.entry for each in fed)
+        pixels = [each.pixels for each in fed if each.pixels is not None]
+        if not pixels:
+            return cls(entries, None)
+        pixels += [np.zeros_like(pixels[0])] * (BATCH - len(pixels))
+        return cls(entries, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
+
+
+def batches(fed: Iterator[Fed]) -> Iterator[Batch]:
     """Files in rows with `BATCH` photos each, all but the last; a chunk ends where a batch ends."""
     row: list[Fed] = []
     photos = 0
@@ -170,17 +194,10 @@ def batches(fed: Iterator[Fed]) -> Iterator[list[Fed]]:
         row.append(each)
         photos += each.pixels is not None
         if photos == BATCH or len(row) >= CHUNK:
-            yield row
+            yield Batch.of(row)
             row, photos = [], 0
     if row:
-        yield row
-
-
-def together(photos: Sequence[Fed]) -> Tensor:
-    """The network's input for some photos, (BATCH, c, h, w), channels last; blank where there are fewer."""
-    pixels = [each.pixels for each in photos if each.pixels is not None]
-    pixels += [np.zeros_like(pixels[0])] * (BATCH - len(pixels))
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+        yield Batch.of(row)
 
 
 class Keeper:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -112,18 +113,23 @@ class Place:
         Raises:
             InputError: if another process is at work, or the folder cannot be made.
         """
+        lock = FileLock(self.folder / "lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = open(self.folder / "lock", "wb")  # noqa: SIM115  # closed below
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise InputError(
+                f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a "
+                "second index in another folder."
+            ) from None
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
-        with file:
-            if not _lock(file.fileno()):
-                raise InputError(
-                    f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a "
-                    "second index in another folder."
-                )
+        except NotImplementedError:  # a file system without locks
+            _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", self.folder)
+        try:
             yield
+        finally:
+            lock.release()
 
     def read(self, name: str) -> Record | None:
         """The record in `index.json` or `progress.json`; `None` if there is none that can be used."""
@@ -225,18 +231,3 @@ class Place:
                     continue
                 for file in {*folder.glob("arrays-*"), *folder.glob(".arrays-*")} - arrays:
                     file.unlink(missing_ok=True)
-
-
-def _lock(descriptor: int) -> bool:
-    """Lock an open file for this process; whether no other has. Without fcntl (Windows) none is kept out."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True

@@ -23,7 +23,7 @@ from circuits.evidence.gradients import GradientPicture, descend, own_part
 from circuits.images import Photo
 from circuits.networks import Network
 from circuits.shapes import Activations
-from circuits.units import Unit, as_unit
+from circuits.units import Unit
 
 
 def relative_picture(
@@ -48,7 +48,7 @@ def relative_picture(
         network: the network.
         source: a photo, or a circuit that carries its photo.
         child: the unit to show; with a position, that neuron alone.
-        parent: a unit of a higher layer, the next one or any other.
+        parent: a unit of a higher layer, the next one or any other; or the id of a circuit's target.
         method: see `gradient_picture`.
         start: of the parent; see `gradient_picture`.
         smooth: see `gradient_picture`.
@@ -68,7 +68,7 @@ def relative_picture(
         >>> relative_picture(load_network(), load_photo("example:cat"), "conv3:7", "conv4:3").shape
         (64, 64, 3)
     """
-    path = [as_unit(parent), as_unit(child)]
+    path = [parent, child]
     return descend(network, source, path, own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed)
 
 
@@ -94,7 +94,8 @@ def path_picture(
     Args:
         network: the network.
         source: a photo, or a circuit that carries its photo.
-        path: from the topmost unit, such as a class, down; of one unit, it is its gradient picture.
+        path: from the topmost unit, such as a class or the id of a circuit's target, down; of one unit, it is its
+            gradient picture.
         method: see `gradient_picture`.
         start: of the topmost unit; see `gradient_picture`.
         smooth: see `gradient_picture`.
@@ -115,9 +116,8 @@ def path_picture(
     """
     if not path:
         raise InputError("The path is empty; give its units from the topmost down.")
-    units = [as_unit(unit) for unit in path]
     return descend(
-        network, source, units, renormalised, method=method, start=start, smooth=smooth, noise=noise, seed=seed
+        network, source, path, renormalised, method=method, start=start, smooth=smooth, noise=noise, seed=seed
     )
 
 

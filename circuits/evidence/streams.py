@@ -91,14 +91,15 @@ class Best:
         if not len(rows):
             return self
         every = torch.cat([self.scores[rows], scores.T[rows]], dim=1)
-        numbers = torch.cat([self.photos[rows], photos.expand(len(rows), -1)], dim=1)
-        chosen = _highest(every, numbers, k)
+        chosen = _highest(every, self.photos[rows], photos, k)
         kept = every.gather(1, chosen)
         nobody = kept == -torch.inf
-        places = torch.cat([self.positions[rows], positions.T[rows]], dim=1).gather(1, chosen)
+        old, before, new = chosen < k, chosen.clamp(max=k - 1), (chosen - k).clamp(min=0)
+        numbers = torch.where(old, self.photos[rows].gather(1, before), photos[new])
+        places = torch.where(old, self.positions[rows].gather(1, before), positions[new, rows[:, None]])
         return Best(
             self.scores.index_copy(0, rows, kept),
-            self.photos.index_copy(0, rows, numbers.gather(1, chosen).masked_fill(nobody, NOBODY)),
+            self.photos.index_copy(0, rows, numbers.masked_fill(nobody, NOBODY)),
             self.positions.index_copy(0, rows, places.masked_fill(nobody, 0)),
         )
 
@@ -112,13 +113,19 @@ class Best:
         return cls(tensors[f"{kind}.scores"], tensors[f"{kind}.photos"], tensors[f"{kind}.positions"])
 
 
-def _highest(scores: Float[Tensor, "rows m"], numbers: Int[Tensor, "rows m"], k: int) -> Int[Tensor, "rows k"]:
-    """Places of the k highest scores of each row, best first, ties to the smaller number."""
+def _highest(
+    scores: Float[Tensor, "rows m"], before: Int[Tensor, "rows k"], more: Int[Tensor, " n"], k: int
+) -> Int[Tensor, "rows k"]:
+    """Places of the k highest scores of each row, best first, ties to the smaller number.
+
+    The photos of a row are those that it had before, and more, which are the same for all rows.
+    """
     found = scores.topk(k, dim=1)
     ambiguous = _has_ties(scores, found.values)
     chosen = found.indices
     if bool(ambiguous.any()):
-        by_number = numbers[ambiguous].argsort(dim=1, stable=True)
+        had = before[ambiguous]
+        by_number = torch.cat([had, more.expand(len(had), -1)], dim=1).argsort(dim=1, stable=True)
         by_score = scores[ambiguous].gather(1, by_number).argsort(dim=1, descending=True, stable=True)
         chosen[ambiguous] = by_number.gather(1, by_score)[:, :k]
     return chosen
