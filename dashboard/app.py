@@ -13,15 +13,19 @@ from circuits.networks import Network
 from dashboard import actions
 from dashboard.background import Background
 from dashboard.callbacks import Callbacks
+from dashboard.carried import add_carried
 from dashboard.collection import Collection, StoredCollection
 from dashboard.evidence import Evidence
 from dashboard.explorer import Explorer, Gallery
+from dashboard.find_routes import add_find_routes
 from dashboard.jobs import Lane
 from dashboard.layout import layout
 from dashboard.routes import add_routes
 from dashboard.security import protect
 from dashboard.sessions import Session, Sessions
 from dashboard.shelf import Shelf
+from dashboard.wall_routes import add_wall_routes
+from dashboard.what_if_routes import add_what_if
 from dashboard.wiring import connect
 
 _INDEX = """<!DOCTYPE html>
@@ -53,6 +57,7 @@ class Settings:
         host: the address that the page is served at.
         sessions: how many sessions are kept at once.
         folder: where sessions are kept over a restart; nowhere if `None`.
+        token: what a browser must know to be let in; "" if everyone on this machine is.
     """
 
     network: Network
@@ -63,6 +68,7 @@ class Settings:
     host: str = "127.0.0.1"
     sessions: int = 64
     folder: Path | None = None
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,12 @@ class Page:
     Args:
         dash: the app.
         callbacks: what its callbacks do.
+        token: what a browser must know to be let in.
     """
 
     dash: Dash
     callbacks: Callbacks
+    token: str = field(default="", repr=False)
 
     def close(self) -> None:
         """End the workers, with work under way."""
@@ -116,9 +124,13 @@ def create_page(settings: Settings) -> Page:
     )
     app.layout = layout(settings.network)
     connect(app, callbacks)
-    add_routes(app.server, explorer.gallery, background.previews, background.board, background.leave)
-    protect(app, host=settings.host)
-    return Page(app, callbacks)
+    add_routes(app.server, explorer, background, sessions)
+    add_wall_routes(app.server, sessions, background)
+    add_find_routes(app.server, sessions, explorer)
+    add_carried(app.server, callbacks.carried)
+    add_what_if(app.server, explorer, sessions)
+    protect(app, host=settings.host, token=settings.token)
+    return Page(app, callbacks, settings.token)
 
 
 def _stored_gallery(network: Network) -> Gallery:

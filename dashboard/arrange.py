@@ -7,11 +7,13 @@
    units largest in a window about as wide as it is high. A unit's neighbours in a band stay its neighbours:
    lines are filled column by column, and every second line is set off by half a step, so that edges pass
    between the units above.
+4. Units that are locked go to their own places. Nothing else moves for that, but for units that one of them would
+   cover: such a one goes to the nearest free place of its line, which may be the one that the locked unit left.
 
 Lengths are in pixels at zoom 1; x = 0 is the middle, y = 0 the target's centre.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from circuits.circuit import Circuit
@@ -21,6 +23,10 @@ STEP = 122.0
 LINE = 158.0
 BAND = 206.0
 _WINDOW = (1.0, 1.08)
+# Nearer than this, across and down, two units cover each other.
+CLEAR = (112.0, 142.0)
+
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,24 @@ class Row:
 class Arrangement:
     """Centres of the units' pictures by node id, and the bands from the top down."""
 
-    places: Mapping[str, tuple[float, float]]
+    places: Mapping[str, Place]
     rows: tuple[Row, ...]
 
 
-def arrange(circuit: Circuit) -> Arrangement:
-    """Positions of the visible units of a circuit."""
+def arrange(circuit: Circuit, hidden: Collection[str] = ()) -> Arrangement:
+    """Positions of the visible units of a circuit.
+
+    Args:
+        circuit: the circuit.
+        hidden: ids of units that take no room.
+    """
     bands: dict[str, list[str]] = {}
     for node in circuit.nodes.values():
-        if node.id in circuit.visible:
+        if node.id in circuit.visible and node.id not in hidden:
             bands.setdefault(node.unit.layer, []).append(node.id)
     above = _parents(circuit)
     wrap = best_wrap([len(names) for names in bands.values()])
-    places: dict[str, tuple[float, float]] = {}
+    places: dict[str, Place] = {}
     rows: list[Row] = []
     y = 0.0
     for layer in reversed(circuit.layers):
@@ -61,7 +72,44 @@ def arrange(circuit: Circuit) -> Arrangement:
             places[name] = (_across(column, line, height, len(ordered)), y + line * LINE)
         rows.append(Row(layer, y, y + (height - 1) * LINE))
         y += (height - 1) * LINE + BAND
-    return Arrangement(places, tuple(rows))
+    locked = {name: place for name in places if (place := circuit.nodes[name].place) is not None}
+    return Arrangement(_around(places, locked), tuple(rows))
+
+
+def covers(one: Place, other: Place) -> bool:
+    """Whether units at two places would cover each other.
+
+    Example:
+        >>> covers((0, 0), (100, 100)), covers((0, 0), (122, 0)), covers((0, 0), (61, 158))
+        (True, False, False)
+    """
+    return abs(one[0] - other[0]) < CLEAR[0] and abs(one[1] - other[1]) < CLEAR[1]
+
+
+def _around(places: Mapping[str, Place], locked: Mapping[str, Place]) -> dict[str, Place]:
+    """Places with the locked units in theirs and no other unit on top of one."""
+    if not locked:
+        return dict(places)
+    taken = list(locked.values())
+    found = {**places, **locked}
+    covered = [n for n, place in places.items() if n not in locked and any(covers(place, each) for each in taken)]
+    taken += [place for name, place in places.items() if name not in locked and name not in covered]
+    for name in covered:
+        found[name] = next(place for place in _beside(places[name]) if not any(covers(place, each) for each in taken))
+        taken.append(found[name])
+    return found
+
+
+def _beside(place: Place) -> Iterator[Place]:
+    """Places on the same line, the nearest first; without end."""
+    x, y = place
+    yield place
+    steps = 0
+    while True:
+        steps += 1
+        # By halves, because that is how far the lines of a band are set off.
+        yield x + steps * STEP / 2, y
+        yield x - steps * STEP / 2, y
 
 
 def _across(column: int, line: int, height: int, count: int) -> float:

@@ -6,16 +6,18 @@ from functools import partial
 
 from PIL import Image
 
+from circuits.circuit import Circuit
 from circuits.errors import CircuitsError
 from circuits.units import Unit
-from dashboard import actions, view
+from dashboard import actions, on_wall, outside, variants, view
 from dashboard.evidence import Evidence
 from dashboard.explorer import Explorer
 from dashboard.findings import Failure
+from dashboard.firing import spot_topic, spotted
 from dashboard.jobs import CancelledError, Lane, Progress, Task
 from dashboard.previews import Previews
 from dashboard.sessions import Ask, Desk, Session
-from dashboard.topics import Board, Found, Topic, topics
+from dashboard.topics import Board, Found, Topic
 
 BATCH = 4
 _LOG = logging.getLogger(__name__)
@@ -59,14 +61,17 @@ class Background:
         if desk.session.paused:
             self.rendering.cancel(desk.name)
         else:
-            self.rendering.want(desk.name, self.missing(desk.session))
+            self.rendering.want(desk.name, self.missing(desk.session, desk.on_wall))
 
     def want_evidence(self, desk: Desk) -> Found:
         """Have evidence for the chosen unit or edge found; what there is of it by now.
 
         What is being found out for a unit that is no longer chosen is given up.
         """
-        wanted = topics(desk.session, self.evidence)
+        wanted = outside.wanted(desk.session, self.evidence)
+        pointed = spot_topic(desk.session, self.explorer)
+        if pointed is not None:
+            wanted.insert(0, pointed)
         found = self.board.found(wanted)
         missing = [Task(topic.key, topic.name, partial(self._find, topic)) for topic in wanted if not found[topic.name]]
         self.looking.want(desk.name, missing, hurry=True)
@@ -80,15 +85,23 @@ class Background:
         except CancelledError:
             raise
         except CircuitsError as refusal:
-            self.board.put(topic.key, Failure(str(refusal)))
+            self.board.put(topic.key, Failure(str(refusal), topic.name))
         except Exception:
             _LOG.exception("%s failed", topic.key)
             sentence = "This could not be found out; the terminal that serves the page says why."
-            self.board.put(topic.key, Failure(sentence))
+            self.board.put(topic.key, Failure(sentence, topic.name))
 
     def _label(self, session: Session, ask: Ask) -> str:
         if ask.kind == "why":
-            return f"Tracing {self.explorer.network.label(int(ask.subject))}"
+            return f"Tracing {self.explorer.target(ask.subject, like=session.work.circuit).label}"
+        if ask.kind == "photo":
+            return "Showing the network the photo"
+        if ask.kind == "level":
+            return f"Expanding the units of {ask.subject}"
+        if ask.kind == "grow":
+            return f"Growing by {ask.subject} level{'' if ask.subject == '1' else 's'}"
+        if ask.kind == "measure":
+            return f"Measuring the edges of {ask.subject}"
         return f"Expanding {ask.subject}"
 
     def _answer(self, desk: Desk, ask: Ask, progress: Progress) -> None:
@@ -116,7 +129,7 @@ class Background:
                 sentence = "The network failed at this; the terminal that serves the page says why."
                 return self._refuse(desk, ask, sentence)
             with desk.lock:
-                if ask.kind == "why" or desk.session.work.circuit is before.work.circuit:
+                if ask.kind in ("why", "photo") or desk.session.work.circuit is before.work.circuit:
                     desk.put(actions.settle(desk.session, ask, circuit))
                     self.want_pictures(desk)
                     if ask.kind == "expand":
@@ -128,12 +141,37 @@ class Background:
             desk.put(actions.fail(desk.session, ask))
             desk.say(sentence)
 
-    def missing(self, session: Session) -> list[Task]:
-        """Pictures to render: the chosen unit's first and alone, then from the top down in batches.
+    def missing(self, session: Session, seen: Sequence[Unit] = ()) -> list[Task]:
+        """Pictures to render: the chosen unit's first and alone, then those of the spot and the wall, then circuits'.
 
         The batches do not depend on what is chosen or already there, so that a running one keeps its key.
+
+        Args:
+            session: whose.
+            seen: the units of the wall that are on the screen, in the order in which they stand there.
         """
-        circuit = session.work.circuit
+        circuit, gallery, showing = session.work.circuit, self.explorer.gallery, session.showing
+        groups = batches(spotted(session, self.explorer, self.board))
+        groups += batches(seen) if showing.page == "layers" else []
+        groups += self._of_circuit(circuit)
+        if showing.page == "compare":
+            groups += self._of_circuit(session.beside)
+        chosen = on_wall.stranger(session, self.explorer)
+        if chosen is None and circuit is not None and session.work.selected in circuit.nodes:
+            chosen = circuit.nodes[session.work.selected].unit.whole if self.explorer.is_own(circuit) else None
+        if chosen is not None:
+            groups.insert(0, [chosen])
+        missing = {unit for group in groups for unit in group if gallery.file(gallery.key(unit)) is None}
+        tasks = variants.drawings(session, self.explorer, self.previews)
+        for group in groups:
+            count = len(missing.intersection(group))
+            if count:
+                tasks.append(self._rendering(group, count))
+            missing.difference_update(group)
+        return tasks
+
+    def _of_circuit(self, circuit: Circuit | None) -> list[list[Unit]]:
+        """The units of a circuit of this network in batches, from the top down."""
         if circuit is None or not self.explorer.is_own(circuit):
             return []
         height = {layer: number for number, layer in enumerate(circuit.layers)}
@@ -141,19 +179,8 @@ class Background:
         def order(name: str) -> tuple[int, str]:
             return -height[circuit.nodes[name].unit.layer], name
 
-        gallery = self.explorer.gallery
-        units = dict.fromkeys(circuit.nodes[name].unit.whole for name in sorted(circuit.visible, key=order))
-        groups = batches(list(units))
-        if session.work.selected in circuit.nodes:
-            groups.insert(0, [circuit.nodes[session.work.selected].unit.whole])
-        missing = {unit for unit in units if gallery.file(gallery.key(unit)) is None}
-        tasks: list[Task] = []
-        for group in groups:
-            count = len(missing.intersection(group))
-            if count:
-                tasks.append(self._rendering(group, count))
-            missing.difference_update(group)
-        return tasks
+        names = sorted(circuit.visible, key=order)
+        return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))
 
     def _rendering(self, units: list[Unit], count: int) -> Task:
         key = " ".join(self.explorer.gallery.key(unit) for unit in units)
@@ -180,14 +207,20 @@ class Background:
 
     def status(self, desk: Desk) -> view.Status:
         """What goes on for a desk, for the status line."""
-        missing = self.missing(desk.session)
+        missing = self.missing(desk.session, desk.on_wall)
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
         tracing, rendering = self.tracing.report(desk.name), self.rendering.report(desk.name)
         return view.status(desk.session, tracing, rendering, missing=sum(task.size for task in missing), failed=failed)
 
-    def retry(self, session: Session) -> None:
+    def retry(self, session: Session, seen: Sequence[Unit] = ()) -> None:
         """Let pictures that failed be tried again."""
-        self.rendering.forgive([task.key for task in self.missing(session)])
+        self.rendering.forgive([task.key for task in self.missing(session, seen)])
+
+    def again(self, session: Session, name: str) -> None:
+        """Let a topic that could not be found out be tried again."""
+        for topic in outside.wanted(session, self.evidence):
+            if topic.name == name and isinstance(self.board.get(topic.key), Failure):
+                self.board.drop(topic.key)
 
     def leave(self, name: str) -> None:
         """A page was closed: what only it wanted need not be rendered."""
@@ -200,10 +233,12 @@ class Background:
         self.leave(name)
 
     def close(self) -> None:
-        """End the lanes, with work under way."""
-        self.tracing.close()
-        self.rendering.close()
-        self.looking.close()
+        """End the lanes, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
+        lanes = (self.rendering, self.looking, self.tracing)
+        for lane in lanes:
+            lane.stop()
+        for lane in lanes:
+            lane.close(seconds=0.4)
 
 
 def batches(units: Sequence[Unit]) -> list[list[Unit]]:
@@ -226,7 +261,10 @@ def batches(units: Sequence[Unit]) -> list[list[Unit]]:
 def _say_if_nothing_new(desk: Desk, before: Session, ask: Ask) -> None:
     """Tell the person that a unit has no further units to show, or none at all."""
     old, new = before.work.circuit, desk.session.work.circuit
-    if old is None or new is None or len(new.edges_into(ask.subject)) > len(old.edges_into(ask.subject)):
+    if old is None or new is None:
+        return
+    known = len(old.edges_into(ask.subject))
+    if len(new.edges_into(ask.subject)) > known or 0 < ask.choices.top <= known:
         return
     kind = "units that excite it" if ask.choices.signs == "positive" else "units that matter to it"
     desk.say(f"{ask.subject} has no further {kind} in the layer below.", "info")

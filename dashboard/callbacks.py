@@ -14,19 +14,27 @@ from typing import Any
 from dash import no_update
 
 from circuits.errors import CircuitsError, InputError
-from dashboard import actions, inspector, panels, view
+from dashboard import actions, compare, inspector, outside, panels, spots, unit_view, variants, view, wall
 from dashboard.actions import Action
 from dashboard.background import Background
+from dashboard.carried import Carried
+from dashboard.compare import BESIDE
+from dashboard.drawing import Drawing, Drawings
 from dashboard.edge_panel import chosen_edge, edge_panel
 from dashboard.explorer import Explorer
+from dashboard.firing import SPOTTED, TOPIC, spotted
+from dashboard.folding import Alike
+from dashboard.on_wall import stranger, with_beside
 from dashboard.sessions import Desk, Session, Sessions
-from dashboard.shelf import Shelf
+from dashboard.shelf import Shelf, copy_of
+from dashboard.strip import strip
 from dashboard.tiles import Tile, tiles
 from dashboard.topics import Found, token
 
 QUICK = 0.3
 SOON = 0.04
-_OF_EVIDENCE = ("view", "fired", "evidence")
+OUTSIDE = "outside"
+_OF_EVIDENCE = ("view", "fired", "books", "evidence", "spot")
 
 
 class Callbacks:
@@ -46,23 +54,26 @@ class Callbacks:
         self.explorer = explorer
         self.background = background
         self.shelf = shelf
+        self.drawings = Drawings(explorer.channels)
+        self.carried = Carried()
 
-    def act(self, sent: dict[str, Any] | None) -> Any:
-        """Apply the actions not yet seen, begin what they ask for, and return the whole view."""
+    def act(self, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
+        """Apply the actions not yet seen, begin what they ask for, and return the view, less what the page has."""
         desk = self._desk(sent)
         if desk is None or sent is None:
             return no_update
         tab = str(sent["tab"])
         with desk.lock:
+            lost = self._is_lost(desk, sent)
             for entry in sent["queue"]:
-                if desk.fresh(tab, int(entry["number"])):
+                if desk.fresh(tab, int(entry["number"])) and (not lost or entry["kind"] == "open"):
                     self._apply(desk, Action(str(entry["kind"]), str(entry["subject"])))
             self.background.begin(desk)
         self.background.tracing.wait(desk.name, seconds=QUICK)
         self.background.looking.wait(desk.name, seconds=SOON)
         with desk.lock:
             self._keep(desk)
-            page = self._page(desk, tab)
+            page = self._page(desk, tab, have)
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
             newest = str(desk.revision)
             only_evidence = all(each["kind"] == "look" and each["subject"] == newest for each in sent["queue"])
@@ -81,13 +92,13 @@ class Callbacks:
                     desk.say(str(refusal))
         return {"tab": sent["tab"], "number": sent["number"]}
 
-    def poll(self, ticks: int, sent: dict[str, Any] | None) -> Any:
+    def poll(self, ticks: int, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
         """What the background work has brought since; never the view itself."""
         desk = self._desk(sent)
         if desk is None:
             return no_update
         with desk.lock:
-            return self._progress(desk)[0]
+            return self._progress(desk, have)[0]
 
     def export(self, clicks: int | None, sent: dict[str, Any] | None) -> Any:
         """The circuit as a JSON file, with the pictures in it if that is wanted."""
@@ -108,15 +119,33 @@ class Callbacks:
             return None
         return self.sessions.desk(sent["session"])
 
+    def _is_lost(self, desk: Desk, sent: dict[str, Any]) -> bool:
+        """Whether the page acts on a session that this server does not have any more: its actions mean nothing here."""
+        return sent.get("born", "") not in ("", desk.born) and not desk.session.found
+
     def _apply(self, desk: Desk, action: Action) -> None:
         if action.kind == "open":
             desk.toasts = ()
+            if action.subject:
+                self._copy(desk, action.subject)
         try:
             desk.put(actions.apply(desk.session, action, self.explorer))
         except CircuitsError as refusal:
             desk.say(str(refusal))
         if action.kind == "resume":
-            self.background.retry(desk.session)
+            self.background.retry(desk.session, desk.on_wall)
+        if action.kind == "again":
+            self.background.again(desk.session, action.subject)
+
+    def _copy(self, desk: Desk, name: str) -> None:
+        """Begin as a copy of another session, which then goes its own way; a name that is unknown is said."""
+        if desk.revision or desk.session.found:
+            return
+        session = copy_of(name, self.sessions, self.shelf)
+        if session is not None:
+            desk.put(session)
+        else:
+            desk.say("The view in the address is not kept here any more; this is a new one.", "info")
 
     def _keep(self, desk: Desk) -> None:
         """Write the session to disk if it changed and the person had a part in it."""
@@ -128,52 +157,94 @@ class Callbacks:
         data = decoded(contents, name)
         if kind == "circuit":
             return actions.with_circuit(session, self.explorer.circuit(data), self.explorer)
+        if kind == "beside":
+            return with_beside(session, self.explorer.circuit(data), self.explorer)
         return actions.with_photo(session, self.explorer.photo(data, name), self.explorer)
 
-    def _progress(self, desk: Desk) -> tuple[dict[str, Any], dict[str, Tile], Found]:
+    def _progress(self, desk: Desk, have: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Tile], Found]:
         """What goes on, for the page, the tiles that are part of it, and the evidence that is there."""
         self.background.want_pictures(desk)
         evidence = self.background.want_evidence(desk)
         work = desk.session.work
         status = self.background.status(desk)
-        found = tiles(desk.session.work.circuit, self.explorer, self.background.previews, waiting=status.live)
+        found = tiles(work.circuit, self.explorer, self.background.previews, self.carried, waiting=status.live)
+        desk.shows.note({name: tile.facts() for name, tile in found.items()})
+        known = have or {}
         told = asdict(status) | {
             "session": desk.name,
             "revision": desk.revision,
             "at": time.monotonic(),
-            "evidence": token(" ".join(work.edge or (work.selected,)), evidence),
+            "evidence": token(" ".join(work.edge or (work.selected,)), evidence) + self._more(desk, status.live)[1],
             "looking": None in evidence.values(),
-            "tiles": {name: tile.facts() for name, tile in found.items()},
+            "born": desk.born,
+            "found": desk.session.found,
+            "tiles": desk.shows.since(known.get("tiles", 0) if known.get("born") == desk.born else 0),
+            "tiles_at": desk.shows.version,
             "toasts": [asdict(toast) for toast in desk.toasts],
         }
+        told["tiles"] |= self._tiles_beside(session=desk.session, waiting=status.live)
         return told, found, evidence
 
-    def _page(self, desk: Desk, tab: str) -> dict[str, Any]:
+    def _more(self, desk: Desk, waiting: bool) -> tuple[list[variants.Shown], str]:
+        """The further pictures of the chosen unit, and what tells their state from another."""
+        found = variants.shown(desk.session, self.explorer, self.background.previews, waiting=waiting)
+        return found, f" {variants.state(found)}" if found else ""
+
+    def _tiles_beside(self, *, session: Session, waiting: bool) -> dict[str, Any]:
+        """The tiles of what is on the page but not in its circuit: the chosen unit, and those of the held circuit."""
+        previews, shown = self.background.previews, {}
+        outsider = stranger(session, self.explorer)
+        if outsider is not None:
+            shown[OUTSIDE] = wall.tile(outsider, self.explorer, previews, waiting=waiting)
+        if session.showing.page == "compare":
+            held = tiles(session.beside, self.explorer, previews, self.carried, waiting=waiting)
+            shown |= {f"{BESIDE}{name}": tile for name, tile in held.items()}
+        for unit in spotted(session, self.explorer, self.background.board):
+            shown[f"{SPOTTED}{unit}"] = wall.tile(unit, self.explorer, previews, waiting=waiting)
+        return {name: tile.facts() for name, tile in shown.items()}
+
+    def _page(self, desk: Desk, tab: str, have: dict[str, Any] | None) -> dict[str, Any]:
         """Every output of `act`, by the names that `wiring.connect` gives them."""
         session = desk.session
         work, circuit = session.work, session.work.circuit
-        status, found, evidence = self._progress(desk)
+        status, found, evidence = self._progress(desk, have)
         tile, activation, inspection = found.get(work.selected, Tile("none")), None, None
+        own = False
         edge = chosen_edge(session)
         if circuit is not None and work.selected in circuit.nodes:
-            inspection = self.explorer.inspect(circuit, work.selected, session.choices, work.locked)
-            if self.explorer.is_own(circuit):
+            inspection = self.explorer.inspect(circuit, work.selected, work.locked)
+            own = self.explorer.is_own(circuit)
+            if own:
                 activation = self.explorer.gallery.activation(circuit.nodes[work.selected].unit.whole)
         if circuit is not None and edge is not None:
             pane = edge_panel(session, circuit, edge, evidence, found)
         else:
-            pane = inspector.unit(session, inspection, tile, activation, evidence)
-        drawn = view.graph(session, found, self.explorer.channels) | {
+            more = self._more(desk, status["live"])[0]
+            pane = inspector.unit(session, inspection, tile, activation, evidence, more, own=own)
+        outsider = stranger(session, self.explorer)
+        if outsider is not None:
+            looks = Tile(**status["tiles"][OUTSIDE])
+            reached = self.explorer.gallery.activation(outsider)
+            pane = outside.pane(session, outsider, looks, reached, evidence, self.explorer)
+        drawn = view.graph(session, self._drawing(desk, evidence), str((have or {}).get("drawing", ""))) | {
             "session": desk.name,
             "revision": desk.revision,
             "seen": desk.seen.get(tab, 0),
+            "chosen": {"id": work.selected, "state": tile.state},
             "status": status,
             "toasts": status["toasts"],
+            "naming": unit_view.naming(session, self.explorer),
+            "what_if": unit_view.what_if(session, self.explorer, evidence),
+            "outside": {"unit": str(outsider), **status["tiles"][OUTSIDE]} if outsider is not None else None,
         }
-        crop = self.explorer.crop(work.photo, circuit) if work.photo is not None else ""
+        shown = {name: each.facts() for name, each in found.items()} | status["tiles"]
+        crop = desk.show(self.explorer.seen(work.photo, circuit)) if work.photo is not None else ""
         return {
             "view": drawn,
-            "photo": panels.photo(session, crop),
+            "photo": panels.photo(session, crop, self.explorer),
+            "strip": strip(session, self.explorer, desk.show),
+            "spot": spots.panel(session, self.explorer, evidence.get(TOPIC), status["tiles"]),
+            "explained": panels.explained(session),
             "predictions": panels.predictions(session),
             "settings": panels.settings(session, self.explorer.depths),
             "head": pane.head,
@@ -184,14 +255,24 @@ class Callbacks:
             "foot": pane.foot,
             "story": panels.story(session),
             "invitation": panels.invitation(session),
+            "page": session.showing.page,
+            "wall": wall.data(session, self.explorer),
+            "compare": compare.panel(session, self.explorer, shown, desk.show),
             "no_invitation": circuit is not None,
             "no_legend": circuit is None,
             "no_undo": not session.past and not session.asks,
             "no_redo": not session.future,
-            "no_export": circuit is None,
-            "embed": "true" if session.embed else "false",
-            "embed_next": "pictures=off" if session.embed else "pictures=on",
         }
+
+    def _drawing(self, desk: Desk, evidence: Found) -> Drawing | None:
+        """The circuit as it is drawn; its near-duplicates as they were known last, until they are found again."""
+        work = desk.session.work
+        if work.circuit is None:
+            return None
+        alike = evidence.get("alike")
+        if isinstance(alike, Alike):
+            desk.alike = alike.groups
+        return self.drawings.of(work.circuit, desk.alike, work.folded, locked=bool(work.locked))
 
 
 def decoded(contents: str, name: str) -> bytes:

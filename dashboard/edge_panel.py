@@ -11,6 +11,7 @@ from circuits.wording import number
 from dashboard.findings import EdgeShown, Failure, Signed
 from dashboard.frames import Pane, figure, section, waiting
 from dashboard.in_photo import controls, relative
+from dashboard.measured_panel import measured_edge
 from dashboard.panels import attributes, button
 from dashboard.sessions import Session
 from dashboard.tiles import Tile
@@ -53,26 +54,27 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Found, til
     lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
     verb = "inhibits" if edge.attribution < 0 else "excites"
     parts = [
-        html.H2([lower.label, html.Span(f" {verb} ", className=verb), upper.label], className="unit-title"),
+        html.H2([lower.called, html.Span(f" {verb} ", className=verb), upper.called], className="unit-title"),
         html.P(["An edge of the circuit. ", _back(session)], className="muted small"),
         _facts(circuit, edge),
         html.Div(
             [_end(lower, "lower", tiles), html.Span("→", className=f"arrow {verb}"), _end(upper, "upper", tiles)],
             className="ends",
         ),
+        measured_edge(session, circuit, edge),
     ]
     if not found:
         return Pane(parts)
     evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
     evidence += _difference(circuit, edge, found.get("edge"))
-    evidence += relative(lower.label, circuit, found.get("relative"))
+    evidence += relative(lower.called, circuit, found.get("relative"))
     evidence.append(controls(session.looking))
     return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
 
 
 def _back(session: Session) -> Component:
     circuit, selected = session.work.circuit, session.work.selected
-    label = circuit.nodes[selected].label if circuit is not None and selected in circuit.nodes else "the circuit"
+    label = circuit.nodes[selected].called if circuit is not None and selected in circuit.nodes else "the circuit"
     return html.Button(
         f"Back to {label}",
         type="button",
@@ -85,7 +87,7 @@ def _back(session: Session) -> Component:
 def _facts(circuit: Circuit, edge: Edge) -> Component:
     facts = [
         ("attribution", number(edge.attribution, sign=True)),
-        (f"of {circuit.nodes[edge.target].label}'s gross", percent(share(circuit, edge))),
+        (f"of {circuit.nodes[edge.target].called}'s gross", percent(share(circuit, edge))),
         ("rank", str(edge.rank)),
     ]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -98,21 +100,21 @@ def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
         if picture
         else html.Div("no picture", className="large placeholder")
     )
-    choose = button(node.label, "select", node.id, title=f"Show the {which} unit")
+    choose = button(node.called, "select", node.id, title=f"Show the {which} unit")
     return html.Div([image, choose])
 
 
 def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[Component]:
-    titles = f"Where in {lower.label} it comes from", f"Where in {upper.label} it arrives"
+    titles = f"Where in {lower.called} it comes from", f"Where in {upper.called} it arrives"
     if isinstance(found, Failure):
         return [waiting(titles[0], found)]
     if found is None:
         return [waiting(title, None, "blue excites, orange inhibits") for title in titles]
-    spoken = f"Positions of {lower.label} that fed {upper.label}, over the photo"
+    spoken = f"Positions of {lower.called} that fed {upper.called}, over the photo"
     maps = [_map(titles[0], spoken, found.lower)]
     if found.scalar:
-        return [*maps, figure(titles[1], "", "", "", f"{upper.label} is one value: it has no places")]
-    spoken = f"Positions of {upper.label} that {lower.label} fed, over the photo"
+        return [*maps, figure(titles[1], "", "", "", f"{upper.called} is one value: it has no places")]
+    spoken = f"Positions of {upper.called} that {lower.called} fed, over the photo"
     return [*maps, _map(titles[1], spoken, found.upper)]
 
 

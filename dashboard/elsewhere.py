@@ -8,7 +8,7 @@ from dash import html
 from circuits.circuit import Node
 from circuits.wording import number
 from dashboard.findings import Elsewhere, Exemplar, Failure, NoCollection
-from dashboard.frames import WAITING, section
+from dashboard.frames import WAITING, failed, section
 from dashboard.panels import attributes
 from dashboard.topics import Found
 
@@ -42,7 +42,7 @@ def elsewhere(node: Node, found: Found, reached: float | None) -> list[Component
         begin: list[Component] = ["To see what it fires on in your own photos, make an index of them: "]
         parts = [html.P([*begin, html.Code(COMMAND), "."], className="small")]
     elif isinstance(told, Failure):
-        parts = [html.P(told.sentence, className="failed small")]
+        parts = failed(told)
     else:
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting strip-room")
         parts = [room, html.Div([_skeleton(title) for title in GROUPS.values()], className="pair groups")]

@@ -7,21 +7,28 @@ from PIL import Image
 
 from circuits.circuit import Circuit
 from circuits.evidence import (
+    Standing,
     argument_map,
+    crop_seen,
     edge_maps,
     gradient_picture,
     heat_map,
+    near_duplicates,
     patch_of_picture,
     peaks,
     receptive_field,
     relative_picture,
     show_map,
     show_picture,
+    standing,
 )
-from circuits.images import from_data_uri
+from circuits.images import Photo, from_data_uri, overlay
+from circuits.networks import Network
+from circuits.units import Unit
 from dashboard.collection import Collection
 from dashboard.explorer import PICTURE, Explorer
 from dashboard.findings import (
+    Breakdown,
     EdgeShown,
     Elsewhere,
     Glimpse,
@@ -32,8 +39,9 @@ from dashboard.findings import (
     Signed,
     Spot,
 )
+from dashboard.folding import Alike
 from dashboard.jobs import Progress
-from dashboard.sessions import Looking
+from dashboard.sessions import Choices, Looking
 from dashboard.shots import shot, wide
 
 METHODS = {
@@ -66,15 +74,35 @@ class Evidence:
         layer = self.explorer.cut(circuit).layer(circuit.nodes[name].unit.layer)
         return layer.height * layer.width == 1
 
+    def heat_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Shot:
+        """Where any unit of the network fired, over the photo."""
+        values, seen = heat_map(network, source, unit), crop_seen(network, source)
+        return shot(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
+
+    def heat(self, circuit: Circuit, name: str) -> Shot:
+        """Where a unit fired, over the photo."""
+        return shot(self.explorer.heat(circuit, name))
+
+    def books(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
+        """What a unit that is not expanded would be made of."""
+        return self.explorer.would_show(circuit, name, choices)
+
+    def standing(self, circuit: Circuit, name: str) -> Standing:
+        """Where a unit stands among those of its layer, in this photo."""
+        return standing(self.explorer.cut(circuit), circuit, circuit.nodes[name].unit)
+
     def places(self, circuit: Circuit, name: str) -> Places:
         """Where a unit fired most, and what it saw there."""
-        network, unit = self.explorer.cut(circuit), circuit.nodes[name].unit
-        heat = heat_map(network, circuit, unit)
+        return self.places_of(self.explorer.cut(circuit), circuit, circuit.nodes[name].unit)
+
+    def places_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
+        """Where any unit of the network fired most, and what it saw there."""
+        heat, photo = heat_map(network, source, unit), crop_seen(network, source)
         field = receptive_field(network, unit.layer, unit.channel)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
             box, (row, column) = field.box(peak.position), peak.position
-            seen = None if field.whole or not box.area else shot(wide(_seen(circuit).crop(box.corners), _PATCH))
+            seen = None if field.whole or not box.area else shot(wide(photo.crop(box.corners), _PATCH))
             spots.append(
                 Spot(peak.position, peak.value, (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0], seen)
             )
@@ -96,13 +124,14 @@ class Evidence:
 
     def glimpse(self, circuit: Circuit, name: str, looking: Looking) -> Glimpse:
         """A unit's gradient picture."""
-        unit = circuit.nodes[name].unit
-        values = gradient_picture(self.explorer.network, circuit, unit, method=looking.method, start=looking.start)
+        values = gradient_picture(
+            self.explorer.network, circuit, _meant(circuit, name), method=looking.method, start=looking.start
+        )
         return self._glimpse(circuit, name, values, looking)
 
     def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
         """A unit through the unit above it, and that one by itself, both started at the upper one."""
-        child, parent = circuit.nodes[lower].unit, circuit.nodes[upper].unit
+        child, parent = circuit.nodes[lower].unit, _meant(circuit, upper)
         values = relative_picture(
             self.explorer.network, circuit, child, parent, method=looking.method, start=looking.start
         )
@@ -113,10 +142,20 @@ class Evidence:
         maps = edge_maps(self.explorer.network, circuit, lower, upper)
         return EdgeShown(_signed(circuit, maps.lower), _signed(circuit, maps.upper), maps.upper.size == 1)
 
+    def alike(self, circuit: Circuit) -> Alike:
+        """Which units on the page fire in nearly the same places."""
+        return Alike(near_duplicates(self.explorer.cut(circuit), circuit))
+
     def elsewhere(self, circuit: Circuit, name: str, progress: Progress) -> Elsewhere | NoCollection:
         """What a unit fires on in the collection."""
         node = circuit.nodes[name]
         return self.collection.of(node.unit.whole, node.max, progress)
+
+    def elsewhere_of(
+        self, network: Network, source: Circuit | Photo, unit: Unit, progress: Progress
+    ) -> Elsewhere | NoCollection:
+        """What any unit of the network fires on in the collection."""
+        return self.collection.of(unit, float(heat_map(network, source, unit).max()), progress)
 
     def _glimpse(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> Glimpse:
         """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
@@ -134,6 +173,11 @@ class Evidence:
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
     return from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+
+
+def _meant(circuit: Circuit, name: str) -> Unit | str:
+    """A node's unit; the target by its id, which may be a difference of two classes."""
+    return name if name == circuit.root else circuit.nodes[name].unit
 
 
 def _signed(circuit: Circuit, values: Any) -> Signed:

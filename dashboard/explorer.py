@@ -1,5 +1,6 @@
 """The one window onto the library: what the page may ask of `circuits`, for one network."""
 
+import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -13,15 +14,18 @@ import circuits
 from circuits import circuit_file
 from circuits.attribution import Books
 from circuits.circuit import Circuit
+from circuits.comparing import Comparison
 from circuits.errors import CircuitsError, InputError
 from circuits.growth import run_of_circuit
 from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay, to_data_uri
 from circuits.networks import Network, Prediction
+from circuits.targets import Target, find_target
 from circuits.units import Unit
-from dashboard.findings import Breakdown, Inspection, Part
+from dashboard.findings import Breakdown, Inspection, Part, Shot, Variant
 from dashboard.jobs import Progress
-from dashboard.previews import OnPreview
+from dashboard.previews import OnPreview, OnVariant
 from dashboard.sessions import Choices
+from dashboard.shots import kept, shot
 
 MODES = {
     "sum": "Gradient × activation over the whole map: fast, adds up.",
@@ -35,6 +39,7 @@ SIGNS = {
 }
 PICTURE = 340
 _CIRCUIT_LIMIT = 12 * 2**20
+_WEBP = "data:image/webp;base64"
 
 
 class Gallery(Protocol):
@@ -64,6 +69,19 @@ class Gallery(Protocol):
             preview: shown unfinished pictures.
         """
 
+    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
+        """The further pictures of a unit of a kind of `findings.VARIANTS`, drawn or not."""
+
+    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
+        """Make the further pictures of a unit.
+
+        Args:
+            unit: whose.
+            kind: of which kind.
+            progress: told how far, and raises to stop.
+            preview: shown unfinished pictures.
+        """
+
 
 class Explorer:
     """The library, for one network and one gallery of pictures; may be used by many threads."""
@@ -84,16 +102,63 @@ class Explorer:
         """The five classes with the highest logits."""
         return circuits.predict(self.network, photo, top=5)
 
-    def trace(self, photo: Photo, target: int, choices: Choices, progress: Progress) -> Circuit:
-        """The circuit of a class."""
+    @property
+    def placed(self) -> tuple[str, ...]:
+        """The layers with more than one position, from the image up."""
+        return tuple(layer.name for layer in self.network.found if layer.height * layer.width > 1)
+
+    def target(self, wish: str, *, like: Circuit | None = None) -> Target:
+        """What a person means who asks why: a class, a unit, a neuron, or `A - B`.
+
+        Args:
+            wish: as it was written.
+            like: a circuit whose layers there are; those that the network was opened with, if `None`.
+
+        Raises:
+            CircuitsError: if it names nothing, or there is nothing below it.
+        """
+        network = self.network if like is None else self.cut(like)
+        target = find_target(network, wish, 0)
+        if network.below(target.unit.layer) is None:
+            raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
+        return target
+
+    def trace(
+        self,
+        photo: Photo,
+        target: int | str | Unit,
+        choices: Choices,
+        progress: Progress,
+        *,
+        like: Circuit | None = None,
+    ) -> Circuit:
+        """The circuit of a target: a class, a unit, a neuron, or the difference of two classes.
+
+        Args:
+            photo: the photo.
+            target: a number or label, `layer:channel`, `layer:channel@row,column`, or `A - B`.
+            choices: how it is found.
+            progress: told how far, and raises to stop.
+            like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
+        """
         return circuits.trace(
-            self.network, photo, target, depth=choices.depth, top=choices.top, mode=choices.mode,
-            signs=choices.signs, progress=progress,
+            self.network if like is None else self.cut(like), photo, target, depth=choices.depth, top=choices.top,
+            mode=choices.mode, signs=choices.signs, progress=progress,
         )  # fmt: skip
 
     def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
         """The circuit with the lower units of one unit."""
         return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
+
+    def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
+        """The circuit with what ablation says of the edges into a unit."""
+        return circuits.measure(self.network, circuit, name, progress=progress)
+
+    def grow(self, circuit: Circuit, layer: str | None, choices: Choices, progress: Progress) -> Circuit:
+        """The circuit with the lower units of all units of a layer, or of all units."""
+        return circuits.grow(
+            self.network, circuit, layer=layer, top=choices.top, signs=choices.signs, progress=progress
+        )
 
     def discard(self, circuit: Circuit, name: str) -> Circuit:
         """The circuit without a unit and what only it needs."""
@@ -131,28 +196,33 @@ class Explorer:
             return str(circuit.graph.graph["photo"]["thumbnail"])
 
         def pack() -> str:
-            return to_data_uri(self.network.preprocessing.crop(photo.image), lossless=lossless, quality=90)
+            return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        found: str = self._once(("crop", photo.sha256, lossless), pack)
+        found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
         return found
 
-    def photo_of(self, circuit: Circuit) -> Photo | None:
-        """The photo of a circuit from a file, which holds only what the network saw of it."""
-        if circuit.photo is None:
-            return None
-        facts = circuit.graph.graph["photo"]
-        image = self.uncropped(circuit.photo.image) if self.is_own(circuit) else circuit.photo.image
-        return Photo(facts["name"], facts["sha256"], facts["width"], facts["height"], image)
+    def seen(self, photo: Photo, circuit: Circuit | None) -> Shot:
+        """What the network sees of a photo, for the page to fetch."""
+        uri = self.crop(photo, circuit)
 
-    def uncropped(self, crop: Image.Image) -> Image.Image:
-        """An image that the network's preprocessing crops to exactly this crop: the crop with a margin."""
-        height, width = self.network.preprocessing.size
-        side = self.network.preprocessing.resize
-        if crop.size != (width, height) or side < max(width, height):
-            return crop
-        image = Image.new("RGB", (side, side))
-        image.paste(crop, (round((side - width) / 2), round((side - height) / 2)))
-        return image
+        def pack() -> Shot:
+            head, _, body = uri.partition(",")
+            # A file may carry it in another format.
+            return kept(base64.b64decode(body)) if head == _WEBP else shot(from_data_uri(uri))
+
+        found: Shot = self._once(("seen", uri), pack)
+        return found
+
+    def compared(self, left: Circuit, right: Circuit) -> Comparison:
+        """What two circuits share; found once for the two."""
+        # The circuits are kept with the answer, so that no other can get their identities meanwhile.
+        found = self._once(("compared", id(left), id(right)), lambda: (left, right, circuits.compare(left, right)))
+        answer: Comparison = found[2]
+        return answer
+
+    def photo_of(self, circuit: Circuit) -> Photo | None:
+        """The photo of a circuit; of one from a file only what the network saw is at hand."""
+        return circuit.photo
 
     def channels(self, circuit: Circuit, layer: str) -> int | None:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
@@ -191,14 +261,28 @@ class Explorer:
             return f"{name} is in the lowest layer: below it is only the image."
         return ""
 
-    def inspect(self, circuit: Circuit, name: str, choices: Choices, locked: str) -> Inspection:
-        """What the page says of a unit."""
-        key = ("inspect", id(circuit), name, choices, locked)
-        # The circuit is kept beside the answer, so that its id is not given to another one meanwhile.
-        made: tuple[Inspection, Circuit] = self._once(
-            key, lambda: (self._inspect(circuit, name, choices, locked), circuit)
-        )
-        return made[0]
+    def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
+        """What the page says of a unit without asking the network."""
+        node = circuit.nodes[name]
+        breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
+        frozen = self.why_not_expand(circuit, name, locked)
+        return Inspection(breakdown, frozen, circuit.settings.get("mode") == "target")
+
+    def heat(self, circuit: Circuit, name: str) -> Image.Image:
+        """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
+        values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
+        seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+        return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
+
+    def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
+        """What a unit's value would be made of if it were expanded."""
+        found = circuits.contributions(self.network, circuit, name, top=choices.top)
+        books = found.books
+        parts = tuple(Part(str(unit), str(unit), attribution) for unit, attribution in found.shares)
+        return Breakdown(
+            parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
+            books.exact, expanded=False,
+        )  # fmt: skip
 
     def key(self, circuit: Circuit, name: str) -> str:
         """Content address of the picture of a unit of this network."""
@@ -228,22 +312,6 @@ class Explorer:
                     found[node.id] = to_data_uri(image.convert("RGB"))
         return circuit.with_pictures(found)
 
-    def _inspect(self, circuit: Circuit, name: str, choices: Choices, locked: str) -> Inspection:
-        node = circuit.nodes[name]
-        heat = None
-        if not locked and circuit.photo is not None:
-            values = circuits.heat_map(self.network, circuit, node.unit)
-            seen = from_data_uri(self.crop(circuit.photo, circuit))
-            # One value for the whole photo has no place to show.
-            heat = overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
-        frozen = self.why_not_expand(circuit, name, locked)
-        breakdown: Breakdown | None = None
-        if node.books is not None:
-            breakdown = self._shown(circuit, name, node.books)
-        elif not frozen:
-            breakdown = self._would_show(circuit, name, choices)
-        return Inspection(heat, breakdown, frozen, circuit.settings.get("mode") == "target")
-
     def cut(self, circuit: Circuit) -> Network:
         """The network cut at the circuit's layers, which may have been chosen by hand."""
         found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
@@ -266,15 +334,6 @@ class Explorer:
         return Breakdown(
             parts, books.rest, None if below is None else below - len(parts), books.bias, books.bias_name,
             books.value, books.coverage, books.gross, books.exact, expanded=True,
-        )  # fmt: skip
-
-    def _would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
-        found = circuits.contributions(self.network, circuit, name, top=choices.top)
-        books = found.books
-        parts = tuple(Part(str(unit), str(unit), attribution) for unit, attribution in found.shares)
-        return Breakdown(
-            parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
-            books.exact, expanded=False,
         )  # fmt: skip
 
     def _once(self, key: Hashable, make: Any) -> Any:

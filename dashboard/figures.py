@@ -10,6 +10,8 @@ EXCITES = "#14958a"
 INHIBITS = "#d9622b"
 OTHER = "#8f98a8"
 _BAR = 25
+_ROOM = 0.24
+"""Share of the width that a number beside the longest bar takes."""
 
 
 def contributions(breakdown: Breakdown) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
     values = [value for _, value, _ in rows]
     low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 1.0
+    room = _ROOM * span / (1 - _ROOM * (2 if low < 0 else 1))
     return {
         "data": [
             {
@@ -53,7 +56,7 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
             "showlegend": False,
             "dragmode": False,
             "xaxis": {
-                "range": [low - (0.34 * span if low < 0 else 0.0), high + 0.22 * span],
+                "range": [low - (room if low < 0 else 0.0), high + room],
                 "showgrid": False,
                 "showticklabels": False,
                 "zeroline": True,

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from PIL import Image
-
 
 @dataclass(frozen=True)
 class Part:
@@ -45,19 +43,34 @@ class Breakdown:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What the page says of the chosen unit beyond what its node says.
+    """What the page says of the chosen unit beyond what its node says, as far as that takes no time.
 
     Args:
-        heat: where it fired, over the photo; `None` if there is no photo of this network.
-        breakdown: what its value is made of; `None` at the lowest layer, or if it is not known.
+        breakdown: what its value is made of, if it is expanded.
         frozen: why it cannot be expanded, or "".
         in_target_units: the attributions are in units of the target, not of the unit's value.
     """
 
-    heat: Image.Image | None
     breakdown: Breakdown | None
     frozen: str
     in_target_units: bool
+
+
+VARIANTS = {"negative": "What it is against", "diverse": "Four that differ"}
+"""Kinds of further pictures of a unit, and what the page calls them."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A further picture of a unit.
+
+    Args:
+        key: its content address.
+        activation: what the unit reaches in it; `None` until it is drawn.
+    """
+
+    key: str
+    activation: float | None
 
 
 @dataclass(frozen=True)
@@ -217,6 +230,12 @@ class NoCollection:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something could not be found out; the sentence says why."""
+    """Something could not be found out.
+
+    Args:
+        sentence: says why.
+        topic: what it was, to be tried again; "" if it cannot be.
+    """
 
     sentence: str
+    topic: str = ""

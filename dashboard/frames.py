@@ -8,7 +8,7 @@ from dash import html
 
 from dashboard.explorer import PICTURE
 from dashboard.findings import Failure, Spot
-from dashboard.panels import attributes
+from dashboard.panels import attributes, button
 
 Component = Any
 
@@ -92,12 +92,24 @@ def _inside(share: float) -> str:
 def waiting(title: str, finding: object, caption: str = "") -> Component:
     """The room of a picture that is on its way, or the sentence that says why it will not come."""
     if isinstance(finding, Failure):
-        return html.Figure([html.H2(title), html.Div(finding.sentence, className="large placeholder failed")])
+        said = html.Div(failed(finding), className="large placeholder failed")
+        return html.Figure([html.H2(title), said])
     room = html.Div(html.Span(WAITING, className="spoken"), className="large placeholder waiting")
     return html.Figure([html.H2(title), room, html.Figcaption(caption)])
 
 
+def failed(failure: Failure) -> list[Component]:
+    """Why something could not be found out, and the button that has it tried again."""
+    sentence = html.P(failure.sentence, className="failed small")
+    if not failure.topic:
+        return [sentence]
+    return [sentence, button("Try again", "again", failure.topic, className="small")]
+
+
 def section(title: str, name: str, parts: Sequence[Component]) -> Component:
-    """A titled part of the right pane."""
-    heading = html.H2(title, id=f"{name}-title", className="section-title")
-    return html.Section([heading, *parts], className="evidence", **attributes(aria_labelledby=f"{name}-title"))
+    """A titled part of the right pane, which can be folded away."""
+    heading = html.Summary(html.H2(title, id=f"{name}-title", className="section-title"))
+    return html.Details(
+        [heading, *parts], id=f"{name}-section", className="evidence", open=True,
+        role="group", **attributes(aria_labelledby=f"{name}-title"),
+    )  # fmt: skip

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from circuits.networks import Network
 from circuits.units import Unit
-from circuits.visualization import DEFAULT, PictureStore, Settings, pictures
+from circuits.visualization import DEFAULT, PictureStore, Settings, diverse_pictures, pictures
+from circuits.visualization.variants import COUNT, diverse_key
+from dashboard.findings import Variant
 from dashboard.jobs import Progress
-from dashboard.previews import OnPreview
+from dashboard.previews import OnPreview, OnVariant
 
 
 class StoredGallery:
@@ -28,6 +31,7 @@ class StoredGallery:
         self._store = store if store is not None else PictureStore()
         self._keys: dict[Unit, str] = {}
         self._reached: dict[Unit, tuple[float, bool, int]] = {}
+        self._variants: dict[tuple[Unit, str], tuple[Variant, ...]] = {}
         self._lock = threading.Lock()
 
     def key(self, unit: Unit) -> str:
@@ -67,9 +71,7 @@ class StoredGallery:
 
     def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
         """Make the pictures that are still missing, in one batch, and store them."""
-        network, steps = self._network, self._settings.steps
-        if any(unit.layer not in network.layers for unit in units):
-            network = network.with_layers([units[0].layer, network.layers[-1]])
+        network, steps = self._cut(units[0].layer), self._settings.steps
         step = 0
 
         # The page names the unit itself; the library's message counts steps.
@@ -82,3 +84,52 @@ class StoredGallery:
             preview(unit, image, step, steps)
 
         pictures(network, units, settings=self._settings, store=self._store, progress=tell, on_preview=show)
+
+    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
+        """The further pictures of a unit of a kind, drawn or not; those that are drawn are read once."""
+        known = self._variants.get((unit, kind))
+        if known is None:
+            network, store = self._network, self._store
+            if kind == "negative":
+                keys = [store.key(network, unit, self._against)]
+            else:
+                keys = [diverse_key(store, network, unit, place, self._settings) for place in range(COUNT)]
+            found = [store.find(key) for key in keys]
+            reached = [None if picture is None else picture.activation for picture in found]
+            known = tuple(Variant(*each) for each in zip(keys, reached, strict=True))
+            if None not in reached:
+                self._variants[unit, kind] = known
+        return known
+
+    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
+        """Make the further pictures of a unit, and store them."""
+        network, steps = self._cut(unit.layer), self._settings.steps
+        keys = [variant.key for variant in self.variants(unit, kind)]
+        step = 0
+
+        def tell(done: int, total: int, message: str) -> None:
+            nonlocal step
+            step = done % steps
+            progress(done, total, "")
+
+        def show(place: int, image: Image.Image) -> None:
+            preview(keys[place], image, step, steps)
+
+        if kind == "negative":
+            pictures(
+                network, [unit], settings=self._against, store=self._store, progress=tell,
+                on_preview=lambda _, image: show(0, image),
+            )  # fmt: skip
+        else:
+            diverse_pictures(
+                network, unit, settings=self._settings, store=self._store, progress=tell, on_preview=show
+            )  # fmt: skip
+
+    @property
+    def _against(self) -> Settings:
+        return replace(self._settings, objective="negative")
+
+    def _cut(self, layer: str) -> Network:
+        """The network, cut at a layer that it may not have been cut at."""
+        network = self._network
+        return network if layer in network.layers else network.with_layers([layer, network.layers[-1]])

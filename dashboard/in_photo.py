@@ -9,9 +9,10 @@ from circuits.wording import number
 from dashboard import panels
 from dashboard.evidence import METHODS, STARTS
 from dashboard.findings import Failure, Glimpse, Places, Relative, Shot, Signed, Spot
-from dashboard.frames import figure, section, waiting
+from dashboard.frames import failed, figure, section, waiting
 from dashboard.panels import attributes
 from dashboard.sessions import Looking
+from dashboard.standing_panel import in_its_layer
 from dashboard.topics import Found
 
 Component = Any
@@ -30,16 +31,16 @@ def in_photo(node: Node, circuit: Circuit, found: Found, looking: Looking) -> li
     """
     if not found:
         return []
-    label = circuit.nodes[circuit.root].label
-    parts: list[Component] = []
+    label = circuit.nodes[circuit.root].called
+    parts: list[Component] = in_its_layer(node, found["standing"]) if "standing" in found else []
     if "places" in found:
-        parts += _places(node, found["places"], found.get("middle"))
-    pictures = [_glimpse("Pixels that it hangs on", f"Pixels that {node.label} hangs on", found.get("glimpse"))]
+        parts += patches(node, found["places"], found.get("middle"))
+    pictures = [_glimpse("Pixels that it hangs on", f"Pixels that {node.called} hangs on", found.get("glimpse"))]
     if "argument" in found:
         pictures.insert(0, _argument(node, label, found["argument"]))
     parts.append(html.Div(pictures, className="pair"))
     if "relative" in found:
-        parts += relative(node.label, circuit, found["relative"])
+        parts += relative(node.called, circuit, found["relative"])
     parts.append(controls(looking))
     return [section("In this photo", "in-photo", parts)]
 
@@ -50,10 +51,10 @@ def marked(found: Found) -> tuple[Spot, ...]:
     return places.spots if isinstance(places, Places) else ()
 
 
-def _places(node: Node, places: Places | Failure | None, middle: Shot | Failure | None) -> list[Component]:
+def patches(node: Node, places: Places | Failure | None, middle: Shot | Failure | None) -> list[Component]:
     """The patches, beside the same part of the unit's picture."""
     if isinstance(places, Failure):
-        return [html.P(places.sentence, className="failed small")]
+        return failed(places)
     if places is None:
         tiles = [_patch(None, "", " ", name=str(place)) for place in range(4)]
         return [html.P("What it saw where it fired most:", className="small"), html.Ul(tiles, className="patches")]
@@ -65,10 +66,10 @@ def _places(node: Node, places: Places | Failure | None, middle: Shot | Failure 
     tiles = []
     for rank, spot in enumerate(places.spots, start=1):
         where = f"row {spot.position[0]}, column {spot.position[1]}"
-        spoken = f"What {node.label} saw at {where}: activation {number(spot.value)}"
+        spoken = f"What {node.called} saw at {where}: activation {number(spot.value)}"
         tiles.append(_patch(spot.patch, spoken, f"{rank}: {number(spot.value)}", title=where, name=f"spot-{rank}"))
     if isinstance(middle, Shot):
-        spoken = f"The same part of the picture of what {node.label} looks for"
+        spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))
     words = "What it saw where it fired most, and the same part of its picture:"
     if not isinstance(middle, Shot):
@@ -91,7 +92,7 @@ def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Com
     title = f"Its argument for {target}"
     if not isinstance(argument, Signed):
         return waiting(title, argument, "where it came from")
-    spoken = f"Where the argument of {node.label} for {target} came from, over the photo"
+    spoken = f"Where the argument of {node.called} for {target} came from, over the photo"
     words = [
         html.Span("Blue", className="blue"), f" spots raised {target}, ", html.Span("orange", className="orange"),
         f" ones lowered it; in all {number(argument.total, sign=True)}.",
@@ -99,12 +100,17 @@ def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Com
     return figure(title, argument.shot.address, spoken, words, "")
 
 
-def _glimpse(title: str, spoken: str, glimpse: Glimpse | Failure | None) -> Component:
+def _glimpse(
+    title: str,
+    spoken: str,
+    glimpse: Glimpse | Failure | None,
+    nothing: str = "nothing: by this method no pixel moves it here",
+) -> Component:
     if not isinstance(glimpse, Glimpse):
         return waiting(title, glimpse, "brighter: more of a colour helps; darker: less")
     words = "brighter: more of a colour helps; darker: less"
     if glimpse.empty:
-        words = "nothing: by this method no pixel moves it here"
+        words = nothing
     elif glimpse.around is not None:
         words = f"cut out around row {glimpse.around[0]}, column {glimpse.around[1]}; {words}"
     return figure(title, glimpse.shot.address, spoken, words, "")
@@ -115,8 +121,9 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
     if not isinstance(found, Relative):
         pictures = [waiting("Through the unit above", found), waiting("The unit above, by itself", found)]
         return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
-    upper = circuit.nodes[found.upper].label
-    child = _glimpse(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child)
+    upper = circuit.nodes[found.upper].called
+    nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
+    child = _glimpse(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
     parent = _glimpse(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
     return [html.Div([child, parent], className="pair")]
 

@@ -1,22 +1,28 @@
 """The right pane as Dash components: the chosen unit, made from the session and what the library said of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 
 from circuits.circuit import Circuit, Node
-from circuits.images import to_data_uri
 from circuits.wording import number
-from dashboard import figures
+from dashboard import keys
+from dashboard.books_panel import contributions
 from dashboard.edge_panel import edge_link
 from dashboard.elsewhere import elsewhere
-from dashboard.findings import Breakdown, Inspection, Spot
-from dashboard.frames import Pane, figure
+from dashboard.explorer import SIGNS
+from dashboard.findings import Inspection, Shot
+from dashboard.frames import Pane, figure, waiting
 from dashboard.in_photo import in_photo, marked
+from dashboard.manners import manner_of
+from dashboard.more_pictures import more_pictures
+from dashboard.on_unit import TOPS
 from dashboard.panels import attributes, button
 from dashboard.sessions import Session
 from dashboard.tiles import DEAD, Tile
 from dashboard.topics import Found
+from dashboard.variants import Shown
 from dashboard.view import edges_from, percent, share
 
 Component = Any
@@ -24,7 +30,14 @@ _ABOVE = 4
 
 
 def unit(
-    session: Session, inspection: Inspection | None, tile: Tile, activation: float | None, found: Found | None = None
+    session: Session,
+    inspection: Inspection | None,
+    tile: Tile,
+    activation: float | None,
+    found: Found | None = None,
+    more: Sequence[Shown] = (),
+    *,
+    own: bool = True,
 ) -> Pane:
     """The right pane: the chosen unit, or what can be done when none is chosen.
 
@@ -34,6 +47,8 @@ def unit(
         tile: what it shows.
         activation: what its picture reached, if that is known.
         found: evidence for it, by topic.
+        more: its further pictures that were asked for.
+        own: whether its circuit is of this network, which then can draw it.
     """
     found = found or {}
     circuit = session.work.circuit
@@ -43,18 +58,18 @@ def unit(
     busy = any(ask.kind == "expand" and ask.subject == node.id for ask in session.asks)
     head = [
         *_notice(session),
-        html.H2(node.label, className="unit-title"),
+        html.H2(node.called, className="unit-title"),
         html.P(_address(node, circuit), className="muted small"),
         *_part_of(node, circuit),
         _facts(node, inspection),
-        *_deeds(node, circuit, inspection, busy=busy, locked=session.work.locked),
+        *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
     return Pane(
         head,
         [_looks_for(node, tile, activation, locked=session.work.locked)],
-        [_fired(node, inspection, marked(found))],
-        _contributions(node, circuit, inspection),
+        [_fired(node, found), *more_pictures(node, more, offered=own)],
+        contributions(node, session, circuit, inspection, found),
         [*in_photo(node, circuit, found, session.looking), *elsewhere(node, found, reached)],
         _discarded(circuit),
     )
@@ -66,9 +81,10 @@ def _notice(session: Session) -> list[Component]:
 
 
 def _address(node: Node, circuit: Circuit) -> str:
+    label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
-        return f"{node.id}, the target of this circuit"
-    return f"layer {node.unit.layer}, channel {node.unit.channel}"
+        return f"{label}{node.id}, the target of this circuit"
+    return f"{label}layer {node.unit.layer}, channel {node.unit.channel}"
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
@@ -78,7 +94,7 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
         return []
     words: list[Component] = ["Holds "]
     for edge in edges[:_ABOVE]:
-        label = circuit.nodes[edge.target].label
+        label = circuit.nodes[edge.target].called
         link = html.Button(
             label, type="button", className="link", **attributes(data_action="select", data_arg=edge.target)
         )
@@ -95,7 +111,8 @@ def _facts(node: Node, inspection: Inspection) -> Component:
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
-def _deeds(node: Node, circuit: Circuit, inspection: Inspection, *, busy: bool, locked: str) -> list[Component]:
+def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspection, *, busy: bool) -> list[Component]:
+    """What can be done with it, and how it is expanded."""
     label = "Expanding …" if busy else "Show 5 more" if node.expanded else "Expand"
     blocked = busy or bool(inspection.frozen)
     root = node.id == circuit.root
@@ -104,26 +121,63 @@ def _deeds(node: Node, circuit: Circuit, inspection: Inspection, *, busy: bool, 
         className="" if node.expanded else "main",
         title="" if blocked else "Find the units of the layer below that this one is made of (e)",
     )  # fmt: skip
+    collapse = button("Collapse", "collapse", node.id, disabled=busy, title="Take away what lies below this unit (c)")
     drop = button("Discard", "discard", node.id, disabled=root, title="Drop this unit from the circuit (x)")
-    reasons = [inspection.frozen] if inspection.frozen not in ("", locked) else []
+    reasons = [inspection.frozen] if inspection.frozen not in ("", session.work.locked) else []
     if root:
         reasons.append("The target itself cannot be discarded.")
-    return [html.Div([expand, drop], className="deeds"), *[html.P(reason, className="reason") for reason in reasons]]
+    return [
+        html.Div([expand, *([collapse] if node.expanded else []), drop], className="deeds"),
+        *([] if inspection.frozen else [_manner(node, session)]),
+        *[html.P(reason, className="reason") for reason in reasons],
+    ]
 
 
-def _fired(node: Node, inspection: Inspection, marks: tuple[Spot, ...]) -> Component:
+def _manner(node: Node, session: Session) -> Component:
+    """How many units are found below this one, and of which signs; one that is expanded is expanded anew."""
+    manner, again = manner_of(session, node.id), "; expands it anew" if node.expanded else ""
+    tops = [
+        _option(node, f"top={top}", str(top), f"At most {top} units below it{again}", top == manner.top) for top in TOPS
+    ]
+    signs = [
+        _option(node, f"signs={sign}", shown, f"{SIGNS[sign].removesuffix('.')}{again}", sign == manner.signs)
+        for sign, shown in (("positive", "+"), ("both", "±"))
+    ]
+    return html.Div(
+        [
+            html.Span("with its top", className="muted small"),
+            html.Div(tops, className="segments", role="group", **attributes(aria_label="Units below it")),
+            html.Div(signs, className="segments", role="group", **attributes(aria_label="Signs below it")),
+        ],
+        className="manner",
+    )
+
+
+def _option(node: Node, choice: str, shown: str, title: str, pressed: bool) -> Component:
+    return html.Button(
+        shown, type="button", title=title,
+        **attributes(
+            data_action="manner", data_arg=f"{node.id} {choice}", aria_pressed=str(pressed).lower(), aria_label=title
+        ),
+    )  # fmt: skip
+
+
+def _fired(node: Node, found: Found) -> Component:
     """Where it fired, over the photo, with its highest places marked."""
-    heat = to_data_uri(inspection.heat) if inspection.heat is not None else ""
     where = f"activation up to {number(node.max)} in this photo, at row {node.peak[0]}, column {node.peak[1]}"
     if _is_scalar(node):
         where = f"activation {number(node.max)} in this photo: one value, it sees all of it"
-    spoken = f"Where {node.label} fired, over the photo"
-    return figure("Where it fired", heat, spoken, where, "needs the photo and its network", marks=marks)
+    title, heat = "Where it fired", found.get("heat")
+    if isinstance(heat, Shot):
+        return figure(title, heat.address, f"Where {node.called} fired, over the photo", where, "", marks=marked(found))
+    if "heat" in found:
+        return waiting(title, heat, where)
+    return figure(title, "", "", where, "needs the photo and its network")
 
 
 def _looks_for(node: Node, tile: Tile, activation: float | None, *, locked: str) -> Component:
     """The unit's picture with the activation that it reaches, an unfinished one, or why there is none."""
-    title, spoken = "What it looks for", f"What {node.label} looks for"
+    title, spoken = "What it looks for", f"What {node.called} looks for"
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "dead":
@@ -145,76 +199,17 @@ def _is_scalar(node: Node) -> bool:
     return node.peak == (0, 0) and node.max == node.value
 
 
-def _contributions(node: Node, circuit: Circuit, inspection: Inspection) -> list[Component]:
-    broken = inspection.breakdown
-    if broken is None:
-        return []
-    title = "What it is made of" if broken.expanded else "What it is made of, not yet in the graph"
-    chart = dcc.Graph(
-        figure=figures.contributions(broken), config={"displayModeBar": False, "responsive": True},
-        style={"height": f"{figures.contributions(broken)['layout']['height']}px"}, className="chart",
-    )  # fmt: skip
-    return [
-        html.H2(title, title=f"Attributions of {node.label}"),
-        chart,
-        html.P(books_in_words(broken, in_target_units=inspection.in_target_units), className="books muted"),
-        *_edges_below(node, circuit),
-    ]
-
-
-def _edges_below(node: Node, circuit: Circuit) -> list[Component]:
-    """The edges into a unit, each of which can be chosen."""
-    edges = [edge for edge in circuit.edges_into(node.id) if edge.source in circuit.visible]
-    if not edges:
-        return []
-    rows = [
-        html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].label} {percent(share(circuit, edge))}"))
-        for edge in edges
-    ]
-    return [html.Div([html.Span("Its edges:", className="muted"), html.Ul(rows)], className="edges-below small")]
-
-
-def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
-    """How much of the answer the named units hold, and what the last bars mean."""
-    count = len(broken.parts)
-    if count == 0:
-        words = "No unit is shown; everything is in the rest."
-    else:
-        which = "This unit holds" if count == 1 else f"These {count} units hold"
-        words = f"{which} {percent(broken.coverage)} of the gross attribution."
-    if not broken.exact:
-        words += (
-            " The remainder is what is left over: this mode, or a curved step such as GELU or softmax, "
-            "does not split the value exactly."
-        )
-    if in_target_units:
-        words += " Attributions are in units of the target."
-    return words
-
-
 def _discarded(circuit: Circuit | None) -> list[Component]:
     dropped = [node for node in circuit.nodes.values() if node.discarded] if circuit is not None else []
     if not dropped:
         return []
     rows = []
     for node in dropped:
-        restore = button("Restore", "restore", node.id, **attributes(aria_label=f"restore {node.label}"))
-        rows.append(html.Li([html.Span(node.label), restore]))
+        restore = button("Restore", "restore", node.id, **attributes(aria_label=f"restore {node.called}"))
+        rows.append(html.Li([html.Span(node.called), restore]))
     return [html.H2(f"Discarded ({len(dropped)})"), html.Ul(rows, className="discarded")]
 
 
 def _nothing_chosen(circuit: Circuit | None) -> list[Component]:
     first = "Choose a unit in the graph to see it here." if circuit is not None else "The chosen unit appears here."
-    keys = [
-        ("click", "choose a unit"),
-        ("double click", "expand it"),
-        ("arrows", "go to its neighbours"),
-        ("e", "expand"),
-        ("x", "discard"),
-        ("+ − 0", "zoom in, out, fit"),
-        ("Ctrl Z", "undo"),
-        ("l", "go to its edges"),
-        ("Esc", "choose nothing"),
-    ]
-    rows = [part for key, meaning in keys for part in (html.Dt(html.Kbd(key)), html.Dd(meaning))]
-    return [html.Div([html.P(first), html.Dl(rows, className="keys")], className="empty-pane")]
+    return [html.Div([html.P(first), keys.listed(keys.BEGIN)], className="empty-pane")]

@@ -192,15 +192,19 @@ class Lane:
         with self._changed:
             return self._changed.wait_for(lambda: not self._wanted_by(owner), timeout=seconds)
 
-    def close(self) -> None:
-        """Stop the running task at its next report and end the thread."""
+    def stop(self) -> None:
+        """Begin no other task, and stop the running one at its next report."""
         with self._changed:
             self._closed = True
             self._owners.clear()
             self._stop.set()
             self._changed.notify_all()
+
+    def close(self, *, seconds: float = 5.0) -> None:
+        """End the thread; a task in the middle of a long step is left behind after so many seconds."""
+        self.stop()
         if self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=seconds)
 
     def _wanted_by(self, owner: str) -> list[Task]:
         held = self._owners.get(owner)

@@ -5,28 +5,38 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.networks import Network
-from dashboard import ids, panels
+from dashboard import ids, keys, panels
 from dashboard.panels import attributes
+from dashboard.toolbar import stage, toolbar
 
 _POLL = 500
+_STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
+_PAGES = {
+    "circuit": ("Circuit", "The units that argued for the target"),
+    "layers": ("Layers", "Every unit of a layer"),
+    "compare": ("Compare", "Two circuits side by side"),
+}
 
 
 def layout(network: Network) -> Any:
     """The page before any session is known."""
     return html.Div(
         [
-            *(dcc.Store(id=name) for name in (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS)),
+            *(dcc.Store(id=name) for name in _STORES),
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
             dcc.Download(id=ids.DOWNLOAD),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
+            keys.dialog(),
             _header(network),
             _left(),
             _middle(),
             html.Aside(
                 [
                     html.Div(id=ids.HEAD),
+                    html.Div(id=ids.NAMING, hidden=True),
                     html.Div([html.Div(id=ids.LOOKS), html.Div(id=ids.FIRED)], className="pair"),
+                    html.Div(id=ids.WHAT_IF, hidden=True),
                     *(html.Div(id=name) for name in (ids.BOOKS, ids.EVIDENCE, ids.FOOT)),
                 ],
                 id=ids.UNIT,
@@ -48,21 +58,40 @@ def _header(network: Network) -> Any:
         [
             html.H1("Circuit explorer"),
             html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
+            _pages(),
+            panels.button("Keys", title="All keys (?)", **attributes(data_keys="open", aria_haspopup="dialog")),
             panels.button("Light / dark", id=ids.THEME),
         ]
     )
 
 
+def _pages() -> Any:
+    """The choice of what the middle shows; `graph.js` marks the one that is shown."""
+    buttons = [
+        html.Button(label, type="button", title=title, **attributes(data_action="page", data_arg=name, data_page=name))
+        for name, (label, title) in _PAGES.items()
+    ]
+    return html.Nav(buttons, className="segments pages", **attributes(aria_label="What the middle shows"))
+
+
 def _left() -> Any:
-    drop = dcc.Upload(html.Div(id=ids.PHOTO, className="photo-drop"), id=ids.PHOTO_UPLOAD, max_size=-1)
+    choose = dcc.Upload(html.Span("Choose …", className="button"), id=ids.PHOTO_UPLOAD, max_size=-1)
     return html.Aside(
         [
             html.Div(
-                [html.H2("What the network sees"), panels.button("Example", "example", "cat", title="The cat again")],
+                [
+                    html.H2("What it sees"),
+                    html.Label(choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")),
+                    panels.button("Example", "example", "cat", title="The cat again"),
+                ],
                 className="titled",
             ),
-            html.Label(drop, **attributes(aria_label="Choose a photo")),
+            html.Div(id=ids.PHOTO, className="photo"),
+            html.Div(id=ids.STRIP),
+            html.Div(id=ids.SPOT),
             html.H2("What it says"),
+            html.Div(id=ids.SEARCH),
+            html.Div(id=ids.EXPLAINED),
             html.Div(id=ids.PREDICTIONS),
             html.H2("Settings for the next why?"),
             html.Div(id=ids.SETTINGS),
@@ -75,51 +104,12 @@ def _left() -> Any:
 
 def _middle() -> Any:
     tool = panels.button
-    zoom = [
-        tool("Fit", className="round", title="Fit the graph (0)", **attributes(data_zoom="fit")),
-        tool("−", className="round", title="Zoom out (−)", **attributes(data_zoom="0.8", aria_label="Zoom out")),
-        tool("+", className="round", title="Zoom in (+)", **attributes(data_zoom="1.25", aria_label="Zoom in")),
-    ]
-    chosen = dcc.Upload(html.Span("Import …", className="button"), id=ids.CIRCUIT_UPLOAD, max_size=-1)
-    export = [
-        html.Label(chosen, title="Open a circuit that was exported as JSON"),
-        tool("Export JSON", id=ids.EXPORT, disabled=True, title="The circuit as a file, circuits/1"),
-        tool(
-            "with pictures", "set", "pictures=on", id=ids.EMBED, className="tick", title="Exports carry all pictures",
-            **attributes(aria_pressed="false"),
-        ),
-    ]  # fmt: skip
-    described = (
-        "The circuit. Arrow keys move between units, Enter chooses, e expands, x discards, plus, minus and 0 zoom."
-    )
     return html.Main(
         [
-            html.Div(
-                [
-                    tool("Undo", "undo", id=ids.UNDO, disabled=True, title="Ctrl Z"),
-                    tool("Redo", "redo", id=ids.REDO, disabled=True, title="Ctrl Shift Z"),
-                    html.Span(zoom, className="cluster"),
-                    html.Span(className="grow"),
-                    *export,
-                ],
-                className="tools",
-                role="toolbar",
-                **attributes(aria_label="Circuit"),
-            ),
-            html.Div(id=ids.STORY, className="story"),
-            html.Div(id=ids.GRAPH, role="group", **attributes(aria_label=described)),
-            html.Div(id=ids.INVITATION, className="invitation"),
-            html.Div(
-                [
-                    html.Span([html.I(), "excites"]),
-                    html.Span([html.I(), "inhibits"], className="inhibits"),
-                    html.Span([html.I(), "width: its share"], className="width"),
-                    html.Span([html.B("▾ 40 %"), "shown of what lies below"]),
-                ],
-                id=ids.LEGEND,
-                className="legend",
-                hidden=True,
-            ),
+            html.Div(id=ids.WALL, className="of-layers"),
+            html.Div(id=ids.COMPARE, className="of-compare"),
+            html.Div(toolbar(), className="tools of-circuit", role="toolbar", **attributes(aria_label="Circuit")),
+            html.Div(stage(), className="stage of-circuit"),
             html.Div(
                 [
                     html.Span("Loading …", id=ids.STATUS, role="status"),
@@ -130,5 +120,7 @@ def _middle() -> Any:
                 ],
                 className="status",
             ),
-        ]
+        ],
+        id=ids.MIDDLE,
+        **attributes(data_page="circuit"),
     )

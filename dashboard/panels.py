@@ -1,13 +1,19 @@
 """The left pane and the words over the graph as Dash components, made from the session."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from dash import html
 
 from circuits.networks import Prediction
+from circuits.tracing import target_of
 from circuits.wording import number
-from dashboard.explorer import MODES, SIGNS
+from dashboard.explorer import MODES, SIGNS, Explorer
+from dashboard.firing import spot_layer
+from dashboard.on_photo import key_of
+from dashboard.questions import against, question_of
+from dashboard.questions import explained as classes_explained
 from dashboard.sessions import Session
 from dashboard.view import percent
 
@@ -31,53 +37,117 @@ def button(label: str, action: str = "", subject: str = "", **more: Any) -> Comp
     return html.Button(label, type="button", className=classes, **extra, **more)
 
 
-def photo(session: Session, crop: str) -> list[Component]:
-    """The photo as the network sees it, inside the field that takes another one."""
-    choose = html.Span("choose", className="choose")
-    chosen = session.work.photo
+def photo(session: Session, crop: str, explorer: Explorer) -> list[Component]:
+    """What the network sees of the photo, where a place can be pointed at, with what can be done with it."""
+    chosen, work = session.work.photo, session.work
     if chosen is None:
-        return [html.Div(className="no-photo"), html.Div(["Drop, paste or ", choose, " a photo"])]
-    return [
-        html.Img(src=crop, alt=f"{chosen.name}, cropped as the network sees it"),
-        html.Div(
-            [
-                html.Div(chosen.name, className="name"),
-                html.Div(f"{chosen.width} × {chosen.height} pixels", className="small muted"),
-                html.Span(["Drop, paste or ", choose, " another"], className="small muted"),
-            ]
-        ),
+        return [html.P("Drop or paste a photo anywhere, or choose one.", className="no-photo muted small")]
+    described = "The crosshair on the photo: arrow keys move it, Enter asks what fires there, Escape leaves"
+    parts: list[Component] = [
+        html.Img(src=crop, alt=f"{chosen.name}, cropped as the network sees it", draggable="false"),
+        html.Span(className="cross", **attributes(aria_hidden="true")),
     ]
+    if work.spot is not None and not work.locked:
+        across, down = work.spot
+        parts.append(html.Span(className="spot-mark", style={"left": f"{across:.2%}", "top": f"{down:.2%}"}))
+    can_point = bool(explorer.placed) and not work.locked
+    positions = explorer.network.layer(spot_layer(session, explorer)) if can_point else None
+    grid = f"{positions.height},{positions.width}" if positions is not None else ""
+    sees = html.Div(
+        parts,
+        className="sees pointable" if can_point else "sees",
+        tabIndex=-1,
+        role="application",
+        **attributes(aria_label=described, data_grid=grid),
+    )
+    name = html.Div(chosen.name, className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels")
+    height, width = explorer.network.preprocessing.size
+    told = f"The photo has {chosen.width} × {chosen.height} pixels; the network sees a crop as {width} × {height}."
+    size = html.Div(f"{chosen.width} × {chosen.height}", className="small muted", title=told)
+    move = button(
+        "Move the crop", id="move-crop", disabled=not chosen.whole,
+        title="" if chosen.whole else "Only what the network saw is at hand; choose the photo again to move the crop.",
+        **attributes(data_photo=json.dumps(_frame(session, explorer))),
+    )  # fmt: skip
+    point = button(
+        "What fires here?", id="point", disabled=not can_point,
+        title=work.locked or "Click a place of the photo, or press this and use the arrow keys",
+    )  # fmt: skip
+    return [sees, html.Div([name, size, move, point], className="beside")]
+
+
+def _frame(session: Session, explorer: Explorer) -> dict[str, Any]:
+    """What `crop.js` needs to show the whole photo and the part that the network sees."""
+    chosen, preprocessing = session.work.photo, explorer.network.preprocessing
+    if chosen is None:
+        return {}
+    height, width = preprocessing.size
+    return {
+        "key": key_of(chosen),
+        "name": chosen.name,
+        "width": chosen.width,
+        "height": chosen.height,
+        "aspect": width / height,
+        "window": [round(side, 3) for side in preprocessing.window_of(chosen)],
+        "moved": chosen.window is not None,
+    }
+
+
+def explained(session: Session) -> list[Component]:
+    """What is explained now, in words; nothing without a circuit."""
+    if session.work.circuit is None:
+        return []
+    return [html.P(["Explained now: ", *_asked(question_of(session.work.circuit))], className="small")]
+
+
+def _asked(parts: tuple[str, ...]) -> list[Component]:
+    """A question, with what it is about set off."""
+    return [html.B(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def predictions(session: Session) -> list[Component]:
-    """The network's answers, each with its probability and a button that asks why."""
+    """The network's answers, each with its probability and a button that asks why, or why not."""
     if not session.work.predictions:
         return [html.P("They appear as soon as there is a photo.", className="muted small")]
-    circuit = session.work.circuit
-    explained = circuit.root if circuit is not None else ""
-    top = circuit.layers[-1] if circuit is not None else ""
+    plus, minus = classes_explained(session.work.circuit) or (None, None)
     asked = {ask.subject for ask in session.asks if ask.kind == "why"}
-    return [
-        _prediction(row, explained == f"{top}:{row.index}", str(row.index) in asked, session.work.locked)
-        for row in session.work.predictions
-    ]
+    return [_prediction(session, row, plus, minus, asked) for row in session.work.predictions]
 
 
-def _prediction(row: Prediction, explained: bool, asked: bool, locked: str) -> Component:
-    chance = f"{row.probability * 100:.1f} %"
-    why = button(
-        "…" if asked else "why?", "why", str(row.index), disabled=bool(locked), title=locked or f"Why {row.label}?",
-        **attributes(aria_label=f"why {row.label}?"),
-    )  # fmt: skip
+def _prediction(session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str]) -> Component:
+    locked, chance = session.work.locked, f"{row.probability * 100:.1f} %"
+    deeds = [
+        button(
+            "…" if str(row.index) in asked else "why?", "why", str(row.index), disabled=bool(locked),
+            title=locked or f"Why {row.label}?", **attributes(aria_label=f"why {row.label}?"),
+        )
+    ]  # fmt: skip
+    if plus is not None and plus != row.index and not locked:
+        deeds.append(_not(session, row, plus, pressed=minus == row.index, asked=asked))
+    kinds = {plus: " explained", minus: " against"}
     return html.Div(
         [
             html.Span(row.label, className="label", title=f"{row.label}, logit {number(row.logit)}"),
             html.Span(chance, className="numbers"),
             html.Span(html.I(style={"width": f"{row.probability * 100:.1f}%"}), className="meter"),
-            why,
+            html.Span(deeds, className="deeds"),
         ],
-        className="prediction explained" if explained else "prediction",
+        className=f"prediction{kinds.get(row.index, '')}",
+        **attributes(data_class=str(row.index)),
     )
+
+
+def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: set[str]) -> Component:
+    """A button that explains the difference of the class that is explained and this one."""
+    circuit, wish = session.work.circuit, against(plus, row.index)
+    about = next((each.label for each in session.work.predictions if each.index == plus), "")
+    if not about and circuit is not None:
+        about = question_of(circuit)[1]
+    question = f"Why {about} and not {row.label}?"
+    return button(
+        "…" if wish in asked else "not", "why", wish, title=question,
+        **attributes(aria_label=f"not {row.label}?", aria_pressed=str(pressed).lower()),
+    )  # fmt: skip
 
 
 TOPS = (3, 5, 8, 12)
@@ -132,14 +202,22 @@ def setting(
     )
 
 
+_VALUES = {
+    "class": "Its value is",
+    "difference": "The difference of their logits is",
+    "unit": "Its sum over all places is",
+    "neuron": "Its activation there is",
+}
+
+
 def story(session: Session) -> list[Component]:
     """What the graph answers, in a sentence over it."""
     circuit = session.work.circuit
     if circuit is None:
         return []
-    target = circuit.target
     root = circuit.nodes[circuit.root]
-    words: list[Component] = ["Why ", html.B(target["label"]), f"? Its value is {number(target['value'])}"]
+    value = f" {_VALUES[target_of(circuit).kind]} {number(circuit.target['value'])}"
+    words: list[Component] = [*_asked(question_of(circuit)), value]
     if root.books is not None:
         words.append(f"; the units below it hold {percent(root.books.coverage)} of the gross attribution.")
     return [html.P(words)]

@@ -12,6 +12,9 @@ from circuits.units import Unit
 OnPreview = Callable[[Unit, Image.Image, int, int], None]
 """Called with a unit, its unfinished picture, the steps taken, and the steps at most."""
 
+OnVariant = Callable[[str, Image.Image, int, int], None]
+"""The same for a further picture of a unit, by its key."""
+
 
 @dataclass(frozen=True)
 class Preview:

@@ -1,13 +1,13 @@
-"""Plain HTTP beside Dash's own: pictures by their content address, unfinished ones, evidence, and closed tabs."""
+"""Plain HTTP beside Dash's own: pictures by their content address, photos, evidence, exports, and closed tabs."""
 
 import re
-from collections.abc import Callable
 
 from flask import Flask, Response, abort, request
 
-from dashboard.explorer import Gallery
-from dashboard.previews import Previews
-from dashboard.topics import Board
+from dashboard.background import Background
+from dashboard.explorer import Explorer
+from dashboard.exports import export
+from dashboard.sessions import Sessions
 
 _KEY = re.compile(r"[0-9a-f]{8,128}")
 _WEBP = "image/webp"
@@ -16,16 +16,26 @@ _FOREVER = "public, max-age=31536000, immutable"
 _FOR_ONE = "private, max-age=86400, immutable"
 
 
-def add_routes(server: Flask, gallery: Gallery, previews: Previews, board: Board, left: Callable[[str], None]) -> None:
-    """Add `/picture/<key>.webp`, `/preview/<key>-<number>.webp`, `/evidence/<key>.webp` and `/leave` to a server.
+def add_routes(server: Flask, explorer: Explorer, background: Background, sessions: Sessions) -> None:
+    """Add the page's addresses to a server.
+
+    | address | answer |
+    |---|---|
+    | `/picture/<key>.webp` | what a unit looks for |
+    | `/preview/<key>-<number>.webp` | the same, unfinished |
+    | `/evidence/<key>.webp` | a picture of a finding |
+    | `/photo/<key>.webp` | what the network sees of a photo that somebody has open |
+    | `/export/<session>/circuit.<kind>` | the circuit as a file, `?pictures=1` with pictures |
+    | `/alive` | nothing: the server is there |
+    | `/leave` | takes the name of a session whose page was closed |
 
     Args:
         server: the Flask server of the app.
-        gallery: whose pictures.
-        previews: the unfinished ones.
-        board: what was found out, with its pictures.
-        left: called with the session's name when its page was closed.
+        explorer: with the pictures of units.
+        background: with the unfinished ones, and what was found out.
+        sessions: whose photos and circuits.
     """
+    gallery, previews, board = explorer.gallery, background.previews, background.board
 
     def picture(key: str) -> Response:
         return Response(finished(key), mimetype=_WEBP, headers={"Cache-Control": _FOREVER})
@@ -42,6 +52,22 @@ def add_routes(server: Flask, gallery: Gallery, previews: Previews, board: Board
             abort(404)
         return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
 
+    def photo(key: str) -> Response:
+        data = sessions.photo(key)
+        if data is None:
+            abort(404)
+        return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
+
+    def circuit(session: str, kind: str) -> Response:
+        file = export(sessions, explorer, session, kind, pictures=request.args.get("pictures") == "1")
+        if file is None:
+            abort(404)
+        headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.data, content_type=f"{file.kind}; charset=utf-8", headers=headers)
+
+    def alive() -> Response:
+        return Response(status=204, headers={"Cache-Control": "no-store"})
+
     def finished(key: str) -> bytes:
         path = gallery.file(key) if _KEY.fullmatch(key) else None
         if path is None:
@@ -49,10 +75,13 @@ def add_routes(server: Flask, gallery: Gallery, previews: Previews, board: Board
         return path.read_bytes()
 
     def leave() -> Response:
-        left(request.get_data(as_text=True)[:64])
+        background.leave(request.get_data(as_text=True)[:64])
         return Response(status=204)
 
     server.add_url_rule("/picture/<key>.webp", "picture", picture)
     server.add_url_rule("/preview/<key>-<int:number>.webp", "preview", preview)
     server.add_url_rule("/evidence/<key>.webp", "evidence", evidence)
+    server.add_url_rule("/photo/<key>.webp", "photo", photo)
+    server.add_url_rule("/export/<session>/circuit.<kind>", "export", circuit)
+    server.add_url_rule("/alive", "alive", alive)
     server.add_url_rule("/leave", "leave", leave, methods=["POST"])

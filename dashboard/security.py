@@ -1,27 +1,50 @@
-"""What the page refuses: other hosts' names, other sites' requests, large bodies, scripts that are not its own.
+"""What the page refuses: other hosts' names, other sites' requests, strangers, large bodies, scripts not its own.
 
 The server listens on this machine only, but every web page that is open in the browser can send requests to it.
+Where it listens for other machines too, only those who know its token are let in:
+
+1. The token comes once in the address, `/?token=…`, is kept as a cookie that scripts and other sites cannot use, and
+   the browser is sent to the same address without it.
+2. Every request without that cookie is answered with 403, pictures and scripts too.
+3. A browser that follows a link from another site leaves the cookie out; the page that it gets loads itself again,
+   which counts as coming from this one.
 """
 
+import hashlib
+import hmac
+import ipaddress
+import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 from dash import Dash
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, redirect, request
+from werkzeug.wrappers import Response as Answer
 
 MAX_BODY = 16 * 2**20
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ANY = frozenset({"0.0.0.0", "::", ""})
+_STRANGER = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{again}
+<title>Circuit explorer: not let in</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 34em; margin: 12vh auto; padding: 0 1em; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #12151b; color: #e7eaf0; }} }}</style></head>
+<body><h1>This page needs its whole address</h1><p>Open the address that <code>circuits explore</code> shows in its
+terminal, with all that follows <code>?token=</code>. After a restart of the server it is another one.</p></body></html>
+"""
+_AGAIN = '<meta http-equiv="refresh" content="0{where}">'
 
 
-def protect(app: Dash, *, host: str) -> None:
+def protect(app: Dash, *, host: str, token: str = "") -> None:
     """Add the checks and headers to an app. Call it when all callbacks exist, for their hashes.
 
     Args:
         app: the Dash app.
         host: the address that it is served at.
+        token: what a browser must know to be let in; "" if everyone on this machine is.
     """
     server: Flask = app.server
     server.config.update(MAX_CONTENT_LENGTH=MAX_BODY)
@@ -44,6 +67,8 @@ def protect(app: Dash, *, host: str) -> None:
         return response
 
     server.before_request(refuse_other_hosts)
+    if token:
+        server.before_request(partial(refuse_strangers, token))
     server.before_request(refuse_other_sites)
     server.after_request(add_headers)
 
@@ -61,13 +86,58 @@ def trusted_hosts(host: str) -> frozenset[str]:
         names |= {machine.lower(), socket.getfqdn().lower()}
         with suppress(OSError):
             names |= set(socket.gethostbyname_ex(machine)[2])
-        names.add(_own_address())
+        names.add(own_address())
     else:
         names.add(host.lower())
     return frozenset(names)
 
 
-def _own_address() -> str:
+def new_token() -> str:
+    """A token that nobody guesses: 24 random bytes as text for an address."""
+    return secrets.token_urlsafe(24)
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what is served at an address.
+
+    Example:
+        >>> [is_local(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "192.168.0.9", "::")]
+        [True, True, True, False, False, False]
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_strangers(token: str) -> Answer | None:
+    """Let in who knows the token; everyone else gets 403 and a page that says what to do."""
+    # Cookies are shared by all ports of a host, and another explorer there has another token.
+    name = "circuits-" + hashlib.sha256(token.encode()).hexdigest()[:12]
+    from_elsewhere = request.headers.get("Sec-Fetch-Site", "same-origin") in ("cross-site", "same-site")
+    if _same(request.args.get("token", ""), token) and request.method == "GET":
+        answer: Answer = redirect(request.path, 303)
+        if from_elsewhere:
+            answer = Response(_STRANGER.format(again=_AGAIN.format(where=f";url={request.path}")), mimetype="text/html")
+        answer.set_cookie(name, token, httponly=True, samesite="Strict", path="/")
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+    if _same(request.cookies.get(name, ""), token):
+        return None
+    again = _AGAIN.format(where="") if from_elsewhere and request.method == "GET" else ""
+    refusal = Response(_STRANGER.format(again=again), 403, mimetype="text/html")
+    refusal.headers["Cache-Control"] = "no-store"
+    return refusal
+
+
+def _same(given: str, token: str) -> bool:
+    """Whether two tokens are the same, found out in a time that does not tell how much of them is."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
+
+
+def own_address() -> str:
     """The address that this machine has towards others; connecting a UDP socket sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         probe.connect(("192.0.2.1", 9))

@@ -16,7 +16,7 @@ from circuits.errors import InputError
 from circuits.images import Photo
 from circuits.networks import Network
 from dashboard.app import Page, Settings, create_page
-from dashboard.security import MAX_BODY
+from dashboard.security import MAX_BODY, is_local, new_token, own_address
 
 __all__ = ["PORT", "Running", "Settings", "serve", "start"]
 
@@ -48,8 +48,8 @@ class Running:
             page.dash.server, sockets=[self._socket], threads=_THREADS, max_request_body_size=MAX_BODY + 2**20,
             clear_untrusted_proxy_headers=True, ident=None,
         )  # fmt: skip
-        shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
-        self.url = f"http://{shown}:{self._socket.getsockname()[1]}/"
+        self.port = self._socket.getsockname()[1]
+        self.url = address(host, self.port, page.token)
 
     def run(self) -> None:
         """Serve until `close`, or until the person presses Ctrl-C."""
@@ -75,6 +75,29 @@ class Running:
             # A connection has buffers to free; of anything else waitress logs that its end was not expected.
             end = channel.handle_close if isinstance(channel, HTTPChannel) else channel.close
             end()
+
+
+def address(host: str, port: int, token: str = "") -> str:
+    """Where a browser on this machine opens what is served at a host.
+
+    Example:
+        >>> address("0.0.0.0", 8050), address("::", 80, "abc"), address("fe80::1%eth0", 8050)
+        ('http://127.0.0.1:8050/', 'http://[::1]:80/?token=abc', 'http://[fe80::1%25eth0]:8050/')
+    """
+    shown = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    if ":" in shown:
+        shown = f"[{shown.replace('%', '%25')}]"
+    return f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+
+
+def exposure(host: str, port: int, token: str) -> str:
+    """What it means that a page is served at an address that other machines can reach."""
+    others = own_address() if host in ("0.0.0.0", "::", "") else host
+    return (
+        f"The page listens at {host}, so other machines of this network can reach it. Whoever has its whole address "
+        "can see the photos and circuits on it and have this machine compute; the connection is not encrypted. "
+        f"For others it is {address(others, port, token)}"
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -121,6 +144,7 @@ def serve(
     host: str = "127.0.0.1",
     open_browser: bool = True,
     announce: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the page of a network until Ctrl-C.
 
@@ -129,16 +153,22 @@ def serve(
         photo: the photo that it opens with; the example cat if `None`.
         circuit: a circuit that it opens with.
         port: 0 for any free one.
-        host: address to listen at; other machines can only reach the page if it is not 127.0.0.1.
+        host: address to listen at; if other machines can reach it, the page's address holds a random token, without
+            which the page lets nobody in.
         open_browser: open it in the person's browser.
         announce: called with the page's address as soon as it can be opened.
+        warn: called with a sentence that says who can reach the page, if other machines can.
 
     Raises:
         InputError: if the port is taken.
     """
     folder = platformdirs.user_state_path("circuits") / "sessions"
-    running = start(Settings(network, photo=photo, circuit=circuit, host=host, folder=folder), port=port)
+    token = "" if is_local(host) else new_token()
+    settings = Settings(network, photo=photo, circuit=circuit, host=host, folder=folder, token=token)
+    running = start(settings, port=port)
     try:
+        if warn is not None and token:
+            warn(exposure(host, running.port, token))
         if announce is not None:
             announce(running.url)
         if open_browser:

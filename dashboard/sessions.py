@@ -5,6 +5,7 @@ revision that counts the replacements, so that the page can tell whether what it
 """
 
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +14,13 @@ from dataclasses import dataclass, field, replace
 from circuits.circuit import Circuit
 from circuits.images import Photo
 from circuits.networks import Prediction
+from circuits.units import Unit
+from dashboard.changes import Changes
+from dashboard.findings import Shot
+from dashboard.folding import Groups
 
 HISTORY = 50
+PHOTOS = 24
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,6 +42,28 @@ class Looking:
     start: str = "peak"
 
 
+PAGES = ("circuit", "layers", "compare")
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What the middle of the page shows, and how.
+
+    Args:
+        page: one of `PAGES`.
+        weak: edges with a smaller share, in percent of the upper unit's gross attribution, are hidden.
+        layer: whose units are on the wall; the one below the top if "".
+        order: how the wall is sorted: `here`, `attribution` or `number`.
+        unit: address of the unit that was chosen on the wall or in the comparison and is not in the circuit, or "".
+    """
+
+    page: str = "circuit"
+    weak: int = 0
+    layer: str = ""
+    order: str = "here"
+    unit: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Work:
     """What undo goes back to.
@@ -48,6 +76,8 @@ class Work:
         locked: why this circuit cannot be expanded, or "" if it can.
         came_from: id of the unit above from which the chosen one was reached, or "".
         edge: ids of the lower and the upper unit of the chosen edge, which is shown instead of the chosen unit.
+        folded: ids of the units whose near-duplicates are folded into them.
+        spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
     """
 
     photo: Photo | None = None
@@ -57,11 +87,26 @@ class Work:
     locked: str = ""
     came_from: str = ""
     edge: tuple[str, str] | None = None
+    folded: frozenset[str] = frozenset()
+    spot: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Typing:
+    """What was written last about a unit; what is written next while the field is not left is the same step of undo.
+
+    Args:
+        edit: tells one stay in a field from another.
+        circuit: as it was written.
+    """
+
+    edit: str
+    circuit: Circuit
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Something that the library is to work out: `why` a class, or `expand` a unit."""
+    """Something that the library is to work out, by its kind: see `actions.answer`."""
 
     number: int
     kind: str
@@ -83,6 +128,14 @@ class Session:
         choices: settings for the next circuit.
         embed: whether exports carry pictures.
         looking: how gradient pictures are made.
+        showing: what the middle of the page shows.
+        photos: the strip, in the order in which they were taken.
+        spot_layer: the layer that is asked what fires at a spot.
+        beside: the circuit that the one on the page is compared with.
+        found: it is not the beginning, but was kept or copied from another session.
+        manners: how single units are expanded, by id, where that was chosen for them.
+        more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
+        typing: what was written last.
     """
 
     work: Work = Work()
@@ -94,6 +147,14 @@ class Session:
     choices: Choices = Choices()
     embed: bool = False
     looking: Looking = Looking()
+    showing: Showing = Showing()
+    photos: tuple[Photo, ...] = ()
+    spot_layer: str = ""
+    beside: Circuit | None = None
+    found: bool = False
+    manners: tuple[tuple[str, Choices], ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+    typing: Typing | None = None
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""
@@ -122,6 +183,11 @@ class Desk:
     said: int = 0
     used: float = 0.0
     kept: int = 0
+    born: str = field(default_factory=lambda: secrets.token_hex(8))
+    photos: dict[str, bytes] = field(default_factory=dict)
+    on_wall: tuple[Unit, ...] = ()
+    shows: Changes = field(default_factory=Changes)
+    alike: Groups = ()
 
     def put(self, session: Session) -> None:
         """Replace the session (hold the lock); the revision moves only if it is another one."""
@@ -133,6 +199,14 @@ class Desk:
         """Add a sentence for the person; the last few are kept until the page has shown them."""
         self.said += 1
         self.toasts = (*self.toasts, Toast(self.said, text, kind))[-5:]
+
+    def show(self, shot: Shot) -> str:
+        """Keep a picture of one of the person's photos as long as the desk; where the page fetches it."""
+        self.photos.pop(shot.key, None)
+        self.photos[shot.key] = shot.data
+        while len(self.photos) > PHOTOS:
+            self.photos.pop(next(iter(self.photos)))
+        return f"photo/{shot.key}.webp"
 
     def fresh(self, tab: str, number: int) -> bool:
         """Whether a page's numbered action is new; notes it, so that it is applied once."""
@@ -195,6 +269,17 @@ class Sessions:
                 desk = self._desks[name] = Desk(name, self._start(name))
             desk.used = now
             return desk
+
+    def find(self, name: str) -> Desk | None:
+        """The desk of that name if there is one; none is made."""
+        with self._lock:
+            return self._desks.get(name)
+
+    def photo(self, key: str) -> bytes | None:
+        """A picture of a photo that somebody here has, by its content address."""
+        with self._lock:
+            desks = list(self._desks.values())
+        return next((desk.photos[key] for desk in desks if key in desk.photos), None)
 
     def _sweep(self, now: float, *, keep: str) -> None:
         old = [desk for desk in self._desks.values() if desk.name != keep]

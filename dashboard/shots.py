@@ -16,7 +16,12 @@ def shot(image: Image.Image) -> Shot:
     """
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "WEBP", quality=88)
-    return Shot(hashlib.sha256(buffer.getvalue()).hexdigest(), buffer.getvalue())
+    return kept(buffer.getvalue())
+
+
+def kept(data: bytes) -> Shot:
+    """An image that is WebP already, under the address of its content."""
+    return Shot(hashlib.sha256(data).hexdigest(), data)
 
 
 def wide(image: Image.Image, side: int) -> Image.Image:

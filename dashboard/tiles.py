@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.circuit import Circuit
+from dashboard.carried import Carried
 from dashboard.explorer import Explorer
 from dashboard.previews import Preview, Previews
 
@@ -31,13 +32,16 @@ class Tile:
         return {"state": self.state, "picture": self.picture, "said": self.said, "drawn": round(self.drawn, 3)}
 
 
-def tiles(circuit: Circuit | None, explorer: Explorer, previews: Previews, *, waiting: bool) -> dict[str, Tile]:
+def tiles(
+    circuit: Circuit | None, explorer: Explorer, previews: Previews, carried: Carried, *, waiting: bool
+) -> dict[str, Tile]:
     """The tiles of the visible units, by node id.
 
     Args:
         circuit: whose units; without one there are none.
         explorer: knows the finished pictures.
         previews: the unfinished ones.
+        carried: those that came with a circuit's file.
         waiting: whether missing pictures are on their way; if not, no unfinished one is shown either.
     """
     if circuit is None:
@@ -46,7 +50,12 @@ def tiles(circuit: Circuit | None, explorer: Explorer, previews: Previews, *, wa
     if waiting and explorer.is_own(circuit):
         # Before the pictures: a preview that goes meanwhile leaves its picture, and no gap is seen.
         shown = {name: previews.get(explorer.key(circuit, name)) for name in circuit.visible}
-    return {name: _tile(circuit, name, explorer, shown.get(name), waiting=waiting) for name in circuit.visible}
+    found = {name: _tile(circuit, name, explorer, shown.get(name), waiting=waiting) for name in circuit.visible}
+    for name, tile in found.items():
+        if tile.picture.startswith("data:"):
+            address = carried.address(tile.picture)
+            found[name] = Tile("ready" if address else "none", address)
+    return found
 
 
 def _tile(circuit: Circuit, name: str, explorer: Explorer, preview: Preview | None, *, waiting: bool) -> Tile:

@@ -19,9 +19,13 @@ from circuits.circuit import Circuit
 from dashboard.evidence import Evidence
 from dashboard.findings import Shot
 from dashboard.jobs import Progress
+from dashboard.manners import manner_of
 from dashboard.sessions import Session
 from dashboard.view import edges_from
 
+_FIRST = frozenset({"heat", "books"})
+# Shown as soon as they are there, whatever else is still waited for.
+_BY_THEMSELVES = ("alike", "spot")
 Found = Mapping[str, Any]
 """Findings by the name of their topic; `None` for what is still being worked out."""
 
@@ -31,7 +35,8 @@ class Topic:
     """Something to find out.
 
     Args:
-        name: `places`, `middle`, `argument`, `glimpse`, `relative`, `elsewhere` or `edge`.
+        name: `heat`, `books`, `standing`, `places`, `middle`, `argument`, `glimpse`, `relative`, `elsewhere`, `edge`
+            or `alike`.
         key: what the answer is kept under.
         work: finds out; may call its argument, which raises to stop it.
     """
@@ -46,11 +51,14 @@ def topics(session: Session, evidence: Evidence) -> list[Topic]:
     work, circuit = session.work, session.work.circuit
     if circuit is None or work.locked:
         return []
+    found: list[Topic] = []
     if work.edge is not None:
-        return _of_edge(circuit, work.edge, session, evidence)
-    if work.selected in circuit.visible:
-        return _of_unit(circuit, work.selected, session, evidence)
-    return []
+        found = _of_edge(circuit, work.edge, session, evidence)
+    elif work.selected in circuit.visible:
+        found = _of_unit(circuit, work.selected, session, evidence)
+    # A collection may take minutes.
+    last = len(found) - (bool(found) and found[-1].name == "elsewhere")
+    return [*found[:last], _alike(circuit, evidence), *found[last:]]
 
 
 def upper_of(session: Session) -> str:
@@ -65,7 +73,13 @@ def upper_of(session: Session) -> str:
 def _of_unit(circuit: Circuit, name: str, session: Session, evidence: Evidence) -> list[Topic]:
     subject, looking = f"{_photo(circuit)}/{circuit.nodes[name].unit}", session.looking
     method = f"{looking.method}/{looking.start}"
-    found = []
+    found = [Topic("heat", f"{subject}/heat", lambda _: evidence.heat(circuit, name))]
+    if not circuit.nodes[name].expanded and not evidence.explorer.why_not_expand(circuit, name, ""):
+        choices = manner_of(session, name)
+        manner = f"{circuit.settings['mode']}/{choices.top}/{circuit.root}/{circuit.nodes[name].value}"
+        key = f"{subject}/books/{manner}/{_digest(' '.join(circuit.layers))}"
+        found.append(Topic("books", key, lambda _: evidence.books(circuit, name, choices)))
+    found.append(Topic("standing", f"{subject}/standing", lambda _: evidence.standing(circuit, name)))
     if not evidence.is_scalar(circuit, name):
         found.append(Topic("places", f"{subject}/places", lambda _: evidence.places(circuit, name)))
         picture = evidence.explorer.key(circuit, name)
@@ -90,6 +104,13 @@ def _of_edge(circuit: Circuit, edge: tuple[str, str], session: Session, evidence
         Topic("edge", key, lambda _: evidence.edge(circuit, *edge)),
         _relative(circuit, *edge, session, evidence),
     ]
+
+
+def _alike(circuit: Circuit, evidence: Evidence) -> Topic:
+    """Which units on the page are near-duplicates; the order of strength among them hangs on their edges."""
+    shown = " ".join(sorted(f"{name}{'+' if circuit.nodes[name].expanded else ''}" for name in circuit.visible))
+    key = f"{_photo(circuit)}/alike/{circuit.root}/{circuit.settings['mode']}/{_digest(shown)}"
+    return Topic("alike", key, lambda _: evidence.alike(circuit))
 
 
 def _relative(circuit: Circuit, lower: str, upper: str, session: Session, evidence: Evidence) -> Topic:
@@ -140,6 +161,11 @@ class Board:
             while len(self._kept) > self._limit:
                 self._kept.popitem(last=False)
 
+    def drop(self, key: str) -> None:
+        """Forget a finding, so that it is looked for anew."""
+        with self._lock:
+            self._kept.pop(key, None)
+
     def picture(self, key: str) -> bytes | None:
         """A picture of a finding that is kept, by its content address."""
         with self._lock:
@@ -173,8 +199,12 @@ def _fields(kind: Any) -> tuple[str, ...]:
 def token(subject: str, found: Found) -> str:
     """What tells one state of the findings from another: the page asks for them when it changes.
 
-    There are two steps, so that the pane is not made anew for each finding: what is on this photo, and all of it.
+    There are three steps, so that the pane is not made anew for each finding: what is seen first, what is on this
+    photo, and all of it.
     """
-    waiting = [name for name, finding in found.items() if finding is None]
+    waiting = [name for name, finding in found.items() if finding is None and name not in _BY_THEMSELVES]
     state = "all" if not waiting else "photo" if waiting == ["elsewhere"] else "some"
-    return f"{subject} {state}"
+    if state == "some" and not _FIRST.intersection(waiting):
+        state = "first"
+    shown = [name for name in _BY_THEMSELVES if found.get(name) is not None]
+    return " ".join((subject, state, *shown))

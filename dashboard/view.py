@@ -1,21 +1,16 @@
-"""The middle of the page as data for `graph.js`: units with places and words, edges with widths, rows, status."""
+"""The middle of the page as data for `graph.js`: what is chosen in the drawing, and the status line."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from circuits import wording
-from circuits.circuit import Circuit, Node
+from circuits.circuit import Circuit
 from circuits.units import Edge
-from circuits.wording import number
-from dashboard.arrange import arrange
 from dashboard.jobs import Report
-from dashboard.sessions import Session
-from dashboard.tiles import Tile
+from dashboard.sessions import Ask, Session
 
-# Beyond so many edges each is drawn fainter, or they hide one another.
-_MANY = 60
-_FADE = 0.55
+if TYPE_CHECKING:
+    from dashboard.drawing import Drawing  # lies above
 
 
 @dataclass(frozen=True)
@@ -39,44 +34,60 @@ class Status:
     can_resume: bool = False
 
 
-def graph(
-    session: Session,
-    tiles: Mapping[str, Tile],
-    channels: Callable[[Circuit, str], int | None],
-) -> dict[str, Any]:
-    """Units, edges and rows of the visible circuit, ready to be drawn.
+def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[str, Any]:
+    """What is drawn of a session: the units, edges and rows of its circuit, and what is chosen among them.
 
     Args:
         session: whose circuit.
-        tiles: what the units show, by node id.
-        channels: number of channels of a circuit's layer, or `None` if it is not known.
+        drawing: of the circuit; `None` without one.
+        had: key of the drawing that the page has; its units, edges and rows are then left out.
     """
-    circuit = session.work.circuit
-    if circuit is None:
-        return {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": "", "edge": []}
-    places = arrange(circuit)
-    edges = [edge for target in places.places for edge in circuit.edges_into(target) if edge.source in circuit.visible]
-    parents: dict[str, list[Edge]] = {}
-    for edge in edges:
-        parents.setdefault(edge.source, []).append(edge)
-    busy = {ask.subject for ask in session.asks if ask.kind == "expand"}
-    nodes = [
-        _unit(circuit, name, parents.get(name, []), busy) | {"x": x, "y": y} | tiles.get(name, Tile("none")).facts()
-        for name, (x, y) in places.places.items()
-    ]
-    own = circuit.network["layers"][-1]
-    rows = [
-        asdict(row) | {"detail": _size(channels(circuit, row.layer), row.layer == own), "title": f"Layer {row.layer}"}
-        for row in places.rows
-    ]
-    return {
-        "circuit": f"{circuit.network['sha256'][:12]}/{circuit.graph.graph['photo']['sha256'][:12]}/{circuit.root}",
-        "nodes": nodes,
-        "edges": [_edge(circuit, edge, fade=_FADE if len(edges) > _MANY else 1.0) for edge in edges],
-        "rows": rows,
-        "selected": session.work.selected,
-        "edge": list(session.work.edge or ()),
+    same = drawing is not None and drawing.key == had
+    found: dict[str, Any] = {
+        "page": session.showing.page,
+        "weak": session.showing.weak,
+        "locked": session.work.locked,
+        "spot": list(session.work.spot or ()),
+        "drawing": drawing.key if drawing is not None else "",
+        "circuit": "",
+        "selected": "",
+        "edge": [],
+        "busy": [],
+        "nodes": None if same else [],
+        "edges": None if same else [],
+        "rows": None if same else [],
     }
+    if drawing is None:
+        return found
+    circuit, work, stands = drawing.circuit, session.work, drawing.fold.stands
+    found["circuit"] = "/".join(
+        (circuit.network["sha256"][:12], circuit.graph.graph["photo"]["sha256"][:12], circuit.root)
+    )
+    found["selected"] = stands(work.selected)
+    found["edge"] = [stands(name) for name in work.edge or ()]
+    found["busy"] = sorted({stands(name) for ask in session.asks for name in expanding(circuit, ask)})
+    if not same:
+        found |= {"nodes": drawing.nodes, "edges": drawing.edges, "rows": drawing.rows}
+    return found
+
+
+def expanding(circuit: Circuit, ask: Ask) -> list[str]:
+    """Ids of the units that an ask expands."""
+    if ask.kind == "expand":
+        return [ask.subject]
+    if ask.kind not in ("level", "grow"):
+        return []
+    return closed(circuit, ask.subject if ask.kind == "level" else None)
+
+
+def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
+    """Ids of the visible units, of one layer or of all, that are not expanded although something lies below them."""
+    nodes = (circuit.nodes[name] for name in circuit.visible)
+    return [
+        node.id
+        for node in nodes
+        if not node.expanded and node.unit.layer != circuit.layers[0] and layer in (None, node.unit.layer)
+    ]
 
 
 def share(circuit: Circuit, edge: Edge) -> float:
@@ -87,13 +98,19 @@ def share(circuit: Circuit, edge: Edge) -> float:
 
 def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
     """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
-    into = (edge for above in circuit.visible for edge in circuit.edges_into(above))
-    return tuple(sorted((e for e in into if e.source == name), key=lambda e: (-abs(share(circuit, e)), e.target)))
+    if name not in circuit.nodes or circuit.nodes[name].discarded:
+        return ()
+    found = [
+        Edge(name, above, data["attribution"], data["rank"], data.get("ablation"))
+        for _, above, data in circuit.graph.out_edges(name, data=True)
+        if above in circuit.visible
+    ]
+    return tuple(sorted(found, key=lambda edge: (-abs(share(circuit, edge)), edge.target)))
 
 
 def edge_in_words(circuit: Circuit, edge: Edge) -> str:
     """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
-    lower, upper = circuit.nodes[edge.source].label, circuit.nodes[edge.target].label
+    lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
     return f"{lower} {verb} {upper}, {percent(abs(share(circuit, edge)))}"
 
@@ -108,30 +125,6 @@ def percent(part: float) -> str:
     return ("−" if part < 0 else "") + wording.percent(abs(part))
 
 
-def _size(count: int | None, is_top: bool) -> str:
-    return "" if count is None else f"{count} {'classes' if is_top else 'channels'}"
-
-
-def _unit(circuit: Circuit, name: str, parents: Collection[Edge], busy: Collection[str]) -> dict[str, Any]:
-    node = circuit.nodes[name]
-    strongest = max(parents, key=lambda edge: abs(share(circuit, edge)), default=None)
-    part = share(circuit, strongest) if strongest is not None else 0.0
-    held = percent(node.books.coverage) if node.books is not None else ""
-    root = name == circuit.root
-    return {
-        "id": name,
-        "label": node.label if root else short(node.label),
-        "root": root,
-        "share": _value(node) if root else percent(part),
-        "shown": held,
-        "inhibits": part < 0,
-        "expanded": node.expanded,
-        "busy": name in busy,
-        "title": _title(circuit, node, parents),
-        "spoken": _spoken(circuit, node, strongest, part, held),
-    }
-
-
 def short(label: str) -> str:
     """A label that fits under a picture: of a long address only the channel, for its row names the layer.
 
@@ -143,44 +136,6 @@ def short(label: str) -> str:
         return label
     _, colon, channel = label.rpartition(":")
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
-
-
-def _value(node: Node) -> str:
-    return f"value {number(node.value)}"
-
-
-def _title(circuit: Circuit, node: Node, parents: Collection[Edge]) -> str:
-    lines = [f"{node.label} ({node.id})" if node.label != node.id else node.label]
-    lines.append(f"value {number(node.value)}, highest activation {number(node.max)}")
-    for edge in sorted(parents, key=lambda edge: -abs(edge.attribution)):
-        part = f"{number(edge.attribution, sign=True)} to {circuit.nodes[edge.target].label}"
-        lines.append(f"{part}: {percent(share(circuit, edge))}, rank {edge.rank}")
-    if node.books is not None:
-        lines.append(f"expanded: {percent(node.books.coverage)} of its gross attribution is shown")
-    return "\n".join(lines)
-
-
-def _spoken(circuit: Circuit, node: Node, strongest: Edge | None, part: float, held: str) -> str:
-    words = [node.label]
-    if strongest is not None:
-        verb = "inhibits" if part < 0 else "excites"
-        words.append(f"{verb} {circuit.nodes[strongest.target].label}, {percent(abs(part))}")
-    words.append(f"expanded, {held} of what is below it is shown" if held else "not expanded")
-    return ", ".join(words)
-
-
-def _edge(circuit: Circuit, edge: Edge, *, fade: float) -> dict[str, Any]:
-    part = share(circuit, edge)
-    strength = abs(part) ** 0.5
-    return {
-        "source": edge.source,
-        "target": edge.target,
-        "share": percent(part),
-        "spoken": edge_in_words(circuit, edge),
-        "inhibits": edge.attribution < 0,
-        "width": round(1.2 + 15.0 * strength, 2),
-        "strength": round(fade * min(0.9, 0.35 + 0.7 * strength), 3),
-    }
 
 
 def status(session: Session, tracing: Report, rendering: Report, *, missing: int, failed: int) -> Status:
@@ -220,7 +175,8 @@ def summary(session: Session) -> str:
     if circuit is None:
         return "Ready" if session.work.photo is not None else "Choose a photo to begin"
     units = len(circuit.visible)
-    edges = sum(edge.source in circuit.visible for name in circuit.visible for edge in circuit.edges_into(name))
+    visible = circuit.visible
+    edges = sum(lower in visible and upper in visible for lower, upper in circuit.graph.edges)
     return f"{units} unit{_s(units)}, {edges} edge{_s(edges)}"
 
 

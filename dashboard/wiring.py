@@ -10,11 +10,14 @@ from dashboard.callbacks import Callbacks
 
 def connect(app: Dash, callbacks: Callbacks) -> None:
     """Register the callbacks on an app."""
-    sent = (ids.ACTIONS, "data")
+    sent, have = (ids.ACTIONS, "data"), (ids.HAVE, "data")
     app.callback(
         output={
             "view": Output(ids.VIEW, "data"),
             "photo": Output(ids.PHOTO, "children"),
+            "strip": Output(ids.STRIP, "children"),
+            "spot": Output(ids.SPOT, "children"),
+            "explained": Output(ids.EXPLAINED, "children"),
             "predictions": Output(ids.PREDICTIONS, "children"),
             "settings": Output(ids.SETTINGS, "children"),
             "head": Output(ids.HEAD, "children"),
@@ -25,27 +28,25 @@ def connect(app: Dash, callbacks: Callbacks) -> None:
             "foot": Output(ids.FOOT, "children"),
             "story": Output(ids.STORY, "children"),
             "invitation": Output(ids.INVITATION, "children"),
+            "page": Output(ids.MIDDLE, "data-page"),
+            "wall": Output(ids.WALL_DATA, "data"),
+            "compare": Output(ids.COMPARE, "children"),
             "no_invitation": Output(ids.INVITATION, "hidden"),
             "no_legend": Output(ids.LEGEND, "hidden"),
             "no_undo": Output(ids.UNDO, "disabled"),
             "no_redo": Output(ids.REDO, "disabled"),
-            "no_export": Output(ids.EXPORT, "disabled"),
-            "embed": Output(ids.EMBED, "aria-pressed"),
-            "embed_next": Output(ids.EMBED, "data-arg"),
         },
-        inputs=[Input(*sent)],
+        inputs=[Input(*sent), State(*have)],
         prevent_initial_call=True,
     )(callbacks.act)
     app.callback(Output(ids.RECEIVED, "data"), Input(ids.FILE, "data"), prevent_initial_call=True)(callbacks.receive)
-    app.callback(Output(ids.PROGRESS, "data"), Input(ids.TICK, "n_intervals"), State(*sent), prevent_initial_call=True)(
-        callbacks.poll
-    )
     app.callback(
-        Output(ids.DOWNLOAD, "data"),
-        Input(ids.EXPORT, "n_clicks"),
+        Output(ids.PROGRESS, "data"),
+        Input(ids.TICK, "n_intervals"),
         State(*sent),
+        State(*have),
         prevent_initial_call=True,
-    )(callbacks.export)
+    )(callbacks.poll)
     _connect_scripts(app)
 
 
@@ -64,6 +65,7 @@ def _connect_scripts(app: Dash) -> None:
         Input(ids.VIEW, "data"),
         Input(ids.PROGRESS, "data"),
     )
+    in_browser(ClientsideFunction("wall", "render"), Input(ids.WALL_DATA, "data"))
     in_browser(ClientsideFunction("circuits", "start"), Input(ids.START, "id"))
     for name, element, properties in (
         ("theme", ids.THEME, ("n_clicks",)),

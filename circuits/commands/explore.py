@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from circuits.commands.console import warn
 from circuits.commands.options import Labels, Mean, Size, Std, Weights, get_network
 from circuits.errors import InputError
 
@@ -23,7 +24,9 @@ def explore(
         ),
     ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page; 0 for any free one.")] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in, if they have its token.")
+    ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     network: Annotated[
         str | None,
@@ -68,6 +71,7 @@ def explore(
         host=host,
         open_browser=browser,
         announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C."),
+        warn=warn,
         **options,
     )
     raise KeyboardInterrupt  # the page ends in no other way

@@ -23,6 +23,7 @@ from circuits.visualization.regularizers import l1, l2, opacity, total_variation
 from circuits.visualization.rendering import Picture, render
 from circuits.visualization.settings import DEFAULT, PLAIN, Settings
 from circuits.visualization.store import PictureStore, pictures
+from circuits.visualization.variants import diverse_pictures
 from circuits.visualization.visualizing import Options, Visualization, visualize
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "class_probability",
     "direction",
     "direction_at",
+    "diverse_pictures",
     "diversity",
     "interpolation",
     "inversion",

@@ -63,25 +63,38 @@ class PictureStore:
         self._lock = threading.Lock()
         self._fallback: Path | None = None
 
-    def key(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT) -> str:
-        """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture."""
+    def key(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = "") -> str:
+        """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture.
+
+        Args:
+            network: the network.
+            unit: whose picture.
+            settings: how it is drawn.
+            variant: which picture, of a unit that has several drawn with the same settings.
+        """
         unit = as_unit(unit)
         asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
-        text = json.dumps([network.sha256, asked, asdict(settings)], sort_keys=True)
+        decisive = [network.sha256, asked, asdict(settings), *([variant] if variant else [])]
+        text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def get(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT) -> Picture | None:
+    def get(
+        self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = ""
+    ) -> Picture | None:
         """The picture of a unit, or `None` if there is no undamaged one."""
         unit = as_unit(unit)
-        key = self.key(network, unit, settings)
-        found = self._read(key) or self._shipped.get(key)
+        found = self.find(self.key(network, unit, settings, variant=variant))
         if found is None:
             return None
         return Picture(unit, found.image, found.activation, found.zoom)
 
-    def put(self, network: Network, picture: Picture, settings: Settings = DEFAULT) -> None:
+    def find(self, key: str) -> Picture | None:
+        """The picture of an address, or `None` if there is no undamaged one."""
+        return self._read(key) or self._shipped.get(key)
+
+    def put(self, network: Network, picture: Picture, settings: Settings = DEFAULT, *, variant: str = "") -> None:
         """Keep a picture; one that is there is replaced."""
-        self._write(self.key(network, picture.unit, settings), picture)
+        self._write(self.key(network, picture.unit, settings, variant=variant), picture)
 
     def path(self, key: str) -> Path | None:
         """The WebP file of a picture, or `None` if there is no undamaged one; shipped pictures are unpacked.

@@ -8,12 +8,12 @@
   const FILE_LIMIT = 11 * 2 ** 20;
   const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
 
-  const session = (() => {
-    const kept = sessionStorage.getItem("circuits-session");
-    const name = /^[0-9a-f]{32}$/.test(kept || "") ? kept : hex();
-    sessionStorage.setItem("circuits-session", name);
-    return name;
-  })();
+  /* The session that the address names, if it is not this tab's own: the page begins as a copy of it. */
+  const named = (/^#view=(.+)$/.exec(location.hash) || [])[1];
+  const own = sessionStorage.getItem("circuits-session");
+  const shared = named && named !== own ? named : "";
+  const session = /^[0-9a-f]{32}$/.test(own || "") && !shared ? own : hex();
+  sessionStorage.setItem("circuits-session", session);
   const tab = hex();
   let queue = [];
   let number = 0;
@@ -21,7 +21,8 @@
 
   function send(kind, subject = "") {
     queue.push({ number: ++number, kind, subject });
-    window.dash_clientside.set_props("actions", { data: { session, tab, queue: queue.slice() } });
+    window.dash_clientside.set_props("actions", { data: { session, tab, born: window.circuits.born || "", queue: queue.slice() } });
+    return number;
   }
 
   function acknowledge(seen) {
@@ -66,13 +67,14 @@
     if (file) window.dash_clientside.set_props("file", { data: file });
   }
 
-  function read(file) {
+  /* As what it is to be taken, if not as what its name says. */
+  function read(file, as = "") {
     if (!file) return;
     if (file.size > FILE_LIMIT) {
       take("photo", file.name, { length: Infinity });
       return;
     }
-    const kind = isCircuit(file.name) ? "circuit" : "photo";
+    const kind = as || (isCircuit(file.name) ? "circuit" : "photo");
     const reader = new FileReader();
     reader.onload = () => hand(take(kind, file.name, reader.result));
     reader.onerror = () => toast({ kind: "error", text: `${file.name} could not be read by the browser.` });
@@ -148,27 +150,22 @@
 
   /* A failed callback would be a silent line in the console; here it becomes a sentence. */
   const plainFetch = window.fetch;
-  let lost = false;
   window.fetch = async function (resource, options) {
     const ours = String((resource && resource.url) || resource).includes("_dash-update-component");
     try {
       const answer = await plainFetch.call(this, resource, options);
       if (ours && answer.status >= 400) toast({ kind: "error", text: failureText(answer.status) });
-      else if (ours && lost) toast({ text: "Connected again." });
-      if (ours) lost = false;
+      if (ours) window.circuits.back();
       return answer;
     } catch (error) {
-      if (ours && !lost) {
-        lost = true;
-        toast({ kind: "error", text: "The server does not answer. Start it again with circuits explore, then reload." });
-      }
+      if (ours) window.circuits.gone();
       throw error;
     }
   };
 
   function failureText(status) {
     if (status === 413) return "The file is too large for the server.";
-    if (status === 403) return "The server refused the request because it came from another page.";
+    if (status === 403) return "The server refused the request; open the address that its terminal shows.";
     return `The server could not do that (status ${status}); its terminal says why.`;
   }
 
@@ -208,7 +205,7 @@
 
   function start() {
     keepFocus();
-    send("open");
+    send("open", shared);
   }
 
   document.addEventListener("click", event => {
@@ -231,7 +228,12 @@
   window.addEventListener("pagehide", () => navigator.sendBeacon("leave", session));
   window.addEventListener("pageshow", event => { if (event.persisted) send("refresh"); });
 
-  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts });
+  /* Other scripts follow the view: each function is called with every view that is drawn. */
+  const followers = [];
+  const follow = told => followers.push(told);
+  const tell = view => followers.forEach(told => told(view));
+
+  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, session, shared });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.circuits = {
     start, theme, received, photo: chosen("photo-upload"), circuit: chosen("circuit-upload"),

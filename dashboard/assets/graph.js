@@ -1,59 +1,61 @@
 /* The circuit as real buttons over one svg of edges, with keyboard.
 
-   The server says where every unit goes; this file draws it, keeps elements by id across updates, and turns
-   clicks and keys into actions. Row labels live in screen space so that they stay readable at any zoom. */
+   The server says where every unit goes; this file draws it and turns clicks and keys into actions. What it is made of:
+   `units.js` and `lines.js` draw, `bands.js` names the layers, `sight.js` pans and zooms, `drag.js` moves units,
+   `weak.js` hides weak edges, and `merge.js` brings what the server says. */
 (function () {
   "use strict";
 
   const HALF = 48;
+  /* How far the veil reaches beyond the units, and how many of them are many: then nothing glides. */
+  const FAR = 400;
+  const MANY = 200;
   const send = (kind, subject) => window.circuits.send(kind, subject);
-  const make = (name, className) => {
-    const element = document.createElement(name);
-    element.className = className;
-    return element;
-  };
+  const make = className => Object.assign(document.createElement("div"), { className });
 
-  const buttons = new Map();
-  let data = { nodes: [], edges: [], rows: [], selected: "", edge: [] };
+  let data = { drawing: "", circuit: "", nodes: [], edges: [], rows: [], selected: "", edge: [], busy: [], seen: 0, weak: 0 };
   let byId = new Map();
-  let stage = null;
-  let world = null;
-  let sight = null;
-  let lines = null;
-  let bands = null;
+  let left = new Set();
+  let told = [];
   let focused = "";
   let lit = "";
+  let stage, sight, units, lines, bands, drag, weak, veil;
+  /* Where a person has put units, until the server has it: by id, with the number of the action. */
+  const moved = new Map();
 
   /* ---- where things are ---- */
 
-  function fit() {
-    if (!data.nodes.length) return;
-    const xs = data.nodes.map(node => node.x);
-    const ys = data.nodes.map(node => node.y);
+  const seen = () => data.nodes.filter(node => left.has(node.id));
+
+  /* [left, top, right, bottom] of some units. */
+  function box(nodes) {
+    const places = nodes.map(node => byId.get(node.id));
+    const xs = places.map(node => node.x);
+    const ys = places.map(node => node.y);
     const side = HALF + 8;
-    sight.fit([Math.min(...xs) - side, Math.min(...ys) - side, Math.max(...xs) + side, Math.max(...ys) + HALF + 50]);
+    return [Math.min(...xs) - side, Math.min(...ys) - side, Math.max(...xs) + side, Math.max(...ys) + HALF + 50];
   }
 
-  function moved() {
-    lines.seenFrom(sight.view.far);
-    const { y, zoom } = sight.view;
-    bands.childNodes.forEach((label, index) => {
-      const row = data.rows[index];
-      if (!row) return;
-      const middle = y + ((row.y + row.bottom) / 2) * zoom;
-      label.style.transform = `translateY(${Math.round(middle)}px) translateY(-50%)`;
-    });
+  function fit() {
+    if (left.size) sight.fit(box(seen()));
+  }
+
+  function cover() {
+    if (!data.nodes.length) return;
+    const [x0, y0, x1, y1] = box(data.nodes);
+    Object.assign(veil.style, { left: `${x0 - FAR}px`, top: `${y0 - FAR}px`, width: `${x1 - x0 + 2 * FAR}px`, height: `${y1 - y0 + 2 * FAR}px` });
   }
 
   function neighbour(from, [across, down]) {
     let best = null;
     let least = Infinity;
-    data.nodes.forEach(node => {
+    left.forEach(id => {
+      const node = byId.get(id);
       const dx = node.x - from.x;
       const dy = node.y - from.y;
-      const ahead = across ? Math.abs(dy) < 1 && Math.sign(dx) === across : Math.sign(Math.round(dy)) === down;
+      const ahead = across ? Math.abs(dy) < HALF && Math.sign(dx) === across : Math.sign(Math.round(dy)) === down;
       const distance = Math.abs(dx) + 3 * Math.abs(dy);
-      if (ahead && distance < least) {
+      if (id !== from.id && ahead && distance < least) {
         least = distance;
         best = node;
       }
@@ -61,72 +63,147 @@
     return best;
   }
 
-  /* Dims all but a unit and its neighbours; with no unit, the selected one's edges are set off.
+  function move(id, place) {
+    byId.set(id, { ...byId.get(id), x: place.x, y: place.y });
+    units.move(id, place);
+    lines.follow(id);
+  }
+
+  function drop(id, { x, y }) {
+    const number = send("lock", `${id} ${x.toFixed(1)} ${y.toFixed(1)}`);
+    moved.set(id, { x, y, number });
+  }
+
+  /* Veils all but a unit and its neighbours; with no unit, the selected one's edges are set off.
      A unit below says what it holds of the unit that is lit; without one, what it holds at most of any. */
   function light(id) {
     lit = byId.has(id) ? id : "";
     const shown = lit || data.selected;
     const near = new Set([shown]);
-    data.nodes.forEach(node => say(node.id, node.share, node.inhibits));
-    lines.light(shown, Boolean(lit), edge => {
+    told.forEach(units.tellOwn);
+    told = [];
+    lines.light(shown, edge => {
       near.add(edge.source).add(edge.target);
-      if (edge.target === shown) say(edge.source, edge.share, edge.inhibits);
+      if (edge.target !== shown) return;
+      units.tell(edge.source, edge.share, edge.inhibits);
+      told.push(edge.source);
     });
-    buttons.forEach((button, name) => button.classList.toggle("dim", Boolean(lit) && !near.has(name)));
+    units.raise(lit ? near : new Set());
+    stage.classList.toggle("dims", Boolean(lit));
   }
 
-  function say(id, share, inhibits) {
-    const button = buttons.get(id);
-    button.lastChild.textContent = share;
-    button.classList.toggle("inhibits", inhibits);
+  /* ---- weak edges ---- */
+
+  function hide() {
+    const found = window.circuits.strong(data, weak.limit);
+    left = found.units;
+    units.leave(left);
+    lines.leave(found.lines);
+    bands.leave(new Set(seen().map(node => node.layer)));
+    weak.tell(found, data.nodes.length - left.size);
+    rove();
+    light(lit);
   }
 
   /* ---- events ---- */
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const under = event => event.target.closest(".unit");
+  const named = event => (under(event) ? under(event).dataset.id : "");
+
+  function fold(id) {
+    const node = byId.get(id);
+    if (node.folded) send("unfold", id);
+    else if (node.alike) send("fold", node.strongest);
+    else window.circuits.toast({ text: `No other unit here fires in nearly the same places as ${node.label}.` });
+  }
+
+  function foldAll() {
+    const groups = new Set(data.nodes.filter(node => node.alike && !node.folded).map(node => node.strongest));
+    if (groups.size) send("fold", [...groups].join(" "));
+    else window.circuits.toast({ text: "No units here fire in nearly the same places, or all that do are folded." });
+  }
+
+  function pin(id) {
+    const node = byId.get(id);
+    if (node.pinned) send("release", id);
+    else drop(id, node);
+  }
+
   function key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const id = under(event) && under(event).dataset.id;
-    if (lines.key(event)) event.preventDefault();
+    const id = named(event);
+    if (id && drag.key(event, id)) event.preventDefault();
+    else if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".band")) return;
+    else if (lines.key(event)) event.preventDefault();
     else press(event, id);
   }
 
+  const ON_UNIT = {
+    e: (id, event) => send(event.shiftKey ? "level" : "expand", id),
+    c: id => send("collapse", id),
+    f: fold,
+    l: id => lines.enter(id),
+    p: pin,
+    x: id => send("discard", id),
+    delete: id => send("discard", id),
+  };
+
   function press(event, id) {
+    const does = id && ON_UNIT[event.key.toLowerCase()];
     if (event.key === "+" || event.key === "=") sight.zoomBy(1.2);
     else if (event.key === "-") sight.zoomBy(1 / 1.2);
     else if (event.key === "0") fit();
-    else if (id && event.key === "e") send("expand", id);
-    else if (id && event.key === "l") lines.enter(id);
-    else if (id && (event.key === "x" || event.key === "Delete")) send("discard", id);
+    else if (does) does(id, event);
     else if (id && ARROWS[event.key]) {
       const next = neighbour(byId.get(id), ARROWS[event.key]);
-      if (next) buttons.get(next.id).focus({ preventScroll: true });
+      if (next) units.button(next.id).focus({ preventScroll: true });
     } else return;
     event.preventDefault();
   }
 
+  /* Marked at once; what the server says of it follows. */
+  function choose(id) {
+    data = { ...data, selected: id, edge: [] };
+    units.choose(id, data.busy);
+    lines.choose("");
+    light(lit);
+    send("select", id);
+  }
+
+  function click(event) {
+    const id = named(event);
+    if (id && event.target.closest(".pin")) send("release", id);
+    else if (id && event.target.closest(".alike")) fold(id);
+    else if (id) choose(id);
+    else if (lines.under(event)) send("edge", lines.under(event));
+  }
+
   function listen() {
-    stage.addEventListener("mouseover", event => light(under(event) ? under(event).dataset.id : ""));
+    stage.addEventListener("mouseover", event => { if (named(event) !== lit) light(named(event)); });
     stage.addEventListener("mouseleave", () => light(""));
     stage.addEventListener("focusin", event => {
-      if (!under(event)) return;
-      focused = under(event).dataset.id;
+      if (!named(event)) return;
+      focused = named(event);
       rove();
       if (under(event).matches(":focus-visible")) light(focused);
       sight.reveal(byId.get(focused));
     });
     stage.addEventListener("focusout", () => light(""));
-    stage.addEventListener("click", event => {
-      if (under(event)) send("select", under(event).dataset.id);
-      else if (lines.under(event)) send("edge", lines.under(event));
+    stage.addEventListener("click", click);
+    stage.addEventListener("dblclick", event => {
+      if (named(event) && !event.target.closest(".pin, .alike")) send("expand", named(event));
     });
-    stage.addEventListener("dblclick", event => { if (under(event)) send("expand", under(event).dataset.id); });
     stage.addEventListener("keydown", key);
     document.addEventListener("click", event => {
-      const tool = event.target.closest("[data-zoom]");
+      const menu = event.target.closest(".menu.from-left .menu-item") && event.target.closest("details");
+      if (menu) {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      }
+      const tool = event.target.closest("[data-zoom], [data-graph]");
       if (!tool) return;
-      if (tool.dataset.zoom === "fit") fit();
+      if (tool.dataset.graph) foldAll();
+      else if (tool.dataset.zoom === "fit") fit();
       else sight.zoomBy(Number(tool.dataset.zoom));
     });
     new ResizeObserver(() => { if (sight.view.touched) sight.apply(); else fit(); }).observe(stage);
@@ -136,13 +213,21 @@
     if (stage) return true;
     stage = document.getElementById("graph");
     if (!stage) return false;
-    world = make("div", "world");
-    bands = make("div", "bands");
-    const focus = id => buttons.get(id).focus({ preventScroll: true });
-    lines = window.circuits.openLines(id => byId.get(id), focus, send);
-    world.append(lines.svg);
-    stage.append(world, bands);
-    sight = window.circuits.openWindow(stage, world, moved);
+    const { openUnits, openLines, openBands, openWindow, openDrag, openWeak } = window.circuits;
+    const world = make("world");
+    const names = make("bands");
+    units = openUnits(world);
+    bands = openBands(names);
+    lines = openLines(id => byId.get(id), id => units.button(id).focus({ preventScroll: true }), send);
+    veil = make("veil");
+    world.append(lines.svg, lines.over, veil);
+    stage.append(world, names);
+    sight = openWindow(stage, world, () => {
+      lines.seenFrom(sight.view.far);
+      bands.seenFrom(sight.view);
+    });
+    drag = openDrag(stage, () => sight.view.zoom, id => byId.get(id), move, drop);
+    weak = openWeak(hide, limit => send("set", `weak=${limit}`));
     listen();
     return true;
   }
@@ -152,123 +237,48 @@
   /* One stop for Tab: the unit that had the focus last, else the selected one, else the first. */
   function rove() {
     const first = data.nodes.length ? data.nodes[0].id : "";
-    const stop = byId.has(focused) ? focused : byId.has(data.selected) ? data.selected : first;
-    buttons.forEach((button, id) => { button.tabIndex = id === stop ? 0 : -1; });
+    units.stopAt(left.has(focused) ? focused : left.has(data.selected) ? data.selected : first);
   }
 
-  function newUnit(id) {
-    const button = make("button", "unit new");
-    button.type = "button";
-    button.dataset.id = id;
-    const image = make("img", "");
-    image.alt = "";
-    image.decoding = "async";
-    image.draggable = false;
-    const frame = make("span", "frame");
-    frame.append(image);
-    button.append(frame, make("span", "shown"), make("span", "name"), make("span", "share"));
-    world.append(button);
-    buttons.set(id, button);
-    requestAnimationFrame(() => button.classList.remove("new"));
-    return button;
+  /* What a person has moved stays where they put it until the server has heard of it. */
+  function placed(nodes) {
+    moved.forEach((place, id) => { if (data.seen >= place.number) moved.delete(id); });
+    byId = new Map(nodes.map(node => [node.id, { ...node, ...moved.get(node.id) }]));
   }
 
-  function drawUnit(node) {
-    const button = buttons.get(node.id) || newUnit(node.id);
-    button.style.transform = `translate(${node.x - HALF - 4}px,${node.y - HALF}px)`;
-    const [frame, covered, name] = button.children;
-    const image = frame.firstChild;
-    if (!node.picture) image.removeAttribute("src");
-    else if (image.getAttribute("src") !== node.picture) {
-      // One picture takes another's place at once, without a blank between.
-      image.decoding = image.hasAttribute("src") ? "sync" : "async";
-      image.src = node.picture;
-    }
-    frame.dataset.state = node.state;
-    frame.style.setProperty("--drawn", node.drawn);
-    name.textContent = node.label;
-    covered.textContent = node.shown ? `▾ ${node.shown}` : "";
-    button.title = node.said ? `${node.title}\n${node.said}` : node.title;
-    button.setAttribute("aria-label", node.said ? `${node.spoken}, ${node.said}` : node.spoken);
-    button.setAttribute("aria-pressed", String(node.id === data.selected));
-    button.classList.toggle("selected", node.id === data.selected);
-    for (const flag of ["root", "expanded", "busy"]) button.classList.toggle(flag, node[flag]);
-  }
-
-  function drawBand(row) {
-    const label = make("div", "band");
-    const detail = make("span", "detail");
-    detail.textContent = row.detail;
-    label.append(row.layer, detail);
-    label.title = row.title;
-    return label;
-  }
-
-  function draw(fresh) {
+  /* fresh: the view, with its drawing; tiles: what the units show, by id. */
+  function draw(fresh, tiles) {
     const before = data;
     const typing = stage.contains(document.activeElement);
+    const again = fresh.drawing !== before.drawing || moved.size > 0;
     data = fresh;
-    byId = new Map(data.nodes.map(node => [node.id, node]));
-    buttons.forEach((button, id) => {
-      if (byId.has(id)) return;
-      button.remove();
-      buttons.delete(id);
-    });
-    data.nodes.forEach(drawUnit);
-    lines.draw(data.edges, data.edge);
-    bands.replaceChildren(...data.rows.map(drawBand));
-    rove();
-    light(lit);
+    weak.remembered(data.weak, data.seen);
+    if (again) {
+      placed(data.nodes);
+      units.draw([...byId.values()], tiles);
+      lines.draw(data.edges);
+      cover();
+      stage.classList.toggle("many", data.nodes.length > MANY);
+      bands.draw(data.rows, () => left.has(data.selected) && units.button(data.selected).focus());
+    }
+    units.choose(data.selected, data.busy);
+    lines.choose(data.edge.join(" "));
+    hide();
     // The unit that had the focus may just have been discarded.
-    if (typing && !stage.contains(document.activeElement) && byId.has(data.selected)) buttons.get(data.selected).focus();
+    if (typing && !stage.contains(document.activeElement) && left.has(data.selected)) units.button(data.selected).focus();
+    if (again) look(before);
+  }
+
+  /* Fits the window to another circuit, or to a larger one if nobody has moved it. */
+  function look(before) {
     const grown = before.nodes.length !== data.nodes.length;
     if (before.circuit !== data.circuit || (grown && !sight.view.touched)) fit();
     else sight.apply();
-    if (grown && sight.view.touched && byId.has(data.selected)) sight.reveal(byId.get(data.selected));
+    if (grown && sight.view.touched && left.has(data.selected)) sight.reveal(byId.get(data.selected));
   }
 
-  /* ---- merging: the view of the last action, and what the poll has found since ---- */
+  /* tiles: by id, those that changed. */
+  const show = tiles => Object.keys(tiles).forEach(unit => units.show(unit, tiles[unit]));
 
-  let asked = "";
-
-  function refine(node) {
-    const figure = document.querySelector("#unit figure.unfinished");
-    if (!figure) return;
-    const image = figure.querySelector("img");
-    if (image.getAttribute("src") !== node.picture) {
-      image.src = node.picture;
-      figure.querySelector("figcaption").textContent = node.said;
-    }
-    figure.style.setProperty("--drawn", node.drawn);
-  }
-
-  function render(shown, progress) {
-    const nothing = window.dash_clientside.no_update;
-    if (!shown || !begin()) return [true, nothing, nothing, nothing, true, true, true];
-    window.circuits.acknowledge(shown.seen);
-    const newer = Boolean(progress) && progress.session === shown.session && progress.at >= shown.status.at;
-    const status = newer ? progress : shown.status;
-    const tiles = newer ? progress.tiles : {};
-    const nodes = shown.nodes.map(node => ({ ...node, ...tiles[node.id] }));
-    draw({ ...shown, nodes });
-    window.circuits.showToasts(status.toasts);
-    const overtaken = newer && progress.revision > shown.revision;
-    const chosen = byId.get(shown.selected);
-    const known = shown.nodes.find(node => node.id === shown.selected);
-    // The pane of the chosen unit is made by the server; only while its picture is being drawn is it changed here.
-    const found = newer && progress.evidence !== shown.status.evidence;
-    const other = Boolean(chosen) && chosen.state !== known.state;
-    if (chosen && chosen.state === "drawing") refine(chosen);
-    const wish = [shown.revision, status.revision, shown.selected, chosen && chosen.state, status.evidence].join();
-    if ((overtaken || other || found) && asked !== wish) {
-      asked = wish;
-      if (overtaken || other) send("refresh");
-      else send("look", String(shown.revision));
-    }
-    return [!status.live && !status.looking, status.text, String(status.done), String(Math.max(1, status.total)), !status.live,
-      !status.can_cancel, !status.can_resume];
-  }
-
-  window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.graph = { render };
+  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show });
 })();

@@ -1,75 +1,146 @@
 /* The edges of the circuit: a line for each, and over it a wide one that is not seen, for the mouse.
 
-   An edge is a button in the svg: pressed it is chosen, and with the keyboard it is reached from a unit. */
+   An edge is a button in the svg: pressed it is chosen, and with the keyboard it is reached from a unit. One that inhibits
+   ends in a bar at the upper unit; dashes say that the measured ablation disagrees with the attribution. */
 (function () {
   "use strict";
 
   const SVG = "http://www.w3.org/2000/svg";
   const HALF = 48;
-  const make = name => document.createElementNS(SVG, name);
+  /* Where lines arrive under the upper unit: so far from one another, over at most so much. */
+  const APART = 17;
+  const OVER = 88;
+  const make = (name, className) => {
+    const element = document.createElementNS(SVG, name);
+    if (className) element.setAttribute("class", className);
+    return element;
+  };
 
   /* unit(id): its place and data; focus(id): give a unit the focus; send(kind, subject): what a person did. */
   function openLines(unit, focus, send) {
-    const svg = make("svg");
-    svg.setAttribute("class", "edges");
+    const svg = make("svg", "edges");
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", "Edges");
+    /* Lines that are set off are drawn again on top: of thousands, none has to be drawn anew. */
+    const over = make("svg", "edges over");
+    over.setAttribute("aria-hidden", "true");
     const lines = new Map();
+    const touching = new Map();
+    let lit = [];
+    let pressed = "";
     let far = false;
 
     function newLine(name) {
-      const [group, title, path, wide] = ["g", "title", "path", "path"].map(make);
-      group.setAttribute("class", "edge");
+      const [group, title, path, wide] = [make("g", "edge"), make("title"), make("path", "line"), make("path", "wide")];
       group.setAttribute("role", "button");
       group.setAttribute("tabindex", "-1");
+      group.setAttribute("aria-pressed", "false");
       group.dataset.edge = name;
-      path.setAttribute("class", "line");
-      wide.setAttribute("class", "wide");
       group.append(title, path, wide);
       svg.append(group);
-      const line = { group, title, path, wide };
+      const line = { name, group, title, path, wide, bar: null, port: 0, room: APART, edge: null, way: "" };
       lines.set(name, line);
       return line;
     }
 
     /* From under the upper unit's words, which are not shown from afar, to the lower unit's picture. */
-    function place({ edge, path, wide }) {
+    function place(line) {
+      const { edge, path, wide, bar, port, room } = line;
       const upper = unit(edge.target);
       const lower = unit(edge.source);
       if (!upper || !lower) return;
+      const x0 = upper.x + port;
       const y0 = upper.y + HALF + (far ? 2 : 54);
       const y1 = lower.y - HALF - 3;
       const bend = Math.max(28, (y1 - y0) / 2);
-      const way = `M${upper.x},${y0}C${upper.x},${y0 + bend} ${lower.x},${y1 - bend} ${lower.x},${y1}`;
+      const way = `M${x0},${y0}C${x0},${y0 + bend} ${lower.x},${y1 - bend} ${lower.x},${y1}`;
+      if (way === line.way) return;
+      line.way = way;
       path.setAttribute("d", way);
       wide.setAttribute("d", way);
+      if (bar) {
+        const half = Math.max(4, Math.min(9, room / 2 - 1));
+        bar.setAttribute("d", `M${x0 - half},${y0}h${2 * half}`);
+      }
+      if (line.over) trace(line);
     }
 
-    function drawLine(edge, chosen) {
+    /* The copy of a line that is on top. */
+    function trace(line) {
+      line.over = line.over || make("g", "");
+      line.over.setAttribute("class", `${line.group.getAttribute("class")} lit`);
+      line.over.setAttribute("style", line.group.getAttribute("style"));
+      line.over.dataset.copy = line.name;
+      line.over.replaceChildren(...[line.path, line.bar].filter(Boolean).map(part => part.cloneNode()));
+      return line.over;
+    }
+
+    function setBar(line, inhibits) {
+      if (inhibits === Boolean(line.bar)) return;
+      line.way = "";
+      if (inhibits) {
+        line.bar = make("path", "bar");
+        line.group.append(line.bar);
+      } else {
+        line.bar.remove();
+        line.bar = null;
+      }
+    }
+
+    function drawLine(edge) {
       const name = `${edge.source} ${edge.target}`;
       const line = lines.get(name) || newLine(name);
       const { group } = line;
+      const said = JSON.stringify(edge);
       line.edge = edge;
+      if (line.said === said) return line;
+      line.said = said;
       group.style.setProperty("--strength", edge.strength);
       group.style.setProperty("--width", edge.width);
       group.classList.toggle("inhibits", edge.inhibits);
-      group.classList.toggle("chosen", name === chosen);
-      group.setAttribute("aria-pressed", String(name === chosen));
+      group.classList.toggle("disagrees", edge.disagrees);
       group.setAttribute("aria-label", edge.spoken);
       line.title.textContent = edge.spoken;
-      place(line);
-      return name;
+      setBar(line, edge.inhibits);
+      return line;
     }
 
-    /* edges: all that are to be seen; chosen: [lower, upper] or []. */
-    function draw(edges, chosen) {
-      const kept = new Set(edges.map(edge => drawLine(edge, chosen.join(" "))));
+    /* Lines arrive side by side, in the order of the units that they come from. */
+    function spread() {
+      const into = new Map();
+      lines.forEach(line => {
+        if (!into.has(line.edge.target)) into.set(line.edge.target, []);
+        into.get(line.edge.target).push(line);
+      });
+      into.forEach(group => {
+        const across = line => (unit(line.edge.source) || { x: 0 }).x;
+        group.sort((a, b) => across(a) - across(b));
+        const room = Math.min(APART, OVER / group.length);
+        group.forEach((line, index) => Object.assign(line, { room, port: (index - (group.length - 1) / 2) * room }));
+      });
+    }
+
+    /* edges: all that there are. */
+    function draw(edges) {
+      const kept = new Set(edges.map(drawLine));
       lines.forEach((line, name) => {
-        if (kept.has(name)) return;
+        if (kept.has(line)) return;
         line.group.remove();
         lines.delete(name);
       });
+      touching.clear();
+      lines.forEach(line => {
+        for (const id of [line.edge.source, line.edge.target]) {
+          if (!touching.has(id)) touching.set(id, []);
+          touching.get(id).push(line);
+        }
+      });
+      spread();
+      lines.forEach(place);
     }
+
+    /* A unit is being moved: its lines go along. */
+    const follow = id => (touching.get(id) || []).forEach(place);
 
     function seenFrom(isFar) {
       if (far === isFar) return;
@@ -77,20 +148,39 @@
       lines.forEach(place);
     }
 
-    /* Sets off a unit's edges; told(edge) is called for each. */
-    function light(id, dims, told) {
-      lines.forEach(({ edge, group }) => {
-        const touches = edge.source === id || edge.target === id;
-        if (touches) told(edge);
-        group.classList.toggle("dim", dims && !touches);
-        group.classList.toggle("lit", touches);
+    /* name: `lower upper` of the chosen line, or "". */
+    function choose(name) {
+      if (name === pressed) return;
+      for (const [each, on] of [[pressed, false], [name, true]]) {
+        if (!lines.has(each)) continue;
+        lines.get(each).group.classList.toggle("chosen", on);
+        lines.get(each).group.setAttribute("aria-pressed", String(on));
+        if (lines.get(each).over) trace(lines.get(each));
+      }
+      pressed = name;
+    }
+
+    /* left: the edges that are not hidden. */
+    function leave(left) {
+      lines.forEach(line => {
+        const away = !left.has(line.edge);
+        if (away !== Boolean(line.away)) line.group.classList.toggle("away", away);
+        line.away = away;
       });
+    }
+
+    /* Sets off a unit's edges; told(edge) is called for each. */
+    function light(id, told) {
+      lit.forEach(line => { line.over = null; });
+      lit = (touching.get(id) || []).filter(line => !line.away);
+      over.replaceChildren(...lit.map(trace));
+      lit.forEach(line => told(line.edge));
     }
 
     /* The lines into a unit, or out of it, from left to right. */
     function of(id, end) {
       const other = end === "target" ? "source" : "target";
-      const found = [...lines.values()].filter(line => line.edge[end] === id);
+      const found = (touching.get(id) || []).filter(line => line.edge[end] === id && !line.away);
       return found.sort((a, b) => unit(a.edge[other]).x - unit(b.edge[other]).x);
     }
 
@@ -101,11 +191,11 @@
 
     /* Enter chooses the line, left and right go to its neighbours, up and down to its units. */
     function key(event) {
-      const line = lines.get(under(event));
+      const line = lines.get(named(event));
       if (!line) return false;
       const beside = of(line.edge.target, "target");
       const step = { ArrowRight: 1, ArrowLeft: beside.length - 1 }[event.key];
-      if (event.key === "Enter" || event.key === " ") send("edge", under(event));
+      if (event.key === "Enter" || event.key === " ") send("edge", line.edge.chosen_as);
       else if (event.key === "ArrowUp") focus(line.edge.target);
       else if (event.key === "ArrowDown") focus(line.edge.source);
       else if (step !== undefined) beside[(beside.indexOf(line) + step) % beside.length].group.focus();
@@ -113,13 +203,18 @@
       return true;
     }
 
-    /* The name of the edge that an event happened to, or "". */
-    function under(event) {
+    function named(event) {
       const group = event.target.closest(".edge");
       return group ? group.dataset.edge : "";
     }
 
-    return { svg, draw, seenFrom, light, enter, key, under };
+    /* What the server calls the edge that an event happened to, or "". */
+    function under(event) {
+      const line = lines.get(named(event));
+      return line ? line.edge.chosen_as : "";
+    }
+
+    return { svg, over, draw, follow, seenFrom, choose, leave, light, enter, key, under };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openLines });

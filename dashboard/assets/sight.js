@@ -7,12 +7,22 @@
   const FROM_AFAR = 0.42;
   /* Pixels that a press may move and still be a click. */
   const SLACK = 4;
+  /* Milliseconds after which it is at rest. */
+  const REST = 250;
   /* Room that the words over and beside the graph take, in pixels. */
-  const ROOM = { left: 92, top: 52, right: 12, bottom: 34 };
+  const ROOM = { left: 92, top: 62, right: 12, bottom: 20 };
 
   /* stage: the element that is looked through; world: what is moved; moved(zoom is far): called after each move. */
   function openWindow(stage, world, moved) {
     const view = { x: 0, y: 0, zoom: 1, far: false, touched: false };
+    let resting = 0;
+
+    /* While it moves the picture is only shifted; it is drawn anew, and sharp, when it rests. */
+    function stir() {
+      stage.classList.add("moving");
+      clearTimeout(resting);
+      resting = setTimeout(() => stage.classList.remove("moving"), REST);
+    }
 
     function apply() {
       world.style.transform = `translate(${view.x}px,${view.y}px) scale(${view.zoom})`;
@@ -39,10 +49,13 @@
     function fit([x0, y0, x1, y1]) {
       if (!stage.clientWidth) return;
       const width = stage.clientWidth - ROOM.left - ROOM.right;
-      const height = stage.clientHeight - ROOM.top - ROOM.bottom;
+      const legend = document.getElementById("legend");
+      const story = document.querySelector(".story");
+      const top = Math.max(ROOM.top, story ? story.offsetHeight + 12 : 0);
+      const height = stage.clientHeight - top - ROOM.bottom - (legend ? legend.offsetHeight : 0);
       view.zoom = Math.max(LEAST, Math.min(width / (x1 - x0), height / (y1 - y0), 1.1));
       view.x = ROOM.left + width / 2 - (view.zoom * (x0 + x1)) / 2;
-      view.y = ROOM.top + Math.max(0, (height - view.zoom * (y1 - y0)) / 3) - view.zoom * y0;
+      view.y = top + Math.max(0, (height - view.zoom * (y1 - y0)) / 3) - view.zoom * y0;
       view.touched = false;
       apply();
     }
@@ -82,6 +95,7 @@
       view.x = event.clientX - grip.x;
       view.y = event.clientY - grip.y;
       view.touched = true;
+      stir();
       apply();
     });
     const release = () => {

@@ -65,8 +65,9 @@ class Person:
 
     @property
     def nodes(self) -> dict[str, Any]:
-        """The units on the page by id."""
-        return {node["id"]: node for node in self.seen["view"]["nodes"]}
+        """The units on the page by id, with what they show."""
+        tiles = self.seen["view"]["status"]["tiles"]
+        return {node["id"]: {**node, **tiles[node["id"]]} for node in self.seen["view"]["nodes"]}
 
 
 def ready(told: dict[str, Any]) -> set[str]:

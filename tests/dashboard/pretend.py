@@ -13,9 +13,9 @@ from torch import nn
 from circuits.images import Preprocessing
 from circuits.networks import Network, prepare
 from circuits.units import Unit
-from dashboard.findings import Elsewhere, Exemplar, NoCollection
+from dashboard.findings import Elsewhere, Exemplar, NoCollection, Variant
 from dashboard.jobs import Progress
-from dashboard.previews import OnPreview
+from dashboard.previews import OnPreview, OnVariant
 from dashboard.shots import shot
 
 
@@ -82,6 +82,7 @@ class PaintedGallery:
         self.gate = threading.Event()
         self.gate.set()
         self.begun: list[Unit] = []
+        self.drawn: list[tuple[Unit, str]] = []
         self.broken: set[Unit] = set()
         self.dead_units: set[Unit] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -122,6 +123,29 @@ class PaintedGallery:
             if unit in self.broken:
                 raise RuntimeError("no picture for this one")
             self.paint(unit)
+
+    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
+        """One that is against it, reaching nothing, or four that differ, reaching 1 to 4."""
+        reached = [0.0] if kind == "negative" else [1.0, 2.0, 3.0, 4.0]
+        keys = [self.key(unit) + f"{kind[0]}{place}".encode().hex() for place in range(len(reached))]
+        return tuple(
+            Variant(key, value if self.file(key) is not None else None)
+            for key, value in zip(keys, reached, strict=True)
+        )
+
+    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
+        """Paint squares of one grey each; waits, shows sketches and stops as `render` does."""
+        self.drawn.append((unit, kind))
+        keys = [variant.key for variant in self.variants(unit, kind)]
+        while not self.gate.wait(timeout=0.01):
+            progress(1, 4, "")
+            if not self.sketches.empty():
+                step = self.sketches.get()
+                for key in keys:
+                    preview(key, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
+        progress(2, 4, "")
+        for place, key in enumerate(keys):
+            Image.new("RGB", (96, 96), (50 * place, 99, 99)).save(self.folder / f"{key}.webp", "WEBP")
 
     def paint(self, unit: Unit) -> None:
         """Put the picture of a unit there."""

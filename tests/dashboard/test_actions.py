@@ -222,7 +222,7 @@ def test_undo_with_nothing_to_undo_changes_nothing(begun: Session, explorer: Exp
     ("kind", "subject", "sentence"),
     [
         ("dance", "", "'dance' is not something this page can do"),
-        ("why", "cat", "'cat' is not the number of a class"),
+        ("why", "unicorn", "No class 'unicorn'"),
         ("why", "6", "No class 6"),
         ("expand", "fc:0", "There is no circuit yet"),
         ("example", "dragon", "There is no example photo 'dragon'"),

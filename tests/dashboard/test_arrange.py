@@ -9,7 +9,7 @@ from circuits.circuit import Circuit
 from circuits.images import Photo
 from circuits.networks import Network
 from circuits.tracing import discard
-from dashboard.arrange import BAND, STEP, WRAPS, arrange, best_wrap, lines
+from dashboard.arrange import BAND, CLEAR, STEP, WRAPS, arrange, best_wrap, covers, lines
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +82,44 @@ def test_the_wrap_is_one_of_those_allowed(counts: list[int]) -> None:
 
 def test_few_units_stay_on_one_line() -> None:
     assert best_wrap([1, 5]) >= 5
+
+
+def test_a_locked_unit_is_where_it_was_put_and_nothing_else_moves_for_it(circuit: Circuit) -> None:
+    before = arrange(circuit).places
+    name = circuit.edges_into(circuit.root)[0].source
+    after = arrange(circuit.with_place(name, (1500.0, 40.0))).places
+    assert after[name] == (1500.0, 40.0)
+    assert {other: place for other, place in after.items() if other != name} == {
+        other: place for other, place in before.items() if other != name
+    }
+
+
+def test_a_unit_that_is_put_on_another_changes_places_with_it(circuit: Circuit) -> None:
+    before = arrange(circuit).places
+    one, other = sorted((edge.source for edge in circuit.edges_into(circuit.root)), key=lambda name: before[name][0])[
+        :2
+    ]
+    after = arrange(circuit.with_place(one, before[other])).places
+    assert after[one] == before[other]
+    assert after[other] == before[one]
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (30.0, -20.0), (61.0, 79.0)])
+def test_no_unit_lies_on_a_locked_one(circuit: Circuit, shift: tuple[float, float]) -> None:
+    places = arrange(circuit).places
+    names = sorted(circuit.visible - {circuit.root})
+    locked = {names[0]: names[5], names[1]: names[6], names[2]: names[9]}
+    for name, onto in locked.items():
+        circuit = circuit.with_place(name, (places[onto][0] + shift[0], places[onto][1] + shift[1]))
+    after = arrange(circuit).places
+    assert len(after) == len(places)
+    for name, other in itertools.product(locked, after):
+        if name != other and other not in locked:
+            apart = [abs(one - two) for one, two in zip(after[name], after[other], strict=True)]
+            assert apart[0] >= CLEAR[0] or apart[1] >= CLEAR[1]
+            assert not covers(after[name], after[other])
+
+
+def test_units_that_are_folded_away_take_no_room(circuit: Circuit) -> None:
+    hidden = {edge.source for edge in circuit.edges_into(circuit.root)[:3]}
+    assert set(arrange(circuit, hidden).places) == circuit.visible - hidden

@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 from pretend import PaintedCollection, PaintedGallery
+from test_view import words
 
 from circuits import heat_map, trace
 from circuits.circuit import Circuit
-from circuits.evidence import index_photos, receptive_field
+from circuits.evidence import gradient_picture, index_photos, receptive_field, show_picture
 from circuits.images import Photo, from_data_uri
 from circuits.networks import Network
 from circuits.units import Unit
 from dashboard.collection import StoredCollection
 from dashboard.evidence import METHODS, STARTS, Evidence
-from dashboard.explorer import Explorer
-from dashboard.findings import Elsewhere, NoCollection, Shot
+from dashboard.explorer import PICTURE, Explorer
+from dashboard.findings import Elsewhere, Glimpse, NoCollection, Relative, Shot
+from dashboard.in_photo import relative
 from dashboard.jobs import CancelledError
 from dashboard.sessions import Looking, Session, Work
+from dashboard.shots import shot, wide
 from dashboard.topics import Board, Topic, shots, token, topics
 
 
@@ -127,12 +130,15 @@ def test_topics_of_a_unit_and_of_an_edge(
     def names(session: Session) -> list[str]:
         return [topic.name for topic in topics(session, evidence)]
 
-    assert names(chosen(circuit, circuit.root)) == ["glimpse", "elsewhere"]
-    assert names(chosen(circuit, lower)) == ["places", "argument", "glimpse", "relative", "elsewhere"]
+    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "glimpse", "alike", "elsewhere"]
+    first, rest = ["heat", "books", "standing"], ["places", "argument", "glimpse", "relative", "alike", "elsewhere"]
+    assert names(chosen(circuit, lower)) == first + rest
     gallery.paint(Unit.parse(lower))
     assert "middle" in names(chosen(circuit, lower))
-    assert names(chosen(circuit, lower, (lower, circuit.edges_into(circuit.root)[0].source))) == ["edge", "relative"]
-    assert names(chosen(circuit, "")) == []
+    assert names(chosen(circuit, lower, (lower, circuit.edges_into(circuit.root)[0].source))) == [
+        "edge", "relative", "alike",
+    ]  # fmt: skip
+    assert names(chosen(circuit, "")) == ["alike"]
     assert names(Session(Work(circuit=circuit, selected=lower, locked="no network"))) == []
 
 
@@ -146,7 +152,8 @@ def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
     discarded = evidence.explorer.discard(
         circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower)
     )
-    assert keys(discarded) == before
+    after = keys(discarded)
+    assert {name for name in before if after[name] != before[name]} == {"alike"}  # it speaks of all units on the page
     other = keys(circuit, Looking("deconvnet"))
     assert {name for name in before if other[name] != before[name]} == {"glimpse", "relative"}
     flipped = Photo(
@@ -169,14 +176,21 @@ def test_the_board_forgets_what_was_looked_at_longest_ago_with_its_pictures() ->
     assert board.found([Topic("places", "a", quiet), Topic("edge", "x", quiet)]) == {"places": (first,), "edge": None}
 
 
-def test_the_page_is_told_of_two_steps() -> None:
+def test_the_page_is_told_of_three_steps() -> None:
     states = [
-        {"places": None, "elsewhere": None},
-        {"places": 1, "glimpse": None, "elsewhere": None},
-        {"places": 1, "elsewhere": None},
-        {"places": 1, "elsewhere": 1},
+        {"heat": None, "places": None, "elsewhere": None},
+        {"heat": 1, "places": None, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": None, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": 1},
     ]
-    assert [token("b:1", state) for state in states] == ["b:1 some", "b:1 some", "b:1 photo", "b:1 all"]
+    told = [token("b:1", state) for state in states]
+    assert told == ["b:1 some", "b:1 first", "b:1 first", "b:1 photo", "b:1 all"]
+
+
+def test_near_duplicates_are_told_of_as_soon_as_they_are_found() -> None:
+    assert token("b:1", {"heat": None, "alike": None}) == "b:1 some"
+    assert token("b:1", {"heat": None, "alike": ()}) == "b:1 some alike"
 
 
 def test_an_index_is_found_as_soon_as_it_is_made_and_its_photos_are_shown(
@@ -208,3 +222,28 @@ def test_an_index_is_found_as_soon_as_it_is_made_and_its_photos_are_shown(
 
     with pytest.raises(CancelledError, match=r"^$"):
         collection.of(unit, 0.0, stop)
+
+
+def test_a_difference_of_classes_is_shown_as_a_difference(evidence: Evidence, network: Network, photo: Photo) -> None:
+    first, second = network.labels[:2]
+    circuit = trace(network, photo, f"{first} - {second}", depth=1, top=1)
+
+    def drawn(values: np.ndarray) -> str:
+        return shot(wide(show_picture(values), PICTURE)).key
+
+    found = evidence.glimpse(circuit, circuit.root, Looking("gradient")).shot.key
+    alone = gradient_picture(network, circuit, circuit.nodes[circuit.root].unit)
+    assert found == drawn(gradient_picture(network, circuit, circuit.root)) != drawn(alone)
+    child = circuit.edges_into(circuit.root)[0].source
+    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.shot.key == found
+
+
+def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circuit: Circuit, lower: str) -> None:
+    grey = Shot("0" * 64, b"")
+    found = Relative(circuit.root, Glimpse(grey, None, True), Glimpse(grey, None, False))
+    label = circuit.nodes[circuit.root].label
+    assert f"all grey: by this method nothing of {lower} reaches {label} from here" in words(
+        relative(lower, circuit, found)
+    )
+    passed = Relative(circuit.root, Glimpse(grey, None, False), Glimpse(grey, None, False))
+    assert "all grey" not in words(relative(lower, circuit, passed))

@@ -1,18 +1,21 @@
 """Evidence on the page without a browser: it comes, it is dropped, it fails, and it says so in words."""
 
-from threading import Event
+import io
+from threading import Event, current_thread
 from typing import Any
 
 import pytest
 from person import BOB, Person
+from PIL import Image
 from pretend import PaintedCollection
 from test_view import find, words
+from torch.nn import Module
 
 from circuits.circuit import Circuit
 from circuits.images import Photo
 from circuits.units import Unit
 from circuits.wording import number
-from dashboard import actions, inspector
+from dashboard import actions, inspector, view
 from dashboard.actions import Action
 from dashboard.app import Page
 from dashboard.elsewhere import COMMAND
@@ -117,7 +120,7 @@ def test_what_is_on_its_way_has_its_room_and_the_page_asks_again(
     ann.looked()
     told = ann.poll()
     assert not told["looking"]
-    assert told["evidence"] == f"{other} all"
+    assert told["evidence"] == f"{other} all alike"
 
 
 def test_a_look_brings_the_evidence_alone_unless_more_has_changed(ann: Person, child: str) -> None:
@@ -131,7 +134,9 @@ def test_a_look_brings_the_evidence_alone_unless_more_has_changed(ann: Person, c
         return ann.callbacks.act({"session": ann.name, "tab": "tab", "queue": [entry]})
 
     seen = look(desk.revision)
-    assert [name for name, part in seen.items() if isinstance(part, list | dict)] == ["view", "fired", "evidence"]
+    assert [name for name, part in seen.items() if isinstance(part, list | dict)] == [
+        "view", "spot", "fired", "books", "evidence",
+    ]  # fmt: skip
     assert isinstance(look(desk.revision - 1)["head"], list)
 
 
@@ -148,17 +153,19 @@ def test_evidence_of_a_unit_that_is_no_longer_chosen_is_given_up(
         Event().wait(0.01)
     ann.do("select", child)
     assert ann.callbacks.background.looking.wait(ann.name, seconds=WAIT)
-    assert ann.poll()["evidence"] == f"{child} all"
+    assert ann.poll()["evidence"] == f"{child} all alike"
     assert not collection.gate.is_set()
 
 
 def test_two_people_share_what_was_found_out(ann: Person, child: str, page: Page) -> None:
-    ann.looked()
+    for name in ("fc:2", child):
+        ann.do("select", name)
+        ann.looked()
     kept = len(ann.callbacks.background.board)
     bob = Person(page, BOB)
     bob.why("2")
     bob.do("select", child)
-    assert bob.poll()["evidence"] == f"{child} all"
+    assert bob.poll()["evidence"] == f"{child} all alike"
     assert len(ann.callbacks.background.board) == kept
 
 
@@ -181,11 +188,39 @@ def test_what_cannot_be_found_out_is_a_sentence_in_its_place(
     assert len(pictures(ann)) >= 1
 
 
+def test_what_could_not_be_found_out_is_found_when_it_is_tried_again(
+    ann: Person, child: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def fail(evidence: Evidence, circuit: Circuit, name: str) -> None:
+        tried.append(name)
+        raise RuntimeError("for now")
+
+    other = next(name for name in ann.nodes if name.startswith("c:") and name != child)
+    ann.looked()
+    with monkeypatch.context() as broken:
+        broken.setattr(Evidence, "argument", fail)
+        ann.do("select", other)
+        ann.looked()
+        assert tried == [other]
+        ann.do("look")
+        ann.looked()
+        assert tried == [other]
+        [button] = [each for each in find(ann.pane, type="button") if getattr(each, "data-action", "") == "again"]
+        assert (button.children, getattr(button, "data-arg")) == ("Try again", "argument")
+    shown = len(pictures(ann))
+    ann.do("again", "argument")
+    ann.looked()
+    assert "This could not be found out" not in pane(ann)
+    assert len(pictures(ann)) == shown + 1
+
+
 def test_a_refusal_of_the_library_is_said_in_its_own_words(ann: Person, child: str) -> None:
     desk = ann.callbacks.sessions.desk(ann.name)
     told = inspector.unit(desk.session, None, Tile("none"), None, {"glimpse": Failure("No pixel reaches it.")}).parts
     assert "No pixel reaches it." not in words(told)
-    inspection = ann.callbacks.explorer.inspect(desk.session.work.circuit, child, Choices(), "")
+    inspection = ann.callbacks.explorer.inspect(desk.session.work.circuit, child, "")
     told = inspector.unit(desk.session, inspection, Tile("none"), None, {"glimpse": Failure("No pixel reaches it.")})
     assert "No pixel reaches it." in words(told.evidence)
 
@@ -245,7 +280,7 @@ def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person
 
 def test_a_unit_is_shown_relative_to_the_one_that_it_was_reached_from(explorer: Explorer, photo: Photo) -> None:
     circuit = explorer.trace(photo, 2, Choices(depth=2, top=8), lambda *report: None)
-    above = {name: [edge.target for edge in actions.edges_from(circuit, name)] for name in circuit.visible}
+    above = {name: [edge.target for edge in view.edges_from(circuit, name)] for name in circuit.visible}
     name = max(above, key=lambda each: len(above[each]))
     strongest, *others = above[name]
     session = Session(Work(circuit=circuit, selected=circuit.root))
@@ -291,3 +326,46 @@ def test_a_lane_in_a_hurry_stops_what_nobody_wants_any_more() -> None:
     assert lane.wait("ann", seconds=WAIT)
     assert stopped.is_set()
     lane.close()
+
+
+def test_an_action_never_asks_the_network(ann: Person, child: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[str] = []
+    plain = Module.__call__
+
+    def noted(self: Module, *given: Any, **named: Any) -> Any:
+        where.append(current_thread().name)
+        return plain(self, *given, **named)
+
+    ann.looked()
+    monkeypatch.setattr(Module, "__call__", noted)
+    for name in [each for each in ann.nodes if each != child][:3]:
+        ann.do("select", name)
+        ann.looked()
+    assert where
+    assert set(where) == {"looking"}
+
+
+def test_where_it_fired_and_what_it_is_made_of_come_when_they_are_found(
+    ann: Person, child: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann.looked()
+    gate = Event()
+    plain = Evidence.heat
+
+    def held(self: Evidence, circuit: Circuit, name: str) -> Any:
+        assert gate.wait(timeout=30)
+        return plain(self, circuit, name)
+
+    monkeypatch.setattr(Evidence, "heat", held)
+    leaf = next(name for name in ann.nodes if name.startswith("b:"))
+    ann.do("select", leaf)
+    assert ann.poll()["evidence"].startswith(f"{leaf} some")
+    assert WAITING in words(ann.seen["fired"])
+    assert WAITING in words(ann.seen["books"])
+    assert "not yet in the graph" in words(ann.seen["books"])
+    gate.set()
+    ann.looked()
+    (image,) = find(ann.seen["fired"], alt=f"Where {leaf} fired, over the photo")
+    assert Image.open(io.BytesIO(client.get(f"/{image.src}").data)).size == (340, 340)
+    assert "of the gross attribution" in words(ann.seen["books"])
+    assert WAITING not in pane(ann)

@@ -77,7 +77,7 @@ def test_a_circuit_of_layers_chosen_by_hand_can_be_expanded(
     assert session.work.locked == ""
     grown = explorer.expand(session.work.circuit, child, Choices(top=3))
     assert {edge.source.split(":")[0] for edge in grown.edges_into(child)} == {"a"}
-    breakdown = explorer.inspect(grown, child, Choices(), "").breakdown
+    breakdown = explorer.inspect(grown, child, "").breakdown
     assert breakdown.rest_count == 12 - 3
 
 

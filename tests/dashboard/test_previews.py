@@ -144,7 +144,7 @@ def test_cancelling_takes_it_away_at_once_and_resume_draws_anew(
 ) -> None:
     old = tile(drawing)["picture"]
     page = drawing.do("pause")
-    assert {node["state"] for node in page["view"]["nodes"]} == {"none"}
+    assert {tile["state"] for tile in page["view"]["status"]["tiles"].values()} == {"none"}
     assert old not in str(drawing.pane)
     until(lambda: len(previews) == 0)
     assert client.get(f"/{old}").status_code == 404
@@ -236,7 +236,7 @@ def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, 
     session = page.callbacks.sessions.desk(ANN).session
     circuit = session.work.circuit
     assert circuit.nodes[circuit.root].max > 0
-    inspection = page.callbacks.explorer.inspect(circuit, circuit.root, Choices(), "")
+    inspection = page.callbacks.explorer.inspect(circuit, circuit.root, "")
     pane = str(inspector.unit(session, inspection, Tile("dead"), 0.0).parts)
     assert "the search reached an activation of 0; this photo does excite it" in pane
 

@@ -3,19 +3,20 @@
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pretend import PaintedGallery, tiny_network
 
 from circuits import trace
-from circuits.images import Photo, Preprocessing
+from circuits.images import Photo
 from circuits.networks import Network
 from dashboard import actions
 from dashboard.app import Settings, create_page
 from dashboard.explorer import Explorer
-from dashboard.sessions import Session
-from dashboard.shelf import DAYS, Shelf
+from dashboard.sessions import Ask, Choices, Looking, Session, Sessions, Showing
+from dashboard.shelf import DAYS, Shelf, copy_of
 
 ANN, BOB = "a" * 32, "b" * 32
 
@@ -57,13 +58,14 @@ def test_asking_why_after_a_restart_gives_the_same_circuit(
     assert again == trace(network, photo, 4, depth=2, top=3)
 
 
-def test_a_crop_with_a_margin_is_cropped_to_itself(explorer: Explorer, photo: Photo) -> None:
-    imagenet = Preprocessing((30, 30), 37, (0.5,) * 3, (0.5,) * 3, "bilinear")
-    network = tiny_network()
-    object.__setattr__(network, "preprocessing", imagenet)
-    wide = Explorer(network, explorer.gallery)
-    crop = imagenet.crop(photo.image)
-    assert imagenet.crop(wide.uncropped(crop)).tobytes() == crop.tobytes()
+def test_a_photo_comes_back_with_the_part_of_it_that_was_shown(
+    shelf: Shelf, photo: Photo, network: Network, explorer: Explorer
+) -> None:
+    framed = network.preprocessing.framed(photo, (photo.width / 2, 0, photo.width, photo.height / 2))
+    shelf.keep(ANN, actions.with_photo(Session(), framed, explorer))
+    back = shelf.fetch(ANN).work.photo
+    assert back == framed != photo
+    assert trace(network, back, 2, depth=1) == trace(network, framed, 2, depth=1) != trace(network, photo, 2, depth=1)
 
 
 def test_names_are_not_in_the_folder_and_only_the_owner_may_look(shelf: Shelf, traced: Session, tmp_path: Path) -> None:
@@ -132,3 +134,52 @@ def test_a_restarted_page_finds_the_work_of_its_tab(
     after.close()
     assert {node["id"] for node in first["view"]["nodes"]} == {node["id"] for node in second["view"]["nodes"]}
     assert second["view"]["selected"] == "fc:2"
+
+
+def test_all_that_was_chosen_comes_back(shelf: Shelf, traced: Session, photo: Photo) -> None:
+    circuit = traced.work.circuit
+    best = circuit.edges_into(circuit.root)[0]
+    noted = circuit.with_note(best.source, "stripes")
+    work = replace(traced.work, circuit=noted, selected=best.source, edge=(best.source, circuit.root))
+    whole = replace(
+        traced, work=replace(work, came_from=circuit.root, folded=frozenset({best.source})),
+        choices=Choices(3, 8, "both", "target"), looking=Looking("deconvnet", "map"), showing=Showing(page="layers"),
+        photos=(photo, photo.framed((10, 5, 40, 35))), spot_layer="b", beside=circuit,
+    )  # fmt: skip
+    shelf.keep(ANN, whole)
+    back = shelf.fetch(ANN)
+    assert back.found
+    for name in ("circuit", "selected", "edge", "came_from", "folded", "photo"):
+        assert getattr(back.work, name) == getattr(whole.work, name), name
+    for name in ("choices", "looking", "showing", "photos", "spot_layer", "beside"):
+        assert getattr(back, name) == getattr(whole, name), name
+    assert back.work.circuit.nodes[best.source].note == "stripes"
+
+
+def test_a_kept_photo_is_seen_through_its_window_to_the_pixel(
+    shelf: Shelf, traced: Session, photo: Photo, network: Network
+) -> None:
+    moved = photo.framed((10, 5, 40, 35))
+    shelf.keep(ANN, replace(traced, work=replace(traced.work, photo=moved, circuit=None, selected="")))
+    back = shelf.fetch(ANN).work.photo
+    seen = network.preprocessing.crop_of(back)
+    assert seen.tobytes() == network.preprocessing.crop_of(moved).tobytes()
+    assert seen.tobytes() != network.preprocessing.crop_of(photo).tobytes()
+
+
+def test_a_copy_has_the_work_and_not_the_history(shelf: Shelf, traced: Session) -> None:
+    sessions = Sessions(lambda name: Session())
+    desk = sessions.desk(ANN)
+    desk.put(replace(traced, past=(traced.work,), asks=(Ask(1, "why", "0"),), asked=1, choices=Choices(top=8)))
+    copy = copy_of(ANN, sessions, None)
+    assert copy.work is desk.session.work
+    assert (copy.choices.top, copy.past, copy.asks, copy.found) == (8, (), (), True)
+    assert len(sessions) == 1
+    assert copy_of(BOB, sessions, shelf) is None
+    shelf.keep(BOB, traced)
+    assert copy_of(BOB, sessions, shelf).work.circuit == traced.work.circuit
+
+
+@pytest.mark.parametrize("name", ["", "x", "A" * 32, "../" * 8, "a" * 33])
+def test_a_name_of_another_form_is_no_session_to_copy(shelf: Shelf, name: str) -> None:
+    assert copy_of(name, Sessions(), shelf) is None

@@ -12,7 +12,8 @@ from circuits.images import Photo
 from circuits.networks import Network
 from circuits.tracing import discard
 from circuits.wording import number
-from dashboard import actions, figures, inspector, panels, view
+from dashboard import actions, books_panel, figures, inspector, panels, view
+from dashboard.drawing import Drawings
 from dashboard.explorer import Explorer
 from dashboard.findings import Breakdown, Part
 from dashboard.jobs import Report
@@ -53,12 +54,16 @@ def session(circuit: Circuit, photo: Photo, explorer: Explorer) -> Session:
     return begun.changed(Work(photo, begun.work.predictions, circuit, circuit.root))
 
 
-def drawn(session: Session, explorer: Explorer, **more: Any) -> dict[str, Any]:
-    return view.graph(session, more.pop("tiles", {}), explorer.channels, **more)
+def drawn(session: Session, explorer: Explorer, had: str = "") -> dict[str, Any]:
+    work = session.work
+    if work.circuit is None:
+        return view.graph(session, None)
+    drawing = Drawings(explorer.channels).of(work.circuit, (), work.folded, locked=bool(work.locked))
+    return view.graph(session, drawing, had)
 
 
 def inspected(session: Session, explorer: Explorer, name: str) -> Any:
-    return explorer.inspect(session.work.circuit, name, Choices(top=4), session.work.locked)
+    return explorer.inspect(session.work.circuit, name, session.work.locked)
 
 
 def test_the_view_is_json_and_holds_every_visible_unit_and_edge(session: Session, explorer: Explorer) -> None:
@@ -104,18 +109,20 @@ def test_units_say_in_words_what_they_do(session: Session, explorer: Explorer) -
     assert "rank 1" in nodes[best.source]["title"]
 
 
-def test_pictures_and_what_is_worked_out_are_on_their_units(session: Session, explorer: Explorer) -> None:
+def test_what_is_worked_out_is_said_beside_a_drawing_that_stays(session: Session, explorer: Explorer) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
     busy = actions.apply(session, actions.Action("expand", leaf), explorer)
-    nodes = {node["id"]: node for node in drawn(busy, explorer, tiles={leaf: Tile("ready", "picture/1.webp")})["nodes"]}
-    assert nodes[leaf]["busy"]
-    assert nodes[leaf]["picture"] == "picture/1.webp"
-    assert nodes[busy.work.circuit.root]["picture"] == ""
+    found = drawn(busy, explorer)
+    assert found["busy"] == [leaf]
+    again = drawn(busy, explorer, had=found["drawing"])
+    assert (again["busy"], again["drawing"], again["nodes"]) == ([leaf], found["drawing"], None)
+    assert Tile("ready", "picture/1.webp").facts()["picture"] == "picture/1.webp"
 
 
 def test_without_a_circuit_there_is_nothing_to_draw(explorer: Explorer) -> None:
-    nothing = {"circuit": "", "nodes": [], "edges": [], "rows": [], "selected": "", "edge": []}
-    assert drawn(Session(), explorer) == nothing
+    found = drawn(Session(), explorer)
+    assert (found["nodes"], found["edges"], found["rows"]) == ([], [], [])
+    assert (found["circuit"], found["drawing"], found["selected"], found["edge"]) == ("", "", "", [])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,7 @@ def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None
 def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, explorer: Explorer) -> None:
     for name in session.work.circuit.visible:
         broken = inspected(session, explorer, name).breakdown
+        broken = broken or explorer.would_show(session.work.circuit, name, Choices(top=4))
         figure = figures.contributions(broken)
         *parts, value = figure["data"][0]["x"]
         assert sum(parts) == pytest.approx(value, rel=1e-4, abs=1e-5)
@@ -175,7 +183,8 @@ def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
 
 def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, explorer: Explorer) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
-    broken = inspected(session, explorer, leaf).breakdown
+    assert inspected(session, explorer, leaf).breakdown is None
+    broken = explorer.would_show(session.work.circuit, leaf, Choices(top=4))
     assert not broken.expanded
     grown = explorer.expand(session.work.circuit, leaf, Choices(top=4, signs="both"))
     assert [part.name for part in broken.parts] == [edge.source for edge in grown.edges_into(leaf)]
@@ -186,9 +195,9 @@ def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, 
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
     grown = explorer.expand(session.work.circuit, leaf, Choices())
     bottom = grown.edges_into(leaf)[0].source
-    found = explorer.inspect(grown, bottom, Choices(), "")
+    found = explorer.inspect(grown, bottom, "")
     assert found.breakdown is None
-    assert found.heat.size == (340, 340)
+    assert explorer.heat(grown, bottom).size == (340, 340)
     assert found.frozen == f"{bottom} is in the lowest layer: below it is only the image."
 
 
@@ -196,7 +205,7 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
     def said(count: int, *, exact: bool = True, target: bool = False) -> str:
         parts = tuple(Part(str(n), str(n), 1.0) for n in range(count))
         broken = Breakdown(parts, 0, 3, 0, "bias", 1, 0.58, 2, exact, True)
-        return inspector.books_in_words(broken, in_target_units=target)
+        return books_panel.books_in_words(broken, in_target_units=target)
 
     assert said(5) == "These 5 units hold 58 % of the gross attribution."
     assert said(1).startswith("This unit holds 58 %")

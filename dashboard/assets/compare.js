@@ -1,0 +1,50 @@
+/* The comparison of two circuits: its file field, and pictures that come while it is on the screen. */
+(function () {
+  "use strict";
+
+  document.addEventListener("click", event => {
+    const opener = event.target.closest("[data-open]");
+    if (!opener) return;
+    const field = document.createElement("input");
+    field.type = "file";
+    field.accept = ".json,application/json";
+    field.addEventListener("change", () => window.circuits.read(field.files[0], opener.dataset.open));
+    field.click();
+  });
+
+  let newest = null;
+
+  function draw() {
+    if (!newest || newest.page !== "compare") return;
+    const chosen = newest.outside ? newest.outside.unit : newest.selected;
+    document.querySelectorAll("#compare button.unit-card").forEach(card => {
+      card.setAttribute("aria-pressed", String(card.dataset.arg === chosen));
+      card.classList.toggle("selected", card.dataset.arg === chosen);
+    });
+    const nodes = new Map(newest.nodes.map(node => [node.id, node]));
+    document.querySelectorAll("#compare [data-tile]").forEach(frame => {
+      const tile = newest.status.tiles[frame.dataset.tile] || nodes.get(frame.dataset.tile);
+      if (!tile) return;
+      const image = frame.querySelector("img");
+      frame.dataset.state = tile.state;
+      frame.style.setProperty("--drawn", tile.drawn);
+      image.hidden = !tile.picture;
+      if (tile.picture && image.getAttribute("src") !== tile.picture) image.src = tile.picture;
+    });
+  }
+
+  /* Dash makes the comparison anew, before or after the view is told. */
+  let watched = null;
+  function watch() {
+    const box = document.getElementById("compare");
+    if (!box || box === watched) return;
+    watched = box;
+    new MutationObserver(draw).observe(box, { childList: true, subtree: true });
+  }
+
+  window.circuits.follow(view => {
+    newest = view;
+    watch();
+    draw();
+  });
+})();

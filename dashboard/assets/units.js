@@ -1,0 +1,144 @@
+/* The units of the circuit: a button for each, made once and changed only where something changed. */
+(function () {
+  "use strict";
+
+  const HALF = 48;
+
+  function make(name, className, ...children) {
+    const element = document.createElement(name);
+    element.className = className;
+    element.append(...children);
+    return element;
+  }
+
+  /* world: where they go. */
+  function openUnits(world) {
+    const units = new Map();
+
+    function add(id) {
+      const image = make("img", "");
+      image.alt = "";
+      image.decoding = "async";
+      image.loading = "lazy";
+      image.draggable = false;
+      const parts = {
+        image, frame: make("span", "frame", image), shown: make("span", "shown"), name: make("span", "name"),
+        share: make("span", "share"), pin: make("span", "pin"), alike: make("span", "alike"),
+      };
+      const button = make("button", "unit new", parts.frame, parts.shown, parts.name, parts.share, parts.pin, parts.alike);
+      button.type = "button";
+      parts.pin.title = "Locked in place; press to release (p)";
+      button.dataset.id = id;
+      world.append(button);
+      requestAnimationFrame(() => button.classList.remove("new"));
+      const unit = { button, ...parts, was: {}, node: null, tile: null };
+      units.set(id, unit);
+      return unit;
+    }
+
+    /* Calls change(value) only if the value is another one than before. */
+    function set(unit, name, value, change) {
+      if (unit.was[name] === value) return;
+      unit.was[name] = value;
+      change(value);
+    }
+
+    const flag = (unit, name, on) => set(unit, name, Boolean(on), value => unit.button.classList.toggle(name, value));
+    const text = (unit, part, value) => set(unit, part, value, words => { unit[part].textContent = words; });
+
+    function place(unit, { x, y }) {
+      set(unit, "place", `translate(${x - HALF - 4}px,${y - HALF}px)`, way => { unit.button.style.transform = way; });
+    }
+
+    function say(unit, share, inhibits) {
+      text(unit, "share", share);
+      flag(unit, "inhibits", inhibits);
+    }
+
+    function words(unit) {
+      const { node } = unit;
+      const said = unit.tile ? unit.tile.said : "";
+      set(unit, "title", said ? `${node.title}\n${said}` : node.title, all => { unit.button.title = all; });
+      set(unit, "spoken", said ? `${node.spoken}, ${said}` : node.spoken, all => {
+        unit.button.setAttribute("aria-label", all);
+      });
+    }
+
+    function drawOne(node) {
+      const unit = units.get(node.id) || add(node.id);
+      unit.node = node;
+      place(unit, node);
+      text(unit, "name", node.label);
+      text(unit, "shown", node.shown ? `▾ ${node.shown}` : "");
+      text(unit, "alike", node.alike ? `≈ ${node.alike}` : "");
+      set(unit, "alikeTitle", node.folded ? "Unfold (f)" : "Fold into one (f)", hint => { unit.alike.title = hint; });
+      say(unit, node.share, node.inhibits);
+      for (const name of ["root", "expanded", "pinned", "named"]) flag(unit, name, node[name]);
+      flag(unit, "stack", node.folded);
+      words(unit);
+    }
+
+    /* nodes: all that there are; tiles: what they show, by id. */
+    function draw(nodes, tiles) {
+      const kept = new Set(nodes.map(node => node.id));
+      units.forEach((unit, id) => {
+        if (kept.has(id)) return;
+        unit.button.remove();
+        units.delete(id);
+      });
+      nodes.forEach(node => {
+        drawOne(node);
+        if (tiles.has(node.id)) show(node.id, tiles.get(node.id));
+      });
+    }
+
+    /* A unit's picture, or what stands for it. */
+    function show(id, tile) {
+      const unit = units.get(id);
+      if (!unit || unit.tile === tile) return;
+      unit.tile = tile;
+      set(unit, "picture", tile.picture, picture => {
+        // One picture takes another's place at once, without a blank between.
+        unit.image.decoding = unit.image.hasAttribute("src") ? "sync" : "async";
+        if (picture) unit.image.src = picture;
+        else unit.image.removeAttribute("src");
+      });
+      set(unit, "state", tile.state, state => { unit.frame.dataset.state = state; });
+      set(unit, "drawn", tile.drawn, drawn => { unit.frame.style.setProperty("--drawn", drawn); });
+      words(unit);
+    }
+
+    function choose(selected, busy) {
+      const working = new Set(busy);
+      units.forEach((unit, id) => {
+        flag(unit, "selected", id === selected);
+        set(unit, "pressed", String(id === selected), value => { unit.button.setAttribute("aria-pressed", value); });
+        flag(unit, "busy", working.has(id));
+      });
+    }
+
+    const button = id => units.get(id).button;
+    const move = (id, where) => place(units.get(id), where);
+    const tell = (id, share, inhibits) => units.has(id) && say(units.get(id), share, inhibits);
+    const tellOwn = id => units.has(id) && say(units.get(id), units.get(id).node.share, units.get(id).node.inhibits);
+    /* Ids of units that are over the veil. */
+    let raised = new Set();
+    function raise(near) {
+      raised.forEach(id => units.has(id) && !near.has(id) && flag(units.get(id), "near", false));
+      near.forEach(id => units.has(id) && flag(units.get(id), "near", true));
+      raised = near;
+    }
+    /* left: ids that are not hidden. */
+    const leave = left => units.forEach((unit, id) => {
+      set(unit, "hidden", !left.has(id), hidden => { unit.button.hidden = hidden; });
+    });
+    /* The one stop for Tab. */
+    const stopAt = stop => units.forEach((unit, id) => {
+      set(unit, "stop", id === stop ? 0 : -1, index => { unit.button.tabIndex = index; });
+    });
+
+    return { draw, show, choose, button, move, tell, tellOwn, raise, leave, stopAt };
+  }
+
+  window.circuits = Object.assign(window.circuits || {}, { openUnits });
+})();

@@ -1,0 +1,84 @@
+/* Weak edges are hidden at once, here in the browser; the server only remembers the limit. */
+(function () {
+  "use strict";
+
+  const MOST = 30;
+
+  /* What is left of a drawing: the units reached from the target along edges that are not hidden, those edges, and what
+     they hold of the gross attribution of the expanded units that are left; `whole` is what all their edges hold. */
+  function strong({ nodes, edges }, limit) {
+    const into = new Map();
+    edges.forEach(edge => {
+      if (!into.has(edge.target)) into.set(edge.target, []);
+      into.get(edge.target).push(edge);
+    });
+    const byId = new Map(nodes.map(node => [node.id, node]));
+    const waiting = nodes.filter(node => node.root).map(node => node.id);
+    const units = new Set(waiting);
+    const lines = new Set();
+    let [kept, whole, gross] = [0, 0, 0];
+    while (waiting.length) {
+      const id = waiting.pop();
+      gross += byId.get(id).gross;
+      for (const edge of into.get(id) || []) {
+        whole += edge.size;
+        if (edge.part < limit) continue;
+        kept += edge.size;
+        lines.add(edge);
+        if (!units.has(edge.source)) {
+          units.add(edge.source);
+          waiting.push(edge.source);
+        }
+      }
+    }
+    return { units, lines, kept: gross ? kept / gross : 0, whole: gross ? whole / gross : 0 };
+  }
+
+  const percent = part => (part > 0 && part < 0.005 ? "< 1 %" : `${Math.round(100 * part)} %`);
+
+  /* changed(): the limit is another one; said(limit): it is to be remembered; gives the number of the action. */
+  function openWeak(changed, said) {
+    const box = document.getElementById("weak-tool");
+    const value = document.createElement("b");
+    const range = Object.assign(document.createElement("input"), { type: "range", id: "weak", min: 0, max: MOST, step: 1, value: 0 });
+    range.setAttribute("aria-label", "Hide edges that hold less than this share of the unit above, in percent");
+    box.append("Hide < ", value, range);
+    const left = document.getElementById("weak-left");
+    let number = 0;
+    let held = false;
+    const state = { limit: 0 };
+
+    function take(limit) {
+      state.limit = limit;
+      range.value = limit;
+      value.textContent = `${limit} %`;
+      range.setAttribute("aria-valuetext", `${limit} %`);
+    }
+
+    range.addEventListener("input", () => {
+      held = true;
+      take(Number(range.value));
+      changed();
+    });
+    range.addEventListener("change", () => {
+      held = false;
+      number = said(state.limit);
+    });
+    take(0);
+
+    /* What the server remembers; not while a person is at it, nor from before they were. */
+    state.remembered = (limit, seen) => {
+      if (held || seen < number || limit === state.limit) return;
+      take(limit);
+    };
+    state.tell = (found, hidden) => {
+      left.hidden = !state.limit || !found.units.size;
+      const units = hidden ? ` (${hidden} unit${hidden === 1 ? "" : "s"})` : "";
+      left.textContent = `Under ${state.limit} % hidden${units}: shows ${percent(found.kept)} of the gross attribution ` +
+        `(of ${percent(found.whole)})`;
+    };
+    return state;
+  }
+
+  window.circuits = Object.assign(window.circuits || {}, { openWeak, strong });
+})();

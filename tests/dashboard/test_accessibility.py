@@ -1,0 +1,44 @@
+"""Nothing in any state of the page keeps people out: axe-core's rules, in both themes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from pretend import PaintedGallery, tiny_network
+from states import Stage, walk
+
+import circuits
+from circuits.images import Photo
+from dashboard.app import Page
+
+GRAVE = ("serious", "critical")
+HOLDS = 34
+"""States that the walk leads through, so that none gets lost."""
+
+
+@pytest.fixture
+def stage(
+    open_tab: Callable[..., Any], served: str, expect: Any, page: Page, gallery: PaintedGallery, photo: Photo
+) -> Stage:
+    """A tab on the tiny network, and a circuit of another one."""
+    stranger = circuits.trace(tiny_network(seed=1, name="stranger"), photo, "dog", depth=2, top=3)
+    return Stage(open_tab(served, tolerant=True), expect, page, gallery, stranger)
+
+
+def test_no_state_of_the_page_has_a_grave_fault(stage: Stage) -> None:
+    axe, found, states = Axe(), [], []
+    for state in walk(stage):
+        states.append(state)
+        for theme in ("light", "dark"):
+            stage.tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            faults = axe.run(stage.tab).response["violations"]
+            found += [
+                f"{state}, {theme}: {fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+                for fault in faults
+                if fault["impact"] in GRAVE
+                for node in fault["nodes"]
+            ]
+    assert not found, "\n".join(sorted(set(found)))
+    assert len(set(states)) == HOLDS

@@ -1,0 +1,169 @@
+"""Weak edges: what is still reached, what it holds, and that growing stops where the page would be full."""
+
+import pytest
+from person import Person
+
+from circuits import collapse, grow, trace
+from circuits.circuit import Circuit
+from circuits.errors import InputError
+from circuits.images import Photo
+from circuits.networks import Network
+from dashboard import on_circuit
+from dashboard.actions import Action, answer, apply, settle
+from dashboard.explorer import Explorer
+from dashboard.sessions import Session, Showing, Work
+from dashboard.view import share
+from dashboard.weak import coverage, reached
+
+
+@pytest.fixture(scope="module")
+def circuit(network: Network, photo: Photo) -> Circuit:
+    return trace(network, photo, 0, depth=3, top=6, signs="both")
+
+
+@pytest.fixture
+def session(circuit: Circuit, photo: Photo) -> Session:
+    return Session(Work(photo, (), circuit, circuit.root))
+
+
+def slowly(circuit: Circuit, weak: int) -> set[str]:
+    """Units with a way down from the target along edges that are strong enough, by walking every way."""
+    found = set()
+
+    def walk(name: str) -> None:
+        found.add(name)
+        for edge in circuit.edges_into(name):
+            if abs(share(circuit, edge)) >= weak / 100:
+                walk(edge.source)
+
+    walk(circuit.root)
+    return found
+
+
+@pytest.mark.parametrize("weak", [0, 3, 6, 12, 30])
+def test_what_is_reached_is_what_every_way_down_reaches(circuit: Circuit, weak: int) -> None:
+    assert reached(circuit, weak) == slowly(circuit, weak)
+    assert len(reached(circuit, 0)) == len(circuit.visible)
+
+
+def test_coverage_falls_with_the_limit_and_is_whole_without_one(circuit: Circuit) -> None:
+    books = [circuit.nodes[name].books for name in circuit.visible]
+    expanded = [each for each in books if each is not None]
+    whole = sum(each.coverage * each.gross for each in expanded) / sum(each.gross for each in expanded)
+    assert coverage(circuit, 0) == (pytest.approx(whole, rel=1e-5), pytest.approx(whole, rel=1e-5))
+    for weak in range(1, 31):
+        kept, of = coverage(circuit, weak)
+        assert 0 <= kept <= of <= 1
+    assert coverage(circuit, 8)[0] < coverage(circuit, 0)[0]
+
+
+def test_the_limit_is_kept_with_the_view(ann: Person) -> None:
+    ann.why()
+    assert ann.do("set", "weak=12")["view"]["weak"] == 12
+    assert not ann.seen["no_undo"]
+    ann.do("set", "weak=31")
+    assert ann.poll()["toasts"][-1]["text"] == "'weak=31' is not a setting that this page offers."
+    assert ann.look()["view"]["weak"] == 12
+
+
+def test_a_level_is_expanded_whole(session: Session, explorer: Explorer, circuit: Circuit) -> None:
+    bare = trace(explorer.network, circuit.photo, 0, depth=1, top=3)
+    small = Session(Work(circuit.photo, (), bare, bare.root))
+    asked = apply(small, Action("level", bare.edges_into(bare.root)[0].source), explorer)
+    assert [(ask.kind, ask.subject) for ask in asked.asks] == [("level", "c")]
+    found = answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
+    done = settle(asked, asked.asks[0], found)
+    assert done.work.circuit == grow(explorer.network, bare, layer="c", top=5)
+    assert len(done.past) == 1
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_growing_by_levels_is_what_the_library_does(explorer: Explorer, photo: Photo, levels: int) -> None:
+    bare = trace(explorer.network, photo, 0, depth=1, top=3)
+    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", str(levels)), explorer)
+    found = answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
+    assert found == grow(explorer.network, bare, levels=levels, top=5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "sentence"),
+    [
+        ("level", "a", "a is the lowest layer: below it is only the image."),
+        ("level", "fc", "No unit of fc is left to expand."),
+        ("grow", "4", "'4' is not a number of levels that a circuit grows by; that is 1 to 3."),
+    ],
+)
+def test_what_cannot_grow_says_why(
+    session: Session, explorer: Explorer, kind: str, subject: str, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^{sentence}$"):
+        apply(session, Action(kind, subject), explorer)
+
+
+def test_nothing_grows_when_all_is_expanded(explorer: Explorer, photo: Photo) -> None:
+    full = trace(explorer.network, photo, 0, depth=3, top=2)
+    with pytest.raises(InputError, match=r"^Every unit is expanded, down to the lowest layer.$"):
+        apply(Session(Work(photo, (), full, full.root)), Action("grow", "1"), explorer)
+
+
+def test_growth_beyond_what_the_page_shows_is_refused_with_what_helps(
+    explorer: Explorer, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_circuit, "MANY", 10)
+    bare = trace(explorer.network, photo, 0, depth=1, top=5)
+    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", "2"), explorer)
+    with pytest.raises(
+        InputError,
+        match=r"^Grown so far, the circuit would show \d\d units, and circuits grow here to 10 at most: hide more weak "
+        "edges, discard units, or set fewer units below each, then grow again.$",
+    ):
+        answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
+
+
+def test_what_is_hidden_does_not_count_against_the_limit(
+    explorer: Explorer, circuit: Circuit, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_circuit, "MANY", 10)
+    bare = collapse(circuit, circuit.edges_into(circuit.root)[0].source)
+    session = Session(Work(photo, (), bare, bare.root))
+    with pytest.raises(InputError, match=r"^The circuit shows "):
+        apply(session, Action("grow", "1"), explorer)
+    strong = Session(session.work, showing=Showing(weak=30))
+    assert len(reached(bare, 30)) <= 10
+    assert apply(strong, Action("grow", "1"), explorer).asks[0].kind == "grow"
+
+
+def test_collapse_takes_an_expansion_back_and_can_be_undone(session: Session, explorer: Explorer) -> None:
+    circuit = session.work.circuit
+    name = circuit.edges_into(circuit.root)[0].source
+    inside = Session(
+        Work(session.work.photo, (), circuit, circuit.edges_into(name)[0].source, edge=(name, circuit.root))
+    )
+    done = apply(inside, Action("collapse", name), explorer)
+    assert done.work.circuit == collapse(circuit, name)
+    assert not done.work.circuit.nodes[name].expanded
+    assert done.work.edge == (name, circuit.root)
+    assert done.work.selected in done.work.circuit.visible
+    assert apply(done, Action("undo"), explorer).work.circuit is circuit
+    with pytest.raises(InputError, match=r"is not expanded"):
+        apply(done, Action("collapse", name), explorer)
+
+
+def test_a_unit_is_locked_released_and_both_can_be_undone(session: Session, explorer: Explorer) -> None:
+    name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
+    locked = apply(session, Action("lock", f"{name} 120.04 -33"), explorer)
+    assert locked.work.circuit.nodes[name].place == (120.0, -33.0)
+    assert apply(locked, Action("lock", f"{name} 120 -33"), explorer) is locked
+    assert apply(apply(locked, Action("release", name), explorer), Action("undo"), explorer).work is locked.work
+    free = apply(
+        apply(locked, Action("lock", f"{session.work.circuit.root} 0 1"), explorer), Action("release_all"), explorer
+    )
+    assert all(node.place is None for node in free.work.circuit.nodes.values())
+    with pytest.raises(InputError, match=r"^No unit is locked in place; drag one to lock it.$"):
+        apply(free, Action("release_all"), explorer)
+
+
+@pytest.mark.parametrize("subject", ["{} 1", "{} 1 2 3", "{} a b", "{} nan 2", "{} 1e9 0"])
+def test_a_place_that_is_none_is_refused(session: Session, explorer: Explorer, subject: str) -> None:
+    with pytest.raises(InputError, match=r"is not a place|is not on any page"):
+        apply(session, Action("lock", subject.format(session.work.circuit.root)), explorer)
