@@ -16,8 +16,9 @@ from dashboard.callbacks import Callbacks
 from dashboard.carried import add_carried
 from dashboard.collection import Collection, StoredCollection
 from dashboard.evidence import Evidence
-from dashboard.explorer import Explorer, Gallery
+from dashboard.explorer import Explorer
 from dashboard.find_routes import add_find_routes
+from dashboard.galleries import Gallery
 from dashboard.jobs import Lane
 from dashboard.layout import layout
 from dashboard.routes import add_routes

@@ -1,4 +1,4 @@
-"""The page's callbacks as methods of `Callbacks`: take actions, take files, report progress, export.
+"""The page's callbacks as methods of `Callbacks`: take actions, take files, report progress.
 
 One callback, `act`, writes the whole view. Actions come in a numbered queue and each number is applied once, under
 the session's lock, so that an answer that the browser drops loses nothing. `poll` writes only the progress store.
@@ -6,7 +6,6 @@ the session's lock, so that an answer that the browser drops loses nothing. `pol
 
 import base64
 import binascii
-import re
 import time
 from dataclasses import asdict
 from typing import Any
@@ -99,20 +98,6 @@ class Callbacks:
             return no_update
         with desk.lock:
             return self._progress(desk, have)[0]
-
-    def export(self, clicks: int | None, sent: dict[str, Any] | None) -> Any:
-        """The circuit as a JSON file, with the pictures in it if that is wanted."""
-        desk = self._desk(sent)
-        if desk is None or not clicks:
-            return no_update
-        circuit = desk.session.work.circuit
-        if circuit is None:
-            return no_update
-        if desk.session.embed:
-            circuit = self.explorer.with_pictures(circuit)
-        name = re.sub(r"[^\w-]+", "-", circuit.target["label"]).strip("-")[:60] or "circuit"
-        text = circuit.to_json_text()
-        return {"content": text, "filename": f"circuit-{name}.json", "type": "application/json", "base64": False}
 
     def _desk(self, sent: dict[str, Any] | None) -> Desk | None:
         if not isinstance(sent, dict):

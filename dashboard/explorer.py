@@ -3,10 +3,9 @@
 import base64
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
@@ -21,9 +20,9 @@ from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay,
 from circuits.networks import Network, Prediction
 from circuits.targets import Target, find_target
 from circuits.units import Unit
-from dashboard.findings import Breakdown, Inspection, Part, Shot, Variant
+from dashboard.findings import Breakdown, Inspection, Part, Shot
+from dashboard.galleries import Gallery
 from dashboard.jobs import Progress
-from dashboard.previews import OnPreview, OnVariant
 from dashboard.sessions import Choices
 from dashboard.shots import kept, shot
 
@@ -40,47 +39,6 @@ SIGNS = {
 PICTURE = 340
 _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
-
-
-class Gallery(Protocol):
-    """Pictures of units: those that exist, and how to make one."""
-
-    def key(self, unit: Unit) -> str:
-        """Content address of a unit's picture: hexadecimal digits."""
-
-    def file(self, key: str) -> Path | None:
-        """The WebP file of a picture, or `None` if it is not made yet."""
-
-    def activation(self, unit: Unit) -> float | None:
-        """The activation that the picture reached, or `None` if there is none."""
-
-    def zoom(self, unit: Unit) -> int:
-        """How many of the picture's pixels, along a side, make one pixel for the network."""
-
-    def dead(self, unit: Unit) -> bool:
-        """Whether the picture shows nothing, because nothing was found that excites the unit."""
-
-    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
-        """Make the pictures of some units of one layer.
-
-        Args:
-            units: which.
-            progress: told how far, and raises to stop.
-            preview: shown unfinished pictures.
-        """
-
-    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
-        """The further pictures of a unit of a kind of `findings.VARIANTS`, drawn or not."""
-
-    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
-        """Make the further pictures of a unit.
-
-        Args:
-            unit: whose.
-            kind: of which kind.
-            progress: told how far, and raises to stop.
-            preview: shown unfinished pictures.
-        """
 
 
 class Explorer:

@@ -75,7 +75,9 @@ def dialog() -> Component:
         **attributes(data_keys="close", aria_label="Close the keys"),
     )  # fmt: skip
     head = html.Div([html.H2("Keys", id="keys-title"), close], className="titled")
-    return html.Dialog([head, html.Div(groups, className="all-keys")], id="keys", **attributes(aria_labelledby="keys-title"))
+    return html.Dialog(
+        [head, html.Div(groups, className="all-keys")], id="keys", **attributes(aria_labelledby="keys-title")
+    )
 
 
 def listed(keys: _Keys) -> Component:

@@ -24,7 +24,6 @@ def layout(network: Network) -> Any:
         [
             *(dcc.Store(id=name) for name in _STORES),
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
-            dcc.Download(id=ids.DOWNLOAD),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
             keys.dialog(),
@@ -81,7 +80,9 @@ def _left() -> Any:
             html.Div(
                 [
                     html.H2("What it sees"),
-                    html.Label(choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")),
+                    html.Label(
+                        choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")
+                    ),
                     panels.button("Example", "example", "cat", title="The cat again"),
                 ],
                 className="titled",

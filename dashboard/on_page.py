@@ -27,8 +27,6 @@ def _resume(session: Session, subject: str, explorer: Explorer) -> Session:
 def _set(session: Session, subject: str, explorer: Explorer) -> Session:
     """Change a setting, written `name=value`; it counts from the next why? on."""
     name, _, value = subject.partition("=")
-    if name == "pictures" and value in ("on", "off"):
-        return replace(session, embed=value == "on")
     if name in ("depth", "top") and value.isdigit() and 1 <= int(value) <= MOST:
         counted = int(value)
         depth, top = (counted, session.choices.top) if name == "depth" else (session.choices.depth, counted)

@@ -126,7 +126,6 @@ class Session:
         asked: number of the last ask.
         paused: the person cancelled the rendering of pictures.
         choices: settings for the next circuit.
-        embed: whether exports carry pictures.
         looking: how gradient pictures are made.
         showing: what the middle of the page shows.
         photos: the strip, in the order in which they were taken.
@@ -145,7 +144,6 @@ class Session:
     asked: int = 0
     paused: bool = False
     choices: Choices = Choices()
-    embed: bool = False
     looking: Looking = Looking()
     showing: Showing = Showing()
     photos: tuple[Photo, ...] = ()

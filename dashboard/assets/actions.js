@@ -124,6 +124,8 @@
   function toast(message) {
     const box = document.getElementById("toasts");
     if (!box) return;
+    // The same sentence again takes the place of the old one.
+    box.querySelectorAll(".toast").forEach(old => { if (old.firstChild.textContent === message.text) old.remove(); });
     const item = document.createElement("div");
     item.className = "toast " + (message.kind || "info");
     item.setAttribute("role", message.kind === "error" ? "alert" : "status");

@@ -1,9 +1,11 @@
 """Somebody at a page without a browser."""
 
 import base64
+import json
 from typing import Any
 
 from dashboard.app import Page
+from dashboard.exports import export
 
 ANN, BOB = "a" * 32, "b" * 32
 
@@ -53,6 +55,12 @@ class Person:
             {"session": self.name, "tab": "tab", "number": self.files, "kind": kind, "name": name, "contents": contents}
         )
         return [toast["text"] for toast in self.poll()["toasts"]]
+
+    def export(self, *, pictures: bool = False) -> tuple[str, dict[str, Any]]:
+        """The circuit as the menu's JSON file: its name, and what is in it."""
+        file = export(self.callbacks.sessions, self.callbacks.explorer, self.name, "json", pictures=pictures)
+        assert file is not None
+        return file.name, json.loads(file.data)
 
     def poll(self) -> dict[str, Any]:
         """What the background work has brought."""

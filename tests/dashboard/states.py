@@ -128,7 +128,17 @@ def slow(explorer: Any) -> Iterator[None]:
 
 def walk(stage: Stage) -> Iterator[str]:
     """Lead a tab that was just opened through the states; the name of each, while it is there."""
-    for chapter in (of_photo, of_waiting, of_circuit, of_unit, of_edge, of_pruning, of_layers, of_comparing, of_trouble):
+    for chapter in (
+        of_photo,
+        of_waiting,
+        of_circuit,
+        of_unit,
+        of_edge,
+        of_pruning,
+        of_layers,
+        of_comparing,
+        of_trouble,
+    ):
         yield from chapter(stage)
 
 

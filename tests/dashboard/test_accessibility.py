@@ -1,7 +1,6 @@
 """Nothing in any state of the page keeps people out: axe-core's rules, in both themes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest

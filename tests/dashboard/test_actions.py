@@ -87,9 +87,9 @@ def test_why_uses_the_settings_of_the_page(begun: Session, explorer: Explorer) -
 
 
 def test_settings_are_not_undone(begun: Session, explorer: Explorer) -> None:
-    changed = do(do(begun, explorer, "why", "1"), explorer, "set", "pictures=on")
-    assert do(changed, explorer, "undo").embed
-    assert not do(changed, explorer, "set", "pictures=off").embed
+    changed = do(do(begun, explorer, "why", "1"), explorer, "set", "weak=7")
+    assert do(changed, explorer, "undo").showing.weak == 7
+    assert do(changed, explorer, "set", "weak=0").showing.weak == 0
 
 
 def test_expand_shows_the_layer_below_and_undo_hides_it_and_redo_shows_it(traced: Session, explorer: Explorer) -> None:

@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(
 
 def test_a_circuit_with_picture_addresses_of_the_web_is_refused(ann: Person) -> None:
     ann.why("2")
-    data = json.loads(ann.callbacks.export(1, {"session": ANN})["content"])
+    _, data = ann.export()
     data["nodes"][0]["picture"] = "https://example.org/track.png"
     (said,) = ann.send(json.dumps(data).encode(), "c.json", "circuit")
     assert "The circuit is not valid at nodes/0/picture" in said
@@ -190,10 +190,8 @@ def test_a_file_is_taken_once_however_often_it_arrives(ann: Person) -> None:
 
 def test_the_export_is_a_circuit_that_networkx_loads_too(ann: Person) -> None:
     ann.why("2")
-    sent = {"session": ANN, "tab": "tab", "queue": []}
-    download = ann.callbacks.export(1, sent)
-    assert download["filename"] == "circuit-tree.json"
-    data = json.loads(download["content"])
+    name, data = ann.export()
+    assert name == "circuit-tree.json"
     assert Circuit.from_dict(data).visible == set(ann.nodes)
     assert set(nx.node_link_graph(data)) == set(ann.nodes)
     assert "picture" not in data["nodes"][0]
@@ -201,21 +199,19 @@ def test_the_export_is_a_circuit_that_networkx_loads_too(ann: Person) -> None:
 
 def test_the_export_carries_pictures_if_wanted(ann: Person) -> None:
     ann.why("2")
-    ann.do("set", "pictures=on")
     ann.rendered()
-    data = json.loads(ann.callbacks.export(1, {"session": ANN})["content"])
+    _, data = ann.export(pictures=True)
     assert all(node["picture"].startswith("data:image/webp;base64,") for node in data["nodes"])
 
 
 def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo: Photo) -> None:
     ann.why("2")
-    ann.do("set", "pictures=on")
     ann.rendered()
-    text = ann.callbacks.export(1, {"session": ANN})["content"]
+    _, data = ann.export(pictures=True)
     other = tiny_network(seed=4, name="other")
     page = create_page(Settings(other, gallery=PaintedGallery(tmp_path, other), photo=photo))
     bob = Person(page, BOB)
-    assert bob.send(text.encode(), "tree.json", "circuit") == []
+    assert bob.send(json.dumps(data).encode(), "tree.json", "circuit") == []
     bob.do("refresh")
     assert all(node["picture"].startswith("carried/") for node in bob.nodes.values())
     assert "of another network, tiny" in str(bob.pane)
@@ -224,7 +220,7 @@ def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo:
 
 def test_a_page_opens_with_a_given_circuit(ann: Person, network: Network, gallery: PaintedGallery) -> None:
     ann.why("2")
-    circuit = Circuit.from_dict(json.loads(ann.callbacks.export(1, {"session": ANN})["content"]))
+    circuit = Circuit.from_dict(ann.export()[1])
     page = create_page(Settings(network, circuit=circuit, gallery=gallery))
     bob = Person(page, BOB)
     bob.do("open")
@@ -337,7 +333,6 @@ def test_nothing_is_answered_before_a_session_is_known(page: Page) -> None:
     assert page.callbacks.act(None) is no_update
     assert page.callbacks.receive(None) is no_update
     assert page.callbacks.poll(1, None) is no_update
-    assert page.callbacks.export(1, None) is no_update
 
 
 def test_a_damaged_upload_is_refused() -> None:

@@ -1,7 +1,6 @@
 """Unfinished pictures and plain tiles: what stands for a unit before, and instead of, its picture."""
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -20,7 +19,6 @@ from dashboard import inspector
 from dashboard.app import Page
 from dashboard.gallery import StoredGallery
 from dashboard.previews import Previews
-from dashboard.sessions import Choices
 from dashboard.tiles import DEAD, Tile
 
 WAIT = 30.0
@@ -110,8 +108,7 @@ def test_the_right_pane_shows_it_too_and_says_that_it_is_unfinished(drawing: Per
 
 
 def test_an_unfinished_picture_is_neither_stored_nor_exported(drawing: Person, gallery: PaintedGallery) -> None:
-    drawing.do("set", "pictures=on")
-    data = json.loads(drawing.callbacks.export(1, {"session": ANN})["content"])
+    _, data = drawing.export(pictures=True)
     assert not any("picture" in node for node in data["nodes"])
     assert list(gallery.folder.iterdir()) == []
 
@@ -226,8 +223,7 @@ def test_a_dead_unit_is_a_plain_tile_that_says_so(ann: Person, gallery: PaintedG
     pane = str(ann.pane)
     assert DEAD in pane
     assert gallery.key(TREE) not in pane
-    ann.do("set", "pictures=on")
-    data = json.loads(ann.callbacks.export(1, {"session": ANN})["content"])
+    _, data = ann.export(pictures=True)
     assert [node["id"] for node in data["nodes"] if "picture" not in node] == ["fc:2"]
 
 
