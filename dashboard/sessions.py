@@ -176,6 +176,7 @@ class Desk:
     session: Session
     lock: threading.RLock = field(default_factory=threading.RLock)
     revision: int = 0
+    replaced: int = 0
     seen: dict[str, int] = field(default_factory=dict)
     toasts: tuple[Toast, ...] = ()
     said: int = 0
@@ -190,6 +191,7 @@ class Desk:
     def put(self, session: Session) -> None:
         """Replace the session (hold the lock); the revision moves only if it is another one."""
         if session is not self.session:
+            self.replaced += session.work.circuit is not self.session.work.circuit
             self.session = session
             self.revision += 1
 

@@ -73,7 +73,8 @@
   }
 
   function changed(view) {
-    const state = `${view.status.born}/${view.revision}`;
+    // Only another circuit is another file, not another unit that is chosen.
+    const state = `${view.status.born}/${view.status.replaced}`;
     const begun = view.revision > 0 || view.status.found;
     if (state === newest || !view.circuit || !begun) return;
     newest = state;

@@ -12,17 +12,7 @@
   const AHEAD = "160px";
   /* Tiles are asked for in whole groups, so that the renderer's batches stay the same while the wall is scrolled. */
   const GROUP = 4;
-  const ORDERS = [
-    ["here", "activation here", "The strongest in this photo first"],
-    ["attribution", "attribution", "From what argues most for the target to what argues most against it"],
-    ["number", "number", "By channel"],
-  ];
-  const make = (name, className, text) => {
-    const element = document.createElement(name);
-    element.className = className || "";
-    if (text !== undefined) element.textContent = text;
-    return element;
-  };
+  const { ORDERS, make, openWall, newTile, zoomTile } = window.circuits.wallParts;
 
   let wall = null;
   let parts = {};
@@ -42,42 +32,11 @@
   let asked = 0;
   let wish = "";
 
-  /* ---- the frame: made once, never by Dash, so that typing and scrolling are not disturbed ---- */
-
   function begin() {
     if (wall) return true;
     wall = document.getElementById("wall");
     if (!wall) return false;
-    const tools = make("div", "tools wall-tools");
-    tools.setAttribute("role", "toolbar");
-    tools.setAttribute("aria-label", "Wall of units");
-    parts.layer = make("select", "button");
-    parts.layer.setAttribute("aria-label", "Layer");
-    parts.order = make("div", "segments");
-    parts.order.setAttribute("role", "group");
-    parts.order.setAttribute("aria-label", "Sorted by");
-    ORDERS.forEach(([name, label, title]) => {
-      const button = make("button", "", label);
-      button.type = "button";
-      button.title = title;
-      button.dataset.order = name;
-      parts.order.append(button);
-    });
-    parts.filter = make("input", "button");
-    parts.filter.type = "search";
-    parts.filter.placeholder = "Number or name";
-    parts.filter.setAttribute("aria-label", "Show only units with this number or name");
-    tools.append(parts.layer, parts.filter, make("span", "grow"), parts.order);
-    parts.summary = make("p", "wall-summary");
-    parts.summary.setAttribute("role", "status");
-    parts.grid = make("div", "wall-grid");
-    parts.grid.setAttribute("role", "group");
-    parts.grid.setAttribute("aria-label", "Units. Arrow keys move between them, Enter chooses.");
-    parts.zoom = make("div", "wall-zoom");
-    parts.zoom.hidden = true;
-    parts.zoom.append(make("img"), make("span"));
-    parts.zoom.setAttribute("aria-hidden", "true");
-    wall.append(tools, parts.summary, parts.grid, parts.zoom);
+    parts = openWall(wall);
     listen();
     return true;
   }
@@ -158,25 +117,11 @@
     buttons.forEach((button, channel) => { button.tabIndex = channel === at ? 0 : -1; });
   }
 
-  /* ---- the picture under the pointer, large ---- */
-
   let zoomed = null;
 
   function zoom(button) {
     zoomed = button;
-    const image = button && button.querySelector("img");
-    if (!image || !image.getAttribute("src")) {
-      parts.zoom.hidden = true;
-      return;
-    }
-    const box = button.getBoundingClientRect();
-    const side = 208;
-    const right = box.right + 6 + side < window.innerWidth - 8 ? box.right + 6 : box.left - side - 6;
-    parts.zoom.firstChild.src = image.getAttribute("src");
-    parts.zoom.lastChild.textContent = button.querySelector(".name").textContent;
-    parts.zoom.style.left = `${Math.round(right)}px`;
-    parts.zoom.style.top = `${Math.round(Math.min(Math.max(8, box.top - 40), window.innerHeight - side - 44))}px`;
-    parts.zoom.hidden = false;
+    zoomTile(parts.zoom, button);
   }
 
   /* ---- what the tiles say ---- */
@@ -237,25 +182,6 @@
     });
     soon(SETTLE);
   }, { rootMargin: `${AHEAD} 0px` });
-
-  function newTile(channel) {
-    const button = make("button", "unit-card");
-    button.type = "button";
-    button.dataset.channel = channel;
-    button.tabIndex = -1;
-    const image = make("img");
-    image.alt = "";
-    image.decoding = "async";
-    image.loading = "lazy";
-    image.draggable = false;
-    const frame = make("span", "frame");
-    frame.dataset.state = "unknown";
-    frame.append(image);
-    const facts = make("span", "did numbers");
-    facts.append(make("span", "here"), make("span", "share"));
-    button.append(frame, make("span", "name"), facts);
-    return button;
-  }
 
   function build() {
     const layer = shown.layers.find(each => each.name === shown.layer);

@@ -190,7 +190,7 @@ def test_a_restarted_server_with_a_shelf_has_the_circuit_again(
     expect(banner).to_contain_text(f"circuits explore --port {server.port}")
     expect(banner).to_have_attribute("role", "alert")
     drawn = tab.locator("#predictions button").first
-    expect(drawn).to_have_css("opacity", "0.45")
+    expect(drawn).to_have_css("filter", "grayscale(1)")
     drawn.click(force=True)
     server.start()
     expect(banner).to_have_count(0)
