@@ -32,7 +32,7 @@ from dashboard.tiles import Tile, tiles
 from dashboard.topics import Found, token
 
 QUICK = 0.3
-SOON = 0.04
+SOON = 0.01
 OUTSIDE = "outside"
 _OF_EVIDENCE = ("view", "fired", "books", "evidence", "spot")
 

@@ -56,6 +56,7 @@ def _connect_scripts(app: Dash) -> None:
     in_browser(
         ClientsideFunction("graph", "render"),
         Output(ids.TICK, "disabled"),
+        Output(ids.TICK, "interval"),
         Output(ids.STATUS, "children"),
         Output(ids.METER, "value"),
         Output(ids.METER, "max"),

@@ -1,14 +1,17 @@
 /* What the server says, put together: the view of the last action, what the poll has found since, and what is kept here.
 
    The server leaves out what this page has already. It is told what that is by the store `have`: the drawing of the
-   circuit, and the version of the tiles (what the units show) up to which all have come. */
+   circuit, the version of the tiles (what the units show) up to which all have come, and the digests of the parts that
+   Dash shows. */
 (function () {
   "use strict";
 
   const KEPT = 4;
+  /* Milliseconds between polls: while evidence is looked for somebody waits for it, pictures take longer anyway. */
+  const [SOON, EVERY] = [150, 500];
   const drawings = new Map();
   const tiles = new Map();
-  const have = { born: "", drawing: "", tiles: 0 };
+  const have = { born: "", drawing: "", tiles: 0, parts: {} };
   let asked = "";
   let drawn = null;
 
@@ -33,6 +36,13 @@
     have.tiles = status.tiles_at;
     Object.entries(status.tiles).forEach(([id, tile]) => tiles.set(id, tile));
     return status.tiles;
+  }
+
+  /* Notes which parts Dash shows with this view; `false` if one was left out that is not the one shown here. */
+  function parted(view) {
+    const wrong = view.kept.some(name => have.parts[name] !== view.parts[name]);
+    have.parts = wrong ? {} : { ...have.parts, ...view.parts };
+    return !wrong;
   }
 
   function tellServer(before) {
@@ -70,7 +80,7 @@
 
   function render(view, progress) {
     const nothing = window.dash_clientside.no_update;
-    const idle = [true, nothing, nothing, nothing, true, true, true];
+    const idle = [true, nothing, nothing, nothing, nothing, true, true, true];
     const { openGraph, acknowledge, drawGraph, showTiles, showToasts, tell, send } = window.circuits;
     if (!view || !openGraph()) return idle;
     const before = JSON.stringify(have);
@@ -79,8 +89,9 @@
     const status = newer ? progress : view.status;
     const fresh = learn(view.status);
     const later = newer ? learn(progress) : {};
+    const entire = view === drawn || parted(view);
     const shown = whole(view);
-    if (!shown) {
+    if (!shown || !entire) {
       Object.assign(have, { drawing: "" });
       tellServer(before);
       send("refresh");
@@ -97,8 +108,8 @@
     showToasts(status.toasts);
     tell({ ...shown, nodes: shown.nodes.map(node => ({ ...node, ...tiles.get(node.id) })), status });
     ask(view, status, newer);
-    return [!status.live && !status.looking, status.text, String(status.done), String(Math.max(1, status.total)), !status.live,
-      !status.can_cancel, !status.can_resume];
+    return [!status.live && !status.looking, status.looking ? SOON : EVERY, status.text, String(status.done),
+      String(Math.max(1, status.total)), !status.live, !status.can_cancel, !status.can_resume];
   }
 
   window.dash_clientside = window.dash_clientside || {};
