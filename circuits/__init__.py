@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         relative_picture as relative_picture,
         standing as standing,
     )
+    from circuits.exploring import Exploration as Exploration, explore as explore
     from circuits.growing import collapse as collapse, grow as grow
     from circuits.html import to_html as to_html
     from circuits.images import Photo as Photo, Preprocessing as Preprocessing, load_photo as load_photo
@@ -98,6 +99,7 @@ _HOME = {
         "relative_picture",
         "standing",
     ),
+    "exploring": ("Exploration", "explore"),
     "growing": ("collapse", "grow"),
     "html": ("to_html",),
     "images": ("Photo", "Preprocessing", "load_photo"),

@@ -58,6 +58,11 @@ class Node:
         """The name that a person gave it, else its label."""
         return self.name or self.label
 
+    def _repr_html_(self) -> str:
+        from circuits.html import node_for_notebook  # lies above, as for a circuit
+
+        return node_for_notebook(self)
+
 
 @dataclass(frozen=True, eq=False)
 class Circuit:

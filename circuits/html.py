@@ -16,10 +16,10 @@ from PIL import Image
 
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import Place, place
-from circuits.wording import network_and_source, number, percent
+from circuits.wording import ALONE, network_and_source, number, percent
 
 if TYPE_CHECKING:
-    from circuits.circuit import Circuit
+    from circuits.circuit import Circuit, Node
 
 _NO_PICTURES: Mapping[str, Image.Image] = {}
 
@@ -122,11 +122,14 @@ def _header(circuit: "Circuit") -> str:
             f'height="8" rx="3"/><rect width="{90 * share:.2f}" height="8" rx="3"/></svg></td>'
             f"<td>{share:.1%}</td></tr>".replace("%</td>", " %</td>")
         )
+    about = f"Predictions, {ALONE}" if network.get("multi_label") else "Predictions"
+    caption = f"<caption>{ALONE.capitalize()}</caption>" if network.get("multi_label") else ""
+    table = f'<table class="predictions" aria-label="{about}">{caption}{"".join(rows)}</table>' if rows else ""
     return (
         f"<header>{figure}<div><h1>{html.escape(_question(circuit))}</h1>"
         f'<p class="quiet">{html.escape(network_and_source(network["name"], network["source"]))} on '
         f"{html.escape(photo['name'])}. {_summary(circuit)}</p></div>"
-        f'<table class="predictions" aria-label="Predictions">{"".join(rows)}</table></header>'
+        f"{table}</header>"
     )
 
 
@@ -207,3 +210,17 @@ def for_notebook(circuit: "Circuit") -> str:
     """The page in a frame of its own, so that its style does not leak into the notebook around it."""
     page = html.escape(to_html(circuit))
     return f'<iframe srcdoc="{page}" width="100%" height="720" style="border: 0" title="Circuit"></iframe>'
+
+
+def node_for_notebook(node: "Node") -> str:
+    """A unit of a circuit: its picture, if the circuit carries it, its value and its books."""
+    image = safe_picture(node.picture)
+    picture = f'<img src="{image}" width="120" alt="What {html.escape(node.id)} looks for"> ' if image else ""
+    said = f"value {number(node.value)}, highest {number(node.max)} at row {node.peak[0]}, column {node.peak[1]}"
+    if node.books is not None:
+        books = node.books
+        parts = (books.shown, books.rest, books.bias)
+        shown, rest, bias = (number(part, sign=True) for part in parts)
+        said += f"; shown {shown}, rest {rest}, {books.bias_name} {bias}, coverage {percent(books.coverage)}"
+    name = html.escape(node.id if node.called == node.id else f"{node.id} {node.called}")
+    return f"<p>{picture}<b>{name}</b>: {said}</p>"

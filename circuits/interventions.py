@@ -110,10 +110,11 @@ def intervene(
         run.network.check_unit(unit)
         if unit.layer == run.network.layers[-1]:
             label = run.network.unit_label(unit)
-            raise InputError(f"{unit} is {label!r} itself, which nothing depends on; change units of a layer below it.")
+            itself = f"{label!r} itself" if network.labels else "at the very top"
+            raise InputError(f"{unit} is {itself}, which nothing depends on; change units of a layer below it.")
     asked = [run.network.find_class(wanted) for wanted in classes]
-    before = run.activations[run.network.layers[-1]].flatten()
-    after = _run_on(run, factors).flatten()
+    before = run.activations[run.network.layers[-1]].sum((0, 2, 3))
+    after = _run_on(run, factors).sum((0, 2, 3))
     leading = (row.index for logits in (before, after) for row in ranked(network, logits, top))
     shown = sorted({*leading, *asked}, key=lambda index: (-float(before[index]), index))
     pairs = zip(_said(network, before, shown), _said(network, after, shown), strict=True)
@@ -123,7 +124,7 @@ def intervene(
 
 def _said(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
     """What some logits, (classes,), say of some classes."""
-    probabilities = logits.softmax(0)
+    probabilities = network.probabilities(logits)
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
 

@@ -75,15 +75,14 @@ def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
 
 
 def ends(traced: fx.GraphModule) -> tuple[fx.Node, fx.Node]:
-    """The node of the image and the node of the logits.
+    """The node of the image and the node of the logits, or of the map that a backbone puts out.
 
     Raises:
-        InputError: if the network has several inputs, or its output is not one tensor of logits.
+        InputError: if the network has several inputs, or its output is neither (N, C) nor (N, C, H, W).
     """
     result = next(node for node in traced.graph.nodes if node.op == "output").args[0]
-    shape = ops.shape(result) or ()
-    if len(shape) not in (2, 4) or shape[2:] not in ((), (1, 1)):
-        raise InputError("The network's output is not one tensor of logits, (N, classes); wrap it so that it is.")
+    if len(ops.shape(result) or ()) not in (2, 4):
+        raise InputError("The network's output is not one tensor, (N, classes) or (N, C, H, W); wrap it so that it is.")
     return _image(traced), result
 
 

@@ -10,19 +10,19 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import nn
 
 from circuits import builtin
 from circuits.errors import InputError, UnknownError, listed
+from circuits.hubs import from_hub, make_timm, whole_modules
 from circuits.images import Preprocessing
+from circuits.inputs import Input
 from circuits.networks import Network, prepare
 from circuits.weights import fit_weights, read_labels, read_weights
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 
@@ -48,23 +48,30 @@ def load_network(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     layers: str | Sequence[str] = "auto",
+    leaf_modules: Sequence[str] = (),
+    multi_label: bool | None = None,
 ) -> Network:
     """Load and prepare a network.
 
     Args:
-        name_or_path: `builtin`; a torchvision classifier (`googlenet`); `path/to/file.py:Factory` or
-            `package.module:Factory`, where Factory returns the module. Loading a file runs its code.
-        weights: for torchvision `None` (its default pretrained weights, downloaded once), the name of one of its
-            weights (`IMAGENET1K_V1`), `random`, or a `.safetensors` / `.pth` file; for one's own network a file,
-            `random`, or `None` to keep what the factory returns.
+        name_or_path: `builtin`; a torchvision classifier (`googlenet`); one of timm's (`timm:resnet10t`);
+            `path/to/file.py:Factory` or `package.module:Factory`, where Factory returns the module. Loading a file
+            runs its code.
+        weights: for torchvision and timm `None` (the default pretrained weights, downloaded once), the name of one of
+            torchvision's weights (`IMAGENET1K_V1`), `random`, a `.safetensors` / `.pth` file, or
+            `hf:owner/repository` of the Hugging Face hub (its `model.safetensors`, or the file named after one more
+            slash); for one's own network a file, `random`, or `None` to keep what the factory returns.
         labels: a file, one a line or TSV, or a list.
         size: input side, or (height, width).
         mean: of the normalisation, one a colour; one number makes a greyscale network.
         std: of the normalisation.
         layers: `auto`, `fine`, or names.
+        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
+        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
+            or has one output.
 
     Raises:
-        UnknownError: if there is no network of that name.
+        UnknownError: if there is no network, layer or module of that name.
         InputError: if the weights, labels or sizes do not fit, or a download fails.
 
     Example:
@@ -74,41 +81,31 @@ def load_network(
     """
     if isinstance(labels, (str, Path)):
         labels = read_labels(labels)
+    rest: _Rest = {"labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label}
     if name_or_path == "builtin":
-        if any(given is not None for given in (weights, labels, size, mean, std)):
+        if any(given is not None for given in (weights, labels, size, mean, std, multi_label, *leaf_modules)):
             raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
         return _load_builtin(layers)
-    changes = _Input(size, mean, std)
+    changes = Input(size, mean, std)
+    if str(weights).startswith("hf:"):
+        weights = from_hub(str(weights))
+    if name_or_path.startswith("timm:"):
+        module, source, default, known = make_timm(name_or_path.removeprefix("timm:"), weights)
+        rest["labels"] = known if labels is None else labels
+        rest["leaf_modules"] = (*whole_modules(module), *leaf_modules)
+        return prepare(module, name=name_or_path, source=source, preprocessing=changes.over(default), **rest)
     if ":" in name_or_path:
-        return _load_own(name_or_path, weights, labels, changes, layers)
-    return _load_torchvision(name_or_path, weights, labels, changes, layers)
+        return _load_own(name_or_path, weights, changes, rest)
+    return _load_torchvision(name_or_path, weights, changes, rest)
 
 
-class _Input:
-    """What the user said of the input: size, mean and std, each of which may be left open."""
+class _Rest(TypedDict):
+    """What every network takes, wherever it comes from."""
 
-    def __init__(
-        self, size: int | tuple[int, int] | None, mean: Sequence[float] | None, std: Sequence[float] | None
-    ) -> None:
-        self.size = (size, size) if isinstance(size, int) else size
-        self.mean = None if mean is None else tuple(float(value) for value in mean)
-        self.std = None if std is None else tuple(float(value) for value in std)
-        if self.size is not None and min(self.size) < 1:
-            raise InputError(f"The input size is {size}; it must be at least 1.")
-        if self.std is not None and min(self.std) <= 0:
-            raise InputError(f"The std is {self.std}; each must be above 0.")
-
-    def over(self, default: Preprocessing) -> Preprocessing:
-        """The default with what the user said put over it."""
-        size = self.size or default.size
-        resize = default.resize
-        if self.size is not None:
-            side = min(size)
-            resize = round(side * 256 / 224) if side >= 128 else side
-        mean, std = self.mean or default.mean, self.std or default.std
-        if len(mean) != len(std) or len(mean) not in (1, 3):
-            raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
-        return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
+    labels: Sequence[str] | None
+    layers: str | Sequence[str]
+    leaf_modules: Sequence[str]
+    multi_label: bool | None
 
 
 def _load_builtin(layers: str | Sequence[str]) -> Network:
@@ -127,9 +124,7 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
     )
 
 
-def _load_own(
-    path: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
-) -> Network:
+def _load_own(path: str, weights: str | Path | None, changes: Input, rest: _Rest) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = _call(find_factory(path), path)
@@ -139,18 +134,9 @@ def _load_own(
     elif weights is not None:
         fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
         source = f"file:{Path(weights).name}"
-    channels = next((m.in_channels for m in module.modules() if isinstance(m, nn.Conv2d)), 3)
-    grey = channels == 1 or (changes.mean is not None and len(changes.mean) == 1)
-    default = Preprocessing(
-        size=(224, 224),
-        resize=256,
-        interpolation="bilinear",
-        mean=(0.449,) if grey else _IMAGENET_MEAN,
-        std=(0.226,) if grey else _IMAGENET_STD,
-    )
-    preprocessing = changes.over(default)
+    preprocessing = changes.of(module)
     name = path.rpartition(":")[2]
-    return prepare(module, name=name, source=source, preprocessing=preprocessing, labels=labels, layers=layers)
+    return prepare(module, name=name, source=source, preprocessing=preprocessing, **rest)
 
 
 def _shuffle(module: nn.Module) -> None:
@@ -203,16 +189,14 @@ def _call(factory: object, path: str) -> nn.Module:
     return module
 
 
-def _load_torchvision(
-    name: str, weights: str | Path | None, labels: Sequence[str] | None, changes: _Input, layers: str | Sequence[str]
-) -> Network:
+def _load_torchvision(name: str, weights: str | Path | None, changes: Input, rest: _Rest) -> Network:
     from torchvision import models
 
     known = available_networks()
     if name not in known:
         near = [other for other in known if name[:4].lower() in other] or list(known)
         raise UnknownError(
-            f"No network {name!r}; there are for example {listed(near)}, or write path/to/file.py:Factory."
+            f"No network {name!r}; there are for example {listed(near)}, timm:NAME, or write path/to/file.py:Factory."
         )
     entries: Any = models.get_model_weights(name)
     chosen: Any = None
@@ -227,20 +211,13 @@ def _load_torchvision(
     if weights is None or str(weights) in entries.__members__:
         module, source = _download(name, chosen), f"torchvision:{chosen.name}"
     elif weights == "random":
-        module, source = _empty(name, len(labels) if labels else 1000, official=False), "random"
+        module, source = _empty(name, len(rest["labels"] or ()) or 1000, official=False), "random"
     else:
         module, source = _from_file(name, weights, official=chosen is not None), f"file:{Path(weights).name}"
     categories = meta.meta["categories"]
-    if labels is None and _classes(module) == len(categories):
-        labels = categories
-    return prepare(
-        module,
-        name=name,
-        source=source,
-        preprocessing=changes.over(default),
-        labels=labels,
-        layers=layers,
-    )
+    if rest["labels"] is None and _classes(module) == len(categories):
+        rest["labels"] = categories
+    return prepare(module, name=name, source=source, preprocessing=changes.over(default), **rest)
 
 
 def _preset(transforms: Any) -> Preprocessing:

@@ -12,7 +12,9 @@ from circuits import operations as ops
 from circuits.errors import InputError, UnknownError, listed
 from circuits.fingerprints import fingerprint
 from circuits.images import Photo, Preprocessing
+from circuits.inputs import Input
 from circuits.layers import Layer
+from circuits.outputs import HEADS, choose_output, drop_head, leaves
 from circuits.preparation import prepare_module
 from circuits.running import Run, between, run_all
 from circuits.segments import Segment
@@ -32,10 +34,11 @@ class Network:
         name: what people call it.
         source: where its weights come from, such as `builtin` or `torchvision:IMAGENET1K_V1`.
         traced: the prepared graph.
-        labels: one a class.
+        labels: one a class; none if the top layer's units are no classes, as those of a backbone are not.
         preprocessing: from a photo to what the network sees.
         sha256: fingerprint of its graph and parameters.
         found: its layers, from the image up.
+        multi_label: whether each class is judged on its own (sigmoid), so that several may hold, or none.
     """
 
     name: str
@@ -45,11 +48,12 @@ class Network:
     preprocessing: Preprocessing
     sha256: str
     found: tuple[Layer, ...] = field(repr=False)
+    multi_label: bool = False
     _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers, from the image up; the last is the layer of the logits."""
+        """Names of the layers, from the image up; the last is that of the logits, or what a backbone puts out."""
         return tuple(layer.name for layer in self.found)
 
     @property
@@ -165,16 +169,20 @@ class Network:
         return tuple(ops.as_maps(run.value(*ask)) for ask in wanted)
 
     def logits(self, images: Images) -> Tensor:
-        """Logits of preprocessed images, (N, classes)."""
-        return self.activations(images, [self.layers[-1]])[self.layers[-1]].flatten(1)
+        """Logits of preprocessed images, (N, classes); of a backbone the sums of its top layer's units."""
+        return self.activations(images, [self.layers[-1]])[self.layers[-1]].sum((2, 3))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of logits, (..., classes): the sigmoid of each if the network is multi-label, else their softmax."""
+        return logits.sigmoid() if self.multi_label else logits.softmax(-1)
 
     def label(self, channel: int) -> str:
-        """Label of a class."""
-        return self.labels[channel]
+        """Label of a class; of a unit of the top layer its address, if that holds no classes."""
+        return self.labels[channel] if self.labels else str(Unit(self.layers[-1], channel))
 
     def unit_label(self, unit: Unit) -> str:
         """What to call a unit: a class by its label, any other by its address."""
-        return self.label(unit.channel) if unit.layer == self.layers[-1] else str(unit)
+        return self.label(unit.channel) if self.labels and unit.layer == self.layers[-1] else str(unit)
 
     def find_class(self, wanted: str | int) -> int:
         """Number of a class given by its number or label: exact, then a synonym, then a unique beginning.
@@ -184,6 +192,9 @@ class Network:
         Raises:
             UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
         """
+        if not self.labels:
+            unit = Unit(self.layers[-1], 0)
+            raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
         if isinstance(wanted, int) or wanted.strip().isdecimal():
             number = int(wanted)
             if not 0 <= number < len(self.labels):
@@ -208,37 +219,68 @@ class Network:
 def prepare(
     module: nn.Module,
     *,
-    name: str,
-    source: str,
-    preprocessing: Preprocessing,
+    name: str | None = None,
+    source: str = "live",
+    preprocessing: Preprocessing | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
     layers: str | Sequence[str] = "auto",
+    leaf_modules: Sequence[str] = (),
+    multi_label: bool | None = None,
     check: bool = True,
 ) -> Network:
     """Prepare a live module.
 
     Args:
-        module: an image classifier; it is copied, not changed.
-        name: what people call it.
+        module: an image classifier, or the backbone of a detector; it is copied, not changed.
+        name: what people call it; the name of its class if `None`.
         source: where its weights come from.
-        preprocessing: from a photo to what the network sees.
-        labels: one a class; `class 0`, `class 1`, … if `None`.
+        preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
+        size: input side, or (height, width); 224 if `None`.
+        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
+        std: of the normalisation.
+        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
         layers: `auto`, `fine` or names.
+        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
+        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
+            or has one output.
         check: compare the outputs before and after, which costs two forward passes.
 
     Raises:
         InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
             number of labels is not the number of classes.
+        UnknownError: if there is no such layer or leaf module.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-        >>> size = Preprocessing(size=(8, 8), resize=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
-        >>> prepare(net, name="tiny", source="live", preprocessing=size, labels=["cat", "dog"]).layers
+        >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
         ('1', '4')
     """
-    traced = prepare_module(module, name=name)
+    name = name or type(module).__name__
+    preprocessing = preprocessing or Input(size, mean, std).of(module)
+    traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
     generator = torch.Generator().manual_seed(0)
     example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
+    _try_out(traced, name, example)
+    place = choose_output(traced)
+    head = drop_head(traced)
+    found = layering.find_layers(traced, layers)
+    top = found[-1]
+    if labels is None:
+        labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
+    if labels and len(labels) != top.channels:
+        raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
+    alone = multi_label if multi_label is not None else head == "sigmoid" or len(labels) == 1
+    network = Network(name, source, traced, tuple(labels), preprocessing, fingerprint(traced), found, alone)
+    if check:
+        _check_unchanged(module, network, example, place, head)
+    return network
+
+
+def _try_out(traced: fx.GraphModule, name: str, example: Tensor) -> None:
+    """Record shapes, and say in a sentence why that is not possible."""
     try:
         layering.record_shapes(traced, example)
     except InputError:
@@ -248,24 +290,16 @@ def prepare(
         raise InputError(
             f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
         ) from error
-    found = layering.find_layers(traced, layers)
-    classes = found[-1].channels
-    if labels is not None and len(labels) != classes:
-        raise InputError(f"{name} has {classes} classes, but {len(labels)} labels were given; give one a class.")
-    named = tuple(labels) if labels is not None else tuple(f"class {number}" for number in range(classes))
-    network = Network(name, source, traced, named, preprocessing, fingerprint(traced), found)
-    if check:
-        _check_unchanged(module, network, example)
-    return network
 
 
-def _check_unchanged(module: nn.Module, network: Network, example: Tensor) -> None:
+def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place: int, head: str) -> None:
     with torch.no_grad():
-        before = copy.deepcopy(module).eval().float()(example.clone()).flatten(1)
+        before = leaves(copy.deepcopy(module).eval().float()(example.clone()))[place]
     if not bool(before.isfinite().all()):
         raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
-    after = network.logits(example)
-    difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
+    top = network.activations(example, [network.layers[-1]])[network.layers[-1]]
+    after = HEADS[head](top.flatten(1))
+    difference = float((before.flatten(1) - after).abs().max() / before.abs().max().clamp_min(1e-12))
     if not difference <= _SAME:
         raise InputError(
             f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
@@ -281,7 +315,7 @@ class Prediction:
         index: number of the class.
         label: its label.
         logit: the network's output for it.
-        probability: softmax of the logits, 0 to 1.
+        probability: softmax of the logits, 0 to 1; of a multi-label network the sigmoid of its own logit.
     """
 
     index: int
@@ -291,7 +325,7 @@ class Prediction:
 
 
 def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction, ...]:
-    """The classes with the highest logits, best first.
+    """The classes with the highest logits, best first; none if the network has no classes.
 
     Raises:
         InputError: if top is less than 1.
@@ -303,7 +337,9 @@ def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction
 
 
 def ranked(network: Network, logits: Tensor, top: int) -> tuple[Prediction, ...]:
-    """The highest of some logits, (classes,), as predictions."""
-    probabilities = logits.softmax(0)
+    """The highest of some logits, (classes,), as predictions; none if the network has no classes."""
+    if not network.labels:
+        return ()
+    probabilities = network.probabilities(logits)
     order = logits.argsort(descending=True, stable=True)[:top].tolist()
     return tuple(Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in order)

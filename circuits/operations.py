@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
+from circuits.symbolic import Whole
+
 Target = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
 """Run in place of max(x, 0), with the same values; its gradient may be another."""
@@ -91,16 +93,33 @@ def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
 
 
 def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices."""
-    return kind(traced, node) in MIXING
+    """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
+
+    A module traced as a whole mixes if one of its parts does.
+    """
+    found = kind(traced, node)
+    if found is Whole:
+        return any(type(part) in MIXING for part in called_module(traced, node).modules())
+    return found in MIXING
 
 
 def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether a node makes what `auto` calls a layer: an activation function, a concatenation or an addition."""
+    """Whether a node makes what `auto` calls a layer: an activation function, a concatenation or an addition.
+
+    So does a module that is traced as a whole.
+    """
     found = kind(traced, node)
     if found in ADDITIONS:
         return all(isinstance(argument, fx.Node) for argument in node.args[:2])
-    return found in ACTIVATIONS or found in CONCATENATIONS
+    return found in ACTIVATIONS or found in CONCATENATIONS or _is_block(traced, node)
+
+
+def _is_block(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node calls a module as a whole that is more than another kind of convolution or pool."""
+    if kind(traced, node) is not Whole:
+        return False
+    whole = called_module(traced, node).module
+    return not isinstance(whole, (*CONVOLUTIONS, nn.Linear, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d))
 
 
 def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:

@@ -1,6 +1,6 @@
 """Make a module safe and fast to explain: one fx graph, nothing in place, batch norm folded, frozen.
 
-1. Trace the module with `torch.fx` in eval mode.
+1. Trace the module with `torch.fx` in eval mode (`symbolic`).
 2. Drop what does nothing in eval mode (dropout, identity): it hands on the very tensor that it is given.
 3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
    (`x.relu_()`) and operators (`x += y`). A later reader of the overwritten tensor is handed the new one.
@@ -11,75 +11,41 @@
 
 import copy
 import inspect
-import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from circuits.errors import InputError
+from circuits.symbolic import OUT_OF_PLACE, Whole, trace_module
 
-_OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-    operator.ifloordiv: operator.floordiv,
-    operator.imod: operator.mod,
-    operator.ipow: operator.pow,
-    operator.iand: operator.and_,
-    operator.ior: operator.or_,
-    operator.ixor: operator.xor,
-}
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _NOTHING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
 _SIZES = ("size", "dim", "numel", "ndimension", "shape", "ndim")
 
 
-class _Proxy(fx.Proxy):
-    """A proxy that records `x += y` as what it is; fx's own makes `x = x + y` of it and so forgets the overwriting."""
-
-
-def _recorded(in_place: Callable[..., Any]) -> Callable[[fx.Proxy, object], fx.Proxy]:
-    name = _OUT_OF_PLACE[in_place].__name__.strip("_")
-    return lambda self, other: self.tracer.create_proxy("call_function", in_place, (self, other), {}, name=name)
-
-
-for _operator in _OUT_OF_PLACE:
-    setattr(_Proxy, f"__{_operator.__name__}__", _recorded(_operator))
-
-
-class _Tracer(fx.Tracer):
-    def proxy(self, node: fx.Node) -> fx.Proxy:
-        return _Proxy(node, self)
-
-
-def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModule:
+def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
     """A frozen, side-effect free fx copy of a classifier with the same outputs.
 
     Args:
         module: any module that `torch.fx` can trace; it is copied, never changed.
         name: what errors call it.
+        leaf_modules: names of modules that are traced as wholes: called as they are, never looked into.
 
     Returns:
         The rewritten graph module, in eval mode, float32, parameters frozen and channels last.
 
     Raises:
-        InputError: if fx cannot trace the module; the sentence gives the reason that fx gives.
+        InputError: if fx cannot trace the module; the sentence gives the line that stops it, and the way out.
+        UnknownError: if a name in `leaf_modules` is no module's.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
         >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
         ['0', '2']
     """
-    try:
-        original = copy.deepcopy(module).eval().float()
-        traced = fx.GraphModule(original, _Tracer().trace(original), type(module).__name__)
-    except Exception as error:  # fx raises whatever the traced code raises
-        reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-        raise InputError(f"torch.fx cannot trace {name}: {reason}. Write that part without it.") from error
+    original = copy.deepcopy(module).eval().float()
+    traced = trace_module(original, name=name, leaf_modules=leaf_modules)
     _put_inputs_first(traced)
     drop_nothings(traced)
     undo_in_place(traced)
@@ -90,7 +56,11 @@ def prepare_module(module: nn.Module, *, name: str = "network") -> fx.GraphModul
     traced.recompile()
     traced.delete_all_unused_submodules()
     traced.requires_grad_(False)
-    return traced.eval().to(memory_format=torch.channels_last)
+    traced.eval().to(memory_format=torch.channels_last)
+    for part in traced.modules():
+        if isinstance(part, Whole):  # it may use `view`
+            part.to(memory_format=torch.contiguous_format)
+    return traced
 
 
 def _put_inputs_first(traced: fx.GraphModule) -> None:
@@ -117,7 +87,12 @@ def undo_in_place(traced: fx.GraphModule) -> None:
         >>> traced(y)
         tensor([0., 2.])
     """
-    in_place = {name for name, module in traced.named_modules() if getattr(module, "inplace", False)}
+    wholes = tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
+    in_place = {
+        name
+        for name, module in traced.named_modules()
+        if getattr(module, "inplace", False) and not name.startswith(wholes)
+    }
     for name in in_place:
         setattr(traced.get_submodule(name), "inplace", False)  # noqa: B010  # not every module has the attribute
     for node in list(traced.graph.nodes):
@@ -138,8 +113,8 @@ def _overwritten(node: fx.Node, in_place: set[str]) -> fx.Node | None:
     elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
         node.target = str(node.target).rstrip("_")
         changed = True
-    elif node.op == "call_function" and node.target in _OUT_OF_PLACE:
-        node.target = _OUT_OF_PLACE[node.target]
+    elif node.op == "call_function" and node.target in OUT_OF_PLACE:
+        node.target = OUT_OF_PLACE[node.target]
         changed = True
     elif node.op == "call_function":
         changed = _function_out_of_place(node)

@@ -55,7 +55,7 @@ def find_target(network: Network, wanted: Unit | str | int | None, predicted: in
         network: the network.
         wanted: `None` (the predicted class), a class number, a label (exact, a synonym, or a unique beginning, case
             ignored), `layer:channel`, `layer:channel@row,column`, or `A - B` for a difference of two classes.
-        predicted: number of the predicted class.
+        predicted: number of the predicted class, or of the unit of the top layer that fires most.
 
     Raises:
         UnknownError: if it names nothing, or several classes.
@@ -68,13 +68,14 @@ def find_target(network: Network, wanted: Unit | str | int | None, predicted: in
     """
     top = network.layers[-1]
     if wanted is None:
-        wanted = predicted
+        wanted = predicted if network.labels else Unit(top, predicted)
     if isinstance(wanted, str):
         unit = _as_unit(network, wanted)
         wanted = unit if unit is not None else wanted.strip()
     if isinstance(wanted, Unit):
         network.check_unit(wanted)
-        kind = "neuron" if wanted.position is not None else "class" if wanted.layer == top else "unit"
+        kind = "class" if network.labels and wanted.layer == top else "unit"
+        kind = "neuron" if wanted.position is not None else kind
         return Target(kind, wanted, network.unit_label(wanted))
     try:
         channel = network.find_class(wanted)

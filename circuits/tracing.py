@@ -69,8 +69,9 @@ def trace(
     Args:
         network: from `load_network`.
         photo: a `Photo`, or what `load_photo` takes: a path, a PIL image, an array, `example:cat`.
-        target: the predicted class if `None`; a label or class number; `layer:channel`; `layer:channel@row,column`;
-            or `A - B`, the difference of two classes.
+        target: the predicted class if `None` (of a network without classes the unit of its top layer that fires most);
+            a label or class number; `layer:channel`; `layer:channel@row,column`; or `A - B`, the difference of two
+            classes.
         layers: `auto` (as the network was loaded), `fine`, or names.
         depth: number of layers below the target to walk down.
         top: units to show below each unit; one number, or one a level.
@@ -99,9 +100,9 @@ def trace(
     photo = photo if isinstance(photo, Photo) else load_photo(photo)
     crop = network.preprocessing.crop_of(photo)
     run = Run(network, network.activations(network.preprocessing.from_crop(crop)))
-    logits = run.activations[network.layers[-1]].flatten()
+    logits = run.activations[network.layers[-1]].sum((0, 2, 3))
     predicted = ranked(network, logits, _PREDICTIONS)
-    found = find_target(network, target, predicted[0].index)
+    found = find_target(network, target, int(logits.argmax()))
     if network.below(found.unit.layer) is None:
         raise InputError(f"{found.id} lies in the lowest layer of {network.name}; there is nothing below it to trace.")
     graph = nx.DiGraph(
@@ -242,7 +243,7 @@ def target_of(circuit: Circuit) -> Target:
 def _network_facts(network: Network) -> dict[str, Any]:
     return {
         "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
-        "piecewise_linear": network.piecewise_linear,
+        "piecewise_linear": network.piecewise_linear, **({"multi_label": True} if network.multi_label else {}),
     }  # fmt: skip
 
 

@@ -31,6 +31,10 @@ def percent(share: float) -> str:
     return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
+ALONE = "each class judged on its own"
+"""Said of the predictions of a multi-label network."""
+
+
 def network_and_source(name: str, source: str) -> str:
     """A network's name and where its weights come from, once where both are the same.
 

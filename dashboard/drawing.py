@@ -113,7 +113,8 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
 def _row(circuit: Circuit, row: Row, channels: Channels, waiting: Collection[str]) -> dict[str, Any]:
     """A layer; `closed` counts its units that can be expanded and are not."""
     own, count = circuit.network["layers"][-1], channels(circuit, row.layer)
-    detail = "" if count is None else f"{count} {'classes' if row.layer == own else 'channels'}"
+    kind = "classes" if row.layer == own and circuit.predictions else "channels"
+    detail = "" if count is None else f"{count} {kind}"
     closed = 0 if row.layer == circuit.layers[0] else sum(layer == row.layer for layer in waiting)
     return asdict(row) | {"detail": detail, "title": f"Layer {row.layer}", "closed": closed}
 

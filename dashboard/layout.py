@@ -5,6 +5,7 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.networks import Network
+from circuits.wording import ALONE
 from dashboard import ids, keys, panels
 from dashboard.panels import attributes
 from dashboard.toolbar import stage, toolbar
@@ -51,7 +52,10 @@ def layout(network: Network) -> Any:
 def _header(network: Network) -> Any:
     height, width = network.preprocessing.size
     books = "attributions add up exactly" if network.piecewise_linear else "attributions leave a remainder"
-    counts = f"{len(network.layers)} layers · {len(network.labels)} classes · sees {width} × {height}"
+    classes = f"{len(network.labels)} classes" if network.labels else "no classes"
+    if network.multi_label:
+        classes += f", {ALONE}"
+    counts = f"{len(network.layers)} layers · {classes} · sees {width} × {height}"
     facts = f"{network.name} · {counts} · {books}"
     return html.Header(
         [

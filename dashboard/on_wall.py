@@ -22,9 +22,10 @@ def network_of(session: Session, explorer: Explorer) -> Network:
 
 
 def layer_of(session: Session, explorer: Explorer) -> str:
-    """The layer on the wall: the one that was chosen, or else the one below the top."""
-    layers = network_of(session, explorer).layers
-    return session.showing.layer if session.showing.layer in layers else layers[max(0, len(layers) - 2)]
+    """The layer on the wall: the one that was chosen, or else the highest one whose units are no classes."""
+    network = network_of(session, explorer)
+    chosen = session.showing.layer
+    return chosen if chosen in network.layers else network.layers[-2 if network.labels else -1]
 
 
 def source_of(session: Session) -> Circuit | Photo | None:

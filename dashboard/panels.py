@@ -105,10 +105,13 @@ def _asked(parts: tuple[str, ...]) -> list[Component]:
     return [html.B(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
+_SOON = "They appear as soon as there is a photo."
+
+
 def predictions(session: Session) -> list[Component]:
     """The network's answers, each with its probability and a button that asks why, or why not."""
     if not session.work.predictions:
-        return [html.P("They appear as soon as there is a photo.", className="muted small")]
+        return [html.P("This network names no classes." if session.work.photo else _SOON, className="muted small")]
     plus, minus = classes_explained(session.work.circuit) or (None, None)
     asked = {ask.subject for ask in session.asks if ask.kind == "why"}
     return [_prediction(session, row, plus, minus, asked) for row in session.work.predictions]
@@ -225,6 +228,8 @@ def story(session: Session) -> list[Component]:
 
 def invitation(session: Session) -> Component:
     """What to do first, in the middle of the empty graph."""
+    if session.work.photo is not None and not session.work.predictions:
+        return _without_classes(session)
     if not session.work.predictions:
         hint = html.P("Drop or paste one anywhere, or begin with the example.", className="muted")
         return html.Div(
@@ -232,8 +237,7 @@ def invitation(session: Session) -> Component:
         )
     best = session.work.predictions[0]
     if any(ask.kind == "why" for ask in session.asks):
-        hint = html.P("The line below says how far.", className="muted")
-        return html.Div([html.Strong("Tracing the circuit …"), hint])
+        return _tracing()
     return html.Div(
         [
             html.Strong(f"The network says: {best.label}"),
@@ -242,5 +246,24 @@ def invitation(session: Session) -> Component:
                 className="muted",
             ),
             button(f"Why {best.label}?", "why", str(best.index), className="main"),
+        ]
+    )
+
+
+def _tracing() -> Component:
+    hint = html.P("The line below says how far.", className="muted")
+    return html.Div([html.Strong("Tracing the circuit …"), hint])
+
+
+def _without_classes(session: Session) -> Component:
+    """What to do first with a network that names no classes, such as the backbone of a detector."""
+    if any(ask.kind == "why" for ask in session.asks):
+        return _tracing()
+    hint = "Ask why one of its units fired: choose it among all units of a layer, or write its address in the search."
+    return html.Div(
+        [
+            html.Strong("This network names no classes"),
+            html.P(hint, className="muted"),
+            button("See all units", "page", "layers", className="main"),
         ]
     )

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from circuits.growth import Run
 from circuits.networks import Network
 from circuits.units import Unit
@@ -101,8 +99,8 @@ class _Search:
         run = circuit.cache if circuit is not None and not session.work.locked else None
         self.run = run if isinstance(run, Run) and run.network.sha256 == self.network.sha256 else None
         if self.run is not None and self.top in self.run.activations:
-            logits = self.run.activations[self.top].flatten()
-            self.chances = dict(enumerate(torch.softmax(logits, dim=0).tolist()))
+            logits = self.run.activations[self.top].sum((0, 2, 3))
+            self.chances = dict(enumerate(self.network.probabilities(logits).tolist()))
 
     def classes(self, text: str) -> Iterator[int]:
         """Numbers of the classes that a text means, the likeliest first."""
@@ -119,7 +117,7 @@ class _Search:
 
     def units(self, text: str) -> Iterator[Unit]:
         """The units that a text means, the likeliest first; classes are not among them."""
-        below = self.network.layers[-2::-1]
+        below = self.network.layers[::-1] if not self.network.labels else self.network.layers[-2::-1]
         if text.isdecimal():
             yield from (Unit(name, int(text)) for name in below if int(text) < self.network.layer(name).channels)
             return

@@ -145,8 +145,9 @@ def serve(
     open_browser: bool = True,
     announce: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
+    started: Callable[["Running"], None] | None = None,
 ) -> None:
-    """Serve the page of a network until Ctrl-C.
+    """Serve the page of a network until Ctrl-C, or until what `started` was told is closed.
 
     Args:
         network: what it explores.
@@ -158,6 +159,7 @@ def serve(
         open_browser: open it in the person's browser.
         announce: called with the page's address as soon as it can be opened.
         warn: called with a sentence that says who can reach the page, if other machines can.
+        started: called with the server, which can be closed from another thread.
 
     Raises:
         InputError: if the port is taken.
@@ -171,6 +173,8 @@ def serve(
             warn(exposure(host, running.port, token))
         if announce is not None:
             announce(running.url)
+        if started is not None:
+            started(running)
         if open_browser:
             webbrowser.open(running.url)
         running.run()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from circuits.circuit import Circuit
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import place
-from circuits.wording import network_and_source, number
+from circuits.wording import ALONE, network_and_source, number
 
 _STYLE = """
 text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; fill: #1b1f27; }
@@ -97,7 +97,7 @@ def _head(circuit: Circuit, across: float) -> Iterator[str]:
     room = across - left - (_PREDICTIONS + 2 * _MARGIN if rows else _MARGIN)
     facts = (
         network_and_source(network["name"], network["source"]),
-        f"on {photo['name']}",
+        f"on {photo['name']}" + (f"; {ALONE}" if network.get("multi_label") else ""),
         f"{len(circuit.visible)} units, target value {number(circuit.target['value'])}",
     )
     yield f'<text class="question" x="{left:g}" y="{_MARGIN + 24}">{_fitted(_question(circuit), room / 1.6)}</text>'

@@ -67,7 +67,8 @@ def what_if(session: Session, explorer: Explorer, found: Found) -> dict[str, Any
 
 def _why_not(network: Network, unit: Unit, label: str) -> str:
     if unit.layer == network.layers[-1]:
-        return f"{label} is a class itself, and nothing depends on it; choose a unit of a layer below."
+        itself = "a class itself" if network.labels else "at the very top"
+        return f"{label} is {itself}, and nothing depends on it; choose a unit of a layer below."
     try:
         network.check_unit(unit)
     except CircuitsError as error:

@@ -31,7 +31,7 @@ def data(session: Session, explorer: Explorer) -> Any:
         "layer": layer,
         "layers": [{"name": each.name, "channels": each.channels} for each in network.found][::-1],
         "order": session.showing.order,
-        "classes": [network.label(channel) for channel in range(network.layer(top).channels)] if layer == top else [],
+        "classes": list(network.labels) if layer == top else [],
         "names": {str(node.unit.channel): node.name for node in nodes if node.name},
         "inside": sorted({node.unit.channel for node in nodes}),
         "chosen": chosen,

@@ -14,9 +14,8 @@ import networkx as nx
 import pytest
 from PIL import Image
 
-from circuits import Circuit, load_network
+from circuits import Circuit, exploring, load_network
 from circuits.commands import console
-from circuits.commands import explore as explore_module
 from circuits.units import Unit
 from circuits.visualization import Picture
 from tests.commandline import HANDMADE, on_handmade, refusal, run, save_photo
@@ -190,7 +189,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def load(self) -> Callable[..., None]:
             return serve
 
-    monkeypatch.setattr(explore_module, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(exploring, "entry_points", lambda group: [Entry()])
     return calls
 
 
@@ -259,7 +258,7 @@ def test_explore_says_when_the_network_is_another(
 
 
 def test_explore_says_when_no_page_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explore_module, "entry_points", lambda group: [])
+    monkeypatch.setattr(exploring, "entry_points", lambda group: [])
     assert "No page for exploring is installed" in refusal(run("explore"))
 
 

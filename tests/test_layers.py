@@ -364,11 +364,15 @@ class OneDimension(Parts):
         return self.head(F.relu(self.a(x)))[0]
 
 
-@pytest.mark.parametrize("kind", [TupleOutput, DictOutput, MapOutput, OneDimension])
-def test_an_output_that_is_no_tensor_of_logits_is_refused(kind):
-    expected = r"^The network's output is not one tensor of logits, \(N, classes\); wrap it so that it is\.$"
+@pytest.mark.parametrize(("kind", "top"), [(TupleOutput, "fc"), (DictOutput, "fc"), (MapOutput, "b")])
+def test_of_several_outputs_the_logits_are_the_top_and_else_the_map(kind, top):
+    assert ready(kind()).layers[-1] == top
+
+
+def test_an_output_that_is_neither_logits_nor_a_map_is_refused():
+    expected = r"^The network's output holds neither logits, \(N, classes\), nor maps, \(N, C, H, W\); wrap it"
     with pytest.raises(InputError, match=expected):
-        ready(kind())
+        ready(OneDimension())
 
 
 def test_logits_of_one_position_may_keep_their_position():

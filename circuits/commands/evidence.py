@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuits.commands.options import Labels, Layers, Mean, NetworkName, Std, Weights, Window, get_network, get_photo
+from circuits.commands.options import (
+    Labels,
+    Layers,
+    Leaf,
+    Mean,
+    MultiLabel,
+    NetworkName,
+    Std,
+    Weights,
+    Window,
+    get_network,
+    get_photo,
+)
 from circuits.commands.picture_options import InputSize
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -66,6 +78,8 @@ def evidence(
     input_size: InputSize = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
     from circuits.commands.console import note, print_json
@@ -80,7 +94,17 @@ def evidence(
         metadata.format_of(file)
         check_writable(file)
     picture = get_photo(photo, window)
-    loaded = get_network(network, weights=weights, labels=labels, size=input_size, mean=mean, std=std, layers=layers)
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=input_size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
     from circuits.commands.evidence_facts import Case, one_unit, path_of
     from circuits.evidence import find_exemplars
     from circuits.tracing import trace

@@ -70,9 +70,8 @@ def _joined(sections: list[Section]) -> list[Section]:
 
 def _overview(case: Case, look: Look, pictures: Pictures | None) -> Section:
     crop = crop_seen(case.network, case.photo)
-    first = case.circuit.predictions[0]
-    label = first.label.partition(",")[0]
-    cells = [Cell(_boxed(case, crop, look.size), "what the network saw", f"{label}, {percent(first.probability)}")]
+    seen = [f"{row.label.partition(',')[0]}, {percent(row.probability)}" for row in case.circuit.predictions[:1]]
+    cells = [Cell(_boxed(case, crop, look.size), "what the network saw", *seen)]
     if case.mapped:
         heat = _numbered(case, overlay(crop, case.heat, size=look.size))
         cells.append(Cell(heat, "where it fired", f"{number(case.value)} at most"))

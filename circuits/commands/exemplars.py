@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from circuits.commands.options import AsJson, Labels, Layers, Mean, NetworkName, Size, Std, Weights, get_network
+from circuits.commands.options import (
+    AsJson,
+    Labels,
+    Layers,
+    Leaf,
+    Mean,
+    MultiLabel,
+    NetworkName,
+    Size,
+    Std,
+    Weights,
+    get_network,
+)
 from circuits.wording import number
 
 if TYPE_CHECKING:
@@ -34,12 +46,24 @@ def exemplars(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """What every unit fires on in a folder of photos: an index, made once and continued when photos are added."""
     from circuits.commands.console import note, output, print_json, progress
     from circuits.units import Unit
 
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
     asked = [Unit.parse(text) for text in unit or ()]
     for wanted in asked:
         loaded.check_unit(wanted)

@@ -1,19 +1,11 @@
 """`circuits explore`: the page on which circuits are explored."""
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from circuits.commands.console import warn
-from circuits.commands.options import Labels, Mean, Size, Std, Weights, get_network
-from circuits.errors import InputError
-
-if TYPE_CHECKING:
-    from circuits.circuit import Circuit
-
-EXPLORERS = "circuits.explorers"
+from circuits.commands.options import Labels, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
 
 
 def explore(
@@ -34,8 +26,8 @@ def explore(
             "--network",
             "-n",
             metavar="NAME",
-            help="builtin (or the network of the circuit), a torchvision classifier such as googlenet, or your own "
-            "as file.py:Factory or package.module:Factory (this runs your code).",
+            help="builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
+            "your own as file.py:Factory or package.module:Factory (this runs your code).",
             rich_help_panel="Network",
         ),
     ] = None,
@@ -44,8 +36,12 @@ def explore(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
+    from circuits.exploring import find_explorer, named_network
+
     serve = find_explorer()
     circuit, photo = None, None
     if source is not None and source.lower().endswith(".json"):
@@ -57,8 +53,10 @@ def explore(
 
         photo = load_photo(source)
     if network is None:
-        network, weights = _network_of(circuit, weights)
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std)
+        network, weights = named_network(circuit, weights) if circuit is not None else ("builtin", weights)
+    loaded = get_network(
+        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
+    )
     if circuit is not None:
         from circuits.growth import run_of_circuit
 
@@ -75,35 +73,3 @@ def explore(
         **options,
     )
     raise KeyboardInterrupt  # the page ends in no other way
-
-
-def find_explorer() -> Callable[..., None]:
-    """The function that serves a page.
-
-    The library does not know any page. A package that has one names its function `serve` under the entry points
-    `circuits.explorers`; this finds it.
-
-    Raises:
-        InputError: if no package offers one.
-    """
-    for found in entry_points(group=EXPLORERS):
-        serve: Callable[..., None] = found.load()
-        return serve
-    raise InputError("No page for exploring is installed; install circuits with pip so that its page is registered.")
-
-
-def _network_of(circuit: "Circuit | None", weights: str | None) -> tuple[str, str | None]:
-    """Name and weights of the network that a circuit was traced with, as far as its file says."""
-    if circuit is None:
-        return "builtin", weights
-    name, source = str(circuit.network["name"]), str(circuit.network["source"])
-    if weights is None and source.startswith("torchvision:"):
-        weights = source.removeprefix("torchvision:")
-    elif weights is None and source == "random":
-        weights = "random"
-    elif weights is None and source != "builtin":
-        raise InputError(
-            f"The circuit was traced with {name} ({source}), which its file does not carry; "
-            "name the network again with --network and --weights."
-        )
-    return name, weights

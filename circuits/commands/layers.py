@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from circuits.commands.options import AsJson, Labels, Layers, Mean, Size, Std, Weights, get_network
+from circuits.commands.options import AsJson, Labels, Layers, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
 
 
 def layers(
@@ -19,6 +19,8 @@ def layers(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
     from rich.table import Table
@@ -28,7 +30,17 @@ def layers(
     own = ":" in network or network == "builtin" or Path(network).exists()
     if weights is None and labels is None and not own:
         weights = "random"  # layers do not depend on the weights, and these need no download
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
     found = [loaded.layer(name) for name in loaded.layers]
     below = {layer.name: loaded.below(layer.name) for layer in found}
     if as_json:

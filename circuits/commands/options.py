@@ -21,8 +21,8 @@ NetworkName = Annotated[
         "--network",
         "-n",
         metavar="NAME",
-        help="builtin, a torchvision classifier such as googlenet, or your own as file.py:Factory or "
-        "package.module:Factory (this runs your code).",
+        help="builtin, a torchvision classifier such as googlenet, timm:NAME, or your own as file.py:Factory "
+        "or package.module:Factory (this runs your code).",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -30,7 +30,8 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="WEIGHTS",
-        help="A .safetensors or .pth file, random, or a name of torchvision's such as IMAGENET1K_V1.",
+        help="A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as "
+        "IMAGENET1K_V1.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -57,6 +58,23 @@ Std = Annotated[
     str | None,
     typer.Option(metavar="R,G,B", help="Standard deviation of the normalisation.", rich_help_panel=_PANEL),
 ]
+Leaf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leaf",
+        metavar="MODULE",
+        help="A module that torch.fx cannot look into, traced as a whole; may be given again.",
+        rich_help_panel=_PANEL,
+    ),
+]
+MultiLabel = Annotated[
+    bool | None,
+    typer.Option(
+        "--multi-label/--one-label",
+        help="Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Layers = Annotated[
     str,
     typer.Option(metavar="LAYERS", help="auto, fine, or names with commas between.", rich_help_panel=_PANEL),
@@ -77,6 +95,8 @@ def get_network(
     mean: str | None = None,
     std: str | None = None,
     layers: str = "auto",
+    leaf: list[str] | None = None,
+    multi_label: bool | None = None,
 ) -> "circuits.networks.Network":
     """The network that the options describe.
 
@@ -96,6 +116,8 @@ def get_network(
         mean=None if mean is None else numbers("--mean", mean),
         std=None if std is None else numbers("--std", std),
         layers=layers,
+        leaf_modules=leaf or (),
+        multi_label=multi_label,
     )
 
 

@@ -7,7 +7,9 @@ import typer
 from circuits.commands.options import (
     AsJson,
     Labels,
+    Leaf,
     Mean,
+    MultiLabel,
     NetworkName,
     Size,
     Std,
@@ -16,7 +18,8 @@ from circuits.commands.options import (
     get_network,
     get_photo,
 )
-from circuits.wording import network_and_source
+from circuits.errors import InputError
+from circuits.wording import ALONE, network_and_source
 
 
 def predict(
@@ -30,6 +33,8 @@ def predict(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """What the network sees in a photo: its best classes with their probabilities."""
     from rich.table import Table
@@ -37,9 +42,16 @@ def predict(
     from circuits.commands.console import output, print_json
 
     picture = get_photo(photo, window)
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std)
+    loaded = get_network(
+        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
+    )
     from circuits.networks import predict as predictions_of
 
+    if not loaded.labels:
+        raise InputError(
+            f"{loaded.name} has no classes to predict; explain one of its units, such as "
+            f"circuits trace {photo} --target {loaded.layers[-1]}:0."
+        )
     predictions = predictions_of(loaded, picture, top=top)
     if as_json:
         print_json(
@@ -57,5 +69,6 @@ def predict(
     for found in predictions:
         table.add_row(str(found.index), found.label, f"{100 * found.probability:.1f} %", f"{found.logit:.2f}")
     console = output()
-    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}:")
+    alone = f" ({ALONE})" if loaded.multi_label else ""
+    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")
     console.print(table)

@@ -9,7 +9,9 @@ from circuits.commands.options import (
     AsJson,
     Labels,
     Layers,
+    Leaf,
     Mean,
+    MultiLabel,
     NetworkName,
     Size,
     Std,
@@ -21,7 +23,7 @@ from circuits.commands.options import (
 )
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
-from circuits.wording import network_and_source, number, percent
+from circuits.wording import ALONE, network_and_source, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,6 +78,8 @@ def trace(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     from circuits.commands.console import note, output, progress
@@ -83,7 +87,17 @@ def trace(
     _check_targets([path for path in (file, graphml, html) if path is not None])
     tops = counts("--top", top)
     picture = get_photo(photo, window)
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
     from circuits.tracing import trace as trace_photo
 
     with progress("Tracing") as report:
@@ -126,8 +140,10 @@ def summary(circuit: "Circuit") -> str:
     graph = circuit.graph.graph
     seen = "; ".join(f"{found.label} {percent(found.probability)}" for found in circuit.predictions)
     named = network_and_source(graph["network"]["name"], graph["network"]["source"])
+    alone = f" ({ALONE})" if graph["network"].get("multi_label") else ""
+    sight = f"{named} sees in {graph['photo']['name']}{alone}: {seen}." if seen else f"{named} names no classes."
     return (
-        f"{named} sees in {graph['photo']['name']}: {seen}.\n"
+        f"{sight}\n"
         f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
         "layer by layer; what each unit gets from the layer below, and the share of it:"
     )

@@ -9,7 +9,9 @@ from circuits.commands.options import (
     AsJson,
     Labels,
     Layers,
+    Leaf,
     Mean,
+    MultiLabel,
     NetworkName,
     Size,
     Std,
@@ -55,13 +57,25 @@ def what_if(
     size: Size = None,
     mean: Mean = None,
     std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
 ) -> None:
     """What the network says of a photo when some of its units are weakened, strengthened or switched off."""
     from circuits.commands.console import output, print_json
 
     wanted = [_split(text) for text in unit]
     picture = get_photo(photo, window)
-    loaded = get_network(network, weights=weights, labels=labels, size=size, mean=mean, std=std, layers=layers)
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
     from circuits.interventions import intervene
 
     outcome = intervene(loaded, picture, _changes(loaded, wanted), top=top, classes=tuple(classes or ()))

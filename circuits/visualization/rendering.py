@@ -5,12 +5,15 @@ unmoved, are shown to the network once more for the activation reached.
 """
 
 import functools
+import html
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from PIL import Image
 
+from circuits.images import to_data_uri
 from circuits.networks import Network
 from circuits.units import Unit, as_unit
 from circuits.visualization.canvas import Canvas
@@ -23,6 +26,7 @@ from circuits.visualization.regularizers import l1, l2, total_variation
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.transforms import make_transform
 from circuits.visualization.visualizing import Options, Progress, run, task_of
+from circuits.wording import number
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,19 @@ class Picture:
     def dead(self) -> bool:
         """Whether nothing was found that excites the unit: its activation is nowhere above zero."""
         return self.activation <= 0
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        fires = "nothing was found that excites it" if self.dead else f"reaches {number(self.activation)}"
+        return (
+            f'<figure style="display: inline-block; margin: 4px"><img src="{to_data_uri(self.image)}" '
+            f'alt="What {html.escape(str(self.unit))} looks for"><figcaption>{html.escape(str(self.unit))}: {fires}'
+            "</figcaption></figure>"
+        )
 
 
 OnPicture = Callable[[Unit, Image.Image], None]

@@ -1,0 +1,145 @@
+"""Trace a module with `torch.fx`: overwriting is recorded, chosen modules stay whole, errors name the line.
+
+fx runs `forward` on proxies that stand for tensors of any value. Code that needs the values (an `if` on them, a loop
+over them, NumPy) stops it. The error says which line that is; a module that is *traced as a whole* is called as it is
+and never looked into, so its code may do what it likes.
+"""
+
+import operator
+import sysconfig
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from circuits.errors import InputError, UnknownError, listed
+
+OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imod: operator.mod,
+    operator.ipow: operator.pow,
+    operator.iand: operator.and_,
+    operator.ior: operator.or_,
+    operator.ixor: operator.xor,
+}
+_NOT_THE_USERS = (str(Path(torch.__file__).parent), __file__, str(Path(sysconfig.get_path("stdlib")) / "importlib"))
+
+
+class _Proxy(fx.Proxy):
+    """A proxy that records `x += y` as what it is; fx's own makes `x = x + y` of it and so forgets the overwriting."""
+
+
+def _recorded(in_place: Callable[..., Any]) -> Callable[[fx.Proxy, object], fx.Proxy]:
+    name = OUT_OF_PLACE[in_place].__name__.strip("_")
+    return lambda self, other: self.tracer.create_proxy("call_function", in_place, (self, other), {}, name=name)
+
+
+for _operator in OUT_OF_PLACE:
+    setattr(_Proxy, f"__{_operator.__name__}__", _recorded(_operator))
+
+
+class Whole(nn.Module):
+    """A module that is called as it is: its code may overwrite what it is given, and needs it in the plain layout.
+
+    Args:
+        module: the module.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module makes of copies."""
+        return self.module(*fx.node.map_aggregate(args, _copied), **fx.node.map_aggregate(kwargs, _copied))
+
+
+def _copied(value: Any) -> Any:
+    return value.clone(memory_format=torch.contiguous_format) if isinstance(value, Tensor) else value
+
+
+class _Tracer(fx.Tracer):
+    """Keeps some modules whole, and remembers the path of the module whose code could not be traced."""
+
+    def __init__(self, wholes: frozenset[str]) -> None:
+        super().__init__()
+        self.wholes = wholes
+        self.stopped_in: str | None = None
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Proxy(node, self)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name in self.wholes or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            if self.stopped_in is None:
+                self.stopped_in = self.path_of_module(m)
+            raise
+
+
+def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
+    """The fx graph of a module in eval mode.
+
+    Args:
+        module: it becomes part of the graph module.
+        name: what errors call it.
+        leaf_modules: names of modules to trace as wholes, as `named_modules` gives them.
+
+    Raises:
+        InputError: if fx cannot trace it; the sentence gives the line that stops it and the way out.
+        UnknownError: if there is no module of such a name.
+
+    Example:
+        >>> class Gate(nn.Module):
+        ...     def forward(self, x):
+        ...         return x if x.mean() > 0 else -x
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), Gate())
+        >>> [str(node.target) for node in trace_module(net, name="net", leaf_modules=["1"]).graph.nodes]
+        ['input', '0', '1', 'output']
+    """
+    known = [path for path, _ in module.named_modules() if path]
+    for path in leaf_modules:
+        if path not in known:
+            near = [other for other in known if path and path.rpartition(".")[2] in other] or known
+            raise UnknownError(f"{name} has no module {path!r} to trace as a whole; it has {listed(near, limit=20)}.")
+    tracer = _Tracer(frozenset(leaf_modules))
+    try:
+        graph = tracer.trace(module)
+    except Exception as error:  # fx raises whatever the traced code raises
+        raise InputError(_why_not(name, error, tracer.stopped_in)) from error
+    called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
+    for path in sorted(called & tracer.wholes):
+        parent, _, leaf = path.rpartition(".")
+        setattr(module.get_submodule(parent), leaf, Whole(module.get_submodule(path)))
+    return fx.GraphModule(module, graph, type(module).__name__)
+
+
+def _why_not(name: str, error: Exception, path: str | None) -> str:
+    reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    if path:
+        way = f"write it differently, or trace {path} as a whole, with leaf_modules=[{path!r}] (--leaf {path})"
+    else:
+        way = "write it differently, or move it into a module of its own and name that in leaf_modules (--leaf)"
+    return f"torch.fx cannot trace {name}{_where(error)}: {reason}; {way}."
+
+
+def _where(error: Exception) -> str:
+    """The innermost line of code that is the user's, with its file and number."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
+    if not own:
+        return ""
+    frame = own[-1]
+    text = f", `{frame.line}`" if frame.line else ""
+    return f", which is stopped by line {frame.lineno} of {Path(frame.filename).name}{text}"
