@@ -1,5 +1,6 @@
 """timm's networks and weights of the Hugging Face hub, without a connection."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.hubs import from_hub
 from circuits.images import load_photo
 from circuits.loading import load_network
+from tests.commandline import run
 
 
 def test_a_network_of_timms_is_shown_photos_as_timm_says_and_knows_its_classes() -> None:
@@ -61,6 +63,12 @@ def test_without_a_connection_timm_is_refused_in_a_sentence(monkeypatch: pytest.
     expected = r"^timm:resnet10t could not be loaded: We couldn't connect to 'https://huggingface\.co'; without"
     with pytest.raises(InputError, match=expected):
         load_network("timm:resnet10t")
+
+
+def test_the_layers_of_a_network_of_timms_need_no_download() -> None:
+    result = run("layers", "timm:resnet10t", "--size", "64", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "layer3.0" in [row["name"] for row in json.loads(result.stdout)["layers"]]
 
 
 def test_without_timm_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def layers(
 
     from circuits.commands.console import output, print_json
 
-    own = ":" in network or network == "builtin" or Path(network).exists()
+    own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
     if weights is None and labels is None and not own:
         weights = "random"  # layers do not depend on the weights, and these need no download
     loaded = get_network(
