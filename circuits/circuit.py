@@ -193,7 +193,7 @@ class Circuit:
     def edges_into(self, unit: Unit | str, *, discarded: bool = False) -> tuple[Edge, ...]:
         """Edges from the units below that are shown (with `discarded`, all that were chosen), by rank."""
         edges = [
-            Edge(source, str(unit), data["attribution"], data["rank"], data.get("ablation"))
+            Edge(source, str(unit), data["attribution"], data["rank"], data.get("ablation"), data.get("entrance"))
             for source, _, data in self.graph.in_edges(str(unit), data=True)
             if discarded or not self.graph.nodes[source]["discarded"]
         ]

@@ -61,10 +61,12 @@ def grow(
         _check_layer(circuit, layer)
     report = progress or (lambda done, known, message: None)
     run = run_of_circuit(network, circuit)
+    if layer is not None and not run.network.layers_below(layer):
+        raise _lowest(layer, network.name)
     candidates = [name for name in circuit.nodes if layer is None or circuit.nodes[name].unit.layer == layer]
     done = 0
     for _ in range(levels):
-        level = _expandable(circuit, candidates)
+        level = _expandable(run.network, circuit, candidates)
         known = done + sum(map(len, level.values()))
         graph = circuit.unfrozen()
         growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
@@ -112,11 +114,10 @@ def collapse(circuit: Circuit, unit: Unit | str) -> Circuit:
     return replace(circuit, graph=graph)
 
 
-def _expandable(circuit: Circuit, names: list[str]) -> dict[str, list[str]]:
+def _expandable(network: Network, circuit: Circuit, names: list[str]) -> dict[str, list[str]]:
     """Of some nodes, those that can be expanded, by layer from the top down."""
-    lowest = circuit.layers[0]
     nodes = [circuit.nodes[name] for name in names if name in circuit.visible]
-    waiting = [node for node in nodes if not node.expanded and node.unit.layer != lowest]
+    waiting = [node for node in nodes if not node.expanded and network.layers_below(node.unit.layer)]
     by_layer: dict[str, list[str]] = {}
     for node in sorted(waiting, key=lambda node: -circuit.layers.index(node.unit.layer)):
         by_layer.setdefault(node.unit.layer, []).append(node.id)
@@ -128,8 +129,12 @@ def _check_layer(circuit: Circuit, layer: str) -> None:
     if layer not in circuit.layers:
         raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
     if layer == circuit.layers[0]:
-        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+        raise _lowest(layer, name)
     shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
     if layer not in shown:
         has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
         raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")
+
+
+def _lowest(layer: str, name: str) -> InputError:
+    return InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")

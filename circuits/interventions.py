@@ -18,9 +18,12 @@ from torch import Tensor
 from circuits.circuit import Circuit
 from circuits.errors import InputError
 from circuits.evidence.sources import run_seen
-from circuits.growth import Run
+from circuits.growth import IMAGE, Run
 from circuits.images import Photo
+from circuits.layers import ends
 from circuits.networks import Network, Prediction, ranked
+from circuits.operations import as_maps
+from circuits.running import run_all
 from circuits.shapes import Activation, Scores
 from circuits.units import Unit, as_unit
 
@@ -136,10 +139,24 @@ def _run_on(run: Run, factors: Mapping[Unit, float]) -> Activation:
     if not stations:
         return run.activations[top].clone()
     with torch.no_grad():
+        if run.network.branched:
+            return _run_on_branched(run, stations, factors)
         value = run.activations[stations[0]]
         for layer, above in pairwise((*stations, top)):
             value = run.network.segment(layer, above)(_scaled(value, layer, factors))
     return value
+
+
+def _run_on_branched(run: Run, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
+    """The logits, where not all that one changed layer hands on passes the next: all are put in their places."""
+    network = run.network
+    known = {ends(network.traced)[0]: run.activations[IMAGE]}
+    for layer in stations:
+        node = network.layer(layer).node
+        value = run_all(network.traced, known, [node])[node]
+        known[node] = _scaled(as_maps(value), layer, factors).view_as(value)
+    top = network.layer(network.layers[-1]).node
+    return as_maps(run_all(network.traced, known, [top])[top])
 
 
 def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float]) -> Activation:

@@ -9,6 +9,8 @@
    wrapper and is looked into. The logits are the top layer.
 4. A layer is named after the block it is the output of, or the module or node that makes it; an activation
    *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
+
+Tensors inside of branches, which not every path passes, are named in the same way and may be chosen too (`branches`).
 """
 
 import re
@@ -21,6 +23,7 @@ import networkx as nx
 import torch
 from torch import Tensor, fx, nn
 
+from circuits import branches
 from circuits import operations as ops
 from circuits.errors import InputError, UnknownError, listed
 from circuits.running import between
@@ -28,7 +31,7 @@ from circuits.running import between
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A tensor of the network that all information passes through.
+    """A tensor of the network with channels: one that all information passes through, or one inside of a branch.
 
     Args:
         name: how people and files call it.
@@ -37,6 +40,8 @@ class Layer:
         width: columns of positions.
         piecewise_linear: whether the books of its units close exactly over the layer below.
         node: the fx node that makes it.
+        below: the nearest layers below it on each path, from the image up; none for the lowest, one in a chain.
+        is_open: whether a path from the image reaches it past all of these.
     """
 
     name: str
@@ -45,6 +50,8 @@ class Layer:
     width: int
     piecewise_linear: bool
     node: fx.Node
+    below: tuple[str, ...] = ()
+    is_open: bool = False
 
 
 def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
@@ -125,58 +132,87 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
 
     Args:
         traced: a prepared network.
-        choice: `auto`, `fine` (every activated or merged tensor) or a list of names, in any order.
+        choice: `auto`, `fine` (every activated or merged tensor, down to the branches, and the parts of every merge),
+            or a list of names, in any order.
 
     Raises:
-        UnknownError: if a name is no layer, or not one that every path passes through.
+        UnknownError: if a name is no layer.
         InputError: if fewer than two layers are left.
     """
     chain = [node for node in dominators(traced) if ops.shape(node) is not None]
     blocks = Blocks(traced)
-    names = _name_nodes(blocks, chain)
+    names = name_layers(blocks, chain)
     if isinstance(choice, str) and choice not in ("auto", "fine"):
         choice = [part.strip() for part in choice.split(",") if part.strip()]
     if isinstance(choice, str):
-        chosen = _fine(traced, chain) if choice == "fine" else _auto(blocks, chain)
+        chosen = branches.fine(traced, list(names)) if choice == "fine" else _auto(blocks, chain)
     else:
         chosen = _by_name(blocks, chain, names, choice)
+    wanted = {chain[-1], *chosen}
+    chosen = [node for node in names if node in wanted]
     if len(chosen) < 2:
         raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
-    lowers = [chain[0], *chosen]
-    return tuple(_layer(traced, names[node], node, lower) for lower, node in zip(lowers, chosen, strict=False))
+    return tuple(_layer(traced, names, node, wanted, chain[0]) for node in chosen)
 
 
-def _layer(traced: fx.GraphModule, name: str, node: fx.Node, lower: fx.Node) -> Layer:
+def name_layers(blocks: "Blocks", chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up; the last is that of the logits.
+
+    Args:
+        blocks: of the traced network.
+        chain: its dominators, from the image up.
+    """
+    top = chain[-1]
+    way = [node for node in branches.on_the_way(chain[0], top) if node is top or _has_channels(node)]
+    # Those of the chain come first, so that no branch takes a name from them.
+    names = _name_nodes(blocks, [*dict.fromkeys([*chain, *way])], top)
+    return {node: names[node] for node in way}
+
+
+def all_names(traced: fx.GraphModule) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up."""
+    return name_layers(Blocks(traced), [node for node in dominators(traced) if ops.shape(node) is not None])
+
+
+def _layer(
+    traced: fx.GraphModule, names: dict[fx.Node, str], node: fx.Node, chosen: set[fx.Node], image: fx.Node
+) -> Layer:
     shape = ops.shape(node)
     assert shape is not None
     height, width = shape[2:] if len(shape) == 4 else (1, 1)
-    linear = all(ops.is_piecewise_linear(traced, step) for step in between(lower, node))
-    return Layer(name, shape[1], height, width, linear, node)
+    lowers = branches.nearest_below(node, chosen, image)
+    linear = branches.is_linear_above(traced, lowers, node)
+    below = tuple(names[lower] for lower in lowers if lower is not image)
+    return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers)
 
 
 def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:
-    by_name = {names[node]: node for node in chain[1:] if _has_channels(node)}
+    by_name = {name: node for node, name in names.items()}
     for name in choice:
         if name not in by_name:
-            elsewhere = any(name in (node.name, str(node.target)) for node in blocks.traced.graph.nodes)
-            why = "is not passed by every path from the image to the logits" if elsewhere else "does not exist"
             auto = [names[node] for node in _auto(blocks, chain)]
-            more = [other for other in by_name if other not in auto]
-            also = f"; by name also {listed(more, limit=40)}" if more else ""
-            raise UnknownError(f"Layer {name!r} {why}; the layers are {', '.join(auto)}{also}.")
-    wanted = {by_name[name] for name in choice} | {chain[-1]}
-    return [node for node in chain if node in wanted]
+            more = [names[node] for node in chain[1:] if node in names and names[node] not in auto]
+            inner = [other for other in by_name if other not in {*auto, *more}]
+            also = f"; by name also {listed([*more, *inner], limit=40)}" if more or inner else ""
+            raise UnknownError(
+                f"Layer {name!r} {_why_not(blocks, names, name)}; the layers are {', '.join(auto)}{also}."
+            )
+    return [by_name[name] for name in choice]
+
+
+def _why_not(blocks: "Blocks", names: dict[fx.Node, str], name: str) -> str:
+    """Why there is no layer of a name, though the graph may have a node or module that is called so."""
+    ending = next((node for node in reversed(names) if name == node.name or name in _paths(node)), None)
+    if ending is not None:
+        return f"is called {names[ending]!r} here"
+    nodes = blocks.traced.graph.nodes
+    exists = any(name in (node.name, str(node.target)) or name in _paths(node) for node in nodes)
+    return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
 
 
 def _has_channels(node: fx.Node) -> bool:
     """Whether a node's tensor is (N, C, H, W) or (N, C), not permuted to (N, H, W, C)."""
     return len(ops.shape(node) or ()) in (2, 4) and node.meta["channels_at"] == 1
-
-
-def _fine(traced: fx.GraphModule, chain: list[fx.Node]) -> list[fx.Node]:
-    """Every activated or merged tensor of the chain, and the logits."""
-    kept = [node for node in chain[1:-1] if ops.is_merged_or_activated(traced, node) and _has_channels(node)]
-    return [*kept, chain[-1]]
 
 
 def _auto(blocks: "Blocks", chain: list[fx.Node]) -> list[fx.Node]:
@@ -250,13 +286,13 @@ def _paths(node: fx.Node) -> list[str]:
     return [path for path in node.meta.get("nn_module_stack", {}) if path.partition("@")[0] != leaf]
 
 
-def _name_nodes(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
-    """A unique name for each node of the chain; see step 4 of the file's head."""
+def _name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[fx.Node, str]:
+    """A unique name for each node, the first have the first choice; see step 4 of the file's head."""
     calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if node.op == "call_module")
     names: dict[fx.Node, str] = {}
     taken: set[str] = set()
-    for node in chain:
-        wishes = [_wish(blocks, node, calls, is_top=node is chain[-1]), node.name, f"{node.name}_layer"]
+    for node in nodes:
+        wishes = [_wish(blocks, node, calls, is_top=node is top), node.name, f"{node.name}_layer"]
         names[node] = next(wish for wish in wishes if wish and wish not in taken and not re.search(r"[\s:@]", wish))
         taken.add(names[node])
     return names

@@ -5,6 +5,9 @@
 2. Set the lower unit's activation to zero, run the segment between the two layers, and take the value again.
 3. The difference is the edge's ablation, exact and in the units of its attribution. In mode `target` it is what the
    target loses, to first order in the upper unit, through that unit and no other way.
+
+Where the layers form no chain, the other layers below the upper unit are held as they are, as they are for the
+attribution (`branches`): without a unit of the trunk of a residual block only what came over the skip is lost.
 """
 
 from collections.abc import Iterator
@@ -14,8 +17,10 @@ from circuits.attribution import ablation
 from circuits.circuit import Circuit
 from circuits.circuit_file import number
 from circuits.errors import InputError
-from circuits.growth import Growth, Progress, run_of_circuit
+from circuits.growth import Growth, Progress, Run, run_of_circuit
 from circuits.networks import Network
+from circuits.segments import Segment
+from circuits.shapes import Activation
 from circuits.tracing import target_of
 from circuits.units import Unit
 
@@ -71,13 +76,21 @@ def measure(
             units = [circuit.nodes[source].unit for source in sources]
             for lower in units:
                 run.network.check_unit(lower.whole)
-            segment, activation = run.network.segment(layer, upper.layer), run.activations[layer]
-            lost = ablation(segment, activation, readout, channels=[lower.channel for lower in units])
+            segment, activation, start = _below(run, layer, upper.layer)
+            lost = ablation(segment, activation, readout, channels=[start + lower.channel for lower in units])
             for source, lower in zip(sources, units, strict=True):
-                graph.edges[source, name]["ablation"] = number(float(lost[lower.channel]))
+                graph.edges[source, name]["ablation"] = number(float(lost[start + lower.channel]))
             done += len(sources)
     report(done, known, "Measured")
     return replace(circuit, graph=graph, cache=run)
+
+
+def _below(run: Run, layer: str, upper: str) -> tuple[Segment, Activation, int]:
+    """What lies between two layers, the activation that goes in, and the first channel of the lower layer in it."""
+    if layer not in run.network.layers_below(upper):
+        return run.network.segment(layer, upper), run.activations[layer], 0
+    lower = run.below(upper)
+    return lower.piece, lower.activation, lower.start(layer)
 
 
 def _batches(circuit: Circuit, target: str) -> Iterator[tuple[str, list[str]]]:

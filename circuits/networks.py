@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, fx, nn
@@ -73,9 +74,29 @@ class Network:
         raise UnknownError(f"No layer {name!r} in {self.name}; it has {listed(self.layers, limit=60)}.")
 
     def below(self, name: str) -> str | None:
-        """The layer that a unit of this one is expanded into; `None` at the lowest."""
-        at = self.layers.index(self.layer(name).name)
-        return self.layers[at - 1] if at else None
+        """The layer that a unit of this one is expanded into, the highest of several; `None` at the lowest."""
+        below = self.layer(name).below
+        return below[-1] if below else None
+
+    def layers_below(self, name: str) -> tuple[str, ...]:
+        """The layers that a unit of this one is expanded into, from the image up: the nearest on each path.
+
+        One, where the layers form a chain; none for the lowest.
+
+        Example:
+            >>> from circuits import load_network
+            >>> network = load_network("resnet18", weights="random").with_layers("fine")
+            >>> network.layers_below("add_1")  # what came over the skip, what the block added
+            ('layer1.0', 'layer1.1.conv2')
+        """
+        return self.layer(name).below
+
+    @property
+    def branched(self) -> bool:
+        """Whether the layers do not form a chain."""
+        return any(len(layer.below) + layer.is_open != 1 for layer in self.found) or any(
+            upper.below != (lower.name,) for lower, upper in pairwise(self.found)
+        )
 
     def with_layers(self, choice: str | Sequence[str]) -> "Network":
         """The same network with another choice of layers: `auto`, `fine` or names.
@@ -106,7 +127,7 @@ class Network:
 
         Raises:
             UnknownError: if a layer does not exist.
-            InputError: if `upper` does not lie above `lower`.
+            InputError: if `upper` does not lie above `lower`, or can be reached from the image past it.
         """
         key = (lower, upper)
         if key not in self._segments:
@@ -114,7 +135,13 @@ class Network:
             bottom = layering.ends(self.traced)[0] if lower is None else self.layer(lower).node
             if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
                 raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
-            linear = all(ops.is_piecewise_linear(self.traced, node) for node in between(bottom, top))
+            steps = between(bottom, top)
+            if lower is not None and layering.ends(self.traced)[0] in steps:
+                raise InputError(
+                    f"What reaches {upper} in {self.name} does not all pass {lower}, so no function of {lower} alone "
+                    "lies between them; choose a layer that everything passes."
+                )
+            linear = all(ops.is_piecewise_linear(self.traced, node) for node in steps)
             self._segments[key] = Segment(self.traced, bottom, top, linear)
         return self._segments[key]
 

@@ -11,7 +11,7 @@ To compute some channels of a node,
 One channel of an Inception block thus costs one branch, and one row of its last convolution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ Ask = tuple[fx.Node, Wanted, bool]
 
 def between(lower: fx.Node, upper: fx.Node) -> list[fx.Node]:
     """The nodes after `lower` that `upper` depends on, in order, `upper` included."""
-    return _needed([upper], {lower})
+    return needed([upper], {lower})
 
 
 def run_all(
@@ -37,7 +37,7 @@ def run_all(
 ) -> dict[fx.Node, Any]:
     """Run what the wanted nodes need, each node once, letting go of values when their last reader has run."""
     keep = set(wanted) | set(known)
-    order = _needed(wanted, set(known))
+    order = needed(wanted, set(known))
     readers = dict.fromkeys((*order, *known), 0)
     for node in order:
         for read in node.all_input_nodes:
@@ -52,7 +52,8 @@ def run_all(
     return values
 
 
-def _needed(wanted: Sequence[fx.Node], known: set[fx.Node]) -> list[fx.Node]:
+def needed(wanted: Sequence[fx.Node], known: Collection[fx.Node]) -> list[fx.Node]:
+    """The nodes to run for the wanted ones where some are known, in order."""
     seen: set[fx.Node] = set()
     waiting = [node for node in wanted if node not in known]
     while waiting:

@@ -57,7 +57,7 @@ class Segment:
         Raises:
             UnknownError: if no channel is wanted, or one that does not exist.
         """
-        return self._read(Run(self.traced, {self.lower: self._as_stored(x)}, rectifier), channels, rectified)
+        return self._read(Run(self.traced, self.given(x), rectifier), channels, rectified)
 
     def reader(self, x: Activations) -> Callable[[Sequence[int]], Activations]:
         """A function from channels to their activation, for several questions about the same lower activation.
@@ -76,7 +76,7 @@ class Segment:
             >>> read([17]).shape, read([4, 200]).shape
             (torch.Size([1, 1, 13, 13]), torch.Size([1, 2, 13, 13]))
         """
-        run = Run(self.traced, {self.lower: self._as_stored(x)})
+        run = Run(self.traced, self.given(x))
         return lambda channels: self._read(run, channels, True)
 
     def _read(self, run: Run, channels: Sequence[int] | None, rectified: bool) -> Tensor:
@@ -87,6 +87,7 @@ class Segment:
         run.prepare([(self.upper, wanted, rectified)])
         return ops.as_maps(run.value(self.upper, wanted, rectified))
 
-    def _as_stored(self, x: Tensor) -> Tensor:
+    def given(self, x: Activations) -> dict[fx.Node, Tensor]:
+        """The lower activation as the network stores it."""
         stored = ops.shape(self.lower)
-        return x.flatten(1) if stored is not None and len(stored) == 2 else x
+        return {self.lower: x.flatten(1) if stored is not None and len(stored) == 2 else x}

@@ -9,7 +9,9 @@
    from layer to layer by the chain rule over all paths, shown or not, so that no edge changes when another unit is
    expanded or discarded.
 
-Cogswell 2016, "Why is this a cat?"; the layers are dominators, so a segment holds every path between two of them.
+Cogswell 2016, "Why is this a cat?". Where the layers are dominators, a segment holds every path between two of them;
+where they lie in branches, "the layer below" means the nearest layers on each path (`branches`), and the strongest are
+chosen among all of their channels. A level is then a step along an edge; a unit is expanded where it is first found.
 """
 
 from collections.abc import Sequence
@@ -35,14 +37,14 @@ _PREDICTIONS = 5
 
 @dataclass(frozen=True)
 class Contributions:
-    """What the layer below contributes to one unit.
+    """What the layer below contributes to one unit, or the nearest layers below it on each path.
 
     Args:
         unit: the upper unit.
-        lower: the layer below.
+        lower: the layer below; the names of several with commas between.
         books: of the units listed.
         shares: (unit, signed attribution), strongest first.
-        others: number of units of the layer that are not listed.
+        others: number of units of these layers that are not listed.
     """
 
     unit: str
@@ -72,7 +74,7 @@ def trace(
         target: the predicted class if `None` (of a network without classes the unit of its top layer that fires most);
             a label or class number; `layer:channel`; `layer:channel@row,column`; or `A - B`, the difference of two
             classes.
-        layers: `auto` (as the network was loaded), `fine`, or names.
+        layers: `auto` (as the network was loaded), `fine` (down to the branches), or names.
         depth: number of layers below the target to walk down.
         top: units to show below each unit; one number, or one a level.
         mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution`.
@@ -99,7 +101,7 @@ def trace(
         network = network.with_layers(layers)
     photo = photo if isinstance(photo, Photo) else load_photo(photo)
     crop = network.preprocessing.crop_of(photo)
-    run = Run(network, network.activations(network.preprocessing.from_crop(crop)))
+    run = Run.of(network, network.preprocessing.from_crop(crop))
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
     predicted = ranked(network, logits, _PREDICTIONS)
     found = find_target(network, target, int(logits.argmax()))
@@ -175,9 +177,10 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     run = run_of_circuit(network, circuit)
     growth = Growth(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
     found = next(growth.shares([node.id]))
-    order = strongest(found.scores, tops_of(top, 1)[0], "both")
-    shares = tuple((Unit(found.lower, channel), float(found.scores[channel])) for channel in order)
-    return Contributions(node.id, found.lower, found.books(order), shares, len(found.scores) - len(order))
+    order = found.strongest(tops_of(top, 1)[0], "both")
+    shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
+    names, others = ", ".join(found.lower.widths), found.lower.units - len(order)
+    return Contributions(node.id, names, found.books(order), shares, others)
 
 
 def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
@@ -229,8 +232,8 @@ def default_top(circuit: Circuit, unit: Unit) -> int:
     top = circuit.settings["top"]
     if isinstance(top, int):
         return top
-    level = circuit.layers.index(circuit.node(circuit.root).unit.layer) - circuit.layers.index(unit.layer)
-    return int(top[min(level, len(top) - 1)])
+    steps: dict[str, int] = dict(nx.single_target_shortest_path_length(circuit.graph, circuit.root))
+    return int(top[min(steps.get(str(unit), 0), len(top) - 1)])
 
 
 def target_of(circuit: Circuit) -> Target:

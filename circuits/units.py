@@ -98,6 +98,8 @@ class Edge:
         rank: 1 for the strongest of its target's edges.
         ablation: what the upper unit's value really loses without the lower unit, in the same units, if `measure` has
             been asked; `None` if not.
+        entrance: the channel of a concatenation as which a unit of a branch enters on its way to the upper unit, such
+            as `inception4a:209`, where that concatenation is no layer itself; `None` if there is none.
     """
 
     source: str
@@ -105,6 +107,7 @@ class Edge:
     attribution: float
     rank: int
     ablation: float | None = None
+    entrance: str | None = None
 
     @property
     def disagrees(self) -> bool:

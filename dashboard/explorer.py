@@ -279,8 +279,8 @@ class Explorer:
         if self.why_locked(circuit):
             return None
         network = self.cut(circuit)
-        lower = network.below(layer)
-        return network.layer(lower).channels if lower is not None else None
+        below = network.layers_below(layer)
+        return sum(network.layer(name).channels for name in below) if below else None
 
     def _shown(self, circuit: Circuit, name: str, books: Books) -> Breakdown:
         parts = tuple(

@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 from torchvision import models
 
 from circuits.errors import InputError, UnknownError
-from circuits.layers import dominators, find_layers, record_shapes
+from circuits.layers import all_names, dominators, find_layers, record_shapes
 from circuits.networks import Network
 from circuits.preparation import prepare_module
 from circuits.units import Unit
@@ -271,7 +271,7 @@ def test_a_name_that_could_not_be_written_in_a_unit_is_not_used():
     assert [str(Unit.parse(f"{name}:1")) for name in network.layers] == ["relu:1", "parts.e_f:1", "fc:1"]
 
 
-def test_fine_keeps_every_activated_or_merged_tensor_of_the_chain():
+def test_fine_keeps_every_activated_or_merged_tensor_and_the_parts_of_every_merge():
     class Mixed(Parts):
         def forward(self, x):
             x = F.relu(self.b(F.relu(self.a(x))) + x)
@@ -279,14 +279,14 @@ def test_fine_keeps_every_activated_or_merged_tensor_of_the_chain():
             return self.head(torch.cat([self.c(x), self.d(x)], 1)[:, 1:4])
 
     network = ready(Mixed())
-    assert network.with_layers("fine").layers == ("add", "relu_1", "relu_2", "cat", "fc")
+    assert network.with_layers("fine").layers == ("a", "b", "add", "relu_1", "relu_2", "c", "d", "cat", "fc")
     assert network.layers == ("relu_2", "cat", "fc")
 
 
-def test_fine_of_resnet_shows_both_sides_of_the_last_relu():
+def test_fine_of_resnet_shows_both_sides_of_the_last_relu_and_what_is_added():
     fine = zoo_network("resnet18").with_layers("fine").layers
-    assert fine[:4] == ("relu", "add", "layer1.0", "add_1")
-    assert len(fine) == 18
+    assert fine[:6] == ("relu", "maxpool", "layer1_0_relu", "layer1.0.conv2", "add", "layer1.0")
+    assert len(fine) == 2 + 8 * 4 + 3 + 1
 
 
 def test_names_may_be_given_in_any_order_as_a_list_or_as_text():
@@ -307,11 +307,35 @@ def test_an_unknown_name_is_answered_with_the_names_that_exist():
         zoo_network("resnet18").with_layers(["conv9", "fc"])
 
 
-@pytest.mark.parametrize("name", ["inception4a.branch1.conv", "inception4a_branch1_conv", "inception4a.branch2.1.conv"])
-def test_a_name_inside_a_branch_is_told_to_be_passed_by(name):
-    expected = rf"^Layer '{name}' is not passed by every path from the image to the logits; the layers are conv1, "
-    with pytest.raises(UnknownError, match=expected):
+@pytest.mark.parametrize(
+    "name", ["inception4a.branch1.conv", "inception4a.branch2.0.conv.pre", "inception4a.branch4.0"]
+)
+def test_a_tensor_inside_a_branch_may_be_named(name):
+    network = zoo_network("googlenet").with_layers([name, "fc"])
+    assert network.layers == (name, "fc")
+    assert network.layer("fc").is_open, "the other branches pass it by"
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("inception4a_branch1_conv", "inception4a.branch1.conv.pre"),
+        ("inception4a.branch2", "inception4a.branch2.1.conv"),
+        ("inception4a.branch4.1", "inception4a.branch4.1.conv"),
+    ],
+)
+def test_a_node_or_module_that_is_no_layers_name_is_told_what_it_is_called(name, here):
+    with pytest.raises(UnknownError, match=rf"^Layer '{name}' is called '{here}' here; the layers are conv1, "):
         zoo_network("googlenet").with_layers([name, "fc"])
+
+
+def test_names_of_the_chain_do_not_depend_on_the_branches():
+    network = zoo_network("densenet121")
+    names = list(all_names(network.traced).items())
+    chain = [node for node in dominators(network.traced)[1:] if node in dict(names)]
+    assert len(set(dict(names).values())) == len(names) > 300
+    assert [dict(names)[layer.node] for layer in network.found] == list(network.layers)
+    assert names[-1] == (chain[-1], "classifier")
 
 
 @pytest.mark.parametrize("choice", ["fc", [], ["fc"], ""])

@@ -1,11 +1,17 @@
 """`circuits layers`: what a network is made of."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from circuits.commands.options import AsJson, Labels, Layers, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
+from circuits.errors import listed
+
+if TYPE_CHECKING:
+    from circuits.layers import Layer
+
+_MOST = 4
 
 
 def layers(
@@ -13,6 +19,9 @@ def layers(
         str, typer.Argument(metavar="[NETWORK]", help="builtin, a torchvision name, or file.py:Factory.")
     ] = "builtin",
     layers: Layers = "auto",
+    every: Annotated[
+        bool, typer.Option("--all", help="Every tensor that may be a layer, by the name that --layers takes.")
+    ] = False,
     as_json: AsJson = False,
     weights: Weights = None,
     labels: Labels = None,
@@ -26,6 +35,7 @@ def layers(
     from rich.table import Table
 
     from circuits.commands.console import output, print_json
+    from circuits.layers import all_names
 
     own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
     if weights is None and labels is None and not own:
@@ -41,8 +51,9 @@ def layers(
         leaf=leaf,
         multi_label=multi_label,
     )
+    if every:
+        loaded = loaded.with_layers(tuple(all_names(loaded.traced).values()))
     found = [loaded.layer(name) for name in loaded.layers]
-    below = {layer.name: loaded.below(layer.name) for layer in found}
     if as_json:
         print_json(
             {
@@ -53,7 +64,8 @@ def layers(
                         "channels": layer.channels,
                         "height": layer.height,
                         "width": layer.width,
-                        "below": below[layer.name],
+                        "below": loaded.below(layer.name),
+                        "layers_below": list(layer.below),
                         "piecewise_linear": layer.piecewise_linear,
                     }
                     for layer in found
@@ -66,7 +78,13 @@ def layers(
     for layer in reversed(found):
         size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
         closes = "exactly" if layer.piecewise_linear else "up to a remainder"
-        table.add_row(layer.name, str(layer.channels), size_text, below[layer.name] or "the image", closes)
+        table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)
     console = output()
     console.print(f"{loaded.name}, from the logits down:")
     console.print(table)
+
+
+def _below(layer: "Layer") -> str:
+    """The nearest layers below, the highest first; the image too, where it is reached past them."""
+    names = [*reversed(layer.below), *(["the image"] if layer.is_open else [])]
+    return listed(names, limit=_MOST)

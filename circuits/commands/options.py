@@ -77,7 +77,11 @@ MultiLabel = Annotated[
 ]
 Layers = Annotated[
     str,
-    typer.Option(metavar="LAYERS", help="auto, fine, or names with commas between.", rich_help_panel=_PANEL),
+    typer.Option(
+        metavar="LAYERS",
+        help="auto, fine (down to the branches), or names with commas between.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Window = Annotated[
     str | None,

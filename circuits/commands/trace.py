@@ -1,5 +1,6 @@
 """`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from circuits.attribution import Books
     from circuits.circuit import Circuit, Node
     from circuits.networks import Network
+    from circuits.units import Edge
 
 _DOUBTS = 10
 
@@ -178,11 +180,12 @@ def table(circuit: "Circuit") -> "Table":
     for head in ("value", "shown", "rest", "bias" if exact else "remainder", "coverage"):
         grid.add_column(head, justify="right", no_wrap=True)
     grid.add_column("from the layer below", min_width=24, overflow="fold")
+    name_of = _channel_of if _is_chain(circuit) else _source_of
     for layer in reversed(circuit.layers):
         members = sorted((node for node in shown if node.unit.layer == layer), key=lambda node: -node.value)
         for node in members:
             if node.books is not None:
-                grid.add_row(*_cells(circuit, node, node.books))
+                grid.add_row(*_cells(circuit, node, node.books, name_of))
         bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
         if bottom:
             grid.add_row(f"{len(bottom)} of {layer}", *[""] * 5, "not expanded, by value:\n" + _in_lines(bottom, 5))
@@ -191,15 +194,41 @@ def table(circuit: "Circuit") -> "Table":
     return grid
 
 
-def _cells(circuit: "Circuit", node: "Node", books: "Books") -> list[str]:
+def _is_chain(circuit: "Circuit") -> bool:
+    """Whether every edge comes from the next layer, so that its channel says all."""
+    height = circuit.layers.index
+    pairs = [
+        (circuit.nodes[edge.source], circuit.nodes[name])
+        for name in circuit.visible
+        for edge in circuit.edges_into(name)
+    ]
+    return all(height(upper.unit.layer) - height(lower.unit.layer) == 1 for lower, upper in pairs)
+
+
+def _channel_of(circuit: "Circuit", edge: "Edge") -> str:
+    """The lower unit of an edge by its channel."""
+    return str(circuit.nodes[edge.source].unit.channel)
+
+
+def _source_of(circuit: "Circuit", edge: "Edge") -> str:
+    """The lower unit of an edge by its address and, where it enters a concatenation on its way, its channel there."""
+    return edge.source if edge.entrance is None else f"{edge.source} as {edge.entrance}"
+
+
+def _cells(circuit: "Circuit", node: "Node", books: "Books", name_of: Callable[["Circuit", "Edge"], str]) -> list[str]:
     called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
         share = abs(edge.attribution) / books.gross if books.gross > 0 else 0.0
-        channel = circuit.nodes[edge.source].unit.channel
-        parts.append(f"{channel}: {number(edge.attribution, sign=True)} ({percent(share)})")
+        parts.append(f"{name_of(circuit, edge)}: {number(edge.attribution, sign=True)} ({percent(share)})")
     signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
-    return [called, number(node.value), *signed, percent(books.coverage), _in_lines(parts, 3)]
+    return [
+        called,
+        number(node.value),
+        *signed,
+        percent(books.coverage),
+        _in_lines(parts, 3 if name_of is _channel_of else 1),
+    ]
 
 
 def _in_lines(parts: list[str], count: int) -> str:

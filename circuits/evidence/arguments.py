@@ -6,7 +6,9 @@ An attribution S = Σ_hw a(h,w) · ∂f/∂a(h,w) is a sum over positions; here 
 2. From above: the same edge, told apart by where it arrives: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of
    the upper unit. That is the Jacobian times the lower unit's activation, the derivative in that direction.
 
-Both are linear in the activation as in `attribution`, and sum to S_ij.
+Both are linear in the activation as in `attribution`, and sum to S_ij. Where the layers form no chain (`branches`), an
+edge from one of the layers right below goes through the piece between alone, as its attribution does; one from further
+down takes every path.
 """
 
 from dataclasses import dataclass
@@ -19,10 +21,11 @@ from torch import Tensor
 from circuits.attribution import Readout
 from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.evidence.sources import activations_seen
-from circuits.growth import run_of_circuit
+from circuits.evidence.sources import activations_seen, run_seen
+from circuits.growth import IMAGE, Run, run_of_circuit
 from circuits.images import Photo
 from circuits.networks import Network
+from circuits.pieces import piece_between
 from circuits.segments import Segment
 from circuits.shapes import Activation, HeatMap
 from circuits.targets import readout_of
@@ -111,10 +114,8 @@ def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, uppe
         >>> maps.lower.shape, maps.upper.shape
         ((8, 8), (8, 8))
     """
-    segment, activation, channel, readout = _edge(network, source, lower, upper)
-    return EdgeMaps(
-        _from_below(segment, activation, channel, readout), _to_above(segment, activation, channel, readout)
-    )
+    edge = _edge(network, source, lower, upper)
+    return EdgeMaps(_from_below(edge), _to_above(edge))
 
 
 def fed_by(
@@ -144,43 +145,70 @@ def fed_by(
         (8, 8)
     """
     above = as_unit(upper)
-    return _from_below(*_edge(network, source, lower, Unit(above.layer, above.channel, position)))
+    return _from_below(_edge(network, source, lower, Unit(above.layer, above.channel, position)))
 
 
-def _edge(
-    network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str
-) -> tuple[Segment, Activation, int, Readout]:
-    """The segment between two units' layers, the lower activation, the lower channel, and the upper unit's value."""
+@dataclass(frozen=True, eq=False)
+class _Edge:
+    """Two units with what lies between them.
+
+    Args:
+        segment: from what goes in to the upper layer.
+        activation: what goes in: that of the lower layer, or of all layers below the upper one, packed.
+        channel: of the lower unit, in what goes in.
+        size: rows and columns of the lower layer.
+        readout: the upper unit's value.
+    """
+
+    segment: Segment
+    activation: Activation
+    channel: int
+    size: tuple[int, int]
+    readout: Readout
+
+
+def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> _Edge:
     below = as_unit(lower)
-    network, activations = activations_seen(network, source, [below.layer])
-    network.check_unit(below)
+    if isinstance(source, Photo) and not network.branched:
+        run = Run(*activations_seen(network, source, [below.layer]))
+    else:
+        run = run_seen(network, source)
+    network = run.network
+    layer = network.check_unit(below)
     if isinstance(source, Circuit) and str(upper) == source.root:
         target = target_of(source)
         above, readout = target.unit, target.readout(network)
     else:
         above = as_unit(upper)
         readout = readout_of(network, above)
-    return network.segment(below.layer, above.layer), activations[below.layer], below.channel, readout
+    size, activation = (layer.height, layer.width), run.activations[below.layer]
+    if not network.branched:
+        return _Edge(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
+    if below.layer in network.layers_below(above.layer):
+        found = run.below(above.layer)
+        return _Edge(found.piece, found.activation, found.start(below.layer) + below.channel, size, readout)
+    segment = piece_between(network, below.layer, above.layer, run.activations[IMAGE])
+    return _Edge(segment, activation, below.channel, size, readout)
 
 
-def _from_below(segment: Segment, activation: Activation, channel: int, readout: Readout) -> HeatMap:
-    point = activation.detach().requires_grad_()
+def _from_below(edge: _Edge) -> HeatMap:
+    point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
-    return _as_map((activation * gradient)[0, channel])
+        (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
+    return _as_map((edge.activation * gradient)[0, edge.channel, : edge.size[0], : edge.size[1]])
 
 
-def _to_above(segment: Segment, activation: Activation, channel: int, readout: Readout) -> HeatMap:
+def _to_above(edge: _Edge) -> HeatMap:
     """The Jacobian times a vector v by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
-    alone = torch.zeros_like(activation)
-    alone[0, channel] = activation[0, channel]
-    point = activation.detach().requires_grad_()
+    alone = torch.zeros_like(edge.activation)
+    alone[0, edge.channel] = edge.activation[0, edge.channel]
+    point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
-        read = segment(point, readout.channels)
+        read = edge.segment(point, edge.readout.channels)
         weights = torch.zeros_like(read).requires_grad_()
         (back,) = torch.autograd.grad(read, point, weights, create_graph=True)
         (change,) = torch.autograd.grad(back, weights, alone)
-    weighted = change if readout.weights is None else change * readout.weights.to(change)
+    weighted = change if edge.readout.weights is None else change * edge.readout.weights.to(change)
     return _as_map(weighted[0].sum(0))
 
 

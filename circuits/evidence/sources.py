@@ -84,7 +84,7 @@ def run_seen(network: Network, source: Circuit | Photo) -> Run:
     if isinstance(source, Circuit):
         run = run_of_circuit(network, source)
     else:
-        run = Run(network, network.activations(network.preprocessing.input_of(source)))
+        run = Run.of(network, network.preprocessing.input_of(source))
     with _lock:
         # A run that names the network it is kept under would keep it alive for ever.
         kept[key] = (
