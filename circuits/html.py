@@ -83,13 +83,13 @@ def to_html(
 _LEGEND = """
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge" d="M0 4.5H34" stroke-width="4"/></svg>
 argues for</span>
-<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge against" d="M0 4.5H34" stroke-width="4"/></svg>
+<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge against" d="M0 4.5H32M31 0V9" stroke-width="4"/></svg>
 argues against</span>
 <span>wider: a larger share of the upper unit</span>
 <span>bar below a picture: how much of the attribution is shown</span>"""
 _DISAGREES = """
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge disagrees" d="M0 4.5H34" stroke-width="4"/></svg>
-with dots: ablation disagrees (another sign, or more than a factor of two)</span>"""
+dashed: ablation disagrees (another sign, or more than a factor of two)</span>"""
 
 
 def _legend(circuit: "Circuit") -> str:
