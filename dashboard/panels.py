@@ -115,7 +115,8 @@ def predictions(session: Session) -> list[Component]:
 
 
 def _prediction(session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str]) -> Component:
-    locked, chance = session.work.locked, f"{row.probability * 100:.1f} %"
+    locked = session.work.locked
+    chance = f"{row.probability * 100:.1f} %" if row.probability >= 0.0005 else "< 0.1 %"
     deeds = [
         button(
             "…" if str(row.index) in asked else "why?", "why", str(row.index), disabled=bool(locked),

@@ -15,7 +15,7 @@ from plotly.io.json import to_json_plotly
 
 PARTS = (
     "photo", "strip", "spot", "explained", "predictions", "settings", "head", "looks", "fired", "books", "evidence",
-    "foot", "story", "invitation", "wall", "compare",
+    "foot", "story", "invitation", "compare",
 )  # fmt: skip
 
 

@@ -130,6 +130,11 @@ def _legend(circuit: Circuit, y: float) -> Iterator[str]:
         x += room + 6.6 * len(words) + 26
 
 
+def _percent(share: float) -> str:
+    """A probability for people; one that is next to nothing is not called nothing."""
+    return f"{share * 100:.1f} %" if share >= 0.0005 else "&lt; 0.1 %"
+
+
 def _fitted(text: str, room: float) -> str:
     """A text cut to about the room that it has, escaped."""
     most = max(8, int(room / _CHARACTER))
