@@ -31,6 +31,15 @@ def percent(share: float) -> str:
     return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
+def chance(probability: float) -> str:
+    """A probability with one decimal; one that is next to nothing is not called nothing.
+
+    >>> chance(0.9684), chance(0.0004), chance(0.0)
+    ('96.8 %', '< 0.1 %', '< 0.1 %')
+    """
+    return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
+
+
 def network_and_source(name: str, source: str) -> str:
     """A network's name and where its weights come from, once where both are the same.
 

@@ -24,7 +24,6 @@ from dashboard.explorer import Explorer
 from dashboard.firing import SPOTTED, TOPIC, spotted
 from dashboard.folding import Alike
 from dashboard.on_wall import stranger, with_beside
-from dashboard.parting import less
 from dashboard.sessions import Desk, Session, Sessions
 from dashboard.shelf import Shelf, copy_of
 from dashboard.strip import strip
@@ -77,9 +76,7 @@ class Callbacks:
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
             newest = str(desk.revision)
             only_evidence = all(each["kind"] == "look" and each["subject"] == newest for each in sent["queue"])
-        if only_evidence:
-            page = {name: page[name] if name in _OF_EVIDENCE else no_update for name in page}
-        return less(page, have)
+        return page if not only_evidence else {name: page[name] if name in _OF_EVIDENCE else no_update for name in page}
 
     def receive(self, sent: dict[str, Any] | None) -> Any:
         """Take a photo or a circuit file; the acknowledgement makes the page ask for the view."""

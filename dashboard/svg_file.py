@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from circuits.circuit import Circuit
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import place
-from circuits.wording import network_and_source, number
+from circuits.wording import chance, network_and_source, number
 
 _STYLE = """
 text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; fill: #1b1f27; }
@@ -111,7 +111,8 @@ def _head(circuit: Circuit, across: float) -> Iterator[str]:
         yield f'<text class="row" x="{start}" y="{y}"{weight}>{_fitted(row.label, 150)}</text>'
         yield f'<rect class="track" x="{start + 160}" y="{y - 8}" width="84" height="7" rx="3"/>'
         yield f'<rect class="share" x="{start + 160}" y="{y - 8}" width="{84 * share:.2f}" height="7" rx="3"/>'
-        yield f'<text class="row" x="{across - _MARGIN:g}" y="{y}" text-anchor="end">{_percent(share)}</text>'
+        said = html.escape(chance(share))
+        yield f'<text class="row" x="{across - _MARGIN:g}" y="{y}" text-anchor="end">{said}</text>'
 
 
 def _legend(circuit: Circuit, y: float) -> Iterator[str]:
@@ -128,11 +129,6 @@ def _legend(circuit: Circuit, y: float) -> Iterator[str]:
     for mark, room, words in items:
         yield f'<g transform="translate({x:g} {y:g})">{mark}<text class="quiet" x="{room}">{words}</text></g>'
         x += room + 6.6 * len(words) + 26
-
-
-def _percent(share: float) -> str:
-    """A probability for people; one that is next to nothing is not called nothing."""
-    return f"{share * 100:.1f} %" if share >= 0.0005 else "&lt; 0.1 %"
 
 
 def _fitted(text: str, room: float) -> str:

@@ -16,7 +16,7 @@ from circuits.commands.options import (
     get_network,
     get_photo,
 )
-from circuits.wording import network_and_source
+from circuits.wording import chance, network_and_source
 
 
 def predict(
@@ -55,7 +55,7 @@ def predict(
     for column in (0, 2, 3):
         table.columns[column].justify = "right"
     for found in predictions:
-        table.add_row(str(found.index), found.label, f"{100 * found.probability:.1f} %", f"{found.logit:.2f}")
+        table.add_row(str(found.index), found.label, chance(found.probability), f"{found.logit:.2f}")
     console = output()
     console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}:")
     console.print(table)

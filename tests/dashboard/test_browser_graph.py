@@ -283,6 +283,7 @@ def test_a_persons_name_of_a_unit_stands_under_its_picture(
 def test_hovering_zooms_a_units_picture_and_lights_its_edges(tab: Any, expect: Any) -> None:
     names = why(tab, expect)
     child = next(name for name in names if name.startswith("c:"))
+    expect(unit(tab, child).locator(".frame")).to_have_attribute("data-state", "ready")
     still(tab)
     before = unit(tab, child).locator(".frame").bounding_box()["width"]
     unit(tab, child).hover()
