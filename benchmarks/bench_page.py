@@ -160,6 +160,7 @@ def measure(page: Page, network: Network, repeats: int) -> Iterator[tuple[str, l
                 times.append(timed(deed))
                 time.sleep(0.02)
             rows[kind].append(times)
+        assert background.rendering.report("bench").state == ("running" if running else "idle")
         busy.stop.set()
     for kind, (idle, running_times) in rows.items():
         yield kind, idle, running_times
