@@ -52,10 +52,7 @@ class Client:
         seen = self.page.callbacks.act({"session": NAME, "tab": "tab", "queue": [entry]}, self.have or None)
         view = seen["view"]
         status = view["status"]
-        parts = {**self.have.get("parts", {}), **view.get("parts", {})}
-        self.have = {
-            "born": status["born"], "drawing": view["drawing"], "tiles": status["tiles_at"], "parts": parts,
-        }  # fmt: skip
+        self.have = {"born": status["born"], "drawing": view["drawing"], "tiles": status["tiles_at"]}
 
     def poll(self) -> None:
         """Ask what the background work has brought."""
@@ -163,6 +160,7 @@ def measure(page: Page, network: Network, repeats: int) -> Iterator[tuple[str, l
                 times.append(timed(deed))
                 time.sleep(0.02)
             rows[kind].append(times)
+        assert background.rendering.report("bench").state == ("running" if running else "idle")
         busy.stop.set()
     for kind, (idle, running_times) in rows.items():
         yield kind, idle, running_times

@@ -20,6 +20,9 @@ _CELL = 112
 _BLOCK = 118
 _ROW_GAP = 26
 _BAND_GAP = 78
+# An arrow; and a bar across a line that inhibits, so that colour is not needed to tell the two apart. It stands before
+# the end, where arrows of other lines would hide it.
+_ENDS = {"for": "M0 0L8 4L0 8z", "against": "M-7.4 -2H-4.8V10H-7.4z"}
 
 
 def to_svg(
@@ -45,9 +48,10 @@ def to_svg(
         f'<svg class="map" viewBox="0 0 {wide} {height:g}" role="group" aria-label="Units, the target on top">',
         "<defs>",
         *(
-            f'<marker id="{kind}" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="9" markerHeight="9" '
-            f'markerUnits="userSpaceOnUse" orient="auto"><path class="arrow-{kind}" d="M0 0L8 4L0 8z"/></marker>'
-            for kind in ("for", "against")
+            f'<marker id="{kind}" viewBox="0 -1 8 10" refX="6" refY="4" markerWidth="9" markerHeight="11" '
+            'markerUnits="userSpaceOnUse" orient="auto" overflow="visible">'
+            f'<path class="arrow-{kind}" d="{end}"/></marker>'
+            for kind, end in _ENDS.items()
         ),
         "</defs>",
         *_bands(circuit, places, tops, wide),

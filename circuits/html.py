@@ -16,7 +16,7 @@ from PIL import Image
 
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import Place, place
-from circuits.wording import ALONE, network_and_source, number, percent
+from circuits.wording import ALONE, chance, network_and_source, number, percent
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit, Node
@@ -82,14 +82,15 @@ def to_html(
 
 _LEGEND = """
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge" d="M0 4.5H34" stroke-width="4"/></svg>
-argues for</span>
-<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge against" d="M0 4.5H34" stroke-width="4"/></svg>
-argues against</span>
+excites</span>
+<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge against" d="M0 4.5H32M31 0V9"
+stroke-width="4"/></svg>
+inhibits</span>
 <span>wider: a larger share of the upper unit</span>
 <span>bar below a picture: how much of the attribution is shown</span>"""
 _DISAGREES = """
 <span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="edge disagrees" d="M0 4.5H34" stroke-width="4"/></svg>
-with dots: ablation disagrees (another sign, or more than a factor of two)</span>"""
+dashed: ablation disagrees (another sign, or more than a factor of two)</span>"""
 
 
 def _legend(circuit: "Circuit") -> str:
@@ -120,7 +121,7 @@ def _header(circuit: "Circuit") -> str:
             f'<tr{chosen}><th scope="row">{html.escape(prediction.label)}</th>'
             f'<td><svg viewBox="0 0 90 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="90" '
             f'height="8" rx="3"/><rect width="{90 * share:.2f}" height="8" rx="3"/></svg></td>'
-            f"<td>{share:.1%}</td></tr>".replace("%</td>", " %</td>")
+            f"<td>{html.escape(chance(share))}</td></tr>"
         )
     about = f"Predictions, {ALONE}" if network.get("multi_label") else "Predictions"
     caption = f"<caption>{ALONE.capitalize()}</caption>" if network.get("multi_label") else ""

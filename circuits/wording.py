@@ -35,6 +35,15 @@ ALONE = "each class judged on its own"
 """Said of the predictions of a multi-label network."""
 
 
+def chance(probability: float) -> str:
+    """A probability with one decimal; one that is next to nothing is not called nothing.
+
+    >>> chance(0.9684), chance(0.0004), chance(0.0)
+    ('96.8 %', '< 0.1 %', '< 0.1 %')
+    """
+    return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
+
+
 def network_and_source(name: str, source: str) -> str:
     """A network's name and where its weights come from, once where both are the same.
 

@@ -20,6 +20,7 @@ from dashboard.sessions import Ask, Desk, Session
 from dashboard.topics import Board, Found, Topic
 
 BATCH = 4
+_WORTH = 0.5
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,7 +62,13 @@ class Background:
         if desk.session.paused:
             self.rendering.cancel(desk.name)
         else:
-            self.rendering.want(desk.name, self.missing(desk.session, desk.on_wall))
+            tasks = self.missing(desk.session, desk.on_wall)
+            self.rendering.want(desk.name, tasks, hurry=self._is_stray(tasks))
+
+    def _is_stray(self, tasks: Sequence[Task]) -> bool:
+        """Whether nothing of what is being rendered is among the tasks, and too little of it done to be finished."""
+        key, done = self.rendering.running
+        return done < _WORTH and {part for task in tasks for part in task.key.split()}.isdisjoint(key.split())
 
     def want_evidence(self, desk: Desk) -> Found:
         """Have evidence for the chosen unit or edge found; what there is of it by now.

@@ -7,10 +7,13 @@ the session's lock, so that an answer that the browser drops loses nothing. `pol
 import base64
 import binascii
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from hashlib import blake2b
 from typing import Any
 
 from dash import no_update
+from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
 from dashboard import actions, compare, inspector, outside, panels, spots, unit_view, variants, view, wall
@@ -24,7 +27,6 @@ from dashboard.explorer import Explorer
 from dashboard.firing import SPOTTED, TOPIC, spotted
 from dashboard.folding import Alike
 from dashboard.on_wall import stranger, with_beside
-from dashboard.parting import less
 from dashboard.sessions import Desk, Session, Sessions
 from dashboard.shelf import Shelf, copy_of
 from dashboard.strip import strip
@@ -34,7 +36,7 @@ from dashboard.topics import Found, token
 QUICK = 0.3
 SOON = 0.01
 OUTSIDE = "outside"
-_OF_EVIDENCE = ("view", "fired", "books", "evidence", "spot")
+_OF_EVIDENCE = ("view", "fired", "evidence", "spot")
 
 
 class Callbacks:
@@ -77,9 +79,12 @@ class Callbacks:
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
             newest = str(desk.revision)
             only_evidence = all(each["kind"] == "look" and each["subject"] == newest for each in sent["queue"])
-        if only_evidence:
-            page = {name: page[name] if name in _OF_EVIDENCE else no_update for name in page}
-        return less(page, have)
+        if not only_evidence:
+            return page
+        # A chart that is there already would be made anew, and jump.
+        same = sent.get("books") == page["books_shown"]
+        wanted = _OF_EVIDENCE if same else (*_OF_EVIDENCE, "books", "books_shown")
+        return {name: page[name] if name in wanted else no_update for name in page}
 
     def receive(self, sent: dict[str, Any] | None) -> Any:
         """Take a photo or a circuit file; the acknowledgement makes the page ask for the view."""
@@ -240,6 +245,7 @@ class Callbacks:
             "looks": pane.looks,
             "fired": pane.fired,
             "books": pane.books,
+            "books_shown": _digest(pane.books),
             "evidence": pane.evidence,
             "foot": pane.foot,
             "story": panels.story(session),
@@ -262,6 +268,11 @@ class Callbacks:
         if isinstance(alike, Alike):
             desk.alike = alike.groups
         return self.drawings.of(work.circuit, desk.alike, work.folded, locked=bool(work.locked))
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    """What tells one state of a part of the page from another; the page says which one it shows."""
+    return blake2b(to_json_plotly(parts).encode(), digest_size=10).hexdigest()
 
 
 def decoded(contents: str, name: str) -> bytes:

@@ -1,7 +1,8 @@
 """Pictures of one network's units: those in the store, and the rendering of those that are missing."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from dashboard.findings import Variant
 from dashboard.jobs import Progress
 from dashboard.previews import OnPreview, OnVariant
 
+# Seconds for which the disk is believed to be as it was: a click that looks at it waits for the thread that renders.
+_STILL_THERE = 5.0
+_STILL_MISSING = 0.5
+_MOST_REMEMBERED = 20_000
+
 
 class StoredGallery:
     """The gallery of a network over the library's picture store.
@@ -23,15 +29,25 @@ class StoredGallery:
         network: whose units.
         store: where pictures are kept; the person's cache folder by default.
         settings: how they are drawn.
+        clock: seconds, for tests.
     """
 
-    def __init__(self, network: Network, store: PictureStore | None = None, settings: Settings = DEFAULT) -> None:
+    def __init__(
+        self,
+        network: Network,
+        store: PictureStore | None = None,
+        settings: Settings = DEFAULT,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._network = network
         self._settings = settings
         self._store = store if store is not None else PictureStore()
         self._keys: dict[Unit, str] = {}
         self._reached: dict[Unit, tuple[float, bool, int]] = {}
         self._variants: dict[tuple[Unit, str], tuple[Variant, ...]] = {}
+        self._files: dict[str, tuple[Path | None, float]] = {}
+        self._clock = clock
         self._lock = threading.Lock()
 
     def key(self, unit: Unit) -> str:
@@ -42,8 +58,18 @@ class StoredGallery:
             return self._keys[unit]
 
     def file(self, key: str) -> Path | None:
-        """The WebP file of a picture, or `None` if it is not made yet."""
-        return self._store.path(key)
+        """The WebP file of a picture, or `None` if it is not made yet.
+
+        A page asks this several times of each of its units, twice a second, so the answer is remembered for a moment.
+        """
+        now = self._clock()
+        file, until = self._files.get(key, (None, now))
+        if until <= now:
+            file = self._store.path(key)
+            if len(self._files) >= _MOST_REMEMBERED:
+                self._files.clear()
+            self._files[key] = file, now + (_STILL_MISSING if file is None else _STILL_THERE)
+        return file
 
     def activation(self, unit: Unit) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
@@ -83,7 +109,11 @@ class StoredGallery:
         def show(unit: Unit, image: Image.Image) -> None:
             preview(unit, image, step, steps)
 
-        pictures(network, units, settings=self._settings, store=self._store, progress=tell, on_preview=show)
+        try:
+            pictures(network, units, settings=self._settings, store=self._store, progress=tell, on_preview=show)
+        finally:
+            for unit in units:
+                self._files.pop(self.key(unit), None)
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
         """The further pictures of a unit of a kind, drawn or not; those that are drawn are read once."""

@@ -105,8 +105,9 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
 
 def _facts(node: Node, inspection: Inspection) -> Component:
     value = "share of the target" if inspection.in_target_units else "value"
-    facts = [(value, number(node.value)), ("highest activation", number(node.max))]
-    if node.peak != (0, 0) or node.max != node.value:
+    highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
+    facts = [(value, number(node.value)), (highest, number(node.max))]
+    if not _is_scalar(node):
         facts.append(("at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
@@ -166,7 +167,8 @@ def _fired(node: Node, found: Found) -> Component:
     """Where it fired, over the photo, with its highest places marked."""
     where = f"activation up to {number(node.max)} in this photo, at row {node.peak[0]}, column {node.peak[1]}"
     if _is_scalar(node):
-        where = f"activation {number(node.max)} in this photo: one value, it sees all of it"
+        whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
+        where = f"{whose} {number(node.max)} in this photo: one value, it sees all of it"
     title, heat = "Where it fired", found.get("heat")
     if isinstance(heat, Shot):
         return figure(title, heat.address, f"Where {node.called} fired, over the photo", where, "", marks=marked(found))
@@ -185,6 +187,8 @@ def _looks_for(node: Node, tile: Tile, activation: float | None, *, locked: str)
     reached = "drawn for this unit"
     if activation is not None:
         reached = f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
+    if _is_difference(node):
+        reached = f"drawn for {_first_class(node)} alone"
     missing = "on its way …" if tile.state == "waiting" else "the file has none" if locked else "not drawn yet"
     return figure(title, tile.picture, spoken, reached if tile.picture else "", missing)
 
@@ -196,7 +200,16 @@ def _although(node: Node, activation: float | None) -> str:
 
 
 def _is_scalar(node: Node) -> bool:
-    return node.peak == (0, 0) and node.max == node.value
+    return _is_difference(node) or (node.peak == (0, 0) and node.max == node.value)
+
+
+def _is_difference(node: Node) -> bool:
+    """Whether a node stands for the difference of two classes; its unit is the first of them."""
+    return node.id != str(node.unit)
+
+
+def _first_class(node: Node) -> str:
+    return node.label.partition(" - ")[0]
 
 
 def _discarded(circuit: Circuit | None) -> list[Component]:

@@ -159,6 +159,12 @@ class Lane:
         """Why a task failed, or `None` if it did not."""
         return self._failed.get(key)
 
+    @property
+    def running(self) -> tuple[str, float]:
+        """The key of the task that is running and the share of it that is done; "" if none is."""
+        with self._changed:
+            return (self._running.key, self._fraction) if self._running is not None else ("", 0.0)
+
     def report(self, owner: str) -> Report:
         """How far an owner's tasks are."""
         with self._changed:

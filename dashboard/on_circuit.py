@@ -113,7 +113,7 @@ def _ask_to_grow(session: Session, kind: str, subject: str) -> Session:
     return asked(session, kind, subject, session.choices, session.asks)
 
 
-def refuse_if_many(circuit: Circuit, weak: int, what: str) -> None:
+def refuse_if_many(circuit: Circuit, weak: float, what: str) -> None:
     """Refuse a circuit that shows more units than the page can.
 
     Args:

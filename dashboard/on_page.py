@@ -1,5 +1,6 @@
 """What a person can do with the page: settings, the middle pane's pages, and rendering."""
 
+import re
 from dataclasses import replace
 
 from circuits.errors import InputError
@@ -10,6 +11,7 @@ from dashboard.sessions import PAGES, Session
 from dashboard.weak import STRONGEST
 
 MOST = 99
+_HALVES = re.compile(r"\d{1,3}(\.[05])?")
 
 
 def _same(session: Session, subject: str, explorer: Explorer) -> Session:
@@ -35,8 +37,8 @@ def _set(session: Session, subject: str, explorer: Explorer) -> Session:
         return replace(session, looking=replace(session.looking, method=value))
     if name == "start" and value in STARTS:
         return replace(session, looking=replace(session.looking, start=value))
-    if name == "weak" and value.isdigit() and int(value) <= STRONGEST:
-        return replace(session, showing=replace(session.showing, weak=int(value)))
+    if name == "weak" and _HALVES.fullmatch(value) and float(value) <= STRONGEST:
+        return replace(session, showing=replace(session.showing, weak=float(value)))
     if name == "signs" and value in SIGNS:
         return replace(session, choices=replace(session.choices, signs=value))
     if name == "mode" and value in MODES:

@@ -8,7 +8,7 @@ from dash import html
 
 from circuits.networks import Prediction
 from circuits.tracing import target_of
-from circuits.wording import number
+from circuits.wording import chance, number
 from dashboard.explorer import MODES, SIGNS, Explorer
 from dashboard.firing import spot_layer
 from dashboard.on_photo import key_of
@@ -118,7 +118,7 @@ def predictions(session: Session) -> list[Component]:
 
 
 def _prediction(session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str]) -> Component:
-    locked, chance = session.work.locked, f"{row.probability * 100:.1f} %"
+    locked = session.work.locked
     deeds = [
         button(
             "…" if str(row.index) in asked else "why?", "why", str(row.index), disabled=bool(locked),
@@ -131,7 +131,7 @@ def _prediction(session: Session, row: Prediction, plus: int | None, minus: int 
     return html.Div(
         [
             html.Span(row.label, className="label", title=f"{row.label}, logit {number(row.logit)}"),
-            html.Span(chance, className="numbers"),
+            html.Span(chance(row.probability), className="numbers"),
             html.Span(html.I(style={"width": f"{row.probability * 100:.1f}%"}), className="meter"),
             html.Span(deeds, className="deeds"),
         ],

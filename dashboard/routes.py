@@ -41,8 +41,10 @@ def add_routes(server: Flask, explorer: Explorer, background: Background, sessio
         return Response(finished(key), mimetype=_WEBP, headers={"Cache-Control": _FOREVER})
 
     def preview(key: str, number: int) -> Response:
-        """The newest preview, whichever is asked for; if it has just gone, the picture that took its place."""
+        """The newest preview, whichever is asked for; if it has just gone, the picture that took its place, if any."""
         newest = previews.get(key)
+        if newest is None and _KEY.fullmatch(key) and gallery.file(key) is None:
+            return Response(status=204, headers={"Cache-Control": "no-store"})  # given up meanwhile, which is no fault
         data = newest.data if newest is not None else finished(key)
         return Response(data, mimetype=_WEBP, headers={"Cache-Control": "no-store"})
 

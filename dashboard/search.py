@@ -17,7 +17,7 @@ from typing import Any
 from circuits.growth import Run
 from circuits.networks import Network
 from circuits.units import Unit
-from circuits.wording import number
+from circuits.wording import chance, number
 from dashboard.explorer import Explorer
 from dashboard.on_wall import network_of
 from dashboard.questions import against, explained, spoken
@@ -186,10 +186,7 @@ class _Search:
         return Result(kind, name, self._activation(unit), name, "".join(spoken(kind, unit, name)), reason, other)
 
     def _chance(self, channel: int) -> str:
-        if channel not in self.chances:
-            return ""
-        chance = 100 * self.chances[channel]
-        return f"{chance:.1f} %" if chance >= 0.05 else "under 0.1 %"
+        return chance(self.chances[channel]) if channel in self.chances else ""
 
     def _activation(self, unit: Unit) -> str:
         if self.run is None or unit.layer not in self.run.activations:

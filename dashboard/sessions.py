@@ -58,7 +58,7 @@ class Showing:
     """
 
     page: str = "circuit"
-    weak: int = 0
+    weak: float = 0
     layer: str = ""
     order: str = "here"
     unit: str = ""

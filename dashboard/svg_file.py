@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from circuits.circuit import Circuit
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import place
-from circuits.wording import ALONE, network_and_source, number
+from circuits.wording import ALONE, chance, network_and_source, number
 
 _STYLE = """
 text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; fill: #1b1f27; }
@@ -23,8 +23,8 @@ text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Dej
 .row { font-size: 12.5px; }
 .band { stroke: #dde1e8; stroke-width: 1; }
 .edge { fill: none; stroke: #0b7a6f; }
-.edge.against { stroke: #bd4310; stroke-dasharray: 6 5; }
-.edge.disagrees { stroke-dasharray: 1 6; stroke-linecap: round; }
+.edge.against { stroke: #bd4310; }
+.edge.disagrees { stroke-dasharray: 6 5; }
 .arrow-for { fill: #0b7a6f; }
 .arrow-against { fill: #bd4310; }
 .tile, .track { fill: #e9ebf0; }
@@ -111,13 +111,14 @@ def _head(circuit: Circuit, across: float) -> Iterator[str]:
         yield f'<text class="row" x="{start}" y="{y}"{weight}>{_fitted(row.label, 150)}</text>'
         yield f'<rect class="track" x="{start + 160}" y="{y - 8}" width="84" height="7" rx="3"/>'
         yield f'<rect class="share" x="{start + 160}" y="{y - 8}" width="{84 * share:.2f}" height="7" rx="3"/>'
-        yield f'<text class="row" x="{across - _MARGIN:g}" y="{y}" text-anchor="end">{share * 100:.1f} %</text>'
+        said = html.escape(chance(share))
+        yield f'<text class="row" x="{across - _MARGIN:g}" y="{y}" text-anchor="end">{said}</text>'
 
 
 def _legend(circuit: Circuit, y: float) -> Iterator[str]:
     items = [
         ('<path class="edge" d="M0 -4H32" stroke-width="4"/>', 40, "excites"),
-        ('<path class="edge against" d="M0 -4H32" stroke-width="4"/>', 40, "inhibits"),
+        ('<path class="edge against" d="M0 -4H32M31 -10V2" stroke-width="4"/>', 40, "inhibits"),
         ("", 0, "wider: a larger share of the unit above"),
         ('<rect class="track" y="-7" width="32" height="4" rx="2"/>'
          '<rect class="covered" y="-7" width="18" height="4" rx="2"/>', 40, "how much of its attribution is shown"),

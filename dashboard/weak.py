@@ -7,7 +7,7 @@ STRONGEST = 30
 """The largest share, in percent, that can be hidden."""
 
 
-def reached(circuit: Circuit, weak: int) -> frozenset[str]:
+def reached(circuit: Circuit, weak: float) -> frozenset[str]:
     """Ids of the units that are reached from the target along edges that are not hidden.
 
     Args:
@@ -25,7 +25,7 @@ def reached(circuit: Circuit, weak: int) -> frozenset[str]:
     return frozenset(kept)
 
 
-def coverage(circuit: Circuit, weak: int) -> tuple[float, float]:
+def coverage(circuit: Circuit, weak: float) -> tuple[float, float]:
     """What the edges hold that are not hidden, and what all edges of the same units hold, of their gross attribution.
 
     Both are Σ |S| / Σ gross over the expanded units that are still shown: the first over the edges that are left.

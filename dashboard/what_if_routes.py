@@ -30,7 +30,8 @@ def add_what_if(server: Flask, explorer: Explorer, sessions: Sessions) -> None:
     """Add `/what-if` to a server.
 
     It takes `{"session", "stamp", "changes": [{"unit", "factor"}]}` and answers with `{"effects": [{"class", "label",
-    "before", "after"}], "milliseconds"}`; 400, 404, 409 or 422 come with `{"refused": sentence}`.
+    "before", "after", "logits": [before, after]}], "milliseconds"}`; 400, 404, 409 or 422 come with
+    `{"refused": sentence}`.
 
     Args:
         server: the Flask server of the app.
@@ -116,6 +117,7 @@ def _told(effect: Effect) -> dict[str, Any]:
     return {
         "class": effect.before.index, "label": effect.label,
         "before": effect.before.probability, "after": effect.after.probability,
+        "logits": [effect.before.logit, effect.after.logit],
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def connect(app: Dash, callbacks: Callbacks) -> None:
             "looks": Output(ids.LOOKS, "children"),
             "fired": Output(ids.FIRED, "children"),
             "books": Output(ids.BOOKS, "children"),
+            "books_shown": Output(ids.BOOKS, "data-shows"),
             "evidence": Output(ids.EVIDENCE, "children"),
             "foot": Output(ids.FOOT, "children"),
             "story": Output(ids.STORY, "children"),

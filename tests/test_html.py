@@ -102,14 +102,14 @@ def test_a_persons_name_and_note_are_shown_in_the_graph_and_the_books(circuit: C
     assert "“" not in "".join(Outline(to_html(circuit)).texts).replace("Why “warm”?", "")
 
 
-def test_edges_that_ablation_contradicts_are_dotted_and_say_what_it_found() -> None:
+def test_edges_that_ablation_contradicts_are_dashed_and_say_what_it_found() -> None:
     traced = trace(handmade_network(), colour_photo(0.3, 0.5), "conv2:0", depth=1, signs="both")
     assert "disagrees" not in re.sub(r"<(style|script)>.*?</\1>", "", to_html(traced), flags=re.DOTALL)
     outline = Outline(to_html(measure(handmade_network(), traced)))
     edges = {edge["data-source"]: edge["class"] for edge in outline.all("path", "edge") if "data-source" in edge}
     assert edges == {"conv1:0": "edge for disagrees", "conv1:1": "edge against"}
     assert "conv1:0 → conv2:0: +9.54, by ablation +1.51" in outline.texts
-    assert any("with dots: ablation disagrees" in text for text in outline.texts)
+    assert any("dashed: ablation disagrees" in text for text in outline.texts)
 
 
 def test_negative_edges_are_marked_and_wider_ones_account_for_more(circuit: Circuit) -> None:

@@ -19,7 +19,7 @@ from circuits.commands.options import (
     get_photo,
 )
 from circuits.errors import InputError
-from circuits.wording import ALONE, network_and_source
+from circuits.wording import ALONE, chance, network_and_source
 
 
 def predict(
@@ -67,7 +67,7 @@ def predict(
     for column in (0, 2, 3):
         table.columns[column].justify = "right"
     for found in predictions:
-        table.add_row(str(found.index), found.label, f"{100 * found.probability:.1f} %", f"{found.logit:.2f}")
+        table.add_row(str(found.index), found.label, chance(found.probability), f"{found.logit:.2f}")
     console = output()
     alone = f" ({ALONE})" if loaded.multi_label else ""
     console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")

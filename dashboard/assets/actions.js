@@ -21,7 +21,9 @@
 
   function send(kind, subject = "") {
     queue.push({ number: ++number, kind, subject });
-    window.dash_clientside.set_props("actions", { data: { session, tab, born: window.circuits.born || "", queue: queue.slice() } });
+    const { shows: books = "" } = (document.getElementById("unit-books") || { dataset: {} }).dataset;
+    const born = window.circuits.born || "";
+    window.dash_clientside.set_props("actions", { data: { session, tab, born, books, queue: queue.slice() } });
     return number;
   }
 

@@ -18,6 +18,7 @@
   let left = new Set();
   let told = [];
   let focused = "";
+  let roof = 0;
   let lit = "";
   let stage, sight, units, lines, bands, drag, weak, veil;
   /* Where a person has put units, until the server has it: by id, with the number of the action. */
@@ -94,6 +95,13 @@
 
   /* ---- weak edges ---- */
 
+  /* The words over the graph may have become longer; a window that nobody has moved makes room for them. */
+  function unroof() {
+    const now = document.querySelector(".story").offsetHeight;
+    if (now !== roof && !sight.view.touched) fit();
+    roof = now;
+  }
+
   function hide() {
     const found = window.circuits.strong(data, weak.limit);
     left = found.units;
@@ -101,6 +109,7 @@
     lines.leave(found.lines);
     bands.leave(new Set(seen().map(node => node.layer)));
     weak.tell(found, data.nodes.length - left.size);
+    unroof();
     rove();
     light(lit);
   }

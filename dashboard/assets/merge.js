@@ -1,8 +1,7 @@
 /* What the server says, put together: the view of the last action, what the poll has found since, and what is kept here.
 
    The server leaves out what this page has already. It is told what that is by the store `have`: the drawing of the
-   circuit, the version of the tiles (what the units show) up to which all have come, and the digests of the parts that
-   Dash shows. */
+   circuit, and the version of the tiles (what the units show) up to which all have come. */
 (function () {
   "use strict";
 
@@ -11,7 +10,7 @@
   const [SOON, EVERY] = [150, 500];
   const drawings = new Map();
   const tiles = new Map();
-  const have = { born: "", drawing: "", tiles: 0, parts: {} };
+  const have = { born: "", drawing: "", tiles: 0 };
   let asked = "";
   let drawn = null;
 
@@ -36,13 +35,6 @@
     have.tiles = status.tiles_at;
     Object.entries(status.tiles).forEach(([id, tile]) => tiles.set(id, tile));
     return status.tiles;
-  }
-
-  /* Notes which parts Dash shows with this view; `false` if one was left out that is not the one shown here. */
-  function parted(view) {
-    const wrong = view.kept.some(name => have.parts[name] !== view.parts[name]);
-    have.parts = wrong ? {} : { ...have.parts, ...view.parts };
-    return !wrong;
   }
 
   function tellServer(before) {
@@ -89,9 +81,8 @@
     const status = newer ? progress : view.status;
     const fresh = learn(view.status);
     const later = newer ? learn(progress) : {};
-    const entire = view === drawn || parted(view);
     const shown = whole(view);
-    if (!shown || !entire) {
+    if (!shown) {
       Object.assign(have, { drawing: "" });
       tellServer(before);
       send("refresh");

@@ -3,9 +3,12 @@
   "use strict";
 
   const MOST = 30;
+  /* Where a layer has a thousand channels, the strongest holds two or three percent. */
+  const STEP = 0.5;
 
   /* What is left of a drawing: the units reached from the target along edges that are not hidden, those edges, and what
-     they hold of the gross attribution of the expanded units that are left; `whole` is what all their edges hold. */
+     they hold of the gross attribution of the expanded units that are left; `whole` is what all their edges hold, `most`
+     what the strongest of them holds, in percent. */
   function strong({ nodes, edges }, limit) {
     const into = new Map();
     edges.forEach(edge => {
@@ -16,12 +19,13 @@
     const waiting = nodes.filter(node => node.root).map(node => node.id);
     const units = new Set(waiting);
     const lines = new Set();
-    let [kept, whole, gross] = [0, 0, 0];
+    let [kept, whole, gross, most] = [0, 0, 0, 0];
     while (waiting.length) {
       const id = waiting.pop();
       gross += byId.get(id).gross;
       for (const edge of into.get(id) || []) {
         whole += edge.size;
+        most = Math.max(most, edge.part);
         if (edge.part < limit) continue;
         kept += edge.size;
         lines.add(edge);
@@ -31,7 +35,7 @@
         }
       }
     }
-    return { units, lines, kept: gross ? kept / gross : 0, whole: gross ? whole / gross : 0 };
+    return { units, lines, most, kept: gross ? kept / gross : 0, whole: gross ? whole / gross : 0 };
   }
 
   const percent = part => (part > 0 && part < 0.005 ? "< 1 %" : `${Math.round(100 * part)} %`);
@@ -40,7 +44,7 @@
   function openWeak(changed, said) {
     const box = document.getElementById("weak-tool");
     const value = document.createElement("b");
-    const range = Object.assign(document.createElement("input"), { type: "range", id: "weak", min: 0, max: MOST, step: 1, value: 0 });
+    const range = Object.assign(document.createElement("input"), { type: "range", id: "weak", min: 0, max: MOST, step: STEP, value: 0 });
     range.setAttribute("aria-label", "Hide edges that hold less than this share of the unit above, in percent");
     box.append("Hide < ", value, range);
     const left = document.getElementById("weak-left");
@@ -73,6 +77,10 @@
     };
     state.tell = (found, hidden) => {
       left.hidden = !state.limit || !found.units.size;
+      if (hidden && found.units.size === 1) {
+        left.textContent = `All ${hidden} units below the target are hidden: its strongest edge holds ${found.most.toFixed(1)} %`;
+        return;
+      }
       const units = hidden ? ` (${hidden} unit${hidden === 1 ? "" : "s"})` : "";
       left.textContent = `Under ${state.limit} % hidden${units}: shows ${percent(found.kept)} of the gross attribution ` +
         `(of ${percent(found.whole)})`;

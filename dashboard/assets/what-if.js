@@ -210,8 +210,10 @@
     const [first] = [...effects].sort((one, other) => other.after - one.after);
     const before = [...effects].sort((one, other) => other.before - one.before)[0];
     const same = first.class === before.class;
-    say(same ? `It still says ${first.label}, ${percent(first.before)} before and ${percent(first.after)} now.`
-      : `It now says ${first.label}, ${percent(first.after)}, and no longer ${before.label}.`, false);
+    // A probability near 100 % hardly moves; the logit says what was lost.
+    const logit = ` Logit of ${before.label}: ${before.logits.map(value => value.toFixed(2)).join(" → ")}.`;
+    say((same ? `It still says ${first.label}, ${percent(first.before)} before and ${percent(first.after)} now.`
+      : `It now says ${first.label}, ${percent(first.after)}, and no longer ${before.label}.`) + logit, false);
   }
 
   function say(words, failed) {

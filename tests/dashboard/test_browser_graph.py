@@ -151,16 +151,29 @@ def test_weak_edges_are_hidden_at_once_and_the_limit_is_remembered(
     expect(tab.locator(".unit:visible")).to_have_count(len(reached(circuit, 12)))
     slider.focus()
     tab.keyboard.press("ArrowRight")
-    expect(left).to_contain_text("Under 13 %")
-    expect(slider).to_have_attribute("aria-valuetext", "13 %")
+    expect(left).to_contain_text("Under 12.5 %")
+    expect(slider).to_have_attribute("aria-valuetext", "12.5 %")
     tab.wait_for_load_state("networkidle")
     tab.reload()
-    expect(left).to_contain_text("Under 13 %")
-    expect(tab.get_by_role("slider")).to_have_js_property("value", "13")
-    expect(tab.locator(".unit:visible")).to_have_count(len(reached(circuit, 13)))
+    expect(left).to_contain_text("Under 12.5 %")
+    expect(tab.get_by_role("slider")).to_have_js_property("value", "12.5")
+    expect(tab.locator(".unit:visible")).to_have_count(len(reached(circuit, 12.5)))
     tab.get_by_role("slider").fill("0")
     expect(left).to_be_hidden()
     expect(tab.locator(".unit:visible")).to_have_count(len(circuit.visible))
+
+
+def test_a_limit_above_every_edge_says_how_strong_the_strongest_is(
+    tab: Any, expect: Any, network: Network, photo: Photo
+) -> None:
+    upload(tab, json.dumps(huge(trace(network, photo, 2, depth=1, top=3), count=200)).encode())
+    expect(tab.locator(".unit")).to_have_count(200)
+    tab.get_by_role("slider").fill("30")
+    left = tab.locator("#weak-left")
+    told = r"^All 199 units below the target are hidden: its strongest edge holds \d+\.\d %$"
+    expect(left).to_have_text(re.compile(told))
+    words, root = left.bounding_box(), tab.locator(".unit.root .frame").bounding_box()
+    assert words["y"] + words["height"] <= root["y"]
 
 
 def test_a_unit_that_is_dragged_stays_where_it_was_put(tab: Any, expect: Any) -> None:
@@ -270,6 +283,7 @@ def test_a_persons_name_of_a_unit_stands_under_its_picture(
 def test_hovering_zooms_a_units_picture_and_lights_its_edges(tab: Any, expect: Any) -> None:
     names = why(tab, expect)
     child = next(name for name in names if name.startswith("c:"))
+    expect(unit(tab, child).locator(".frame")).to_have_attribute("data-state", "ready")
     still(tab)
     before = unit(tab, child).locator(".frame").bounding_box()["width"]
     unit(tab, child).hover()

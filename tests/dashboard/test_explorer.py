@@ -96,3 +96,27 @@ def test_the_built_in_networks_page_has_the_cat_and_its_predictions(tmp_path: Pa
     page.close()
     assert len(view["predictions"]) == 5
     assert "cat, cropped as the network sees it" in str(view["photo"])
+
+
+def test_whether_there_is_a_picture_is_remembered_for_a_moment(network: Network, tmp_path: Path) -> None:
+    now = [100.0]
+    store, unit = PictureStore(tmp_path / "store"), Unit("b", 3)
+    page = StoredGallery(network, store, QUICK, clock=lambda: now[0])
+    key = page.key(unit)
+    assert page.file(key) is None
+    # Drawn by another program: not seen at once, but half a second later.
+    StoredGallery(network, store, QUICK).render([unit], quiet, unseen)
+    now[0] += 0.4
+    assert page.file(key) is None
+    now[0] += 0.2
+    file = page.file(key)
+    assert file is not None
+    assert file.is_file()
+    file.unlink()
+    now[0] += 4.0
+    assert page.file(key) == file
+    now[0] += 2.0
+    assert page.file(key) is None
+    # What it draws itself is there at once.
+    page.render([unit], quiet, unseen)
+    assert page.file(key) == file

@@ -144,7 +144,7 @@ def test_cancelling_takes_it_away_at_once_and_resume_draws_anew(
     assert {tile["state"] for tile in page["view"]["status"]["tiles"].values()} == {"none"}
     assert old not in str(drawing.pane)
     until(lambda: len(previews) == 0)
-    assert client.get(f"/{old}").status_code == 404
+    assert client.get(f"/{old}").status_code == 204
     gallery.gate.set()
     drawing.do("resume")
     assert ready(drawing.rendered()) == set(drawing.nodes)

@@ -4,6 +4,7 @@ import json
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from person import ANN, Person
@@ -60,6 +61,9 @@ def test_a_unit_that_is_switched_off_gives_the_predictions_without_it(
         assert effect["before"] == pytest.approx(float(on[effect["class"]]), abs=1e-5)
         assert effect["after"] == pytest.approx(float(off[effect["class"]]), abs=1e-5)
     assert any(abs(each["before"] - each["after"]) > 1e-3 for each in told["effects"])
+    gaps = [each["logits"][0] - told["effects"][0]["logits"][0] for each in told["effects"]]
+    ratios = [each["before"] / told["effects"][0]["before"] for each in told["effects"]]
+    assert np.exp(gaps) == pytest.approx(ratios, rel=1e-3)
     assert told["milliseconds"] >= 0
 
 

@@ -61,6 +61,10 @@ def test_the_limit_is_kept_with_the_view(ann: Person) -> None:
     ann.why()
     assert ann.do("set", "weak=12")["view"]["weak"] == 12
     assert not ann.seen["no_undo"]
+    assert ann.do("set", "weak=2.5")["view"]["weak"] == 2.5
+    ann.do("set", "weak=2.4")
+    assert ann.poll()["toasts"][-1]["text"] == "'weak=2.4' is not a setting that this page offers."
+    assert ann.do("set", "weak=12")["view"]["weak"] == 12
     ann.do("set", "weak=31")
     assert ann.poll()["toasts"][-1]["text"] == "'weak=31' is not a setting that this page offers."
     assert ann.look()["view"]["weak"] == 12

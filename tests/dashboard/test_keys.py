@@ -1,0 +1,39 @@
+"""The keys that the page and its guide tell of, and the pane of a target that is a difference."""
+
+import re
+from pathlib import Path
+
+from parts import words
+from person import Person
+
+from dashboard import keys
+
+GUIDE = Path(__file__).parents[2] / "docs" / "page.md"
+SCRIPTS = Path(keys.__file__).parent / "assets"
+
+
+def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guide() -> None:
+    table = re.search(r"const ON_UNIT = \{(.*?)\n  \};", (SCRIPTS / "graph.js").read_text("utf-8"), re.DOTALL)
+    assert table is not None
+    listened = set(re.findall(r"^    (\w):|^    (\w),", table[1], re.MULTILINE))
+    letters = {one or other for one, other in listened} | set(re.findall(r"^    ([a-z]): ", table[1], re.MULTILINE))
+    assert {"e", "c", "f", "l", "p", "x"} == letters
+    told = {key for key, _ in keys.ALL["In the graph"]}
+    assert letters <= told
+    guide = GUIDE.read_text("utf-8")
+    assert all(re.search(rf"\| {letter}[ ,|]", guide) for letter in letters)
+
+
+def test_all_keys_that_one_begins_with_are_among_all_keys() -> None:
+    known = {key for group in keys.ALL.values() for key, _ in group}
+    assert {key for key, _ in keys.BEGIN} - known == {"click", "double click", "drag"}
+    assert "expand it; Shift e expands its whole layer" in words(keys.dialog())
+
+
+def test_the_pane_of_a_difference_says_whose_logit_and_picture_it_shows(ann: Person) -> None:
+    seen = ann.why("cat - dog")
+    assert "logit of cat" in words(seen["head"])
+    assert "highest activation" not in words(seen["head"])
+    assert "at row" not in words(seen["head"])
+    assert "logit of cat" in words(seen["fired"])
+    assert "one value, it sees all of it" in words(seen["fired"])
