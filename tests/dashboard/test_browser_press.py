@@ -18,9 +18,8 @@ def tab(open_tab: Callable[..., Any], served: str, expect: Any) -> Any:
 
 
 def press(tab: Any, button: Any) -> None:
-    """Press a button without letting go."""
-    box = button.bounding_box()
-    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    """Press a button without letting go; the page may be making it anew, which `hover` waits for."""
+    button.hover()
     tab.mouse.down()
 
 
@@ -35,8 +34,7 @@ def test_a_button_that_is_made_anew_under_the_pointer_is_still_pressed(tab: Any,
     expect(tab.locator("#signs-both")).to_have_attribute("aria-pressed", "true")
     assert tab.evaluate("!window.pressed.isConnected")
     if released == "elsewhere":
-        press_free = tab.locator("#top-12").bounding_box()
-        tab.mouse.move(press_free["x"] + 5, press_free["y"] + 5)
+        tab.locator("#top-12").hover()
     sent = tab.evaluate(
         "() => { window.sent = []; const set = window.dash_clientside.set_props; window.dash_clientside.set_props = "
         "(id, props) => { if (id === 'actions') window.sent.push(...props.data.queue.map(each => each.subject)); "
