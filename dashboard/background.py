@@ -57,13 +57,14 @@ class Background:
         self.want_pictures(desk)
         self.want_evidence(desk)
 
-    def want_pictures(self, desk: Desk) -> None:
-        """Have the missing pictures rendered, or none if the person cancelled."""
+    def want_pictures(self, desk: Desk) -> list[Task]:
+        """Have the missing pictures rendered, or none if the person cancelled; all that are missing."""
+        tasks = self.missing(desk.session, desk.on_wall)
         if desk.session.paused:
             self.rendering.cancel(desk.name)
         else:
-            tasks = self.missing(desk.session, desk.on_wall)
             self.rendering.want(desk.name, tasks, hurry=self._is_stray(tasks))
+        return tasks
 
     def _is_stray(self, tasks: Sequence[Task]) -> bool:
         """Whether nothing of what is being rendered is among the tasks, and too little of it done to be finished."""
@@ -212,9 +213,8 @@ class Background:
         finally:
             self.previews.drop(keys)
 
-    def status(self, desk: Desk) -> view.Status:
-        """What goes on for a desk, for the status line."""
-        missing = self.missing(desk.session, desk.on_wall)
+    def status(self, desk: Desk, missing: Sequence[Task]) -> view.Status:
+        """What goes on for a desk, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
         tracing, rendering = self.tracing.report(desk.name), self.rendering.report(desk.name)
         return view.status(desk.session, tracing, rendering, missing=sum(task.size for task in missing), failed=failed)

@@ -156,10 +156,10 @@ class Callbacks:
 
     def _progress(self, desk: Desk, have: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Tile], Found]:
         """What goes on, for the page, the tiles that are part of it, and the evidence that is there."""
-        self.background.want_pictures(desk)
+        missing = self.background.want_pictures(desk)
         evidence = self.background.want_evidence(desk)
         work = desk.session.work
-        status = self.background.status(desk)
+        status = self.background.status(desk, missing)
         found = tiles(work.circuit, self.explorer, self.background.previews, self.carried, waiting=status.live)
         desk.shows.note({name: tile.facts() for name, tile in found.items()})
         known = have or {}
