@@ -121,7 +121,7 @@ def _called(circuit: Circuit) -> str:
 
 def _crop(circuit: Circuit, explorer: Explorer, show: Show) -> str:
     """Address of what the network saw of a circuit's photo; "" if the file does not carry it."""
-    photo = explorer.photo_of(circuit)
+    photo = circuit.photo
     return show(explorer.seen(photo, circuit)) if photo is not None else ""
 
 

@@ -178,10 +178,6 @@ class Explorer:
         answer: Comparison = found[2]
         return answer
 
-    def photo_of(self, circuit: Circuit) -> Photo | None:
-        """The photo of a circuit; of one from a file only what the network saw is at hand."""
-        return circuit.photo
-
     def channels(self, circuit: Circuit, layer: str) -> int | None:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
         if self.why_locked(circuit):

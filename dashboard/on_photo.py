@@ -34,7 +34,7 @@ def with_circuit(session: Session, circuit: Circuit, explorer: Explorer) -> Sess
     """The session with a circuit from a file; one of another network can be looked at but not expanded."""
     locked = explorer.why_locked(circuit)
     work = Work(
-        photo=explorer.photo_of(circuit),
+        photo=circuit.photo,
         predictions=circuit.predictions,
         circuit=circuit if locked else explorer.warmed(circuit),
         selected=circuit.root,

@@ -92,7 +92,7 @@ def _swap(session: Session, subject: str, explorer: Explorer) -> Session:
     held, circuit = session.beside, session.work.circuit
     if held is None or circuit is None:
         raise InputError("There are no two circuits to swap; hold one first.")
-    work = Work(explorer.photo_of(held), held.predictions, held, held.root, explorer.why_locked(held))
+    work = Work(held.photo, held.predictions, held, held.root, explorer.why_locked(held))
     return replace(session.changed(work), beside=circuit, asks=(), paused=False)
 
 
