@@ -1,8 +1,11 @@
 """The benchmark with planted parts: its pictures hold what they say, and its scores are what they are called."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import nn
 
@@ -148,20 +151,16 @@ def test_scores_and_losses_of_a_network_are_told_for_each_layer_and_way(network:
     test = plant(3, 9)
     width = {layer: network.layer(layer).channels for layer in layers}
     everything = {layer: np.ones((width[layer], len(PARTS)), dtype=bool) for layer in layers}
-    nothing = {layer: ~table for layer, table in everything.items()}
-    for tables, share in ((everything, 1.0), (nothing, 0.0)):
-        found = scores_of(network, tables, test, 0, 5)
-        assert set(found) == {
-            (layer, way) for layer in layers for way in (*MODES, "|activation|", "peak", "any channel")
-        }
-        assert found["conv4", "sum"] == Score(share, 0.0, share, 5)
-        assert found["conv2", "any channel"].chosen == 32
+    found = scores_of(network, everything, test, 0, 5)
+    assert set(found) == {(layer, way) for layer in layers for way in (*MODES, "|activation|", "peak", "any channel")}
+    assert found["conv4", "sum"] == found["conv4", "peak"] == Score(1.0, 0.0, 1.0, 5)
+    assert found["conv2", "any channel"] == Score(1.0, 0.0, 1.0, 32)
     both = losses(network, "conv4", everything["conv4"], test)
     assert both["its first part"][1] == [48] * 3
     for drop, image, asked in zip(both["its first part"][0], as_input(test.pictures), test.asked, strict=True):
         before = network.logits(image[None])[0, asked]
         assert drop == pytest.approx(float(before - network.traced.fc.bias[asked]), abs=1e-5)
-    none = losses(network, "conv4", nothing["conv4"], test)
+    none = losses(network, "conv4", ~everything["conv4"], test)
     assert none["its first part"][0] == pytest.approx([0.0] * 3, abs=1e-7)
     assert none["its first part"][1] == [0] * 3
 
@@ -177,8 +176,8 @@ def test_only_pictures_whose_class_is_seen_are_kept(network: Network) -> None:
 
 
 def test_a_few_steps_of_training_bring_the_loss_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_planted, "BATCH", 16)
-    before, after = (bench_planted.train(steps, 0) for steps in (2, 16))
+    monkeypatch.setattr(bench_planted, "BATCH", 8)
+    before, after = (bench_planted.train(steps, 0) for steps in (2, 12))
     test = plant(32, 8)
     wanted = torch.from_numpy(test.classes).float()
     with torch.no_grad():
@@ -187,3 +186,33 @@ def test_a_few_steps_of_training_bring_the_loss_down(monkeypatch: pytest.MonkeyP
             for module in (before, after)
         ]
     assert lost[1] < lost[0]
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In place of training, a network with seeded weights."""
+
+    def train(steps: int, seed: int, head: str) -> Small:
+        torch.manual_seed(seed)
+        return Small(head).eval()
+
+    monkeypatch.setattr(bench_planted, "train", train)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_the_benchmark_runs_from_end_to_end_and_tells_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    bench_planted.main(pictures=12, probe=40, top=2)
+    said = capsys.readouterr().out
+    for words in ("classes right in new pictures", "of 48 channels respond to a part", "any channel", "as many, any"):
+        assert words in said
+    assert said.count("conv3") == 1 + len((*MODES, "|activation|", "peak", "any channel")) + 4
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_network_that_sees_no_class_is_told_of_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "logits", lambda network, images: torch.full((len(images), len(CLASSES)), -1.0))
+    with pytest.raises(typer.BadParameter, match="no class is seen in any of 3 pictures; take more"):
+        bench_planted.main(pictures=3, probe=20)

@@ -95,6 +95,36 @@ def test_the_loudest_unit_of_a_case_carries_another_class(name: str) -> None:
     assert (lowest, "loud") not in case.planted
 
 
+WRITTEN = {
+    "a chain": [("t", "car", 48, 48), ("car", "wheel", 8, 16), ("car", "window", 12, 24)],
+    "branches, concatenated": [
+        ("t", "round", 24, 24), ("round", "round", 8, 24), ("round", "wheel", 8, 24),
+        ("t", "square", 8, 8), ("square", "square", 8, 8), ("square", "window", 4, 4),
+    ],
+    "a skip, added": [
+        ("t", "wheel", 40, 40), ("wheel", "wheel", 8, 16), ("wheel", "to_wheel", 12, 24),
+        ("to_wheel", "window", 12, 24),
+    ],
+    "a unit shared by two": [
+        ("t", "car", 8, 8), ("t", "cart", 8, 8),
+        ("car", "wheel", 4, 4), ("car", "window", 4, 4), ("cart", "wheel", 8, 8),
+    ],
+    "two copies that add up": [("t", "car", 8, 8), ("car", "wheel", 4, 4), ("car", "copy", 4, 4)],
+    "inhibition": [("t", "car", 12, 12), ("car", "wheel", 12, 12), ("car", "leaf", -8, -8)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_edges_of_a_known_circuit_have_the_values_written_out_by_hand(name: str, mode: str) -> None:
+    """(upper, lower, in units of the upper one, in units of t); each number is that of four positions."""
+    case = CASES[name]
+    found = edges_of(case.circuit(mode), case.wiring)
+    told = sorted((upper[1], lower[1], round(share, 4)) for (lower, upper), share in found.items())
+    at = 3 if mode == "target" else 2
+    assert told == sorted((row[0], row[1], float(row[at])) for row in WRITTEN[name])
+
+
 def test_a_formula_is_read_as_it_is_written() -> None:
     wires, bias = read_formula("2 wheel - hub + 0.5 rim@1,0 - 1.5 + 1")
     assert [wire.source for wire in wires] == ["wheel", "hub", "rim"]
