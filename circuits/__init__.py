@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         gradient_times_activation as gradient_times_activation,
         integrated_gradients as integrated_gradients,
     )
+    from circuits.baselines import Baseline as Baseline, mean_of_photos as mean_of_photos
     from circuits.circuit import Circuit as Circuit, Node as Node
     from circuits.comparing import (
         Comparison as Comparison,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
+    "baselines": ("Baseline", "mean_of_photos"),
     "circuit": ("Circuit", "Node"),
     "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),
