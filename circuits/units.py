@@ -91,6 +91,8 @@ def as_unit(unit: "Unit | str") -> Unit:
 
 MEASURED = ("ablation", "ablation_mean", "positive", "negative", "integrated")
 """What `measure` writes on an edge, as the file calls it."""
+WARNINGS = ("disagrees", "cancels", "saturates")
+"""What may be doubtful about an edge, by the name of its property."""
 _NET = 0.1
 
 
@@ -177,13 +179,13 @@ class Edge:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Which of `disagrees`, `cancels` and `saturates` hold.
+        """Which of `WARNINGS` hold.
 
         Example:
             >>> Edge("conv1:0", "conv2:0", 2.0, 1, ablation=-1.0, positive=2.0, negative=0.0, integrated=9.0).warnings
             ('disagrees', 'saturates')
         """
-        return tuple(name for name in ("disagrees", "cancels", "saturates") if getattr(self, name))
+        return tuple(name for name in WARNINGS if getattr(self, name))
 
 
 def _differ(one: float, other: float) -> bool:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from circuits.circuit import Circuit
     from circuits.units import Edge
 
+SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
+"""How an edge's warnings are marked."""
 LABELS = {"disagrees": "ablation disagrees", "cancels": "parts cancel", "saturates": "saturated"}
 """What an edge's warnings are called."""
 MEANINGS = {
