@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from circuits.agreement import Agreement as Agreement
     from circuits.attribution import (
         MODES as MODES,
         Books as Books,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         gradient_times_activation as gradient_times_activation,
         integrated_gradients as integrated_gradients,
     )
+    from circuits.baselines import Baseline as Baseline, mean_of_photos as mean_of_photos
     from circuits.circuit import Circuit as Circuit, Node as Node
     from circuits.comparing import (
         Comparison as Comparison,
@@ -76,7 +78,9 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "agreement": ("Agreement",),
     "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
+    "baselines": ("Baseline", "mean_of_photos"),
     "circuit": ("Circuit", "Node"),
     "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),

@@ -181,6 +181,18 @@ def test_the_newest_index_of_the_same_network_and_preprocessing_is_found(
     assert find_exemplars(tiny_network(0.5), tmp_path / "kept") is None
 
 
+def test_an_index_of_an_older_version_counts_as_missing_says_so_and_is_made_anew(
+    network: Network, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = index_photos(network, folder, into=tmp_path)
+    record = index.kept / "index.json"
+    record.write_text(record.read_text().replace("circuits-exemplars/2", "circuits-exemplars/1"))
+    assert find_exemplars(network, tmp_path) is None
+    assert "of an older version, circuits-exemplars/1: index the photos again to use them" in caplog.text
+    assert all_told(index_photos(network, folder, into=tmp_path), network) == all_told(index, network)
+    assert find_exemplars(network, tmp_path) is not None
+
+
 def test_damaged_files_of_an_index_cost_no_more_than_the_work(network: Network, folder: Path, tmp_path: Path) -> None:
     index = index_photos(network, folder, into=tmp_path)
     whole = all_told(index, network)

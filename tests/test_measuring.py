@@ -215,15 +215,21 @@ def test_only_the_channels_asked_for_are_ablated(builtin: Network) -> None:
     assert some[[2, 5]].tolist() == pytest.approx(every[[2, 5]].tolist(), rel=1e-4, abs=1e-5)
 
 
-def test_progress_counts_edges_and_may_cancel(builtin: Network) -> None:
+def test_progress_counts_the_units_that_are_ablated_and_may_cancel(builtin: Network) -> None:
     circuit = trace(builtin, "example:cat", depth=2, top=[20, 2])
     calls: list[tuple[int, int, str]] = []
     measure(builtin, circuit, progress=lambda *call: calls.append(call))
-    total = circuit.graph.number_of_edges()
-    assert [done for done, _, _ in calls[:3]] == [0, 16, 20]
+    lower, lowest = (builtin.layer(name).channels for name in builtin.layers[-2:-4:-1])
+    total = lower + 20 * lowest
     assert all(known == total for _, known, _ in calls)
-    assert calls[0][2] == f"Measuring {circuit.root}"
+    assert [done for done, _, _ in calls] == sorted(done for done, _, _ in calls)
+    assert len(calls) > 60
+    assert calls[0] == (0, total, f"Measuring {circuit.root}")
+    assert (lower, total, f"Measuring {circuit.edges_into(circuit.root)[0].source}") in calls
     assert calls[-1] == (total, total, "Measured")
+    calls.clear()
+    measure(builtin, circuit, circuit.root, whole_layer=False, progress=lambda *call: calls.append(call))
+    assert calls[-1] == (20, 20, "Measured")
 
     def cancel(done: int, known: int, message: str) -> None:
         if done:

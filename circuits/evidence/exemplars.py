@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+from jaxtyping import Float
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -81,7 +82,7 @@ class Exemplars:
         self._record = record
         # All at once, because a process that continues the index removes these files when it is done.
         names = [f"{kind}.{what}" for kind in KINDS for what in ("scores", "photos", "positions")]
-        self._arrays: dict[str, Tensor] = place.tensors(record, [*names, "quantiles.peaks", "quantiles.means"])
+        self._arrays: dict[str, Tensor] = place.tensors(record, [*names, "quantiles.peaks", "quantiles.means", "sums"])
         self._entries: list[Entry] = list(place.entries(record))
 
     def __repr__(self) -> str:
@@ -150,6 +151,18 @@ class Exemplars:
             means=self._quantiles("means", row),
             classes=tuple(sorted(groups.items(), key=lambda item: (-item[1], item[0]))),
         )
+
+    def mean(self, layer: str) -> Float[Tensor, " channels"]:
+        """Mean activation of each channel of a layer over all photos and positions, exact.
+
+        mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w), summed over photos in float64
+
+        Raises:
+            UnknownError: if the layer is not in the index.
+        """
+        start, found = self._row(Unit(layer, 0))
+        sums = self._arrays["sums"][start : start + found.channels]
+        return (sums / self.photos).float()
 
     def percentile(self, unit: Unit | str, activation: float) -> float:
         """In how many percent of the photos the unit's peak activation is lower, interpolated between quantiles.

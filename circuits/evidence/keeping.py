@@ -28,7 +28,8 @@ from circuits.errors import InputError
 from circuits.evidence.feeding import Entry
 from circuits.files import write_atomically
 
-FORMAT = "circuits-exemplars/1"
+FORMAT = "circuits-exemplars/2"
+_OLDER = frozenset({"circuits-exemplars/1"})
 _LOG = logging.getLogger(__name__)
 
 
@@ -88,7 +89,10 @@ class Record:
         """
         try:
             facts = dict(json.loads(text))
-            if facts.pop("format") != FORMAT:
+            written = facts.pop("format")
+            if written in _OLDER:
+                raise ValueError(f"it is of an older version, {written}: index the photos again to use them")
+            if written != FORMAT:
                 raise ValueError("another format")
             layers = tuple(LayerRecord(**layer) for layer in facts.pop("layers"))
             return cls(layers=layers, **facts)

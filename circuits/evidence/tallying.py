@@ -1,9 +1,10 @@
-"""What an index counts while photos stream by: four lists and a sample for every unit."""
+"""What an index counts while photos stream by: four lists, a sample and a sum for every unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from circuits.evidence.sampling import WHAT, Sample
@@ -13,25 +14,34 @@ from circuits.evidence.summaries import Summary
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """The lists and the sample of all units, after some photos. Its size depends on the units alone."""
+    """The lists, the sample and the sums of all units, after some photos. Its size depends on the units alone.
+
+    Args:
+        best: the lists, by kind.
+        sample: for quantiles.
+        sums: over all photos, of the unit's mean activation over positions.
+    """
 
     best: Mapping[str, Best]
     sample: Sample
+    sums: Float64[Tensor, " units"]
 
     @classmethod
     def empty(cls, units: int, top: int) -> "Tally":
         """No photos yet."""
-        return cls({kind: Best.empty(units, top) for kind in KINDS}, Sample.empty(units))
+        sums = torch.zeros(units, dtype=torch.float64)
+        return cls({kind: Best.empty(units, top) for kind in KINDS}, Sample.empty(units), sums)
 
     def with_photos(self, numbers: Sequence[int], summary: Summary) -> "Tally":
         """After more photos, whose numbers these are."""
         photos = torch.tensor(numbers, dtype=torch.int64)
         best = {kind: self.best[kind].merged(score(kind, summary.peaks), photos, summary.positions) for kind in KINDS}
-        return Tally(best, self.sample.merged(photos, {"peaks": summary.activations, "means": summary.means}))
+        sample = self.sample.merged(photos, {"peaks": summary.activations, "means": summary.means})
+        return Tally(best, sample, self.sums + summary.means.double().sum(0))
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays by name, to be written."""
-        named = self.sample.tensors()
+        named = self.sample.tensors() | {"sums": self.sums}
         for kind, best in self.best.items():
             named |= best.tensors(kind)
         return named
@@ -43,4 +53,5 @@ class Tally:
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Tally":
         """What `tensors` wrote."""
-        return cls({kind: Best.of_tensors(kind, tensors) for kind in KINDS}, Sample.of_tensors(tensors))
+        best = {kind: Best.of_tensors(kind, tensors) for kind in KINDS}
+        return cls(best, Sample.of_tensors(tensors), tensors["sums"])
