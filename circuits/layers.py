@@ -151,8 +151,19 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     wanted = {chain[-1], *chosen}
     chosen = [node for node in names if node in wanted]
     if len(chosen) < 2:
+        _refuse_tokens(chain)
         raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
     return tuple(_layer(traced, names, node, wanted, chain[0]) for node in chosen)
+
+
+def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
+    rows = [node for node in chain if len(ops.shape(node) or ()) == 3]
+    if len(rows) > len(chain) / 2:
+        raise InputError(
+            f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), which "
+            "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
+            "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
+        )
 
 
 def name_layers(blocks: "Blocks", chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
@@ -202,11 +213,11 @@ def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], 
 
 def _why_not(blocks: "Blocks", names: dict[fx.Node, str], name: str) -> str:
     """Why there is no layer of a name, though the graph may have a node or module that is called so."""
-    ending = next((node for node in reversed(names) if name == node.name or name in _paths(node)), None)
+    ending = next((node for node in reversed(names) if name == node.name or name in paths_around(node)), None)
     if ending is not None:
         return f"is called {names[ending]!r} here"
     nodes = blocks.traced.graph.nodes
-    exists = any(name in (node.name, str(node.target)) or name in _paths(node) for node in nodes)
+    exists = any(name in (node.name, str(node.target)) or name in paths_around(node) for node in nodes)
     return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
 
 
@@ -219,7 +230,8 @@ def _auto(blocks: "Blocks", chain: list[fx.Node]) -> list[fx.Node]:
     """Step 3 of the file's head: of each piece between two mixing steps the tensor that is kept, and the logits."""
     chosen: list[fx.Node] = []
     for piece in _pieces(blocks.traced, chain):
-        kept = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        worthy = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        kept = [node for node in worthy if blocks.is_mixed(node)] or worthy
         if chain[-1] not in piece and kept and not blocks.is_inner(kept[-1]):
             chosen.append(kept[-1])
     return [*chosen, chain[-1]]
@@ -246,22 +258,23 @@ class Blocks:
     def __init__(self, traced: fx.GraphModule) -> None:
         self.traced = traced
         mixing = [node for node in traced.graph.nodes if ops.is_mixing(traced, node)]
-        held = Counter(path for node in mixing for path in _paths(node))
+        held = Counter(path for node in mixing for path in paths_around(node))
+        self._mixing = frozenset(held)
         self._wrappers = {path for path, count in held.items() if count > len(mixing) / 2}
 
     def around(self, node: fx.Node) -> str | None:
         """Path of the block around a node, `None` where there is none."""
-        return next((p for p in _paths(node) if p and p not in self._wrappers and not _is_plain(node, p)), None)
+        return next((p for p in paths_around(node) if p and p not in self._wrappers and not _is_plain(node, p)), None)
 
     def outermost(self, node: fx.Node) -> str:
         """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
-        paths = (p for p in _paths(node) if p and (p not in self._wrappers or _is_plain(node, p)))
+        paths = (p for p in paths_around(node) if p and (p not in self._wrappers or _is_plain(node, p)))
         return next(paths, str(node.target))
 
     def is_output(self, node: fx.Node) -> bool:
         """Whether a node is what its block hands on: its readers all lie outside of the block."""
         block = self.around(node)
-        return block is not None and all(block not in _paths(user) for user in node.users)
+        return block is not None and all(block not in paths_around(user) for user in node.users)
 
     def is_inner(self, node: fx.Node) -> bool:
         """Whether a node lies inside a block and is not its output."""
@@ -269,7 +282,14 @@ class Blocks:
 
     def is_worthy(self, node: fx.Node) -> bool:
         """Whether a node makes a tensor that `auto` may keep."""
-        return ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
+        made = node.all_input_nodes[0] if node.target is ops.channels_first else node
+        is_norm = ops.kind(self.traced, made) is nn.LayerNorm
+        return is_norm or ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
+
+    def is_mixed(self, node: fx.Node) -> bool:
+        """Whether a worthy node is more than normalised or pooled: activated, merged, or a mixing block's output."""
+        is_block = self.is_output(node) and self.around(node) in self._mixing
+        return is_block or ops.is_merged_or_activated(self.traced, node)
 
 
 def _is_plain(node: fx.Node, path: str) -> bool:
@@ -277,7 +297,7 @@ def _is_plain(node: fx.Node, path: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
 
 
-def _paths(node: fx.Node) -> list[str]:
+def paths_around(node: fx.Node) -> list[str]:
     """Paths of the modules around a node, from the outside in, the leaf that it calls left out.
 
     fx writes the second call of a module as `path@1`.
@@ -292,10 +312,18 @@ def _name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[
     names: dict[fx.Node, str] = {}
     taken: set[str] = set()
     for node in nodes:
-        wishes = [_wish(blocks, node, calls, is_top=node is top), node.name, f"{node.name}_layer"]
+        turned = ops.kind(blocks.traced, node) is ops.channels_first and not blocks.is_output(node)
+        named = node.all_input_nodes[0] if turned else node
+        wish = None if _is_turned(node) else _wish(blocks, named, calls, is_top=node is top)
+        wishes = [wish, node.name, f"{node.name}_layer"]
         names[node] = next(wish for wish in wishes if wish and wish not in taken and not re.search(r"[\s:@]", wish))
         taken.add(names[node])
     return names
+
+
+def _is_turned(node: fx.Node) -> bool:
+    """Whether a node's layer is the turned one after it (`circuits.turning`), which also gets its name."""
+    return any(user.target is ops.channels_first for user in node.users)
 
 
 def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
