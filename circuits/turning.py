@@ -8,7 +8,8 @@ back, which is what the rest of the network reads.
 from torch import fx
 
 from circuits import operations as ops
-from circuits.layers import Blocks, dominators, paths_around
+from circuits.blocks import Blocks, paths_around
+from circuits.layers import dominators
 
 
 def turn_channels_first(traced: fx.GraphModule) -> None:

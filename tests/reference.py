@@ -88,7 +88,10 @@ def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> f
     for value in constants:
         value.requires_grad_()
     try:
-        gradients = torch.autograd.grad(f(activation), constants, allow_unused=True)
+        value = f(activation)
+        if not value.requires_grad:  # no constant plays a part, as of a linear layer without a bias
+            return 0.0
+        gradients = torch.autograd.grad(value, constants, allow_unused=True)
         pairs = zip(constants, gradients, strict=True)
         return sum(float((value * gradient).sum().detach()) for value, gradient in pairs if gradient is not None)
     finally:
