@@ -3,9 +3,9 @@
 1. A block is the outermost module around a node that is neither the network itself, a plain list of modules
    (`nn.Sequential`, `nn.ModuleList`), nor one of those that are looked into: wrappers and stages.
 2. A wrapper is a module around more than half of the network's mixing operations.
-3. A stage is a module that hands on what the last of a list of several blocks of one kind has made: MaxViT's four, those
-   of timm's ConvNeXt. Its blocks are what a person would list. A list of layers, as inside of an inverted residual, or of
-   unlike blocks, as inside of MaxViT's, makes no stage.
+3. A stage is a module that hands on what the last of a list of several blocks of one kind has made: MaxViT's four,
+   those of timm's ConvNeXt. Its blocks are what a person would list. A list of layers, as inside of an inverted
+   residual, or of unlike blocks, as inside of MaxViT's, makes no stage.
 4. A tensor is named after the block that it is the output of, or the module or node that makes it; an activation
    *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
 """

@@ -1,9 +1,9 @@
 """Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.zoo_checks`.
 
-    PYTHONPATH=. python docs/make_networks.py            all of them, ten minutes or more
-    PYTHONPATH=. python docs/make_networks.py resnet18   only some; the other rows stay as they are
+    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all of them take ten minutes or more
+    PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
 
-The file is written anew after each network, so that an interrupted run may go on with what is left.
+The file is written after each network, so that an interrupted run goes on with what is left.
 """
 
 import sys
@@ -31,18 +31,35 @@ for the smallest of each family, and `pytest -m slow tests/test_zoo.py -s` for a
    relative to the larger of |f| and Σ |S|. Column *exact*: of how many layers above the lowest this holds. In the
    others GELU, SiLU, hard-swish, squeeze-and-excitation, layer norm or attention lie between; there the file calls what
    is left the `remainder`, and the check sees that it is more than the biases.
-5. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and
+5. With `--layers fine` a unit is expanded over several layers below it, where there are such, and its books are closed
+   in the same way. Column *fine*: how many layers there are then.
+6. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and
    expanded from there.
 
 MaxViT takes only multiples of 224 pixels. The others were run at 64 pixels (Inception v3 at 80), which changes the size
-of the maps and nothing else.
+of the maps and nothing else. The weights are random, so the table says nothing of what the units of a trained network
+look for.
+
+## What the layers are
+
+| family | layers |
+| --- | --- |
+| AlexNet, VGG | every rectified convolution and linear layer, and the logits |
+| DenseNet | the rectified stem, then what each dense block hands on, rectified: `features.transition1.relu` … `features.norm5` |
+| GoogLeNet, Inception v3 | the rectified convolutions of the stem, then the blocks |
+| SqueezeNet | the stem, the fires, and the logits |
+| ResNet, ResNeXt, Wide ResNet, RegNet | the stem, then the residual blocks |
+| MNASNet, MobileNet, EfficientNet, ShuffleNet | the stem, the blocks, the last convolution, and the layers of the head |
+| ConvNeXt | the stem's layer norm, then the blocks |
+| Swin | the stem's layer norm, then the blocks and the merging of patches between the stages |
+| MaxViT | the stem, the blocks of each stage, and the head's layers |
 
 ## Transformers
 
 Swin and MaxViT work by the same definition: a layer is a tensor that every path passes through. Swin's tensors are
-(N, H, W, C), tokens in the rows and columns of the photo's patches; they are turned to (N, C, H, W), and its blocks are
-its layers. MaxViT's windows are no rows and columns of the photo; its layers are its blocks, outside of which the
-tensors are whole again.
+(N, H, W, C), tokens in the rows and columns of the photo's patches; they are turned to (N, C, H, W). MaxViT's windows
+are no rows and columns of the photo; its layers are its blocks, outside of which the tensors are whole again. Attention
+is no piecewise linear function, so the share of a unit is that of first order, with a remainder.
 
 The vision transformers (`vit_…`) are refused, with a sentence that says why: their tensors are (N, tokens, channels),
 with a class token among the patches, so that a unit has no map to show over the photo; and the logits read that one
@@ -50,21 +67,24 @@ token alone.
 
 ## Table
 
-| network | layers | from … to | exact | output | edges | books | status |
-| --- | ---: | --- | ---: | ---: | ---: | ---: | --- |
+| network | layers | from … to | fine | exact | output | edges | books | status |
+| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |
 """
 
 
 def main(names: list[str]) -> None:
-    """Make the rows of some networks anew, and write the page after each."""
+    """Make the rows of some networks anew, or all that are missing, and write the page after each."""
     torch.set_num_threads(1)
-    for name in names or NAMES:
-        rows = known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-        rows[name] = row(name)
+    for name in names or [name for name in NAMES if name not in _rows()]:
+        rows = {**_rows(), name: row(name)}
         print(rows[name], flush=True)
         table = "\n".join(rows[known] for known in NAMES if known in rows)
         version = torchvision.__version__.partition("+")[0]
         PAGE.write_text(f"{HEAD.format(version=version)}{table}\n", encoding="utf-8")
+
+
+def _rows() -> dict[str, str]:
+    return known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@
    network is run, nothing cut, sliced or batched, and one gradient taken.
 3. The books are kept in float64: where a layer is told piecewise linear, what no unit accounts for is the effective
    biases alone, computed independently; where it is not, it is more, and is called the remainder.
-4. A unit each of the lowest, a middle and the highest layer is drawn; the circuit goes out to a file and comes back.
+4. So they are with the layers of `fine`, in one layer above several others, where there is one; there the edges are
+   compared with what each tensor that is a layer is handed, when it is held as a number of its own.
+5. A unit each of the lowest, a middle and the highest layer is drawn; the circuit goes out to a file and comes back.
 """
 
 import re
@@ -23,7 +25,9 @@ from torchvision import models
 from circuits import Circuit, Network, Settings, Unit, expand, load_network, load_photo, render, trace
 from circuits.attribution import Readout, gradient_times_activation
 from circuits.errors import InputError
+from circuits.growth import Run
 from tests import reference
+from tests.branched import Blocked
 from tests.nets import CLASSES, difference, image_for, ready, seeded, zoo
 
 NAMES = tuple(models.list_models(module=models))
@@ -63,6 +67,7 @@ class Found:
 
     Args:
         layers: its names, from the image up.
+        fine: how many layers there are down to the branches.
         exact: how many layers above the lowest have books that close with biases alone.
         output: largest difference of its outputs from the original's, relative.
         gradient: the same of its edges from the plain gradient's.
@@ -70,6 +75,7 @@ class Found:
     """
 
     layers: tuple[str, ...]
+    fine: int
     exact: int
     output: float
     gradient: float
@@ -82,7 +88,7 @@ def is_refused(name: str) -> bool:
 
 
 def side_of(name: str) -> int:
-    """A small input side that the architecture takes."""
+    """A small input side that the architecture takes; MaxViT's windows of 7 by 7 divide no smaller one than 224."""
     fixed = {"inception_v3": 80, "maxvit_t": 224}
     return fixed.get(name, 224 if is_refused(name) else 64)
 
@@ -111,7 +117,8 @@ def check(name: str, *, narrow: bool = False) -> Found:
     _check_pictures(network)
     _check_file(network, circuit)
     exact = sum(layer.piecewise_linear for layer in network.found[1:])
-    return Found(network.layers, exact, output, gradient, _check_books(network, circuit))
+    books = _check_books(network, circuit)
+    return Found(network.layers, _check_fine(network), exact, output, gradient, books)
 
 
 def row(name: str) -> str:
@@ -123,13 +130,13 @@ def row(name: str) -> str:
     if is_refused(name):
         with pytest.raises(InputError, match="rows of tokens"):
             loaded_layers(name, side_of(name))
-        return f"| `{name}` | | | | | | | refused: rows of tokens |"
+        return f"| `{name}` | | | | | | | | refused: rows of tokens |"
     found = check(name)
     ends = f"`{found.layers[0]}` … `{found.layers[-1]}`"
     books = _short(found.books) if found.exact else "remainder"
     exact = f"{found.exact} of {len(found.layers) - 1}"
     measured = f"{_short(found.output)} | {_short(found.gradient)} | {books}"
-    return f"| `{name}` | {len(found.layers)} | {ends} | {exact} | {measured} | works |"
+    return f"| `{name}` | {len(found.layers)} | {ends} | {found.fine} | {exact} | {measured} | works |"
 
 
 def _short(number: float) -> str:
@@ -235,6 +242,31 @@ def _check_books(network: Network, circuit: Circuit) -> float:
         assert (gap <= _CLOSED) == exact, f"{unit}: the books leave {gap:.1e}, told {'exact' if exact else 'curved'}"
         worst = max(worst, gap if exact else 0.0)
     return worst
+
+
+def _check_fine(network: Network) -> int:
+    """Close the books of a unit whose branches are layers, the network being in float64; how many layers there are."""
+    network = network.with_layers("fine")
+    several = [name for name in network.layers if len(network.layers_below(name)) > 1]
+    candidates = several or [name for name in network.layers if network.layers_below(name)]
+    upper = candidates[len(candidates) // 2]
+    image = network.preprocessing.input_of(load_photo("example:cat")).double()
+    run = Run.of(network, image)
+    lower, slow = run.below(upper), Blocked(network, image, upper)
+    channel = int(run.activations[upper].abs().sum((0, 2, 3)).argmax())
+    scores = gradient_times_activation(lower.piece, lower.activation, Readout.of_unit(channel))
+    shares = slow.shares(channel)
+    assert set(shares) <= set(lower.widths)
+    value = float(run.activations[upper][0, channel].sum())
+    scale = max(abs(value), float(scores.abs().sum()))
+    for name, own in zip(lower.widths, scores.split(list(lower.widths.values())), strict=True):
+        expected = shares.get(name, torch.zeros_like(own))
+        assert float((own - expected).abs().max()) <= _CLOSED * scale, f"{upper}:{channel}: {name} is shared otherwise"
+    bias = reference.effective_bias(network.traced, lambda _: Blocked(network, image, upper).f(channel), image)
+    gap = abs(value - float(scores.sum()) - bias) / scale
+    exact = lower.piece.piecewise_linear
+    assert (gap <= _CLOSED) == exact, f"{upper}: the books leave {gap:.1e}, told {'exact' if exact else 'curved'}"
+    return len(network.layers)
 
 
 def _check_pictures(network: Network) -> None:
