@@ -1,6 +1,6 @@
 """Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.zoo_checks`.
 
-    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all of them take ten minutes or more
+    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take ten minutes or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
 
 The file is written after each network, so that an interrupted run goes on with what is left.
@@ -44,15 +44,17 @@ look for.
 
 | family | layers |
 | --- | --- |
-| AlexNet, VGG | every rectified convolution and linear layer, and the logits |
-| DenseNet | the rectified stem, then what each dense block hands on, rectified: `features.transition1.relu` … `features.norm5` |
+| AlexNet, VGG | every rectified convolution and linear layer |
+| DenseNet | the stem, then what each dense block hands on, rectified: `features.transition1.relu` and so on |
 | GoogLeNet, Inception v3 | the rectified convolutions of the stem, then the blocks |
-| SqueezeNet | the stem, the fires, and the logits |
+| SqueezeNet | the stem, then the fires |
 | ResNet, ResNeXt, Wide ResNet, RegNet | the stem, then the residual blocks |
-| MNASNet, MobileNet, EfficientNet, ShuffleNet | the stem, the blocks, the last convolution, and the layers of the head |
+| MNASNet, MobileNet, EfficientNet, ShuffleNet | the stem, the blocks, the last convolution, the head's activations |
 | ConvNeXt | the stem's layer norm, then the blocks |
-| Swin | the stem's layer norm, then the blocks and the merging of patches between the stages |
-| MaxViT | the stem, the blocks of each stage, and the head's layers |
+| Swin | the stem's layer norm, then the blocks, and between the stages the merging of patches |
+| MaxViT | the stem, the blocks of each stage, the head's activation |
+
+The logits are always the last. `circuits layers NAME` lists them all, and `--all` what can be chosen besides.
 
 ## Transformers
 

@@ -190,6 +190,68 @@ def test_a_network_behind_a_normalising_step_in_a_sequential_has_the_same_layers
     assert network.layers == tuple(f"1.{layer}" for layer in EXPECTED["resnet18"])
 
 
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+class Stage(nn.Module):
+    """Blocks in a list that is called, or gone through."""
+
+    def __init__(self, *blocks: nn.Module, called: bool) -> None:
+        super().__init__()
+        self.blocks = (nn.Sequential if called else lambda *parts: nn.ModuleList(parts))(*blocks)
+        self.called = called
+
+    def forward(self, x):
+        if self.called:
+            return self.blocks(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Branch(Residual):
+    """The same layers with no skip around them: its list holds layers, so it is a block."""
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def staged(*stages: nn.Module) -> tuple[str, ...]:
+    """The layers of a network of stages."""
+    return ready(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *stages, nn.AdaptiveMaxPool2d(1), nn.Flatten())).layers
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_a_stage_of_blocks_of_one_kind_is_looked_into(called):
+    first, second = (Stage(Residual(), Residual(), called=called) for _ in range(2))
+    blocks = ("2.blocks.0", "2.blocks.1", "3.blocks.0")
+    assert staged(first, second)[:-1] == ("1", *blocks)
+    assert staged(Stage(first, second, called=called), Stage(first, second, called=called))[1:4] == (
+        *("2.blocks.0.blocks.0", "2.blocks.0.blocks.1", "2.blocks.1.blocks.0"),
+    )
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [(Branch, Residual), (Residual,), (Residual, nn.ReLU), (Residual, Residual, nn.Sigmoid)],
+    ids=["of two kinds", "one alone", "with a layer", "more with a layer"],
+)
+def test_a_block_that_holds_other_lists_is_no_stage(kinds):
+    first, second = (Stage(*(kind() for kind in kinds), called=True) for _ in range(2))
+    assert staged(first, second)[:2] == ("1", "2")
+    assert not any("blocks" in name for name in staged(first, second))
+
+
+def test_a_block_whose_layers_are_in_a_list_is_no_stage():
+    assert staged(Branch(), Branch())[:2] == ("1", "2")
+
+
 def test_a_functional_relu_goes_by_the_name_of_its_convolution():
     network = ready(Chain())
     assert network.layers == ("relu", "b", "c", "d", "fc")
@@ -577,6 +639,12 @@ def test_a_transformer_of_tokens_is_refused_with_the_reason():
     expected = r"^The network keeps its tensors as rows of tokens, \(1, 5, 8\) of \(N, tokens, channels\), which are "
     with pytest.raises(InputError, match=expected):
         ready(module, 32, check=False)
+
+
+def test_the_blocks_of_maxvit_are_its_layers_and_not_its_stages():
+    module = models.MaxVit((32, 32), 8, 1, [8, 16], [2, 1], 4, 0.0, num_classes=10)
+    blocks = ("blocks.0.layers.0", "blocks.0.layers.1", "blocks.1")
+    assert ready(module, 32).layers == ("stem.0.2", *blocks, "classifier.4", "classifier.5")
 
 
 def test_a_transformer_of_windows_has_its_blocks_as_layers():
