@@ -457,7 +457,7 @@ def test_of_several_outputs_the_logits_are_the_top_and_else_the_map(kind, top):
 
 
 def test_an_output_that_is_neither_logits_nor_a_map_is_refused():
-    expected = r"^The network's output holds neither logits, \(N, classes\), nor maps, \(N, C, H, W\); wrap it"
+    expected = r"^The network's output is .*: neither logits, \(N, classes\), nor a map, \(N, C, H, W\); wrap it"
     with pytest.raises(InputError, match=expected):
         ready(OneDimension())
 
