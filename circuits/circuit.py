@@ -121,6 +121,11 @@ class Circuit:
         return tuple(self.graph.graph["network"]["layers"])
 
     @property
+    def lowest(self) -> tuple[str, ...]:
+        """Those of its layers that have nothing below them but the image: the first, and with branches also others."""
+        return tuple(self.graph.graph["network"].get("lowest", self.layers[:1]))
+
+    @property
     def target(self) -> dict[str, Any]:
         """Kind, unit, label and value of what is explained."""
         return dict(self.graph.graph["target"])

@@ -20,6 +20,7 @@ from circuits.preparation import prepare_module
 from circuits.running import Run, between, run_all
 from circuits.segments import Segment
 from circuits.shapes import Activations, Images
+from circuits.turning import turn_channels_first
 from circuits.units import Unit
 
 _SAME = 1e-4
@@ -293,6 +294,7 @@ def prepare(
     _try_out(traced, name, example)
     place = choose_output(traced)
     head = drop_head(traced)
+    turn_channels_first(traced)
     found = layering.find_layers(traced, layers)
     top = found[-1]
     if labels is None:

@@ -244,8 +244,10 @@ def target_of(circuit: Circuit) -> Target:
 
 
 def _network_facts(network: Network) -> dict[str, Any]:
+    lowest = [name for name in network.layers if not network.layers_below(name)]
     return {
         "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
+        **({"lowest": lowest} if len(lowest) > 1 else {}),
         "piecewise_linear": network.piecewise_linear, **({"multi_label": True} if network.multi_label else {}),
     }  # fmt: skip
 
