@@ -9,7 +9,7 @@ import pytest
 
 from circuits import MODES, Circuit, Readout, expand, integrated_gradients, measure, trace
 from circuits.units import Edge
-from tests.known_circuits import CASES, Case
+from tests.known_circuits import CASES, Case, verdict
 from tests.wiring import Stage, Wiring, colours, photo_of
 
 
@@ -189,3 +189,14 @@ def test_a_measured_edge_shows_what_its_share_does_not() -> None:
     edges = edges_into(case, circuit, "car")
     told = {unit: (edge.attribution, edge.ablation, edge.disagrees) for unit, edge in edges.items()}
     assert told == {"wheel": (12, 4, True), "leaf": (-8, -8, False)}
+
+
+@pytest.mark.parametrize("mode", ["sum", "target"])
+def test_measuring_the_edges_that_are_shown_tells_of_no_unit_that_is_missed(mode: str) -> None:
+    missed = [case for case in CASES.values() if verdict(case, mode) == "missed"]
+    assert len(missed) >= 6
+    for case in missed:
+        circuit = measure(case.wiring.network(case.chosen), case.circuit(mode))
+        edges = [edge for name in circuit.visible for edge in circuit.edges_into(name)]
+        assert all(edge.ablation is not None for edge in edges)
+        assert not any(edge.disagrees for edge in edges)
