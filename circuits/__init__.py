@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     )
     from circuits.errors import CircuitsError as CircuitsError, InputError as InputError, UnknownError as UnknownError
     from circuits.evaluation import (
+        Card as Card,
         Score as Score,
         Scored as Scored,
         by_activation as by_activation,
         by_gradient as by_gradient,
         by_tracing as by_tracing,
         by_weights as by_weights,
+        evaluate as evaluate,
         random_like as random_like,
         randomised as randomised,
         score_edges as score_edges,
@@ -97,12 +99,14 @@ _HOME = {
     "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),
     "evaluation": (
+        "Card",
         "Score",
         "Scored",
         "by_activation",
         "by_gradient",
         "by_tracing",
         "by_weights",
+        "evaluate",
         "random_like",
         "randomised",
         "score_edges",

@@ -29,8 +29,8 @@ from circuits.shapes import Activations
 from circuits.targets import Target
 from circuits.units import Unit
 
-LEAST = 1e-4
-"""Where m(whole) and m(nothing) differ by less than this share of the larger of them, a ratio to it means nothing."""
+LEAST = 0.01
+"""Where m(whole) and m(nothing) differ by less than this share of the larger of them, there is nothing to keep."""
 
 
 def ratio(value: float, nothing: float, whole: float) -> float | None:
