@@ -266,7 +266,7 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
         return [zero, mean_of_photos(network, photos, source="the photos that are scored")], ""
     return [zero], (
         "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
-        "`circuits exemplars`, or give two photos or more."
+        "circuits exemplars, or give two photos or more."
     )
 
 
