@@ -25,6 +25,22 @@ if TYPE_CHECKING:
         compare as compare,
     )
     from circuits.errors import CircuitsError as CircuitsError, InputError as InputError, UnknownError as UnknownError
+    from circuits.evaluation import (
+        Card as Card,
+        Score as Score,
+        Scored as Scored,
+        by_activation as by_activation,
+        by_gradient as by_gradient,
+        by_tracing as by_tracing,
+        by_weights as by_weights,
+        evaluate as evaluate,
+        random_like as random_like,
+        randomised as randomised,
+        score_edges as score_edges,
+        score_units as score_units,
+        sources_of as sources_of,
+        units_of as units_of,
+    )
     from circuits.evidence import (
         Exemplars as Exemplars,
         Firing as Firing,
@@ -84,6 +100,22 @@ _HOME = {
     "circuit": ("Circuit", "Node"),
     "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),
+    "evaluation": (
+        "Card",
+        "Score",
+        "Scored",
+        "by_activation",
+        "by_gradient",
+        "by_tracing",
+        "by_weights",
+        "evaluate",
+        "random_like",
+        "randomised",
+        "score_edges",
+        "score_units",
+        "sources_of",
+        "units_of",
+    ),
     "evidence": (
         "Exemplars",
         "Firing",

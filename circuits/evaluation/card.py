@@ -1,0 +1,249 @@
+"""The card of an evaluation: all settings and all numbers, as a value, as JSON (`circuits-card/1`) and as a page.
+
+The JSON is described by a schema that ships with the package. Numbers are finite float32, written in full; what is not
+defined is null. The same arguments give the same bytes on one machine.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from circuits.circuit_file import number
+from circuits.errors import UnknownError, listed
+from circuits.evaluation.intervals import Estimate
+from circuits.evaluation.scoring import Score
+from circuits.evaluation.stability import Change, Stability
+from circuits.evaluation.summing_up import Area, Measured, Point, Row
+from circuits.files import write_atomically
+from circuits.networks import Prediction
+
+FORMAT = "circuits-card/1"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the card."""
+    loaded: dict[str, Any] = json.loads(files("circuits").joinpath("card.schema.json").read_text("utf-8"))
+    return loaded
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A photo that a circuit was scored in.
+
+    Args:
+        name: of the photo.
+        sha256: of its pixels.
+        own: whether the circuit was traced in it.
+        given: whether it was given for the evaluation; intervals are over these.
+        prediction: what the network says it is; `None` if the network has no classes.
+        agrees: whether that is the class that the circuit explains; `None` if it explains none.
+    """
+
+    name: str
+    sha256: str
+    own: bool
+    given: bool
+    prediction: Prediction | None
+    agrees: bool | None
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """What an evaluation found, and all that decides it. Made by `evaluate`.
+
+    Args:
+        network: name, source, fingerprint, layers and piecewise linearity.
+        circuit: fingerprint, photo, target, settings, levels, and numbers of units and edges.
+        units: the circuit's units by ablated layer.
+        widths: the number of channels of these layers.
+        settings: seeds, draws, baselines and the like.
+        versions: of what the numbers depend on.
+        photos: the circuit's own first.
+        rows: scores of the circuit and its controls, with intervals.
+        points: of the curve over sizes.
+        areas: of the curve.
+        measured: every value in every photo.
+        methods: of the sets of `measured`, each with its number of units below each unit if it is one of the curve.
+        correlations: by layer, the rank correlation with the shuffled network's attributions.
+        changes: small changes of the photo.
+        stability: what is left of the circuit in these.
+        notes: sentences on what is left out or not defined.
+        thumbnail: data URI of what the network saw of the circuit's photo; for the page, and in no file of numbers.
+    """
+
+    network: Mapping[str, Any]
+    circuit: Mapping[str, Any]
+    units: Mapping[str, Sequence[int]] = field(repr=False)
+    widths: Mapping[str, int] = field(repr=False)
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    photos: tuple[Shown, ...]
+    rows: tuple[Row, ...] = field(repr=False)
+    points: tuple[Point, ...] = field(repr=False)
+    areas: tuple[Area, ...] = field(repr=False)
+    measured: tuple[Measured, ...] = field(repr=False)
+    methods: tuple[tuple[str, int | None], ...] = field(repr=False)
+    correlations: Mapping[str, float | None] = field(repr=False)
+    changes: tuple[Change, ...] = field(repr=False)
+    stability: Stability | None = field(repr=False)
+    notes: tuple[str, ...]
+    thumbnail: str = field(default="", repr=False)
+
+    def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> Row:
+        """The scores of a method.
+
+        Args:
+            method: `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
+            over: `own` or `photos`; the photos if some were given, if `None`.
+            baseline: `zero` or `mean`.
+            metric: `value` or `probability`.
+
+        Raises:
+            UnknownError: if there is no such row.
+        """
+        wanted = (over or self.main, baseline, metric, method)
+        for row in self.rows:
+            if (row.over, row.baseline, row.metric, row.method) == wanted:
+                return row
+        known = listed(dict.fromkeys(f"{row.method} ({row.over}, {row.baseline}, {row.metric})" for row in self.rows))
+        raise UnknownError(f"The card has no row {method} ({', '.join(wanted[:3])}); it has {known}.")
+
+    @property
+    def main(self) -> str:
+        """The photos that the headline is over: `photos` if some were given, else `own`."""
+        return "photos" if any(photo.given for photo in self.photos) else "own"
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Names of the baselines: `zero`, and `mean` where there is one."""
+        return tuple(each["name"] for each in self.settings["baselines"])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """`value`, and `probability` of a class."""
+        return tuple(dict.fromkeys(row.metric for row in self.rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contents of the file, `circuits-card/1`."""
+        return {
+            "format": FORMAT,
+            "network": dict(self.network),
+            "circuit": dict(self.circuit),
+            "layers": [
+                {"name": layer, "channels": self.widths[layer], "units": list(units)}
+                for layer, units in self.units.items()
+            ],
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
+            "photos": [_photo(photo) for photo in self.photos],
+            "scores": [_record(row) for row in self.rows],
+            "curve": {
+                "axis": "ln(units / all units of the layers)",
+                "points": [_record(point) for point in self.points],
+                "areas": [_record(area) for area in self.areas],
+            },
+            "correlations": {layer: _number(value) for layer, value in self.correlations.items()},
+            "stability": None if self.stability is None else _stability(self.stability, self.changes),
+            "methods": [method for method, top in self.methods if top is None],
+            "measured": [_measured(each, self.methods) for each in self.measured],
+            "notes": list(self.notes),
+        }
+
+    def to_json_text(self) -> str:
+        """The file as text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            InputError: if it cannot be written.
+        """
+        write_atomically(path, self.to_json_text())
+
+    def to_html(self) -> str:
+        """The card as a page that needs no other file."""
+        from circuits.evaluation.card_html import to_html
+
+        return to_html(self)
+
+    def _repr_html_(self) -> str:
+        from circuits.evaluation.card_html import for_notebook
+
+        return for_notebook(self)
+
+
+def fingerprint_of(text: str) -> str:
+    """sha256 of a circuit's file as the library writes it."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else number(value)
+
+
+def _record(found: Row | Point | Area) -> dict[str, Any]:
+    """The fields of a row; those that it does not have are left out."""
+    record: dict[str, Any] = {}
+    for name, value in vars(found).items():
+        if isinstance(value, Estimate):
+            record[name] = {end: _number(each) for end, each in vars(value).items()}
+        elif isinstance(value, float):
+            record[name] = number(value)
+        elif value is not None or not isinstance(found, Row):
+            record[name] = value
+    return record
+
+
+def _photo(photo: Shown) -> dict[str, Any]:
+    said = photo.prediction
+    told = None if said is None else {
+        "class": said.index, "label": said.label, "logit": number(said.logit), "probability": number(said.probability)
+    }  # fmt: skip
+    return {
+        "name": photo.name, "sha256": photo.sha256, "own": photo.own, "given": photo.given, "prediction": told,
+        "agrees": photo.agrees,
+    }  # fmt: skip
+
+
+def _score(score: Score) -> dict[str, float]:
+    return {name: number(value) for name, value in vars(score).items() if value is not None}
+
+
+def _measured(each: Measured, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
+    """What was measured in one photo, the points of the curve left out."""
+    scores = [score for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
+    return {
+        "photo": each.photo,
+        "baseline": each.baseline,
+        "metric": each.metric,
+        "scores": [_score(score) for score in scores],
+        **({} if each.edges is None else {"edges": _score(each.edges)}),
+    }
+
+
+def _stability(found: Stability, changes: Sequence[Change]) -> dict[str, Any]:
+    return {
+        "edges": [
+            {"source": source, "target": target, "survival": number(share)}
+            for (source, target), share in found.edges.items()
+        ],
+        "units": [{"unit": unit, "survival": number(share)} for unit, share in found.units.items()],
+        "edge_mean": _number(found.edge_mean),
+        "unit_mean": _number(found.unit_mean),
+        "by_hand": [{"source": source, "target": target} for source, target in found.by_hand],
+        "changes": [
+            {
+                "kind": change.kind,
+                "amounts": list(change.amounts),
+                **({} if change.seed is None else {"seed": change.seed}),
+            }
+            for change in changes
+        ],
+    }

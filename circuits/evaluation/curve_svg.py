@@ -1,0 +1,108 @@
+"""The curve of a card as a drawing: scores against the share of units, on a logarithmic axis."""
+
+import html
+import math
+from collections.abc import Sequence
+
+from circuits.evaluation.card_words import METHOD_NAMES
+from circuits.evaluation.summing_up import Point
+
+WIDTH, HEIGHT = 560, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
+_TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_LOWEST, _HIGHEST = -1.0, 2.5
+
+
+def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
+    """A line for each method.
+
+    Args:
+        points: of one baseline and metric.
+        measure: `faithfulness` or `completeness`.
+        title: what the drawing shows, for those who cannot see it.
+    """
+    drawn = [
+        (point, getattr(point, measure)) for point in points if getattr(point, measure) is not None and point.units
+    ]
+    if not drawn:
+        return ""
+    low, high = _range([value for _, value in drawn])
+    left, right = _sides([point.share for point, _ in drawn])
+    parts = [
+        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
+        *_rows(low, high),
+        *_columns(left, right),
+    ]
+    methods = [method for method in METHOD_NAMES if any(point.method == method for point, _ in drawn)]
+    for method in reversed(methods):
+        line = [
+            (_x(point.share, left, right), _y(value, low, high), point, value)
+            for point, value in sorted(drawn, key=lambda each: each[0].share)
+            if point.method == method
+        ]
+        places = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in line)
+        parts.append(f'<polyline class="line {method}" points="{places}"/>')
+        for x, y, point, value in line:
+            told = f"{METHOD_NAMES[method]}, {point.units} units: {value:.2f}"
+            parts.append(
+                f'<circle class="dot {method}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"><title>{told}</title></circle>'
+            )
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The vertical axis: from 0 to 1 at least, in whole steps; what lies far outside is drawn at its edge."""
+    lowest, highest = max(_LOWEST, min(0.0, *values)), min(_HIGHEST, max(1.0, *values))
+    step = _step(lowest, highest)
+    return step * math.floor(lowest / step), step * math.ceil(highest / step)
+
+
+def _step(low: float, high: float) -> float:
+    return 0.25 if high - low <= 1.6 else 0.5
+
+
+def _sides(shares: Sequence[float]) -> tuple[float, float]:
+    left, right = math.log(min(shares)), math.log(max(shares))
+    return (left, right) if right > left else (left - 1, right + 1)
+
+
+def _x(share: float, left: float, right: float) -> float:
+    along = (math.log(share) - left) / (right - left)
+    return _LEFT + 10 + along * (WIDTH - _LEFT - _RIGHT - 20)
+
+
+def _y(value: float, low: float, high: float) -> float:
+    up = (min(max(value, low), high) - low) / (high - low)
+    return HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _rows(low: float, high: float) -> list[str]:
+    """Horizontal lines at every quarter, or half where there are many; those of 0 and 1 are stronger."""
+    step = _step(low, high)
+    count = round((high - low) / step)
+    parts = []
+    for number in range(count + 1):
+        value = low + number * step
+        y = _y(value, low, high)
+        kind = "axis" if value in (0.0, 1.0) else "grid"
+        parts.append(f'<line class="{kind}" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        text = f"{round(100 * value)} %".replace("-", "−")
+        parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+    return parts
+
+
+def _columns(left: float, right: float) -> list[str]:
+    parts = []
+    for share in _TICKS:
+        if left <= math.log(share) <= right:
+            x = _x(share, left, right)
+            parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
+            text = f"{100 * share:g} %"
+            parts.append(
+                f'<text class="tick" x="{x:.1f}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="middle">{text}</text>'
+            )
+    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    words = "share of the units of these layers that are kept"
+    parts.append(f'<text class="tick" x="{middle:.0f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+    return parts

@@ -1,0 +1,178 @@
+"""How often the edges and units of a circuit are found again when the photo is changed a little.
+
+What the network saw of the photo is shifted, cropped, mirrored or made noisy, the circuit is searched anew with the
+same target and settings, and its edges are looked for. An edge's *survival* is the share of changed photos in which it
+is found again.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from circuits.errors import InputError
+from circuits.evaluation.sets import Sources
+
+SHIFT = 0.06
+"""Furthest shift, a share of the side."""
+CROPS = (0.85, 0.97)
+"""Sides of crops, shares of the side."""
+NOISE = (0.02, 0.05)
+"""Standard deviations of noise, on a scale of 0 to 1."""
+_KINDS = ("shift", "crop", "noise")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A small change of a photo.
+
+    Args:
+        kind: `flip` (mirrored), `shift`, `crop` or `noise`.
+        amounts: of a shift its way right and down, of a crop its left, top and side, all shares of the photo's side; of
+            noise its standard deviation on a scale of 0 to 1.
+        seed: of the noise.
+    """
+
+    kind: str
+    amounts: tuple[float, ...] = ()
+    seed: int | None = None
+
+    def __call__(self, crop: Image.Image) -> Image.Image:
+        """The changed photo, of the same size and mode. What a shift brings in is mirrored at the edge.
+
+        Example:
+            >>> Change("shift", (0.25, 0.0))(Image.linear_gradient("L")).size
+            (256, 256)
+        """
+        if self.kind == "flip":
+            return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if self.kind == "crop":
+            left, top, side = self.amounts
+            width, height = crop.size
+            box = (left * width, top * height, (left + side) * width, (top + side) * height)
+            return crop.resize(crop.size, Image.Resampling.BILINEAR, box=box)
+        pixels = np.asarray(crop)
+        if self.kind == "shift":
+            return Image.fromarray(_shifted(pixels, *self.amounts))
+        noise = np.random.default_rng(self.seed).normal(0, 255 * self.amounts[0], pixels.shape)
+        return Image.fromarray((pixels + noise).round().clip(0, 255).astype(np.uint8))
+
+    def __str__(self) -> str:
+        """What was done, in words.
+
+        Example:
+            >>> str(Change("shift", (0.05, -0.02))), str(Change("noise", (0.03,), 1))
+            ('shifted 5 % right and 2 % up', 'noise of 0.030')
+        """
+        if self.kind == "shift":
+            right, down = self.amounts
+            sides = ("right" if right >= 0 else "left", "down" if down >= 0 else "up")
+            return f"shifted {abs(right):.0%} {sides[0]} and {abs(down):.0%} {sides[1]}".replace("%", " %")
+        if self.kind == "crop":
+            return f"cropped to {self.amounts[2]:.0%} of its side".replace("%", " %")
+        return "mirrored" if self.kind == "flip" else f"noise of {self.amounts[0]:.3f}"
+
+
+def _shifted(pixels: np.ndarray, right: float, down: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    rows, columns = round(down * height), round(right * width)
+    pad = [(abs(rows),) * 2, (abs(columns),) * 2, *[(0, 0)] * (pixels.ndim - 2)]
+    wide = np.pad(pixels, pad, mode="reflect")
+    top, left = abs(rows) - rows, abs(columns) - columns
+    return np.ascontiguousarray(wide[top : top + height, left : left + width])
+
+
+def changes(count: int, seed: int) -> tuple[Change, ...]:
+    """Small changes, the same for the same seed: first the mirror image, then shifts, crops and noise in turn.
+
+    Raises:
+        InputError: if count is below 0.
+
+    Example:
+        >>> [change.kind for change in changes(5, seed=0)]
+        ['flip', 'shift', 'crop', 'noise', 'shift']
+    """
+    if count < 0:
+        raise InputError(f"The number of changed photos is {count}; it must be 0 or more.")
+    source = np.random.default_rng(seed)
+    found = [Change("flip")]
+    for number in range(count - 1):
+        kind = _KINDS[number % len(_KINDS)]
+        if kind == "shift":
+            amounts = [float(way) for way in source.uniform(-SHIFT, SHIFT, 2)]
+        elif kind == "crop":
+            side = float(source.uniform(*CROPS))
+            amounts = [*(float(start) for start in source.uniform(0, 1 - side, 2)), side]
+        else:
+            amounts = [float(source.uniform(*NOISE))]
+        drawn = int(source.integers(2**31)) if kind == "noise" else None
+        # Rounded, so that the card holds exactly what was done; down, so that a crop stays within the photo.
+        found.append(Change(kind, tuple(math.floor(amount * 1e4) / 1e4 for amount in amounts), drawn))
+    return tuple(found[:count])
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What is left of a circuit's edges and units in changed photos.
+
+    Args:
+        edges: of each edge (source, target) the share of changed photos in which it is found again.
+        units: of each unit but the target.
+        by_hand: edges that the search does not find in the unchanged photo either, because a person grew or discarded
+            something; they are not judged.
+    """
+
+    edges: Mapping[tuple[str, str], float]
+    units: Mapping[str, float]
+    by_hand: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def edge_mean(self) -> float | None:
+        """Mean survival of the edges; `None` if there are none."""
+        return float(np.mean(list(self.edges.values()))) if self.edges else None
+
+    @property
+    def unit_mean(self) -> float | None:
+        """Mean survival of the units; `None` if there are none."""
+        return float(np.mean(list(self.units.values()))) if self.units else None
+
+
+def edges_in(sources: Sources) -> set[tuple[str, str]]:
+    """(source, target) of each edge.
+
+    Example:
+        >>> from circuits import Unit
+        >>> edges_in({"fc:1": [Unit("conv4", 2)]})
+        {('conv4:2', 'fc:1')}
+    """
+    return {(str(unit), name) for name, units in sources.items() for unit in units}
+
+
+def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -> Stability:
+    """How often the edges and units of a circuit are found in changed photos.
+
+    Args:
+        circuit: its edges.
+        unchanged: those that the search finds in the photo as it is.
+        changed: those that it finds in each changed photo; at least one.
+
+    Example:
+        >>> from circuits import Unit
+        >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
+        >>> one = {"fc:0": [high], "conv2:0": [low]}
+        >>> survival(one, one, [one, {"fc:0": [high]}]).edges
+        {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
+    """
+    again = [edges_in(sources) for sources in changed]
+    found = edges_in(unchanged)
+    asked = [(str(unit), name) for name, units in circuit.items() for unit in units]
+    judged = [edge for edge in asked if edge in found]
+    units = [{source for source, _ in edges} for edges in again]
+    names = dict.fromkeys(source for source, _ in judged)
+    return Stability(
+        {edge: sum(edge in edges for edges in again) / len(again) for edge in judged},
+        {name: sum(name in some for some in units) / len(units) for name in names},
+        tuple(edge for edge in asked if edge not in found),
+    )
