@@ -12,9 +12,9 @@ from circuits.shapes import Activation, PerChannel, Scores
 
 
 def ablated_one_by_one(
-    segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
-) -> Iterator[tuple[list[int], Float[Tensor, " some"]]]:
-    """What a value loses without each of some channels, a batch of forward passes after the other.
+    segment: Segment, activation: Activation, readouts: Sequence[Readout], channels: Sequence[int], instead: PerChannel
+) -> Iterator[tuple[list[int], Float[Tensor, "readouts some"]]]:
+    """What some values lose without each of some channels, a batch of forward passes after the other.
 
     A_j = f(a) - f(a with a_j = instead_j)
 
@@ -23,34 +23,37 @@ def ablated_one_by_one(
     Args:
         segment: from the lower layer to the upper.
         activation: of the lower layer, for one photo.
-        readout: the value, on the upper layer.
+        readouts: the values, on the upper layer.
         channels: the ones to ablate.
         instead: what stands in their place, (1, c, 1, 1), as `Baseline.of` gives it.
 
     Yields:
-        Some of the channels, and what is lost without each.
+        Some of the channels, and what each value loses without each.
 
     Example:
         >>> from circuits import Baseline, load_network
         >>> network = load_network()
         >>> lower = torch.rand(1, network.layer("conv5").channels, 4, 4)
-        >>> zero = Baseline.zero().of("conv5", lower)
-        >>> found = ablated_one_by_one(network.segment("conv5", "conv6"), lower, Readout.of_unit(7), [3, 5], zero)
-        >>> [channels for channels, lost in found]
-        [[3, 5]]
+        >>> zero, values = Baseline.zero().of("conv5", lower), [Readout.of_unit(7), Readout.of_unit(8)]
+        >>> found = ablated_one_by_one(network.segment("conv5", "conv6"), lower, values, [3, 5, 9], zero)
+        >>> [(channels, lost.shape) for channels, lost in found]
+        [([3, 5, 9], torch.Size([2, 3]))]
     """
+    read = sorted({channel for readout in readouts for channel in readout.channels})
+    places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
     for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
         copies = activation.repeat(len(some) + 1, 1, 1, 1)
         copies[torch.arange(1, len(some) + 1), some] = instead[0, some]
         with torch.no_grad():
-            values = readout.through(segment, copies)
-        yield some.tolist(), values[0] - values[1:]
+            found = segment(copies, read)
+            values = torch.stack([each.of(found[:, place]) for each, place in zip(readouts, places, strict=True)])
+        yield some.tolist(), values[:, :1] - values[:, 1:]
 
 
 def ablated_together(
     segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
 ) -> float:
-    """What a value loses without some channels at once; arguments as for `ablated_one_by_one`."""
+    """What a value loses without some channels at once; arguments as for `ablated_one_by_one`, of one value."""
     copies = activation.repeat(2, 1, 1, 1)
     copies[1, list(channels)] = instead[0, list(channels)]
     with torch.no_grad():

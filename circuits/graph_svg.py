@@ -8,7 +8,7 @@ from PIL import Image
 
 from circuits.images import to_data_uri
 from circuits.placing import Place
-from circuits.verdicts import LABELS, SIGNS
+from circuits.verdicts import SIGNS, label
 from circuits.wording import number
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _said(edge: "Edge") -> str:
     """An edge's attribution and, if it was measured, what ablation found and what is doubtful."""
     measured = "" if edge.ablation is None else f", by ablation {number(edge.ablation, sign=True)}"
     measured += "" if edge.ablation_mean is None else f", to its mean {number(edge.ablation_mean, sign=True)}"
-    return number(edge.attribution, sign=True) + measured + "".join(f"; {LABELS[name]}" for name in edge.warnings)
+    return number(edge.attribution, sign=True) + measured + "".join(f"; {label(edge, name)}" for name in edge.warnings)
 
 
 def _shares(circuit: "Circuit", target: str) -> dict[str, float]:

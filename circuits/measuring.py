@@ -14,12 +14,13 @@ Where the layers form no chain, the other layers below the upper unit are held a
 attribution (`branches`): without a unit of the trunk of a residual block only what came over the skip is lost.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import networkx as nx
 import torch
+from torch import Tensor
 
 from circuits.ablating import ablated_one_by_one, ablated_together, changed, signed_parts
 from circuits.agreement import rank_correlation, relative_error
@@ -62,7 +63,7 @@ def measure(
         baseline: what ablated units are set to beside zero: `Baseline.mean(index)`, or `mean_of_photos`.
         whole_layer: whether every unit of the layer below is ablated, not only those with edges, so that the ranks of
             attribution and ablation can be compared.
-        progress: called with (units ablated, units in all, what is under way); raising an exception in it cancels.
+        progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
 
     Returns:
         The circuit, with `Edge.ablation`, `.positive`, `.negative` and `.integrated` on those edges, with a mean
@@ -95,23 +96,24 @@ def measure(
     graph = circuit.unfrozen()
     growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
     baselines = [Baseline.zero(), *([baseline] if baseline is not None and baseline.name != "zero" else [])]
-    questions = [question for name in names for question in _questions(run, circuit, name, whole_layer=whole_layer)]
+    groups = _groups(run, circuit, names, whole_layer=whole_layer)
     report = progress or (lambda done, known, message: None)
-    done, known = 0, len(baselines) * sum(len(question.channels) for question in questions)
-    for question in questions:
-        readout, message = growth.readout(question.name), f"Measuring {question.name}"
+    done, known = 0, sum(_steps(questions, baselines) for questions in groups)
+    for questions in groups:
+        message = _message(circuit, questions)
 
         def tell(count: int, base: int = done, message: str = message) -> None:
             report(base + count, known, message)
 
         tell(0)
-        found = _measured(question, readout, growth.mode, baselines, tell)
-        done += len(baselines) * len(question.channels)
-        for source, channel in question.sources.items():
-            row = {key: number(float(values[channel])) for key, values in found.items() if key != "scores"}
-            graph.edges[source, question.name].update(row)
-        if question.is_next:
-            _note(graph, question, found, readout, baselines)
+        readouts = [growth.readout(question.name) for question in questions]
+        for question, readout, found in _measured(questions, readouts, growth.mode, baselines, tell):
+            for source, channel in question.sources.items():
+                row = {key: number(float(values[channel])) for key, values in found.items() if key != "scores"}
+                graph.edges[source, question.name].update(row)
+            if question.is_next:
+                _note(graph, question, found, readout, baselines)
+        done += _steps(questions, baselines)
     report(done, known, "Measured")
     return replace(circuit, graph=graph, cache=run)
 
@@ -154,7 +156,18 @@ class _Question:
         return found
 
 
-def _questions(run: Run, circuit: Circuit, name: str, *, whole_layer: bool) -> list[_Question]:
+def _groups(run: Run, circuit: Circuit, names: Sequence[str], *, whole_layer: bool) -> list[list[_Question]]:
+    """What is asked, together where the same units are ablated for several units of a layer."""
+    groups: dict[object, list[_Question]] = {}
+    for name in names:
+        for question in _questions(run, circuit, name, whole_layer=whole_layer):
+            together = question.is_next and whole_layer
+            key = circuit.nodes[name].unit.layer if together else (name, *question.widths)
+            groups.setdefault(key, []).append(question)
+    return list(groups.values())
+
+
+def _questions(run: Run, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
     """The layers below a unit and then, one by one, those further down from which it has edges."""
     upper = circuit.nodes[name].unit.layer
     lower = run.below(upper)
@@ -164,43 +177,62 @@ def _questions(run: Run, circuit: Circuit, name: str, *, whole_layer: bool) -> l
         run.network.check_unit(unit.whole)
         layer, start = ("", lower.start(unit.layer)) if unit.layer in lower.widths else (unit.layer, 0)
         sources.setdefault(layer, {})[edge.source] = start + unit.channel
-    shown = [edge.source for edge in circuit.edges_into(name)]
     near = sources.pop("", {})
+    # With an edge from further down, all that is shown cannot be ablated at one place.
+    shown = [] if sources else [edge.source for edge in circuit.edges_into(name)]
     channels = range(lower.units) if whole_layer else sorted(near.values())
-    whole = not sources
-    questions = [
-        _Question(name, lower.piece, lower.activation, lower.widths, near, shown if whole else [], channels, True)
-    ]
+    yield _Question(name, lower.piece, lower.activation, lower.widths, near, shown, channels, True)
     for layer, far in sources.items():
         activation = run.activations[layer]
         segment, widths = run.network.segment(layer, upper), {layer: activation.shape[1]}
-        questions.append(_Question(name, segment, activation, widths, far, [], sorted(far.values()), False))
-    return questions
+        yield _Question(name, segment, activation, widths, far, [], sorted(far.values()), False)
+
+
+def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
+    """How much there is to do: units to ablate, and then each upper unit's gradients."""
+    return len(baselines) * len(questions[0].channels) + len(questions)
+
+
+def _message(circuit: Circuit, questions: Sequence[_Question]) -> str:
+    if len(questions) == 1:
+        return f"Measuring {questions[0].name}"
+    return f"Measuring {len(questions)} units of {circuit.nodes[questions[0].name].unit.layer}"
 
 
 def _measured(
-    question: _Question, readout: Readout, mode: str, baselines: Sequence[Baseline], tell: Callable[[int], None]
-) -> dict[str, Scores]:
-    """What was found of each lower channel, by what the file calls it; `scores` are the attributions."""
-    segment, activation = question.segment, question.activation
-    found: dict[str, Scores] = {}
+    questions: Sequence[_Question],
+    readouts: Sequence[Readout],
+    mode: str,
+    baselines: Sequence[Baseline],
+    tell: Callable[[int], None],
+) -> Iterator[tuple[_Question, Readout, dict[str, Scores]]]:
+    """What was found for each question of a group, for each lower channel by what the file calls it.
+
+    `scores` are the attributions.
+    """
+    first = questions[0]
+    segment, activation = first.segment, first.activation
+    lost: dict[str, Tensor] = {}
     done = 0
     for baseline in baselines:
-        instead = question.instead(baseline)
-        lost = torch.zeros_like(activation[0, :, 0, 0])
+        instead = first.instead(baseline)
+        lost[_FIELD[baseline.name]] = values = activation.new_zeros(len(questions), activation.shape[1])
         moved = set(changed(activation, instead))
-        channels = [channel for channel in question.channels if channel in moved]
-        done += len(question.channels) - len(channels)
-        for some, values in ablated_one_by_one(segment, activation, readout, channels, instead):
-            lost[some] = values
+        channels = [channel for channel in first.channels if channel in moved]
+        done += len(first.channels) - len(channels)
+        for some, losses in ablated_one_by_one(segment, activation, readouts, channels, instead):
+            values[:, some] = losses
             done += len(some)
             tell(done)
-        found[_FIELD[baseline.name]] = lost
-    found["positive"], found["negative"] = signed_parts(segment, activation, readout)
-    found["integrated"] = integrated_gradients(segment, activation, readout)
-    scores = {"ig": found["integrated"], "ablate": found["ablation"]}
-    found["scores"] = scores.get(mode, found["positive"] + found["negative"])
-    return found
+    for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
+        found = {field: values[place] for field, values in lost.items()}
+        found["positive"], found["negative"] = signed_parts(segment, activation, readout)
+        found["integrated"] = integrated_gradients(segment, activation, readout)
+        scores = {"ig": found["integrated"], "ablate": found["ablation"]}
+        found["scores"] = scores.get(mode, found["positive"] + found["negative"])
+        yield question, readout, found
+        done += 1
+        tell(done)
 
 
 def _note(

@@ -11,14 +11,28 @@ if TYPE_CHECKING:
 
 SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
 """How an edge's warnings are marked."""
-LABELS = {"disagrees": "ablation disagrees", "cancels": "parts cancel", "saturates": "saturated"}
+LABELS = {"disagrees": "ablation disagrees", "cancels": "parts cancel", "saturates": "saturated or past a threshold"}
 """What an edge's warnings are called."""
 MEANINGS = {
     "disagrees": "the measured change has another sign, or is more than twice or less than half the attribution",
     "cancels": "at different places the unit argues for and against, and what is left is under a tenth of both",
-    "saturates": "the gradient at the photo tells another story than the whole way there from zero",
+    "saturates": "gradients integrated from zero give less than half, or more than twice, what the one here does",
 }
 """What they mean, as the end of a sentence."""
+
+
+def label(edge: "Edge", name: str) -> str:
+    """What a warning about this edge is called, as briefly as it can be said.
+
+    Example:
+        >>> from circuits.units import Edge
+        >>> edges = [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig) for ig in (9.0, 0.5)]
+        >>> [label(edge, "saturates") for edge in edges]
+        ['saturated', 'past a threshold']
+    """
+    if name != "saturates":
+        return LABELS[name]
+    return "saturated" if abs(edge.integrated or 0.0) > abs(_net(edge)) else "past a threshold"
 
 
 def warning(circuit: "Circuit", edge: "Edge", name: str) -> str:
@@ -30,18 +44,23 @@ def warning(circuit: "Circuit", edge: "Edge", name: str) -> str:
         name: one of `Edge.warnings`.
     """
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
-    net = (edge.positive or 0.0) + (edge.negative or 0.0)
     if name == "cancels":
         return (
-            f"Its parts nearly cancel: {lower} argues for {upper} in some places ({_signed(edge.positive)}) and "
-            f"against it in others ({_signed(edge.negative)}), so that the sum says little."
+            f"{lower} argues for {upper} in some places ({_signed(edge.positive)}) and against it in others "
+            f"({_signed(edge.negative)}); the two nearly cancel, so that their sum says little."
         )
     if name == "saturates":
+        less = abs(edge.integrated or 0.0) > abs(_net(edge))
         return (
-            f"{upper} is not linear in {lower} on the way here: gradient × activation at the photo gives "
-            f"{_signed(net)}, integrated from zero {_signed(edge.integrated)}."
+            f"A small change here does {'less' if less else 'more'} than one on the way from zero: gradient × "
+            f"activation gives {_signed(_net(edge))} at the photo, integrated over the way {_signed(edge.integrated)}."
         )
     return f"Ablation gives {_signed(edge.ablation)}, not {_signed(edge.attribution)}."
+
+
+def _net(edge: "Edge") -> float:
+    """Gradient × activation."""
+    return (edge.positive or 0.0) + (edge.negative or 0.0)
 
 
 def ranks_in_words(agreement: "Agreement") -> str:
@@ -98,17 +117,15 @@ def joint_in_words(circuit: "Circuit", agreement: "Agreement", name: str) -> str
     if agreement.joint is None or not edges:
         return ""
     upper, count = circuit.nodes[name].called, len(edges)
-    changes = "loses" if agreement.joint >= 0 else "gains"
-    said = f"Without {'it' if count == 1 else 'both' if count == 2 else f'all {count}'}"
-    said += f" {upper} {changes} {number(abs(agreement.joint))}"
+    changes = f"{upper} {'loses' if agreement.joint >= 0 else 'gains'} {number(abs(agreement.joint))}"
+    if count == 1:
+        return f"Without it {changes}."
     single = [edge.ablation if agreement.baseline == "zero" else edge.ablation_mean for edge in edges]
     alone = sum(lost for lost in single if lost is not None)
-    said += f", {number(alone, sign=True)} one by one" if count > 1 else ""
-    if count > 1 and agreement.joint > 2 * max(alone, 0.0):
-        return f"{said}: they stand in for one another."
-    if count > 1 and 0 <= 2 * agreement.joint < alone:
-        return f"{said}: each needs the others."
-    return f"{said}."
+    said = f"Without {'both' if count == 2 else f'all {count}'} together {changes}; one by one {_signed(alone)}."
+    if agreement.joint > 2 * max(alone, 0.0):
+        return f"{said} They stand in for one another."
+    return f"{said} Each needs the others." if 0 <= 2 * agreement.joint < alone else said
 
 
 def _signed(value: float | None) -> str:

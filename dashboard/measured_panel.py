@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.circuit import Circuit, Node
 from circuits.units import Edge
-from circuits.verdicts import LABELS, MEANINGS, SIGNS, error_in_words, joint_in_words, ranks_in_words, warning
+from circuits.verdicts import MEANINGS, SIGNS, error_in_words, joint_in_words, label, ranks_in_words, warning
 from circuits.wording import number
 from dashboard.panels import attributes, button
 from dashboard.sessions import Session
@@ -107,8 +107,10 @@ def _table(circuit: Circuit, node: Node, edges: Sequence[Edge]) -> Component:
     if len(edges) > 1 and node.books is not None:
         joint = {found.baseline: found.joint for found in node.measured}
         together = [joint.get(name) for name in ("zero", *(["mean"] if has_mean else []))]
-        label = html.Span("shown together", title="The sum of the attributions; and what is lost without all at once")
-        rows.append(_row([label], [node.books.shown, *together], className="together"))
+        all_of_them = html.Span(
+            "shown together", title="The sum of the attributions; and what is lost without all at once"
+        )
+        rows.append(_row([all_of_them], [node.books.shown, *together], kind="together"))
     return html.Table(
         [
             html.Thead(html.Tr([html.Th("unit below"), *(html.Th(head, scope="col") for head in heads)])),
@@ -118,9 +120,9 @@ def _table(circuit: Circuit, node: Node, edges: Sequence[Edge]) -> Component:
     )
 
 
-def _row(label: list[Component], values: Sequence[float | None], *, className: str = "") -> Component:  # noqa: N803
+def _row(head: list[Component], values: Sequence[float | None], *, kind: str = "") -> Component:
     cells = [html.Td("" if value is None else number(value, sign=True), className="numbers") for value in values]
-    return html.Tr([html.Th(label, scope="row"), *cells], className=className)
+    return html.Tr([html.Th(html.Div(head), scope="row"), *cells], className=kind)
 
 
 def _lower(circuit: Circuit, edge: Edge) -> Component:
@@ -138,7 +140,7 @@ def marks(edge: Edge) -> list[Component]:
     """A labelled mark for each warning about an edge."""
     return [
         html.Span(
-            [html.B(SIGNS[name], **attributes(aria_hidden="true")), LABELS[name]],
+            [html.B(SIGNS[name], **attributes(aria_hidden="true")), label(edge, name)],
             className=f"doubt {name}",
             title=f"{MEANINGS[name][0].upper()}{MEANINGS[name][1:]}.",
         )
@@ -174,8 +176,8 @@ def _button(session: Session, circuit: Circuit, name: str, words: str) -> Compon
 
 def _doubt(circuit: Circuit, edge: Edge, name: str) -> Component:
     """A warning in a sentence, after its sign and name."""
-    label = f"{LABELS[name][0].upper()}{LABELS[name][1:]}. "
-    return html.P([html.B(label), warning(circuit, edge, name)], className=f"verdict {name}")
+    said = label(edge, name)
+    return html.P([html.B(f"{said[0].upper()}{said[1:]}. "), warning(circuit, edge, name)], className=f"verdict {name}")
 
 
 def _bars(edge: Edge) -> Component:
@@ -197,8 +199,8 @@ def _bars(edge: Edge) -> Component:
         bar = html.Span(
             html.I(style={"left": f"{left:.1f}%", "width": f"{width:.1f}%"}, className=kind), className="bar"
         )
-        label = html.Dt(word, title=_BARS[word])
-        rows.append(html.Div([label, html.Dd([bar, html.Span(number(value, sign=True), className="numbers")])]))
+        said = html.Dt(word, title=_BARS[word])
+        rows.append(html.Div([said, html.Dd([bar, html.Span(number(value, sign=True), className="numbers")])]))
     return html.Dl(rows, className="two-bars")
 
 

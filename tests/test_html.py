@@ -128,7 +128,7 @@ def test_edges_that_cancel_or_are_saturated_have_a_sign_that_the_legend_explains
     signs = {(mark["data-source"], mark["data-target"]) for mark in outline.all("text", "doubt")}
     assert signs == {("conv1:0", "top:1"), ("conv1:1", "top:1")}
     assert "conv1:0 → top:1: +1.60, by ablation +1.60; saturated" in outline.texts
-    assert any(text.startswith(" saturated: the gradient at the photo") for text in outline.texts)
+    assert any(text.startswith(" saturated or past a threshold: gradients integrated") for text in outline.texts)
 
 
 def test_negative_edges_are_marked_and_wider_ones_account_for_more(circuit: Circuit) -> None:

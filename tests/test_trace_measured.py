@@ -10,7 +10,7 @@ from PIL import Image
 from circuits import Circuit, Edge, Network, measure, trace
 from circuits.agreement import Agreement
 from circuits.commands.trace_measured import agreement, warnings
-from circuits.verdicts import error_in_words, joint_in_words, ranks_in_words, warning
+from circuits.verdicts import error_in_words, joint_in_words, label, ranks_in_words, warning
 from tests.commandline import on_handmade, refusal, run, save_photo
 from tests.handmade import colour_photo, handmade_network
 from tests.verified import halves, logic
@@ -73,7 +73,7 @@ def test_each_kind_of_warning_is_counted_and_its_edges_are_named(network: Networ
     assert lines == [
         "Measured by ablation: 0 of 2 edges disagree (another sign, or one more than twice the other).",
         "Parts that cancel: 0 of 2 edges (net under a tenth of gross).",
-        "Saturated: 2 of 2 edges (gradient and integrated gradient differ as much):",
+        "Saturated or past a threshold: 2 of 2 edges (gradient and integrated gradient differ as much):",
         *[f"  conv1:{n} → top:1: +1.60, integrated +{circuit.edges_into('top:1')[0].integrated:.2f}" for n in (0, 1)],
     ]
     cancels = halves([1.0, 1.0, 1.0], [-0.95, 0.0, 0.0])
@@ -108,17 +108,20 @@ def test_the_joint_effect_is_put_into_words(network: Network) -> None:
         circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), name, depth=1, **options))
         return joint_in_words(circuit, circuit.nodes[name].measured[0], name)
 
-    assert words("top:1") == "Without both top:1 loses 19.2, +3.20 one by one: they stand in for one another."
-    assert words("top:0", mode="ig") == "Without both top:0 loses 16.0, 0 one by one: they stand in for one another."
-    assert words("top:3") == "Without both top:3 loses 32.0, +32.0 one by one."
+    assert words("top:1") == "Without both together top:1 loses 19.2; one by one +3.20. They stand in for one another."
+    assert (
+        words("top:0", mode="ig")
+        == "Without both together top:0 loses 16.0; one by one 0. They stand in for one another."
+    )
+    assert words("top:3") == "Without both together top:3 loses 32.0; one by one +32.0."
     assert words("top:2", top=1) == "Without it top:2 loses 16.0."
     both = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "top:2", depth=1))
     assert joint_in_words(both, both.nodes["top:2"].measured[0], "top:2") == (
-        "Without both top:2 loses 16.0, +32.0 one by one."  # exactly half is not said of
+        "Without both together top:2 loses 16.0; one by one +32.0."  # exactly half is not said of
     )
-    assert joint_in_words(both, Agreement("zero", "", 3, joint=15.0), "top:2").endswith("each needs the others.")
+    assert joint_in_words(both, Agreement("zero", "", 3, joint=15.0), "top:2").endswith("Each needs the others.")
     assert joint_in_words(both, Agreement("zero", "", 3, joint=-1.0), "top:2") == (
-        "Without both top:2 gains 1.00, +32.0 one by one."
+        "Without both together top:2 gains 1.00; one by one +32.0."
     )
     assert joint_in_words(both, Agreement("zero", "", 3), "top:2") == ""
 
@@ -144,10 +147,13 @@ def test_warnings_have_their_numbers_in_a_sentence(network: Network) -> None:
     edge = Edge("conv1:0", "top:1", 2.0, 1, ablation=-1.0, positive=5.0, negative=-4.9, integrated=9.0)
     assert warning(circuit, edge, "disagrees") == "Ablation gives \N{MINUS SIGN}1.00, not +2.00."
     assert warning(circuit, edge, "cancels") == (
-        "Its parts nearly cancel: conv1:0 argues for top:1 in some places (+5.00) and against it in others "
-        "(\N{MINUS SIGN}4.90), so that the sum says little."
+        "conv1:0 argues for top:1 in some places (+5.00) and against it in others (\N{MINUS SIGN}4.90); the two nearly "
+        "cancel, so that their sum says little."
     )
     assert warning(circuit, edge, "saturates") == (
-        "top:1 is not linear in conv1:0 on the way here: gradient × activation at the photo gives +0.100, integrated "
-        "from zero +9.00."
+        "A small change here does less than one on the way from zero: gradient × activation gives +0.100 at the photo, "
+        "integrated over the way +9.00."
     )
+    late = Edge("conv1:0", "top:1", 2.0, 1, positive=2.0, negative=0.0, integrated=0.5)
+    assert label(late, "saturates") == "past a threshold"
+    assert warning(circuit, late, "saturates").startswith("A small change here does more than one on the way")

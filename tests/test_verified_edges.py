@@ -152,10 +152,12 @@ def test_ablations_joint_and_parts_equal_the_slow_definitions_in_float64(lower: 
     f = reference.sum_of_channel(segment, channel)
     instead = torch.rand((1, count, 1, 1), generator=seeded(1), dtype=torch.float64)
     for place in (torch.zeros_like(instead), instead):
-        batches = list(ablated_one_by_one(segment, activation, readout, range(count), place))
+        other = Readout.of_unit((channel + 1) % 3)
+        batches = list(ablated_one_by_one(segment, activation, [readout, other], range(count), place))
         assert list(itertools.chain.from_iterable(channels for channels, _ in batches)) == list(range(count))
-        found = torch.cat([lost for _, lost in batches])
-        torch.testing.assert_close(found, slow_ablation(f, activation, place), rtol=1e-12, atol=1e-12)
+        for row, of in enumerate((f, reference.sum_of_channel(segment, (channel + 1) % 3))):
+            found = torch.cat([lost[row] for _, lost in batches])
+            torch.testing.assert_close(found, slow_ablation(of, activation, place), rtol=1e-12, atol=1e-12)
         several = [0, 2, 3]
         expected = activation.clone()
         expected[:, several] = place[:, several].expand_as(expected[:, several])

@@ -78,7 +78,10 @@ function doubtsOf(edge) {
   if (Math.abs(net) < 0.1 * (edge.positive - edge.negative))
     said.push(`\u00b1 parts cancel: ${number(edge.positive, true)} and ${number(edge.negative, true)}`);
   if ("integrated" in edge && differ(net, edge.integrated))
-    said.push(`\u222b saturated: integrated ${number(edge.integrated, true)}`);
+    said.push(
+      `\u222b ${Math.abs(edge.integrated) > Math.abs(net) ? "saturated" : "past a threshold"}: ` +
+        `integrated ${number(edge.integrated, true)}`,
+    );
   return said;
 }
 

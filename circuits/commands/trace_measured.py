@@ -57,7 +57,7 @@ def warnings(circuit: "Circuit") -> str:
             lambda edge: f"{_plus(edge.attribution)}, of {_plus(edge.positive)} and {_plus(edge.negative)}",
         ),
         *_told(
-            edges, "saturates", "Saturated: {} (gradient and integrated gradient differ as much)",
+            edges, "saturates", "Saturated or past a threshold: {} (gradient and integrated gradient differ as much)",
             lambda edge: (
                 f"{_plus((edge.positive or 0.0) + (edge.negative or 0.0))}, integrated {_plus(edge.integrated)}"
             ),

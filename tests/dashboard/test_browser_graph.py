@@ -100,7 +100,7 @@ def test_a_doubtful_edge_has_a_sign_in_its_middle_that_the_legend_explains(
     expect(line.locator(".mark")).to_have_text("±∫")
     expect(edge(tab, plain["source"], plain["target"]).locator(".mark")).to_have_count(0)
     expect(legend).to_contain_text("± parts cancel")
-    expect(legend).to_contain_text("∫ saturated")
+    expect(legend).to_contain_text("∫ saturated or past a threshold")
     off = """line => {
         const [way, mark] = [line.querySelector(".line"), line.querySelector(".mark")];
         const at = way.getPointAtLength(way.getTotalLength() / 2);

@@ -13,7 +13,7 @@ from circuits.circuit import Circuit
 from circuits.evidence import Standing
 from circuits.networks import Network
 from circuits.units import WARNINGS, Edge, Unit
-from circuits.verdicts import LABELS, error_in_words, ranks_in_words
+from circuits.verdicts import SIGNS, error_in_words, ranks_in_words
 from circuits.wording import number
 from dashboard import actions
 from dashboard.actions import Action
@@ -302,9 +302,12 @@ def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_
     for row, edge in zip(rows, edges, strict=True):
         assert row[0].startswith(edge.source)
         assert row[1:] == [number(edge.attribution, sign=True), number(edge.ablation, sign=True)]
-        assert [LABELS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
+        assert [SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
     assert last == ["shown together", number(node.books.shown, sign=True), number(found.joint, sign=True)]
-    assert f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 {child} loses " in said(ann)
+    assert (
+        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "
+        in said(ann)
+    )
     [press] = find(ann.pane, **{"data-action": "edge", "data-arg": f"{edges[0].source} {child}"})
     assert press.children == edges[0].source
 
@@ -374,12 +377,12 @@ def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_
         edge for edge in ann.seen["view"]["edges"] if (edge["source"], edge["target"]) == (first.source, child)
     )
     assert drawn["marks"] == "±∫"
-    assert drawn["spoken"].endswith(", parts cancel, saturated")
+    assert drawn["spoken"].endswith(", parts cancel, saturated or past a threshold")
     ann.do("edge", f"{first.source} {child}")
     told = said(ann)
-    assert f"Parts cancel. Its parts nearly cancel: {first.source} argues for {child} in some places (+5.00)" in told
+    assert f"Parts cancel. {first.source} argues for {child} in some places (+5.00)" in told
     assert "Saturated. " in told
-    assert "integrated from zero +9.00" in told
+    assert "integrated over the way +9.00" in told
 
 
 @pytest.mark.parametrize(
