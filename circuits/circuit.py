@@ -14,7 +14,7 @@ from circuits.attribution import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.images import Photo, from_data_uri
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.remarks import checked_name, checked_note, checked_place
 from circuits.units import Edge, Unit
 from circuits.windows import check_window

@@ -28,7 +28,8 @@ from circuits.circuit_file import number
 from circuits.errors import InputError
 from circuits.growth import Growth, Progress, Run, drop_unreachable, run_of_circuit
 from circuits.images import Photo, load_photo, to_data_uri
-from circuits.networks import Network, ranked
+from circuits.networks import Network
+from circuits.predictions import ranked
 from circuits.targets import Target, find_target
 from circuits.units import Unit
 

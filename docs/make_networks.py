@@ -77,16 +77,18 @@ token alone.
 def main(names: list[str]) -> None:
     """Make the rows of some networks anew, or all that are missing, and write the page after each."""
     torch.set_num_threads(1)
-    for name in names or [name for name in NAMES if name not in _rows()]:
-        rows = {**_rows(), name: row(name)}
+    rows = known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    _write(rows)
+    for name in names or [name for name in NAMES if name not in rows]:
+        rows[name] = row(name)
         print(rows[name], flush=True)
-        table = "\n".join(rows[known] for known in NAMES if known in rows)
-        version = torchvision.__version__.partition("+")[0]
-        PAGE.write_text(f"{HEAD.format(version=version)}{table}\n", encoding="utf-8")
+        _write(rows)
 
 
-def _rows() -> dict[str, str]:
-    return known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+def _write(rows: dict[str, str]) -> None:
+    table = "\n".join(rows[known] for known in NAMES if known in rows)
+    version = torchvision.__version__.partition("+")[0]
+    PAGE.write_text(f"{HEAD.format(version=version)}{table}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -333,7 +333,7 @@ def test_a_detector_is_refused_and_its_backbone_named() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.backbone = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
+            self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
             self.boxes, self.scores = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
 
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
