@@ -43,7 +43,7 @@ _UNITS = 64  # to be answered at once
 _BYTES = 256 * 2**20
 _BLOCK = 16  # units in a matrix product or in the gradient of a weight
 _DEEP_BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
-_AT_ONCE = 16  # channels whose parts are computed at once, so that they stay in the cache
+_PARTS = 400_000  # numbers to compute at once of what channels put into an entry, so that they stay in the cache
 
 
 class Entries:
@@ -332,12 +332,15 @@ def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
         found = torch.bmm(kernel, gradient.flatten(2)).unflatten(2, gradient.shape[2:])
         return (x[:, :, :: stride[0], :: stride[1]] * found).sum((2, 3))
     columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
-    kernels = weight.transpose(0, 1).flatten(2).contiguous()
-    blocks, scores = in_blocks(gradient.flatten(1), _BLOCK), []
-    for kernel, column in zip(kernels.split(_AT_ONCE), columns.split(_AT_ONCE), strict=True):
-        parts = torch.bmm(kernel, column).flatten(1)
-        scores.append(torch.cat([block @ parts.T for block in blocks]))
-    return torch.cat(scores, 1)[: len(gradient)]
+    kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().unflatten(1, (len(weight), -1))
+    blocks, size = in_blocks(gradient.flatten(1), _BLOCK), columns.shape[2]
+    scores = [x.new_zeros(_BLOCK, x.shape[1]) for _ in blocks]
+    step = max(1, _PARTS // (len(columns) * size))
+    for start in range(0, len(weight), step):
+        parts = torch.bmm(kernels[:, start : start + step], columns).flatten(1).T
+        for score, block in zip(scores, blocks, strict=True):
+            score.addmm_(block[:, start * size : (start + step) * size], parts)
+    return torch.cat(scores)[: len(gradient)]
 
 
 def in_blocks(rows: Tensor, size: int) -> tuple[Tensor, ...]:
