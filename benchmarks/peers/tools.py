@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from circuits import Readout
 from circuits.attribution import attribute
+from circuits.running import run_all
 from peers.job import Job, Scores, Tool, marker, summed, with_markers
 
 BATCH = 8
@@ -37,20 +38,15 @@ def treevis(job: Job) -> Callable[[], Scores]:
     between its layer and the one below, and multiplied by the activation there.
     """
     traced = job.network.traced
+    wanted = {layer for pair in job.groups for layer in pair}
+    nodes = {name: job.network.layer(name).node for name in wanted}
+    start = next(node for node in traced.graph.nodes if node.op == "placeholder")
 
     def run() -> Scores:
-        kept: dict[str, Tensor] = {}
-        nodes = {layer.node: layer.name for layer in job.network.found}
-        wanted = {lower for _, lower in job.groups} | {upper for upper, _ in job.groups}
-        values: dict[object, object] = {}
         image = job.image.contiguous(memory_format=torch.channels_last).requires_grad_()
         with torch.enable_grad():
-            from circuits.running import run_all
-
-            start = next(node for node in traced.graph.nodes if node.op == "placeholder")
-            asked = [node for node, name in nodes.items() if name in wanted]
-            values = dict(run_all(traced, {start: image}, asked))
-            kept = {nodes[node]: values[node] for node in asked}  # type: ignore[misc]
+            values = run_all(traced, {start: image}, list(nodes.values()))
+        kept = {name: values[node] for name, node in nodes.items()}
         scores: Scores = {}
         for upper, lower, channel in job.parents:
             (gradient,) = torch.autograd.grad(kept[upper][:, channel].sum(), kept[lower], retain_graph=True)
