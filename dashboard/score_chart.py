@@ -10,7 +10,6 @@ from dash import html
 from circuits.evaluation import Card
 from circuits.evaluation.card_words import METHOD_NAMES, share
 from circuits.evaluation.summing_up import Point
-from circuits.wording import percent
 from dashboard.panels import attributes
 
 Component = Any
@@ -85,7 +84,7 @@ def geometry(card: Card, baseline: str) -> dict[str, Any] | None:
             for method, line in lines.items() if line
         ],
         "own": [across(own), up(now or 0.0), f"this circuit, {card.circuit['units']} units: {share(now)}"],
-        "across": _spaced([(across(part), percent(part)) for part in _TICKS if left <= math.log(part) <= right]),
+        "across": _spaced([(across(part), f"{100 * part:g} %") for part in _TICKS if left <= math.log(part) <= right]),
         "up": [(up(height), share(height)) for height in (-0.5, 0.0, 0.5, 1.0, 1.5) if low <= height <= high],
     }  # fmt: skip
 
@@ -115,4 +114,5 @@ def _areas(card: Card, baseline: str, methods: Sequence[str]) -> str:
         area.method: area.faithfulness for area in card.areas if (area.baseline, area.metric) == (baseline, "value")
     }
     said = [f"{METHOD_NAMES[name]} {share(found[name])}" for name in reversed(methods) if found.get(name) is not None]
-    return f"What is kept alone, by the share of these layers' units. Mean height: {', '.join(said)}."
+    words = f"What is kept alone, by the share of these layers' units. Mean height: {', '.join(said)}."
+    return words.replace(" %", "\u00a0%")

@@ -32,10 +32,14 @@ _INSTEAD = {"zero": "zero", "mean": "their mean"}
 
 def head(session: Session, circuit: Circuit) -> list[Component]:
     """What the pane is about."""
-    photo = circuit.graph.graph["photo"]["name"]
-    words = (
-        f"The circuit of {circuit.nodes[circuit.root].called} in {photo}. Choose a unit in the graph to see it here."
-    )
+    label, photo = circuit.nodes[circuit.root].called, circuit.graph.graph["photo"]["name"]
+    words: list[Component] = [
+        "The circuit of ",
+        html.B(label),
+        " in the photo ",
+        html.B(photo),
+        ". Choose a unit to see it here.",
+    ]
     notice = [html.P(session.work.locked, className="notice", role="note")] if session.work.locked else []
     return [*notice, html.H2(TITLE, className="unit-title"), html.P(words, className="muted small")]
 
@@ -131,9 +135,11 @@ def _baselines(card: Card, baseline: str) -> Component:
         _option("baseline", name, _INSTEAD[name], f"Ablated units are set to {_INSTEAD[name]}", name == baseline)
         for name in card.baselines
     ]
-    source = f", over {sources['mean']}" if baseline == "mean" else ""
+    source = f" over {sources['mean']}" if baseline == "mean" else ""
     group = html.Div(options, className="segments", role="group", **attributes(aria_label="Ablated units are set to"))
-    return html.Div([html.Span(of, className="small muted"), group, html.Span(f"{source}.", className="small muted")])
+    return html.Div(
+        [html.Span(of, className="small muted"), group, html.Span(source, className="small muted")], className="instead"
+    )
 
 
 def _measures(card: Card, baseline: str) -> list[Component]:
@@ -146,11 +152,11 @@ def _measures(card: Card, baseline: str) -> list[Component]:
     left = "Completeness: its units ablated, all others as they are. Low is good; the rest is lost (necessity)."
     along = "Only these edges carry what the photo says; what would come along others is the ablated value."
     rows = [
-        _measure(f"Its {units} units alone keep", row.faithfulness, kept, low, high, "kept"),
-        _measure("Without them is left", row.completeness, left, low, high, "left"),
+        _measure(f"Kept by its {units} units alone", row.faithfulness, kept, low, high, "kept"),
+        _measure("Left without them", row.completeness, left, low, high, "left"),
     ]
     if row.edges is not None:
-        rows.append(_measure(f"Its {edges} edges alone keep", row.edges, along, low, high, "kept"))
+        rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, along, low, high, "kept"))
     more = overshoot(card)
     return [
         html.P(f"Of the {what}{_over(card)}:", className="small of-what"),
@@ -161,8 +167,14 @@ def _measures(card: Card, baseline: str) -> list[Component]:
 
 
 def _over(card: Card) -> str:
-    given = sum(photo.given for photo in card.photos)
-    return f", over {given} photos" if card.main == "photos" else ""
+    """In which photos, and of how many of them the network says what the circuit explains."""
+    if card.main == "own":
+        return ""
+    given = [photo for photo in card.photos if photo.given]
+    agreed = [photo.agrees for photo in given if photo.agrees is not None]
+    label = card.circuit["target"]["label"]
+    said = f" ({sum(agreed)} of which the network calls {label})" if agreed else ""
+    return f", over {len(given)} photos{said}"
 
 
 def _measure(words: str, found: Estimate, hint: str, low: float, high: float, kind: str) -> Component:
@@ -180,7 +192,7 @@ def _bar(value: float | None, low: float, high: float, kind: str, spread: float 
     def place(point: float) -> float:
         return 100 * (min(max(point, low), high) - low) / (high - low)
 
-    parts: list[Component] = [html.B(style={"left": f"{place(1.0):.1f}%"})]
+    parts: list[Component] = [html.B(style={"left": f"{place(point):.1f}%"}) for point in (0.0, 1.0) if low < point]
     if value is not None:
         start, end = sorted((place(0.0), place(value)))
         parts.append(html.I(style={"left": f"{start:.1f}%", "width": f"{end - start:.1f}%"}, className=kind))
@@ -215,7 +227,13 @@ def _raw(card: Card, baseline: str) -> str:
             f"{name[0].upper()}{name[1:]}: {write(score.whole)} in all, {write(score.alone)} alone{without}, "
             f"{write(score.nothing)} with nothing of these layers."
         )
-    return " ".join(said)
+    where = "In its own photo: " if card.main == "photos" else ""
+    return _unbroken(where + " ".join(said))
+
+
+def _unbroken(words: str) -> str:
+    """A sentence in which numbers stay on the line of their signs."""
+    return words.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
 
 
 def _controls(card: Card, baseline: str, scored: Scored) -> list[Component]:
@@ -240,7 +258,7 @@ def _controls(card: Card, baseline: str, scored: Scored) -> list[Component]:
                 className="own" if row.method == "circuit" else "",
             )
         )
-    names = [html.Th("units", scope="col"), html.Th("alone keep", scope="col"), html.Th("without, left", scope="col")]
+    names = [html.Th("units", scope="col"), html.Th("kept alone", scope="col"), html.Th("left without", scope="col")]
     table = html.Table([html.Thead(html.Tr(names)), html.Tbody(cells)], className="controls-table numbers")
     return [title, html.P(verdict(rows), className="verdict-line"), table]
 
@@ -248,12 +266,14 @@ def _controls(card: Card, baseline: str, scored: Scored) -> list[Component]:
 def verdict(rows: Sequence[Row]) -> str:
     """Whether the circuit keeps more than chance and than the other choices, in a sentence or two."""
     values = {row.method: row.faithfulness.value for row in rows}
-    own, random = values.get("circuit"), values.get("random")
-    if own is None or random is None:
+    own, random = values.get("circuit"), next((row for row in rows if row.method == "random"), None)
+    if own is None or random is None or random.faithfulness.value is None:
         return "Nothing in these layers moves the target, so that there is nothing to compare."
-    spread = next((row.spread for row in rows if row.method == "random"), None) or 0.0
-    above = own - random > 2 * spread
-    words = f"{'Better' if above else 'Not better'} than chance: random units keep {share(random)} ± {share(spread)}."
+    chance, spread = random.faithfulness.value, random.spread or 0.0
+    above, doubt = own - chance > 2 * spread, f" ± {share(spread)}"
+    if random.advantage is not None and random.advantage.low is not None:
+        above, doubt = random.advantage.low > 0, ""
+    words = f"{'Better' if above else 'Not better'} than chance: random units keep {share(chance)}{doubt}."
     others = [name for name in ("activation", "gradient", "weights") if (values.get(name) or 0.0) > own]
     if others:
         named = " and ".join(f"{METHOD_NAMES[name]} ({share(values[name])})" for name in others)
@@ -261,7 +281,7 @@ def verdict(rows: Sequence[Row]) -> str:
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:
         words += " A circuit of a shuffled network keeps as much: this says little of what was learned."
-    return words
+    return _unbroken(words)
 
 
 def _growing(card: Card, baseline: str, scored: Scored) -> list[Component]:
@@ -286,7 +306,7 @@ def _changed(circuit: Circuit, card: Card, scored: Scored) -> list[Component]:
     )
     if found.by_hand:
         words += f" {len(found.by_hand)} that were made by hand are left out."
-    parts: list[Component] = [title, html.P(words, className="small")]
+    parts: list[Component] = [title, html.P(_unbroken(words), className="small")]
     rare = [] if scored.stale else rarest(circuit, card)
     if rare:
         links = [
