@@ -8,6 +8,7 @@ from PIL import Image
 
 from circuits.images import to_data_uri
 from circuits.placing import Place
+from circuits.verdicts import SIGNS, label
 from circuits.wording import number
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _bands(circuit: "Circuit", places: Mapping[str, Place], tops: Mapping[int, f
 def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[str]:
     shares = {name: _shares(circuit, name) for name in xy}
     largest = max((share for row in shares.values() for share in row.values()), default=0.0) or 1.0
-    parts = []
+    parts, marks = [], []
     for target in xy:
         # The strongest are drawn last, on top of the others.
         for edge in reversed(circuit.edges_into(target)):
@@ -112,19 +113,26 @@ def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[st
             source, escaped = html.escape(edge.source), html.escape(target)
             kind = "against" if edge.attribution < 0 else "for"
             look = f"{kind} disagrees" if edge.disagrees else kind
+            signs = "".join(SIGNS[name] for name in edge.warnings if name != "disagrees")
             parts.append(
                 f'<path class="edge {look}" data-source="{source}" data-target="{escaped}" marker-end="url(#{kind})" '
                 f'd="M{x:g} {y - 2:g}C{x:g} {y - bend:g} {to_x:g} {end + bend:g} {to_x:g} {end:g}" '
                 f'stroke-width="{0.8 + 5.5 * share:.2f}" opacity="{0.45 + 0.5 * share:.2f}">'
                 f"<title>{source} → {escaped}: {html.escape(_said(edge))}</title></path>"
             )
-    return parts
+            if signs:
+                middle = f'x="{(x + to_x) / 2:g}" y="{(y + end) / 2 + 3:g}"'
+                marks.append(
+                    f'<text class="doubt" {middle} data-source="{source}" data-target="{escaped}">{signs}</text>'
+                )
+    return parts + marks
 
 
 def _said(edge: "Edge") -> str:
-    """An edge's attribution and, if it was measured, what ablation found."""
+    """An edge's attribution and, if it was measured, what ablation found and what is doubtful."""
     measured = "" if edge.ablation is None else f", by ablation {number(edge.ablation, sign=True)}"
-    return number(edge.attribution, sign=True) + measured
+    measured += "" if edge.ablation_mean is None else f", to its mean {number(edge.ablation_mean, sign=True)}"
+    return number(edge.attribution, sign=True) + measured + "".join(f"; {label(edge, name)}" for name in edge.warnings)
 
 
 def _shares(circuit: "Circuit", target: str) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.tracing import target_of
 from circuits.wording import chance, number
 from dashboard.explorer import MODES, SIGNS, Explorer
@@ -223,6 +223,13 @@ def story(session: Session) -> list[Component]:
     words: list[Component] = [*_asked(question_of(circuit)), value]
     if root.books is not None:
         words.append(f"; the units below it hold {percent(root.books.coverage)} of the gross attribution.")
+    words += [
+        " ",
+        button(
+            "How good is this circuit?", "score", className="how-good",
+            title="Ablate all other units of its layers, and see what it keeps alone, beside chance",
+        ),
+    ]  # fmt: skip
     return [html.P(words)]
 
 

@@ -112,3 +112,10 @@ def test_a_circuit_is_scored_as_the_page_says() -> None:
     assert page_of_card.startswith("<!DOCTYPE html>")
     commands = re.findall(r"^circuits (\w+) (\S+)", blocks("evaluate", "console")[0], re.MULTILINE)
     assert commands == [("trace", "cat.jpg"), ("evaluate", "cat.json"), ("evaluate", "cat.json")]
+
+
+def test_the_known_circuit_is_found_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for block in blocks("a-known-circuit"):
+        exec(compile(block, "a-known-circuit", "exec"), names)
+    assert capsys.readouterr().out == "".join(blocks("a-known-circuit", "text"))

@@ -29,7 +29,8 @@ from circuits.evidence.exemplars import Exemplars, find_exemplars
 from circuits.evidence.sources import crop_seen
 from circuits.growth import Progress, Run
 from circuits.images import Photo, to_data_uri
-from circuits.networks import Network, Prediction, ranked
+from circuits.networks import Network
+from circuits.predictions import Prediction, ranked
 from circuits.shapes import Images
 from circuits.tracing import target_of
 
