@@ -137,9 +137,7 @@ class Entries:
                     is_grads_batched=True, allow_unused=True,
                 )
             )  # fmt: skip
-        return [
-            None if found[0] is None else torch.cat(found)[: len(above), 0] for found in zip(*parts, strict=True)
-        ]
+        return [None if found[0] is None else torch.cat(found)[: len(above), 0] for found in zip(*parts, strict=True)]
 
     def _grouped(self, shares: Tensor) -> Tensor:
         """Shares of a node of the front, (units, features, …), summed to those of the lower layer's channels."""

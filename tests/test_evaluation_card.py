@@ -32,7 +32,7 @@ from circuits.evaluation.scoring import mean_score
 from circuits.growth import Run
 from circuits.tracing import target_of
 from tests.branched import Branches, branched
-from tests.handmade import colour_photo, handmade_network
+from tests.handmade import colour_photo, handmade_network, levels
 from tests.nets import zoo_network
 
 QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4}
@@ -89,8 +89,13 @@ def test_a_circuit_inside_branches_is_evaluated_whole() -> None:
     Draft202012Validator(schema()).validate(found.to_dict())
     assert tuple(found.units) == network.layers[:-1]
     assert [row.method for row in found.rows][:2] == ["circuit", "random"]
-    # cat:1 and cat:3, which the circuit leaves out, take away more than they bring.
-    assert found.row("circuit").faithfulness.value > 1
+    red, green, blue = levels(0.75, 0.5, 0.25)
+    whole = (red + green) - 2 * (blue - 0.1) + 3 * 2 * (red - green) + 0.5 * (red - green + 0.5)
+    row = found.row("circuit")
+    # All units of conv1 and below are kept, so only cat:1 and cat:3 are missing.
+    assert row.faithfulness.value == pytest.approx((red + green + 6 * (red - green)) / whole, abs=1e-4)
+    # Along the edges reduce:0 does not see green, which holds it back.
+    assert row.edges.value == pytest.approx((red + green + 6 * red) / whole, abs=1e-4)
 
 
 def test_the_same_arguments_give_the_same_bytes_from_the_circuit_and_from_its_file(
