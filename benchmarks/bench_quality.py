@@ -109,8 +109,8 @@ class Measuring:
         target = find_target(self.network, f"{self.top}:{predicted}", predicted)
         walk = Walk(parents_of(run, target, "sum"), target, self.layers)
         sizes = {top: walk.sizes(top) for top in self.plan.tops}
-        chosen = self._ranked(run, target, sizes) | self._walked(run, Run.of(self.shuffled, image), target, sizes)
-        random = self._random(path.name, sizes)
+        chosen = self.ranked(run, target, sizes) | self.walked(run, Run.of(self.shuffled, image), target, sizes)
+        random = self.random(path.name, sizes)
         row: Row = {
             "photo": path.name,
             "class": predicted,
@@ -129,7 +129,7 @@ class Measuring:
             row["captum walk"] = {str(top): shared(walk.choose(sizes[top]), chosen["sum"][top]) for top in tops}
         return row | {"scores": self._scores(run, target, chosen, random)}
 
-    def _walked(self, run: Run, shuffled: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
+    def walked(self, run: Run, shuffled: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
         """By method and size, the units that a walk chooses."""
         walks = {mode: Walk(parents_of(run, target, mode), target, self.layers) for mode in ("sum", "target", "ig")}
         walks["shuffled"] = Walk(parents_of(shuffled, target, "sum"), target, self.layers)
@@ -141,7 +141,7 @@ class Measuring:
         summed = {top: walks["target"].choose(counts, summed=True) for top, counts in sizes.items()}
         return found | {"target Σ": summed}
 
-    def _ranked(self, run: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
+    def ranked(self, run: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
         """By method and size, the units with the highest scores of each layer."""
         scores = {
             "activation": {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in self.layers},
@@ -156,7 +156,7 @@ class Measuring:
                 check_equal(attributions(run, target, layer), found)
         return {name: {top: highest(found, counts) for top, counts in sizes.items()} for name, found in scores.items()}
 
-    def _random(self, name: str, sizes: dict[int, Sizes]) -> dict[int, list[Chosen]]:
+    def random(self, name: str, sizes: dict[int, Sizes]) -> dict[int, list[Chosen]]:
         """By size, circuits of the photo's own draws, whatever other photos are measured."""
         source = np.random.default_rng([self.plan.seed, zlib.crc32(name.encode())])
         return {

@@ -58,7 +58,7 @@ class Walk:
         """Units in each layer of the circuit with the top k positive units below each unit."""
 
         def count(places: NDArray[np.int64]) -> int:
-            return int((places < top).sum())
+            return int((places < min(top, len(places))).sum())
 
         return {layer: len(kept) for layer, kept in self._down(lambda _, places: count(places)).items()}
 
