@@ -1,4 +1,4 @@
-"""The figure of `bench_quality`: faithfulness against size, a panel for each network and way to ablate, as SVG.
+"""The figure of `bench_quality`: what circuits keep against their size, a panel for each network and measure, as SVG.
 
 Its greys and colours are read on a light page as on a dark one, so that it needs no background.
 """
@@ -25,7 +25,9 @@ STYLES = {
 }
 INK = "#7d8590"
 WIDTH, HEIGHT = 340, 220
-LEFT, TOP, RIGHT, BOTTOM = 44, 30, 12, 40
+LEFT, TOP, RIGHT, BOTTOM = 44, 30, 26, 40
+PANELS = (("faithfulness", "zero"), ("faithfulness", "mean"), ("completeness", "zero"))
+"""Of each network, from the top down: what is drawn, and how units are ablated."""
 
 
 def draw(rows: Mapping[str, Sequence[Row]], tops: Sequence[int]) -> str:
@@ -37,10 +39,12 @@ def draw(rows: Mapping[str, Sequence[Row]], tops: Sequence[int]) -> str:
     """
     panels = []
     for across, (network, photos) in enumerate(rows.items()):
-        for down, baseline in enumerate(("zero", "mean")):
-            panel = _panel(f"{network}, {baseline} ablation", curves(photos, baseline, tops))
+        for down, (what, baseline) in enumerate(PANELS):
+            found = curves(photos, baseline, tops)
+            rows_of = found.faithfulness if what == "faithfulness" else found.completeness
+            panel = _panel(f"{network}: {what}, {baseline} ablation", found, rows_of)
             panels.append(f'<g transform="translate({across * WIDTH},{down * HEIGHT})">{panel}</g>')
-    width, height = WIDTH * len(rows), 2 * HEIGHT
+    width, height = WIDTH * len(rows), len(PANELS) * HEIGHT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 50}" width="{width}" '
         f'font-family="system-ui, sans-serif" font-size="11" fill="{INK}">\n'
@@ -49,8 +53,8 @@ def draw(rows: Mapping[str, Sequence[Row]], tops: Sequence[int]) -> str:
     )
 
 
-def _panel(title: str, found: Curves) -> str:
-    means = {method: found.faithfulness[method].mean(0) for method in STYLES if method in found.faithfulness}
+def _panel(title: str, found: Curves, rows: Mapping[str, NDArray[np.float64]]) -> str:
+    means = {method: rows[method].mean(0) for method in STYLES if method in rows}
     shares = found.shares.mean(0)
     ends = math.log(shares[0]), math.log(shares[-1])
     low, high = _ends([*means.values()])
@@ -91,10 +95,11 @@ def _stroke(method: str) -> str:
 
 
 def _ends(heights: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """What an axis has to hold: 0, 1, and every height."""
-    return min(0.0, *(float(some.min()) for some in heights)), max(1.0, *(float(some.max()) for some in heights))
+    """What an axis has to hold: zero and every height; and one, if a curve comes near."""
+    highest = max(float(some.max()) for some in heights)
+    return min(0.0, *(float(some.min()) for some in heights)), max(1.0, highest) if highest > 0.5 else highest
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    step = 0.25 if high - low < 1.6 else 0.5 if high - low < 3 else 1.0
+    step = next((step for step in (0.1, 0.25, 0.5) if high - low < 6 * step), 1.0)
     return [round(number * step, 2) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -279,12 +279,12 @@ def test_the_figure_draws_every_method_at_its_heights() -> None:
         [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
         for line in root.iter(f"{space}polyline")
     ]
-    assert len(lines) == 2 * 2 * 2
+    assert len(lines) == 2 * len(quality_figure.PANELS) * 2
     ours = lines[1]
     bottom, top = quality_figure.HEIGHT - quality_figure.BOTTOM, quality_figure.TOP
     assert [y for _, y in ours] == [bottom, (bottom + top) / 2, top]
     assert ours[1][0] == pytest.approx((ours[0][0] + ours[2][0]) / 2, abs=0.1)
-    assert "tiny & new, zero ablation" in [text.text for text in root.iter(f"{space}text")]
+    assert "tiny & new: faithfulness, zero ablation" in [text.text for text in root.iter(f"{space}text")]
 
 
 def test_rows_are_whole_numbers_and_floats_that_json_can_hold(rows: list[Row]) -> None:
