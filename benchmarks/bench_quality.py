@@ -108,8 +108,9 @@ class Measuring:
         predicted = int(run.activations[self.top].sum((0, 2, 3)).argmax())
         target = find_target(self.network, f"{self.top}:{predicted}", predicted)
         walk = Walk(parents_of(run, target, "sum"), target, self.layers)
-        sizes = {top: walk.sizes(top) for top in self.plan.tops}
-        chosen = self.ranked(run, target, sizes) | self.walked(run, Run.of(self.shuffled, image), target, sizes)
+        sizes: dict[int, Sizes] = {top: walk.sizes(top) for top in self.plan.tops}
+        shuffled = Run.of(self.shuffled, image)
+        chosen = self.ranked(run, target, sizes) | self.walked(walk, run, shuffled, target, sizes)
         random = self.random(path.name, sizes)
         row: Row = {
             "photo": path.name,
@@ -129,9 +130,12 @@ class Measuring:
             row["captum walk"] = {str(top): shared(walk.choose(sizes[top]), chosen["sum"][top]) for top in tops}
         return row | {"scores": self._scores(run, target, chosen, random)}
 
-    def walked(self, run: Run, shuffled: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
-        """By method and size, the units that a walk chooses."""
-        walks = {mode: Walk(parents_of(run, target, mode), target, self.layers) for mode in ("sum", "target", "ig")}
+    def walked(
+        self, walk: Walk, run: Run, shuffled: Run, target: Target, sizes: dict[int, Sizes]
+    ) -> dict[str, dict[int, Chosen]]:
+        """By method and size, the units that a walk chooses; that of mode `sum` has been begun."""
+        walks = {mode: Walk(parents_of(run, target, mode), target, self.layers) for mode in ("target", "ig")}
+        walks["sum"] = walk
         walks["shuffled"] = Walk(parents_of(shuffled, target, "sum"), target, self.layers)
         largest = dict.fromkeys(walks, max(sizes)) | {"ig": self.plan.ig_up_to}
         found = {

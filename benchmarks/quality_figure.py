@@ -24,7 +24,7 @@ STYLES = {
     "random": ("#8a8f98", ""),
 }
 INK = "#7d8590"
-WIDTH, HEIGHT = 340, 220
+WIDTH, HEIGHT = 360, 220
 LEFT, TOP, RIGHT, BOTTOM = 44, 30, 26, 40
 PANELS = (("faithfulness", "zero"), ("faithfulness", "mean"), ("completeness", "zero"))
 """Of each network, from the top down: what is drawn, and how units are ablated."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks import quality_figure
 from benchmarks.bench_quality import Measuring, Plan, measure, sample, shared, true_class
-from benchmarks.quality_choosing import Walk, drawn, highest, parents_of, places_below
+from benchmarks.quality_choosing import Sizes, Walk, drawn, highest, parents_of, places_below
 from benchmarks.quality_results import RESAMPLES, Results, Row, curves, mean_over
 from benchmarks.quality_tables import ORDER, curve_table, difference_table, summary
 from circuits import Network, load_photo, trace, units_of
@@ -110,8 +110,8 @@ def test_every_method_has_the_same_number_of_units_in_each_layer(network: Networ
     measuring = Measuring(network, others, PLAN)
     run, target = started(network, scored[0])
     walk = Walk(parents_of(run, target, "sum"), target, measuring.layers)
-    sizes = {top: walk.sizes(top) for top in PLAN.tops}
-    chosen = measuring.walked(run, run, target, sizes) | measuring.ranked(run, target, sizes)
+    sizes: dict[int, Sizes] = {top: walk.sizes(top) for top in PLAN.tops}
+    chosen = measuring.walked(walk, run, run, target, sizes) | measuring.ranked(run, target, sizes)
     chosen |= {f"draw {n}": {top: draws[n] for top, draws in measuring.random("x", sizes).items()} for n in range(3)}
     assert len(chosen) == 10
     for name, found in chosen.items():
