@@ -84,7 +84,7 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
     (folder / "notes.txt").write_text("no photo")
     result = run("evaluate", *asked, folder, *QUICK, "--json")
     assert result.exit_code == 0, result.output
-    assert result.stderr == f"1 file in {folder} cannot be read as photos and are left out.\n"
+    assert result.stderr == f"1 file in {folder} cannot be read as a photo; left out.\n"
     told = json.loads(result.stdout)
     assert [photo["name"] for photo in told["photos"]] == ["photo.png", "0.png", "1.png"]
     assert [photo["agrees"] for photo in told["photos"]] == [True, False, True]

@@ -85,10 +85,10 @@ def evaluate(
     from circuits.evaluation.curve import rungs
 
     read = Circuit.from_json(circuit)
-    given = photos_of(photos or [])
     loaded = get_network(
         network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
     )
+    given = photos_of(loaded, photos or [])
     with progress("Evaluating") as told:
         found = evaluate_circuit(
             loaded,
