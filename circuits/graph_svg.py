@@ -45,6 +45,7 @@ def to_svg(
     middle = _GUTTER + (wide - _GUTTER) / 2
     xy = {name: (middle + at.column * _CELL, tops[at.row]) for name, at in places.items()}
     height = max(tops.values()) + _BLOCK + 16
+    lines, signs = _edges(circuit, xy)
     parts = [
         f'<svg class="map" viewBox="0 0 {wide} {height:g}" role="group" aria-label="Units, the target on top">',
         "<defs>",
@@ -56,8 +57,9 @@ def to_svg(
         ),
         "</defs>",
         *_bands(circuit, places, tops, wide),
-        *_edges(circuit, xy),
+        *lines,
         *(_node(circuit.nodes[name], index, xy[name], pictures, heat_maps) for index, name in enumerate(places)),
+        *signs,
         "</svg>",
     ]
     return "\n".join(parts)
@@ -99,7 +101,8 @@ def _bands(circuit: "Circuit", places: Mapping[str, Place], tops: Mapping[int, f
     return parts
 
 
-def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[str]:
+def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> tuple[list[str], list[str]]:
+    """The lines, and the signs of warnings that stand on top of everything."""
     shares = {name: _shares(circuit, name) for name in xy}
     largest = max((share for row in shares.values() for share in row.values()), default=0.0) or 1.0
     parts, marks = [], []
@@ -121,11 +124,13 @@ def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[st
                 f"<title>{source} → {escaped}: {html.escape(_said(edge))}</title></path>"
             )
             if signs:
-                middle = f'x="{(x + to_x) / 2:g}" y="{(y + end) / 2 + 3:g}"'
+                # A third of the way down the curve: there lines that end at one unit are apart.
+                at = (0.784 * to_x + 0.216 * x, 0.784 * end + 0.216 * y + 0.252 * bend + 5)
+                middle = f'x="{at[0]:.1f}" y="{at[1]:.1f}"'
                 marks.append(
                     f'<text class="doubt" {middle} data-source="{source}" data-target="{escaped}">{signs}</text>'
                 )
-    return parts + marks
+    return parts, marks
 
 
 def _said(edge: "Edge") -> str:

@@ -99,7 +99,7 @@ def _table(circuit: Circuit, node: Node, edges: Sequence[Edge]) -> Component:
     heads = ["attribution", "set to zero", *(["to its mean"] if has_mean else [])]
     rows = [
         _row(
-            [_lower(circuit, edge), *marks(edge)],
+            [_lower(circuit, edge), *([html.Span(marks(edge), className="doubts")] if edge.warnings else [])],
             [edge.attribution, edge.ablation, *([edge.ablation_mean] if has_mean else [])],
         )
         for edge in edges

@@ -38,7 +38,7 @@ def head(session: Session, circuit: Circuit) -> list[Component]:
         html.B(label),
         " in the photo ",
         html.B(photo),
-        ". Choose a unit to see it here.",
+        ". Choose a unit in the graph to see it here.",
     ]
     notice = [html.P(session.work.locked, className="notice", role="note")] if session.work.locked else []
     return [*notice, html.H2(TITLE, className="unit-title"), html.P(words, className="muted small")]

@@ -1,8 +1,8 @@
 /* The edges of the circuit: a line for each, and over it a wide one that is not seen, for the mouse.
 
    An edge is a button in the svg: pressed it is chosen, and with the keyboard it is reached from a unit. One that inhibits
-   ends in a bar at the upper unit; dashes say that the measured ablation disagrees with the attribution, and a sign in
-   the middle of a line (± or ∫) that something else about it is doubtful. */
+   ends in a bar at the upper unit; dashes say that the measured ablation disagrees with the attribution, and a sign at
+   the upper end of a line (± or ∫) that something else about it is doubtful. */
 (function () {
   "use strict";
 
@@ -64,8 +64,9 @@
         bar.setAttribute("d", `M${x0 - half},${y0}h${2 * half}`);
       }
       if (mark) {
-        mark.setAttribute("x", (x0 + lower.x) / 2);
-        mark.setAttribute("y", (y0 + y1) / 2);
+        /* Where lines are apart, and no picture of another row is over them. */
+        mark.setAttribute("x", x0);
+        mark.setAttribute("y", y0 + 5);
       }
       if (line.over) trace(line);
     }
