@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from torch import nn
 
 from circuits import (
     Baseline,
@@ -20,6 +21,7 @@ from circuits import (
     evaluate,
     expand,
     index_photos,
+    prepare,
     random_like,
     score_edges,
     score_units,
@@ -29,11 +31,12 @@ from circuits import (
 )
 from circuits.evaluation.card import schema
 from circuits.evaluation.scoring import mean_score
+from circuits.evaluation.summing_up import METRICS
 from circuits.growth import Run
 from circuits.tracing import target_of
 from tests.branched import Branches, branched
-from tests.handmade import colour_photo, handmade_network, levels
-from tests.nets import zoo_network
+from tests.handmade import Handmade, colour_photo, handmade_network, levels
+from tests.nets import preprocessing, randomize, ready, zoo_network
 
 QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4}
 
@@ -294,3 +297,38 @@ def test_numbers_out_of_range_are_refused(network: Network, circuit: Circuit) ->
         evaluate(network, circuit, stability=-1)
     with pytest.raises(InputError, match=r"The circuit was traced with handmade \(.*\), not with squeezenet1_1 \("):
         evaluate(zoo_network("squeezenet1_1"), circuit)
+
+
+def test_a_multi_label_network_is_scored_by_its_own_sigmoids() -> None:
+    network = ready(nn.Sequential(Handmade(), nn.Sigmoid()), 4, name="two labels")
+    assert network.multi_label
+    circuit = trace(network, colour_photo(), 1, depth=1, top=1)
+    found = evaluate(network, circuit, controls=False, ladder=(), stability=0)
+    [value], [chance] = ([each.scores[0] for each in found.measured if each.metric == metric] for metric in METRICS)
+    for name in ("whole", "nothing", "alone", "without"):
+        assert getattr(chance, name) == pytest.approx(1 / (1 + np.exp(-getattr(value, name))), abs=1e-6)
+
+
+def test_a_network_without_classes_is_scored_by_its_units() -> None:
+    backbone = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 5, 1), nn.ReLU(), nn.Conv2d(5, 6, 1), nn.ReLU()
+    )
+    network = prepare(randomize(backbone, seed=3), preprocessing=preprocessing(8), labels=[])
+    circuit = trace(network, "example:cat", depth=2, top=2)
+    found = evaluate(network, circuit, [colour_photo()], **QUICK)
+    Draft202012Validator(schema()).validate(found.to_dict())
+    assert found.metrics == ("value",)
+    assert [(photo.prediction, photo.agrees) for photo in found.photos] == [(None, None), (None, None)]
+    assert "activation of" in found.to_html()
+
+
+def test_the_difference_of_two_classes_is_scored(network: Network) -> None:
+    circuit = trace(network, colour_photo(), "warm - cold", depth=2, top=1)
+    found = evaluate(network, circuit, **QUICK)
+    Draft202012Validator(schema()).validate(found.to_dict())
+    assert found.metrics == ("value",)
+    assert found.row("circuit").edges is not None
+    red, green, blue = levels(1.0, 0.5, 0.25)
+    # warm - cold = 3 conv2:0 - 2 conv2:1 + 0.1; alone, conv2:0 = 2 red and conv2:1 is zero.
+    whole = 3 * (2 * red - green) - 2 * (blue + 0.5)
+    assert found.row("circuit").faithfulness.value == pytest.approx(6 * red / whole, abs=1e-4)

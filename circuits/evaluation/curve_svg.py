@@ -8,7 +8,7 @@ from circuits.evaluation.card_words import METHOD_NAMES
 from circuits.evaluation.summing_up import Point
 
 WIDTH, HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 14, 46
 _TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOWEST, _HIGHEST = -1.0, 2.5
 
