@@ -1,4 +1,4 @@
-/* The curve of the score: a small drawing for each element with data-curve, which says where everything lies. */
+/* The button that asks how good the circuit is, beside its question, and the curve of the score: a small drawing for each element with data-curve, which says where everything lies. */
 (function () {
   "use strict";
 
@@ -43,7 +43,8 @@
   }
 
   let watching = false;
-  window.circuits.follow(() => {
+  window.circuits.follow(view => {
+    document.getElementById("how-good").hidden = !view.circuit;
     const pane = document.getElementById("unit-evidence");
     if (watching || !pane) return;
     watching = true;
