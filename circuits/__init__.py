@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from circuits.agreement import Agreement as Agreement
     from circuits.attribution import (
         MODES as MODES,
         Books as Books,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "agreement": ("Agreement",),
     "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
     "baselines": ("Baseline", "mean_of_photos"),
     "circuit": ("Circuit", "Node"),

@@ -141,7 +141,7 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     alphas = torch.from_numpy((places + 1) / 2).to(activation)
     shares = torch.from_numpy(weights / 2).to(activation)
     total = torch.zeros_like(activation[0])
-    for some in torch.split(torch.arange(steps), _batch(activation)):
+    for some in torch.split(torch.arange(steps), at_once(activation)):
         point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
@@ -176,14 +176,14 @@ def ablation(
     alive = alive.nonzero().flatten()
     with torch.no_grad():
         whole = readout.through(segment, activation)
-        for some in torch.split(alive, _batch(activation)):
+        for some in torch.split(alive, at_once(activation)):
             without = activation.repeat(len(some), 1, 1, 1)
             without[torch.arange(len(some)), some] = 0
             scores[some] = whole - readout.through(segment, without)
     return scores
 
 
-def _batch(activation: Activation) -> int:
+def at_once(activation: Activation) -> int:
     """How many copies of a layer's activation to run at once, within the memory bound."""
     return int(max(1, min(64, _BATCH_BYTES // (16 * activation.element_size() * activation.numel()))))
 

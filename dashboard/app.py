@@ -99,7 +99,9 @@ def create_app(settings: Settings) -> Dash:
 
 def create_page(settings: Settings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
-    explorer = Explorer(settings.network, settings.gallery or _stored_gallery(settings.network))
+    collection = settings.collection or StoredCollection(settings.network)
+    gallery = settings.gallery or _stored_gallery(settings.network)
+    explorer = Explorer(settings.network, gallery, collection.baseline)
     first = _first_session(settings, explorer)
     tracing = Lane("tracing", prepare=partial(_use_threads, os.cpu_count() or 1))
     # One core stays free, or every other callback waits for the renderer.
@@ -112,7 +114,7 @@ def create_page(settings: Settings) -> Page:
     def begin(name: str) -> Session:
         return (shelf.fetch(name) if shelf is not None else None) or first
 
-    evidence = Evidence(explorer, settings.collection or StoredCollection(settings.network))
+    evidence = Evidence(explorer, collection)
     background = Background(explorer, tracing, rendering, looking, scoring, evidence)
     sessions = Sessions(begin, limit=settings.sessions, dropped=background.forget)
     callbacks = Callbacks(sessions, explorer, background, shelf)

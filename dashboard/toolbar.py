@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from circuits.verdicts import LABELS, MEANINGS, SIGNS
 from dashboard import exports, ids, panels
 from dashboard.on_circuit import LEVELS
 from dashboard.panels import attributes
@@ -88,6 +89,11 @@ def legend() -> list[Component]:
             [html.I(), "ablation disagrees"],
             className="disagrees",
             title="Measured by ablation, the effect has another sign, or is more than twice or less than half as large",
+        ),
+        *(
+            html.Span([html.B(SIGNS[name]), LABELS[name]], className=name, hidden=True, title=f"Edges: {meaning}")
+            for name, meaning in MEANINGS.items()
+            if name != "disagrees"
         ),
         html.Span([html.B("▾ 40 %"), "shown of what lies below"]),
         html.Span(

@@ -101,7 +101,7 @@ def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
     if name not in circuit.nodes or circuit.nodes[name].discarded:
         return ()
     found = [
-        Edge(name, above, data["attribution"], data["rank"], data.get("ablation"), data.get("entrance"))
+        Edge.of_row(name, above, data)
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]

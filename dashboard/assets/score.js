@@ -1,4 +1,5 @@
-/* The button that asks how good the circuit is, beside its question, and the curve of the score: a small drawing for each element with data-curve, which says where everything lies. */
+/* How good the circuit is: the button that asks for it, and the curve, a small drawing for each element with data-curve,
+   which says where everything lies. */
 (function () {
   "use strict";
 

@@ -292,6 +292,10 @@ def of_edge(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "edge, measured"
     tab.keyboard.press("Escape")
+    stage.choose(stage.root)
+    expect(tab.locator(".ablated")).to_contain_text("Set to zero")
+    stage.quiet()
+    yield "unit, measured"
 
 
 def of_pruning(stage: Stage) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from huge import huge
 
-from circuits import measure, trace
+from circuits import Circuit, measure, trace
 from circuits.images import Photo
 from circuits.networks import Network
 from dashboard import on_circuit
@@ -81,6 +81,32 @@ def test_an_inhibiting_edge_ends_in_a_bar_and_dashes_say_that_ablation_disagrees
         assert "; measured by ablation: " in spoken
         assert spoken.endswith(", disagrees") == each.disagrees
     expect(tab.locator("#legend")).to_contain_text("ablation disagrees")
+
+
+def test_a_doubtful_edge_has_a_sign_at_its_upper_end_that_the_legend_explains(
+    tab: Any, expect: Any, network: Network, photo: Photo
+) -> None:
+    circuit = measure(network, trace(network, photo, 2, depth=1, top=3))
+    upload(tab, circuit)
+    expect(tab.locator(".unit.root")).to_have_count(1)
+    legend = tab.locator("#legend")
+    expect(legend.locator(".cancels")).to_be_hidden()
+    data = circuit.to_dict()
+    doubtful, plain = data["edges"][:2]
+    doubtful |= {"positive": 5.0, "negative": -4.9, "integrated": 9.0}
+    upload(tab, Circuit.from_dict(data))
+    line = edge(tab, doubtful["source"], doubtful["target"])
+    expect(line.locator(".mark")).to_have_text("±∫")
+    expect(edge(tab, plain["source"], plain["target"]).locator(".mark")).to_have_count(0)
+    expect(legend.locator(".cancels")).to_have_text("±parts cancel")
+    expect(legend.locator(".cancels")).to_be_visible()
+    expect(legend.locator(".saturates")).to_have_text("∫saturated or past a threshold")
+    off = """line => {
+        const [way, mark] = [line.querySelector(".line"), line.querySelector(".mark")];
+        const at = way.getPointAtLength(0);
+        return [at.x - mark.getAttribute("x"), at.y - mark.getAttribute("y")];
+    }"""
+    assert line.evaluate(off) == [0, -5]
 
 
 def test_a_whole_level_is_expanded_from_its_name_and_collapsed_again(tab: Any, expect: Any) -> None:

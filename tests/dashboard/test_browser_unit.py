@@ -193,16 +193,18 @@ def test_an_edge_is_measured_and_judged(tab: Any, expect: Any, page: Page) -> No
     edge = next(each for each in circuit_of(page).edges_into("fc:2") if each.source == child)
     assert edge.ablation is not None
     shown = told.locator("dd .numbers").all_inner_texts()
-    assert len(shown) == 2
+    assert told.locator("dt").all_inner_texts() == ["attribution", "set to zero", "integrated"]
     assert float(shown[1].replace("−", "-")) == pytest.approx(edge.ablation, rel=0.01)
     tab.keyboard.press("Escape")
-    expect(tab.locator(".measure-line")).to_have_text(re.compile("^Measured by ablation: "))
+    expect(tab.locator(".ablated h2")).to_have_text("Measured by ablation")
+    expect(tab.locator(".ablations tbody tr")).to_have_count(6)  # five units, and all of them together
 
 
 def test_the_edges_of_a_unit_are_measured_from_its_pane(tab: Any, expect: Any, page: Page) -> None:
     child = child_of(tab)
     tab.get_by_role("button", name=f"Measure its edges: {child}").click()
-    expect(tab.locator(".measure-line")).to_contain_text("Measured by ablation")
+    expect(tab.locator(".measure-line")).to_have_text(re.compile("edges (dis)?agree"))
+    expect(tab.locator(".agreement")).to_contain_text(re.compile(r"Set to zero: Ranks .* over 16 units\."))
     assert all(edge.ablation is not None for edge in circuit_of(page).edges_into(child))
 
 
