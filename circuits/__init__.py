@@ -68,12 +68,8 @@ if TYPE_CHECKING:
     from circuits.layers import Layer as Layer
     from circuits.loading import available_networks as available_networks, load_network as load_network
     from circuits.measuring import measure as measure
-    from circuits.networks import (
-        Network as Network,
-        Prediction as Prediction,
-        predict as predict,
-        prepare as prepare,
-    )
+    from circuits.networks import Network as Network, prepare as prepare
+    from circuits.predictions import Prediction as Prediction, predict as predict
     from circuits.segments import Segment as Segment
     from circuits.tracing import (
         Contributions as Contributions,
@@ -143,7 +139,8 @@ _HOME = {
     "layers": ("Layer",),
     "loading": ("available_networks", "load_network"),
     "measuring": ("measure",),
-    "networks": ("Network", "Prediction", "predict", "prepare"),
+    "networks": ("Network", "prepare"),
+    "predictions": ("Prediction", "predict"),
     "segments": ("Segment",),
     "tracing": ("Contributions", "contributions", "discard", "expand", "restore", "trace"),
     "units": ("Edge", "Unit"),

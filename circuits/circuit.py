@@ -14,7 +14,7 @@ from circuits.attribution import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.images import Photo, from_data_uri
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.remarks import checked_name, checked_note, checked_place
 from circuits.units import Edge, Unit
 from circuits.windows import check_window
@@ -119,6 +119,11 @@ class Circuit:
     def layers(self) -> tuple[str, ...]:
         """The layers that the circuit walks down, from the image up."""
         return tuple(self.graph.graph["network"]["layers"])
+
+    @property
+    def lowest(self) -> tuple[str, ...]:
+        """Those of its layers that have nothing below them but the image: the first, and with branches also others."""
+        return tuple(self.graph.graph["network"].get("lowest", self.layers[:1]))
 
     @property
     def target(self) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def _row(circuit: Circuit, row: Row, channels: Channels, waiting: Collection[str
     own, count = circuit.network["layers"][-1], channels(circuit, row.layer)
     kind = "classes" if row.layer == own and circuit.predictions else "channels"
     detail = "" if count is None else f"{count} {kind}"
-    closed = 0 if row.layer == circuit.layers[0] else sum(layer == row.layer for layer in waiting)
+    closed = 0 if row.layer in circuit.lowest else sum(layer == row.layer for layer in waiting)
     return asdict(row) | {"detail": detail, "title": f"Layer {row.layer}", "closed": closed}
 
 

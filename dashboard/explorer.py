@@ -18,7 +18,8 @@ from circuits.comparing import Comparison
 from circuits.errors import CircuitsError, InputError
 from circuits.growth import run_of_circuit
 from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay, to_data_uri
-from circuits.networks import Network, Prediction
+from circuits.networks import Network
+from circuits.predictions import Prediction
 from circuits.targets import Target, find_target
 from circuits.units import Unit
 from dashboard.findings import Breakdown, Inspection, Part, Shot

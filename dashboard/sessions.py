@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from circuits.circuit import Circuit
 from circuits.images import Photo
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.units import Unit
 from dashboard.changes import Changes
 from dashboard.findings import Shot

@@ -86,7 +86,7 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     return [
         node.id
         for node in nodes
-        if not node.expanded and node.unit.layer != circuit.layers[0] and layer in (None, node.unit.layer)
+        if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
     ]
 
 

@@ -8,7 +8,7 @@ from circuits.evaluation.card_words import METHOD_NAMES
 from circuits.evaluation.summing_up import Point
 
 WIDTH, HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 14, 46
 _TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOWEST, _HIGHEST = -1.0, 2.5
 
@@ -52,10 +52,14 @@ def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The vertical axis: from 0 to 1 at least; what lies far outside is drawn at its edge."""
-    lowest = max(_LOWEST, min(0.0, math.floor(4 * min(values)) / 4))
-    highest = min(_HIGHEST, max(1.0, math.ceil(4 * max(values)) / 4))
-    return lowest, highest
+    """The vertical axis: from 0 to 1 at least, in whole steps; what lies far outside is drawn at its edge."""
+    lowest, highest = max(_LOWEST, min(0.0, *values)), min(_HIGHEST, max(1.0, *values))
+    step = _step(lowest, highest)
+    return step * math.floor(lowest / step), step * math.ceil(highest / step)
+
+
+def _step(low: float, high: float) -> float:
+    return 0.25 if high - low <= 1.6 else 0.5
 
 
 def _sides(shares: Sequence[float]) -> tuple[float, float]:
@@ -75,7 +79,7 @@ def _y(value: float, low: float, high: float) -> float:
 
 def _rows(low: float, high: float) -> list[str]:
     """Horizontal lines at every quarter, or half where there are many; those of 0 and 1 are stronger."""
-    step = 0.25 if high - low <= 1.5 else 0.5
+    step = _step(low, high)
     count = round((high - low) / step)
     parts = []
     for number in range(count + 1):

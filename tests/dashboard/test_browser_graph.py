@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from huge import huge
+from places import box_of
 
 from circuits import Circuit, measure, trace
 from circuits.images import Photo
@@ -54,7 +55,7 @@ def upload(tab: Any, circuit: Any) -> None:
 
 def middle(tab: Any, name: str) -> tuple[float, float]:
     """Where the middle of a unit's picture is on the screen."""
-    box = unit(tab, name).locator(".frame").bounding_box()
+    box = box_of(unit(tab, name).locator(".frame"))
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
@@ -198,7 +199,7 @@ def test_a_limit_above_every_edge_says_how_strong_the_strongest_is(
     left = tab.locator("#weak-left")
     told = r"^All 199 units below the target are hidden: its strongest edge holds \d+\.\d %$"
     expect(left).to_have_text(re.compile(told))
-    words, root = left.bounding_box(), tab.locator(".unit.root .frame").bounding_box()
+    words, root = box_of(left), box_of(tab.locator(".unit.root .frame"))
     assert words["y"] + words["height"] <= root["y"]
 
 
@@ -311,13 +312,13 @@ def test_hovering_zooms_a_units_picture_and_lights_its_edges(tab: Any, expect: A
     child = next(name for name in names if name.startswith("c:"))
     expect(unit(tab, child).locator(".frame")).to_have_attribute("data-state", "ready")
     still(tab)
-    before = unit(tab, child).locator(".frame").bounding_box()["width"]
+    before = box_of(unit(tab, child).locator(".frame"))["width"]
     unit(tab, child).hover()
     expect(tab.locator(f'[data-copy="{child} fc:2"]')).to_have_class(re.compile("lit"))
     expect(tab.locator(".veil")).to_be_visible()
     expect(unit(tab, "fc:2")).to_have_class(re.compile("near"))
     still(tab)
-    assert unit(tab, child).locator(".frame").bounding_box()["width"] > 1.3 * before
+    assert box_of(unit(tab, child).locator(".frame"))["width"] > 1.3 * before
     other = next(name for name in names if name.startswith("c:") and name != child)
     expect(unit(tab, other)).not_to_have_class(re.compile("near"))
     expect(tab.locator(f'[data-copy="{other} fc:2"]')).to_have_count(0)

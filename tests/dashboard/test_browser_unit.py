@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from places import box_of
 from pretend import PaintedGallery
 from test_browser import unit, upload, why
 
@@ -132,7 +133,7 @@ def test_drawing_further_pictures_can_be_cancelled(tab: Any, expect: Any, galler
 def test_both_pictures_are_seen_without_scrolling(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .mark").first).to_be_visible()
     figures = tab.locator("#unit .pair figure .large")
-    boxes = [figures.nth(place).bounding_box() for place in (0, 1)]
+    boxes = [box_of(figures.nth(place)) for place in (0, 1)]
     assert all(box["width"] > 120 and box["y"] + box["height"] <= 720 for box in boxes)
     assert tab.locator("#unit").evaluate("pane => pane.scrollTop") == 0
 
@@ -140,7 +141,7 @@ def test_both_pictures_are_seen_without_scrolling(tab: Any, expect: Any) -> None
 def test_the_pane_keeps_its_order_and_sections_stay_folded(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .histogram")).to_be_visible()
     parts = ["#unit-head", "#naming", "#unit-looks figure", "#what-if", "#unit-books h2", "#unit-evidence details"]
-    tops = [tab.locator(part).first.bounding_box()["y"] for part in parts]
+    tops = [box_of(tab.locator(part).first)["y"] for part in parts]
     assert tops == sorted(tops)
     summary = tab.locator("#in-photo-section > summary")
     summary.press("Enter")
