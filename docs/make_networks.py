@@ -24,13 +24,15 @@ for the smallest of each family, and `pytest -m slow tests/test_zoo.py -s` for a
 1. It loads by its name with random weights, and has the same layers as one that is prepared from a live module.
 2. Prepared, it puts out what the original does. Column *output*: the largest difference, relative to the largest
    output.
-3. A circuit is traced to depth {DEPTH}. In each layer a unit's edges are compared with one plain gradient through the
-   whole network, with nothing cut, sliced or batched. Column *edges*: the largest difference, relative to Σ |S|.
-4. The books are closed in float64. Where a layer is piecewise linear over the one below, what its units do not account
-   for is the biases alone, computed independently (the cap of a ReLU6 counts as one). Column *books*: the largest gap,
-   relative to the larger of |f| and Σ |S|. Column *exact*: of how many layers above the lowest this holds. In the
-   others GELU, SiLU, hard-swish, squeeze-and-excitation, layer norm or attention lie between; there the file calls what
-   is left the `remainder`, and the check sees that it is more than the biases.
+3. A circuit is traced to depth {DEPTH}. In each of the {DEPTH} layers that it expands, a unit's edges are compared with
+   one plain gradient through the whole network, with nothing cut, sliced or batched. Column *edges*: the largest
+   difference, relative to Σ |S|.
+4. The books of these units are closed in float64. Where a layer is piecewise linear over the one below, what its units
+   do not account for is the biases alone, computed independently (the cap of a ReLU6 counts as one). Column *books*:
+   the largest gap, relative to the larger of |f| and Σ |S|. In the others GELU, SiLU, hard-swish,
+   squeeze-and-excitation, layer norm or attention lie between; there the file calls what is left the `remainder`, and
+   the check sees that it is more than the biases. Column *exact*: how many of all layers above the lowest are told to
+   be piecewise linear.
 5. With `--layers fine` a unit is expanded over several layers below it, where there are such, and its books are closed
    in the same way. Column *fine*: how many layers there are then.
 6. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and

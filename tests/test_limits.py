@@ -60,6 +60,8 @@ def test_of_two_units_that_stand_in_for_each_other_ablate_says_nothing_of_either
     assert logit(name, {"wheel": 0, "track": 0}) == 0
     for mode in ("sum", "target", "ablate"):
         assert shares(name, mode) == {}
+        books = traced(CASES[name], mode).node("classes:0").books
+        assert (books.value, books.gross, books.bias) == (4, 0, 4)
     assert shares(name, "ig") == pytest.approx({"wheel": 2, "track": 2})
 
 
