@@ -405,6 +405,16 @@ def test_the_edges_that_are_found_least_often_can_be_chosen(asked: Person) -> No
     assert f"on average {share(mean)} of the edges are found again" in pane(asked)
 
 
+def test_the_pane_of_an_edge_says_how_often_it_is_found_again(asked: Person) -> None:
+    edge = circuit_of(asked).edges_into("fc:2")[0]
+    asked.do("edge", f"{edge.source} fc:2")
+    assert "Found again" not in pane(asked)
+    card = scored(asked)
+    asked.do("edge", f"{edge.source} fc:2")
+    times = round(3 * card.stability.edges[edge.source, "fc:2"])
+    assert f"Found again in {times} of 3 slightly changed photos." in pane(asked)
+
+
 # ---- the card as a file
 
 
