@@ -223,13 +223,6 @@ def story(session: Session) -> list[Component]:
     words: list[Component] = [*_asked(question_of(circuit)), value]
     if root.books is not None:
         words.append(f"; the units below it hold {percent(root.books.coverage)} of the gross attribution.")
-    words += [
-        " ",
-        button(
-            "How good is this circuit?", "score", className="how-good",
-            title="Ablate all other units of its layers, and see what it keeps alone, beside chance",
-        ),
-    ]  # fmt: skip
     return [html.P(words)]
 
 

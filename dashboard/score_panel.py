@@ -179,7 +179,11 @@ def _over(card: Card) -> str:
 
 def _measure(words: str, found: Estimate, hint: str, low: float, high: float, kind: str) -> Component:
     between = interval(found)
-    told = html.Span(between, className="small muted numbers", title="95 % interval over the photos") if between else ""
+    told = (
+        html.Span(_unbroken(f"95 % interval over the photos: {between}"), className="small muted numbers")
+        if between
+        else ""
+    )
     value = html.Span(share(found.value), className="numbers big")
     return html.Div(
         [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), value, told]), html.Dd(hint, className="hint")]

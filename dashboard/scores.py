@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
-from circuits.baselines import Baseline, mean_of_photos
+from circuits.baselines import Baseline
 from circuits.circuit import Circuit
 from circuits.errors import InputError
 from circuits.evaluation import Card, evaluate, sources_of
@@ -140,19 +140,17 @@ def score(
         progress: told how far, and raises to stop.
     """
     network = evidence.explorer.network
-    return evaluate(
-        network, circuit, photos, baselines=_baselines(evidence, circuit, photos), progress=progress, **parts
-    )
+    return evaluate(network, circuit, photos, baselines=_baselines(evidence, circuit), progress=progress, **parts)
 
 
-def _baselines(evidence: Evidence, circuit: Circuit, photos: tuple[Photo, ...]) -> list[Baseline]:
-    """Zero, and the mean over the collection, or else over several photos."""
+def _baselines(evidence: Evidence, circuit: Circuit) -> list[Baseline]:
+    """Zero, and the mean over the collection, if it has all layers.
+
+    Never the mean over the strip: over the very photos that are scored it changes next to nothing.
+    """
     mean = evidence.collection.baseline()
-    if mean is not None and mean.means.keys() >= set(circuit.layers[:-1]):
-        return [Baseline.zero(), mean]
-    if len(photos) < FEW:
-        return [Baseline.zero()]
-    return [Baseline.zero(), mean_of_photos(evidence.explorer.cut(circuit), photos, source="the strip")]
+    known = mean is not None and mean.means.keys() >= set(circuit.layers[:-1])
+    return [Baseline.zero(), mean] if mean is not None and known else [Baseline.zero()]
 
 
 def shown(session: Session, evidence: Evidence, found: Found, board: Board) -> Scored:

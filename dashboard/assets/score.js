@@ -1,4 +1,5 @@
-/* The curve of the score: a small drawing for each element with data-curve, which says where everything lies. */
+/* How good the circuit is: the button that asks for it, and the curve, a small drawing for each element with data-curve,
+   which says where everything lies. */
 (function () {
   "use strict";
 
@@ -43,7 +44,8 @@
   }
 
   let watching = false;
-  window.circuits.follow(() => {
+  window.circuits.follow(view => {
+    document.getElementById("how-good").hidden = !view.circuit;
     const pane = document.getElementById("unit-evidence");
     if (watching || !pane) return;
     watching = true;
