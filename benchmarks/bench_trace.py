@@ -36,8 +36,8 @@ def measure(tool: str, name: str, parents: list[tuple[str, str, int]], repeats: 
     """Seconds and MiB of one tool on one job; its results are checked against ours."""
     job = make_job(name, tuple((upper, lower, channel) for upper, lower, channel in parents))
     run = TOOLS[tool](job)
-    held = memory_mib()
     forget_peak()
+    held = memory_mib()
     start = time.perf_counter()
     scores = run()
     seconds = time.perf_counter() - start
