@@ -166,6 +166,10 @@ def test_the_axis_has_a_line_at_nothing_and_at_all_whatever_the_scores() -> None
     ticks = re.findall(r'text-anchor="end">([^<]*)</text>', svg)
     assert ticks == ["−50 %", "0 %", "50 %", "100 %", "150 %", "200 %", "250 %"]
     assert svg.count('class="axis"') == 2
+    for low, high in ((-0.05, 1.46), (-0.2, 1.0), (0.0, 1.3), (-0.6, 1.2)):
+        svg = curve_svg([point(0.01, low), point(0.1, high)], "faithfulness", "title")
+        assert {"0 %", "100 %"} <= set(re.findall(r'text-anchor="end">([^<]*)</text>', svg))
+        assert svg.count('class="axis"') == 2
     assert curve_svg([point(0.1, None)], "faithfulness", "title") == ""
 
 
