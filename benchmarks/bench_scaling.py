@@ -65,7 +65,7 @@ def main(
     depths: str = "2,4,6,8",
     tops: str = "3,5,10,20",
     sizes: str = "224,448,896",
-    within: float = 2.0,
+    within: float = 1.0,
     threads: int = torch.get_num_threads(),
     one: bool = False,
 ) -> None:
@@ -85,6 +85,7 @@ def main(
         table.add_column(column, justify="right")
     for name, depth, top, size in cases:
         found = row(threads, name, depth, top, size, within)
+        Console(stderr=True).print(name, depth, top, size, found)
         each = 1000 * (found["whole"] - found["forward"]) / found["units"]
         table.add_row(
             name, str(depth), str(top), str(size or ""), str(found["units"]), f"{1000 * found['whole']:.0f}",

@@ -125,7 +125,7 @@ def gradients_times_activation(
         asked = [channel for readout in some for channel in readout.channels]
         maps = [readout.maps(height, width).to(activation) for readout in some]
         scores = entries.shares(asked, torch.cat(maps))
-        for own in scores.split([len(readout.channels) for readout in some]):
+        for own in torch.split(scores, [len(readout.channels) for readout in some]):
             yield own.sum(0)
 
 

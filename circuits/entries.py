@@ -15,10 +15,9 @@ For units i of the upper layer, each with weights w_i on its map, S_ij = Σ_hw a
    W_cj ∗ e_j, is then made once for all units: S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj.
 5. Who else reads the front, such as the addition at the end of a block, is answered by gradient × activation there.
 
-The shares are those of a pass back for each unit, up to the rounding of sums taken in another order. That order must not
-depend on how many units are asked for at once, or a unit expanded alone would differ in its last bits from the same unit
-in a deeper trace: matrix products and convolutions over the units always take a block of the same size, filled up with
-zeros.
+The shares are those of a pass back for each unit, up to the rounding of sums taken in another order. That order does
+not depend on how many units are asked for at once (`crossing`), so that a unit expanded alone has the very numbers that
+it has in a deeper trace.
 """
 
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits import operations as ops
+from circuits.crossing import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.running import Run, between, is_sliceable, joined, needed, part_of, run_all, split
 from circuits.segments import Segment
 from circuits.shapes import Activation
@@ -41,9 +41,7 @@ _HOMOGENEOUS = (
 _KNOWN = _HOMOGENEOUS | ops.CONCATENATIONS | ops.ADDITIONS | frozenset({nn.Conv2d, nn.Linear})
 _UNITS = 64  # to be answered at once
 _BYTES = 256 * 2**20
-_BLOCK = 16  # units in a matrix product or in the gradient of a weight
-_DEEP_BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
-_PARTS = 400_000  # numbers to compute at once of what channels put into an entry, so that they stay in the cache
+_BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
 
 
 class Entries:
@@ -130,7 +128,7 @@ class Entries:
         """Gradients of several units in the heads, each (units, …), from those in a node above; `None` if none."""
         deep = any(ops.is_mixing(self.traced, step) for step in needed([node], set(rows.heads) | self._front))
         parts = []
-        for some in in_blocks(above, _DEEP_BLOCK) if deep else [above]:
+        for some in in_blocks(above, _BLOCK) if deep else [above]:
             parts.append(
                 torch.autograd.grad(
                     rows.values[node], list(rows.heads.values()), some[:, None], retain_graph=True,
@@ -266,99 +264,3 @@ class _Rows(Run):
                 pieces.append(self.value(part, some, rectified))
         self._places = outer
         return joined(inputs, channels, pieces)
-
-
-def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
-    """Share of what a convolution or linear layer reads in each of some rows: Σ_k W_ijk · ∂f_i/∂W_ijk, (rows, inputs).
-
-    Args:
-        module: the convolution, of one group, or linear layer.
-        channels: its rows.
-        x: what it reads, (1, c, h, w) or (1, c).
-        gradient: of each row's value in its own output, (1, rows, H, W) or (1, rows).
-    """
-    weight = _rows_of(module, channels)
-    if not isinstance(module, nn.Conv2d):
-        return gradient[0, :, None] * weight * x
-    found = []
-    for kernels, maps in zip(in_blocks(weight, _BLOCK), in_blocks(gradient[0], _BLOCK), strict=True):
-        maps = maps[None].contiguous(memory_format=torch.channels_last)
-        slopes = torch.nn.grad.conv2d_weight(x, list(kernels.shape), maps, *_geometry(module))
-        found.append((kernels * slopes).sum((2, 3)))
-    return torch.cat(found)[: len(weight)]
-
-
-def step_down(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
-    """Gradient of each row's value in what its convolution or linear layer reads, (rows, c, h, w) or (rows, c).
-
-    The arguments are those of `weight_times_gradient`.
-    """
-    weight = _rows_of(module, channels)
-    if not isinstance(module, nn.Conv2d):
-        return gradient[0, :, None] * weight
-    maps = gradient[0, :, None]
-    pads: list[int] = []
-    for side, (stride, padding, dilation) in enumerate(zip(*_geometry(module), strict=True)):
-        reach, size = dilation * (weight.shape[2 + side] - 1), stride * (maps.shape[2 + side] - 1) + 1
-        before = reach - padding
-        pads = [before, x.shape[2 + side] + reach - before - size, *pads]
-    stride, _, _ = _geometry(module)
-    if stride != (1, 1):
-        sizes = [step * (size - 1) + 1 for step, size in zip(stride, maps.shape[2:], strict=True)]
-        apart = maps.new_zeros(len(maps), 1, *sizes)
-        apart[:, :, :: stride[0], :: stride[1]] = maps
-        maps = apart
-    columns = F.unfold(F.pad(maps, pads), weight.shape[2:], dilation=module.dilation)
-    return torch.bmm(weight.flip((2, 3)).flatten(2), columns).view(len(weight), *x.shape[1:])
-
-
-def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
-    """Share of what a convolution or linear layer reads, in the values of several units, (units, inputs).
-
-    Args:
-        module: the convolution, of one group, or linear layer.
-        x: what it reads, (1, c, h, w) or (1, c).
-        gradient: of each unit's value in all of the module's output, (units, C, H, W) or (units, C).
-    """
-    assert isinstance(module, (nn.Conv2d, nn.Linear))
-    weight = module.weight
-    if not isinstance(module, nn.Conv2d):
-        return torch.cat([some @ weight for some in in_blocks(gradient, _BLOCK)])[: len(gradient)] * x
-    stride, padding, dilation = _geometry(module)
-    if weight[0, 0].numel() == 1 and padding == (0, 0):
-        kernel = weight[:, :, 0, 0].T.expand(len(gradient), -1, -1)
-        found = torch.bmm(kernel, gradient.flatten(2)).unflatten(2, gradient.shape[2:])
-        return (x[:, :, :: stride[0], :: stride[1]] * found).sum((2, 3))
-    columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
-    kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().unflatten(1, (len(weight), -1))
-    blocks, size = in_blocks(gradient.flatten(1), _BLOCK), columns.shape[2]
-    scores = [x.new_zeros(_BLOCK, x.shape[1]) for _ in blocks]
-    step = max(1, _PARTS // (len(columns) * size))
-    for start in range(0, len(weight), step):
-        parts = torch.bmm(kernels[:, start : start + step], columns).flatten(1).T
-        for score, block in zip(scores, blocks, strict=True):
-            score.addmm_(block[:, start * size : (start + step) * size], parts)
-    return torch.cat(scores)[: len(gradient)]
-
-
-def in_blocks(rows: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Rows in blocks of one size, the last filled up with zeros.
-
-    Example:
-        >>> [block.tolist() for block in in_blocks(torch.ones(3), 2)]
-        [[1.0, 1.0], [1.0, 0.0]]
-    """
-    missing = -len(rows) % size
-    filled = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
-    return filled.split(size)
-
-
-def _rows_of(module: nn.Module, channels: Sequence[int]) -> Tensor:
-    assert isinstance(module, (nn.Conv2d, nn.Linear))
-    return module.weight.index_select(0, torch.tensor(channels, device=module.weight.device))
-
-
-def _geometry(module: nn.Conv2d) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Stride, padding and dilation, rows before columns."""
-    (sy, sx), (py, px), (dy, dx) = module.stride, module.padding, module.dilation
-    return (int(sy), int(sx)), (int(py), int(px)), (int(dy), int(dx))

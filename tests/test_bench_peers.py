@@ -13,7 +13,7 @@ from circuits.attribution import integrated_gradients
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from peers.job import Job, check_same, find_parents, make_job, with_markers
-from peers.measuring import flops_of, median_seconds, memory_mib
+from peers.measuring import flops_of, forget_peak, median_seconds, memory_mib
 from peers.tools import captum, circuits, treevis
 
 
@@ -88,5 +88,8 @@ def test_memory_grows_by_what_is_held() -> None:
     held = torch.ones(16 * 2**20)
     assert held.sum() == 16 * 2**20
     assert 60 < memory_mib() - before < 70
+    del held
+    forget_peak()
+    assert abs(memory_mib(what="VmHWM") - memory_mib()) < 8
     with pytest.raises(LookupError, match="does not say Nothing"):
         memory_mib(what="Nothing")

@@ -37,15 +37,20 @@ def test_the_table_shows_the_known_scores_beside_controls(asked: list[str]) -> N
     assert f"Alone, 2 of 7 units (29 %) keep {round(100 * kept)} % of the logit of warm over its own photo" in said
     assert f"Without them {round(100 * lost)} % of it is lost." in said
     assert "More than 100 % is no error" in said
-    rows = [line.split("zero")[1].strip() for line in said.splitlines() if line.strip().startswith("zero")]
-    assert [row.split("  ")[0] for row in rows] == [
-        "this circuit", "random units", "strongest units", "gradient × activation", "weights alone",
-        "shuffled network",
-    ]  # fmt: skip
-    assert rows[0].split()[2:8] == [
-        str(round(100 * kept)), "%", f"−{round(100 * cold / (3 * (2 * RED - GREEN) - cold))}", "%",
-        str(round(100 * lost)), "%",
-    ]  # fmt: skip
+    names = ["this circuit", "random units", "strongest units", "gradient × activation", "weights alone"]
+    names.append("shuffled network")
+    lines = {name: line for line in said.splitlines() for name in names if line.strip().startswith(name)}
+    assert list(lines) == names
+    left = round(100 * cold / (3 * (2 * RED - GREEN) - cold))
+    assert lines["this circuit"].split()[2:8] == [
+        str(round(100 * kept)),
+        "%",
+        f"−{left}",
+        "%",
+        str(round(100 * lost)),
+        "%",
+    ]
+    assert "zero ablation" in said
     assert "In 2 slightly changed photos 100 % of the edges and 100 % of the units are found again" in said
     assert "There is no mean ablation, because nothing is at hand" in said
 
@@ -69,7 +74,7 @@ def test_parts_can_be_left_out(asked: list[str]) -> None:
     result = run("evaluate", *asked, "--no-controls", "--largest", 0, "--stability", 0, "--mean-over", "none")
     assert result.exit_code == 0, result.output
     assert "random" not in result.stdout
-    assert "By size" not in result.stdout
+    assert "by units below each unit" not in result.stdout
     assert "changed photos" not in result.stdout
     assert "no mean ablation" not in result.stdout
     told = json.loads(run("evaluate", *asked, *QUICK, "--ladder", "2", "--json").stdout)
@@ -84,7 +89,7 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
     (folder / "notes.txt").write_text("no photo")
     result = run("evaluate", *asked, folder, *QUICK, "--json")
     assert result.exit_code == 0, result.output
-    assert result.stderr == f"1 file in {folder} cannot be read as photos and are left out.\n"
+    assert result.stderr == f"1 file in {folder} cannot be read as a photo; left out.\n"
     told = json.loads(result.stdout)
     assert [photo["name"] for photo in told["photos"]] == ["photo.png", "0.png", "1.png"]
     assert [photo["agrees"] for photo in told["photos"]] == [True, False, True]
@@ -96,8 +101,8 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
     ]
     shown = run("evaluate", *asked, folder, *QUICK).stdout
     assert "The network puts 1 of 3 photos in another class: 0.png." in shown
-    assert "Over 2 photos:" in shown
-    assert "Over its own photo, photo.png:" in shown
+    assert "Of the logit, over 2 photos; the last column" in shown
+    assert "Of the logit, over its own photo, photo.png; the last" in shown
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def evaluate(
     circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT.json", help="A circuit, from trace -o.", readable=False)],
     photos: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHOTO]...", help="More photos, or folders of photos, to score the same circuit in."),
+        typer.Argument(metavar="PHOTO", help="More photos, or folders of photos, to score the same circuit in."),
     ] = None,
     card: Annotated[
         list[Path] | None,
@@ -52,7 +52,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="WHAT",
-            help="Mean ablation over index (of circuits exemplars), photos (those given), a folder, or none.",
+            help="Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
         ),
     ] = None,
     controls: Annotated[
@@ -85,10 +85,10 @@ def evaluate(
     from circuits.evaluation.curve import rungs
 
     read = Circuit.from_json(circuit)
-    given = photos_of(photos or [])
     loaded = get_network(
         network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
     )
+    given = photos_of(loaded, photos or [])
     with progress("Evaluating") as told:
         found = evaluate_circuit(
             loaded,

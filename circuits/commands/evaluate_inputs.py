@@ -1,6 +1,7 @@
 """The photos that `circuits evaluate` scores, and those that it takes means over."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from circuits.networks import Network
 
 
-def photos_of(names: Sequence[str]) -> "list[Photo]":
-    """Photos by their files, and those in folders.
+def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
+    """Photos by their files, and those in folders; of each only what the network sees is kept in memory.
 
     Raises:
         InputError: if a file is no photo, or a folder has none.
@@ -24,13 +25,19 @@ def photos_of(names: Sequence[str]) -> "list[Photo]":
 
     found: list[Photo] = []
     for name in names:
-        found += (
-            _in_folder(Path(name)) if not name.startswith("example:") and Path(name).is_dir() else [load_photo(name)]
-        )
+        if not name.startswith("example:") and Path(name).is_dir():
+            found += _in_folder(network, Path(name))
+        else:
+            found.append(_seen(network, load_photo(name)))
     return found
 
 
-def _in_folder(folder: Path) -> "list[Photo]":
+def _seen(network: "Network", photo: "Photo") -> "Photo":
+    """A photo of which no more is at hand than what the network sees."""
+    return replace(photo, image=network.preprocessing.crop_of(photo), whole=False)
+
+
+def _in_folder(network: "Network", folder: Path) -> "list[Photo]":
     """The photos in a folder; files that are none are counted on standard error."""
     from circuits.evidence.feeding import files_in
     from circuits.images import load_photo
@@ -39,13 +46,14 @@ def _in_folder(folder: Path) -> "list[Photo]":
     skipped = 0
     for entry in files_in(folder):
         try:
-            found.append(load_photo(folder / entry.path))
+            found.append(_seen(network, load_photo(folder / entry.path)))
         except InputError:
             skipped += 1
     if not found:
         raise InputError(f"There is no photo in {folder}; give a folder with PNG or JPEG files in it.")
     if skipped:
-        note(f"{skipped} file{'s' * (skipped != 1)} in {folder} cannot be read as photos and are left out.")
+        others = "1 file" if skipped == 1 else f"{skipped} files"
+        note(f"{others} in {folder} cannot be read as a photo; left out.")
     return found
 
 
@@ -80,6 +88,6 @@ def baselines_of(
         raise InputError("--mean-over photos needs photos to take the mean over; give some after the circuit.")
     if wanted != "photos" and not Path(wanted).is_dir():
         raise InputError(f"--mean-over {wanted!r} is no folder; give one, or index, photos or none.")
-    some = photos if wanted == "photos" else _in_folder(Path(wanted))
+    some = photos if wanted == "photos" else _in_folder(network, Path(wanted))
     source = "the photos that are scored" if wanted == "photos" else Path(wanted).resolve().name
     return [zero, mean_of_photos(network.with_layers(circuit.layers), some, source=source)]
