@@ -253,8 +253,9 @@ class Background:
 
     def again(self, session: Session, name: str) -> None:
         """Let a topic that could not be found out be tried again."""
+        names = set(scores.STAGES) if name in scores.STAGES else {name}
         for topic in (*outside.wanted(session, self.evidence), *scores.wanted(session, self.evidence)):
-            if topic.name == name and isinstance(self.board.get(topic.key), Failure):
+            if topic.name in names and isinstance(self.board.get(topic.key), Failure):
                 self.board.drop(topic.key)
 
     def leave(self, name: str) -> None:
