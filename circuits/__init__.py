@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from circuits.agreement import Agreement as Agreement
     from circuits.attribution import (
         MODES as MODES,
         Books as Books,
@@ -67,12 +68,8 @@ if TYPE_CHECKING:
     from circuits.layers import Layer as Layer
     from circuits.loading import available_networks as available_networks, load_network as load_network
     from circuits.measuring import measure as measure
-    from circuits.networks import (
-        Network as Network,
-        Prediction as Prediction,
-        predict as predict,
-        prepare as prepare,
-    )
+    from circuits.networks import Network as Network, prepare as prepare
+    from circuits.predictions import Prediction as Prediction, predict as predict
     from circuits.segments import Segment as Segment
     from circuits.tracing import (
         Contributions as Contributions,
@@ -93,6 +90,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "agreement": ("Agreement",),
     "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
     "baselines": ("Baseline", "mean_of_photos"),
     "circuit": ("Circuit", "Node"),
@@ -141,7 +139,8 @@ _HOME = {
     "layers": ("Layer",),
     "loading": ("available_networks", "load_network"),
     "measuring": ("measure",),
-    "networks": ("Network", "Prediction", "predict", "prepare"),
+    "networks": ("Network", "prepare"),
+    "predictions": ("Prediction", "predict"),
     "segments": ("Segment",),
     "tracing": ("Contributions", "contributions", "discard", "expand", "restore", "trace"),
     "units": ("Edge", "Unit"),

@@ -6,10 +6,12 @@ A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the diffe
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 
+from circuits.entries import Entries, is_understood
 from circuits.errors import InputError
 from circuits.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerExample, Scores
@@ -50,6 +52,11 @@ class Readout:
     def of_difference(cls, plus: int, minus: int) -> "Readout":
         """One channel's sum minus another's."""
         return cls((plus, minus), torch.tensor([1.0, -1.0])[:, None, None])
+
+    def maps(self, height: int, width: int) -> Maps:
+        """The weights, one map a channel, (channels, H, W)."""
+        weights = torch.ones(1, 1, 1) if self.weights is None else self.weights
+        return weights.expand(len(self.channels), height, width)
 
     def value(self, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the whole upper layer."""
@@ -97,7 +104,8 @@ def gradients_times_activation(
 ) -> Iterator[Scores]:
     """Gradient × activation of several values over the same lower layer, one after the other.
 
-    What they need in common is run forward once; each is computed when it is asked for.
+    What they need in common is run forward once. Where it is known how, several units are answered at once when the
+    first of them is asked for (`entries`); else each by a pass back of its own.
 
     Args:
         segment: from the lower layer to the upper.
@@ -107,6 +115,22 @@ def gradients_times_activation(
     Yields:
         Of each, the signed shares, (c,).
     """
+    if not is_understood(segment):
+        yield from _one_by_one(segment, activation, readouts)
+        return
+    entries = Entries(segment, activation)
+    height, width = entries.size
+    waiting = iter(readouts)
+    while some := list(islice(waiting, entries.at_once)):
+        asked = [channel for readout in some for channel in readout.channels]
+        maps = [readout.maps(height, width).to(activation) for readout in some]
+        scores = entries.shares(asked, torch.cat(maps))
+        for own in torch.split(scores, [len(readout.channels) for readout in some]):
+            yield own.sum(0)
+
+
+def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
+    """A pass back for each value, stopped at the lower layer."""
     point = activation.detach().requires_grad_()
     read = segment.reader(point)
     for readout in readouts:
@@ -141,7 +165,7 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     alphas = torch.from_numpy((places + 1) / 2).to(activation)
     shares = torch.from_numpy(weights / 2).to(activation)
     total = torch.zeros_like(activation[0])
-    for some in torch.split(torch.arange(steps), _batch(activation)):
+    for some in torch.split(torch.arange(steps), at_once(activation)):
         point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
@@ -176,14 +200,14 @@ def ablation(
     alive = alive.nonzero().flatten()
     with torch.no_grad():
         whole = readout.through(segment, activation)
-        for some in torch.split(alive, _batch(activation)):
+        for some in torch.split(alive, at_once(activation)):
             without = activation.repeat(len(some), 1, 1, 1)
             without[torch.arange(len(some)), some] = 0
             scores[some] = whole - readout.through(segment, without)
     return scores
 
 
-def _batch(activation: Activation) -> int:
+def at_once(activation: Activation) -> int:
     """How many copies of a layer's activation to run at once, within the memory bound."""
     return int(max(1, min(64, _BATCH_BYTES // (16 * activation.element_size() * activation.numel()))))
 

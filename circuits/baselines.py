@@ -15,7 +15,7 @@ from torch import Tensor
 from circuits.errors import InputError, UnknownError, listed
 from circuits.images import Photo, load_photo
 from circuits.networks import Network
-from circuits.shapes import Activation, Activations
+from circuits.shapes import Activations, PerChannel
 
 _AT_ONCE = 8
 
@@ -74,7 +74,7 @@ class Baseline:
         """
         return cls("mean", told(index.folder.name, index.photos), {name: index.mean(name) for name in index.layers})
 
-    def of(self, layer: str, like: Activations) -> Activation:
+    def of(self, layer: str, like: Activations) -> PerChannel:
         """What stands in the place of each channel of a layer, (1, C, 1, 1); spreads over examples and positions.
 
         Args:

@@ -9,11 +9,12 @@ from typing import Any
 import networkx as nx
 
 from circuits import circuit_file
+from circuits.agreement import Agreement
 from circuits.attribution import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.images import Photo, from_data_uri
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.remarks import checked_name, checked_note, checked_place
 from circuits.units import Edge, Unit
 from circuits.windows import check_window
@@ -37,6 +38,7 @@ class Node:
         picture: data URI of its feature visualisation, if the file carries one.
         name: what a person calls it; empty if nobody named it.
         place: (x, y) where a person locked it on the page; `None` where it may move.
+        measured: how well the attributions below it agree with ablation, by baseline, if `measure` has been asked.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Node:
     picture: str | None = field(default=None, repr=False)
     name: str = ""
     place: tuple[float, float] | None = None
+    measured: tuple[Agreement, ...] = ()
 
     @property
     def called(self) -> str:
@@ -118,6 +121,11 @@ class Circuit:
         return tuple(self.graph.graph["network"]["layers"])
 
     @property
+    def lowest(self) -> tuple[str, ...]:
+        """Those of its layers that have nothing below them but the image: the first, and with branches also others."""
+        return tuple(self.graph.graph["network"].get("lowest", self.layers[:1]))
+
+    @property
     def target(self) -> dict[str, Any]:
         """Kind, unit, label and value of what is explained."""
         return dict(self.graph.graph["target"])
@@ -158,12 +166,13 @@ class Circuit:
     def _node(self, name: str, data: Mapping[str, Any]) -> Node:
         position = data.get("position")
         unit = Unit(data["layer"], data["channel"], None if position is None else (position[0], position[1]))
-        books = None
+        books, edges = None, self.edges_into(name)
+        shown = [edge.source for edge in edges]
         if data["expanded"]:
             exact = "bias" in data
             closing = data["bias" if exact else "remainder"]
             whole = Books(data["value"], 0.0, 0.0, closing, 0.0, data["gross"], exact)
-            books = whole.showing([edge.attribution for edge in self.edges_into(name)])
+            books = whole.showing([edge.attribution for edge in edges])
         return Node(
             name,
             unit,
@@ -178,6 +187,7 @@ class Circuit:
             data.get("picture"),
             data.get("name", ""),
             (data["place"][0], data["place"][1]) if "place" in data else None,
+            tuple(Agreement.of_row(row, shown) for row in data.get("measured", ())),
         )
 
     def node(self, unit: Unit | str) -> Node:
@@ -193,7 +203,7 @@ class Circuit:
     def edges_into(self, unit: Unit | str, *, discarded: bool = False) -> tuple[Edge, ...]:
         """Edges from the units below that are shown (with `discarded`, all that were chosen), by rank."""
         edges = [
-            Edge(source, str(unit), data["attribution"], data["rank"], data.get("ablation"), data.get("entrance"))
+            Edge.of_row(source, str(unit), data)
             for source, _, data in self.graph.in_edges(str(unit), data=True)
             if discarded or not self.graph.nodes[source]["discarded"]
         ]

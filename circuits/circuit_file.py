@@ -13,6 +13,7 @@ import numpy as np
 
 from circuits.errors import InputError
 from circuits.remarks import tidied
+from circuits.units import MEASURED
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 FORMAT = "circuits/1"
 _MOST_BYTES = 64 * 2**20
 _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
-_MEASURED = frozenset({*_BOOKS, "value", "max", "attribution", "ablation", "logit", "probability"})
+_AGREEMENT = ("spearman", "joint", "error")
+_FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -123,6 +125,8 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
     data = {key: value for key, value in row.items() if key not in ("id", "name", "place")}
     if name := tidied(row.get("name", "")):
         data["name"] = name
+    if "measured" in row:
+        data["measured"] = [_measured(found) for found in row["measured"]]
     if "place" in row:
         data["place"] = [float(value) for value in row["place"]]
     return data
@@ -130,7 +134,7 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
-    return {key: float(value) if key in _MEASURED else value for key, value in row.items()}
+    return {key: float(value) if key in _FLOATS else value for key, value in row.items()}
 
 
 def _validate(data: dict[str, Any]) -> None:
@@ -141,7 +145,8 @@ def _validate(data: dict[str, Any]) -> None:
     if error is not None:
         where = "/".join(str(part) for part in error.absolute_path) or "the top"
         raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
-    for row in (*data["nodes"], *data["edges"]):
+    agreements = (found for row in data["nodes"] for found in row.get("measured", ()))
+    for row in (*data["nodes"], *data["edges"], *agreements):
         for key, value in row.items():
             numbers = value if isinstance(value, list) else [value]
             if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
@@ -158,6 +163,8 @@ def _check_consistent(graph: nx.DiGraph) -> None:
         needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
         if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
+        if "measured" in row and not row["expanded"]:
+            raise InputError(f"The node {name!r} was measured but is not expanded; only what is expanded can be.")
     for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
@@ -182,4 +189,4 @@ def _scalar(value: object) -> object:
 
 def without_books(row: dict[str, Any]) -> dict[str, Any]:
     """A node's attributes as they were before it was expanded."""
-    return {**{key: value for key, value in row.items() if key not in _BOOKS}, "expanded": False}
+    return {**{key: value for key, value in row.items() if key not in (*_BOOKS, "measured")}, "expanded": False}

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from circuits.commands.compare import compare
+from circuits.commands.evaluate import evaluate
 from circuits.commands.evidence import evidence
 from circuits.commands.exemplars import exemplars
 from circuits.commands.explore import explore
@@ -116,6 +117,7 @@ def _circuits(
 
 app.command()(explore)
 app.command()(trace)
+app.command()(evaluate)
 app.command()(compare)
 app.command()(predict)
 app.command("what-if")(what_if)

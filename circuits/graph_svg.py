@@ -8,6 +8,7 @@ from PIL import Image
 
 from circuits.images import to_data_uri
 from circuits.placing import Place
+from circuits.verdicts import SIGNS, label
 from circuits.wording import number
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def to_svg(
     middle = _GUTTER + (wide - _GUTTER) / 2
     xy = {name: (middle + at.column * _CELL, tops[at.row]) for name, at in places.items()}
     height = max(tops.values()) + _BLOCK + 16
+    lines, signs = _edges(circuit, xy)
     parts = [
         f'<svg class="map" viewBox="0 0 {wide} {height:g}" role="group" aria-label="Units, the target on top">',
         "<defs>",
@@ -55,8 +57,9 @@ def to_svg(
         ),
         "</defs>",
         *_bands(circuit, places, tops, wide),
-        *_edges(circuit, xy),
+        *lines,
         *(_node(circuit.nodes[name], index, xy[name], pictures, heat_maps) for index, name in enumerate(places)),
+        *signs,
         "</svg>",
     ]
     return "\n".join(parts)
@@ -98,10 +101,11 @@ def _bands(circuit: "Circuit", places: Mapping[str, Place], tops: Mapping[int, f
     return parts
 
 
-def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[str]:
+def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> tuple[list[str], list[str]]:
+    """The lines, and the signs of warnings that stand on top of everything."""
     shares = {name: _shares(circuit, name) for name in xy}
     largest = max((share for row in shares.values() for share in row.values()), default=0.0) or 1.0
-    parts = []
+    parts, marks = [], []
     for target in xy:
         # The strongest are drawn last, on top of the others.
         for edge in reversed(circuit.edges_into(target)):
@@ -112,19 +116,28 @@ def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> list[st
             source, escaped = html.escape(edge.source), html.escape(target)
             kind = "against" if edge.attribution < 0 else "for"
             look = f"{kind} disagrees" if edge.disagrees else kind
+            signs = "".join(SIGNS[name] for name in edge.warnings if name != "disagrees")
             parts.append(
                 f'<path class="edge {look}" data-source="{source}" data-target="{escaped}" marker-end="url(#{kind})" '
                 f'd="M{x:g} {y - 2:g}C{x:g} {y - bend:g} {to_x:g} {end + bend:g} {to_x:g} {end:g}" '
                 f'stroke-width="{0.8 + 5.5 * share:.2f}" opacity="{0.45 + 0.5 * share:.2f}">'
                 f"<title>{source} → {escaped}: {html.escape(_said(edge))}</title></path>"
             )
-    return parts
+            if signs:
+                # A third of the way down the curve: there lines that end at one unit are apart.
+                at = (0.784 * to_x + 0.216 * x, 0.784 * end + 0.216 * y + 0.252 * bend + 5)
+                middle = f'x="{at[0]:.1f}" y="{at[1]:.1f}"'
+                marks.append(
+                    f'<text class="doubt" {middle} data-source="{source}" data-target="{escaped}">{signs}</text>'
+                )
+    return parts, marks
 
 
 def _said(edge: "Edge") -> str:
-    """An edge's attribution and, if it was measured, what ablation found."""
+    """An edge's attribution and, if it was measured, what ablation found and what is doubtful."""
     measured = "" if edge.ablation is None else f", by ablation {number(edge.ablation, sign=True)}"
-    return number(edge.attribution, sign=True) + measured
+    measured += "" if edge.ablation_mean is None else f", to its mean {number(edge.ablation_mean, sign=True)}"
+    return number(edge.attribution, sign=True) + measured + "".join(f"; {label(edge, name)}" for name in edge.warnings)
 
 
 def _shares(circuit: "Circuit", target: str) -> dict[str, float]:

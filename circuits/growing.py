@@ -128,7 +128,7 @@ def _check_layer(circuit: Circuit, layer: str) -> None:
     name = circuit.network["name"]
     if layer not in circuit.layers:
         raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
-    if layer == circuit.layers[0]:
+    if layer in circuit.lowest:
         raise _lowest(layer, name)
     shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
     if layer not in shown:

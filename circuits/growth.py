@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import torch
 
+from circuits.agreement import without_joint
 from circuits.attribution import Books, Readout, attribute, gradient_down, keep_books, strongest
 from circuits.branches import pack
 from circuits.circuit import Circuit
@@ -22,7 +23,7 @@ from circuits.running import run_all
 from circuits.segments import Segment
 from circuits.shapes import Activation, Images, Scores
 from circuits.targets import Target, readout_of
-from circuits.units import Unit
+from circuits.units import MEASURED, Unit
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, known, what is under way); raising an exception in it cancels."""
@@ -236,7 +237,7 @@ class Growth:
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
             attribution = number(float(shares.scores[channel]))
-            measured = {key: value for key, value in before.get(str(unit), {}).items() if key == "ablation"}
+            measured = {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
             entered = (
                 entrance(self.network, unit, self.graph.nodes[name]["layer"]) if len(shares.lower.widths) > 1 else None
             )
@@ -245,6 +246,8 @@ class Growth:
         row = {**without_books(self.graph.nodes[name]), "expanded": True}
         row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
         row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
+        if rows := self.graph.nodes[name].get("measured"):
+            row["measured"] = rows if set(before) == set(map(str, units)) else without_joint(rows)
         self.graph.nodes[name].clear()
         self.graph.nodes[name].update(row)
         return [str(unit) for unit in units]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import Place, place
+from circuits.verdicts import LABELS, MEANINGS, SIGNS
 from circuits.wording import ALONE, chance, network_and_source, number, percent
 
 if TYPE_CHECKING:
@@ -94,8 +95,13 @@ dashed: ablation disagrees (another sign, or more than a factor of two)</span>""
 
 
 def _legend(circuit: "Circuit") -> str:
-    doubtful = any(edge.disagrees for name in circuit.visible for edge in circuit.edges_into(name))
-    return f'<p class="legend">{_LEGEND}{_DISAGREES if doubtful else ""}\n</p>'
+    found = {name for unit in circuit.visible for edge in circuit.edges_into(unit) for name in edge.warnings}
+    signs = "".join(
+        f"\n<span><b>{SIGNS[name]}</b> {LABELS[name]}: {html.escape(MEANINGS[name])}</span>"
+        for name in ("cancels", "saturates")
+        if name in found
+    )
+    return f'<p class="legend">{_LEGEND}{_DISAGREES if "disagrees" in found else ""}{signs}\n</p>'
 
 
 def _question(circuit: "Circuit") -> str:

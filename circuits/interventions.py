@@ -21,8 +21,9 @@ from circuits.evidence.sources import run_seen
 from circuits.growth import IMAGE, Run
 from circuits.images import Photo
 from circuits.layers import ends
-from circuits.networks import Network, Prediction, ranked
+from circuits.networks import Network
 from circuits.operations import as_maps
+from circuits.predictions import Prediction, ranked
 from circuits.running import run_all
 from circuits.shapes import Activation, Scores
 from circuits.units import Unit, as_unit

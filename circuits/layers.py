@@ -4,27 +4,24 @@
 2. The nodes that every path from the image to the output passes through are the dominators of the output
    (Lengauer & Tarjan 1979; `networkx.immediate_dominators`). They form a chain.
 3. Cut the chain before each step that mixes (a convolution or linear layer). Of each piece `auto` keeps the last
-   activated or merged tensor (relu, concatenation, addition); inside a named block that is no `nn.Sequential`
-   (a Fire, an Inception, a BasicBlock) only the block's output. A block that holds most of the network is only a
-   wrapper and is looked into. The logits are the top layer.
-4. A layer is named after the block it is the output of, or the module or node that makes it; an activation
-   *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
+   activated or merged tensor (relu, concatenation, addition); inside a named block (`blocks`: a Fire, an Inception,
+   a BasicBlock) only the block's output. The logits are the top layer.
+4. Names are those of the blocks and modules that make the tensors (`blocks.name_nodes`).
 
 Tensors inside of branches, which not every path passes, are named in the same way and may be chosen too (`branches`).
 """
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from circuits import branches
 from circuits import operations as ops
+from circuits.blocks import Blocks, name_nodes, paths_around
 from circuits.errors import InputError, UnknownError, listed
 from circuits.running import between
 
@@ -104,6 +101,7 @@ def dominators(traced: fx.GraphModule) -> list[fx.Node]:
     """The nodes that every path from the image to the logits passes through, from the image up, both included.
 
     Example:
+        >>> from torch import nn
         >>> class Skip(nn.Module):
         ...     def __init__(self):
         ...         super().__init__()
@@ -151,11 +149,22 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     wanted = {chain[-1], *chosen}
     chosen = [node for node in names if node in wanted]
     if len(chosen) < 2:
+        _refuse_tokens(chain)
         raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
     return tuple(_layer(traced, names, node, wanted, chain[0]) for node in chosen)
 
 
-def name_layers(blocks: "Blocks", chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
+def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
+    rows = [node for node in chain if len(ops.shape(node) or ()) == 3]
+    if len(rows) > len(chain) / 2:
+        raise InputError(
+            f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), which "
+            "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
+            "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
+        )
+
+
+def name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
     """Every tensor that may be a layer and its name, from the image up; the last is that of the logits.
 
     Args:
@@ -165,7 +174,7 @@ def name_layers(blocks: "Blocks", chain: Sequence[fx.Node]) -> dict[fx.Node, str
     top = chain[-1]
     way = [node for node in branches.on_the_way(chain[0], top) if node is top or _has_channels(node)]
     # Those of the chain come first, so that no branch takes a name from them.
-    names = _name_nodes(blocks, [*dict.fromkeys([*chain, *way])], top)
+    names = name_nodes(blocks, [*dict.fromkeys([*chain, *way])], top)
     return {node: names[node] for node in way}
 
 
@@ -186,7 +195,7 @@ def _layer(
     return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers)
 
 
-def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:
+def _by_name(blocks: Blocks, chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:
     by_name = {name: node for node, name in names.items()}
     for name in choice:
         if name not in by_name:
@@ -200,13 +209,13 @@ def _by_name(blocks: "Blocks", chain: list[fx.Node], names: dict[fx.Node, str], 
     return [by_name[name] for name in choice]
 
 
-def _why_not(blocks: "Blocks", names: dict[fx.Node, str], name: str) -> str:
+def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
     """Why there is no layer of a name, though the graph may have a node or module that is called so."""
-    ending = next((node for node in reversed(names) if name == node.name or name in _paths(node)), None)
+    ending = next((node for node in reversed(names) if name == node.name or name in paths_around(node)), None)
     if ending is not None:
         return f"is called {names[ending]!r} here"
     nodes = blocks.traced.graph.nodes
-    exists = any(name in (node.name, str(node.target)) or name in _paths(node) for node in nodes)
+    exists = any(name in (node.name, str(node.target)) or name in paths_around(node) for node in nodes)
     return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
 
 
@@ -215,11 +224,12 @@ def _has_channels(node: fx.Node) -> bool:
     return len(ops.shape(node) or ()) in (2, 4) and node.meta["channels_at"] == 1
 
 
-def _auto(blocks: "Blocks", chain: list[fx.Node]) -> list[fx.Node]:
+def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
     """Step 3 of the file's head: of each piece between two mixing steps the tensor that is kept, and the logits."""
     chosen: list[fx.Node] = []
     for piece in _pieces(blocks.traced, chain):
-        kept = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        worthy = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        kept = [node for node in worthy if blocks.is_mixed(node)] or worthy
         if chain[-1] not in piece and kept and not blocks.is_inner(kept[-1]):
             chosen.append(kept[-1])
     return [*chosen, chain[-1]]
@@ -234,88 +244,3 @@ def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]
         if pieces:
             pieces[-1].append(node)
     return pieces
-
-
-class Blocks:
-    """Which named block each node of a traced network lies in.
-
-    A block is the outermost module around a node that is neither the network itself, a `nn.Sequential`, the leaf that
-    the node calls, nor a wrapper: a module around more than half of the network's mixing operations.
-    """
-
-    def __init__(self, traced: fx.GraphModule) -> None:
-        self.traced = traced
-        mixing = [node for node in traced.graph.nodes if ops.is_mixing(traced, node)]
-        held = Counter(path for node in mixing for path in _paths(node))
-        self._wrappers = {path for path, count in held.items() if count > len(mixing) / 2}
-
-    def around(self, node: fx.Node) -> str | None:
-        """Path of the block around a node, `None` where there is none."""
-        return next((p for p in _paths(node) if p and p not in self._wrappers and not _is_plain(node, p)), None)
-
-    def outermost(self, node: fx.Node) -> str:
-        """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
-        paths = (p for p in _paths(node) if p and (p not in self._wrappers or _is_plain(node, p)))
-        return next(paths, str(node.target))
-
-    def is_output(self, node: fx.Node) -> bool:
-        """Whether a node is what its block hands on: its readers all lie outside of the block."""
-        block = self.around(node)
-        return block is not None and all(block not in _paths(user) for user in node.users)
-
-    def is_inner(self, node: fx.Node) -> bool:
-        """Whether a node lies inside a block and is not its output."""
-        return self.around(node) is not None and not self.is_output(node)
-
-    def is_worthy(self, node: fx.Node) -> bool:
-        """Whether a node makes a tensor that `auto` may keep."""
-        return ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
-
-
-def _is_plain(node: fx.Node, path: str) -> bool:
-    kind = node.meta["nn_module_stack"][path][1]
-    return isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
-
-
-def _paths(node: fx.Node) -> list[str]:
-    """Paths of the modules around a node, from the outside in, the leaf that it calls left out.
-
-    fx writes the second call of a module as `path@1`.
-    """
-    leaf = str(node.target) if node.op == "call_module" else None
-    return [path for path in node.meta.get("nn_module_stack", {}) if path.partition("@")[0] != leaf]
-
-
-def _name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[fx.Node, str]:
-    """A unique name for each node, the first have the first choice; see step 4 of the file's head."""
-    calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if node.op == "call_module")
-    names: dict[fx.Node, str] = {}
-    taken: set[str] = set()
-    for node in nodes:
-        wishes = [_wish(blocks, node, calls, is_top=node is top), node.name, f"{node.name}_layer"]
-        names[node] = next(wish for wish in wishes if wish and wish not in taken and not re.search(r"[\s:@]", wish))
-        taken.add(names[node])
-    return names
-
-
-def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
-    """What a node would be called if the name were free."""
-    if blocks.is_output(node):
-        return (blocks.around(node) or "").replace("@", "_")
-    if node.op == "call_module" and calls[str(node.target)] == 1:
-        return f"{node.target}.pre" if _is_followed_by_function(blocks.traced, node) else str(node.target)
-    if not is_top and ops.kind(blocks.traced, node) not in ops.ACTIVATIONS:
-        return None
-    source: object = node
-    while isinstance(source, fx.Node) and (source is node or source.op != "call_module"):
-        source = source.args[0] if source.args else None
-        if not is_top:
-            break
-    if not isinstance(source, fx.Node) or source.op != "call_module" or calls[str(source.target)] != 1:
-        return None
-    return blocks.outermost(source) if is_top else str(source.target)
-
-
-def _is_followed_by_function(traced: fx.GraphModule, node: fx.Node) -> bool:
-    only = next(iter(node.users)) if len(node.users) == 1 else None
-    return only is not None and only.op != "call_module" and ops.kind(traced, only) in ops.ACTIVATIONS

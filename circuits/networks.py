@@ -12,7 +12,7 @@ from circuits import layers as layering
 from circuits import operations as ops
 from circuits.errors import InputError, UnknownError, listed
 from circuits.fingerprints import fingerprint
-from circuits.images import Photo, Preprocessing
+from circuits.images import Preprocessing
 from circuits.inputs import Input
 from circuits.layers import Layer
 from circuits.outputs import HEADS, choose_output, drop_head, leaves
@@ -20,6 +20,7 @@ from circuits.preparation import prepare_module
 from circuits.running import Run, between, run_all
 from circuits.segments import Segment
 from circuits.shapes import Activations, Images
+from circuits.turning import turn_channels_first
 from circuits.units import Unit
 
 _SAME = 1e-4
@@ -293,6 +294,7 @@ def prepare(
     _try_out(traced, name, example)
     place = choose_output(traced)
     head = drop_head(traced)
+    turn_channels_first(traced)
     found = layering.find_layers(traced, layers)
     top = found[-1]
     if labels is None:
@@ -332,41 +334,3 @@ def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place
             f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
             "tensors in a way that is not understood: write it without in-place operations on views."
         )
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class that the network considers.
-
-    Args:
-        index: number of the class.
-        label: its label.
-        logit: the network's output for it.
-        probability: softmax of the logits, 0 to 1; of a multi-label network the sigmoid of its own logit.
-    """
-
-    index: int
-    label: str
-    logit: float
-    probability: float
-
-
-def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction, ...]:
-    """The classes with the highest logits, best first; none if the network has no classes.
-
-    Raises:
-        InputError: if top is less than 1.
-    """
-    if top < 1:
-        raise InputError(f"top is {top}; it must be at least 1.")
-    logits = network.logits(network.preprocessing.input_of(photo))[0]
-    return ranked(network, logits, top)
-
-
-def ranked(network: Network, logits: Tensor, top: int) -> tuple[Prediction, ...]:
-    """The highest of some logits, (classes,), as predictions; none if the network has no classes."""
-    if not network.labels:
-        return ()
-    probabilities = network.probabilities(logits)
-    order = logits.argsort(descending=True, stable=True)[:top].tolist()
-    return tuple(Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in order)

@@ -40,8 +40,21 @@ POOLS: frozenset[Target] = frozenset(
     {nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, F.max_pool2d, torch.max_pool2d}
     | {F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d}
 )
+
+
+def channels_first(x: Tensor) -> Tensor:
+    """(N, H, W, C) as (N, C, H, W), without a copy."""
+    return x.permute(0, 3, 1, 2)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """(N, C, H, W) as (N, H, W, C), without a copy."""
+    return x.permute(0, 2, 3, 1)
+
+
 RESHAPES: frozenset[Target] = frozenset(
     {nn.Flatten, nn.Unflatten, torch.flatten, torch.squeeze, torch.unsqueeze, torch.reshape, torch.permute}
+    | {channels_first, channels_last, torch.swapaxes, "swapaxes"}
     | {torch.transpose, "flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"}
 )
 BATCH_NORMS: frozenset[Target] = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
@@ -95,12 +108,20 @@ def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
 def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
-    A module traced as a whole mixes if one of its parts does.
+    A module traced as a whole mixes if one of its parts does, and a function from elsewhere than torch, such as a
+    window attention of torchvision, if it is handed a matrix of weights.
     """
     found = kind(traced, node)
     if found is Whole:
         return any(type(part) in MIXING for part in called_module(traced, node).modules())
-    return found in MIXING
+    return found in MIXING or _is_handed_weights(node)
+
+
+def _is_handed_weights(node: fx.Node) -> bool:
+    home = str(getattr(node.target, "__module__", ""))
+    if node.op != "call_function" or home.partition(".")[0] in ("torch", "_operator", "builtins", "math", ""):
+        return False
+    return any(read.op == "get_attr" and len(shape(read) or ()) > 1 for read in node.all_input_nodes)
 
 
 def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -109,6 +130,8 @@ def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
     So does a module that is traced as a whole.
     """
     found = kind(traced, node)
+    if found is channels_first:
+        return is_merged_or_activated(traced, node.all_input_nodes[0])
     if found in ADDITIONS:
         return all(isinstance(argument, fx.Node) for argument in node.args[:2])
     return found in ACTIVATIONS or found in CONCATENATIONS or _is_block(traced, node)
@@ -166,12 +189,23 @@ def shape(node: Any) -> tuple[int, ...] | None:
 
 
 def channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
-    """The dimension that a node's channels lie along: 1, unless it was permuted or a linear layer acts on the last."""
+    """The dimension that a node's channels lie along; 0 where they were mixed up with positions.
+
+    It is 1, unless the tensor was permuted, or a linear layer acts on the last dimension.
+    """
     found, dims = kind(traced, node), len(shape(node) or ())
+    if found in (channels_first, channels_last):
+        return 1 if found is channels_first else 3
     if found in (nn.Linear, F.linear):
         return dims - 1
-    inputs = [read for read in node.all_input_nodes if len(shape(read) or ()) == dims]
-    before: int = inputs[0].meta["channels_at"] if inputs and found not in CONVOLUTIONS else 1
+    if found in CONVOLUTIONS or dims <= 2:
+        return 1
+    reads = [_before_splitting(node.args[0])] if found is operator.getitem else node.all_input_nodes
+    inputs = [read for read in reads if shape(read) and _is_variable(read)]
+    same = [read for read in inputs if len(shape(read) or ()) == dims]
+    if not same:
+        return _after_reshape(inputs[0], node) if len(inputs) == 1 and found in RESHAPES else 1
+    before: int = same[0].meta["channels_at"]
     given: list[Any] = [*node.args[1:], *node.kwargs.values()]
     if found in (torch.permute, "permute"):
         order = given[0] if isinstance(given[0], (tuple, list)) else given
@@ -180,6 +214,24 @@ def channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
         one, two = (int(place) % dims for place in given)
         return two if before == one else one if before == two else before
     return before
+
+
+def _before_splitting(node: Any) -> fx.Node:
+    """The tensor that a tuple of tensors, such as the chunks of one, was made from."""
+    while shape(node) is None and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    found: fx.Node = node
+    return found
+
+
+def _after_reshape(read: fx.Node, node: fx.Node) -> int:
+    """Where channels are after a reshape to another number of dimensions, which must leave them whole."""
+    old, new, before = shape(read) or (), shape(node) or (), read.meta["channels_at"]
+    is_kept = before == 1 and old[:2] == new[:2]
+    is_regrouped = 0 < before < len(old) - 2 and old[-2:] == new[-2:]  # as for a shuffle of channels
+    if is_kept or is_regrouped:
+        return 1
+    return len(new) - 1 if before == len(old) - 1 and old[-1] == new[-1] else 0
 
 
 def concatenated(node: fx.Node) -> tuple[fx.Node, ...] | None:

@@ -59,8 +59,10 @@ def choose_output(traced: fx.GraphModule) -> int:
     logits = [at for at, shape in enumerate(shapes) if _is_logits(shape)]
     maps = [at for at, shape in enumerate(shapes) if len(shape) == 4]
     if not logits and not maps:
+        found = " and ".join(map(str, filter(None, shapes))) or "no tensor"
         raise InputError(
-            "The network's output holds neither logits, (N, classes), nor maps, (N, C, H, W); wrap it so that it does."
+            f"The network's output is {found}: neither logits, (N, classes), nor a map, (N, C, H, W); wrap it so that "
+            "it holds one of them, or give the part of it that does, such as the backbone of a detector."
         )
     chosen = logits[0] if logits else maps[-1]
     output.args = (leaves(output.args[0])[chosen],)

@@ -56,11 +56,16 @@ def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Se
     traced.recompile()
     traced.delete_all_unused_submodules()
     traced.requires_grad_(False)
-    traced.eval().to(memory_format=torch.channels_last)
-    for part in traced.modules():
-        if isinstance(part, Whole):  # it may use `view`
-            part.to(memory_format=torch.contiguous_format)
+    _lay_out(traced.eval())
     return traced
+
+
+def _lay_out(traced: fx.GraphModule) -> None:
+    """Channels last for all of four dimensions but what is traced as a whole, which may use `view`."""
+    wholes = tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
+    for name, value in [*traced.named_parameters(), *traced.named_buffers()]:
+        if value.dim() == 4 and not name.startswith(wholes):
+            value.data = value.data.contiguous(memory_format=torch.channels_last)
 
 
 def _put_inputs_first(traced: fx.GraphModule) -> None:

@@ -122,7 +122,7 @@ class Run:
         if found in ops.CONCATENATIONS and (inputs := ops.concatenated(node)) and not (rectified and channels is None):
             return [
                 (part, asked, rectified)
-                for part, asked in zip(inputs, _split(inputs, channels), strict=True)
+                for part, asked in zip(inputs, split(inputs, channels), strict=True)
                 if asked is None or asked
             ]
         if channels is None or not isinstance(first, fx.Node):
@@ -131,52 +131,74 @@ class Run:
             return [(first, channels, True)]
         if found in ops.ADDITIONS and _same_shape(node):
             return [(side, channels, True) for side in node.all_input_nodes]
-        if _is_sliceable(self.traced, node):
+        if is_sliceable(self.traced, node):
             return [(first, None, True)]
         return None
 
     def value(self, node: fx.Node, channels: Wanted, rectified: bool = True) -> Tensor:
         """Some channels of a node whose needs were prepared; activations and merges are followed as in `_parts`."""
         if self._has(node, rectified):
-            return _pick(self.values[node], channels)
+            return self.picked(node, channels)
         parts = self._parts(node, channels, rectified)
         assert parts is not None
         found = ops.kind(self.traced, node)
         if found in ops.CONCATENATIONS:
-            return self._concatenated(node, channels, rectified)
+            return self.concatenated(node, channels, rectified)
         inputs = {part: self.value(part, asked, kept) for part, asked, kept in parts}
         if not rectified and found in ops.ACTIVATIONS:
             return inputs[parts[0][0]]
-        if channels is not None and _is_sliceable(self.traced, node):
-            return _sliced(ops.called_module(self.traced, node), inputs[parts[0][0]], channels)
+        if channels is not None and is_sliceable(self.traced, node):
+            return self.sliced(node, inputs[parts[0][0]], channels)
         result: Tensor = ops.run_node(self.traced, node, inputs, self._rectifier)
         return result
 
-    def _concatenated(self, node: fx.Node, channels: Wanted, rectified: bool) -> Tensor:
+    def picked(self, node: fx.Node, channels: Wanted) -> Tensor:
+        """Some channels of a node that was run whole."""
+        value: Tensor = self.values[node]
+        return value if channels is None else value.index_select(1, torch.tensor(channels, device=value.device))
+
+    def sliced(self, node: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
+        """Some channels of a convolution or linear layer, by those rows of its weight, from the whole of its input."""
+        module = ops.called_module(self.traced, node)
+        rows = torch.tensor(channels, device=x.device)
+        assert isinstance(module, (nn.Conv2d, nn.Linear))
+        weight = module.weight.index_select(0, rows)
+        bias = None if module.bias is None else module.bias.index_select(0, rows)
+        if isinstance(module, nn.Linear):
+            return F.linear(x, weight, bias)
+        return F.conv2d(x, weight, bias, module.stride, module.padding, module.dilation)
+
+    def concatenated(self, node: fx.Node, channels: Wanted, rectified: bool) -> Tensor:
+        """Some channels of a concatenation, in the order asked for, from the parts that hold them."""
         inputs = ops.concatenated(node)
         assert inputs is not None
-        asked = _split(inputs, channels)
+        asked = split(inputs, channels)
         pieces = [
             self.value(part, some, rectified) for part, some in zip(inputs, asked, strict=True) if some is None or some
         ]
-        joined = torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
-        if channels is None or list(channels) == sorted(channels):
-            return joined
-        by_part = sorted(range(len(channels)), key=lambda place: _place(inputs, channels[place]))
-        return joined[:, torch.tensor(by_part).argsort()]
+        return joined(inputs, channels, pieces)
 
 
-def _place(parts: Sequence[fx.Node], channel: int) -> tuple[int, int]:
-    """Number of the part that a channel of a concatenation lies in (ties keep their order, as in `_split`)."""
+def joined(parts: Sequence[fx.Node], channels: Wanted, pieces: Sequence[Tensor]) -> Tensor:
+    """Some channels of a concatenation in the order asked for, from what those parts of it gave that hold any."""
+    together = torch.cat(list(pieces), dim=1) if len(pieces) > 1 else pieces[0]
+    if channels is None or list(channels) == sorted(channels):
+        return together
+    by_part = sorted(range(len(channels)), key=lambda place: part_of(parts, channels[place]))
+    return together[:, torch.tensor(by_part).argsort()]
+
+
+def part_of(parts: Sequence[fx.Node], channel: int) -> int:
+    """Number of the part that a channel of a concatenation lies in."""
     for number, part in enumerate(parts):
         width = (ops.shape(part) or (0, 0))[1]
         if channel < width:
-            return number, 0
+            return number
         channel -= width
     raise IndexError(channel)
 
 
-def _split(parts: Sequence[fx.Node], channels: Wanted) -> list[Wanted]:
+def split(parts: Sequence[fx.Node], channels: Wanted) -> list[Wanted]:
     """The channels asked of each part of a concatenation, in its own numbering."""
     if channels is None:
         return [None] * len(parts)
@@ -195,24 +217,11 @@ def _same_shape(node: fx.Node) -> bool:
     return len(sides) == 2 and shapes[0] is not None and shapes[0] == shapes[1] and len(shapes[0]) == 4
 
 
-def _is_sliceable(traced: fx.GraphModule, node: fx.Node) -> bool:
+def is_sliceable(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node is a convolution or linear layer whose channels are rows of its weight."""
     if node.op != "call_module":
         return False
     module = ops.called_module(traced, node)
     if isinstance(module, nn.Linear):
         return len(ops.shape(node) or ()) == 2
     return type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == "zeros"
-
-
-def _sliced(module: nn.Module, x: Tensor, channels: tuple[int, ...]) -> Tensor:
-    rows = torch.tensor(channels, device=x.device)
-    assert isinstance(module, (nn.Conv2d, nn.Linear))
-    weight = module.weight.index_select(0, rows)
-    bias = None if module.bias is None else module.bias.index_select(0, rows)
-    if isinstance(module, nn.Linear):
-        return F.linear(x, weight, bias)
-    return F.conv2d(x, weight, bias, module.stride, module.padding, module.dilation)
-
-
-def _pick(tensor: Tensor, channels: Wanted) -> Tensor:
-    return tensor if channels is None else tensor.index_select(1, torch.tensor(channels, device=tensor.device))

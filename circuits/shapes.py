@@ -13,6 +13,9 @@ Activations = Float[Tensor, "n _c _h _w"]
 Activation = Float[Tensor, "1 c h w"]
 """A layer's output for one photo."""
 
+PerChannel = Float[Tensor, "1 c 1 1"]
+"""One number a channel that stands at every position."""
+
 Scores = Float[Tensor, " c"]
 """One signed number a channel."""
 

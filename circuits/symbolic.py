@@ -117,7 +117,7 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
     try:
         graph = tracer.trace(module)
     except Exception as error:  # fx raises whatever the traced code raises
-        raise InputError(_why_not(name, error, tracer.stopped_in)) from error
+        raise InputError(_why_not(name, error, tracer.stopped_in, module)) from error
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     for path in sorted(called & tracer.wholes):
         parent, _, leaf = path.rpartition(".")
@@ -125,9 +125,12 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
     return fx.GraphModule(module, graph, type(module).__name__)
 
 
-def _why_not(name: str, error: Exception, path: str | None) -> str:
-    reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-    if path:
+def _why_not(name: str, error: Exception, path: str | None, module: nn.Module) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = reason.partition(". ")[0].rstrip(".")
+    if path is None and isinstance(getattr(module, "backbone", None), nn.Module):
+        way = "give its backbone alone, `.backbone`, whose maps can be explained"
+    elif path:
         way = f"write it differently, or trace {path} as a whole, with leaf_modules=[{path!r}] (--leaf {path})"
     else:
         way = "write it differently, or move it into a module of its own and name that in leaf_modules (--leaf)"

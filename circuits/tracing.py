@@ -28,7 +28,8 @@ from circuits.circuit_file import number
 from circuits.errors import InputError
 from circuits.growth import Growth, Progress, Run, drop_unreachable, run_of_circuit
 from circuits.images import Photo, load_photo, to_data_uri
-from circuits.networks import Network, ranked
+from circuits.networks import Network
+from circuits.predictions import ranked
 from circuits.targets import Target, find_target
 from circuits.units import Unit
 
@@ -244,8 +245,10 @@ def target_of(circuit: Circuit) -> Target:
 
 
 def _network_facts(network: Network) -> dict[str, Any]:
+    lowest = [name for name in network.layers if not network.layers_below(name)]
     return {
         "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
+        **({"lowest": lowest} if len(lowest) > 1 else {}),
         "piecewise_linear": network.piecewise_linear, **({"multi_label": True} if network.multi_label else {}),
     }  # fmt: skip
 

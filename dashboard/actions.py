@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from circuits.circuit import Circuit
 from circuits.errors import InputError
-from dashboard import on_circuit, on_graph, on_page, on_photo, on_unit, on_wall
+from dashboard import on_circuit, on_graph, on_page, on_photo, on_score, on_unit, on_wall
 from dashboard.acting import Action as Action
 from dashboard.acting import Handler, circuit_of
 from dashboard.explorer import Explorer
@@ -24,6 +24,7 @@ _HANDLERS: dict[str, Handler] = {
     **on_graph.HANDLERS,
     **on_wall.HANDLERS,
     **on_unit.HANDLERS,
+    **on_score.HANDLERS,
 }
 
 

@@ -22,6 +22,7 @@ from dashboard.galleries import Gallery
 from dashboard.jobs import Lane
 from dashboard.layout import layout
 from dashboard.routes import add_routes
+from dashboard.score_routes import add_score_routes
 from dashboard.security import protect
 from dashboard.sessions import Session, Sessions
 from dashboard.shelf import Shelf
@@ -98,20 +99,23 @@ def create_app(settings: Settings) -> Dash:
 
 def create_page(settings: Settings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
-    explorer = Explorer(settings.network, settings.gallery or _stored_gallery(settings.network))
+    collection = settings.collection or StoredCollection(settings.network)
+    gallery = settings.gallery or _stored_gallery(settings.network)
+    explorer = Explorer(settings.network, gallery, collection.baseline)
     first = _first_session(settings, explorer)
     tracing = Lane("tracing", prepare=partial(_use_threads, os.cpu_count() or 1))
     # One core stays free, or every other callback waits for the renderer.
     rendering = Lane("rendering", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
     looking = Lane("looking", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
+    scoring = Lane("scoring", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
 
     shelf = Shelf(settings.folder, explorer) if settings.folder is not None else None
 
     def begin(name: str) -> Session:
         return (shelf.fetch(name) if shelf is not None else None) or first
 
-    evidence = Evidence(explorer, settings.collection or StoredCollection(settings.network))
-    background = Background(explorer, tracing, rendering, looking, evidence)
+    evidence = Evidence(explorer, collection)
+    background = Background(explorer, tracing, rendering, looking, scoring, evidence)
     sessions = Sessions(begin, limit=settings.sessions, dropped=background.forget)
     callbacks = Callbacks(sessions, explorer, background, shelf)
     app = Dash(
@@ -129,6 +133,7 @@ def create_page(settings: Settings) -> Page:
     add_wall_routes(app.server, sessions, background)
     add_find_routes(app.server, sessions, explorer)
     add_carried(app.server, callbacks.carried)
+    add_score_routes(app.server, sessions, background)
     add_what_if(app.server, explorer, sessions)
     protect(app, host=settings.host, token=settings.token)
     return Page(app, callbacks, settings.token)

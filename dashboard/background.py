@@ -1,4 +1,7 @@
-"""The work behind the page, in three lanes: asks are answered, pictures rendered, and evidence found."""
+"""The work behind the page, in four lanes.
+
+Asks are answered, pictures rendered, evidence found, and circuits scored.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +12,7 @@ from PIL import Image
 from circuits.circuit import Circuit
 from circuits.errors import CircuitsError
 from circuits.units import Unit
-from dashboard import actions, on_wall, outside, variants, view
+from dashboard import actions, on_wall, outside, scores, variants, view
 from dashboard.evidence import Evidence
 from dashboard.explorer import Explorer
 from dashboard.findings import Failure
@@ -32,14 +35,18 @@ class Background:
         tracing: the lane that answers asks.
         rendering: the lane that renders pictures.
         looking: the lane that finds evidence.
-        evidence: what it asks.
+        scoring: the lane that scores circuits.
+        evidence: what the last two ask.
     """
 
-    def __init__(self, explorer: Explorer, tracing: Lane, rendering: Lane, looking: Lane, evidence: Evidence) -> None:
+    def __init__(
+        self, explorer: Explorer, tracing: Lane, rendering: Lane, looking: Lane, scoring: Lane, evidence: Evidence
+    ) -> None:
         self.explorer = explorer
         self.tracing = tracing
         self.rendering = rendering
         self.looking = looking
+        self.scoring = scoring
         self.evidence = evidence
         self.previews = Previews()
         self.board = Board()
@@ -56,6 +63,7 @@ class Background:
             self.tracing.cancel(desk.name)
         self.want_pictures(desk)
         self.want_evidence(desk)
+        self.want_scores(desk)
 
     def want_pictures(self, desk: Desk) -> list[Task]:
         """Have the missing pictures rendered, or none if the person cancelled; all that are missing."""
@@ -83,6 +91,21 @@ class Background:
         found = self.board.found(wanted)
         missing = [Task(topic.key, topic.name, partial(self._find, topic)) for topic in wanted if not found[topic.name]]
         self.looking.want(desk.name, missing, hurry=True)
+        return found
+
+    def want_scores(self, desk: Desk) -> Found:
+        """Have the circuit scored, if that was asked; what there is of it by now.
+
+        A lane of its own, so that a person goes on looking meanwhile. Only another circuit or Cancel gives it up.
+        """
+        wanted = scores.wanted(desk.session, self.evidence)
+        found = self.board.found(wanted)
+        missing = [
+            Task(topic.key, "Scoring the circuit", partial(self._find, topic))
+            for topic in wanted
+            if not found[topic.name]
+        ]
+        self.scoring.want(desk.name, missing, hurry=True)
         return found
 
     def _find(self, topic: Topic, progress: Progress) -> None:
@@ -216,8 +239,13 @@ class Background:
     def status(self, desk: Desk, missing: Sequence[Task]) -> view.Status:
         """What goes on for a desk, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
-        tracing, rendering = self.tracing.report(desk.name), self.rendering.report(desk.name)
-        return view.status(desk.session, tracing, rendering, missing=sum(task.size for task in missing), failed=failed)
+        tracing, rendering, scoring = (lane.report(desk.name) for lane in (self.tracing, self.rendering, self.scoring))
+        count = sum(task.size for task in missing)
+        return view.status(desk.session, tracing, rendering, scoring, missing=count, failed=failed)
+
+    def draws_for(self, desk: Desk) -> bool:
+        """Whether pictures of a desk's units may come: some are drawn, or the network is at work on its circuit."""
+        return bool(desk.session.asks) or self.rendering.report(desk.name).state != "idle"
 
     def retry(self, session: Session, seen: Sequence[Unit] = ()) -> None:
         """Let pictures that failed be tried again."""
@@ -225,7 +253,7 @@ class Background:
 
     def again(self, session: Session, name: str) -> None:
         """Let a topic that could not be found out be tried again."""
-        for topic in outside.wanted(session, self.evidence):
+        for topic in (*outside.wanted(session, self.evidence), *scores.wanted(session, self.evidence)):
             if topic.name == name and isinstance(self.board.get(topic.key), Failure):
                 self.board.drop(topic.key)
 
@@ -233,6 +261,7 @@ class Background:
         """A page was closed: what only it wanted need not be rendered."""
         self.rendering.cancel(name)
         self.looking.cancel(name)
+        self.scoring.cancel(name)
 
     def forget(self, name: str) -> None:
         """A desk is gone, and all that it wanted with it."""
@@ -241,7 +270,7 @@ class Background:
 
     def close(self) -> None:
         """End the lanes, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
-        lanes = (self.rendering, self.looking, self.tracing)
+        lanes = (self.rendering, self.scoring, self.looking, self.tracing)
         for lane in lanes:
             lane.stop()
         for lane in lanes:

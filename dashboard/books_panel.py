@@ -118,7 +118,7 @@ def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
 def _edges_below(node: Node, circuit: Circuit) -> list[Component]:
     """The edges into a unit, each of which can be chosen."""
     edges = [edge for edge in circuit.edges_into(node.id) if edge.source in circuit.visible]
-    if not edges:
+    if not edges or any(edge.ablation is not None for edge in edges):  # what was measured lists them too
         return []
     rows = [
         html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].called} {percent(share(circuit, edge))}"))

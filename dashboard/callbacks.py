@@ -16,7 +16,7 @@ from dash import no_update
 from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
-from dashboard import actions, compare, inspector, outside, panels, spots, unit_view, variants, view, wall
+from dashboard import actions, compare, inspector, outside, panels, scores, spots, unit_view, variants, view, wall
 from dashboard.actions import Action
 from dashboard.background import Background
 from dashboard.carried import Carried
@@ -157,10 +157,11 @@ class Callbacks:
     def _progress(self, desk: Desk, have: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Tile], Found]:
         """What goes on, for the page, the tiles that are part of it, and the evidence that is there."""
         missing = self.background.want_pictures(desk)
-        evidence = self.background.want_evidence(desk)
+        evidence = {**self.background.want_evidence(desk), **self.background.want_scores(desk)}
         work = desk.session.work
         status = self.background.status(desk, missing)
-        found = tiles(work.circuit, self.explorer, self.background.previews, self.carried, waiting=status.live)
+        waiting = self.background.draws_for(desk)
+        found = tiles(work.circuit, self.explorer, self.background.previews, self.carried, waiting=waiting)
         desk.shows.note({name: tile.facts() for name, tile in found.items()})
         known = have or {}
         told = asdict(status) | {
@@ -168,7 +169,7 @@ class Callbacks:
             "revision": desk.revision,
             "replaced": desk.replaced,
             "at": time.monotonic(),
-            "evidence": token(" ".join(work.edge or (work.selected,)), evidence) + self._more(desk, status.live)[1],
+            "evidence": token(" ".join(work.edge or (work.selected,)), evidence) + self._more(desk, waiting)[1],
             "looking": None in evidence.values(),
             "born": desk.born,
             "found": desk.session.found,
@@ -176,7 +177,7 @@ class Callbacks:
             "tiles_at": desk.shows.version,
             "toasts": [asdict(toast) for toast in desk.toasts],
         }
-        told["tiles"] |= self._tiles_beside(session=desk.session, waiting=status.live)
+        told["tiles"] |= self._tiles_beside(session=desk.session, waiting=waiting)
         return told, found, evidence
 
     def _more(self, desk: Desk, waiting: bool) -> tuple[list[variants.Shown], str]:
@@ -213,8 +214,9 @@ class Callbacks:
         if circuit is not None and edge is not None:
             pane = edge_panel(session, circuit, edge, evidence, found)
         else:
-            more = self._more(desk, status["live"])[0]
-            pane = inspector.unit(session, inspection, tile, activation, evidence, more, own=own)
+            more = self._more(desk, self.background.draws_for(desk))[0]
+            score = scores.shown(session, self.background.evidence, evidence, self.background.board)
+            pane = inspector.unit(session, inspection, tile, activation, evidence, more, own=own, score=score)
         outsider = stranger(session, self.explorer)
         if outsider is not None:
             looks = Tile(**status["tiles"][OUTSIDE])

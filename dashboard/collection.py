@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from circuits import evidence
+from circuits.baselines import Baseline
 from circuits.errors import InputError
 from circuits.evidence import Exemplars, exemplar_patch, find_exemplars
 from circuits.evidence.exemplars import kept_in
@@ -37,6 +38,9 @@ class Collection(Protocol):
         Raises:
             CircuitsError: if the index does not have the unit.
         """
+
+    def baseline(self) -> Baseline | None:
+        """What units are set to when they are ablated beside zero: their mean over the collection, if there is one."""
 
 
 class StoredCollection:
@@ -80,6 +84,14 @@ class StoredCollection:
             classes=found.classes,
             missing=named - sum(len(shown) for shown in groups.values()),
         )
+
+    def baseline(self) -> Baseline | None:
+        """Means over the index; `None` if there is none, or it is damaged."""
+        try:
+            index = self._index()
+        except InputError:  # whoever looks at exemplars is told
+            return None
+        return None if index is None else Baseline.mean(index)
 
     def _index(self) -> Exemplars | None:
         """The index, read once."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.circuit import Circuit, Node
+from circuits.verdicts import LABELS, SIGNS
 from circuits.wording import number
 from dashboard.arrange import Row, arrange
 from dashboard.folding import Folds, Groups, Merged, folds, merged
@@ -115,7 +116,7 @@ def _row(circuit: Circuit, row: Row, channels: Channels, waiting: Collection[str
     own, count = circuit.network["layers"][-1], channels(circuit, row.layer)
     kind = "classes" if row.layer == own and circuit.predictions else "channels"
     detail = "" if count is None else f"{count} {kind}"
-    closed = 0 if row.layer == circuit.layers[0] else sum(layer == row.layer for layer in waiting)
+    closed = 0 if row.layer in circuit.lowest else sum(layer == row.layer for layer in waiting)
     return asdict(row) | {"detail": detail, "title": f"Layer {row.layer}", "closed": closed}
 
 
@@ -226,6 +227,7 @@ def _line(circuit: Circuit, fold: Folds, edge: Merged, fade: float) -> dict[str,
         "spoken": _line_in_words(circuit, edge, part),
         "inhibits": edge.attribution < 0,
         "disagrees": edge.disagrees,
+        "marks": "".join(SIGNS[name] for name in edge.warnings if name != "disagrees"),
         "width": round(1.2 + 15.0 * strength, 2),
         "strength": round(fade * min(0.9, 0.35 + 0.7 * strength), 3),
     }
@@ -238,8 +240,13 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
         measured = ""
         if best.ablation is not None:
             measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
-        return f"{edge_in_words(circuit, best)}{measured}{', disagrees' if edge.disagrees else ''}"
+        return f"{edge_in_words(circuit, best)}{measured}{_doubts(edge)}"
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
-    disagree = "; measured by ablation: disagrees" if edge.disagrees else ""
-    return f"{lower} {verb} {upper}, {percent(abs(part))}, {len(edge.parts)} edges in one{disagree}"
+    measured = "; measured by ablation" if edge.warnings else ""
+    return f"{lower} {verb} {upper}, {percent(abs(part))}, {len(edge.parts)} edges in one{measured}{_doubts(edge)}"
+
+
+def _doubts(edge: Merged) -> str:
+    others = "".join(f", {LABELS[name]}" for name in edge.warnings if name != "disagrees")
+    return others + (", disagrees" if edge.disagrees else "")

@@ -6,6 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.circuit import Circuit, Node
+from circuits.evaluation import Card
 from circuits.units import Edge
 from circuits.wording import number
 from dashboard.findings import EdgeShown, Failure, Signed
@@ -62,6 +63,7 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Found, til
             className="ends",
         ),
         measured_edge(session, circuit, edge),
+        *_found_again(edge, found.get("card")),
     ]
     if not found:
         return Pane(parts)
@@ -91,6 +93,18 @@ def _facts(circuit: Circuit, edge: Edge) -> Component:
         ("rank", str(edge.rank)),
     ]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
+
+
+def _found_again(edge: Edge, card: Card | Failure | None) -> list[Component]:
+    """In how many slightly changed photos the edge is found too, if the circuit was scored."""
+    if not isinstance(card, Card) or card.stability is None:
+        return []
+    often, count = card.stability.edges.get((edge.source, edge.target)), len(card.changes)
+    if often is None:
+        return []
+    words = f"Found again in {round(often * count)} of {count} slightly changed photos."
+    title = "; ".join(str(change) for change in card.changes)
+    return [html.P(words, className="small muted found-again", title=title)]
 
 
 def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:

@@ -3,7 +3,7 @@
 import base64
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,14 @@ from PIL import Image
 import circuits
 from circuits import circuit_file
 from circuits.attribution import Books
+from circuits.baselines import Baseline
 from circuits.circuit import Circuit
 from circuits.comparing import Comparison
 from circuits.errors import CircuitsError, InputError
 from circuits.growth import run_of_circuit
 from circuits.images import EXAMPLES, Photo, from_data_uri, load_photo, overlay, to_data_uri
-from circuits.networks import Network, Prediction
+from circuits.networks import Network
+from circuits.predictions import Prediction
 from circuits.targets import Target, find_target
 from circuits.units import Unit
 from dashboard.findings import Breakdown, Inspection, Part, Shot
@@ -42,11 +44,20 @@ _WEBP = "data:image/webp;base64"
 
 
 class Explorer:
-    """The library, for one network and one gallery of pictures; may be used by many threads."""
+    """The library, for one network and one gallery of pictures; may be used by many threads.
 
-    def __init__(self, network: Network, gallery: Gallery) -> None:
+    Args:
+        network: the network.
+        gallery: pictures of its units.
+        baseline: what ablated units are set to beside zero, if there is such a thing when it is asked.
+    """
+
+    def __init__(
+        self, network: Network, gallery: Gallery, baseline: Callable[[], Baseline | None] = lambda: None
+    ) -> None:
         self.network = network
         self.gallery = gallery
+        self._baseline = baseline
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -109,8 +120,11 @@ class Explorer:
         return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
 
     def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
-        """The circuit with what ablation says of the edges into a unit."""
-        return circuits.measure(self.network, circuit, name, progress=progress)
+        """The circuit with what ablation says of the edges into a unit; with a mean too, if all layers have one."""
+        baseline = self._baseline()
+        if baseline is not None and not baseline.means.keys() >= set(circuit.layers):
+            baseline = None
+        return circuits.measure(self.network, circuit, name, baseline=baseline, progress=progress)
 
     def grow(self, circuit: Circuit, layer: str | None, choices: Choices, progress: Progress) -> Circuit:
         """The circuit with the lower units of all units of a layer, or of all units."""

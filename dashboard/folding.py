@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from circuits.circuit import Circuit
-from circuits.units import Edge
+from circuits.units import WARNINGS, Edge
 
 Groups = tuple[tuple[str, ...], ...]
 """Ids of units that fire in nearly the same places, the strongest of each group first."""
@@ -88,9 +88,15 @@ class Merged:
         return sum(abs(edge.attribution) for edge in self.parts)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about one of them or more."""
+        found = {name for edge in self.parts for name in edge.warnings}
+        return tuple(name for name in WARNINGS if name in found)
+
+    @property
     def disagrees(self) -> bool:
         """Whether the ablation contradicts the attribution in one of them."""
-        return any(edge.disagrees for edge in self.parts)
+        return "disagrees" in self.warnings
 
 
 def merged(circuit: Circuit, fold: Folds, order: Sequence[str]) -> list[Merged]:

@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.circuit import Circuit, Node
 from circuits.wording import number
-from dashboard import keys
+from dashboard import keys, score_panel
 from dashboard.books_panel import contributions
 from dashboard.edge_panel import edge_link
 from dashboard.elsewhere import elsewhere
@@ -19,6 +19,7 @@ from dashboard.manners import manner_of
 from dashboard.more_pictures import more_pictures
 from dashboard.on_unit import TOPS
 from dashboard.panels import attributes, button
+from dashboard.scores import Scored
 from dashboard.sessions import Session
 from dashboard.tiles import DEAD, Tile
 from dashboard.topics import Found
@@ -38,8 +39,9 @@ def unit(
     more: Sequence[Shown] = (),
     *,
     own: bool = True,
+    score: Scored | None = None,
 ) -> Pane:
-    """The right pane: the chosen unit, or what can be done when none is chosen.
+    """The right pane: the chosen unit, or when none is chosen the circuit and its score.
 
     Args:
         session: whose unit.
@@ -49,11 +51,15 @@ def unit(
         found: evidence for it, by topic.
         more: its further pictures that were asked for.
         own: whether its circuit is of this network, which then can draw it.
+        score: how good the circuit is.
     """
     found = found or {}
     circuit = session.work.circuit
-    if circuit is None or inspection is None or session.work.selected not in circuit.nodes:
-        return Pane([*_notice(session), *_nothing_chosen(circuit)], foot=_discarded(circuit))
+    if circuit is None:
+        return Pane([*_notice(session), _how("The chosen unit appears here.")])
+    if inspection is None or session.work.selected not in circuit.nodes:
+        scores = score_panel.panel(session, circuit, score or Scored())
+        return Pane(score_panel.head(session, circuit), evidence=scores, foot=[*_discarded(circuit), _how("")])
     node = circuit.nodes[session.work.selected]
     busy = any(ask.kind == "expand" and ask.subject == node.id for ask in session.asks)
     head = [
@@ -223,6 +229,7 @@ def _discarded(circuit: Circuit | None) -> list[Component]:
     return [html.H2(f"Discarded ({len(dropped)})"), html.Ul(rows, className="discarded")]
 
 
-def _nothing_chosen(circuit: Circuit | None) -> list[Component]:
-    first = "Choose a unit in the graph to see it here." if circuit is not None else "The chosen unit appears here."
-    return [html.Div([html.P(first), keys.listed(keys.BEGIN)], className="empty-pane")]
+def _how(first: str) -> Component:
+    """How to go on when nothing is chosen."""
+    said = [html.P(first)] if first else []
+    return html.Div([*said, keys.listed(keys.BEGIN)], className="empty-pane")

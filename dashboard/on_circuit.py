@@ -87,7 +87,7 @@ def _level(session: Session, subject: str, explorer: Explorer) -> Session:
     layer = circuit.nodes[subject].unit.layer if subject in circuit.nodes else subject
     if session.work.locked:
         raise InputError(session.work.locked)
-    if layer == circuit.layers[0]:
+    if layer in circuit.lowest:
         raise InputError(f"{layer} is the lowest layer: below it is only the image.")
     if not closed(circuit, layer):
         raise InputError(f"No unit of {layer or 'that layer'} is left to expand.")

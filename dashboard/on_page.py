@@ -19,7 +19,8 @@ def _same(session: Session, subject: str, explorer: Explorer) -> Session:
 
 
 def _pause(session: Session, subject: str, explorer: Explorer) -> Session:
-    return replace(session, paused=True, asks=())
+    scoring = replace(session.scoring, stopped=True) if session.scoring is not None else None
+    return replace(session, paused=True, asks=(), scoring=scoring)
 
 
 def _resume(session: Session, subject: str, explorer: Explorer) -> Session:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.tracing import target_of
 from circuits.wording import chance, number
 from dashboard.explorer import MODES, SIGNS, Explorer

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from circuits.circuit import Circuit
 from circuits.images import Photo
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 from circuits.units import Unit
 from dashboard.changes import Changes
 from dashboard.findings import Shot
@@ -105,6 +105,23 @@ class Typing:
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """A circuit that a person wants scored.
+
+    Args:
+        key: tells it from others; a circuit that was changed has another one.
+        strip: over all photos of the strip, and not in its own alone.
+        baseline: of the scores that are shown, what ablated units are set to: `zero` or `mean`.
+        stopped: the person cancelled it.
+    """
+
+    key: str
+    strip: bool = False
+    baseline: str = "zero"
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
 class Ask:
     """Something that the library is to work out, by its kind: see `actions.answer`."""
 
@@ -135,6 +152,7 @@ class Session:
         manners: how single units are expanded, by id, where that was chosen for them.
         more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
         typing: what was written last.
+        scoring: which circuit is to be scored.
     """
 
     work: Work = Work()
@@ -153,6 +171,7 @@ class Session:
     manners: tuple[tuple[str, Choices], ...] = ()
     more: tuple[tuple[str, str], ...] = ()
     typing: Typing | None = None
+    scoring: Scoring | None = None
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""

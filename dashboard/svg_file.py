@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from circuits.circuit import Circuit
 from circuits.graph_svg import safe_picture, to_svg, width
 from circuits.placing import place
+from circuits.verdicts import LABELS, SIGNS
 from circuits.wording import ALONE, chance, network_and_source, number
 
 _STYLE = """
@@ -25,6 +26,7 @@ text { font-family: system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Dej
 .edge { fill: none; stroke: #0b7a6f; }
 .edge.against { stroke: #bd4310; }
 .edge.disagrees { stroke-dasharray: 6 5; }
+.map .doubt { font-size: 14px; font-weight: 700; text-anchor: middle; }
 .arrow-for { fill: #0b7a6f; }
 .arrow-against { fill: #bd4310; }
 .tile, .track { fill: #e9ebf0; }
@@ -123,8 +125,10 @@ def _legend(circuit: Circuit, y: float) -> Iterator[str]:
         ('<rect class="track" y="-7" width="32" height="4" rx="2"/>'
          '<rect class="covered" y="-7" width="18" height="4" rx="2"/>', 40, "how much of its attribution is shown"),
     ]  # fmt: skip
-    if any(edge.disagrees for name in circuit.visible for edge in circuit.edges_into(name)):
+    found = {name for unit in circuit.visible for edge in circuit.edges_into(unit) for name in edge.warnings}
+    if "disagrees" in found:
         items.append(('<path class="edge disagrees" d="M0 -4H32" stroke-width="4"/>', 40, "ablation disagrees"))
+    items += [("", 0, f"{SIGNS[name]} {LABELS[name]}") for name in ("cancels", "saturates") if name in found]
     x = float(_MARGIN)
     for mark, room, words in items:
         yield f'<g transform="translate({x:g} {y:g})">{mark}<text class="quiet" x="{room}">{words}</text></g>'

@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from circuits.verdicts import LABELS, MEANINGS, SIGNS
 from dashboard import exports, ids, panels
 from dashboard.on_circuit import LEVELS
 from dashboard.panels import attributes
@@ -57,7 +58,10 @@ def stage() -> list[Component]:
     ]
     return [
         html.Div(
-            [html.Div(id=ids.STORY), html.Output(id="weak-left", hidden=True, htmlFor="weak")],
+            [
+                html.Div([html.Div(id=ids.STORY), _how_good()], className="told"),
+                html.Output(id="weak-left", hidden=True, htmlFor="weak"),
+            ],
             className="story",
         ),
         html.Div(id=ids.GRAPH, role="group", **attributes(aria_label=_KEYS)),
@@ -65,6 +69,14 @@ def stage() -> list[Component]:
         html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom")),
         html.Div(legend(), id=ids.LEGEND, className="legend", hidden=True),
     ]
+
+
+def _how_good() -> Component:
+    """The button that asks for the circuit's score; `score.js` shows it beside a circuit."""
+    return panels.button(
+        "How good is this circuit?", "score", id="how-good", hidden=True,
+        title="Ablate all other units of its layers, and see what it keeps alone, beside chance",
+    )  # fmt: skip
 
 
 def legend() -> list[Component]:
@@ -77,6 +89,11 @@ def legend() -> list[Component]:
             [html.I(), "ablation disagrees"],
             className="disagrees",
             title="Measured by ablation, the effect has another sign, or is more than twice or less than half as large",
+        ),
+        *(
+            html.Span([html.B(SIGNS[name]), LABELS[name]], className=name, hidden=True, title=f"Edges: {meaning}")
+            for name, meaning in MEANINGS.items()
+            if name != "disagrees"
         ),
         html.Span([html.B("▾ 40 %"), "shown of what lies below"]),
         html.Span(

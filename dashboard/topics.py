@@ -25,7 +25,7 @@ from dashboard.view import edges_from
 
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.
-_BY_THEMSELVES = ("alike", "spot")
+_BY_THEMSELVES = ("alike", "spot", "score", "controls", "card")
 Found = Mapping[str, Any]
 """Findings by the name of their topic; `None` for what is still being worked out."""
 

@@ -86,7 +86,7 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     return [
         node.id
         for node in nodes
-        if not node.expanded and node.unit.layer != circuit.layers[0] and layer in (None, node.unit.layer)
+        if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
     ]
 
 
@@ -101,7 +101,7 @@ def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
     if name not in circuit.nodes or circuit.nodes[name].discarded:
         return ()
     found = [
-        Edge(name, above, data["attribution"], data["rank"], data.get("ablation"), data.get("entrance"))
+        Edge.of_row(name, above, data)
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]
@@ -138,13 +138,22 @@ def short(label: str) -> str:
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
-def status(session: Session, tracing: Report, rendering: Report, *, missing: int, failed: int) -> Status:
-    """The status line: what is worked out, what is rendered, or what there is.
+def status(
+    session: Session,
+    tracing: Report,
+    rendering: Report,
+    scoring: Report | None = None,
+    *,
+    missing: int,
+    failed: int,
+) -> Status:
+    """The status line: what is worked out, what is scored, what is rendered, or what there is.
 
     Args:
         session: whose page.
         tracing: the owner's report of the lane that answers asks.
         rendering: the owner's report of the lane that renders pictures.
+        scoring: the owner's report of the lane that scores circuits.
         missing: visible units without a picture.
         failed: those of them whose rendering failed.
     """
@@ -152,6 +161,9 @@ def status(session: Session, tracing: Report, rendering: Report, *, missing: int
         text = tracing.label or "Waiting for the network"
         done = tracing.progress if tracing.total else 0.0
         return Status(f"{text} …", done, 1.0, live=True, can_cancel=True)
+    if scoring is not None and scoring.state != "idle":
+        text = f"{scoring.label} …" if scoring.state == "running" else "Waiting to score the circuit"
+        return Status(text, scoring.done + scoring.progress, scoring.total, live=True, can_cancel=True)
     if rendering.state == "running":
         text = f"Rendering {rendering.label} ({min(rendering.done + 1, rendering.total)} of {rendering.total})"
         return Status(

@@ -1,4 +1,4 @@
-"""One browser for all tests that need one: playwright's synchronous form allows no second."""
+"""One browser for all tests that need one: playwright's synchronous form allows no second. And cores shared fairly."""
 
 import os
 import shutil
@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # several processes test at once
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ SIDES = {
 }
 ZOO = tuple(SIDES)
 _HEADS = {"alexnet": 256, "vgg11": 512, "vgg11_bn": 512, "vgg16": 512}
+_MADE_WITH_VALUES = ("regnet", "swin", "maxvit")  # some of their buffers are tables
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 
@@ -55,7 +56,8 @@ def randomize(module: AnyModule, seed: int = 0) -> AnyModule:
         for part in module.modules():
             for name, value in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
                 if not value.is_floating_point():
-                    value.zero_()
+                    if name == "num_batches_tracked":
+                        value.zero_()
                 elif name in ("bias", "running_mean"):
                     value.normal_(0, 0.1, generator=source)
                 elif isinstance(part, _NORMS) or value.numel() == len(value):
@@ -65,15 +67,19 @@ def randomize(module: AnyModule, seed: int = 0) -> AnyModule:
     return module
 
 
-def zoo(name: str, seed: int = 0) -> nn.Module:
+def zoo(name: str, seed: int = 0, *, narrow: bool = True) -> nn.Module:
     """A torchvision classifier in eval mode with seeded random weights and 10 classes.
 
-    The wide heads of alexnet and vgg are made narrow, and their positions pooled to one: they have the same parts.
+    If `narrow`, the wide heads of alexnet and vgg are made so, and their positions pooled to one, and MaxViT's windows
+    are 2 by 2, so that it takes 64 pixels: the parts stay the same.
     """
+    if narrow and name == "maxvit_t":
+        small = models.MaxVit((64, 64), 64, 2, [64, 128, 256, 512], [2, 2, 5, 2], 32, 0.2, num_classes=CLASSES)
+        return randomize(small, seed).eval()
     options = {"aux_logits": False, "init_weights": False} if name in _WITH_AUXILIARY else {}
-    with torch.device("cpu" if name.startswith("regnet") else "meta"):
+    with torch.device("cpu" if name.startswith(_MADE_WITH_VALUES) else "meta"):
         module: nn.Module = models.get_model(name, weights=None, num_classes=CLASSES, **options)
-        if name in _HEADS:
+        if narrow and name in _HEADS:
             module.avgpool = nn.AdaptiveAvgPool2d(1)
             ends = [part for part in module.classifier if isinstance(part, nn.Linear)]
             for linear, (inputs, outputs) in zip(ends, [(_HEADS[name], 64), (64, 48), (48, CLASSES)], strict=True):
@@ -82,7 +88,8 @@ def zoo(name: str, seed: int = 0) -> nn.Module:
                     nn.Parameter(torch.empty(outputs, inputs)),
                     nn.Parameter(torch.empty(outputs)),
                 )
-    return randomize(module.to_empty(device="cpu"), seed).eval()
+    made = module if name.startswith(_MADE_WITH_VALUES) else module.to_empty(device="cpu")
+    return randomize(made, seed).eval()
 
 
 def preprocessing(side: int | tuple[int, int], *, channels: int = 3) -> Preprocessing:

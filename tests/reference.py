@@ -3,6 +3,7 @@
 Nothing here is shared with the library but the traced graph: segments are run whole, nothing is sliced or batched.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -62,12 +63,16 @@ def ablation(f: Function, activation: Tensor) -> Tensor:
     return torch.tensor(scores, dtype=activation.dtype)
 
 
+def _capped(cap: Tensor, x: Tensor) -> Tensor:
+    return torch.minimum(x.clamp(min=0), cap)
+
+
 def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> float:
     """Σ over effective biases b · ∂f/∂b: how much of f the constants of a piecewise linear function account for.
 
     The constants are the biases of convolutions, linear layers and batch norms, and the running means that the latter
     subtract, γ (x - μ) / √(σ² + ε) + β = γ x / √(σ² + ε) + (β - γ μ / √(σ² + ε)). Around a point such a function is
-    linear in its input and these constants together.
+    linear in its input and these constants together. So it is in the cap of a ReLU6.
     """
     for norm in traced.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -75,10 +80,18 @@ def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> f
                 norm.bias -= norm.weight * norm.running_mean / torch.sqrt(norm.running_var + norm.eps)
                 norm.running_mean.zero_()
     constants = [value for name, value in traced.named_parameters() if name.endswith("bias")]
+    for part in traced.modules():
+        if isinstance(part, nn.ReLU6):  # where it is full, its cap is handed on
+            cap = torch.tensor(6.0, dtype=activation.dtype)
+            part.forward = functools.partial(_capped, cap)
+            constants.append(cap)
     for value in constants:
         value.requires_grad_()
     try:
-        gradients = torch.autograd.grad(f(activation), constants, allow_unused=True)
+        value = f(activation)
+        if not value.requires_grad:  # no constant plays a part, as of a linear layer without a bias
+            return 0.0
+        gradients = torch.autograd.grad(value, constants, allow_unused=True)
         pairs = zip(constants, gradients, strict=True)
         return sum(float((value * gradient).sum().detach()) for value, gradient in pairs if gradient is not None)
     finally:

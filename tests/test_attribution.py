@@ -19,6 +19,7 @@ from circuits.attribution import (
 )  # fmt: skip
 from circuits.networks import Network
 from tests import reference
+from tests.wiring import Stage, Wiring
 
 
 class Branches(nn.Module):
@@ -129,28 +130,11 @@ def test_integrated_gradients_add_up_to_the_difference_from_zero(
 
 
 def test_integrated_gradients_predict_the_removal_of_a_channel_where_a_unit_saturates() -> None:
-    """f = min(a_0, 1) at a_0 = 4, as a difference of rectifiers: the gradient at the photo sees nothing."""
-
-    class Saturating(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b = nn.Conv2d(3, 1, 1), nn.Conv2d(1, 2, 1)
-            self.c, self.fc = nn.Conv2d(2, 1, 1), nn.Linear(1, 2)
-            for layer, weight, bias in ((self.a, 1.0, 0), (self.b, 1.0, 0), (self.c, 1.0, 0)):
-                nn.init.constant_(layer.weight, weight)
-                nn.init.constant_(layer.bias, bias)
-            with torch.no_grad():
-                self.b.bias[1] = -1
-                self.c.weight[0, 1] = -1
-
-        def forward(self, x: Tensor) -> Tensor:
-            x = torch.relu(self.a(x))
-            x = torch.relu(self.c(torch.relu(self.b(x))))
-            return self.fc(x.mean((2, 3)))
-
-    see = Preprocessing(size=(1, 1), resize=1, mean=(0.5,) * 3, std=(0.5,) * 3)
-    network = prepare(Saturating(), name="saturating", source="by hand", preprocessing=see, layers=["a", "c", "fc"])
-    segment, activation = network.segment("a", "c"), torch.full((1, 1, 1, 1), 4.0)
+    """f = min(a, 1) at a = 4, as a difference of rectifiers: the gradient at the photo sees nothing."""
+    wiring = Wiring(
+        Stage("a", x="red"), Stage("b", one="x", over="x - 1"), Stage("c", capped="one - over"), Stage("fc", t="capped")
+    )
+    segment, activation = wiring.network(["a", "c", "fc"]).segment("a", "c"), torch.full((1, 1, 1, 1), 4.0)
     unit = Readout.of_unit(0)
     assert float(gradient_times_activation(segment, activation, unit)) == 0
     assert float(integrated_gradients(segment, activation, unit, steps=64)) == pytest.approx(1, abs=0.03)

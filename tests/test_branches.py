@@ -201,6 +201,16 @@ def test_no_unit_of_several_lowest_layers_can_be_grown() -> None:
         grow(network, circuit, layer="a")
 
 
+def test_a_file_says_which_layers_are_the_lowest_if_the_first_is_not_alone(tmp_path: Path) -> None:
+    several = trace(branched(Branches(), ["a", "expand"]), colour_photo(), "one", depth=1)
+    assert several.lowest == ("expand", "a")
+    several.to_json(tmp_path / "several.json")
+    assert Circuit.from_json(tmp_path / "several.json").lowest == ("expand", "a")
+    chain = trace(branched(Branches(), "auto"), colour_photo(), "one", depth=1)
+    assert chain.lowest == chain.layers[:1]
+    assert "lowest" not in chain.network
+
+
 def test_an_edge_is_measured_with_the_other_lower_layers_held_as_they_are() -> None:
     network = branched(Skip())
     circuit = measure(network, trace(network, colour_photo(), "one", depth=6, top=9, signs="both"))

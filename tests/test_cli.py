@@ -316,12 +316,12 @@ def test_bad_usage_is_one_sentence_that_names_the_help(arguments: list[str], sen
 
 
 def test_a_fault_of_ours_is_one_sentence_and_exit_code_1(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import circuits.networks
+    import circuits.predictions
 
     def broken(*_: object, **__: object) -> None:
         raise TypeError("a bug\nof ours")
 
-    monkeypatch.setattr(circuits.networks, "predict", broken)
+    monkeypatch.setattr(circuits.predictions, "predict", broken)
     result = run("predict", *asked)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: circuits itself failed (TypeError: a bug of ours); run it again with")

@@ -101,3 +101,21 @@ def test_a_live_module_is_explored_from_a_notebook_as_the_page_says() -> None:
         exec(compile(block, "from-a-notebook", "exec"), names)
     assert names["circuit"].target["label"] == "cat"
     assert repr(names["page"]) == "The page is closed."
+
+
+def test_a_circuit_is_scored_as_the_page_says() -> None:
+    names: dict[str, object] = {}
+    for block in blocks("evaluate"):
+        exec(compile(block, "evaluate", "exec"), names)
+    card, page_of_card = names["card"], names["page"]
+    assert card.row("circuit").faithfulness.value > card.row("random").faithfulness.value
+    assert page_of_card.startswith("<!DOCTYPE html>")
+    commands = re.findall(r"^circuits (\w+) (\S+)", blocks("evaluate", "console")[0], re.MULTILINE)
+    assert commands == [("trace", "cat.jpg"), ("evaluate", "cat.json"), ("evaluate", "cat.json")]
+
+
+def test_the_known_circuit_is_found_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    for block in blocks("a-known-circuit"):
+        exec(compile(block, "a-known-circuit", "exec"), names)
+    assert capsys.readouterr().out == "".join(blocks("a-known-circuit", "text"))

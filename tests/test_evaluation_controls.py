@@ -171,7 +171,7 @@ def test_the_shape_is_kept_inside_branches() -> None:
 def test_a_shuffled_network_of_ones_own_runs_without_the_original() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     network = ready(module)
-    other = randomised(network, 3)
+    other = randomised(network, 1)
     circuit = trace(other, colour_photo(), depth=1, top=2)
     assert contributions(other, circuit, circuit.root).shares
-    assert circuit.network["source"] == "live, shuffled with seed 3"
+    assert circuit.network["source"] == "live, shuffled with seed 1"

@@ -165,6 +165,17 @@ def test_scores_equal_the_slow_definition_inside_branches(seed: int) -> None:
     assert (score.whole, score.nothing, score.alone, score.without) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ["densenet121", "shufflenet_v2_x0_5", "convnext_tiny", "efficientnet_b0"])
+def test_scores_equal_the_slow_definition_in_unusual_graphs(name: str) -> None:
+    network = zoo_network(name).with_layers("fine")
+    run, target = run_on(network)
+    kept = some_units(network, network.layers[-6:-1], seed=1)
+    baseline = noise_baseline(network)
+    [found] = score_units(run, target, [kept], baseline)
+    expected = [slow(run, target, units, baseline) for units in (kept, complement(network, kept))]
+    assert (found.value.alone, found.value.without) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 @pytest.mark.parametrize("module", [Branches, Skip])
 def test_hand_wired_branches_have_the_scores_of_the_slow_definition(module: type[nn.Module]) -> None:
     network = branched(module())

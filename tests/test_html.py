@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from circuits import Circuit, discard, load_photo, measure, to_html, trace
+from circuits import Circuit, discard, load_photo, mean_of_photos, measure, to_html, trace
 from circuits.html import for_notebook
 from circuits.networks import Network, prepare
 from circuits.placing import ROW, place
 from tests.handmade import Handmade, colour_photo, handmade_network
+from tests.verified import halves, logic
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'&amp;"
 CALLED = "</script><svg onload=\"document.title='owned'\">"
@@ -108,8 +109,26 @@ def test_edges_that_ablation_contradicts_are_dashed_and_say_what_it_found() -> N
     outline = Outline(to_html(measure(handmade_network(), traced)))
     edges = {edge["data-source"]: edge["class"] for edge in outline.all("path", "edge") if "data-source" in edge}
     assert edges == {"conv1:0": "edge for disagrees", "conv1:1": "edge against"}
-    assert "conv1:0 → conv2:0: +9.54, by ablation +1.51" in outline.texts
+    assert "conv1:0 → conv2:0: +9.54, by ablation +1.51; ablation disagrees" in outline.texts
     assert any("dashed: ablation disagrees" in text for text in outline.texts)
+
+
+def test_edges_that_cancel_or_are_saturated_have_a_sign_that_the_legend_explains() -> None:
+    cancels = halves([1.0, 1.0, 1.0], [-0.95, 0.0, 0.0])
+    circuit = measure(cancels, trace(cancels, colour_photo(1.0, 1.0, 0.0), "yes", depth=1))
+    outline = Outline(to_html(circuit))
+    signs = {(mark["data-source"], mark["data-target"]) for mark in outline.all("text", "doubt")}
+    assert signs == {("conv1:0", "fc:0")}
+    assert "conv1:0 → fc:0: +0.400, by ablation +0.400; parts cancel" in outline.texts
+    assert any(text.startswith(" parts cancel: at different places") for text in outline.texts)
+    assert not any("saturated" in text for text in outline.texts if "function" not in text)
+    network = logic()
+    circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "leaky", depth=2))
+    outline = Outline(to_html(circuit))
+    signs = {(mark["data-source"], mark["data-target"]) for mark in outline.all("text", "doubt")}
+    assert signs == {("conv1:0", "top:1"), ("conv1:1", "top:1")}
+    assert "conv1:0 → top:1: +1.60, by ablation +1.60; saturated" in outline.texts
+    assert any(text.startswith(" saturated or past a threshold: gradients integrated") for text in outline.texts)
 
 
 def test_negative_edges_are_marked_and_wider_ones_account_for_more(circuit: Circuit) -> None:
@@ -279,6 +298,31 @@ def test_in_a_browser_the_details_show_a_persons_name_and_what_ablation_found(
     assert details.locator(".name").inner_text() == "reds"
     assert details.locator("p.quiet").all_inner_texts() == ["conv2:0"]
     assert "+32.0 · 80 %\nablated +24.0" in details.inner_text()
+    assert troubles == []
+
+
+def test_in_a_browser_the_details_say_how_well_attribution_and_ablation_agree(
+    opened: tuple[Any, list[str]], tmp_path: Path
+) -> None:
+    page, troubles = opened
+    network, dim = logic(), mean_of_photos(logic(), [colour_photo(0.0, 0.0, 0.0)], source="black")
+    circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "leaky", depth=2), baseline=dim)
+    details = page.get_by_role("complementary", name="Details of the chosen unit")
+    (tmp_path / "page.html").write_text(to_html(circuit), "utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    details.get_by_role("button", name="top:1").click()
+    said = details.inner_text()
+    assert "+1.60 · 50 %\nablated +1.60\nto its mean +1.60" in said
+    assert details.locator(".warned").all_inner_texts() == ["∫ saturated: integrated +9.60"] * 2
+    assert details.locator(".agreement").all_inner_texts() == [
+        f"Set to {what}: ranks agree 1.00 over 3 units; attributions off by 0 %; "
+        "without all shown at once +19.2 is lost."
+        for what in ("zero", "their mean over black (1 photo)")
+    ]
+    (tmp_path / "page.html").write_text(to_html(discard(circuit, "conv1:0")), "utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    details.get_by_role("button", name="top:1").click()
+    assert details.locator(".agreement").first.inner_text() == "Set to zero: ranks agree 1.00 over 3 units."
     assert troubles == []
 
 

@@ -9,11 +9,12 @@ from torch import Tensor, fx, nn
 from torchvision import models
 
 from circuits.errors import InputError, UnknownError
+from circuits.evidence import receptive_field
 from circuits.layers import all_names, dominators, find_layers, record_shapes
 from circuits.networks import Network
 from circuits.preparation import prepare_module
 from circuits.units import Unit
-from tests.nets import randomize, ready, shared, zoo_module, zoo_network
+from tests.nets import difference, image_for, randomize, ready, shared, zoo_module, zoo_network
 
 
 def needed_by_definition(traced: fx.GraphModule) -> list[str]:
@@ -187,6 +188,68 @@ def test_a_network_behind_a_normalising_step_in_a_sequential_has_the_same_layers
 
     network = ready(nn.Sequential(Normalize(), zoo_module("resnet18")), 64, check=False)
     assert network.layers == tuple(f"1.{layer}" for layer in EXPECTED["resnet18"])
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+class Stage(nn.Module):
+    """Blocks in a list that is called, or gone through."""
+
+    def __init__(self, *blocks: nn.Module, called: bool) -> None:
+        super().__init__()
+        self.blocks = (nn.Sequential if called else lambda *parts: nn.ModuleList(parts))(*blocks)
+        self.called = called
+
+    def forward(self, x):
+        if self.called:
+            return self.blocks(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Branch(Residual):
+    """The same layers with no skip around them: its list holds layers, so it is a block."""
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def staged(*stages: nn.Module) -> tuple[str, ...]:
+    """The layers of a network of stages."""
+    return ready(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *stages, nn.AdaptiveMaxPool2d(1), nn.Flatten())).layers
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_a_stage_of_blocks_of_one_kind_is_looked_into(called):
+    first, second = (Stage(Residual(), Residual(), called=called) for _ in range(2))
+    blocks = ("2.blocks.0", "2.blocks.1", "3.blocks.0")
+    assert staged(first, second)[:-1] == ("1", *blocks)
+    assert staged(Stage(first, second, called=called), Stage(first, second, called=called))[1:4] == (
+        *("2.blocks.0.blocks.0", "2.blocks.0.blocks.1", "2.blocks.1.blocks.0"),
+    )
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [(Branch, Residual), (Residual,), (Residual, nn.ReLU), (Residual, Residual, nn.Sigmoid)],
+    ids=["of two kinds", "one alone", "with a layer", "more with a layer"],
+)
+def test_a_block_that_holds_other_lists_is_no_stage(kinds):
+    first, second = (Stage(*(kind() for kind in kinds), called=True) for _ in range(2))
+    assert staged(first, second)[:2] == ("1", "2")
+    assert not any("blocks" in name for name in staged(first, second))
+
+
+def test_a_block_whose_layers_are_in_a_list_is_no_stage():
+    assert staged(Branch(), Branch())[:2] == ("1", "2")
 
 
 def test_a_functional_relu_goes_by_the_name_of_its_convolution():
@@ -394,7 +457,7 @@ def test_of_several_outputs_the_logits_are_the_top_and_else_the_map(kind, top):
 
 
 def test_an_output_that_is_neither_logits_nor_a_map_is_refused():
-    expected = r"^The network's output holds neither logits, \(N, classes\), nor maps, \(N, C, H, W\); wrap it"
+    expected = r"^The network's output is .*: neither logits, \(N, classes\), nor a map, \(N, C, H, W\); wrap it"
     with pytest.raises(InputError, match=expected):
         ready(OneDimension())
 
@@ -552,26 +615,54 @@ class Permuted(Parts):
     ],
     ids=["method", "function", "transpose"],
 )
-def test_tensors_whose_channels_come_last_are_no_layers(there, back):
-    network = ready(Permuted(there, back))
-    assert network.layers == ("a", "b", "c", "fc")
-    assert network.with_layers("fine").layers == ("a", "b", "c", "fc")
-    with pytest.raises(UnknownError, match=r"^Layer 'last' (does not exist|is not passed)"):
-        network.with_layers(["a", "last"])
+def test_tensors_whose_channels_come_last_are_layers_that_are_turned(there, back):
+    module = randomize(Permuted(there, back))
+    network = ready(module, (6, 8))
+    assert network.layers[:2] == ("a", "b")
+    assert network.layers[-2:] == ("c", "fc")
+    assert [(layer.channels, layer.height, layer.width) for layer in network.found[2:-1]] == [(3, 6, 8)] * 3
+    image = image_for(network)
+    found = network.activations(image)
+    module.requires_grad_(False)
+    lower = F.relu(module.b(F.relu(module.a(image))))
+    first = F.relu(module.last(lower.permute(0, 2, 3, 1)))
+    second = F.relu(module.last(first) + first)
+    for name, expected in zip(network.layers[2:4], (first, second), strict=True):
+        assert difference(found[name], expected.permute(0, 3, 1, 2)) <= 1e-6
+    segment = network.segment(network.layers[2], network.layers[3])
+    assert difference(segment(found[network.layers[2]], [2, 0]), found[network.layers[3]][:, [2, 0]]) <= 1e-6
+    assert network.layer(network.layers[3]).piecewise_linear
 
 
-def test_a_transformer_of_tokens_has_no_layers_of_channels_to_explain():
+def test_a_transformer_of_tokens_is_refused_with_the_reason():
     module = models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=10)
-    with pytest.raises(
-        InputError, match=r"^A circuit needs at least two layers; the choice leaves \['heads\.head'\]\.$"
-    ):
+    expected = r"^The network keeps its tensors as rows of tokens, \(1, 5, 8\) of \(N, tokens, channels\), which are "
+    with pytest.raises(InputError, match=expected):
         ready(module, 32, check=False)
 
 
-def test_a_transformer_of_windows_has_layers_where_its_channels_come_first():
-    module = models.SwinTransformer([4, 4], 8, [1, 1], [2, 2], [2, 2], num_classes=10)
+def test_the_blocks_of_maxvit_are_its_layers_and_not_its_stages():
+    module = models.MaxVit((32, 32), 8, 1, [8, 16], [2, 1], 4, 0.0, num_classes=10)
+    blocks = ("blocks.0.layers.0", "blocks.0.layers.1", "blocks.1")
+    assert ready(module, 32).layers == ("stem.0.2", *blocks, "classifier.4", "classifier.5")
+
+
+def test_a_transformer_of_windows_has_its_blocks_as_layers():
+    module = models.SwinTransformer([4, 4], 8, [2, 1], [2, 2], [2, 2], num_classes=10)
     network = ready(module, 32)
-    assert [(layer.name, layer.channels) for layer in network.found] == [("permute", 16), ("head", 10)]
+    expected = [("features.0.2", 8, 8), ("features.1.0", 8, 8), ("features.1.1", 8, 8), ("features.2", 16, 4)]
+    expected += [("features.3.0", 16, 4), ("head", 10, 1)]
+    assert [(layer.name, layer.channels, layer.height) for layer in network.found] == expected
+    patches = receptive_field(network, "features.0.2")
+    assert (patches.size, patches.stride) == ((4, 4), (4, 4))
+    assert not any(layer.piecewise_linear for layer in network.found)
+
+
+def test_windows_that_a_photo_is_cut_into_are_no_rows_and_columns():
+    module = models.MaxVit((32, 32), 8, 1, [8], [1], 4, 0.0, num_classes=10)
+    fine = ready(module, 32).with_layers("fine")
+    assert len(fine.layers) > 8
+    assert all((layer.height, layer.width) in ((1, 1), (8, 8), (16, 16), (32, 32)) for layer in fine.found)
 
 
 def test_vgg16_of_torchvision_has_the_layers_of_the_narrow_one():

@@ -120,15 +120,22 @@ def test_in_mode_ablate_no_edge_can_disagree(builtin: Network) -> None:
         assert not edge.disagrees
 
 
-def test_measuring_all_units_is_measuring_one_after_the_other(builtin: Network) -> None:
+def test_measuring_all_units_finds_what_measuring_one_after_the_other_does(builtin: Network) -> None:
     circuit = trace(builtin, "example:cat", depth=2, top=3)
-    one = circuit
+    one, whole = circuit, measure(builtin, circuit)
     for node in circuit.nodes.values():
         if node.expanded:
             before = [edge.ablation for edge in one.edges_into(node.id)]
             assert before == [None] * 3
             one = measure(builtin, one, node.id)
-    assert one == measure(builtin, circuit)
+    assert one.visible == whole.visible
+    for name in one.visible:
+        for left, right in zip(one.edges_into(name), whole.edges_into(name), strict=True):
+            assert (left.source, left.warnings) == (right.source, right.warnings)
+            numbers = [(edge.ablation, edge.positive, edge.negative, edge.integrated) for edge in (left, right)]
+            assert numbers[0] == pytest.approx(numbers[1], rel=1e-4)
+        for left_row, right_row in zip(one.nodes[name].measured, whole.nodes[name].measured, strict=True):
+            assert (left_row.spearman, left_row.joint) == pytest.approx((right_row.spearman, right_row.joint), rel=1e-3)
 
 
 def test_edges_of_discarded_units_are_measured_but_not_units_that_cannot_be_seen(network: Network) -> None:
@@ -215,15 +222,21 @@ def test_only_the_channels_asked_for_are_ablated(builtin: Network) -> None:
     assert some[[2, 5]].tolist() == pytest.approx(every[[2, 5]].tolist(), rel=1e-4, abs=1e-5)
 
 
-def test_progress_counts_edges_and_may_cancel(builtin: Network) -> None:
+def test_progress_counts_the_units_that_are_ablated_and_may_cancel(builtin: Network) -> None:
     circuit = trace(builtin, "example:cat", depth=2, top=[20, 2])
     calls: list[tuple[int, int, str]] = []
     measure(builtin, circuit, progress=lambda *call: calls.append(call))
-    total = circuit.graph.number_of_edges()
-    assert [done for done, _, _ in calls[:3]] == [0, 16, 20]
+    lower, lowest = (builtin.layer(name).channels for name in builtin.layers[-2:-4:-1])
+    total = lower + 1 + lowest + 20
     assert all(known == total for _, known, _ in calls)
-    assert calls[0][2] == f"Measuring {circuit.root}"
+    assert [done for done, _, _ in calls] == sorted(done for done, _, _ in calls)
+    assert len(calls) > 25
+    assert calls[0] == (0, total, f"Measuring {circuit.root}")
+    assert (lower + 1, total, f"Measuring 20 units of {builtin.layers[-2]}") in calls
     assert calls[-1] == (total, total, "Measured")
+    calls.clear()
+    measure(builtin, circuit, circuit.root, whole_layer=False, progress=lambda *call: calls.append(call))
+    assert calls[-1] == (21, 21, "Measured")
 
     def cancel(done: int, known: int, message: str) -> None:
         if done:

@@ -320,5 +320,33 @@ def test_outputs_that_are_neither_logits_nor_maps_are_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.flatten(2)
 
-    with pytest.raises(InputError, match=r"^The network's output holds neither logits, .* wrap it so that it does\.$"):
+    expected = (
+        r"^The network's output is \(1, 3, 64\): neither logits, .* the part of it that does, such as a? ?.*backbone"
+    )
+    with pytest.raises(InputError, match=expected):
         prepare(Odd(), **GREY)
+
+
+def test_a_detector_is_refused_and_its_backbone_named() -> None:
+    class Heads(nn.Module):
+        """Boxes and scores at every position, as a detector has them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
+            self.boxes, self.scores = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            maps = self.backbone(x)
+            return self.boxes(maps).flatten(2).mT, self.scores(maps).flatten(2).mT
+
+    class Detector(Heads):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return super().forward(torch.stack([image / 2 for image in x]))
+
+    with pytest.raises(InputError, match=r"^The network's output is \(1, \d+, 4\) and \(1, \d+, 2\): neither logits, "):
+        prepare(Heads(), **GREY)
+    expected = r"^torch\.fx cannot trace Detector, .*: Proxy object cannot be iterated; give its backbone alone, "
+    with pytest.raises(InputError, match=expected):
+        prepare(Detector(), **GREY)
+    assert prepare(Detector().backbone, labels=[], **GREY).layers == ("1", "3")

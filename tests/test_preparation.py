@@ -330,6 +330,20 @@ def test_convolution_weights_lie_channels_last():
     assert prepared.get_parameter("0.weight").is_contiguous(memory_format=torch.channels_last)
 
 
+def test_parameters_of_five_dimensions_stay_as_they_lie():
+    class Masked(Body):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mask", torch.rand(1, 2, 2, 1, 1, generator=seeded()))
+
+        def body(self, x, y):
+            return (x.reshape(-1, 2, 2, x.shape[2], x.shape[3]) * self.mask).flatten(1, 2) + y
+
+    module = Masked().eval()
+    image = noise(2, 3, 4, 4)
+    assert difference(prepare_module(module)(image), outputs(module, image)) <= 1e-5
+
+
 def test_view_is_allowed_on_tensors_that_lie_channels_last():
     class Views(Body):
         def body(self, x, y):

@@ -65,6 +65,41 @@ function bookBars(node) {
   return chart;
 }
 
+/** The same rules as the library's `Edge.disagrees`, `.cancels` and `.saturates`. */
+function doubtsOf(edge) {
+  const differ = (one, other) => {
+    const [small, large] = [Math.abs(one), Math.abs(other)].sort((a, b) => a - b);
+    return one * other < 0 || large > 2 * small;
+  };
+  const said = [];
+  if ("ablation" in edge && differ(edge.attribution, edge.ablation)) said.push("\u2260 ablation disagrees");
+  if (!("positive" in edge && "negative" in edge)) return said;
+  const net = edge.positive + edge.negative;
+  if (Math.abs(net) < 0.1 * (edge.positive - edge.negative))
+    said.push(`\u00b1 parts cancel: ${number(edge.positive, true)} and ${number(edge.negative, true)}`);
+  if ("integrated" in edge && differ(net, edge.integrated))
+    said.push(
+      `\u222b ${Math.abs(edge.integrated) > Math.abs(net) ? "saturated" : "past a threshold"}: ` +
+        `integrated ${number(edge.integrated, true)}`,
+    );
+  return said;
+}
+
+/** How well the attributions below a unit agree with ablation, a line for each baseline. */
+function agreements(node) {
+  const shown = into(node.id).map((edge) => edge.source);
+  return (node.measured || []).map((found) => {
+    const said = [];
+    if ("spearman" in found)
+      said.push(`ranks agree ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
+    const same = (found.together || []).length === shown.length && shown.every((id) => found.together.includes(id));
+    if (same && "error" in found) said.push(`attributions off by ${percent(Math.round(found.error * 1000) / 1000)}`);
+    if (same && "joint" in found) said.push(`without all shown at once ${number(found.joint, true)} is lost`);
+    const head = found.baseline === "zero" ? "Set to zero: " : `Set to their mean over ${found.source || "photos"}: `;
+    return make("p", "agreement", make("b", "", head), `${said.join("; ")}.`);
+  });
+}
+
 function edgeBars(list, other) {
   const low = Math.min(0, ...list.map((edge) => edge.attribution));
   const high = Math.max(0, ...list.map((edge) => edge.attribution));
@@ -78,7 +113,11 @@ function edgeBars(list, other) {
     const part = gross ? ` \u00b7 ${percent(Math.abs(edge.attribution) / gross)}` : "";
     const said = make("span", "number", number(edge.attribution, true) + part);
     if ("ablation" in edge) said.append(make("br"), make("span", "ablated", `ablated ${number(edge.ablation, true)}`));
+    if ("ablation_mean" in edge)
+      said.append(make("br"), make("span", "ablated", `to its mean ${number(edge.ablation_mean, true)}`));
     chart.append(...bar(jump, edge.attribution, low, high), said);
+    const doubts = doubtsOf(edge);
+    if (doubts.length) chart.append(make("p", "warned", doubts.join("; ")));
   }
   return chart;
 }
@@ -118,6 +157,8 @@ function choose(id, focus = false) {
   if (node.expanded) parts.push(make("h2", "", "Where its value comes from"), bookBars(node));
   const below = into(id);
   if (below.length) parts.push(make("h2", "", "From the layer below"), edgeBars(below, "source"));
+  const agreed = agreements(node);
+  if (agreed.length) parts.push(make("h2", "", "Measured by ablation"), ...agreed);
   const above = outOf(id);
   if (above.length) parts.push(make("h2", "", "To the layer above"), edgeBars(above, "target"));
   details.replaceChildren(...parts);
@@ -127,7 +168,7 @@ function choose(id, focus = false) {
 function light(id) {
   map.classList.toggle("dim", id !== null);
   const near = new Set([id]);
-  for (const path of map.querySelectorAll(".edge")) {
+  for (const path of map.querySelectorAll(".edge, .doubt")) {
     const touches = id !== null && (path.dataset.source === id || path.dataset.target === id);
     path.classList.toggle("lit", touches);
     if (touches) near.add(path.dataset.source).add(path.dataset.target);

@@ -45,7 +45,7 @@ def predict(
     loaded = get_network(
         network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
     )
-    from circuits.networks import predict as predictions_of
+    from circuits.predictions import predict as predictions_of
 
     if not loaded.labels:
         raise InputError(

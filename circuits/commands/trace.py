@@ -22,6 +22,7 @@ from circuits.commands.options import (
     get_network,
     get_photo,
 )
+from circuits.commands.trace_measured import agreement, baseline_of, heading, warnings
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.wording import ALONE, network_and_source, number, percent
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from circuits.circuit import Circuit, Node
     from circuits.networks import Network
     from circuits.units import Edge
-
-_DOUBTS = 10
 
 
 def trace(
@@ -73,6 +72,14 @@ def trace(
         bool,
         typer.Option("--measure", help="Switch off the unit of every edge, and note what its target really loses."),
     ] = False,
+    baseline: Annotated[
+        str,
+        typer.Option(metavar="zero|mean", help="Measure too what is lost at the mean over an index of exemplars."),
+    ] = "zero",
+    exemplars: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices."),
+    ] = None,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
     weights: Weights = None,
@@ -86,6 +93,8 @@ def trace(
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     from circuits.commands.console import note, output, progress
 
+    if not measure and (baseline, exemplars) != ("zero", None):
+        raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
     _check_targets([path for path in (file, graphml, html) if path is not None])
     tops = counts("--top", top)
     picture = get_photo(photo, window)
@@ -100,8 +109,10 @@ def trace(
         leaf=leaf,
         multi_label=multi_label,
     )
+    from circuits.baselines import Baseline
     from circuits.tracing import trace as trace_photo
 
+    instead = baseline_of(loaded, baseline, exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -117,7 +128,7 @@ def trace(
         from circuits.measuring import measure as measure_edges
 
         with progress("Measuring") as report:
-            circuit = measure_edges(loaded, circuit, progress=report)
+            circuit = measure_edges(loaded, circuit, baseline=instead, progress=report)
     if as_json:
         typer.echo(circuit.to_json_text(), nl=False)
     else:
@@ -125,7 +136,10 @@ def trace(
         console.print(summary(circuit), soft_wrap=True)
         console.print(table(circuit))
         if measure:
-            console.print(doubts(circuit), soft_wrap=True)
+            console.print(warnings(circuit), soft_wrap=True)
+            for each in [Baseline.zero(), *([instead] if instead.name != "zero" else [])]:
+                console.print(heading(each), soft_wrap=True)
+                console.print(agreement(circuit, each.name))
     if file is not None:
         circuit.to_json(file)
         note(f"Wrote {file}.")
@@ -149,23 +163,6 @@ def summary(circuit: "Circuit") -> str:
         f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
         "layer by layer; what each unit gets from the layer below, and the share of it:"
     )
-
-
-def doubts(circuit: "Circuit") -> str:
-    """How many of the edges that were measured disagree with their ablation, and which."""
-    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name) if edge.ablation is not None]
-    wrong = sorted((edge for edge in edges if edge.disagrees), key=lambda edge: (edge.target, edge.rank))
-    said = (
-        f"Measured by ablation: {len(wrong)} of {len(edges)} edges disagree (another sign, or one more than twice the "
-        "other)"
-    )
-    found = [
-        f"{edge.source} → {edge.target}: {number(edge.attribution, sign=True)}, ablated "
-        f"{number(edge.ablation or 0.0, sign=True)}"
-        for edge in wrong[:_DOUBTS]
-    ]
-    more = [f"and {len(wrong) - _DOUBTS} more"] if len(wrong) > _DOUBTS else []
-    return "\n".join([f"{said}{':' if wrong else '.'}", *(f"  {line}" for line in (*found, *more))])
 
 
 def table(circuit: "Circuit") -> "Table":

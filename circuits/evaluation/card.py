@@ -20,7 +20,7 @@ from circuits.evaluation.scoring import Score
 from circuits.evaluation.stability import Change, Stability
 from circuits.evaluation.summing_up import Area, Measured, Point, Row
 from circuits.files import write_atomically
-from circuits.networks import Prediction
+from circuits.predictions import Prediction
 
 FORMAT = "circuits-card/1"
 

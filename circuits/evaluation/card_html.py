@@ -38,7 +38,7 @@ def to_html(card: "Card") -> str:
             _header(card),
             "<main>",
             _tiles(card),
-            *card_tables.scores(card),
+            card_tables.scores(card),
             _curves(card),
             card_tables.photos(card),
             card_tables.stability(card),

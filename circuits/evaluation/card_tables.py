@@ -17,8 +17,13 @@ _MOST_EDGES = 60
 _HEADS = ("m(whole)", "m(nothing)", "m(alone)", "m(without)", "faithfulness", "necessity")
 
 
-def scores(card: "Card") -> Iterator[str]:
-    """A table for each group of photos and metric: methods down, baselines across."""
+def scores(card: "Card") -> str:
+    """A table for each group of photos and metric: methods down, baselines across; narrow ones in pairs."""
+    kind = "pair" if len(card.baselines) == 1 else "wide"
+    return f'<div class="{kind}">{"".join(_scores(card))}</div>'
+
+
+def _scores(card: "Card") -> Iterator[str]:
     groups = dict.fromkeys((row.over, row.metric) for row in card.rows)
     for over, metric in sorted(groups, key=lambda group: (group[0] != card.main, group[1] != "value")):
         rows = [row for row in card.rows if (row.over, row.metric) == (over, metric)]

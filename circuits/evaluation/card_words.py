@@ -70,12 +70,7 @@ def metric_name(card: "Card", metric: str) -> str:
 
 
 def over_name(card: "Card", over: str) -> str:
-    """Which photos a number is over.
-
-    Example:
-        >>> LEVEL
-        95
-    """
+    """Which photos a number is over."""
     if over == "own":
         return f"its own photo, {card.circuit['photo']['name']}"
     given = sum(photo.given for photo in card.photos)

@@ -23,13 +23,13 @@ LARGEST = 20
 
 
 def rungs(largest: int) -> tuple[int, ...]:
-    """The ladder up to a largest number of units below each unit, which is always its end.
+    """The ladder up to a largest number of units below each unit, which is always its end; none for 0.
 
     Example:
-        >>> rungs(5), rungs(6)
-        ((1, 2, 3, 5), (1, 2, 3, 5, 6))
+        >>> rungs(5), rungs(6), rungs(0)
+        ((1, 2, 3, 5), (1, 2, 3, 5, 6), ())
     """
-    return (*(top for top in LADDER if top < largest), largest)
+    return (*(top for top in LADDER if top < largest), largest) if largest else ()
 
 
 def area(sizes: Sequence[float], heights: Sequence[float | None]) -> float | None:

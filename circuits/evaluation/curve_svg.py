@@ -8,7 +8,7 @@ from circuits.evaluation.card_words import METHOD_NAMES
 from circuits.evaluation.summing_up import Point
 
 WIDTH, HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 14, 46
 _TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LOWEST, _HIGHEST = -1.0, 2.5
 
@@ -26,11 +26,11 @@ def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
     ]
     if not drawn:
         return ""
-    low, high = _range([value for _, value in drawn])
+    low, high, step = _range([value for _, value in drawn])
     left, right = _sides([point.share for point, _ in drawn])
     parts = [
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
-        *_rows(low, high),
+        *_rows(low, high, step),
         *_columns(left, right),
     ]
     methods = [method for method in METHOD_NAMES if any(point.method == method for point, _ in drawn)]
@@ -51,11 +51,11 @@ def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
     return "".join(parts)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The vertical axis: from 0 to 1 at least; what lies far outside is drawn at its edge."""
-    lowest = max(_LOWEST, min(0.0, math.floor(4 * min(values)) / 4))
-    highest = min(_HIGHEST, max(1.0, math.ceil(4 * max(values)) / 4))
-    return lowest, highest
+def _range(values: Sequence[float]) -> tuple[float, float, float]:
+    """The vertical axis, from 0 to 1 at least, and its step; what lies far outside is drawn at its edge."""
+    lowest, highest = max(_LOWEST, min(0.0, *values)), min(_HIGHEST, max(1.0, *values))
+    step = 0.25 if highest - lowest <= 1.3 else 0.5
+    return step * math.floor(lowest / step), step * math.ceil(highest / step), step
 
 
 def _sides(shares: Sequence[float]) -> tuple[float, float]:
@@ -73,9 +73,8 @@ def _y(value: float, low: float, high: float) -> float:
     return HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM)
 
 
-def _rows(low: float, high: float) -> list[str]:
+def _rows(low: float, high: float, step: float) -> list[str]:
     """Horizontal lines at every quarter, or half where there are many; those of 0 and 1 are stronger."""
-    step = 0.25 if high - low <= 1.5 else 0.5
     count = round((high - low) / step)
     parts = []
     for number in range(count + 1):

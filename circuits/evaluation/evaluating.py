@@ -29,7 +29,8 @@ from circuits.evidence.exemplars import Exemplars, find_exemplars
 from circuits.evidence.sources import crop_seen
 from circuits.growth import Progress, Run
 from circuits.images import Photo, to_data_uri
-from circuits.networks import Network, Prediction, ranked
+from circuits.networks import Network
+from circuits.predictions import Prediction, ranked
 from circuits.shapes import Images
 from circuits.tracing import target_of
 
@@ -266,7 +267,7 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
         return [zero, mean_of_photos(network, photos, source="the photos that are scored")], ""
     return [zero], (
         "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
-        "`circuits exemplars`, or give two photos or more."
+        "circuits exemplars, or give two photos or more."
     )
 
 

@@ -16,7 +16,7 @@ from circuits.evaluation.controls import (
     randomised,
     rank_correlation,
 )
-from circuits.evaluation.sets import Search, Sources, Units, count, sources_of, tops_of_circuit, units_in
+from circuits.evaluation.sets import Search, Sources, Units, sources_of, tops_of_circuit, units_in
 from circuits.growth import Run
 from circuits.networks import Network
 from circuits.shapes import Images
@@ -131,11 +131,12 @@ def _curve(
 ) -> dict[int, Units]:
     """The units of the circuit with each number of units below each unit; the ladder ends where nothing is added."""
     found: dict[int, Units] = {}
+    before: Sources = {}
     for top in sorted(set(ladder)):
-        units = units_in(run.network, search.sources([top] * levels, signs), target.id)
-        if found and count(units) == count(list(found.values())[-1]):
+        sources = search.sources([top] * levels, signs)
+        if sources == before:
             break
-        found[top] = units
+        found[top], before = units_in(run.network, sources, target.id), sources
     return found
 
 

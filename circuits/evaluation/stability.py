@@ -143,6 +143,7 @@ def edges_in(sources: Sources) -> set[tuple[str, str]]:
     """(source, target) of each edge.
 
     Example:
+        >>> from circuits import Unit
         >>> edges_in({"fc:1": [Unit("conv4", 2)]})
         {('conv4:2', 'fc:1')}
     """
@@ -158,6 +159,7 @@ def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -
         changed: those that it finds in each changed photo; at least one.
 
     Example:
+        >>> from circuits import Unit
         >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
         >>> one = {"fc:0": [high], "conv2:0": [low]}
         >>> survival(one, one, [one, {"fc:0": [high]}]).edges

@@ -76,6 +76,7 @@
     // Only another circuit is another file, not another unit that is chosen.
     const state = `${view.status.born}/${view.status.replaced}`;
     const begun = view.revision > 0 || view.status.found;
+    if (!view.circuit) clearTimeout(waiting);
     if (state === newest || !view.circuit || !begun) return;
     newest = state;
     clearTimeout(waiting);

@@ -1,7 +1,8 @@
 /* The edges of the circuit: a line for each, and over it a wide one that is not seen, for the mouse.
 
    An edge is a button in the svg: pressed it is chosen, and with the keyboard it is reached from a unit. One that inhibits
-   ends in a bar at the upper unit; dashes say that the measured ablation disagrees with the attribution. */
+   ends in a bar at the upper unit; dashes say that the measured ablation disagrees with the attribution, and a sign at
+   the upper end of a line (± or ∫) that something else about it is doubtful. */
 (function () {
   "use strict";
 
@@ -38,14 +39,14 @@
       group.dataset.edge = name;
       group.append(title, path, wide);
       svg.append(group);
-      const line = { name, group, title, path, wide, bar: null, port: 0, room: APART, edge: null, way: "" };
+      const line = { name, group, title, path, wide, bar: null, mark: null, port: 0, room: APART, edge: null, way: "" };
       lines.set(name, line);
       return line;
     }
 
     /* From under the upper unit's words, which are not shown from afar, to the lower unit's picture. */
     function place(line) {
-      const { edge, path, wide, bar, port, room } = line;
+      const { edge, path, wide, bar, mark, port, room } = line;
       const upper = unit(edge.target);
       const lower = unit(edge.source);
       if (!upper || !lower) return;
@@ -62,6 +63,11 @@
         const half = Math.max(4, Math.min(9, room / 2 - 1));
         bar.setAttribute("d", `M${x0 - half},${y0}h${2 * half}`);
       }
+      if (mark) {
+        /* Where lines are apart, and no picture of another row is over them. */
+        mark.setAttribute("x", x0);
+        mark.setAttribute("y", y0 + 5);
+      }
       if (line.over) trace(line);
     }
 
@@ -71,7 +77,7 @@
       line.over.setAttribute("class", `${line.group.getAttribute("class")} lit`);
       line.over.setAttribute("style", line.group.getAttribute("style"));
       line.over.dataset.copy = line.name;
-      line.over.replaceChildren(...[line.path, line.bar].filter(Boolean).map(part => part.cloneNode()));
+      line.over.replaceChildren(...[line.path, line.bar, line.mark].filter(Boolean).map(part => part.cloneNode(true)));
       return line.over;
     }
 
@@ -85,6 +91,16 @@
         line.bar.remove();
         line.bar = null;
       }
+    }
+
+    function setMark(line, signs) {
+      if (signs === (line.mark ? line.mark.textContent : "")) return;
+      line.way = "";
+      if (line.mark) line.mark.remove();
+      line.mark = signs ? make("text", "mark") : null;
+      if (!signs) return;
+      line.mark.textContent = signs;
+      line.group.append(line.mark);
     }
 
     function drawLine(edge) {
@@ -102,6 +118,7 @@
       group.setAttribute("aria-label", edge.spoken);
       line.title.textContent = edge.spoken;
       setBar(line, edge.inhibits);
+      setMark(line, edge.marks);
       return line;
     }
 
@@ -137,6 +154,15 @@
       });
       spread();
       lines.forEach(place);
+      explain(edges);
+    }
+
+    /* The legend tells of signs that are there. */
+    function explain(edges) {
+      for (const [name, sign] of [["cancels", "±"], ["saturates", "∫"]]) {
+        const told = document.querySelector(`#legend .${name}`);
+        if (told) told.hidden = !edges.some(edge => edge.marks.includes(sign));
+      }
     }
 
     /* A unit is being moved: its lines go along. */

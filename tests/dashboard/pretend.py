@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from circuits.baselines import Baseline
 from circuits.images import Preprocessing
 from circuits.networks import Network, prepare
 from circuits.units import Unit
@@ -50,6 +51,12 @@ class PaintedCollection:
     def stamp(self) -> str:
         """Their number."""
         return str(self.photos)
+
+    def baseline(self) -> Baseline | None:
+        """A tenth for every unit of the tiny network."""
+        widths = {"a": 12, "b": 16, "c": 20, "fc": 6}
+        means = {layer: torch.full((width,), 0.1) for layer, width in widths.items()}
+        return Baseline("mean", f"squares ({self.photos} photos)", means) if self.photos else None
 
     def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
         """Nine squares that excite the unit, and two that it hardly notices."""

@@ -218,6 +218,17 @@ def of_circuit(stage: Stage) -> Iterator[str]:
         tab.locator("summary", has_text=menu).click()
         yield f"menu {menu}"
         tab.keyboard.press("Escape")
+    tab.locator(".unit.root").focus()
+    tab.keyboard.press("Escape")
+    stage.expect(tab.get_by_role("button", name="Score it", exact=True)).to_be_visible()
+    yield "nothing chosen"
+    with blocked(stage.page.callbacks.background.scoring):
+        stage.press("How good is this circuit?")
+        stage.expect(tab.locator(".score-room")).to_be_visible()
+        yield "circuit being scored"
+    stage.expect(tab.locator(".score-curve svg")).to_have_count(1)
+    stage.quiet()
+    yield "circuit scored"
 
 
 def of_unit(stage: Stage) -> Iterator[str]:
@@ -281,6 +292,10 @@ def of_edge(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "edge, measured"
     tab.keyboard.press("Escape")
+    stage.choose(stage.root)
+    expect(tab.locator(".ablated")).to_contain_text("Set to zero")
+    stage.quiet()
+    yield "unit, measured"
 
 
 def of_pruning(stage: Stage) -> Iterator[str]:
@@ -303,6 +318,9 @@ def of_pruning(stage: Stage) -> Iterator[str]:
     expect(stage.unit(child)).to_have_count(0)
     stage.quiet()
     yield "discarded"
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name="Score it again")).to_be_visible()
+    yield "score out of date"
     tab.keyboard.press("Control+z")
     expect(stage.unit(child)).to_have_count(1)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from places import box_of
 from pretend import PaintedCollection
 from test_browser import unit, why
 
@@ -22,7 +23,7 @@ def tab(open_tab: Open, served: str, expect: Any) -> Any:
 def edges(tab: Any, upper: str) -> list[str]:
     """The edges into a unit, from left to right."""
     names = tab.locator(f'.edge[data-edge$=" {upper}"]').evaluate_all("all => all.map(edge => edge.dataset.edge)")
-    places = {name: unit(tab, name.split()[0]).bounding_box()["x"] for name in names}
+    places = {name: box_of(unit(tab, name.split()[0]))["x"] for name in names}
     return sorted(names, key=lambda name: places[name])
 
 
@@ -48,12 +49,12 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     expect(pane.get_by_alt_text(f"Where the argument of {child} for tree came from, over the photo")).to_be_visible()
     expect(pane.locator(".pair .mark").first).to_have_text("1")
     expect(pane.locator(".exemplars .waiting")).to_have_count(36)
-    before = pane.locator("#elsewhere-title").bounding_box()["y"]
+    before = box_of(pane.locator("#elsewhere-title"))["y"]
     pane.locator(".chart").evaluate("chart => { chart.same = true; }")
     collection.gate.set()
     expect(pane.get_by_alt_text(re.compile(f"^{child} in .*, red things"))).to_have_count(11)
     expect(pane.get_by_alt_text(re.compile(f"^{child} in ")).last).to_have_js_property("naturalWidth", 16)
-    assert pane.locator("#elsewhere-title").bounding_box()["y"] == before
+    assert box_of(pane.locator("#elsewhere-title"))["y"] == before
     expect(pane.locator(".chart")).to_have_js_property("same", True)
     tab.locator("#method-deconvnet").focus()
     tab.keyboard.press("Enter")
@@ -78,12 +79,12 @@ def test_an_edge_can_be_chosen_with_the_mouse_and_left_with_escape(tab: Any, exp
 
 def test_the_graph_can_still_be_dragged_by_a_line(tab: Any, expect: Any) -> None:
     x, y = on_the_line(tab, edges(tab, "fc:2")[0])
-    before = unit(tab, "fc:2").bounding_box()["x"]
+    before = box_of(unit(tab, "fc:2"))["x"]
     tab.mouse.move(x, y)
     tab.mouse.down()
     tab.mouse.move(x + 60, y, steps=4)
     tab.mouse.up()
-    assert unit(tab, "fc:2").bounding_box()["x"] == pytest.approx(before + 60, abs=1)
+    assert box_of(unit(tab, "fc:2"))["x"] == pytest.approx(before + 60, abs=1)
     expect(tab.locator("#unit .unit-title")).to_have_text("tree")
 
 

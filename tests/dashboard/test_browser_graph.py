@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from huge import huge
+from places import box_of
 
-from circuits import measure, trace
+from circuits import Circuit, measure, trace
 from circuits.images import Photo
 from circuits.networks import Network
 from dashboard import on_circuit
@@ -54,7 +55,7 @@ def upload(tab: Any, circuit: Any) -> None:
 
 def middle(tab: Any, name: str) -> tuple[float, float]:
     """Where the middle of a unit's picture is on the screen."""
-    box = unit(tab, name).locator(".frame").bounding_box()
+    box = box_of(unit(tab, name).locator(".frame"))
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
@@ -81,6 +82,32 @@ def test_an_inhibiting_edge_ends_in_a_bar_and_dashes_say_that_ablation_disagrees
         assert "; measured by ablation: " in spoken
         assert spoken.endswith(", disagrees") == each.disagrees
     expect(tab.locator("#legend")).to_contain_text("ablation disagrees")
+
+
+def test_a_doubtful_edge_has_a_sign_at_its_upper_end_that_the_legend_explains(
+    tab: Any, expect: Any, network: Network, photo: Photo
+) -> None:
+    circuit = measure(network, trace(network, photo, 2, depth=1, top=3))
+    upload(tab, circuit)
+    expect(tab.locator(".unit.root")).to_have_count(1)
+    legend = tab.locator("#legend")
+    expect(legend.locator(".cancels")).to_be_hidden()
+    data = circuit.to_dict()
+    doubtful, plain = data["edges"][:2]
+    doubtful |= {"positive": 5.0, "negative": -4.9, "integrated": 9.0}
+    upload(tab, Circuit.from_dict(data))
+    line = edge(tab, doubtful["source"], doubtful["target"])
+    expect(line.locator(".mark")).to_have_text("±∫")
+    expect(edge(tab, plain["source"], plain["target"]).locator(".mark")).to_have_count(0)
+    expect(legend.locator(".cancels")).to_have_text("±parts cancel")
+    expect(legend.locator(".cancels")).to_be_visible()
+    expect(legend.locator(".saturates")).to_have_text("∫saturated or past a threshold")
+    off = """line => {
+        const [way, mark] = [line.querySelector(".line"), line.querySelector(".mark")];
+        const at = way.getPointAtLength(0);
+        return [at.x - mark.getAttribute("x"), at.y - mark.getAttribute("y")];
+    }"""
+    assert line.evaluate(off) == [0, -5]
 
 
 def test_a_whole_level_is_expanded_from_its_name_and_collapsed_again(tab: Any, expect: Any) -> None:
@@ -172,7 +199,7 @@ def test_a_limit_above_every_edge_says_how_strong_the_strongest_is(
     left = tab.locator("#weak-left")
     told = r"^All 199 units below the target are hidden: its strongest edge holds \d+\.\d %$"
     expect(left).to_have_text(re.compile(told))
-    words, root = left.bounding_box(), tab.locator(".unit.root .frame").bounding_box()
+    words, root = box_of(left), box_of(tab.locator(".unit.root .frame"))
     assert words["y"] + words["height"] <= root["y"]
 
 
@@ -285,13 +312,13 @@ def test_hovering_zooms_a_units_picture_and_lights_its_edges(tab: Any, expect: A
     child = next(name for name in names if name.startswith("c:"))
     expect(unit(tab, child).locator(".frame")).to_have_attribute("data-state", "ready")
     still(tab)
-    before = unit(tab, child).locator(".frame").bounding_box()["width"]
+    before = box_of(unit(tab, child).locator(".frame"))["width"]
     unit(tab, child).hover()
     expect(tab.locator(f'[data-copy="{child} fc:2"]')).to_have_class(re.compile("lit"))
     expect(tab.locator(".veil")).to_be_visible()
     expect(unit(tab, "fc:2")).to_have_class(re.compile("near"))
     still(tab)
-    assert unit(tab, child).locator(".frame").bounding_box()["width"] > 1.3 * before
+    assert box_of(unit(tab, child).locator(".frame"))["width"] > 1.3 * before
     other = next(name for name in names if name.startswith("c:") and name != child)
     expect(unit(tab, other)).not_to_have_class(re.compile("near"))
     expect(tab.locator(f'[data-copy="{other} fc:2"]')).to_have_count(0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from places import box_of
 from pretend import PaintedGallery
 
 from circuits import trace
@@ -108,16 +109,16 @@ def test_the_crop_is_dragged_and_the_network_sees_it(
     expect(box.get_by_alt_text("patches, all of it")).to_have_js_property("naturalWidth", 80)
     where = box.get_by_role("status")
     expect(where).to_have_text("60 × 60 of 80 × 60 pixels, from 10 across and 0 down")
-    frame, stage = box.locator(".cropper-frame"), box.locator(".cropper-stage").bounding_box()
+    frame, stage = box.locator(".cropper-frame"), box_of(box.locator(".cropper-stage"))
     scale = stage["width"] / 80
-    handle = box.locator(".cropper-handle").bounding_box()
+    handle = box_of(box.locator(".cropper-handle"))
     x, y = handle["x"] + 8, handle["y"] + 8
     tab.mouse.move(x, y)
     tab.mouse.down()
     tab.mouse.move(x - 20 * scale, y - 20 * scale, steps=3)
     tab.mouse.up()
     expect(where).to_have_text("40 × 40 of 80 × 60 pixels, from 10 across and 0 down")
-    at = frame.bounding_box()
+    at = box_of(frame)
     tab.mouse.move(at["x"] + 20, at["y"] + 20)
     tab.mouse.down()
     tab.mouse.move(at["x"] + 20 + 500 * scale, at["y"] + 20 + 5 * scale, steps=3)
@@ -255,7 +256,7 @@ def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
     tab: Any, expect: Any, network: Network, photo: Photo, gallery: PaintedGallery
 ) -> None:
     picture = tab.locator("#photo .sees")
-    box = picture.bounding_box()
+    box = box_of(picture)
     picture.click(position={"x": 0.3 * box["width"], "y": 0.6 * box["height"]})
     found = [firing for firing in firing_at(network, photo, "c", (0.3, 0.6), count=8) if firing.value > 0]
     spot = tab.get_by_role("region", name="What fires here?")
@@ -316,6 +317,6 @@ def test_the_crosshair_is_moved_by_the_keyboard(tab: Any, expect: Any, network: 
 def test_predictions_are_in_sight_and_nothing_is_cut_off(tab: Any, expect: Any) -> None:
     for width, height in ((1280, 720), (1024, 768)):
         tab.set_viewport_size({"width": width, "height": height})
-        last = tab.locator(".prediction").last.bounding_box()
+        last = box_of(tab.locator(".prediction").last)
         assert last["y"] + last["height"] <= height
         assert tab.locator(".pane.left").evaluate("pane => pane.scrollWidth <= pane.clientWidth")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from places import box_of
 from pretend import PaintedGallery
 from test_browser import unit, upload, why
 
@@ -132,7 +133,7 @@ def test_drawing_further_pictures_can_be_cancelled(tab: Any, expect: Any, galler
 def test_both_pictures_are_seen_without_scrolling(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .mark").first).to_be_visible()
     figures = tab.locator("#unit .pair figure .large")
-    boxes = [figures.nth(place).bounding_box() for place in (0, 1)]
+    boxes = [box_of(figures.nth(place)) for place in (0, 1)]
     assert all(box["width"] > 120 and box["y"] + box["height"] <= 720 for box in boxes)
     assert tab.locator("#unit").evaluate("pane => pane.scrollTop") == 0
 
@@ -140,7 +141,7 @@ def test_both_pictures_are_seen_without_scrolling(tab: Any, expect: Any) -> None
 def test_the_pane_keeps_its_order_and_sections_stay_folded(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .histogram")).to_be_visible()
     parts = ["#unit-head", "#naming", "#unit-looks figure", "#what-if", "#unit-books h2", "#unit-evidence details"]
-    tops = [tab.locator(part).first.bounding_box()["y"] for part in parts]
+    tops = [box_of(tab.locator(part).first)["y"] for part in parts]
     assert tops == sorted(tops)
     summary = tab.locator("#in-photo-section > summary")
     summary.press("Enter")
@@ -193,16 +194,18 @@ def test_an_edge_is_measured_and_judged(tab: Any, expect: Any, page: Page) -> No
     edge = next(each for each in circuit_of(page).edges_into("fc:2") if each.source == child)
     assert edge.ablation is not None
     shown = told.locator("dd .numbers").all_inner_texts()
-    assert len(shown) == 2
+    assert told.locator("dt").all_inner_texts() == ["attribution", "set to zero", "integrated"]
     assert float(shown[1].replace("−", "-")) == pytest.approx(edge.ablation, rel=0.01)
     tab.keyboard.press("Escape")
-    expect(tab.locator(".measure-line")).to_have_text(re.compile("^Measured by ablation: "))
+    expect(tab.locator(".ablated h2")).to_have_text("Measured by ablation")
+    expect(tab.locator(".ablations tbody tr")).to_have_count(6)  # five units, and all of them together
 
 
 def test_the_edges_of_a_unit_are_measured_from_its_pane(tab: Any, expect: Any, page: Page) -> None:
     child = child_of(tab)
     tab.get_by_role("button", name=f"Measure its edges: {child}").click()
-    expect(tab.locator(".measure-line")).to_contain_text("Measured by ablation")
+    expect(tab.locator(".measure-line")).to_have_text(re.compile("edges (dis)?agree"))
+    expect(tab.locator(".agreement")).to_contain_text(re.compile(r"Set to zero: Ranks .* over 16 units\."))
     assert all(edge.ablation is not None for edge in circuit_of(page).edges_into(child))
 
 

@@ -3,13 +3,18 @@
 from typing import Any
 
 import pytest
+import torch
 from person import Person
+from pretend import PaintedCollection
 from test_view import find, words
 
+from circuits.baselines import Baseline
 from circuits.circuit import Circuit
 from circuits.evidence import Standing
 from circuits.networks import Network
-from circuits.units import Edge, Unit
+from circuits.units import WARNINGS, Edge, Unit
+from circuits.verdicts import SIGNS, error_in_words, ranks_in_words
+from circuits.wording import number
 from dashboard import actions
 from dashboard.actions import Action
 from dashboard.books_panel import shares, sum_in_words
@@ -41,6 +46,11 @@ def circuit_of(person: Person) -> Circuit:
 
 def pane(person: Person) -> str:
     return words(person.pane)
+
+
+def said(person: Person) -> str:
+    """The pane with one blank between words."""
+    return " ".join(pane(person).split())
 
 
 def traced(ann: Person) -> None:
@@ -265,8 +275,7 @@ def test_edges_are_measured_on_demand_and_judged_in_words(ann: Person, child: st
     edges = circuit_of(ann).edges_into(child)
     assert all(edge.ablation is not None for edge in edges)
     against = sum(edge.disagrees for edge in edges)
-    expected = f"{against} of 3 edges disagree" if against else "all 3 edges agree"
-    assert f"Measured by ablation: {expected}." in pane(ann)
+    assert (f"{against} of 3 edges disagree." if against else "All 3 edges agree.") in pane(ann)
     assert not find(ann.pane, **{"data-action": "measure"})
     edge = edges[0]
     ann.do("edge", f"{edge.source} {child}")
@@ -275,6 +284,105 @@ def test_edges_are_measured_on_demand_and_judged_in_words(ann: Person, child: st
     ann.do("undo")
     assert circuit_of(ann).edges_into(child)[0].ablation is None
     assert "Measure its edges" in pane(ann)
+
+
+def cells(person: Person) -> list[list[str]]:
+    """The table of what was measured."""
+    [table] = find(person.pane, className="ablations small")
+    return [[words(cell) for cell in row.children] for row in table.children[1].children]
+
+
+def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_shown(ann: Person, child: str) -> None:
+    ann.do("measure", child)
+    traced(ann)
+    circuit = circuit_of(ann)
+    edges, node = circuit.edges_into(child), circuit.nodes[child]
+    [found] = node.measured
+    *rows, last = cells(ann)
+    for row, edge in zip(rows, edges, strict=True):
+        assert row[0].startswith(edge.source)
+        assert row[1:] == [number(edge.attribution, sign=True), number(edge.ablation, sign=True)]
+        assert [SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
+    assert last == ["shown together", number(node.books.shown, sign=True), number(found.joint, sign=True)]
+    assert (
+        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "
+        in said(ann)
+    )
+    [press] = find(ann.pane, **{"data-action": "edge", "data-arg": f"{edges[0].source} {child}"})
+    assert press.children == edges[0].source
+
+
+def test_where_there_is_an_index_the_mean_over_it_is_measured_too(
+    ann: Person, child: str, collection: PaintedCollection
+) -> None:
+    collection.photos = 9
+    ann.do("measure", child)
+    traced(ann)
+    circuit = circuit_of(ann)
+    assert [row[3] for row in cells(ann)[:-1]] == [
+        number(edge.ablation_mean, sign=True) for edge in circuit.edges_into(child)
+    ]
+    zero, mean = circuit.nodes[child].measured
+    assert cells(ann)[-1][2:] == [number(found.joint, sign=True) for found in (zero, mean)]
+    assert f"Set to their mean over squares (9 photos): {ranks_in_words(mean)}" in said(ann)
+    edge = circuit.edges_into(child)[0]
+    ann.do("edge", f"{edge.source} {child}")
+    bars = [words(row) for row in find(ann.pane, className="two-bars")[0].children]
+    assert [" ".join(bar.split()) for bar in bars] == [
+        f"{label} {number(value, sign=True)}"
+        for label, value in [
+            ("attribution", edge.attribution), ("set to zero", edge.ablation), ("to its mean", edge.ablation_mean),
+            ("integrated", edge.integrated),
+        ]
+    ]  # fmt: skip
+
+
+def test_an_index_without_some_layer_is_left_out(explorer: Explorer, photo: Any, network: Network) -> None:
+    partial = Explorer(network, explorer.gallery, lambda: Baseline("mean", "one", {"c": torch.zeros(20)}))
+    circuit = explorer.trace(photo, "2", Choices(depth=1, top=3), lambda *report: None)
+    measured = partial.measure(circuit, "fc:2", lambda *report: None)
+    assert [found.baseline for found in measured.nodes["fc:2"].measured] == ["zero"]
+
+
+def test_what_all_shown_units_do_is_asked_for_again_when_others_are_shown(ann: Person, child: str) -> None:
+    ann.do("measure", child)
+    traced(ann)
+    assert not find(ann.pane, **{"data-action": "measure"})
+    ann.do("discard", circuit_of(ann).edges_into(child)[1].source)
+    ann.do("select", child)
+    assert "Other units are shown now than when it was measured." in pane(ann)
+    assert cells(ann)[-1][2] == ""
+    ann.do("measure", child)
+    traced(ann)
+    assert cells(ann)[-1][2] == number(circuit_of(ann).nodes[child].measured[0].joint, sign=True)
+    assert "Other units" not in pane(ann)
+
+
+def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_own(
+    ann: Person, child: str, explorer: Explorer
+) -> None:
+    ann.do("measure", child)
+    traced(ann)
+    circuit = circuit_of(ann)
+    data, first = circuit.to_dict(), circuit.edges_into(child)[0]
+    row = next(row for row in data["edges"] if (row["source"], row["target"]) == (first.source, child))
+    row |= {"positive": 5.0, "negative": -4.9, "integrated": 9.0, "ablation": first.attribution}
+    ann.send(Circuit.from_dict(data).to_json_text().encode(), "doubtful.json", "circuit")
+    ann.do("refresh")
+    ann.do("select", child)
+    doubts = [mark.children[1] for mark in find(ann.pane, className="doubt cancels")]
+    assert doubts == ["parts cancel"]
+    assert [mark.children[1] for mark in find(ann.pane, className="doubt saturates")][:1] == ["saturated"]
+    drawn = next(
+        edge for edge in ann.seen["view"]["edges"] if (edge["source"], edge["target"]) == (first.source, child)
+    )
+    assert drawn["marks"] == "±∫"
+    assert drawn["spoken"].endswith(", parts cancel, saturated or past a threshold")
+    ann.do("edge", f"{first.source} {child}")
+    told = said(ann)
+    assert f"Parts cancel. {first.source} argues for {child} in some places (+5.00)" in told
+    assert "Saturated. " in told
+    assert "integrated over the way +9.00" in told
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 from person import Person
+from pretend import PaintedGallery
 
 from circuits import collapse, grow, trace
 from circuits.circuit import Circuit
@@ -10,10 +11,14 @@ from circuits.images import Photo
 from circuits.networks import Network
 from dashboard import on_circuit
 from dashboard.actions import Action, answer, apply, settle
+from dashboard.drawing import draw
 from dashboard.explorer import Explorer
+from dashboard.folding import folds
 from dashboard.sessions import Session, Showing, Work
-from dashboard.view import share
+from dashboard.view import closed, share
 from dashboard.weak import coverage, reached
+from tests.branched import Branches, branched
+from tests.handmade import colour_photo
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,23 @@ def test_what_cannot_grow_says_why(
 ) -> None:
     with pytest.raises(InputError, match=rf"^{sentence}$"):
         apply(session, Action(kind, subject), explorer)
+
+
+def test_units_of_several_lowest_layers_are_not_for_expanding(gallery: PaintedGallery) -> None:
+    network = branched(Branches(), ["a", "expand"])
+    explorer, photo = Explorer(network, gallery), colour_photo()
+    bare = trace(network, photo, "one", depth=1, top=9)
+    assert {node.unit.layer for node in bare.nodes.values()} == {"fc", "a", "expand"}
+    session = Session(Work(photo, (), bare, bare.root))
+    assert closed(bare) == []
+    drawing = draw(bare, folds(bare, (), frozenset()), lambda circuit, layer: None, locked=False)
+    assert [row["closed"] for row in drawing.rows] == [0] * 3
+    for layer in ("a", "expand"):
+        (unit, *_) = (name for name, node in bare.nodes.items() if node.unit.layer == layer)
+        with pytest.raises(InputError, match=rf"^{layer} is the lowest layer: below it is only the image\.$"):
+            apply(session, Action("level", layer), explorer)
+        with pytest.raises(InputError, match=rf"^{unit} is in the lowest layer: below it is only the image\.$"):
+            apply(session, Action("expand", unit), explorer)
 
 
 def test_nothing_grows_when_all_is_expanded(explorer: Explorer, photo: Photo) -> None:

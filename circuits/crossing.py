@@ -1,0 +1,117 @@
+"""One step down across a convolution or linear layer, for many units at once (`entries`).
+
+A sum whose order changed with the number of units would change their last bits; so every product of matrices over the
+units takes them in blocks of one size, filled up with zeros.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
+from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
+
+_BLOCK = 16  # units in a product of matrices, or in the gradient of a weight
+_PARTS = 400_000  # numbers to compute at once of what channels put into a layer, so that they stay in the cache
+
+
+def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
+    """Share of what a convolution or linear layer reads in each of some rows: Σ_k W_ijk · ∂f_i/∂W_ijk, (rows, inputs).
+
+    Args:
+        module: the convolution, of one group, or linear layer.
+        channels: its rows.
+        x: what it reads, (1, c, h, w) or (1, c).
+        gradient: of each row's value in its own output, (1, rows, H, W) or (1, rows).
+    """
+    weight = _rows_of(module, channels)
+    if not isinstance(module, nn.Conv2d):
+        return gradient[0, :, None] * weight * x
+    found = []
+    for kernels, maps in zip(in_blocks(weight, _BLOCK), in_blocks(gradient[0], _BLOCK), strict=True):
+        maps = maps[None].contiguous(memory_format=torch.channels_last)
+        slopes = conv2d_weight(x, list(kernels.shape), maps, *_geometry(module))  # type: ignore[no-untyped-call]
+        found.append((kernels * slopes).sum((2, 3)))
+    return torch.cat(found)[: len(weight)]
+
+
+def step_down(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient of each row's value in what its convolution or linear layer reads, (rows, c, h, w) or (rows, c).
+
+    The arguments are those of `weight_times_gradient`.
+    """
+    weight = _rows_of(module, channels)
+    if not isinstance(module, nn.Conv2d):
+        return gradient[0, :, None] * weight
+    maps = gradient[0, :, None]
+    geometry = stride, _, _ = _geometry(module)
+    pads: list[int] = []
+    for side in (1, 0):
+        step, padding, dilation = (each[side] for each in geometry)
+        reach, size = dilation * (weight.shape[2 + side] - 1), step * (maps.shape[2 + side] - 1) + 1
+        before = reach - padding
+        pads += [before, x.shape[2 + side] + reach - before - size]
+    if stride != (1, 1):
+        rows, columns = (step * (size - 1) + 1 for step, size in zip(stride, maps.shape[2:], strict=True))
+        apart = maps.new_zeros(len(maps), 1, rows, columns)
+        apart[:, :, :: stride[0], :: stride[1]] = maps
+        maps = apart
+    windows = F.unfold(F.pad(maps, pads), weight.shape[2:], dilation=module.dilation)
+    return torch.bmm(weight.flip((2, 3)).flatten(2), windows).view(len(weight), *x.shape[1:])
+
+
+def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
+    """Share of what a convolution or linear layer reads, in the values of several units, (units, inputs).
+
+    S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj, where P_cj = W_cj ∗ x_j is what each input puts into each output on its own; it is
+    made once for all units, a few outputs at a time.
+
+    Args:
+        module: the convolution, of one group, or linear layer.
+        x: what it reads, (1, c, h, w) or (1, c).
+        gradient: of each unit's value in all of the module's output, (units, C, H, W) or (units, C).
+    """
+    assert isinstance(module, (nn.Conv2d, nn.Linear))
+    weight = module.weight
+    if not isinstance(module, nn.Conv2d):
+        passed = torch.cat([some @ weight for some in in_blocks(gradient, _BLOCK)])
+        return passed[: len(gradient)] * x
+    stride, padding, dilation = _geometry(module)
+    if weight[0, 0].numel() == 1 and padding == (0, 0):
+        kernel = weight[:, :, 0, 0].T.expand(len(gradient), -1, -1)
+        found = torch.bmm(kernel, gradient.flatten(2)).view(len(gradient), -1, *gradient.shape[2:])
+        return (x[:, :, :: stride[0], :: stride[1]] * found).sum((2, 3))
+    columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
+    kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().view(x.shape[1], len(weight), -1)
+    blocks, size = in_blocks(gradient.flatten(1), _BLOCK), columns.shape[2]
+    scores = [x.new_zeros(_BLOCK, x.shape[1]) for _ in blocks]
+    step = max(1, _PARTS // (len(columns) * size))
+    for start in range(0, len(weight), step):
+        parts = torch.bmm(kernels[:, start : start + step], columns).flatten(1).T
+        for score, block in zip(scores, blocks, strict=True):
+            score.addmm_(block[:, start * size : (start + step) * size], parts)
+    return torch.cat(scores)[: len(gradient)]
+
+
+def in_blocks(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Rows in blocks of one size, the last filled up with zeros.
+
+    Example:
+        >>> [block.tolist() for block in in_blocks(torch.ones(3), 2)]
+        [[1.0, 1.0], [1.0, 0.0]]
+    """
+    missing = -len(rows) % size
+    filled = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
+    return torch.split(filled, size)
+
+
+def _rows_of(module: nn.Module, channels: Sequence[int]) -> Tensor:
+    assert isinstance(module, (nn.Conv2d, nn.Linear))
+    return module.weight.index_select(0, torch.tensor(channels, device=module.weight.device))
+
+
+def _geometry(module: nn.Conv2d) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Stride, padding and dilation, rows before columns."""
+    stride, padding, dilation = module.stride, module.padding, module.dilation
+    assert not isinstance(padding, str)
+    return (stride[0], stride[1]), (padding[0], padding[1]), (dilation[0], dilation[1])

@@ -1,0 +1,97 @@
+"""Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.zoo_checks`.
+
+    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take ten minutes or more
+    PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
+
+The file is written after each network, so that an interrupted run goes on with what is left.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torchvision
+
+from tests.zoo_checks import DEPTH, NAMES, known_rows, row
+
+PAGE = Path(__file__).with_name("networks.md")
+HEAD = f"""# Networks
+
+Every image classifier of torchvision, put through the whole of the library with random weights. The table is made by
+`docs/make_networks.py`, with torchvision {{version}}; the checks are those of `tests/zoo_checks.py`. The tests run them
+for the smallest of each family, and `pytest -m slow tests/test_zoo.py -s` for all. For each network:
+
+1. It loads by its name with random weights, and has the same layers as one that is prepared from a live module.
+2. Prepared, it puts out what the original does. Column *output*: the largest difference, relative to the largest
+   output.
+3. A circuit is traced to depth {DEPTH}. In each of the {DEPTH} layers that it expands, a unit's edges are compared with
+   one plain gradient through the whole network, with nothing cut, sliced or batched. Column *edges*: the largest
+   difference, relative to Σ |S|.
+4. The books of these units are closed in float64. Where a layer is piecewise linear over the one below, what its units
+   do not account for is the biases alone, computed independently (the cap of a ReLU6 counts as one). Column *books*:
+   the largest gap, relative to the larger of |f| and Σ |S|. In the others GELU, SiLU, hard-swish,
+   squeeze-and-excitation, layer norm or attention lie between; there the file calls what is left the `remainder`, and
+   the check sees that it is more than the biases. Column *exact*: how many of all layers above the lowest are told to
+   be piecewise linear.
+5. With `--layers fine` a unit is expanded over several layers below it, where there are such, and its books are closed
+   in the same way. Column *fine*: how many layers there are then.
+6. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and
+   expanded from there.
+
+MaxViT takes only multiples of 224 pixels. The others were run at 64 pixels (Inception v3 at 80), which changes the size
+of the maps and nothing else. The weights are random, so the table says nothing of what the units of a trained network
+look for.
+
+## What the layers are
+
+| family | layers |
+| --- | --- |
+| AlexNet, VGG | every rectified convolution and linear layer |
+| DenseNet | the stem, then what each dense block hands on, rectified: `features.transition1.relu` and so on |
+| GoogLeNet, Inception v3 | the rectified convolutions of the stem, then the blocks |
+| SqueezeNet | the stem, then the fires |
+| ResNet, ResNeXt, Wide ResNet, RegNet | the stem, then the residual blocks |
+| MNASNet, MobileNet, EfficientNet, ShuffleNet | the stem, the blocks, the last convolution, the head's activations |
+| ConvNeXt | the stem's layer norm, then the blocks |
+| Swin | the stem's layer norm, then the blocks, and between the stages the merging of patches |
+| MaxViT | the stem, the blocks of each stage, the head's activation |
+
+The logits are always the last. `circuits layers NAME` lists them all, and `--all` what can be chosen besides.
+
+## Transformers
+
+Swin and MaxViT work by the same definition: a layer is a tensor that every path passes through. Swin's tensors are
+(N, H, W, C), tokens in the rows and columns of the photo's patches; they are turned to (N, C, H, W). MaxViT's windows
+are no rows and columns of the photo; its layers are its blocks, outside of which the tensors are whole again. Attention
+is no piecewise linear function, so the share of a unit is that of first order, with a remainder.
+
+The vision transformers (`vit_…`) are refused, with a sentence that says why: their tensors are (N, tokens, channels),
+with a class token among the patches, so that a unit has no map to show over the photo; and the logits read that one
+token alone.
+
+## Table
+
+| network | layers | from … to | fine | exact | output | edges | books | status |
+| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |
+"""
+
+
+def main(names: list[str]) -> None:
+    """Make the rows of some networks anew, or all that are missing, and write the page after each."""
+    torch.set_num_threads(1)
+    rows = known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    _write(rows)
+    for name in names or [name for name in NAMES if name not in rows]:
+        rows[name] = row(name)
+        print(rows[name], flush=True)
+        _write(rows)
+
+
+def _write(rows: dict[str, str]) -> None:
+    table = "\n".join(rows[known] for known in NAMES if known in rows)
+    version = torchvision.__version__.partition("+")[0]
+    PAGE.write_text(f"{HEAD.format(version=version)}{table}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
