@@ -37,7 +37,7 @@ def integrated_difference(job: Job) -> float:
     return worst
 
 
-def main(networks: str = "squeezenet1_1,googlenet,resnet18", depth: int = 5, top: int = 3) -> None:
+def main(networks: str = "squeezenet1_1,googlenet,resnet18", depth: int = 4, top: int = 3) -> None:
     """Print the table."""
     table = Table(title=f"Largest difference from captum, circuits of depth {depth}, top {top}, float32")
     for column in ("network", "units", "sum", "ig"):

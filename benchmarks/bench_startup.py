@@ -27,9 +27,10 @@ from peers.job import noise_photo
 trace(load_network({name!r}{weights}), noise_photo(), depth=6, top=5)
 """
 _RENDER = """
-from circuits import Unit, load_network, visualize
+from circuits import Unit, load_network
+from circuits.visualization import Options, channel, visualize
 network = load_network({name!r}, weights='random')
-visualize(network, [Unit({layer!r}, n) for n in range(8)], steps=8)
+visualize(network, [channel(Unit({layer!r}, n)) for n in range(8)], options=Options(steps=8))
 """
 
 
