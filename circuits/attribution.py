@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from circuits.entries import Entries, is_understood
+from circuits.entries import Entries, is_of_usual_size, is_understood
 from circuits.errors import InputError
 from circuits.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerExample, Scores
@@ -115,7 +115,7 @@ def gradients_times_activation(
     Yields:
         Of each, the signed shares, (c,).
     """
-    if not is_understood(segment):
+    if not (is_understood(segment) and is_of_usual_size(segment, activation)):
         yield from _one_by_one(segment, activation, readouts)
         return
     entries = Entries(segment, activation)

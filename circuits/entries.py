@@ -182,6 +182,11 @@ def is_understood(segment: Segment) -> bool:
     return len(ops.shape(segment.lower) or ()) in (2, 4)
 
 
+def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
+    """Whether an activation has the size that the network's own photos give it, for which shapes were recorded."""
+    return tuple(activation.shape[2:]) == (*(ops.shape(segment.lower) or ())[2:], 1, 1)[:2]
+
+
 class _Leaf:
     """A node at which the walk down from the upper layer ends: the units that end there, and their channels of it."""
 

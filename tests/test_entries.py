@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
-from circuits import Preprocessing, prepare
+from circuits import Preprocessing, load_network, prepare
 from circuits.attribution import Readout, gradients_times_activation
 from circuits.crossing import in_blocks, step_down, through_entry, weight_times_gradient
-from circuits.entries import Entries, front, is_understood
+from circuits.entries import Entries, front, is_of_usual_size, is_understood
 from circuits.networks import Network
 from tests import reference
 
@@ -194,3 +194,15 @@ def test_many_units_of_a_large_map_are_asked_for_in_parts(network: Network, imag
     entries = Entries(segment, network.activations(image)[names[0]])
     assert entries.at_once == 64
     assert entries.size == (6, 5)
+
+
+def test_an_activation_of_another_size_is_answered_one_by_one():
+    network = load_network("squeezenet1_1", weights="random")
+    segment = network.segment("features.6", "features.7")
+    lower = torch.rand(1, 256, 5, 6)
+    assert not is_of_usual_size(segment, lower)
+    got = list(gradients_times_activation(segment, lower, [Readout.of_unit(17), Readout.of_neuron(4, (1, 2), 5, 6)]))
+    for scores, value in zip(got, (lambda upper: upper[0, 17].sum(), lambda upper: upper[0, 4, 1, 2]), strict=True):
+        point = lower.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(value(segment(point)), point)
+        torch.testing.assert_close(scores, (lower * gradient).sum((0, 2, 3)))
