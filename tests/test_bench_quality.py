@@ -14,11 +14,12 @@ from torch import nn
 
 from benchmarks import quality_figure
 from benchmarks.bench_quality import Measuring, Plan, measure, sample, shared, true_class
+from benchmarks.quality_captum import Captum
 from benchmarks.quality_choosing import Sizes, Walk, drawn, highest, parents_of, places_below
 from benchmarks.quality_results import RESAMPLES, Results, Row, curves, mean_over
 from benchmarks.quality_tables import ORDER, curve_table, difference_table, summary
-from circuits import Network, load_photo, trace, units_of
-from circuits.evaluation.controls import attributions
+from circuits import Network, Readout, gradient_times_activation, load_photo, trace, units_of
+from circuits.evaluation.controls import attributions, neutral
 from circuits.growth import Run
 from circuits.targets import Target, find_target
 from tests.nets import randomize, ready
@@ -94,6 +95,31 @@ def test_sums_of_edges_below_every_unit_of_a_layer_are_the_attributions_over_all
         sizes = {upper: network.layer(upper).channels, lower: count}
         expected = attributions(run, target, lower).argsort(descending=True)[:count]
         assert walk.choose(sizes, summed=True)[lower] == tuple(sorted(expected.tolist()))
+
+
+def test_captum_says_of_the_class_and_of_one_unit_after_the_other_what_gradients_say(
+    network: Network, folder: Path
+) -> None:
+    run, target = started(network, folder / "003_3.png")
+    layers = network.layers[-2:0:-1]
+    captum = Captum(network, layers)
+    found = captum.gradient(run, target)
+    for layer in layers:
+        torch.testing.assert_close(found[layer], attributions(run, target, layer))
+    upper, lower = layers[0], layers[1]
+    for channel, scores in enumerate(captum.below(run, upper, range(12))):
+        segment, activation = network.segment(lower, upper), run.activations[lower]
+        torch.testing.assert_close(scores, gradient_times_activation(segment, activation, Readout.of_unit(channel)))
+
+
+def test_captums_integrated_gradients_account_for_the_way_from_grey(network: Network, folder: Path) -> None:
+    run, target = started(network, folder / "003_3.png")
+    grey = Run.of(network, neutral(network))
+    gained = float(run.activations[network.layers[-1]][0, target.unit.channel].sum())
+    gained -= float(grey.activations[network.layers[-1]][0, target.unit.channel].sum())
+    captum = Captum(network, network.layers[-2:0:-1])
+    for scores in captum.integrated(run, target, 512).values():
+        assert float(scores.sum()) == pytest.approx(gained, rel=0.01)
 
 
 def test_the_highest_scores_are_taken_layer_by_layer_and_draws_are_of_the_sizes_asked() -> None:

@@ -17,7 +17,6 @@ from circuits.evaluation import (
     sources_of,
     units_of,
 )
-from circuits.evaluation.controls import rank_correlation
 from circuits.evaluation.sets import levels_of, tops_of_circuit
 from circuits.growth import Run, run_of_circuit
 from circuits.images import Photo
@@ -137,14 +136,6 @@ def test_a_control_that_is_traced_has_the_circuits_shape_and_its_units_first(noi
         assert len(channels) == len(units[layer]) + 2
     fewer = by_tracing(run, target, {layer: [0] for layer in units}, tops=[3, 3, 3], mode="sum")
     assert all(set(channels) < set(units[layer]) for layer, channels in fewer.items() if len(units[layer]) > 1)
-
-
-def test_rank_correlation_is_that_of_ranks_with_ties_shared() -> None:
-    one = torch.tensor([1.0, 2.0, 2.0, 4.0])
-    assert rank_correlation(one, one**3) == pytest.approx(1.0)
-    # Ranks 1, 2.5, 2.5, 4 against 4, 1, 2, 3, by hand: Σ (r - 2.5)(s - 2.5) = -0.75·… = -1.5 over √(4.5 · 5).
-    assert rank_correlation(one, torch.tensor([9.0, 1.0, 2.0, 3.0])) == pytest.approx(-1.5 / np.sqrt(4.5 * 5))
-    assert rank_correlation(one, torch.ones(4)) is None
 
 
 def test_levels_and_tops_follow_what_a_person_grew(network: Network) -> None:

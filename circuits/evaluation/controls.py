@@ -17,7 +17,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.evaluation.sets import Search, Sources, Units, units_in
@@ -204,25 +203,3 @@ def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -
         order = (scores[layer] if signs == "positive" else scores[layer].abs()).argsort(descending=True, stable=True)
         found[layer] = tuple(sorted(order[: len(channels)].tolist()))
     return found
-
-
-def rank_correlation(one: Scores, other: Scores) -> float | None:
-    """Spearman's rank correlation of two scores of the same units; equal scores share their mean rank.
-
-    ρ = Pearson correlation of the ranks   (Spearman 1904); `None` where all scores of one side are equal
-
-    Example:
-        >>> rank_correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 5.0, 1.0]))
-        -1.0
-    """
-    left, right = (_ranks(scores.double().numpy()) for scores in (one, other))
-    left, right = left - left.mean(), right - right.mean()
-    size = float(np.sqrt((left**2).sum() * (right**2).sum()))
-    return float((left * right).sum()) / size if size > 0 else None
-
-
-def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 for the lowest; equal scores have the mean of the ranks that they take up together."""
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = counts.cumsum()
-    return (ends - (counts - 1) / 2)[place].astype(np.float64)

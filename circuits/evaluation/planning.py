@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from circuits.agreement import rank_correlation
 from circuits.circuit import Circuit
 from circuits.evaluation.controls import (
     attributions,
@@ -14,7 +15,6 @@ from circuits.evaluation.controls import (
     by_weights,
     random_like,
     randomised,
-    rank_correlation,
 )
 from circuits.evaluation.sets import Search, Sources, Units, sources_of, tops_of_circuit, units_in
 from circuits.growth import Run
@@ -112,7 +112,7 @@ def plan(
         other = shuffled_run(network, image, seed)
         sets.append(Asked("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
         for layer in units:
-            pair = (attributions(each, target, layer) for each in (run, other))
+            pair = (attributions(each, target, layer).tolist() for each in (run, other))
             correlations[layer] = rank_correlation(*pair)
     curve = _curve(run, search, target, levels=len(tops), signs=signs, ladder=ladder)
     layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]
