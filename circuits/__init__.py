@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from circuits.agreement import Agreement as Agreement
     from circuits.attribution import (
         MODES as MODES,
-        Books as Books,
         Readout as Readout,
         ablation as ablation,
         gradient_times_activation as gradient_times_activation,
         integrated_gradients as integrated_gradients,
     )
     from circuits.baselines import Baseline as Baseline, mean_of_photos as mean_of_photos
+    from circuits.books import Books as Books
     from circuits.circuit import Circuit as Circuit, Node as Node
     from circuits.comparing import (
         Comparison as Comparison,
@@ -91,8 +91,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "agreement": ("Agreement",),
-    "attribution": ("MODES", "Books", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
+    "attribution": ("MODES", "Readout", "ablation", "gradient_times_activation", "integrated_gradients"),
     "baselines": ("Baseline", "mean_of_photos"),
+    "books": ("Books",),
     "circuit": ("Circuit", "Node"),
     "comparing": ("Comparison", "LayerComparison", "SharedUnit", "compare"),
     "errors": ("CircuitsError", "InputError", "UnknownError"),

@@ -10,7 +10,7 @@ import networkx as nx
 
 from circuits import circuit_file
 from circuits.agreement import Agreement
-from circuits.attribution import Books
+from circuits.books import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.images import Photo, from_data_uri

@@ -9,7 +9,8 @@ import networkx as nx
 import torch
 
 from circuits.agreement import without_joint
-from circuits.attribution import Books, Readout, attribute, gradient_down, keep_books, strongest
+from circuits.attribution import Readout, attribute, gradient_down, strongest
+from circuits.books import Books, keep_books
 from circuits.branches import pack
 from circuits.circuit import Circuit
 from circuits.circuit_file import number, without_books

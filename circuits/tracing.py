@@ -22,7 +22,8 @@ from typing import Any
 import networkx as nx
 import torch
 
-from circuits.attribution import Books, check_mode, strongest
+from circuits.attribution import check_mode, strongest
+from circuits.books import Books
 from circuits.circuit import Circuit
 from circuits.circuit_file import number
 from circuits.errors import InputError

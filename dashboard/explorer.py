@@ -11,8 +11,8 @@ from PIL import Image
 
 import circuits
 from circuits import circuit_file
-from circuits.attribution import Books
 from circuits.baselines import Baseline
+from circuits.books import Books
 from circuits.circuit import Circuit
 from circuits.comparing import Comparison
 from circuits.errors import CircuitsError, InputError

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from circuits import InputError, Preprocessing, prepare
 from circuits.attribution import (
     MODES,
-    Books,
     Readout,
     ablation,
     check_mode,
@@ -14,9 +13,9 @@ from circuits.attribution import (
     gradient_times_activation,
     gradients_times_activation,
     integrated_gradients,
-    keep_books,
     strongest,
 )  # fmt: skip
+from circuits.books import Books, keep_books
 from circuits.networks import Network
 from tests import reference
 from tests.wiring import Stage, Wiring

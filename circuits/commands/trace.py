@@ -30,7 +30,7 @@ from circuits.wording import ALONE, network_and_source, number, percent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from circuits.attribution import Books
+    from circuits.books import Books
     from circuits.circuit import Circuit, Node
     from circuits.networks import Network
     from circuits.units import Edge
