@@ -26,17 +26,17 @@ def reached(circuit: Circuit, weak: float) -> frozenset[str]:
 
 
 def coverage(circuit: Circuit, weak: float) -> tuple[float, float]:
-    """What the edges hold that are not hidden, and what all edges of the same units hold, of their gross attribution.
+    """What is still shown of a unit's gross attribution, and what is shown with all edges, on average.
 
-    Both are Σ |S| / Σ gross over the expanded units that are still shown: the first over the edges that are left.
+    Both are means of Σ |S| / gross over the expanded units that are left: the first over the edges that are not hidden.
     """
-    kept = whole = gross = 0.0
+    kept = whole = expanded = 0.0
     for name in reached(circuit, weak):
         books = circuit.nodes[name].books
-        if books is None:
+        if books is None or not books.gross:
             continue
-        gross += books.gross
-        for edge in circuit.edges_into(name):
-            whole += abs(edge.attribution)
-            kept += abs(edge.attribution) if abs(share(circuit, edge)) * 100 >= weak else 0.0
-    return (kept / gross, whole / gross) if gross else (0.0, 0.0)
+        expanded += 1
+        shares = [abs(share(circuit, edge)) for edge in circuit.edges_into(name)]
+        whole += sum(shares)
+        kept += sum(each for each in shares if each * 100 >= weak)
+    return (kept / expanded, whole / expanded) if expanded else (0.0, 0.0)

@@ -7,7 +7,7 @@
   const STEP = 0.5;
 
   /* What is left of a drawing: the units reached from the target along edges that are not hidden, those edges, and what
-     they hold of the gross attribution of the expanded units that are left; `whole` is what all their edges hold, `most`
+     they hold of the gross attribution of an expanded unit that is left, on average; `whole` is what all edges hold, `most`
      what the strongest of them holds, in percent. */
   function strong({ nodes, edges }, limit) {
     const into = new Map();
@@ -19,15 +19,15 @@
     const waiting = nodes.filter(node => node.root).map(node => node.id);
     const units = new Set(waiting);
     const lines = new Set();
-    let [kept, whole, gross, most] = [0, 0, 0, 0];
+    let [kept, whole, expanded, most] = [0, 0, 0, 0];
     while (waiting.length) {
       const id = waiting.pop();
-      gross += byId.get(id).gross;
+      if (byId.get(id).gross) expanded += 1;
       for (const edge of into.get(id) || []) {
-        whole += edge.size;
+        whole += edge.part / 100;
         most = Math.max(most, edge.part);
         if (edge.part < limit) continue;
-        kept += edge.size;
+        kept += edge.part / 100;
         lines.add(edge);
         if (!units.has(edge.source)) {
           units.add(edge.source);
@@ -35,7 +35,7 @@
         }
       }
     }
-    return { units, lines, most, kept: gross ? kept / gross : 0, whole: gross ? whole / gross : 0 };
+    return { units, lines, most, kept: expanded ? kept / expanded : 0, whole: expanded ? whole / expanded : 0 };
   }
 
   const percent = part => (part > 0 && part < 0.005 ? "< 1 %" : `${Math.round(100 * part)} %`);
@@ -82,8 +82,8 @@
         return;
       }
       const units = hidden ? ` (${hidden} unit${hidden === 1 ? "" : "s"})` : "";
-      left.textContent = `Under ${state.limit} % hidden${units}: shows ${percent(found.kept)} of the gross attribution ` +
-        `(of ${percent(found.whole)})`;
+      left.textContent = `Under ${state.limit} % hidden${units}: on average ${percent(found.kept)} of a unit's gross attribution ` +
+        `is shown (of ${percent(found.whole)})`;
     };
     return state;
   }

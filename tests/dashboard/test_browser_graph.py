@@ -171,8 +171,8 @@ def test_weak_edges_are_hidden_at_once_and_the_limit_is_remembered(
     count = len(circuit.visible) - len(reached(circuit, 12))
     assert count > 0
     expect(left).to_have_text(
-        f"Under 12 % hidden ({count} units): shows {round(100 * kept)} % of the gross attribution "
-        f"(of {round(100 * whole)} %)"
+        f"Under 12 % hidden ({count} units): on average {round(100 * kept)} % of a unit's gross attribution "
+        f"is shown (of {round(100 * whole)} %)"
     )
     assert not [request.url for request in asked if "weak=" in (request.post_data or "")]
     expect(tab.locator(".unit:visible")).to_have_count(len(reached(circuit, 12)))

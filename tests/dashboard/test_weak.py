@@ -53,8 +53,8 @@ def test_what_is_reached_is_what_every_way_down_reaches(circuit: Circuit, weak: 
 
 def test_coverage_falls_with_the_limit_and_is_whole_without_one(circuit: Circuit) -> None:
     books = [circuit.nodes[name].books for name in circuit.visible]
-    expanded = [each for each in books if each is not None]
-    whole = sum(each.coverage * each.gross for each in expanded) / sum(each.gross for each in expanded)
+    coverages = [each.coverage for each in books if each is not None and each.gross]
+    whole = sum(coverages) / len(coverages)
     assert coverage(circuit, 0) == (pytest.approx(whole, rel=1e-5), pytest.approx(whole, rel=1e-5))
     for weak in range(1, 31):
         kept, of = coverage(circuit, weak)
