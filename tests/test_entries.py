@@ -13,6 +13,11 @@ from circuits.networks import Network
 from tests import reference
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    torch.manual_seed(0)
+
+
 class Blocks(nn.Module):
     """Strides, dilation, skips, branches, pools before convolutions, flattened maps: what a segment may hold."""
 

@@ -24,7 +24,7 @@ from circuits.targets import find_target
 from circuits.tracing import target_of
 from tests.branched import Branches, branched
 from tests.handmade import colour_photo, handmade_network
-from tests.nets import image_for, ready, zoo_network
+from tests.nets import image_for, randomize, ready, zoo_network
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_the_shape_is_kept_inside_branches() -> None:
 
 def test_a_shuffled_network_of_ones_own_runs_without_the_original() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    network = ready(module)
+    network = ready(randomize(module, 1))
     other = randomised(network, 1)
     circuit = trace(other, colour_photo(), depth=1, top=2)
     assert contributions(other, circuit, circuit.root).shares
