@@ -136,8 +136,18 @@ def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Rea
     for readout in readouts:
         with torch.enable_grad():
             value = readout.of(read(readout.channels)).sum()
-            (gradient,) = torch.autograd.grad(value, point, retain_graph=True)
+            gradient = _gradient(value, point, keep=True)
         yield (activation * gradient).sum((0, 2, 3))
+
+
+def _gradient(
+    value: torch.Tensor, point: Activations, above: Activations | None = None, *, keep: bool = False
+) -> Activations:
+    """Gradient of a value in a point; zero where the value does not depend on it."""
+    if not value.requires_grad:
+        return torch.zeros_like(point)
+    (found,) = torch.autograd.grad(value, point, above, retain_graph=keep, materialize_grads=True)
+    return found
 
 
 def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
@@ -168,7 +178,7 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     for some in torch.split(torch.arange(steps), at_once(activation)):
         point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
         with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(readout.through(segment, point).sum(), point)
+            gradient = _gradient(readout.through(segment, point).sum(), point)
         total += (gradient * shares[some, None, None, None]).sum(0)
     return (activation[0] * total).sum((1, 2))
 
@@ -246,9 +256,9 @@ def gradient_down(segment: Segment, activation: Activation, above: Activations |
     point = activation.detach().requires_grad_()
     with torch.enable_grad():
         if isinstance(above, Readout):
-            (gradient,) = torch.autograd.grad(above.through(segment, point).sum(), point)
+            gradient = _gradient(above.through(segment, point).sum(), point)
         else:
-            (gradient,) = torch.autograd.grad(segment(point), point, above)
+            gradient = _gradient(segment(point), point, above)
     return gradient
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from circuits.errors import InputError
 from circuits.remarks import tidied
-from circuits.units import MEASURED
+from circuits.units import MEASURED, Unit
 
 if TYPE_CHECKING:
     from circuits.circuit import Circuit
@@ -23,6 +23,7 @@ _MOST_BYTES = 64 * 2**20
 _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
+_LARGEST = float(np.finfo(np.float32).max)
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -81,9 +82,13 @@ def from_text(text: str) -> object:
     if len(text) > _MOST_BYTES:
         raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except (json.JSONDecodeError, RecursionError) as error:
+        found = json.loads(text, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
+    return found
 
 
 def _refuse(constant: str) -> float:
@@ -134,7 +139,20 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
-    return {key: float(value) if key in _FLOATS else value for key, value in row.items()}
+    read = {key: _finite(key, value) if key in _FLOATS else value for key, value in row.items()}
+    return read | {key: int(read[key]) for key in ("channel", "rank", "class") if key in read}
+
+
+def _finite(key: str, value: float | int) -> float:
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise InputError(f"The circuit holds {str(value)[:40]} at {key}, but it may hold finite numbers only.")
+    if abs(found) > _LARGEST:
+        raise InputError(f"The circuit holds {found:g} at {key}, but it may hold numbers up to 3.4e38 only.")
+    return found
 
 
 def _validate(data: dict[str, Any]) -> None:
@@ -145,21 +163,19 @@ def _validate(data: dict[str, Any]) -> None:
     if error is not None:
         where = "/".join(str(part) for part in error.absolute_path) or "the top"
         raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
-    agreements = (found for row in data["nodes"] for found in row.get("measured", ()))
-    for row in (*data["nodes"], *data["edges"], *agreements):
-        for key, value in row.items():
-            numbers = value if isinstance(value, list) else [value]
-            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-                raise InputError(f"The circuit holds {value} at {key}, but it may hold finite numbers only.")
+    for row in data["nodes"]:
+        for value in row.get("place", ()):
+            _finite("place", value)
 
 
 def _check_consistent(graph: nx.DiGraph) -> None:
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
-    if graph.graph["target"]["unit"] not in graph:
-        raise InputError(f"The circuit's target {graph.graph['target']['unit']!r} is not among its nodes.")
+    _check_target(graph)
     for name, row in graph.nodes(data=True):
         if row["layer"] not in layers:
             raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
+        if "minus" not in row:
+            _check_address(name, row)
         needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
         if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
@@ -168,6 +184,32 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_target(graph: nx.DiGraph) -> None:
+    kind, root = graph.graph["target"]["kind"], graph.graph["target"]["unit"]
+    if root not in graph:
+        raise InputError(f"The circuit's target {root!r} is not among its nodes.")
+    row, top = graph.nodes[root], graph.graph["network"]["layers"][-1]
+    if row["discarded"]:
+        raise InputError(f"The circuit's target {root!r} is discarded; it is what the circuit explains.")
+    fits = {
+        "difference": "minus" in row,
+        "class": row["layer"] == top and "minus" not in row and "@" not in root,
+        "neuron": "@" in root,
+        "unit": "@" not in root and "minus" not in row,
+    }
+    if not fits[kind]:
+        raise InputError(f"The circuit's target {root!r} is no {kind}, as the file says; trace it again.")
+
+
+def _check_address(name: str, row: dict[str, Any]) -> None:
+    unit = Unit.parse(name)
+    if (unit.layer, unit.channel) != (row["layer"], row["channel"]):
+        raise InputError(
+            f"The node {name!r} says that it is channel {row['channel']} of layer {row['layer']!r}, unlike its id; "
+            "trace it again."
+        )
 
 
 def to_graphml(graph: nx.DiGraph) -> bytes:

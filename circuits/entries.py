@@ -96,7 +96,7 @@ class Entries:
     def _below(self, rows: "_Rows", leaf: "_Leaf", gradient: Tensor) -> Tensor:
         """The shares of the units of one leaf, from the gradient of each one's value in its own channel of the leaf."""
         if not leaf.is_row:
-            value = rows.values[leaf.node]
+            value = rows.values[leaf.node].detach()
             spread = value.new_zeros(len(leaf.places), *value.shape[1:])
             spread[torch.arange(len(leaf.places)), list(leaf.channels)] = gradient[0]
             if leaf.node in self._front:
@@ -231,7 +231,7 @@ class _Rows(Run):
             if entry:
                 self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
         above = [node for node in order if node not in self._front and node not in self.heads]
-        for node in self._front & (set(order) | given):
+        for node in sorted(self._front & (set(order) | given)):
             if any(node in other.all_input_nodes for other in above):
                 self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
         if above:

@@ -172,11 +172,19 @@ def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether channel i of a node's output needs nothing but channel i of its first input."""
     found = kind(traced, node)
     if found in _CHANNELWISE and found is not nn.PReLU:
-        return True
+        return len(node.all_input_nodes) == 1  # not one that another node tells its size
     if found in (torch.flatten, nn.Flatten, "flatten", "mean", torch.mean):
         before, after = shape(node.args[0]), shape(node)
-        return before is not None and after is not None and len(before) == 4 and _drops_space(before, after)
+        drops = before is not None and after is not None and len(before) == 4 and _drops_space(before, after)
+        return drops and (found not in ("mean", torch.mean) or _averages_space(node))
     return False
+
+
+def _averages_space(node: fx.Node) -> bool:
+    """Whether a mean goes over rows and columns alone; shapes do not tell where there are as many as channels."""
+    dims: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", ())
+    given = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return bool(given) and all(isinstance(dim, int) and dim % 4 in (2, 3) for dim in given)
 
 
 def _drops_space(before: tuple[int, ...], after: tuple[int, ...]) -> bool:

@@ -198,6 +198,11 @@ def _is_dropout_at_rest(node: fx.Node) -> bool:
     return given.get("training") is False
 
 
+def _fits(below: nn.Linear, norm: nn.Module) -> bool:
+    """Whether a norm may be folded into a linear layer: it goes over the features, not over tokens."""
+    return isinstance(norm, nn.BatchNorm1d) and norm.affine and below.out_features == norm.num_features
+
+
 def fold_batch_norms(traced: fx.GraphModule) -> None:
     """Fold each eval-mode batch norm into the convolution or linear layer that alone feeds it.
 
@@ -219,7 +224,7 @@ def fold_batch_norms(traced: fx.GraphModule) -> None:
         below = traced.get_submodule(str(feeder.target))
         if type(below) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
             fused: nn.Module = fuse_conv_bn_eval(below, norm)
-        elif type(below) is nn.Linear and isinstance(norm, nn.BatchNorm1d) and norm.affine:
+        elif type(below) is nn.Linear and _fits(below, norm):
             fused = fuse_linear_bn_eval(below, norm)
         else:
             continue

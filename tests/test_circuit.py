@@ -1,6 +1,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from circuits import Circuit, InputError, Network, UnknownError, trace
-from circuits.circuit_file import number, schema
+from circuits.circuit_file import from_text, number, schema
 from tests.handmade import colour_photo, handmade_network
 
 
@@ -160,3 +161,37 @@ def test_text_that_is_no_circuit_gets_a_sentence_that_names_the_file(tmp_path: P
     path.write_text(text)
     with pytest.raises(InputError, match=f"odd.json: .*{message}"):
         Circuit.from_json(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda data: data["nodes"][1].update(channel=2), "says that it is channel 2 of layer .*, unlike its id"),
+        (lambda data: data["graph"]["target"].update(kind="difference"), "is no difference, as the file says"),
+        (lambda data: data["graph"]["target"].update(kind="neuron"), "is no neuron, as the file says"),
+        (lambda data: data["graph"]["target"].update(unit=data["nodes"][1]["id"]), "is no class, as the file says"),
+        (lambda data: data["nodes"][0].update(discarded=True), "is discarded; it is what the circuit explains"),
+        (lambda data: data["edges"][0].update(attribution=10**400), "at attribution, but it may hold finite numbers"),
+        (lambda data: data["edges"][0].update(attribution=1e39), r"holds 1e\+39 at attribution, .* up to 3.4e38 only"),
+        (lambda data: data["graph"]["target"].update(value=1e39), r"holds 1e\+39 at value"),
+    ],
+)
+def test_a_file_that_contradicts_itself_gets_a_sentence(circuit: Circuit, change: Any, sentence: str) -> None:
+    data = json.loads(json.dumps(circuit.to_dict()))
+    change(data)
+    with pytest.raises(InputError, match=sentence):
+        Circuit.from_dict(data)
+
+
+def test_half_a_character_and_endless_numbers_are_no_circuit() -> None:
+    for text in ('{"format": "\\ud800"}', '{"format": ' + "1" * 5000 + "}"):
+        with pytest.raises(InputError, match="This is not JSON, so it is no circuit"):
+            from_text(text)
+
+
+def test_a_whole_number_written_as_a_fraction_is_a_whole_number(circuit: Circuit) -> None:
+    data = json.loads(json.dumps(circuit.to_dict()))
+    data["nodes"][1]["channel"] = float(data["nodes"][1]["channel"])
+    data["edges"][0]["rank"] = 1.0
+    read = Circuit.from_dict(data)
+    assert repr(read.to_dict()) == repr(circuit.to_dict())

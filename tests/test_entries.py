@@ -6,11 +6,12 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
 from circuits import Preprocessing, load_network, prepare
-from circuits.attribution import Readout, gradients_times_activation
+from circuits.attribution import Readout, gradients_times_activation, integrated_gradients
 from circuits.crossing import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.entries import Entries, front, is_of_usual_size, is_understood
 from circuits.networks import Network
 from tests import reference
+from tests.nets import image_for, randomize, ready
 
 
 @pytest.fixture(autouse=True)
@@ -211,3 +212,76 @@ def test_an_activation_of_another_size_is_answered_one_by_one():
         point = lower.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(value(segment(point)), point)
         torch.testing.assert_close(scores, (lower * gradient).sum((0, 2, 3)))
+
+
+class LastPooled(nn.Module):
+    """As many columns as channels, whose mean is taken over rows and columns of a tensor with channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.b(self.a(x).relu()).relu().permute(0, 2, 3, 1).mean((1, 2)))
+
+
+class RowsRead(nn.Module):
+    """A mean over channels and rows, as many columns as channels: what is left are columns, not channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.b(self.a(x).relu()).relu().mean((1, 2)))
+
+
+class SizedByAnother(nn.Module):
+    """A pool that is told its size by another branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 3, stride=2), nn.Linear(9, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x).relu()
+        y = self.b(x).relu()
+        return self.head(torch.cat([y, F.adaptive_avg_pool2d(x, y.shape[-2:])], 1).mean((2, 3)))
+
+
+@pytest.mark.parametrize("kind", [LastPooled, RowsRead, SizedByAnother])
+def test_what_shapes_alone_do_not_tell_is_answered_as_by_a_pass_back(kind: type[nn.Module]) -> None:
+    network = ready(randomize(kind()), check=False)
+    activations = network.activations(image_for(network))
+    for lower, upper in zip(network.layers, network.layers[1:], strict=False):
+        segment, activation = network.segment(lower, upper), activations[lower]
+        channels = range(activations[upper].shape[1])
+        found = gradients_times_activation(segment, activation, [Readout.of_unit(channel) for channel in channels])
+        for channel, scores in zip(channels, found, strict=True):
+            point = activation.clone().requires_grad_()
+            whole = segment(point)
+            torch.testing.assert_close(whole, activations[upper])
+            torch.testing.assert_close(segment(activation, [channel]), activations[upper][:, [channel]])
+            (gradient,) = torch.autograd.grad(whole[:, channel].sum(), point)
+            torch.testing.assert_close(scores, (activation * gradient).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_unit_that_depends_on_nothing_below_has_no_shares() -> None:
+    class Coordinates(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(6, 5, 1), nn.Linear(5, 2)
+            self.places = nn.Parameter(torch.rand(1, 2, 8, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.a(x).relu()
+            x = torch.cat([x, self.places.expand(x.shape[0], -1, -1, -1)], 1)
+            return self.head(self.b(x).relu().mean((2, 3)))
+
+    network = ready(Coordinates(), check=False, layers=["a", "cat", "b"])
+    activations = network.activations(image_for(network))
+    segment = network.segment("a", "cat")
+    (own, constant) = gradients_times_activation(segment, activations["a"], map(Readout.of_unit, (1, 5)))
+    assert own.tolist() == [0, pytest.approx(float(activations["a"][0, 1].sum()), rel=1e-5), 0, 0]
+    assert constant.tolist() == [0, 0, 0, 0]
+    assert integrated_gradients(segment, activations["a"], Readout.of_unit(5)).tolist() == [0, 0, 0, 0]

@@ -255,6 +255,7 @@ def test_what_cannot_be_measured_gets_a_sentence(network: Network, builtin: Netw
     with pytest.raises(InputError, match=r"traced with handmade .* not with builtin"):
         measure(builtin, circuit)
     data = circuit.to_dict()
-    data["nodes"][1]["channel"] = 77
+    data["nodes"][1] |= {"id": "conv2:77", "channel": 77}
+    data["edges"] = [{**edge, "source": edge["source"].replace("conv2:0", "conv2:77")} for edge in data["edges"]]
     with pytest.raises(UnknownError, match="conv2 has 3 channels"):
         measure(network, Circuit.from_dict(data))

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 from circuits.preparation import prepare_module
-from tests.nets import SIDES, ZOO, difference, randomize, seeded, zoo_module
+from tests.nets import SIDES, ZOO, difference, image_for, randomize, ready, seeded, zoo_module
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -548,3 +548,19 @@ def test_preparing_a_prepared_module_changes_nothing_more():
     image = noise(1, 3, 64, 64)
     assert called(once) == called(twice)
     assert torch.equal(once(image), twice(image))
+
+
+def test_a_norm_over_tokens_is_not_folded_into_the_linear_layer_before_it():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.line, self.norm = nn.Conv2d(3, 8, 1), nn.Linear(64, 6), nn.BatchNorm1d(8)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.head(self.norm(self.line(self.conv(x).relu().flatten(2))).mean(2))
+
+    module = randomize(Tokens()).eval()
+    network = ready(module)
+    image = image_for(network)
+    assert difference(network.logits(image), module(image).detach()) < 1e-5
