@@ -279,6 +279,18 @@ def test_progress_is_told_and_can_cancel(network: Network, circuit: Circuit, pho
         evaluate(network, circuit, photos, **QUICK, progress=cancel)
 
 
+def test_a_target_that_rises_when_all_is_ablated_is_remarked(network: Network, circuit: Circuit) -> None:
+    options = {"controls": False, "ladder": (), "stability": 0, "baselines": [Baseline.zero()]}
+    found = evaluate(network, circuit, [colour_photo(0.0, 0.0, 1.0)], **options)
+    # On blue alone warm is 0.1 − (1 + 0.5); with conv1 and conv2 silent its bias is left.
+    assert found.row("circuit").faithfulness.value == pytest.approx(0.0, abs=1e-6)
+    assert found.notes == (
+        "With zero ablation the target is higher over the photos when all of these layers are ablated (0.1) than on "
+        "the whole (-1.4): a negative share means that it rose.",
+    )
+    assert evaluate(network, circuit, **options).notes == ()
+
+
 def test_a_row_that_is_not_there_is_named(card: Card) -> None:
     with pytest.raises(UnknownError, match=r"The card has no row circuit \(own, zero, chance\); it has circuit"):
         card.row("circuit", over="own", metric="chance")

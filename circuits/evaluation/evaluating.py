@@ -27,7 +27,7 @@ from circuits.evaluation.planning import Plan, plan
 from circuits.evaluation.scoring import Score, Scored, score_units
 from circuits.evaluation.sets import Search, count, sources_of
 from circuits.evaluation.stability import Change, Stability, changes, survival
-from circuits.evaluation.summing_up import Measured, Summary, areas, undefined
+from circuits.evaluation.summing_up import Measured, Summary, areas, remarked
 from circuits.evidence.exemplars import Exemplars, find_exemplars
 from circuits.evidence.sources import crop_seen
 from circuits.growth import Progress, Run
@@ -186,7 +186,7 @@ def _card(
         correlations=planned.correlations,
         changes=changed,
         stability=stability,
-        notes=(*notes, *planned.notes, *undefined(rows, measured, over)),
+        notes=(*notes, *planned.notes, *remarked(rows, measured, over)),
     )
 
 
