@@ -18,6 +18,7 @@ from circuits.networks import Network
 from circuits.shapes import Activations, PerChannel
 
 _AT_ONCE = 8
+_NAMES = ("zero", "mean")
 
 
 @runtime_checkable
@@ -52,6 +53,9 @@ class Baseline:
         source: what the mean was taken over, such as `photos (1200 photos)`; empty for zero.
         means: by layer, the mean activation of each channel, (C,); empty for zero.
 
+    Raises:
+        InputError: if the name is another, or a mean is not finite.
+
     Example:
         >>> Baseline.zero().of("conv1", torch.ones(1, 2, 3, 3)).shape
         torch.Size([1, 2, 1, 1])
@@ -60,6 +64,16 @@ class Baseline:
     name: str
     source: str = ""
     means: Mapping[str, Float[Tensor, " c"]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no result could say, or would turn into NaN."""
+        if self.name not in _NAMES:
+            raise InputError(f"A baseline's name is {self.name!r}; it must be {' or '.join(_NAMES)}.")
+        for layer, found in self.means.items():
+            if not bool(torch.isfinite(found).all()):
+                raise InputError(
+                    f"The mean over {self.source} of {layer} is not finite; take it over photos without overflow."
+                )
 
     @classmethod
     def zero(cls) -> "Baseline":

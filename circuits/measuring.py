@@ -71,7 +71,7 @@ def measure(
         none is given.
 
     Raises:
-        InputError: if the unit is not expanded, or the network or photo is not the circuit's.
+        InputError: if the unit is not expanded, the network or photo is not the circuit's, or the baseline is none.
         UnknownError: if the unit is not in the circuit, an edge comes from one that the network lacks, or the baseline
             does not know a layer.
 
@@ -85,6 +85,7 @@ def measure(
         >>> round(agreement.error, 2), round(agreement.joint), round(circuit.nodes["conv7:284"].books.shown)
         (0.05, 23, 26)
     """
+    baselines = _baselines(baseline)
     if unit is None:
         names = [node.id for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
     else:
@@ -95,7 +96,6 @@ def measure(
     run = run_of_circuit(network, circuit)
     graph = circuit.unfrozen()
     growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
-    baselines = [Baseline.zero(), *([baseline] if baseline is not None and baseline.name != "zero" else [])]
     groups = _groups(run, circuit, names, whole_layer=whole_layer)
     report = progress or (lambda done, known, message: None)
     done, known = 0, sum(_steps(questions, baselines) for questions in groups)
@@ -116,6 +116,19 @@ def measure(
         done += _steps(questions, baselines)
     report(done, known, "Measured")
     return replace(circuit, graph=graph, cache=run)
+
+
+def _baselines(baseline: Any) -> list[Baseline]:
+    """Zero, and what was given beside it.
+
+    Raises:
+        InputError: if that is no baseline.
+    """
+    if baseline is None:
+        return [Baseline.zero()]
+    if not isinstance(baseline, Baseline):
+        raise InputError(f"baseline is {baseline!r}; give Baseline.mean(index) or mean_of_photos(…).")
+    return [Baseline.zero(), *([baseline] if baseline.name != "zero" else [])]
 
 
 @dataclass(frozen=True, eq=False)

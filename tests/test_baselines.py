@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from circuits import Baseline, InputError, UnknownError, load_photo, mean_of_photos
+from circuits import Baseline, InputError, UnknownError, load_photo, mean_of_photos, measuring
 from circuits.evidence import index_photos, indexing
 from circuits.networks import Network
 from tests.collections_of_photos import looked_at, save_photos, tiny_network
@@ -86,3 +86,24 @@ def test_what_a_baseline_cannot_say_gets_a_sentence(network: Network) -> None:
         mean_of_photos(network, [])
     with pytest.raises(UnknownError, match="No layer 'three' in tiny"):
         mean_of_photos(network, ["example:cat"], layers=["three"])
+
+
+def test_a_baseline_is_zero_or_a_finite_mean() -> None:
+    with pytest.raises(InputError, match=r"A baseline's name is 'median'; it must be zero or mean\."):
+        Baseline("median")
+    for wrong in (float("nan"), float("inf")):
+        with pytest.raises(
+            InputError, match=r"The mean over 2 photos of one is not finite; take it over photos without"
+        ):
+            Baseline("mean", "2 photos", {"one": torch.tensor([1.0, wrong])})
+
+
+def test_a_name_is_no_baseline_to_measure_with() -> None:
+    zero, mean = Baseline.zero(), Baseline("mean", "2 photos", {"one": torch.zeros(2)})
+    assert [[each.name for each in measuring._baselines(given)] for given in (None, zero, mean)] == [
+        ["zero"],
+        ["zero"],
+        ["zero", "mean"],
+    ]
+    with pytest.raises(InputError, match=r"baseline is 'mean'; give Baseline\.mean\(index\) or mean_of_photos\(…\)\."):
+        measuring._baselines("mean")

@@ -109,9 +109,12 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
     ("more", "sentence"),
     [
         (["missing.png"], "There is no file missing.png"),
+        ([""], "A photo's name is empty; give a file, a folder or example:cat."),
         (["--card", "card.txt"], "--card card.txt ends in neither .json nor .html"),
         (["--card", "nowhere/card.json"], "there is no folder nowhere; make it first."),
-        (["--ladder", "1,none"], "--ladder '1,none' is no number; write one above 0"),
+        (["--ladder", "1,none"], "--ladder '1,none': write numbers above 0 with commas between, such as 1,3,10."),
+        (["--ladder", ""], "--ladder '': write numbers above 0 with commas between, such as 1,3,10."),
+        (["--seed", str(2**63)], "seed is 9223372036854775808; it must be 0 or more and below 2^63."),
         (["--mean-over", "somewhere"], "--mean-over 'somewhere' is no folder; give one, or index, photos or none."),
         (
             ["--mean-over", "photos"],
@@ -161,3 +164,13 @@ def test_a_stop_leaves_no_file(asked: list[str], tmp_path: Path, monkeypatch: py
     result = run("evaluate", *asked, *QUICK, "--card", tmp_path / "card.json")
     assert (result.exit_code, result.stderr) == (130, "Stopped.\n")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_photo_in_two_files_is_scored_once(asked: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    for name in ("one.png", "two.png"):
+        Image.new("RGB", (8, 8), (128, 128, 255)).save(folder / name)
+    told = json.loads(run("evaluate", *asked, folder, folder / "one.png", *QUICK, "--json").stdout)
+    assert [photo["given"] for photo in told["photos"]] == [False, True]
+    assert [each["name"] for each in told["settings"]["baselines"]] == ["zero"]

@@ -279,6 +279,18 @@ def test_progress_is_told_and_can_cancel(network: Network, circuit: Circuit, pho
         evaluate(network, circuit, photos, **QUICK, progress=cancel)
 
 
+def test_a_target_that_rises_when_all_is_ablated_is_remarked(network: Network, circuit: Circuit) -> None:
+    options = {"controls": False, "ladder": (), "stability": 0, "baselines": [Baseline.zero()]}
+    found = evaluate(network, circuit, [colour_photo(0.0, 0.0, 1.0)], **options)
+    # On blue alone warm is 0.1 − (1 + 0.5); with conv1 and conv2 silent its bias is left.
+    assert found.row("circuit").faithfulness.value == pytest.approx(0.0, abs=1e-6)
+    assert found.notes == (
+        "With zero ablation the target is higher over the photos when all of these layers are ablated (0.1) than on "
+        "the whole (-1.4): a negative share means that it rose.",
+    )
+    assert evaluate(network, circuit, **options).notes == ()
+
+
 def test_a_row_that_is_not_there_is_named(card: Card) -> None:
     with pytest.raises(UnknownError, match=r"The card has no row circuit \(own, zero, chance\); it has circuit"):
         card.row("circuit", over="own", metric="chance")
@@ -291,9 +303,9 @@ def test_numbers_out_of_range_are_refused(network: Network, circuit: Circuit) ->
         evaluate(network, circuit, draws=0)
     with pytest.raises(InputError, match=r"resamples is 0; it must be at least 1\."):
         evaluate(network, circuit, resamples=0)
-    with pytest.raises(InputError, match=r"seed is -1; it must be 0 or more\."):
+    with pytest.raises(InputError, match=r"seed is -1; it must be 0 or more and below 2\^63\."):
         evaluate(network, circuit, seed=-1)
-    with pytest.raises(InputError, match=r"The number of changed photos is -1; it must be 0 or more\."):
+    with pytest.raises(InputError, match=r"stability is -1; it must be 0 or more\."):
         evaluate(network, circuit, stability=-1)
     with pytest.raises(InputError, match=r"The circuit was traced with handmade \(.*\), not with squeezenet1_1 \("):
         evaluate(zoo_network("squeezenet1_1"), circuit)

@@ -3,15 +3,19 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from circuits import Baseline, Card, evaluate, trace
+from circuits.commands.evaluate_tables import report
 from circuits.evaluation.card_words import headline, interval, overshoot, share
-from circuits.evaluation.curve_svg import curve_svg
+from circuits.evaluation.curve_svg import beyond, curve_svg
 from circuits.evaluation.intervals import Estimate
+from circuits.evaluation.stability import Stability
 from circuits.evaluation.summing_up import Point
 from tests.handmade import colour_photo, handmade_network
 
@@ -112,11 +116,11 @@ def test_scores_are_written_for_people() -> None:
         "50 %",
         "120 %",
         "0 %",
-        "×123",
-        "−×13",
+        "12340 %",
+        "−1260 %",
     )
     assert interval(Estimate(0.5, -0.1, 0.6)) == "−10 to 60 %"
-    assert interval(Estimate(0.5, 0.1, 60.0)) == "10 % to ×60"
+    assert interval(Estimate(0.5, 0.1, 60.0)) == "10 to 6000 %"
 
 
 def test_a_score_above_one_is_explained_where_there_is_one(card: Card) -> None:
@@ -171,6 +175,42 @@ def test_the_axis_has_a_line_at_nothing_and_at_all_whatever_the_scores() -> None
         assert {"0 %", "100 %"} <= set(re.findall(r'text-anchor="end">([^<]*)</text>', svg))
         assert svg.count('class="axis"') == 2
     assert curve_svg([point(0.1, None)], "faithfulness", "title") == ""
+
+
+def test_a_point_beyond_the_drawing_is_a_triangle_at_its_border(card: Card) -> None:
+    points = [point(0.01, -3.0), point(0.1, 0.5), point(1.0, 40.0)]
+    svg = curve_svg(points, "faithfulness", "title")
+    low, high = [
+        [tuple(map(float, place.split(","))) for place in places.split()]
+        for places in re.findall(r'<polygon class="dot circuit" points="([^"]*)">', svg)
+    ]
+    assert low[2][1] > low[0][1] == low[1][1]
+    assert high[2][1] < high[0][1] == high[1][1]
+    assert svg.count("<circle") == 1
+    assert "10 units: -3.00" in svg
+    assert beyond(points, "faithfulness")
+    edge = [point(0.01, -1.0), point(0.1, None), point(1.0, 2.5)]
+    assert not beyond(edge, "faithfulness")
+    assert "<polygon" not in curve_svg(edge, "faithfulness", "title")
+    words = "Triangles lie beyond the drawing; the numbers are in the tables."
+    far = replace(card, points=tuple(replace(each, faithfulness=40.0, completeness=0.5) for each in card.points))
+    near = replace(card, points=tuple(replace(each, faithfulness=0.5, completeness=0.5) for each in card.points))
+    assert (Page(far.to_html()).text.count(words), Page(near.to_html()).text.count(words)) == (1, 0)
+
+
+def test_a_stability_of_no_edge_is_not_told_and_one_photo_is_one(card: Card) -> None:
+    none = replace(card, stability=Stability({}, {}, (("conv1:0", "conv2:0"),)))
+    shown = StringIO()
+    report(Console(file=shown, width=200), none)
+    assert "changed photo" not in shown.getvalue()
+    text = Page(none.to_html()).text
+    assert "changed photos" not in text
+    assert "1 edge was not judged" in text
+    one = replace(card, changes=card.changes[:1])
+    shown = StringIO()
+    report(Console(file=shown, width=200), one)
+    assert "In 1 slightly changed photo 100 % of the edges" in shown.getvalue()
+    assert "in 1 changed photo: mirrored." in Page(one.to_html()).text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

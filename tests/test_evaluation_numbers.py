@@ -57,6 +57,15 @@ def test_what_is_not_defined_has_no_value_and_a_shaky_one_no_interval() -> None:
     assert (alone.value, alone.low, alone.high) == (0.5, None, None)
 
 
+def test_a_score_whose_denominator_may_turn_has_no_interval() -> None:
+    part, nothing = np.array([1.0, 1.0]), np.zeros(2)
+    # A draw of the second photo alone divides by -1, one of the first alone by 3.
+    turned = estimate(part, np.array([3.0, -1.0]), nothing, draws(2, seed=0))
+    assert (turned.value, turned.low, turned.high) == (1.0, None, None)
+    below = estimate(part, np.array([-2.0, -1.0]), nothing, draws(2, seed=0))
+    assert (below.value, below.low, below.high) == (pytest.approx(-2 / 3), -1.0, -0.5)
+
+
 def test_the_area_is_the_mean_height_along_the_logarithm() -> None:
     assert area([0.001, 0.01, 0.1], [0.2, 0.6, 1.0]) == pytest.approx(0.6)
     assert area([0.1, 0.001, 0.01], [1.0, 0.2, 0.6]) == pytest.approx(0.6)

@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Score a circuit by ablation: what it keeps alone, what is lost without it, and what controls of its shape do."""
     cards = [_checked(path, circuit) for path in card or ()]
-    tops = None if ladder is None else counts("--ladder", ladder)
+    tops = None if ladder is None else _ladder(ladder)
     from circuits.circuit import Circuit
     from circuits.commands.console import note, output, print_json, progress
     from circuits.commands.evaluate_inputs import baselines_of, photos_of
@@ -96,7 +96,7 @@ def evaluate(
             given,
             baselines=baselines_of(loaded, read, mean_over, given),
             controls=controls,
-            ladder=rungs(largest) if tops is None else (tops,) if isinstance(tops, int) else tops,
+            ladder=rungs(largest) if tops is None else tops,
             draws=draws,
             stability=stability,
             resamples=resamples,
@@ -111,6 +111,19 @@ def evaluate(
         report(output(), found)
     for path in cards:
         note(f"Wrote {path}.")
+
+
+def _ladder(text: str) -> tuple[int, ...]:
+    """Whole numbers above 0 between commas.
+
+    Raises:
+        InputError: if a part is no such number.
+    """
+    try:
+        found = counts("--ladder", text)
+    except InputError:
+        raise InputError(f"--ladder {text!r}: write numbers above 0 with commas between, such as 1,3,10.") from None
+    return (found,) if isinstance(found, int) else found
 
 
 def _checked(path: Path, circuit: Path) -> Path:

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
-    """Photos by their files, and those in folders; of each only what the network sees is kept in memory.
+    """Photos by their files, and those in folders, each once; of each only what the network sees is kept in memory.
 
     Raises:
-        InputError: if a file is no photo, or a folder has none.
+        InputError: if a name is empty, a file is no photo, or a folder has none.
     """
     from circuits.images import load_photo
 
     found: list[Photo] = []
     for name in names:
+        if not name:
+            raise InputError("A photo's name is empty; give a file, a folder or example:cat.")
         if not name.startswith("example:") and Path(name).is_dir():
             found += _in_folder(network, Path(name))
         else:
             found.append(_seen(network, load_photo(name)))
-    return found
+    return list({photo.sha256: photo for photo in found}.values())
 
 
 def _seen(network: "Network", photo: "Photo") -> "Photo":

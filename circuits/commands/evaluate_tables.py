@@ -6,7 +6,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from circuits.evaluation.card_words import METHOD_NAMES, headline, interval, metric_name, over_name, overshoot, share
+from circuits.evaluation.card_words import (
+    METHOD_NAMES,
+    headline,
+    interval,
+    many,
+    metric_name,
+    over_name,
+    overshoot,
+    share,
+)
 
 if TYPE_CHECKING:
     from circuits.evaluation.card import Card
@@ -30,10 +39,10 @@ def report(console: Console, card: "Card") -> None:
         about = f"{card.baselines[0]} ablation, over {over_name(card, card.main)}"
         console.print(f"Faithfulness and completeness by units below each unit (top), {about}:", soft_wrap=True)
         console.print(curve(card))
-    if card.stability is not None:
+    if card.stability is not None and card.stability.edge_mean is not None:
         found = card.stability
         console.print(
-            f"In {len(card.changes)} slightly changed photos {share(found.edge_mean)} of the edges and "
+            f"In {many(card.changes, 'slightly changed photo')} {share(found.edge_mean)} of the edges and "
             f"{share(found.unit_mean)} of the units are found again, on average.",
             soft_wrap=True,
         )

@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from circuits.evaluation import card_tables
-from circuits.evaluation.card_words import METHOD_NAMES, headline, interval, over_name, overshoot, share
-from circuits.evaluation.curve_svg import curve_svg
+from circuits.evaluation.card_words import METHOD_NAMES, headline, interval, many, over_name, overshoot, share
+from circuits.evaluation.curve_svg import beyond, curve_svg
 from circuits.graph_svg import safe_picture
 from circuits.wording import network_and_source
 
@@ -99,8 +99,8 @@ def _tiles(card: "Card") -> str:
     if row.edges is not None:
         tiles.append(("Edges", "of the target is carried by its edges alone", row.edges))
     shown = [_tile(name, share(found.value), interval(found), words) for name, words, found in tiles]
-    if card.stability is not None:
-        words = f"of its edges are found again in {len(card.changes)} changed photos"
+    if card.stability is not None and card.stability.edge_mean is not None:
+        words = f"of its edges are found again in {many(card.changes, 'changed photo')}"
         shown.append(_tile("Stability", share(card.stability.edge_mean), "", words))
     about = html.escape(f"The score, with {baseline} ablation, over {over_name(card, card.main)}")
     return f'<section class="tiles" aria-label="{about}">{"".join(shown)}</section>'
@@ -109,6 +109,9 @@ def _tiles(card: "Card") -> str:
 def _tile(name: str, value: str, ends: str, words: str) -> str:
     between = f'<span class="ends">95 %: {ends}</span>' if ends else ""
     return f'<div class="tile"><h2>{name}</h2><p class="big">{value}</p>{between}<p class="quiet">{words}</p></div>'
+
+
+_BEYOND = " Triangles lie beyond the drawing; the numbers are in the tables."
 
 
 def _curves(card: "Card") -> str:
@@ -122,6 +125,7 @@ def _curves(card: "Card") -> str:
             svg = curve_svg(some, measure, f"{measure} against size, {baseline} ablation")
             areas = ", ".join(f"{METHOD_NAMES[each.method]} {share(getattr(each, measure))}" for each in found)
             words = f"<b>{measure.capitalize()}</b> ({said}), {baseline} ablation. Mean height: {html.escape(areas)}."
+            words += _BEYOND if beyond(some, measure) else ""
             figures += [f"<figure>{svg}<figcaption>{words}</figcaption></figure>"] if svg else []
     legend = "".join(
         f'<span><svg viewBox="0 0 34 9" aria-hidden="true"><path class="line {method}" d="M1 4.5H33"/></svg>'

@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from circuits.evaluation.card_words import METHOD_NAMES, METHOD_TEXTS, interval, metric_name, over_name, share
+from circuits.evaluation.card_words import METHOD_NAMES, METHOD_TEXTS, interval, many, metric_name, over_name, share
 from circuits.evaluation.scoring import Score
 from circuits.wording import chance, number
 
@@ -116,14 +116,20 @@ def stability(card: "Card") -> str:
     )
     more = f'<p class="quiet">{len(order) - _MOST_EDGES} more in the JSON.</p>' if len(order) > _MOST_EDGES else ""
     by_hand = (
-        f"{len(found.by_hand)} edges were not judged: the search does not find them in the unchanged photo either."
+        "1 edge was not judged: the search does not find it in the unchanged photo either."
+        if len(found.by_hand) == 1
+        else f"{len(found.by_hand)} edges were not judged: the search does not find them in the unchanged photo either."
     )
     hand = f'<p class="quiet">{by_hand}</p>' if found.by_hand else ""
     changed = html.escape("; ".join(str(change) for change in card.changes))
+    mean = (
+        f"<p>On average {share(found.edge_mean)} of the edges and {share(found.unit_mean)} of the units, in "
+        f"{many(card.changes, 'changed photo')}: {changed}.</p>"
+    )
+    said = "" if found.edge_mean is None else mean
     heads = '<th class="words" scope="col">edge</th><th scope="col">found again</th>'
     return (
         '<section class="books"><h2>How often each edge is found again</h2>'
-        f"<p>On average {share(found.edge_mean)} of the edges and {share(found.unit_mean)} of the units, in "
-        f"{len(card.changes)} changed photos: {changed}.</p>{hand}<details><summary>Edge by edge</summary>"
+        f"{said}{hand}<details><summary>Edge by edge</summary>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}</details></section>"
     )

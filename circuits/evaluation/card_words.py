@@ -1,6 +1,6 @@
 """What a card's numbers are called and how they are read, the same in the terminal and on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -37,13 +37,11 @@ def share(value: float | None) -> str:
     """A score in percent, with a true minus; a dash where it is not defined.
 
     Example:
-        >>> share(0.7346), share(-0.02), share(None), share(0.0004)
-        ('73 %', '−2 %', '–', '0 %')
+        >>> share(0.7346), share(-0.02), share(None), share(0.0004), share(-37.0)
+        ('73 %', '−2 %', '–', '0 %', '−3700 %')
     """
     if value is None:
         return "–"
-    if abs(value) >= 10:
-        return f"{'−' if value < 0 else ''}×{abs(value):.0f}"
     whole = round(100 * value)
     return f"{'−' if whole < 0 else ''}{abs(whole)} %"
 
@@ -57,8 +55,17 @@ def interval(found: Estimate | None) -> str:
     """
     if found is None or found.low is None or found.high is None:
         return ""
-    low, high = share(found.low), share(found.high)
-    return f"{low.removesuffix(' %')} to {high}" if low.endswith(" %") and high.endswith(" %") else f"{low} to {high}"
+    return f"{share(found.low).removesuffix(' %')} to {share(found.high)}"
+
+
+def many(things: Sequence[object], name: str) -> str:
+    """How many there are, with their name.
+
+    Example:
+        >>> many([1], "changed photo"), many([], "changed photo")
+        ('1 changed photo', '0 changed photos')
+    """
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def metric_name(card: "Card", metric: str) -> str:

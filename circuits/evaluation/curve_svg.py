@@ -44,11 +44,33 @@ def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
         parts.append(f'<polyline class="line {method}" points="{places}"/>')
         for x, y, point, value in line:
             told = f"{METHOD_NAMES[method]}, {point.units} units: {value:.2f}"
-            parts.append(
-                f'<circle class="dot {method}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"><title>{told}</title></circle>'
-            )
+            parts.append(_mark(method, x, y, _side(value), html.escape(told)))
     parts.append("</svg>")
     return "".join(parts)
+
+
+def beyond(points: Sequence[Point], measure: str) -> bool:
+    """Whether a point lies outside of what is drawn, so that it is a triangle at the border.
+
+    Args:
+        points: as for `curve_svg`.
+        measure: `faithfulness` or `completeness`.
+    """
+    values = [getattr(point, measure) for point in points if point.units]
+    return any(value is not None and _side(value) for value in values)
+
+
+def _side(value: float) -> int:
+    """1 above what is drawn, −1 below, 0 within."""
+    return (value > _HIGHEST) - (value < _LOWEST)
+
+
+def _mark(method: str, x: float, y: float, side: int, told: str) -> str:
+    """A dot, or at the border a triangle that points to where the value lies."""
+    if not side:
+        return f'<circle class="dot {method}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"><title>{told}</title></circle>'
+    corners = f"{x - 5:.1f},{y + 4 * side:.1f} {x + 5:.1f},{y + 4 * side:.1f} {x:.1f},{y - 5 * side:.1f}"
+    return f'<polygon class="dot {method}" points="{corners}"><title>{told}</title></polygon>'
 
 
 def _range(values: Sequence[float]) -> tuple[float, float, float]:

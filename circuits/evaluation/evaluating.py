@@ -9,22 +9,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.baselines import Baseline, mean_of_photos
 from circuits.circuit import Circuit
 from circuits.errors import InputError
+from circuits.evaluation.asking import baselines_of, check_shown, count_of, ladder_of, photos_of, seed_of
 from circuits.evaluation.card import Card, Shown, fingerprint_of
 from circuits.evaluation.curve import LARGEST, rungs
 from circuits.evaluation.edges import score_edges
 from circuits.evaluation.intervals import RESAMPLES
 from circuits.evaluation.planning import Plan, plan
 from circuits.evaluation.scoring import Score, Scored, score_units
-from circuits.evaluation.sets import Search, count
+from circuits.evaluation.sets import Search, count, sources_of
 from circuits.evaluation.stability import Change, Stability, changes, survival
-from circuits.evaluation.summing_up import Measured, Summary, areas, undefined
+from circuits.evaluation.summing_up import Measured, Summary, areas, remarked
 from circuits.evidence.exemplars import Exemplars, find_exemplars
 from circuits.evidence.sources import crop_seen
 from circuits.growth import Progress, Run
@@ -64,7 +67,7 @@ class Seen:
 def evaluate(
     network: Network,
     circuit: Circuit,
-    photos: Sequence[Photo] = (),
+    photos: Sequence[Photo | str | Path | bytes | Image.Image | NDArray[Any]] = (),
     *,
     baselines: Sequence[Baseline] | None = None,
     controls: bool = True,
@@ -80,7 +83,8 @@ def evaluate(
     Args:
         network: the one that the circuit was traced with.
         circuit: the circuit.
-        photos: more photos to score the same units and edges in; intervals are over these.
+        photos: more photos, or what `load_photo` takes, to score the same units and edges in, each once; intervals
+            are over these.
         baselines: what stands in the place of ablated units; zero and, if `None`, the mean over the photos (two or
             more) or over an index of exemplars, where there is one.
         controls: score sets of the same shape that were chosen in other ways.
@@ -95,8 +99,8 @@ def evaluate(
         The card, with all numbers; the same for the same arguments on one machine.
 
     Raises:
-        InputError: if the circuit is of another network, holds nothing but its target, or carries no photo and none is
-            given; or a number is out of its range.
+        InputError: if the circuit is of another network, shows nothing but its target, or carries no photo and none is
+            given; or a photo cannot be read, or a number is out of its range.
         UnknownError: if a baseline knows nothing of one of the circuit's layers.
 
     Example:
@@ -107,13 +111,18 @@ def evaluate(
         >>> [row.method for row in card.rows], card.row("circuit").faithfulness.value > 0
         (['circuit', 'circuit'], True)
     """
-    _check(ladder=ladder, draws=draws, resamples=resamples, seed=seed)
+    ladder, seed = ladder_of(ladder), seed_of(seed)
+    draws, resamples = count_of("draws", draws, least=1), count_of("resamples", resamples, least=1)
+    stability = count_of("stability", stability, least=0)
+    baselines = None if baselines is None else baselines_of(baselines)
     changed = changes(stability, seed)
-    cut, seen = _photos(network, circuit, photos)
+    given = photos_of(photos)
+    cut, seen = _photos(network, circuit, given)
     target = target_of(circuit)
+    check_shown(sources_of(circuit), target)
     notes: list[str] = []
     if baselines is None:
-        baselines, why = default_baselines(cut, circuit, photos)
+        baselines, why = default_baselines(cut, circuit, given)
         notes += [why] if why else []
     report = progress or (lambda done, known, message: None)
     steps = 1 + len(seen) * len(baselines) + len(changed)
@@ -177,7 +186,7 @@ def _card(
         correlations=planned.correlations,
         changes=changed,
         stability=stability,
-        notes=(*notes, *planned.notes, *undefined(rows, measured, over)),
+        notes=(*notes, *planned.notes, *remarked(rows, measured, over)),
     )
 
 
@@ -206,16 +215,6 @@ def _shown(photo: Seen, said: Prediction | None, planned: Plan) -> Shown:
     target = planned.target
     agrees = said.index == target.unit.channel if said is not None and target.kind == "class" else None
     return Shown(photo.name, photo.sha256, photo.own, photo.given, said, agrees)
-
-
-def _check(*, ladder: Sequence[int], draws: int, resamples: int, seed: int) -> None:
-    if any(isinstance(top, bool) or top < 1 for top in ladder):
-        raise InputError(f"The ladder is {list(ladder)}; each number counts units below a unit and must be at least 1.")
-    for name, number in (("draws", draws), ("resamples", resamples)):
-        if number < 1:
-            raise InputError(f"{name} is {number}; it must be at least 1.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; it must be 0 or more.")
 
 
 def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[Seen]]:

@@ -22,7 +22,8 @@ class Estimate:
 
     Args:
         value: over all of them; `None` where it is not defined.
-        low: lower end of the interval; `None` with fewer than two photos, or if a draw of photos leaves it undefined.
+        low: lower end of the interval; `None` with fewer than two photos, or if a draw of photos leaves it undefined
+            or turns the sign of Σ (whole − nothing), past which the score jumps from one infinity to the other.
         high: upper end.
     """
 
@@ -58,13 +59,13 @@ def estimate(part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray
         >>> round(found.value, 3), found.low, found.high
         (0.667, 0.5, 0.75)
     """
-    [value] = _ratios(part, whole, nothing, np.arange(len(part))[None])
+    [value], _ = _ratios(part, whole, nothing, np.arange(len(part))[None])
     if not np.isfinite(value):
         return Estimate(None)
     if len(part) < 2:
         return Estimate(float(value))
-    found = _ratios(part, whole, nothing, drawn)
-    if not np.isfinite(found).all():
+    found, bottoms = _ratios(part, whole, nothing, drawn)
+    if not np.isfinite(found).all() or bottoms.min() < 0 < bottoms.max():
         return Estimate(float(value))
     low, high = np.percentile(found, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return Estimate(float(value), float(low), float(high))
@@ -72,10 +73,10 @@ def estimate(part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray
 
 def _ratios(
     part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray, "draws photos"]
-) -> Float[np.ndarray, " draws"]:
-    """The ratio of sums of each draw; NaN where it is not defined, as in `scoring.ratio`."""
+) -> tuple[Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]]:
+    """The ratio of sums of each draw, NaN where it is not defined, as in `scoring.ratio`; and its denominator."""
     top, bottom = whole[drawn].sum(1), nothing[drawn].sum(1)
     defined = np.abs(top - bottom) > LEAST * np.maximum(np.abs(top), np.abs(bottom))
     ratios = np.full(len(drawn), np.nan)
     ratios[defined] = part[drawn].sum(1)[defined] / (top - bottom)[defined]
-    return ratios
+    return ratios, top - bottom

@@ -245,11 +245,11 @@ def areas(points: Sequence[Point]) -> tuple[Area, ...]:
     return tuple(found)
 
 
-def undefined(rows: Sequence[Row], measured: Sequence[Measured], over: Mapping[str, Sequence[int]]) -> list[str]:
-    """Sentences about ratios that are not defined, with the two values that are too alike."""
+def remarked(rows: Sequence[Row], measured: Sequence[Measured], over: Mapping[str, Sequence[int]]) -> list[str]:
+    """Sentences about ratios that are not defined, or stand on their head, with the two values behind them."""
     found = []
     for row in rows:
-        if row.method != CIRCUIT or row.faithfulness.value is not None:
+        if row.method != CIRCUIT:
             continue
         some = [
             each.scores[0]
@@ -259,8 +259,14 @@ def undefined(rows: Sequence[Row], measured: Sequence[Measured], over: Mapping[s
         score = mean_score(some)
         what = "probability" if row.metric == "probability" else "target"
         where = "its own photo" if row.over == "own" else "the photos"
-        found.append(
-            f"With {row.baseline} ablation no score of the {what} is defined over {where}: it is {score.whole:.4g} "
-            f"on the whole and {score.nothing:.4g} with all of these layers ablated, which leaves nothing to keep."
-        )
+        if row.faithfulness.value is None:
+            found.append(
+                f"With {row.baseline} ablation no score of the {what} is defined over {where}: it is {score.whole:.4g} "
+                f"on the whole and {score.nothing:.4g} with all of these layers ablated, which leaves nothing to keep."
+            )
+        elif row.metric == "value" and score.whole < score.nothing:
+            found.append(
+                f"With {row.baseline} ablation the target is higher over {where} when all of these layers are ablated "
+                f"({score.nothing:.3g}) than on the whole ({score.whole:.3g}): a negative share means that it rose."
+            )
     return found

@@ -337,14 +337,15 @@ def test_over_the_strip_there_are_intervals(asked: Person, network: Network) -> 
     asked.do("score", "strip")
     assert asked.poll()["toasts"][-1]["text"].startswith("The strip holds one photo")
     asked.do("example", "cat")
-    asked.why("2")
+    # Of class 1 both photos lie on one side of what is left with all ablated; else there is no interval.
+    asked.why("1")
     card = scored(asked, "strip")
     row = card.row("circuit", over="photos")
     assert (card.main, len(card.photos)) == ("photos", 2)
     assert row.faithfulness.low <= row.faithfulness.value <= row.faithfulness.high
     # Over the very photos that are scored a mean would change next to nothing.
     assert card.baselines == ("zero",)
-    assert "Of the logit of tree, over 2 photos" in pane(asked)
+    assert f"Of the logit of {network.labels[1]}, over 2 photos" in pane(asked)
     assert "In its own photo: Logit" in pane(asked)
 
 
