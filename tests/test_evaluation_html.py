@@ -192,7 +192,7 @@ def test_a_point_beyond_the_drawing_is_a_triangle_at_its_border(card: Card) -> N
     edge = [point(0.01, -1.0), point(0.1, None), point(1.0, 2.5)]
     assert not beyond(edge, "faithfulness")
     assert "<polygon" not in curve_svg(edge, "faithfulness", "title")
-    words = "Triangles lie beyond the drawing; the numbers are in the tables."
+    words = "Triangles lie beyond the drawing; point at one for its number."
     far = replace(card, points=tuple(replace(each, faithfulness=40.0, completeness=0.5) for each in card.points))
     near = replace(card, points=tuple(replace(each, faithfulness=0.5, completeness=0.5) for each in card.points))
     assert (Page(far.to_html()).text.count(words), Page(near.to_html()).text.count(words)) == (1, 0)

@@ -111,7 +111,7 @@ def _tile(name: str, value: str, ends: str, words: str) -> str:
     return f'<div class="tile"><h2>{name}</h2><p class="big">{value}</p>{between}<p class="quiet">{words}</p></div>'
 
 
-_BEYOND = " Triangles lie beyond the drawing; the numbers are in the tables."
+_BEYOND = " Triangles lie beyond the drawing; point at one for its number."
 
 
 def _curves(card: "Card") -> str:
