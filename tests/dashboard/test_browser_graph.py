@@ -282,6 +282,7 @@ def test_near_duplicates_are_marked_folded_and_unfolded(alike: None, tab: Any, e
     tab.keyboard.press("Control+z")
     expect(stack).to_have_count(0)
     tab.keyboard.press("Control+y")
+    expect(stack).to_have_count(1)
     tab.reload()
     expect(stack).to_have_count(1)
     tab.get_by_text("Arrange", exact=True).click()
