@@ -30,6 +30,7 @@ def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor,
     found = []
     for kernels, maps in zip(in_blocks(weight, _BLOCK), in_blocks(gradient[0], _BLOCK), strict=True):
         maps = maps[None].contiguous(memory_format=torch.channels_last)
+        # torch's function has no types.
         slopes = conv2d_weight(x, list(kernels.shape), maps, *_geometry(module))  # type: ignore[no-untyped-call]
         found.append((kernels * slopes).sum((2, 3)))
     return torch.cat(found)[: len(weight)]

@@ -132,14 +132,19 @@ class Run:
         return readout_of(self.network, unit)
 
 
-def run_of_circuit(network: Network, circuit: Circuit) -> Run:
-    """The photo's run through the network: the one kept with the circuit, or a new one from the photo it carries."""
+def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
+    """Refuse another network than the one that a circuit was traced with; the sentence says what it is needed for."""
     if network.sha256 != circuit.network["sha256"]:
         known = circuit.network
         raise InputError(
             f"The circuit was traced with {known['name']} ({known['sha256'][:12]}), not with {network.name} "
-            f"({network.sha256[:12]}); load that network to expand it."
+            f"({network.sha256[:12]}); load that network to {to}."
         )
+
+
+def run_of_circuit(network: Network, circuit: Circuit) -> Run:
+    """The photo's run through the network: the one kept with the circuit, or a new one from the photo it carries."""
+    check_network(network, circuit, to="expand it")
     cached = circuit.cache
     if isinstance(cached, Run) and cached.network.sha256 == network.sha256:
         return cached

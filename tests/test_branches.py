@@ -319,6 +319,7 @@ def test_every_path_is_counted_once_and_the_books_close_in_real_architectures(na
             difference = share - expected.get(below, torch.zeros_like(share))
             assert float(difference.abs().max()) <= 1e-12 * scale, (upper, below)
         value = float(run.activations[upper][0, channel].sum())
+        # B023: the function is called in this turn of the loop, before its variables change.
         bias = reference.effective_bias(network.traced, lambda _: Blocked(network, image, upper).f(channel), image)  # noqa: B023
         assert abs(value - float(scores.sum()) - bias) <= 1e-10 * scale, upper
         biased += abs(bias) > 1e-3 * scale

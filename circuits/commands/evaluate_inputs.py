@@ -21,6 +21,7 @@ def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
     Raises:
         InputError: if a name is empty, a file is no photo, or a folder has none.
     """
+    from circuits.evaluation import asking
     from circuits.images import load_photo
 
     found: list[Photo] = []
@@ -31,7 +32,7 @@ def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
             found += _in_folder(network, Path(name))
         else:
             found.append(_seen(network, load_photo(name)))
-    return list({photo.sha256: photo for photo in found}.values())
+    return asking.photos_of(found)
 
 
 def _seen(network: "Network", photo: "Photo") -> "Photo":

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.evaluation.sets import Search, Sources, Units, units_in
+from circuits.evaluation.sets import Search, Units, units_in
 from circuits.fingerprints import fingerprint
 from circuits.growth import Run
 from circuits.layers import find_layers
@@ -180,7 +180,7 @@ def by_tracing(
         mode: of the attribution.
         signs: `positive` or `both`.
     """
-    found = traced_units(run, Search(run, target, mode).sources(tops, signs), target)
+    found = units_in(run.network, Search(run, target, mode).sources(tops, signs), target.id)
     scores = {}
     for layer in units:
         score = attributions(run, target, layer)
@@ -189,11 +189,6 @@ def by_tracing(
         traced[list(found.get(layer, ()))] = 1 + float(score.max() - score.min())
         scores[layer] = score + traced
     return _largest(units, scores)
-
-
-def traced_units(run: Run, sources: Sources, target: Target) -> dict[str, tuple[int, ...]]:
-    """The units of some edges by layer."""
-    return units_in(run.network, sources, target.id)
 
 
 def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -> dict[str, tuple[int, ...]]:

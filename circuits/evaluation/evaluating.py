@@ -30,7 +30,7 @@ from circuits.evaluation.stability import Change, Stability, changes, survival
 from circuits.evaluation.summing_up import Measured, Summary, areas, remarked
 from circuits.evidence.exemplars import Exemplars, find_exemplars
 from circuits.evidence.sources import crop_seen
-from circuits.growth import Progress, Run
+from circuits.growth import Progress, Run, check_network
 from circuits.images import Photo, to_data_uri
 from circuits.networks import Network
 from circuits.predictions import Prediction, ranked
@@ -221,12 +221,7 @@ def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tupl
     """The network with the circuit's layers, and all photos, the circuit's own first; each once."""
     facts = circuit.graph.graph["photo"]
     given = {photo.sha256: photo for photo in photos}
-    if network.sha256 != circuit.network["sha256"]:
-        known = circuit.network
-        raise InputError(
-            f"The circuit was traced with {known['name']} ({known['sha256'][:12]}), not with {network.name} "
-            f"({network.sha256[:12]}); load that network to evaluate it."
-        )
+    check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
     if "thumbnail" in facts:
         crop = crop_seen(cut, circuit)

@@ -143,7 +143,9 @@ class Search:
                     shares.lower.unit(channel) for channel in strongest(shares.scores[: shares.lower.units], top, signs)
                 )
                 below.update(dict.fromkeys(map(str, found[name])))
-            level = [name for name in below if name not in found and self.run.network.layers_below(_layer(name))]
+            level = [
+                name for name in below if name not in found and self.run.network.layers_below(Unit.parse(name).layer)
+            ]
         return found
 
     def _attribute(self, names: Sequence[str]) -> None:
@@ -155,7 +157,3 @@ class Search:
             by_layer.setdefault(self._growth.graph.nodes[name]["layer"], []).append(name)
         for together in by_layer.values():
             self._shares.update(zip(together, self._growth.shares(together), strict=True))
-
-
-def _layer(name: str) -> str:
-    return Unit.parse(name).layer
