@@ -32,9 +32,9 @@ from rich.table import Table
 from torch import Tensor
 
 from circuits import Network, load_network
-from circuits.evidence import index_photos, indexing
-from circuits.evidence.feeding import Reader, files_in
-from circuits.evidence.indexing import Batch
+from circuits.exemplars import build as indexing
+from circuits.exemplars.build import Batch, index_photos
+from circuits.exemplars.loader import Reader, files_in
 
 NETWORKS = ("squeezenet1_1", "googlenet")
 

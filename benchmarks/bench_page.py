@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import PictureStore, Unit, load_network, load_photo
-from circuits.networks import Network
+from circuits.network.network import Network
 from dashboard.app import Page, Settings, create_page
-from dashboard.gallery import StoredGallery
-from dashboard.jobs import Task
-from dashboard.unit_view import stamp
+from dashboard.features.unit.chosen import stamp
+from dashboard.work.gallery import StoredGallery
+from dashboard.work.queue import Task
 
 NAME = "b" * 32
 GOAL = 100.0

@@ -42,11 +42,10 @@ from benchmarks.quality_choosing import Chosen, Sizes, Walk, drawn, highest, par
 from benchmarks.quality_results import Results, Row
 from benchmarks.quality_tables import print_tables
 from circuits import Baseline, Network, load_network, load_photo, mean_of_photos
-from circuits.evaluation import Score, randomised, score_units
-from circuits.evaluation.controls import attributions, neutral
-from circuits.evaluation.scoring import mean_score
-from circuits.growth import Run
-from circuits.targets import Target, find_target
+from circuits.evaluation.controls import attributions, neutral, randomised
+from circuits.evaluation.scores import Score, mean_score, score_units
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target, find_target
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS = platformdirs.user_cache_path("circuits") / "quality"

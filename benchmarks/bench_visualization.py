@@ -35,12 +35,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from circuits import Network, load_network
 from circuits.units import Unit
-from circuits.visualization import Settings, render
-from circuits.visualization.ascent import Ascent, has_fast_bfloat16
 from circuits.visualization.conversion import to_images
-from circuits.visualization.rendering import options_of, unit_objective
+from circuits.visualization.optimize import Ascent, has_fast_bfloat16
+from circuits.visualization.render import options_of, render, unit_objective
+from circuits.visualization.settings import Settings
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
-from circuits.visualization.visualizing import method_of, plan, task_of
+from circuits.visualization.visualize import method_of, plan, task_of
 
 CASES = (("googlenet", "inception4a"), ("squeezenet1_1", "features.7"))
 SHOWN_BY_LUCENT = 224  # it enlarges what it draws to this size
@@ -83,7 +83,7 @@ def lucent(module: nn.Module, layer: str, channel: int, size: int, steps: int) -
 @contextmanager
 def exact() -> Iterator[None]:
     """32 bits, whatever the processor has."""
-    with mock.patch("circuits.visualization.ascent.has_fast_bfloat16", return_value=False):
+    with mock.patch("circuits.visualization.optimize.has_fast_bfloat16", return_value=False):
         yield
 
 
@@ -145,7 +145,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
 
         return run
 
-    import circuits.visualization.ascent as engine
+    from circuits.visualization import optimize as engine
 
     method = ascent.method
     with (

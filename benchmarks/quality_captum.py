@@ -12,12 +12,12 @@ from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from torch import Tensor, fx, nn
 
 from circuits import Network
-from circuits import operations as ops
 from circuits.evaluation.controls import neutral
-from circuits.growth import Run
-from circuits.running import between
+from circuits.network import operations as ops
+from circuits.network.execute import between
 from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target
 
 _BATCH = 8
 """Parents at once; `bench_trace` finds it the fastest."""

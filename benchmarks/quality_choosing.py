@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.attribution import attribute
-from circuits.growth import Run
+from circuits.attribution.gradient import attribute
 from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target
 from circuits.units import Unit
 
 Sizes = Mapping[str, int]

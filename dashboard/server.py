@@ -11,10 +11,10 @@ import platformdirs
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.images import Photo
-from circuits.networks import Network
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, Settings, create_page
 from dashboard.security import MAX_BODY, is_local, new_token, own_address
 

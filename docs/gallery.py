@@ -25,36 +25,28 @@ from torch import Tensor
 
 from circuits import Network, load_network, load_photo
 from circuits.files import write_atomically
-from circuits.visualization import (
-    Objective,
-    Options,
-    PictureStore,
-    balance,
-    caricature,
+from circuits.visualization.contact_sheet import sheet
+from circuits.visualization.conversion import fitted
+from circuits.visualization.objectives.base import Objective, balance
+from circuits.visualization.objectives.batch import diversity, interpolation
+from circuits.visualization.objectives.direction import direction
+from circuits.visualization.objectives.photo import caricature, inversion
+from circuits.visualization.objectives.unit import (
     channel,
     class_logit,
     class_probability,
-    direction,
-    diversity,
-    interpolation,
-    inversion,
     joint,
-    l1,
-    l2,
     layer,
-    make_images,
     negative,
     neuron,
-    opacity,
-    pictures,
-    total_variation,
-    visualize,
 )
-from circuits.visualization.colours import colour_matrix_of
-from circuits.visualization.conversion import fitted
+from circuits.visualization.parameterization.color import colour_matrix_of
+from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.photos import photos_in
-from circuits.visualization.sheets import sheet
+from circuits.visualization.regularizers import l1, l2, opacity, total_variation
+from circuits.visualization.store import PictureStore, pictures
 from circuits.visualization.transforms import TRANSFORMS, none
+from circuits.visualization.visualize import Options, visualize
 
 # Units that the overview shows to be clear, from low to high, and classes.
 LOW, MIDDLE, HIGH = "conv2:155", "inception_3b:123", "inception_4a:152"
@@ -319,7 +311,7 @@ def defaults(studio: Studio) -> Image.Image:
 @contextmanager
 def border_counted_twice() -> Iterator[None]:
     """Gradients as they were before each pixel counted once (`coverage`)."""
-    with mock.patch("circuits.visualization.ascent.evened", return_value=lambda images: images):
+    with mock.patch("circuits.visualization.border_weights.evened", return_value=lambda images: images):
         yield
 
 

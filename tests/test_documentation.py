@@ -8,12 +8,12 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from tests.support.commandline import run
 
 import circuits
-from circuits.circuit import Circuit
-from circuits.loading import load_network
-from circuits.weights import read_labels
-from tests.commandline import run
+from circuits.network.loading import load_network
+from circuits.network.weights import read_labels
+from circuits.tracing.circuit import Circuit
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.support.commandline import HANDMADE
 from torch import nn
 
 import circuits
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.exploring import Exploration, explore, named_network
-from circuits.images import load_photo
-from circuits.loading import load_network
-from circuits.networks import Network, prepare
-from circuits.visualization import Picture, Settings
-from tests.commandline import HANDMADE
+from circuits.explorer import Exploration, explore, named_network
+from circuits.image.photo import load_photo
+from circuits.network.loading import load_network
+from circuits.network.network import Network, prepare
+from circuits.tracing.circuit import Circuit
+from circuits.visualization.render import Picture
+from circuits.visualization.settings import Settings
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 import circuits
-from circuits.circuit import Circuit
 from circuits.errors import InputError, UnknownError
-from circuits.images import load_photo
-from circuits.loading import load_network
-from circuits.networks import Network, prepare
+from circuits.image.photo import load_photo
+from circuits.network.loading import load_network
+from circuits.network.network import Network, prepare
+from circuits.tracing.circuit import Circuit
 from dashboard.app import Settings, create_page
-from tests.commandline import run
-from tests.dashboard.person import Person
+from tests.support.commandline import run
+from tests.support.person import Person
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-own-network.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    (circuits .*)$", PAGE, re.MULTILINE)

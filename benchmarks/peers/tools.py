@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Readout
-from circuits.attribution import attribute
-from circuits.running import run_all
+from circuits.attribution.gradient import attribute
+from circuits.network.execute import run_all
 from peers.job import Job, Scores, Tool, marker, summed, with_markers
 
 BATCH = 8

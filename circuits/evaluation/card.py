@@ -13,14 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from circuits.circuit_file import number
 from circuits.errors import UnknownError, listed
-from circuits.evaluation.intervals import Estimate
-from circuits.evaluation.scoring import Score
+from circuits.evaluation.scores import Score
 from circuits.evaluation.stability import Change, Stability
-from circuits.evaluation.summing_up import Area, Measured, Point, Row
+from circuits.evaluation.statistics import Estimate
+from circuits.evaluation.summary import Area, Measured, Point, Row
 from circuits.files import write_atomically
-from circuits.predictions import Prediction
+from circuits.network.predict import Prediction
+from circuits.tracing.circuit_file import number
 
 FORMAT = "circuits-card/1"
 
@@ -28,7 +28,7 @@ FORMAT = "circuits-card/1"
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of the card."""
-    loaded: dict[str, Any] = json.loads(files("circuits").joinpath("card.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("card.schema.json").read_text("utf-8"))
     return loaded
 
 
@@ -169,12 +169,12 @@ class Card:
 
     def to_html(self) -> str:
         """The card as a page that needs no other file."""
-        from circuits.evaluation.card_html import to_html
+        from circuits.report.evaluation import to_html
 
         return to_html(self)
 
     def _repr_html_(self) -> str:
-        from circuits.evaluation.card_html import for_notebook
+        from circuits.report.evaluation import for_notebook
 
         return for_notebook(self)
 

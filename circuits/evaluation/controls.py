@@ -19,13 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.evaluation.sets import Search, Units, units_in
-from circuits.fingerprints import fingerprint
-from circuits.growth import Run
-from circuits.layers import find_layers
-from circuits.networks import Network
+from circuits.evaluation.unit_sets import Search, Units, units_in
+from circuits.network.layers import find_layers
+from circuits.network.network import Network, fingerprint
 from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target
 
 
 def random_like(network: Network, units: Units, seed: int | np.random.Generator) -> dict[str, tuple[int, ...]]:
@@ -112,7 +111,7 @@ def by_weights(
 
     Example:
         >>> from circuits import load_network
-        >>> from circuits.targets import find_target
+        >>> from circuits.tracing.targets import find_target
         >>> network = load_network()
         >>> found = by_weights(network, find_target(network, "cat", 0), {"conv7": [0, 1]})
         >>> len(found["conv7"])

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from circuits.agreement import rank_correlation
-from circuits.circuit import Circuit
+from circuits.attribution.agreement import rank_correlation
 from circuits.evaluation.controls import (
     attributions,
     by_activation,
@@ -16,11 +15,12 @@ from circuits.evaluation.controls import (
     random_like,
     randomised,
 )
-from circuits.evaluation.sets import Search, Sources, Units, sources_of, tops_of_circuit, units_in
-from circuits.growth import Run
-from circuits.networks import Network
+from circuits.evaluation.unit_sets import Search, Sources, Units, sources_of, tops_of_circuit, units_in
+from circuits.network.network import Network
 from circuits.shapes import Images
-from circuits.targets import Target
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target
 
 CIRCUIT = "circuit"
 METHODS = (CIRCUIT, "random", "activation", "gradient", "weights", "randomised")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from circuits.errors import InputError
-from circuits.evaluation.sets import Sources
+from circuits.evaluation.unit_sets import Sources
 
 SHIFT = 0.06
 """Furthest shift, a share of the side."""

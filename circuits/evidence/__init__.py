@@ -1,7 +1,21 @@
 """What happened in the photo: where a unit fired, on what, for what, and beside which others."""
 
-from circuits.evidence.arguments import EdgeMaps, argument_map, edge_maps, fed_by
-from circuits.evidence.exemplars import (
+from circuits.evidence.layer_statistics import (
+    Firing,
+    LayerTable,
+    Standing,
+    firing_at,
+    layer_table,
+    position_at,
+    standing,
+)
+from circuits.evidence.maps import EdgeMaps, argument_map, edge_maps, fed_by, heat_map
+from circuits.evidence.near_duplicates import correlations, near_duplicates
+from circuits.evidence.patches import Peak, patch, patch_of_picture, peaks
+from circuits.evidence.relative_saliency import path_picture, relative_picture
+from circuits.evidence.saliency import gradient_picture
+from circuits.exemplars.build import index_photos
+from circuits.exemplars.exemplars import (
     Exemplar,
     Exemplars,
     UnitExemplars,
@@ -10,18 +24,9 @@ from circuits.evidence.exemplars import (
     find_exemplars,
     kept_in,
 )
-from circuits.evidence.fields import Box, Field, receptive_field
-from circuits.evidence.gradients import gradient_picture
-from circuits.evidence.heatmaps import heat_map
-from circuits.evidence.indexing import index_photos
-from circuits.evidence.likeness import correlations, near_duplicates
-from circuits.evidence.peaks import Peak, patch, patch_of_picture, peaks
-from circuits.evidence.relative import path_picture, relative_picture
-from circuits.evidence.showing import show_map, show_picture
-from circuits.evidence.sources import crop_seen
-from circuits.evidence.spots import Firing, firing_at, position_at
-from circuits.evidence.standings import Standing, standing
-from circuits.evidence.tables import LayerTable, layer_table
+from circuits.image.encode import show_map, show_picture
+from circuits.network.receptive_field import Box, Field, receptive_field
+from circuits.tracing.run import crop_seen
 
 __all__ = [
     "Exemplar",

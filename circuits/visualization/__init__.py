@@ -4,11 +4,12 @@
 here and put together with +, - and numbers.
 """
 
-from circuits.visualization.batches import alignment, diversity, interpolation
-from circuits.visualization.directions import direction, direction_at
-from circuits.visualization.kinds import make_images
-from circuits.visualization.objective import Objective, balance, pre_activation
-from circuits.visualization.objectives import (
+from circuits.visualization.diverse import diverse_pictures
+from circuits.visualization.objectives.base import Objective, balance, pre_activation
+from circuits.visualization.objectives.batch import alignment, diversity, interpolation
+from circuits.visualization.objectives.direction import direction, direction_at
+from circuits.visualization.objectives.photo import caricature, inversion
+from circuits.visualization.objectives.unit import (
     channel,
     class_logit,
     class_probability,
@@ -17,14 +18,13 @@ from circuits.visualization.objectives import (
     negative,
     neuron,
 )
-from circuits.visualization.photographs import caricature, inversion
-from circuits.visualization.prior import LearnedPrior
+from circuits.visualization.parameterization.learned import LearnedPrior
+from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.regularizers import l1, l2, opacity, total_variation
-from circuits.visualization.rendering import Picture, render
+from circuits.visualization.render import Picture, render
 from circuits.visualization.settings import DEFAULT, PLAIN, Settings
 from circuits.visualization.store import PictureStore, pictures
-from circuits.visualization.variants import diverse_pictures
-from circuits.visualization.visualizing import Options, Visualization, visualize
+from circuits.visualization.visualize import Options, Visualization, visualize
 
 __all__ = [
     "DEFAULT",

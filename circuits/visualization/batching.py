@@ -13,11 +13,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from circuits.networks import Network
-from circuits.visualization.ascent import Task
-from circuits.visualization.canvas import Canvas
-from circuits.visualization.looking import Reader, look
-from circuits.visualization.objective import layers_of
+from circuits.network.network import Network
+from circuits.visualization.forward import Canvas, Reader, look
+from circuits.visualization.objectives.base import layers_of
+from circuits.visualization.optimize import Task
 
 FAST_PIXELS = 8 * 128 * 128
 LARGEST_BATCH = 32

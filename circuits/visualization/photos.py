@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from circuits.errors import InputError
-from circuits.images import load_photo
+from circuits.image.photo import load_photo
 
 _LOG = logging.getLogger(__name__)
 

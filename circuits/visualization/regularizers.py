@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.objective import Objective, Read, Seen
+from circuits.visualization.objectives.base import Objective, Read, Seen
 
 # A Gaussian is cut off where less than 1e-4 of it lies beyond.
 _DEVIATIONS = 4

@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 
 from circuits.units import Unit
-from circuits.visualization.canvas import Canvas
-from circuits.visualization.rendering import Picture
+from circuits.visualization.forward import Canvas
+from circuits.visualization.render import Picture
 
 INDEX = "index.json"
 
@@ -34,7 +34,7 @@ class Shipped:
     """An archive of pictures, found by their address.
 
     Args:
-        archive: a file of the form that `circuits.builtin.pictures` writes; one that is missing or damaged is empty.
+        archive: a file of the form that `training.builtin.pictures` writes; one that is missing or damaged is empty.
 
     >>> Shipped(Path("missing.zip")).get("ab12") is None
     True

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.visualization.movements import Movement, Movements
+from circuits.visualization.affine import Movement, Movements
 
 Transform = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from person import ANN, BOB, Person, ready
 from PIL import Image
-from pretend import PaintedGallery, tiny_network
 
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.images import Photo
-from circuits.networks import Network
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.app import Page, Settings, create_app, create_page
 from dashboard.callbacks import decoded
+from tests.support.person import ANN, BOB, Person, ready
+from tests.support.pretend import PaintedGallery, tiny_network
 
 
 def png(width: int = 40, height: int = 30) -> bytes:

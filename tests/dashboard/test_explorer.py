@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from pretend import PaintedGallery
 
 from circuits import load_network, trace
-from circuits.circuit import Circuit
-from circuits.images import Photo
-from circuits.networks import Network
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from circuits.visualization import PictureStore
-from circuits.visualization import Settings as Drawing
-from dashboard import actions
+from circuits.visualization.settings import Settings as Drawing
+from circuits.visualization.store import PictureStore
 from dashboard.app import Settings, create_page
-from dashboard.explorer import Explorer
-from dashboard.gallery import StoredGallery
-from dashboard.jobs import CancelledError
-from dashboard.sessions import Choices, Session
+from dashboard.library import Explorer
+from dashboard.session import actions
+from dashboard.session.state import Choices, Session
+from dashboard.work.gallery import StoredGallery
+from dashboard.work.queue import CancelledError
+from tests.support.pretend import PaintedGallery
 
 QUICK = Drawing(size=32, steps=2)
 

@@ -8,17 +8,17 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from person import ANN, Person
 from PIL import Image
-from pretend import PaintedGallery
-from test_view import find
 
 from circuits.errors import InputError
-from circuits.networks import Network
+from circuits.network.network import Network
 from circuits.units import Unit
 from dashboard.app import Page, Settings, create_page
 from dashboard.security import MAX_BODY, trusted_hosts
 from dashboard.server import Running, serve, start
+from tests.dashboard.features.test_view import find
+from tests.support.person import ANN, Person
+from tests.support.pretend import PaintedGallery
 
 POST = "/_dash-update-component"
 

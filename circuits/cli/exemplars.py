@@ -1,0 +1,160 @@
+"""`circuits exemplars`: what every unit fires on in a folder of photos."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from circuits.cli.options import (
+    AsJson,
+    Labels,
+    Layers,
+    Leaf,
+    Mean,
+    MultiLabel,
+    NetworkName,
+    Size,
+    Std,
+    Weights,
+    get_network,
+)
+from circuits.report.text import number
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from circuits.exemplars.exemplars import Exemplar, Exemplars, UnitExemplars
+
+
+SHOWN_FAULTS = 5
+
+
+def exemplars(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", readable=False, help="Photos, in any number of folders.")],
+    unit: Annotated[
+        list[str] | None, typer.Option("--unit", metavar="UNIT", help="Show what this unit fires on; may be repeated.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=100, help="Photos in each list of a unit.")] = 9,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", readable=False, help="Where indices are kept; by default in the cache."),
+    ] = None,
+    as_json: AsJson = False,
+    layers: Layers = "auto",
+    network: NetworkName = "builtin",
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
+) -> None:
+    """What every unit fires on in a folder of photos: an index, made once and continued when photos are added."""
+    from circuits.cli.console import note, output, print_json, progress
+    from circuits.units import Unit
+
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
+    asked = [Unit.parse(text) for text in unit or ()]
+    for wanted in asked:
+        loaded.check_unit(wanted)
+    from circuits.exemplars.build import index_photos
+
+    with progress("Indexing") as report:
+        index = index_photos(loaded, folder, top=top, into=into, progress=report)
+    for line in _faults(index):
+        note(line)
+    told = [index.of(wanted) for wanted in asked]
+    if as_json:
+        print_json(_facts(index, told))
+        return
+    console = output()
+    console.print(
+        f"{index.photos} photos in {index.folder}: {index.units} units of {loaded.name} in {len(index.layers)} "
+        f"layers, kept in {index.kept}."
+    )
+    for each in told:
+        console.print(f"\n{each.unit}")
+        console.print(_lists(index, each))
+        console.print(_quantiles(each))
+        if each.classes:
+            console.print("most: " + ", ".join(f"{count} × {name}" for name, count in each.classes))
+
+
+def _faults(index: "Exemplars") -> list[str]:
+    """What is said about files that were skipped."""
+    faults = list(index.skipped.values())
+    if not faults:
+        return []
+    rest = len(faults) - SHOWN_FAULTS
+    lines = [f"Skipped: {fault}" for fault in faults[:SHOWN_FAULTS]]
+    return [*lines, f"Skipped: {rest} more files that are no photos."] if rest > 0 else lines
+
+
+def _lists(index: "Exemplars", told: "UnitExemplars") -> "Table":
+    from rich.table import Table
+
+    table = Table("", "photo", "value", "at", box=None, header_style="dim")
+    table.columns[2].justify = "right"
+    for name, found in _by_name(told).items():
+        for place, each in enumerate(found):
+            at = f"{each.position[0]},{each.position[1]}"
+            shown = each.photo.relative_to(index.folder).as_posix()
+            table.add_row(name if place == 0 else "", shown, number(each.value), at)
+    return table
+
+
+def _quantiles(told: "UnitExemplars") -> "Table":
+    from rich.table import Table
+
+    table = Table("activation", *(f"{percent} %" for percent in told.peaks), box=None, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("peak", *(number(value) for value in told.peaks.values()))
+    table.add_row("mean", *(number(value) for value in told.means.values()))
+    return table
+
+
+def _by_name(told: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
+    return {
+        "most": told.most,
+        "slightly positive": told.slightly_positive,
+        "slightly negative": told.slightly_negative,
+        "least": told.least,
+    }
+
+
+def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
+    return {
+        "folder": str(index.folder),
+        "kept": str(index.kept),
+        "photos": index.photos,
+        "skipped": {str(path): fault for path, fault in index.skipped.items()},
+        "layers": list(index.layers),
+        "exact": index.exact,
+        "units": {str(each.unit): _unit_facts(each) for each in told},
+    }
+
+
+def _unit_facts(told: "UnitExemplars") -> dict[str, Any]:
+    lists = {
+        name.replace(" ", "_"): [
+            {"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found
+        ]
+        for name, found in _by_name(told).items()
+    }
+    quantiles = {
+        what: {str(percent): value for percent, value in found.items()}
+        for what, found in (("peaks", told.peaks), ("means", told.means))
+    }
+    return {**lists, **quantiles, "classes": dict(told.classes)}

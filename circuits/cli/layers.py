@@ -1,0 +1,91 @@
+"""`circuits layers`: what a network is made of."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from circuits.cli.options import AsJson, Labels, Layers, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
+from circuits.errors import listed
+
+if TYPE_CHECKING:
+    from circuits.network.layers import Layer
+
+
+_MOST = 4
+
+
+def layers(
+    network: Annotated[
+        str, typer.Argument(metavar="[NETWORK]", help="builtin, a torchvision name, or file.py:Factory.")
+    ] = "builtin",
+    layers: Layers = "auto",
+    every: Annotated[
+        bool, typer.Option("--all", help="Every tensor that may be a layer, by the name that --layers takes.")
+    ] = False,
+    as_json: AsJson = False,
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
+) -> None:
+    """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
+    from rich.table import Table
+
+    from circuits.cli.console import output, print_json
+    from circuits.network.layers import all_names
+
+    own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
+    if weights is None and labels is None and not own:
+        weights = "random"  # layers do not depend on the weights, and these need no download
+    loaded = get_network(
+        network,
+        weights=weights,
+        labels=labels,
+        size=size,
+        mean=mean,
+        std=std,
+        layers=layers,
+        leaf=leaf,
+        multi_label=multi_label,
+    )
+    if every:
+        loaded = loaded.with_layers(tuple(all_names(loaded.traced).values()))
+    found = [loaded.layer(name) for name in loaded.layers]
+    if as_json:
+        print_json(
+            {
+                "network": loaded.name,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "channels": layer.channels,
+                        "height": layer.height,
+                        "width": layer.width,
+                        "below": loaded.below(layer.name),
+                        "layers_below": list(layer.below),
+                        "piecewise_linear": layer.piecewise_linear,
+                    }
+                    for layer in found
+                ],
+            }
+        )
+        return
+    table = Table("layer", "channels", "size", "below", "books close", box=None, header_style="dim")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for layer in reversed(found):
+        size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
+        closes = "exactly" if layer.piecewise_linear else "up to a remainder"
+        table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)
+    console = output()
+    console.print(f"{loaded.name}, from the logits down:")
+    console.print(table)
+
+
+def _below(layer: "Layer") -> str:
+    """The nearest layers below, the highest first; the image too, where it is reached past them."""
+    names = [*reversed(layer.below), *(["the image"] if layer.is_open else [])]
+    return listed(names, limit=_MOST)

@@ -1,0 +1,74 @@
+"""`circuits predict`: what the network sees in a photo."""
+
+from typing import Annotated
+
+import typer
+
+from circuits.cli.options import (
+    AsJson,
+    Labels,
+    Leaf,
+    Mean,
+    MultiLabel,
+    NetworkName,
+    Size,
+    Std,
+    Weights,
+    Window,
+    get_network,
+    get_photo,
+)
+from circuits.errors import InputError
+from circuits.report.text import ALONE, chance, network_and_source
+
+
+def predict(
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 5,
+    window: Window = None,
+    as_json: AsJson = False,
+    network: NetworkName = "builtin",
+    weights: Weights = None,
+    labels: Labels = None,
+    size: Size = None,
+    mean: Mean = None,
+    std: Std = None,
+    leaf: Leaf = None,
+    multi_label: MultiLabel = None,
+) -> None:
+    """What the network sees in a photo: its best classes with their probabilities."""
+    from rich.table import Table
+
+    from circuits.cli.console import output, print_json
+
+    picture = get_photo(photo, window)
+    loaded = get_network(
+        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
+    )
+    from circuits.network.predict import predict as predictions_of
+
+    if not loaded.labels:
+        raise InputError(
+            f"{loaded.name} has no classes to predict; explain one of its units, such as "
+            f"circuits trace {photo} --target {loaded.layers[-1]}:0."
+        )
+    predictions = predictions_of(loaded, picture, top=top)
+    if as_json:
+        print_json(
+            {
+                "predictions": [
+                    {"class": found.index, "label": found.label, "logit": found.logit, "probability": found.probability}
+                    for found in predictions
+                ]
+            }
+        )
+        return
+    table = Table("class", "label", "probability", "logit", box=None, header_style="dim")
+    for column in (0, 2, 3):
+        table.columns[column].justify = "right"
+    for found in predictions:
+        table.add_row(str(found.index), found.label, chance(found.probability), f"{found.logit:.2f}")
+    console = output()
+    alone = f" ({ALONE})" if loaded.multi_label else ""
+    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")
+    console.print(table)

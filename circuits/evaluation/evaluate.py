@@ -1,0 +1,294 @@
+"""The whole evaluation of a circuit: scores, controls, curve, edges and stability, in its own photo and in others.
+
+1. Choose all sets of units by the circuit's own photo (`planning`): controls of its shape, circuits of other sizes.
+2. In every photo, with every baseline, score all of them together, and the circuit's edges.
+3. Search the circuit again in changed photos (`stability`).
+4. Put the numbers together over photos, with intervals (`summing_up`), as a card.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+
+from circuits.attribution.ablation import Baseline, mean_of_photos
+from circuits.errors import InputError
+from circuits.evaluation.card import Card, Shown, fingerprint_of
+from circuits.evaluation.edge_scores import score_edges
+from circuits.evaluation.planning import Plan, plan
+from circuits.evaluation.request import baselines_of, check_shown, count_of, ladder_of, photos_of, seed_of
+from circuits.evaluation.scores import Score, Scored, score_units
+from circuits.evaluation.stability import Change, Stability, changes, survival
+from circuits.evaluation.statistics import LARGEST, RESAMPLES, rungs
+from circuits.evaluation.summary import Measured, Summary, areas, remarked
+from circuits.evaluation.unit_sets import Search, count, sources_of
+from circuits.exemplars.exemplars import Exemplars, find_exemplars
+from circuits.image.encode import to_data_uri
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.network.predict import Prediction, ranked
+from circuits.shapes import Images
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import Run, check_network, crop_seen
+from circuits.tracing.search import Progress
+from circuits.tracing.trace import target_of
+
+DRAWS = 10
+CHANGES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A photo that a circuit is scored in.
+
+    Args:
+        name: of the photo.
+        sha256: of its pixels.
+        own: whether it is the circuit's own.
+        given: whether it was given for the evaluation.
+        crop: what the network is shown.
+    """
+
+    name: str
+    sha256: str
+    own: bool
+    given: bool
+    crop: Image.Image = field(repr=False)
+
+    def image(self, network: Network) -> Images:
+        """The network's input."""
+        return network.preprocessing.from_crop(self.crop)
+
+
+def evaluate(
+    network: Network,
+    circuit: Circuit,
+    photos: Sequence[Photo | str | Path | bytes | Image.Image | NDArray[Any]] = (),
+    *,
+    baselines: Sequence[Baseline] | None = None,
+    controls: bool = True,
+    ladder: Sequence[int] = rungs(LARGEST),
+    draws: int = DRAWS,
+    stability: int = CHANGES,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Card:
+    """Score a circuit: what it keeps of its target alone, and what is left without it.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        photos: more photos, or what `load_photo` takes, to score the same units and edges in, each once; intervals
+            are over these.
+        baselines: what stands in the place of ablated units; zero and, if `None`, the mean over the photos (two or
+            more) or over an index of exemplars, where there is one.
+        controls: score sets of the same shape that were chosen in other ways.
+        ladder: units below each unit, of the circuits along the curve; none leaves the curve out.
+        draws: random sets of the circuit's shape.
+        stability: changed photos in which the circuit is searched again; 0 leaves that out.
+        resamples: draws of photos for each interval.
+        seed: of all that is drawn.
+        progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The card, with all numbers; the same for the same arguments on one machine.
+
+    Raises:
+        InputError: if the circuit is of another network, shows nothing but its target, or carries no photo and none is
+            given; or a photo cannot be read, or a number is out of its range.
+        UnknownError: if a baseline knows nothing of one of the circuit's layers.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=2, top=4)
+        >>> card = evaluate(network, circuit, controls=False, ladder=(), stability=0, baselines=[Baseline.zero()])
+        >>> [row.method for row in card.rows], card.row("circuit").faithfulness.value > 0
+        (['circuit', 'circuit'], True)
+    """
+    ladder, seed = ladder_of(ladder), seed_of(seed)
+    draws, resamples = count_of("draws", draws, least=1), count_of("resamples", resamples, least=1)
+    stability = count_of("stability", stability, least=0)
+    baselines = None if baselines is None else baselines_of(baselines)
+    changed = changes(stability, seed)
+    given = photos_of(photos)
+    cut, seen = _photos(network, circuit, given)
+    target = target_of(circuit)
+    check_shown(sources_of(circuit), target)
+    notes: list[str] = []
+    if baselines is None:
+        baselines, why = default_baselines(cut, circuit, given)
+        notes += [why] if why else []
+    report = progress or (lambda done, known, message: None)
+    steps = 1 + len(seen) * len(baselines) + len(changed)
+    report(0, steps, "Choosing controls")
+    first = Run.of(cut, seen[0].image(cut))
+    planned = plan(first, seen[0].image(cut), circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
+    measured: list[Measured] = []
+    said: list[Prediction | None] = []
+    for number, photo in enumerate(seen):
+        run = first if number == 0 else Run.of(cut, photo.image(cut))
+        logits = run.activations[cut.layers[-1]].sum((0, 2, 3))
+        said.append(next(iter(ranked(cut, logits, 1)), None))
+        for place, baseline in enumerate(baselines):
+            report(1 + number * len(baselines) + place, steps, f"Scoring {photo.name}")
+            measured += _measured(run, planned, number, baseline)
+    found = _stability(
+        cut, seen[0].crop, circuit, planned, changed,
+        lambda done, known, what: report(steps - known + done, steps, what),
+    )  # fmt: skip
+    report(steps, steps, "Evaluated")
+    settings = {
+        "seed": seed, "draws": draws if controls else 0, "resamples": resamples, "ladder": list(ladder),
+        "controls": controls, "changes": stability,
+        "baselines": [{"name": each.name, "source": each.source} for each in baselines],
+    }  # fmt: skip
+    shown = tuple(_shown(photo, told, planned) for photo, told in zip(seen, said, strict=True))
+    card = _card(cut, circuit, planned, shown, measured, changed, found, settings=settings, notes=notes)
+    return replace(card, thumbnail=to_data_uri(seen[0].crop, lossless=True))
+
+
+def _card(
+    network: Network,
+    circuit: Circuit,
+    planned: Plan,
+    photos: tuple[Shown, ...],
+    measured: Sequence[Measured],
+    changed: tuple[Change, ...],
+    stability: Stability | None,
+    *,
+    settings: dict[str, Any],
+    notes: Sequence[str],
+) -> Card:
+    """What was measured, put together over photos."""
+    over = _groups(photos)
+    summary = Summary(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
+    rows, points = summary.rows(), summary.points(network, list(over)[-1])
+    units = planned.sets[0].units
+    return Card(
+        network=circuit.network,
+        circuit=_facts(circuit, planned),
+        units=units,
+        widths={layer: network.layer(layer).channels for layer in units},
+        settings=settings,
+        versions={name: version(name) for name in ("circuits", "numpy", "torch")},
+        photos=photos,
+        rows=rows,
+        points=points,
+        areas=areas(points),
+        measured=tuple(measured),
+        methods=tuple((asked.method, asked.top) for asked in planned.sets),
+        correlations=planned.correlations,
+        changes=changed,
+        stability=stability,
+        notes=(*notes, *planned.notes, *remarked(rows, measured, over)),
+    )
+
+
+def _groups(seen: Sequence[Shown]) -> dict[str, list[int]]:
+    """Numbers of the photos that scores are taken over: the circuit's own, and those that were given."""
+    given = [number for number, photo in enumerate(seen) if photo.given]
+    return {"own": [0], **({"photos": given} if given else {})}
+
+
+def _facts(circuit: Circuit, planned: Plan) -> dict[str, Any]:
+    """What the card says of the circuit."""
+    photo = circuit.graph.graph["photo"]
+    units = planned.sets[0].units
+    return {
+        "sha256": fingerprint_of(circuit.to_json_text()),
+        "photo": {key: photo[key] for key in ("name", "sha256", "width", "height", "window") if key in photo},
+        "target": circuit.target,
+        "settings": circuit.settings,
+        "levels": len(planned.tops),
+        "units": count(units),
+        "edges": sum(len(sources) for sources in planned.sources.values()),
+    }
+
+
+def _shown(photo: Seen, said: Prediction | None, planned: Plan) -> Shown:
+    target = planned.target
+    agrees = said.index == target.unit.channel if said is not None and target.kind == "class" else None
+    return Shown(photo.name, photo.sha256, photo.own, photo.given, said, agrees)
+
+
+def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[Seen]]:
+    """The network with the circuit's layers, and all photos, the circuit's own first; each once."""
+    facts = circuit.graph.graph["photo"]
+    given = {photo.sha256: photo for photo in photos}
+    check_network(network, circuit, to="evaluate it")
+    cut = network.with_layers(circuit.layers)
+    if "thumbnail" in facts:
+        crop = crop_seen(cut, circuit)
+    elif facts["sha256"] in given:
+        crop = cut.preprocessing.crop_of(given[facts["sha256"]])
+    else:
+        raise InputError(
+            f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
+            "can be scored in it."
+        )
+    own = Seen(facts["name"], facts["sha256"], True, facts["sha256"] in given, crop)
+    others = [
+        Seen(photo.name, photo.sha256, False, True, cut.preprocessing.crop_of(photo))
+        for photo in given.values()
+        if photo.sha256 != own.sha256
+    ]
+    return cut, [own, *others]
+
+
+def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[list[Baseline], str]:
+    """Zero, and the mean over an index of exemplars or over the photos; a sentence says why, if there is no mean.
+
+    An index comes first: it is a collection of its own. With the mean over the very photos that are scored, the sum of
+    m(whole) − m(nothing) over them is next to nothing wherever the target is linear in the highest ablated layer, so
+    that no score over all of them is defined; those of single photos are.
+
+    Args:
+        network: with the circuit's layers.
+        circuit: the circuit.
+        photos: those that were given.
+    """
+    zero = Baseline.zero()
+    index: Exemplars | None = find_exemplars(network)
+    if index is not None and set(circuit.layers[:-1]) <= set(index.layers):
+        return [zero, Baseline.mean(index)], ""
+    if len(photos) >= 2:
+        return [zero, mean_of_photos(network, photos, source="the photos that are scored")], ""
+    return [zero], (
+        "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
+        "circuits exemplars, or give two photos or more."
+    )
+
+
+def _measured(run: Run, planned: Plan, photo: int, baseline: Baseline) -> list[Measured]:
+    """All scores in one photo with one baseline, by metric."""
+    scored = score_units(run, planned.target, [asked.units for asked in planned.sets], baseline)
+    edges = score_edges(run, planned.target, planned.sources, baseline)
+    found = [Measured(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
+    if scored[0].probability is not None:
+        found.append(Measured(photo, baseline.name, "probability", _probabilities(scored), None))
+    return found
+
+
+def _probabilities(scored: Sequence[Scored]) -> tuple[Score, ...]:
+    return tuple(each.probability for each in scored if each.probability is not None)
+
+
+def _stability(
+    network: Network, crop: Image.Image, circuit: Circuit, planned: Plan, changed: Sequence[Change], report: Progress
+) -> Stability | None:
+    """The circuit searched again in changed photos; `None` if there are none."""
+    if not changed:
+        return None
+    found = []
+    for number, change in enumerate(changed):
+        report(number, len(changed), f"Searching the photo, {change}")
+        run = Run.of(network, network.preprocessing.from_crop(change(crop)))
+        search = Search(run, planned.target, circuit.settings["mode"])
+        found.append(search.sources(planned.tops, circuit.settings["signs"]))
+    return survival(planned.sources, planned.unchanged, found)

@@ -1,0 +1,211 @@
+"""How much of a target some units keep when all others are ablated, and how much is left when they are.
+
+1. The layers that the units lie in, and all others below a unit that is expanded, are the *ablated layers*. The photo
+   is taken as it arrives at the lowest of them.
+2. Go up. In every ablated layer what is kept passes as it arrives, computed from what was kept below; each other
+   channel is set, at all of its positions, to the baseline: zero, or its mean over a collection.
+3. Read the target. m(alone) is its value when the units are kept and the rest is ablated; m(without) when the units
+   are ablated and the rest is kept; m(nothing) when all channels of these layers are ablated; m(whole) on the photo as
+   it is.
+
+    faithfulness = (m(alone) − m(nothing)) / (m(whole) − m(nothing))
+    completeness = (m(without) − m(nothing)) / (m(whole) − m(nothing)) ,     necessity = 1 − completeness
+
+Wang et al. 2022 (faithfulness and completeness as differences, knock-out by the mean); Marks et al. 2024 (normalised).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.attribution.ablation import Baseline
+from circuits.errors import InputError
+from circuits.evaluation.ablate import Ablating
+from circuits.evaluation.unit_sets import Units
+from circuits.shapes import Activations
+from circuits.tracing.run import Run
+from circuits.tracing.targets import Target
+from circuits.units import Unit
+
+LEAST = 0.01
+"""Where m(whole) and m(nothing) differ by less than this share of the larger of them, there is nothing to keep."""
+
+
+def ratio(value: float, nothing: float, whole: float) -> float | None:
+    """(value − nothing) / (whole − nothing); `None` where the denominator is next to nothing.
+
+    Example:
+        >>> ratio(3.0, 1.0, 5.0), ratio(3.0, 5.0, 5.0)
+        (0.5, None)
+    """
+    if abs(whole - nothing) <= LEAST * max(abs(whole), abs(nothing)):
+        return None
+    return (value - nothing) / (whole - nothing)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A target's value in four conditions, and what they say of some units.
+
+    Args:
+        whole: on the photo as it is.
+        nothing: with all channels of the ablated layers ablated.
+        alone: with all but the units ablated.
+        without: with the units ablated; `None` where that was not asked for.
+
+    Example:
+        >>> score = Score(whole=10.0, nothing=2.0, alone=8.0, without=4.0)
+        >>> score.faithfulness, score.completeness, score.necessity
+        (0.75, 0.25, 0.75)
+    """
+
+    whole: float
+    nothing: float
+    alone: float
+    without: float | None = None
+
+    @property
+    def faithfulness(self) -> float | None:
+        """(m(alone) − m(nothing)) / (m(whole) − m(nothing)); 1 for all units. `None` where that is not defined."""
+        return ratio(self.alone, self.nothing, self.whole)
+
+    @property
+    def completeness(self) -> float | None:
+        """(m(without) − m(nothing)) / (m(whole) − m(nothing)): what the rest does without the units; low is good."""
+        return None if self.without is None else ratio(self.without, self.nothing, self.whole)
+
+    @property
+    def necessity(self) -> float | None:
+        """1 − completeness: the share of the target that is lost when the units are ablated."""
+        completeness = self.completeness
+        return None if completeness is None else 1 - completeness
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score of some units in one photo.
+
+    Args:
+        baseline: what stood in the place of ablated units, such as `zero` or `mean over animals (1200 photos)`.
+        value: of the target itself: a logit, a unit's sum, a neuron, or a difference.
+        probability: of the class, if the target is one.
+    """
+
+    baseline: str
+    value: Score
+    probability: Score | None = None
+
+
+def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
+    """The scores of several sets of units in one photo, run through the network together.
+
+    Args:
+        run: of the photo, from `Run.of`, its network cut at the layers of the sets.
+        target: what is measured, above these layers.
+        sets: channels by layer; a layer that a set names is ablated but for these.
+        baseline: what stands in the place of ablated channels.
+
+    Returns:
+        One a set, in order.
+
+    Raises:
+        UnknownError: if the network has no such unit, or the baseline knows nothing of a layer.
+        InputError: if a set names no layer, or one that does not lie below the target.
+
+    Example:
+        >>> from circuits import load_network, load_photo, trace, units_of
+        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.trace import target_of
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=2, top=8)
+        >>> units = units_of(network, circuit)
+        >>> everything = {layer: range(network.layer(layer).channels) for layer in units}
+        >>> run, target = run_of_circuit(network, circuit), target_of(circuit)
+        >>> found = score_units(run, target, [units, everything], Baseline.zero())
+        >>> 0 < found[0].value.faithfulness, found[1].value.faithfulness, found[1].value.completeness
+        (True, 1.0, 0.0)
+    """
+    by_layers: dict[tuple[str, ...], list[int]] = {}
+    for number, units in enumerate(sets):
+        by_layers.setdefault(_checked(run, target, units), []).append(number)
+    found: dict[int, Scored] = {}
+    for layers, numbers in by_layers.items():
+        read = _Conditions(run, target, layers, baseline)
+        scored = read.scored([sets[number] for number in numbers])
+        found.update(zip(numbers, scored, strict=True))
+    return [found[number] for number in range(len(sets))]
+
+
+def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
+    """The layers of a set, from the image up."""
+    network = run.network
+    for layer, channels in units.items():
+        network.layer(layer)
+        for channel in channels:
+            network.check_unit(Unit(layer, channel))
+    layers = tuple(layer for layer in network.layers if layer in units)
+    if not layers:
+        raise InputError("The set of units names no layer, so nothing would be ablated; name those that are scored.")
+    if network.layers.index(layers[-1]) >= network.layers.index(target.unit.layer):
+        raise InputError(f"{layers[-1]} does not lie below {target.id}, the target; score units below it.")
+    return layers
+
+
+class _Conditions:
+    """The values of a target in one photo when channels of some layers are ablated."""
+
+    def __init__(self, run: Run, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
+        self._target, self._baseline = target, baseline
+        self._network = run.network
+        self._widths = [run.network.layer(layer).channels for layer in layers]
+        self._layers = layers
+        self._ablating = Ablating(run, target.unit.layer, layers, baseline)
+        self._whole = self._read(run.activations[target.unit.layer])
+
+    def scored(self, sets: Iterable[Units]) -> list[Scored]:
+        asked = [self._kept(units) for units in sets]
+        nothing = self._kept({})
+        everything = ~nothing
+        rows = {row.tobytes(): row for kept in asked for row in (kept, ~kept)}
+        rows[nothing.tobytes()] = nothing
+        # With everything kept the network is as it is, to the last bit.
+        rows.pop(everything.tobytes(), None)
+        found = {everything.tobytes(): self._whole}
+        values = self._ablating(np.stack(list(rows.values())))
+        found.update(zip(rows, zip(*self._read_all(values), strict=True), strict=True))
+        return [Scored(str(self._baseline), *self._scores(found, nothing, kept)) for kept in asked]
+
+    def _scores(
+        self, found: dict[bytes, tuple[float, ...]], nothing: NDArray[np.bool_], kept: NDArray[np.bool_]
+    ) -> Iterable[Score]:
+        """A score for each metric."""
+        conditions = (found[row.tobytes()] for row in (nothing, kept, ~kept))
+        return [Score(*four) for four in zip(self._whole, *conditions, strict=True)]
+
+    def _kept(self, units: Units) -> NDArray[np.bool_]:
+        """Which channels are kept, those of all layers one after the other."""
+        kept = [np.zeros(width, dtype=np.bool_) for width in self._widths]
+        for layer, row in zip(self._layers, kept, strict=True):
+            row[list(units.get(layer, ()))] = True
+        return np.concatenate(kept)
+
+    def _read(self, activation: Activations) -> tuple[float, ...]:
+        return tuple(metric[0] for metric in self._read_all(activation))
+
+    def _read_all(self, activation: Activations) -> list[list[float]]:
+        """The target's value and, of a class, its probability; one an example."""
+        metrics = [self._target.readout(self._network).value(activation).tolist()]
+        if self._target.kind == "class":
+            chances = self._network.probabilities(activation.sum((2, 3)))[:, self._target.unit.channel]
+            metrics.append(chances.tolist())
+        return metrics
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """The mean of each condition over photos, or over draws; its ratios are those of Σ over photos."""
+    without = [score.without for score in scores if score.without is not None]
+    columns = zip(*((score.whole, score.nothing, score.alone) for score in scores), strict=True)
+    whole, nothing, alone = (float(np.mean(column)) for column in columns)
+    return Score(whole, nothing, alone, float(np.mean(without)) if len(without) == len(scores) else None)

@@ -1,0 +1,277 @@
+"""Tables of layers: what every unit of a layer did in a photo, and what it argued for.
+
+1. Highest activation of unit j: max_hw a_j(h,w), and where that was.
+2. Its attribution for a circuit's target T: A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), along every path of the network.
+   One gradient for the whole layer, which is kept with the circuit.
+3. Its share: A_j / Σ_j |A_j|, signed.
+
+Where a unit stands in its layer: how its peak compares with those of all other channels in one photo.
+
+What fires at a spot: the units of a layer that are strongest where a person points.
+
+1. A position looks at the middle of its receptive field, also where padding lets the field reach out of the image:
+   offset + stride · i + size / 2 pixels. Where no rule gives that, as in layers each of whose positions sees all of the
+   image, the positions share the image out evenly, (i + ½) / n of its side.
+2. The spot's position is the one that looks nearest to it.
+3. Units are compared by their activation there, and each with the sum of all that is positive there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from circuits.errors import InputError
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.network.receptive_field import Field, receptive_field
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import Run, activations_seen, run_of_circuit, run_seen
+from circuits.tracing.targets import Target
+from circuits.tracing.trace import target_of
+from circuits.units import Unit, as_unit
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTable:
+    """What the units of a layer did in a photo, by channel.
+
+    Attributes:
+        layer: its name.
+        peaks: highest activation of each unit, in the layer's own units, (C,).
+        places: (row, column) of it, (C, 2).
+        silent: whether the unit's activation is zero at every position, (C,).
+        attributions: of each unit for the circuit's target, signed, in units of the target, (C,); `None` without a
+            circuit, and for a layer above its target.
+    """
+
+    layer: str
+    peaks: Float[np.ndarray, " c"]
+    places: Int[np.ndarray, "c 2"]
+    silent: np.ndarray
+    attributions: Float[np.ndarray, " c"] | None
+
+    @property
+    def shares(self) -> Float[np.ndarray, " c"] | None:
+        """Signed share of the gross attribution, A_j / Σ_j |A_j|; zeros where nothing is attributed."""
+        if self.attributions is None:
+            return None
+        gross = float(np.abs(self.attributions).sum())
+        return self.attributions / gross if gross > 0 else np.zeros_like(self.attributions)
+
+
+def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerTable:
+    """What every unit of a layer did in a photo and, for a circuit, what each contributes to its target.
+
+    A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), whatever the circuit shows and in whatever mode it was traced; it is the sum of
+    `argument_map` over positions. In a piecewise linear network they add up to T minus the bias terms above the layer.
+
+    Args:
+        network: the network.
+        source: a photo, or a circuit that carries its photo.
+        layer: name of one of the network's layers, or of the circuit's.
+
+    Raises:
+        InputError: if the network or photo is not the circuit's.
+        UnknownError: if there is no such layer.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=1)
+        >>> [edge] = circuit.edges_into(circuit.root)
+        >>> layer, _, channel = edge.source.rpartition(":")
+        >>> table = layer_table(network, circuit, layer)
+        >>> abs(float(table.attributions[int(channel)]) - edge.attribution) < 1e-3
+        True
+        >>> int(table.attributions.argmax()) == int(channel)
+        True
+    """
+    name = network.layer(layer).name if isinstance(source, Photo) else layer
+    seen_by, activations = activations_seen(network, source, [name])
+    activation = activations[name][0]
+    flat = activation.flatten(1)
+    peaks, at = flat.max(dim=1)
+    width = activation.shape[2]
+    attributions = None
+    if isinstance(source, Circuit):
+        attributions = _attributions(run_of_circuit(seen_by, source), target_of(source), name)
+    return LayerTable(
+        name,
+        peaks.numpy().copy(),
+        torch.stack([at // width, at % width], dim=1).numpy(),
+        (flat == 0).all(dim=1).numpy(),
+        None if attributions is None else attributions.numpy(),
+    )
+
+
+def _attributions(run: Run, target: Target, layer: str) -> Tensor | None:
+    """Gradient times activation of a layer for a target, one a channel; `None` above the target."""
+    layers, own = run.network.layers, target.unit.layer
+    if layers.index(layer) > layers.index(own):
+        return None
+    activation = run.activations[layer][0].double()
+    if layer != own:
+        gradient: Tensor = run.gradient(target, layer)[0]
+        return (activation * gradient).sum((1, 2))
+    readout = target.readout(run.network)
+    found = torch.zeros(activation.shape[0], dtype=torch.float64)
+    weights = torch.ones_like(activation[list(readout.channels)]) if readout.weights is None else readout.weights
+    found[list(readout.channels)] = (activation[list(readout.channels)] * weights).sum((1, 2))
+    return found
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A unit among the channels of its layer in one photo; a channel's peak is its highest activation.
+
+    Args:
+        unit: the unit.
+        peak: its peak.
+        rank: 1 for the channel with the highest peak; one more than the number of channels whose peak is higher.
+        channels: of the layer.
+        silent: how many of them are nowhere positive.
+        counts: how many channels have their peak in each of the bins.
+        edges: of the bins, one more than there are; a bin holds its lower edge, the last one both.
+    """
+
+    unit: Unit
+    peak: float
+    rank: int
+    channels: int
+    silent: int
+    counts: tuple[int, ...]
+    edges: tuple[float, ...]
+
+
+def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bins: int = 24) -> Standing:
+    """Where a unit's peak stands among those of all channels of its layer, in one photo.
+
+    Args:
+        network: the network.
+        source: a photo, or a circuit that carries its photo.
+        unit: the unit; a position is ignored.
+        bins: how many, of equal width, the range of the peaks is cut into.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if bins is less than 1.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> found = standing(load_network(), load_photo("example:cat"), "conv1:3")
+        >>> sum(found.counts) == found.channels, len(found.edges)
+        (True, 25)
+    """
+    if bins < 1:
+        raise InputError(f"bins is {bins}; it must be at least 1.")
+    unit = as_unit(unit)
+    run = run_seen(network, source)
+    run.network.check_unit(unit)
+    peaks = run.activations[unit.layer][0].amax((1, 2)).double().numpy()
+    counts, edges = np.histogram(peaks, bins)
+    own = float(peaks[unit.channel])
+    return Standing(
+        unit,
+        own,
+        1 + int((peaks > own).sum()),
+        len(peaks),
+        int((peaks <= 0).sum()),
+        tuple(counts.tolist()),
+        tuple(edges.tolist()),
+    )
+
+
+Spot = tuple[int | float, int | float]
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A unit at a spot.
+
+    Args:
+        unit: with the position that looks at the spot.
+        value: its activation there.
+        share: of the sum of all positive activations of the layer there, 0 to 1; 0 where none is positive.
+        peak_here: whether the unit is nowhere higher in the photo; a unit that is the same everywhere has no peak.
+    """
+
+    unit: Unit
+    value: float
+    share: float
+    peak_here: bool
+
+
+def position_at(network: Network, layer: str, place: Spot) -> tuple[int, int]:
+    """The position (row, column) of a layer that looks nearest to a spot of what the network sees.
+
+    Args:
+        network: the network.
+        layer: name of the layer.
+        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+
+    Raises:
+        UnknownError: if the network has no such layer.
+        InputError: if the spot lies outside of the crop.
+
+    Example:
+        >>> from circuits import load_network
+        >>> position_at(load_network(), "conv1", (0.5, 0.25))
+        (15, 31)
+    """
+    if len(place) != 2 or not all(0 <= share <= 1 for share in place):
+        raise InputError(f"The spot {place} is not in the photo; give x and y as shares of its sides, 0 to 1.")
+    network.layer(layer)
+    rows, columns = _looking_at(receptive_field(network, layer))
+    return int(np.abs(rows - place[1]).argmin()), int(np.abs(columns - place[0]).argmin())
+
+
+def firing_at(
+    network: Network, source: Circuit | Photo, layer: str, place: Spot, *, count: int | None = None
+) -> tuple[Firing, ...]:
+    """What fires here: the units of a layer at one spot of a photo, highest activation first, ties by channel.
+
+    Args:
+        network: the network.
+        source: a photo, or a circuit that carries its photo.
+        layer: name of the layer; of one without positions the spot does not matter, and the position is (0, 0).
+        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+        count: how many units at most; all, if `None`.
+
+    Raises:
+        UnknownError: if the network, or the circuit, has no such layer.
+        InputError: if the spot lies outside of the crop, or the count is less than 1.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> strongest, second = firing_at(load_network(), load_photo("example:cat"), "conv2", (0.5, 0.5), count=2)
+        >>> strongest.value >= second.value
+        True
+    """
+    if count is not None and count < 1:
+        raise InputError(f"count is {count}; it must be at least 1.")
+    run = run_seen(network, source)
+    position = position_at(run.network, layer, place)
+    maps = run.activations[layer][0]
+    values = maps[:, position[0], position[1]]
+    highest, lowest = maps.amax((1, 2)), maps.amin((1, 2))
+    peaks = (values == highest) & ((highest > lowest) | (maps[0].numel() == 1))
+    positive = values.double().clamp(min=0)
+    shares = positive / positive.sum().clamp_min(np.finfo(np.float64).tiny)
+    order = values.argsort(descending=True, stable=True)[:count].tolist()
+    return tuple(
+        Firing(Unit(layer, channel, position), float(values[channel]), float(shares[channel]), bool(peaks[channel]))
+        for channel in order
+    )
+
+
+def _looking_at(field: Field) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
+    """Where each row and each column looks, in shares of the image's height and width."""
+    rows, columns = field.boxes.shape[:2]
+    if field.size is None or field.stride is None or field.offset is None:
+        return (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
+    along = zip(field.offset, field.stride, field.size, (rows, columns), field.image, strict=True)
+    down, right = ((start + step * np.arange(n) + size / 2) / side for start, step, size, n, side in along)
+    return down, right

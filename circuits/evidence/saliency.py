@@ -1,0 +1,236 @@
+"""Gradient pictures: which pixels of the photo a unit's value hangs on, and which way.
+
+1. Say with what weight w(h,w) each position of the unit is asked: its highest one alone, or all where it fired.
+2. Send w back through the network to the image: ∂/∂x Σ_hw w(h,w) · a(h,w), with the rectifiers' gradient of the method.
+3. Between, at units of a path, keep of the gradient that unit's alone (`relative`).
+
+The rectifiers are found in the network's graph, modules and functions alike, while it is run; the network itself is
+left as it is. Replaced are those that are flat below zero, relu and relu6 (whose upper limit keeps its own gradient: a
+neuron that has reached it has an empty picture).
+All other operations go back by their ordinary gradient: leaky rectifiers and smooth activations (GELU, SiLU) too, so
+that in a network without relu every method is the plain gradient; and max pools, whose gradient goes to the position
+that was the largest in this photo, which is what deconvnets call switches.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuits.errors import InputError, listed
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.network.operations import Rectifier
+from circuits.network.rectifiers import deconvnet, guided
+from circuits.shapes import Activations, Images
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import crop_seen, run_of_circuit
+from circuits.tracing.trace import target_of
+from circuits.units import Unit, as_unit
+
+GradientPicture = Float[np.ndarray, "rows columns colours"]
+"""Signed, one number a pixel and colour of what the network saw."""
+
+METHODS: MappingProxyType[str, Rectifier | None] = MappingProxyType(
+    {"gradient": None, "gradient_x_input": None, "guided": guided, "deconvnet": deconvnet}
+)
+"""The ways to make a gradient picture, and the rectifier that each puts in place of the network's."""
+
+STARTS = ("peak", "map")
+_COPIES_AT_ONCE = 8
+
+Restrict = Callable[[Activations, Unit], Activations]
+"""From the gradient of a whole layer to that of one unit of it, (n, 1, h, w)."""
+
+
+def gradient_picture(
+    network: Network,
+    source: Circuit | Photo,
+    unit: Unit | str,
+    *,
+    method: str = "gradient",
+    start: str = "peak",
+    smooth: int = 0,
+    noise: float = 0.15,
+    seed: int = 0,
+) -> GradientPicture:
+    """How a unit's value changes with each pixel of the photo.
+
+    G(x) = ∂/∂x Σ_hw w(h,w) · a(h,w), with respect to the image on its scale of 0 to 1
+
+    Methods:
+        `gradient`: G itself (Simonyan 2013).
+        `gradient_x_input`: G · (x - mean), the gradient times what the network is given, in which the mean colour is
+            zero (Shrikumar 2016); where no operation has a bias its sum is Σ w · a.
+        `guided`: rectifiers pass what is positive on both ways (Springenberg 2014).
+        `deconvnet`: rectifiers pass what comes back positive (Zeiler & Fergus 2013); max pools by their switches.
+
+    `guided` and `deconvnet` are for pictures only, never for scores: they hardly change when the network's weights
+    are made random (Adebayo 2018). See the head of this file for what they leave as it is.
+
+    Starts:
+        `peak`: w = 1 at the unit's highest position and 0 elsewhere: what made it fire most.
+        `map`: w = max(a, 0) as it was in the photo, then held fixed. Every place where it fired, in the measure in
+            which it fired: with equal weights, the many places where it hardly fired would drown the few where it did.
+            A unit that fired nowhere has an empty picture.
+        A unit with a position, such as `conv4:17@3,5`, starts there, with w = 1.
+        For a difference of two classes a is the one's activation minus the other's.
+
+    Args:
+        network: the network.
+        source: a photo, or a circuit that carries its photo.
+        unit: the unit, or the id of a circuit's target, such as `fc:0-1`.
+        method: one of the above.
+        start: one of the above.
+        smooth: SmoothGrad (Smilkov 2017): the mean of G at that many noisy copies of the photo, w being that of the
+            photo itself; 0 for G at the photo.
+        noise: its standard deviation, as a share of the photo's own range, highest minus lowest value.
+        seed: of the noise.
+
+    Returns:
+        Signed float32, (h, w, colours), in pixels of what the network saw, in units of the start per unit of brightness
+        from black (0) to white (1); for `gradient_x_input` in units of the start.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if there is no such method or start, or smooth or noise is negative.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> gradient_picture(load_network(), load_photo("example:cat"), "conv4:3", method="guided").shape
+        (64, 64, 3)
+    """
+    return descend(network, source, [unit], own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed)
+
+
+def own_part(gradient: Activations, unit: Unit) -> Activations:
+    """A layer's gradient at one unit, or at one neuron of it, (n, 1, h, w)."""
+    part = gradient[:, unit.channel : unit.channel + 1]
+    return part if unit.position is None else part * _only(unit.position, part)
+
+
+def descend(
+    network: Network,
+    source: Circuit | Photo,
+    path: Sequence[Unit | str],
+    restrict: Restrict,
+    *,
+    method: str,
+    start: str,
+    smooth: int,
+    noise: float,
+    seed: int,
+) -> GradientPicture:
+    """The picture of a path of units, from the topmost down; of one unit, its gradient picture.
+
+    The topmost may be the id of a circuit's target.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if an option is not one of those that exist, or the path does not go down.
+    """
+    _check(method, start, smooth, noise)
+    network = run_of_circuit(network, source).network if isinstance(source, Circuit) else network
+    image = network.preprocessing.from_crop(crop_seen(network, source))
+    top, minus = _top(source, path[0])
+    units = [top, *map(as_unit, path[1:])]
+    for unit in units:
+        network.check_unit(unit)
+    channels = [top.channel] if minus is None else [top.channel, minus]
+    weights = _starting_weights(network, image, top, channels, start)
+    total = torch.zeros_like(image)
+    for some in _copies(network, image, smooth, noise, seed):
+        total += _gradient(network, some, units, channels, weights, restrict, METHODS[method]).sum(0, keepdim=True)
+    gradient = total / max(smooth, 1)
+    scale = image if method == "gradient_x_input" else 1 / _per_colour(network.preprocessing.std)
+    return (gradient * scale)[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _top(source: Circuit | Photo, unit: Unit | str) -> tuple[Unit, int | None]:
+    """Where a picture starts: a unit, and the channel that is subtracted from it if it is a difference of two."""
+    if isinstance(source, Circuit) and str(unit) == source.root:
+        target = target_of(source)
+        return target.unit, target.minus
+    return as_unit(unit), None
+
+
+def _starting_weights(
+    network: Network, image: Images, unit: Unit, channels: Sequence[int], start: str
+) -> Float[Tensor, "1 channels H W"]:
+    """With what weight each position of a unit is asked; of a difference, its second channel with the opposite."""
+    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None]
+    activation = network.activations(image, [unit.layer])[unit.layer][:, list(channels)]
+    value = (activation * signs).sum(1, keepdim=True)
+    if unit.position is not None:
+        weights = _only(unit.position, value)
+    elif start == "map":
+        weights = value.clamp(min=0)
+    else:
+        weights = _only(divmod(int(value.argmax()), value.shape[3]), value)
+    return weights * signs
+
+
+def _only(position: tuple[int, int], like: Tensor) -> Activations:
+    """One at a position, zero elsewhere, (1, 1, H, W)."""
+    weights = torch.zeros_like(like[:1, :1])
+    weights[0, 0, position[0], position[1]] = 1
+    return weights
+
+
+def _gradient(
+    network: Network,
+    images: Images,
+    path: Sequence[Unit],
+    channels: Sequence[int],
+    weights: Tensor,
+    restrict: Restrict,
+    rectifier: Rectifier | None,
+) -> Images:
+    """Steps 2 and 3 of the file's head for a batch of images, with respect to the network's input."""
+    below = [unit.layer for unit in path[1:]]
+    activations = network.activations(images, below) if below else {}
+    for upper, lower in pairwise(path):
+        segment = network.segment(lower.layer, upper.layer)
+        point = activations[lower.layer].detach().requires_grad_()
+        with torch.enable_grad():
+            value = (segment(point, channels, rectifier=rectifier) * weights).sum()
+            (gradient,) = torch.autograd.grad(value, point)
+        channels, weights = [lower.channel], restrict(gradient, lower)
+    point = images.detach().requires_grad_()
+    with torch.enable_grad():
+        (activation,) = network.read(point, [(path[-1].layer, channels, True)], rectifier=rectifier)
+        (gradient,) = torch.autograd.grad((activation * weights).sum(), point)
+    return gradient
+
+
+def _copies(network: Network, image: Images, smooth: int, noise: float, seed: int) -> Iterator[Images]:
+    """The image, or its noisy copies, a few at a time; each copy's noise is the same whatever the batch."""
+    if not smooth:
+        yield image
+        return
+    std, mean = (_per_colour(numbers) for numbers in (network.preprocessing.std, network.preprocessing.mean))
+    levels = image * std + mean
+    size = noise * (levels.max() - levels.min()) / std
+    chance = torch.Generator().manual_seed(seed)
+    for first in range(0, smooth, _COPIES_AT_ONCE):
+        count = min(_COPIES_AT_ONCE, smooth - first)
+        yield torch.cat([image + size * torch.randn(image.shape, generator=chance) for _ in range(count)])
+
+
+def _per_colour(numbers: Sequence[float]) -> Tensor:
+    return torch.tensor(numbers).view(1, -1, 1, 1)
+
+
+def _check(method: str, start: str, smooth: int, noise: float) -> None:
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}; there is {listed(METHODS)}.")
+    if start not in STARTS:
+        raise InputError(f"There is no start {start!r}; there is {listed(STARTS)}.")
+    if smooth < 0:
+        raise InputError(f"smooth is {smooth}; it must be 0, for no noise, or a number of noisy copies.")
+    if not 0 <= noise < float("inf"):
+        raise InputError(f"noise is {noise}; it must be a share of the photo's range, 0 or more, such as 0.15.")

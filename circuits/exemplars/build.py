@@ -1,0 +1,278 @@
+"""Makes an index of exemplars: one pass over the photos of a folder, in bounded memory, that survives being killed.
+
+1. Look at the files. Those that an earlier run counted are not read again; if one of them has been changed or
+   removed, its traces cannot be taken out of the lists, and the index is made anew.
+2. Threads read, decode and crop photos ahead of the network (`feeding`), which runs them in batches of one size: the
+   last is filled up, so that a photo's numbers do not depend on the photos around it.
+3. Every `CHUNK` files a thread merges what was found into the lists and the sample (`tallying`) and writes them
+   (`keeping`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
+"""
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+import torch
+
+from circuits.errors import InputError, listed
+from circuits.exemplars.accumulator import Tally
+from circuits.exemplars.exemplars import Exemplars, kept_in
+from circuits.exemplars.loader import Entry, Fed, Reader, ahead, feeding, files_in
+from circuits.exemplars.statistics import Summarizer, Summary
+from circuits.exemplars.storage import FORMAT, LayerRecord, Place, Record
+from circuits.exemplars.top_k import photo_number
+from circuits.network.layers import Layer
+from circuits.network.network import Network
+from circuits.shapes import Images
+
+Progress = Callable[[int, int, str], None]
+"""Called with the files done, all files, and a message; an exception that it raises ends the work."""
+
+BATCH = 8
+"""Photos run at once; on processors, more do not make the network faster, and fewer keep its maps at hand."""
+CHUNK = 256
+_LOG = logging.getLogger(__name__)
+
+
+def index_photos(
+    network: Network,
+    folder: str | Path,
+    *,
+    layers: Sequence[str] | None = None,
+    top: int = 9,
+    into: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Exemplars:
+    """Find out what every unit fires on in a folder of photos; continue if that was begun before.
+
+    Args:
+        network: the network.
+        folder: with photos, in any number of folders; files that are no photos are skipped and reported.
+        layers: their names; all layers of the network, if `None`.
+        top: photos in each list of a unit.
+        into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
+        progress: called after every batch as `progress(done, total, message)`.
+
+    Raises:
+        InputError: if there is no such folder or no photo in it, top is less than 1, `into` cannot be written to, or
+            another process is at work on the same index.
+        UnknownError: if the network has no such layer.
+    """
+    if top < 1:
+        raise InputError(f"top is {top}; a list has at least 1 photo.")
+    folder = Path(folder).expanduser().resolve()
+    wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))
+    if not wanted:
+        raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")
+    found = list(files_in(folder))
+    place = Place(kept_in(into) / address(network, folder, wanted, top))
+    with place.locked():
+        record, tally, todo = _resume(place, _record(network, folder, wanted, top), found)
+        if record.finished is None or todo:
+            keeper = Keeper(place, record, tally)
+            _run(network, Path(record.folder), todo, Summarizer(network, wanted), keeper, progress, len(found))
+            record = keeper.finish()
+        return Exemplars(place, record)
+
+
+def address(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> str:
+    """Name of an index: a hash of all that decides what is in it, the photos themselves left out."""
+    names = [layer.name for layer in layers]
+    facts = [FORMAT, network.sha256, asdict(network.preprocessing), str(folder), names, top]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> Record:
+    return Record(
+        {"name": network.name, "source": network.source, "sha256": network.sha256},
+        json.loads(json.dumps(asdict(network.preprocessing))),
+        str(folder),
+        tuple(LayerRecord(layer.name, layer.channels, layer.height, layer.width) for layer in layers),
+        top,
+        secrets.token_hex(8),
+    )
+
+
+def _resume(place: Place, new: Record, found: Sequence[Entry]) -> tuple[Record, Tally, list[Entry]]:
+    """Where to go on, what was counted until there, and the files that are left."""
+    anew = new, Tally.empty(new.units, new.top), list(found)
+    record = place.read("progress.json") or place.read("index.json")
+    if record is None:
+        return anew
+    try:
+        known = {entry.path: entry for entry in place.entries(record)}
+        tally = Tally.of_tensors(place.tensors(record))
+    except (InputError, KeyError) as error:
+        _LOG.warning("The index is made anew: %s", error)
+        return anew
+    there = {entry.path: entry for entry in found}
+    folder = Path(record.folder)
+    gone = [entry.path for entry in known.values() if not entry.fault and not _is_same(folder, entry, there)]
+    if gone:
+        names = listed([path.as_posix() for path in gone], limit=3)
+        _LOG.warning("Photos were changed or removed since they were indexed (%s); the index is made anew.", names)
+        return anew
+    todo = [entry for entry in found if entry.path not in known or _is_worth_retrying(entry, known[entry.path])]
+    return record, tally, todo
+
+
+def _is_same(folder: Path, known: Entry, there: Mapping[PurePath, Entry]) -> bool:
+    """Whether a photo is still what it was; where only its times differ, its bytes decide."""
+    now = there.get(known.path)
+    if now is None or now.size != known.size:
+        return False
+    if now.changed == known.changed:
+        return True
+    try:
+        return hashlib.sha256((folder / known.path).read_bytes()).hexdigest() == known.sha256
+    except OSError:
+        return False
+
+
+def _is_worth_retrying(now: Entry, known: Entry) -> bool:
+    return bool(known.fault) and (now.size, now.changed) != (known.size, known.changed)
+
+
+def _run(
+    network: Network,
+    folder: Path,
+    todo: Sequence[Entry],
+    summarize: Summarizer,
+    keeper: "Keeper",
+    progress: Progress | None,
+    total: int,
+) -> None:
+    """Show the network the files that are left."""
+    done = total - len(todo)
+    with feeding(Reader(folder, network.preprocessing), todo) as fed, keeper.working(), ahead(batches(fed)) as ready:
+        for batch in ready:
+            count = sum(not entry.fault for entry in batch.entries)
+            summary = None if batch.images is None else summarize(batch.images)[:count]
+            keeper.add(batch.entries, summary)
+            done += len(batch.entries)
+            if progress is not None:
+                progress(done, total, "Indexing")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Files that were read, and the photos among them.
+
+    Args:
+        entries: the files, in order.
+        images: the network's input for the photos, (BATCH, c, h, w), channels last, blank where there are fewer;
+            `None` if there are none.
+    """
+
+    entries: tuple[Entry, ...]
+    images: Images | None
+
+    @classmethod
+    def of(cls, fed: Sequence[Fed]) -> "Batch":
+        """What was read, put together."""
+        entries = tuple(each.entry for each in fed)
+        pixels = [each.pixels for each in fed if each.pixels is not None]
+        if not pixels:
+            return cls(entries, None)
+        pixels += [np.zeros_like(pixels[0])] * (BATCH - len(pixels))
+        return cls(entries, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
+
+
+def batches(fed: Iterator[Fed]) -> Iterator[Batch]:
+    """Files in rows with `BATCH` photos each, all but the last; a chunk ends where a batch ends."""
+    row: list[Fed] = []
+    photos = 0
+    for each in fed:
+        row.append(each)
+        photos += each.pixels is not None
+        if photos == BATCH or len(row) >= CHUNK:
+            yield Batch.of(row)
+            row, photos = [], 0
+    if row:
+        yield Batch.of(row)
+
+
+class Keeper:
+    """Merges and writes chunks in a thread of its own, one at a time.
+
+    Args:
+        place: where to.
+        record: what was written before.
+        tally: what was counted before.
+    """
+
+    def __init__(self, place: Place, record: Record, tally: Tally) -> None:
+        self._place = place
+        self._record = record
+        self._tally = tally
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chunks")
+        self._at_work: Future[None] | None = None
+        self._entries: list[Entry] = []
+        self._summaries: list[Summary] = []
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Write what is complete when the block is left, also by an exception."""
+        try:
+            yield
+        finally:
+            self._thread.shutdown(wait=True)
+        self._wait()
+
+    def add(self, entries: Sequence[Entry], summary: Summary | None) -> None:
+        """Count a batch: its files, and what units did in those that are photos, in order."""
+        self._entries += entries
+        if summary is not None:
+            self._summaries.append(summary)
+        if len(self._entries) >= CHUNK:
+            self._wait()
+            self._at_work = self._thread.submit(self._keep, self._entries, self._summaries)
+            self._entries, self._summaries = [], []
+
+    def finish(self) -> Record:
+        """Write the rest, the quantiles, and that it is all.
+
+        Raises:
+            InputError: if no file was a photo.
+        """
+        if self._entries:
+            self._keep(self._entries, self._summaries)
+        if not self._record.photos:
+            count = self._record.skipped
+            raise InputError(
+                f"There is no photo that can be read in {self._record.folder}, which has {count} files; give others."
+            )
+        tensors = self._tally.tensors() | self._tally.quantiles()
+        return self._place.finish(self._record, tensors, time.time())
+
+    def _wait(self) -> None:
+        if self._at_work is not None:
+            self._at_work.result()
+
+    def _keep(self, entries: Sequence[Entry], summaries: Sequence[Summary]) -> None:
+        if summaries:
+            summary = Summary.together(summaries)
+            good = summary.finite
+            entries = _with_faults(entries, good.tolist())
+            numbers = [photo_number(entry.path) for entry in entries if not entry.fault]
+            if numbers:
+                self._tally = self._tally.with_photos(numbers, summary[good])
+        self._record = self._place.write(self._record, entries, self._tally.tensors())
+
+
+def _with_faults(entries: Sequence[Entry], good: Sequence[bool]) -> list[Entry]:
+    """The files, those marked as faulty in which the network overflowed."""
+    verdicts = iter(good)
+    fault = "The network puts out NaN or infinity for it."
+    return [
+        entry if entry.fault or next(verdicts) else Entry(entry.path, entry.size, entry.changed, entry.sha256, fault)
+        for entry in entries
+    ]

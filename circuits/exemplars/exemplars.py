@@ -1,0 +1,288 @@
+"""What else a unit fires on: photos of a collection, and how strongly it fires in them altogether."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from circuits.errors import InputError, UnknownError, listed
+from circuits.exemplars.loader import Entry
+from circuits.exemplars.quantiles import PERCENTS, SAMPLE
+from circuits.exemplars.storage import LayerRecord, Place, Record
+from circuits.exemplars.top_k import KINDS, NOBODY, photo_number, value
+from circuits.image.photo import load_photo
+from circuits.network.network import Network
+from circuits.network.receptive_field import receptive_field
+from circuits.units import Unit, as_unit
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A photo and how strongly a unit responds to it.
+
+    Args:
+        photo: its file.
+        value: z, the unit's highest pre-activation over positions; above zero it is the activation of a rectified unit.
+        position: (row, column) of the layer at which it is reached; the first, if there are several.
+        group: the outermost folder of the collection that the photo lies in; `None` if it lies in none.
+    """
+
+    photo: Path
+    value: float
+    position: tuple[int, int]
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class UnitExemplars:
+    """What a collection of photos tells about a unit.
+
+    Args:
+        unit: the unit.
+        most: the photos with the highest peaks z, highest first, whatever their sign.
+        slightly_positive: the photos whose z is least above zero, nearest to zero first.
+        slightly_negative: the photos whose z is least below zero, nearest to zero first.
+        least: the photos with the lowest z, lowest first.
+        peaks: by percent of the photos, how high the unit's activation gets at most: its peak over positions.
+        means: by percent of the photos, the unit's mean activation over positions.
+        classes: of the photos in `most`, how many lie in which folder, most frequent first; empty without folders.
+    """
+
+    unit: Unit
+    most: tuple[Exemplar, ...]
+    slightly_positive: tuple[Exemplar, ...]
+    slightly_negative: tuple[Exemplar, ...]
+    least: tuple[Exemplar, ...]
+    peaks: Mapping[int, float]
+    means: Mapping[int, float]
+    classes: tuple[tuple[str, int], ...]
+
+
+class Exemplars:
+    """An index of what every unit fires on in a collection of photos; read from disk as it is asked for.
+
+    Made by `index_photos`, found by `find_exemplars`.
+
+    Args:
+        place: where it is kept.
+        record: what is there.
+    """
+
+    def __init__(self, place: Place, record: Record) -> None:
+        self._place = place
+        self._record = record
+        # All at once, because a process that continues the index removes these files when it is done.
+        names = [f"{kind}.{what}" for kind in KINDS for what in ("scores", "photos", "positions")]
+        self._arrays: dict[str, Tensor] = place.tensors(record, [*names, "quantiles.peaks", "quantiles.means", "sums"])
+        self._entries: list[Entry] = list(place.entries(record))
+
+    def __repr__(self) -> str:
+        return f"Exemplars({self.network!r}, {str(self.folder)!r}, photos={self.photos})"
+
+    @property
+    def network(self) -> str:
+        """Name of the network that it was made with."""
+        return self._record.network["name"]
+
+    @property
+    def folder(self) -> Path:
+        """The collection."""
+        return Path(self._record.folder)
+
+    @property
+    def kept(self) -> Path:
+        """Where the index is kept."""
+        return self._place.folder
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers whose units are in it."""
+        return tuple(layer.name for layer in self._record.layers)
+
+    @property
+    def units(self) -> int:
+        """How many units are in it."""
+        return self._record.units
+
+    @property
+    def photos(self) -> int:
+        """How many photos are in it."""
+        return self._record.photos
+
+    @property
+    def top(self) -> int:
+        """How many photos a list has at most."""
+        return self._record.top
+
+    @property
+    def exact(self) -> bool:
+        """Whether quantiles are those of all photos, and not of a sample (see `sampling`)."""
+        return self.photos <= SAMPLE
+
+    @property
+    def skipped(self) -> dict[Path, str]:
+        """Files that cannot be read as photos, and why."""
+        latest = {entry.path: entry.fault for entry in self._entries}
+        return {self.folder / path: fault for path, fault in latest.items() if fault}
+
+    def of(self, unit: Unit | str) -> UnitExemplars:
+        """What the collection tells about a unit; a position is ignored.
+
+        Raises:
+            UnknownError: if the unit is not in the index.
+        """
+        unit = as_unit(unit).whole
+        row, layer = self._row(unit)
+        lists = {kind: self._list(kind, row, layer) for kind in KINDS}
+        groups = Counter(each.group for each in lists["most"] if each.group is not None)
+        return UnitExemplars(
+            unit,
+            **lists,
+            peaks=self._quantiles("peaks", row),
+            means=self._quantiles("means", row),
+            classes=tuple(sorted(groups.items(), key=lambda item: (-item[1], item[0]))),
+        )
+
+    def mean(self, layer: str) -> Float[Tensor, " channels"]:
+        """Mean activation of each channel of a layer over all photos and positions, exact.
+
+        mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w), summed over photos in float64
+
+        Raises:
+            UnknownError: if the layer is not in the index.
+        """
+        start, found = self._row(Unit(layer, 0))
+        sums = self._arrays["sums"][start : start + found.channels]
+        return (sums / self.photos).float()
+
+    def percentile(self, unit: Unit | str, activation: float) -> float:
+        """In how many percent of the photos the unit's peak activation is lower, interpolated between quantiles.
+
+        Args:
+            unit: the unit; a position is ignored.
+            activation: of the unit, somewhere.
+
+        Returns:
+            0 to 100; for a value shared by many photos, such as 0, those below it.
+
+        Raises:
+            UnknownError: if the unit is not in the index.
+        """
+        quantiles = self._arrays["quantiles.peaks"][self._row(as_unit(unit))[0]].numpy()
+        return _percentile(quantiles.astype(np.float64), activation)
+
+    def _row(self, unit: Unit) -> tuple[int, LayerRecord]:
+        start = 0
+        for layer in self._record.layers:
+            if layer.name == unit.layer:
+                if unit.channel >= layer.channels:
+                    raise UnknownError(f"No unit {unit}; {unit.layer} has {layer.channels} channels, from 0.")
+                return start + unit.channel, layer
+            start += layer.channels
+        raise UnknownError(
+            f"Layer {unit.layer!r} is not in the index of {self.folder}, which has {listed(self.layers, limit=60)}."
+        )
+
+    def _list(self, kind: str, row: int, layer: LayerRecord) -> tuple[Exemplar, ...]:
+        columns = (self._arrays[f"{kind}.{what}"][row].tolist() for what in ("scores", "photos", "positions"))
+        found = []
+        for scored, number, at in zip(*columns, strict=True):
+            if number != NOBODY:
+                entry = self._by_number[number]
+                position = divmod(at, layer.width)
+                found.append(Exemplar(self.folder / entry.path, value(kind, scored), position, entry.group))
+        return tuple(found)
+
+    def _quantiles(self, what: str, row: int) -> dict[int, float]:
+        return dict(zip(PERCENTS, self._arrays[f"quantiles.{what}"][row].tolist(), strict=True))
+
+    @cached_property
+    def _by_number(self) -> dict[int, Entry]:
+        return {photo_number(entry.path): entry for entry in self._entries}
+
+
+def _percentile(quantiles: NDArray[np.float64], activation: float) -> float:
+    above = int(np.searchsorted(quantiles, activation, side="left"))
+    if above == 0:
+        return 0.0
+    if above == len(quantiles):
+        return 100.0
+    low, high = quantiles[above - 1], quantiles[above]
+    share = (activation - low) / (high - low)
+    return float(PERCENTS[above - 1] + share * (PERCENTS[above] - PERCENTS[above - 1]))
+
+
+def exemplar_crop(network: Network, exemplar: Exemplar) -> Image.Image:
+    """What the network saw of an exemplar: mode RGB, or L for a network of one channel.
+
+    Raises:
+        InputError: if the photo is no longer there or cannot be read.
+    """
+    return network.preprocessing.crop(load_photo(exemplar.photo).image)
+
+
+def exemplar_patch(network: Network, unit: Unit | str, exemplar: Exemplar) -> Image.Image:
+    """What the unit saw of an exemplar: the crop, cut to the receptive field of the exemplar's position.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if the photo is no longer there or cannot be read, or no pixel reaches the position.
+    """
+    unit = as_unit(unit)
+    box = receptive_field(network, unit.layer, unit.channel).box(exemplar.position)
+    if not box.area:
+        raise InputError(f"No pixel of the image reaches {unit.whole} at {exemplar.position}; there is no patch.")
+    return exemplar_crop(network, exemplar).crop(box.corners)
+
+
+def find_exemplars(network: Network, into: str | Path | None = None) -> Exemplars | None:
+    """The index finished last of those made for a network, shown photos as it is now; `None` if there is none.
+
+    Args:
+        network: the network; the choice of layers does not matter.
+        into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
+
+    Raises:
+        InputError: if the index is damaged.
+    """
+    preprocessing = json.loads(json.dumps(asdict(network.preprocessing)))
+    found: list[tuple[float, Place]] = []
+    for file in kept_in(into).glob("*/index.json"):
+        place = Place(file.parent)
+        record = place.read(file.name)
+        if record is None or record.finished is None:
+            continue
+        if record.network.get("sha256") == network.sha256 and record.preprocessing == preprocessing:
+            found.append((record.finished, place))
+    if not found:
+        return None
+    newest = max(found, key=lambda each: each[0])[1]
+    return _opened(newest)
+
+
+def kept_in(into: str | Path | None) -> Path:
+    """The folder that indices are kept in."""
+    return Path(into) if into is not None else platformdirs.user_cache_path("circuits") / "exemplars"
+
+
+def _opened(place: Place) -> Exemplars | None:
+    """The finished index; read once more if another process replaced it meanwhile."""
+    record = place.read("index.json")
+    while record is not None:
+        try:
+            return Exemplars(place, record)
+        except InputError:
+            again = place.read("index.json")
+            if again == record:
+                raise
+            record = again
+    return None

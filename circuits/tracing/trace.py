@@ -1,0 +1,395 @@
+"""Grow a circuit: trace it from a target, expand its units, discard and restore them.
+
+1. Run the photo once through the network and keep the activation of every layer.
+2. The target is the first unit. Expand it: share its value among the channels of the layer below, by gradient ×
+   activation through the segment between the two layers and nothing else; keep the books; the strongest become nodes.
+3. Expand every unit found in the same way, layer by layer, as deep as asked. A unit that several upper units choose
+   is one node with several edges.
+4. In mode `target` each unit's activation is weighed by the gradient of the target with respect to it, carried down
+   from layer to layer by the chain rule over all paths, shown or not, so that no edge changes when another unit is
+   expanded or discarded.
+
+Cogswell 2016, "Why is this a cat?". Where the layers are dominators, a segment holds every path between two of them;
+where they lie in branches, "the layer below" means the nearest layers on each path (`branches`), and the strongest are
+chosen among all of their channels. A level is then a step along an edge; a unit is expanded where it is first found.
+
+Expand many units at once, and take an expansion back.
+
+1. The units of a level are those that are visible, not expanded, and have a layer below them.
+2. Units of one layer are expanded together: what their values need in common is computed once.
+3. The units found, as far as they are visible and not expanded, are the next level.
+
+No edge depends on which other units are expanded, so the result is that of expanding one unit after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import networkx as nx
+import torch
+
+from circuits.attribution.decomposition import Books
+from circuits.attribution.gradient import check_mode, strongest
+from circuits.errors import InputError, UnknownError, listed
+from circuits.image.encode import to_data_uri
+from circuits.image.photo import Photo, load_photo
+from circuits.network.network import Network
+from circuits.network.predict import ranked
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.circuit_file import number, without_books
+from circuits.tracing.run import Run, run_of_circuit
+from circuits.tracing.search import Growth, Progress, drop_unreachable
+from circuits.tracing.targets import Target, find_target
+from circuits.units import Unit
+
+_PREDICTIONS = 5
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What the layer below contributes to one unit, or the nearest layers below it on each path.
+
+    Args:
+        unit: the upper unit.
+        lower: the layer below; the names of several with commas between.
+        books: of the units listed.
+        shares: (unit, signed attribution), strongest first.
+        others: number of units of these layers that are not listed.
+    """
+
+    unit: str
+    lower: str
+    books: Books
+    shares: tuple[tuple[Unit, float], ...]
+    others: int
+
+
+def trace(
+    network: Network,
+    photo: Photo | Any,
+    target: Unit | str | int | None = None,
+    *,
+    layers: str | Sequence[str] = "auto",
+    depth: int = 4,
+    top: int | Sequence[int] = 5,
+    mode: str = "sum",
+    signs: str = "positive",
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit behind a target for one photo.
+
+    Args:
+        network: from `load_network`.
+        photo: a `Photo`, or what `load_photo` takes: a path, a PIL image, an array, `example:cat`.
+        target: the predicted class if `None` (of a network without classes the unit of its top layer that fires most);
+            a label or class number; `layer:channel`; `layer:channel@row,column`; or `A - B`, the difference of two
+            classes.
+        layers: `auto` (as the network was loaded), `fine` (down to the branches), or names.
+        depth: number of layers below the target to walk down.
+        top: units to show below each unit; one number, or one a level.
+        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution.gradient`.
+        signs: `positive` shows what argues for, `both` also what argues against.
+        progress: called with (units done, units known, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The circuit; its edges are in units of the upper unit's value (mode `target`: of the target).
+
+    Raises:
+        InputError: if an option is out of its range.
+        UnknownError: if the target or a layer does not exist.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> circuit = trace(load_network(), "example:cat", "cat", depth=1, top=3)
+        >>> len(circuit.edges_into(circuit.root))
+        3
+    """
+    tops = tops_of(top, depth)
+    check_mode(mode)
+    strongest(torch.zeros(1), 1, signs)
+    if layers != "auto":
+        network = network.with_layers(layers)
+    photo = photo if isinstance(photo, Photo) else load_photo(photo)
+    crop = network.preprocessing.crop_of(photo)
+    run = Run.of(network, network.preprocessing.from_crop(crop))
+    logits = run.activations[network.layers[-1]].sum((0, 2, 3))
+    predicted = ranked(network, logits, _PREDICTIONS)
+    found = find_target(network, target, int(logits.argmax()))
+    if network.below(found.unit.layer) is None:
+        raise InputError(f"{found.id} lies in the lowest layer of {network.name}; there is nothing below it to trace.")
+    graph = nx.DiGraph(
+        network=_network_facts(network),
+        photo=_photo_facts(network, photo, to_data_uri(crop, lossless=True)),
+        predictions=[
+            {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
+            for row in predicted
+        ],
+        target={"kind": found.kind, "unit": found.id, "label": found.label, "value": 0.0},
+        settings={"mode": mode, "top": top if isinstance(top, int) else list(top), "signs": signs, "depth": depth},
+        versions={name: version(name) for name in ("circuits", "torch")},
+    )
+    growth = Growth(run, found, mode, graph)
+    graph.graph["target"]["value"] = growth.add(found.unit, found.id, found.label)
+    growth.descend(tops, signs, progress)
+    return Circuit(graph, photo, run)
+
+
+def expand(
+    network: Network,
+    circuit: Circuit,
+    unit: Unit | str,
+    *,
+    top: int | None = None,
+    signs: str | None = None,
+) -> Circuit:
+    """The circuit with the layer below a unit searched.
+
+    Expanding a unit again, with other settings, replaces the edges that it had.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        unit: one of its units, or the id of a node.
+        top: units to show; as the circuit was traced, if `None`.
+        signs: `positive` or `both`; as the circuit was traced, if `None`.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+
+    Example:
+        >>> from circuits import expand, load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=2)
+        >>> lower = circuit.edges_into(circuit.root)[0].source
+        >>> len(expand(network, circuit, lower, top=4).edges_into(lower))
+        4
+    """
+    node = circuit.node(unit)
+    run = run_of_circuit(network, circuit)
+    settings = circuit.settings
+    count = default_top(circuit, node.unit) if top is None else tops_of(top, 1)[0]
+    graph = circuit.unfrozen()
+    growth = Growth(run, target_of(circuit), settings["mode"], graph)
+    next(growth.expand([node.id], count, signs or settings["signs"]))
+    drop_unreachable(graph, circuit.root)
+    return replace(circuit, graph=graph, cache=run)
+
+
+def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
+    """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    run = run_of_circuit(network, circuit)
+    growth = Growth(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
+    found = next(growth.shares([node.id]))
+    order = found.strongest(tops_of(top, 1)[0], "both")
+    shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
+    names, others = ", ".join(found.lower.widths), found.lower.units - len(order)
+    return Contributions(node.id, names, found.books(order), shares, others)
+
+
+def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit without a unit and what only it needs; both stay in the file and come back with `restore`.
+
+    Raises:
+        InputError: if the unit is the target.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    if node.id == circuit.root:
+        raise InputError(f"{node.label} is what the circuit explains; it cannot be discarded.")
+    return _marked(circuit, node.id, discarded=True)
+
+
+def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a discarded unit back in it.
+
+    Raises:
+        UnknownError: if the unit is not in the circuit.
+    """
+    return _marked(circuit, circuit.node(unit).id, discarded=False)
+
+
+def _marked(circuit: Circuit, name: str, *, discarded: bool) -> Circuit:
+    graph = circuit.unfrozen()
+    graph.nodes[name]["discarded"] = discarded
+    return replace(circuit, graph=graph)
+
+
+def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
+    """Units to show at each level, from one number or one a level.
+
+    Raises:
+        InputError: if a number is less than 1, or there are more or fewer than levels.
+    """
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
+    tops = [top] * depth if isinstance(top, int) else list(top)
+    if len(tops) != depth:
+        raise InputError(f"top gives {len(tops)} numbers for a depth of {depth}; give one number, or one a level.")
+    if any(isinstance(count, bool) or not isinstance(count, int) or count < 1 for count in tops):
+        raise InputError(f"top is {top!r}; each number must be a whole number of at least 1.")
+    return tops
+
+
+def default_top(circuit: Circuit, unit: Unit) -> int:
+    """Units to show below a unit where nobody says how many: as many as when the circuit was traced."""
+    top = circuit.settings["top"]
+    if isinstance(top, int):
+        return top
+    steps: dict[str, int] = dict(nx.single_target_shortest_path_length(circuit.graph, circuit.root))
+    return int(top[min(steps.get(str(unit), 0), len(top) - 1)])
+
+
+def target_of(circuit: Circuit) -> Target:
+    """What a circuit explains."""
+    root = circuit.node(circuit.root)
+    minus = circuit.graph.nodes[circuit.root].get("minus")
+    return Target(circuit.target["kind"], root.unit, root.label, minus)
+
+
+def _network_facts(network: Network) -> dict[str, Any]:
+    lowest = [name for name in network.layers if not network.layers_below(name)]
+    return {
+        "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
+        **({"lowest": lowest} if len(lowest) > 1 else {}),
+        "piecewise_linear": network.piecewise_linear, **({"multi_label": True} if network.multi_label else {}),
+    }  # fmt: skip
+
+
+def _photo_facts(network: Network, photo: Photo, thumbnail: str) -> dict[str, Any]:
+    channels = len(network.preprocessing.mean)
+    return {
+        "name": photo.name, "sha256": photo.sha256, "width": photo.width, "height": photo.height,
+        **({"window": list(photo.window)} if photo.window is not None else {}),
+        "input": [channels, *network.preprocessing.size], "thumbnail": thumbnail,
+    }  # fmt: skip
+
+
+def grow(
+    network: Network,
+    circuit: Circuit,
+    *,
+    layer: str | None = None,
+    levels: int = 1,
+    top: int | None = None,
+    signs: str | None = None,
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit with every visible unit expanded that was not, and again with the units found.
+
+    Units that are expanded stay as they are; where all of them are, nothing changes.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        layer: expand only this layer's units (and, with more levels, what is found below them); all if `None`.
+        levels: how often to expand what was found.
+        top: units to show below each unit; as the circuit was traced, if `None`.
+        signs: `positive` or `both`; as the circuit was traced, if `None`.
+        progress: called with (units done, units known, what is under way); raising an exception in it cancels.
+
+    Raises:
+        InputError: if levels or an option is out of its range, the layer is the lowest, the circuit shows no unit of
+            it, or the network or photo is not the circuit's.
+        UnknownError: if the circuit's network has no such layer.
+
+    Example:
+        >>> from circuits import grow, load_network, trace
+        >>> network = load_network()
+        >>> grown = grow(network, trace(network, "example:cat", depth=1, top=3), levels=2)
+        >>> grown.visible == trace(network, "example:cat", depth=3, top=3).visible
+        True
+    """
+    if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
+        raise InputError(f"levels is {levels!r}; it counts the layers to walk down and must be at least 1.")
+    if top is not None:
+        tops_of(top, 1)
+    if layer is not None:
+        _check_layer(circuit, layer)
+    report = progress or (lambda done, known, message: None)
+    run = run_of_circuit(network, circuit)
+    if layer is not None and not run.network.layers_below(layer):
+        raise _lowest(layer, network.name)
+    candidates = [name for name in circuit.nodes if layer is None or circuit.nodes[name].unit.layer == layer]
+    done = 0
+    for _ in range(levels):
+        level = _expandable(run.network, circuit, candidates)
+        known = done + sum(map(len, level.values()))
+        graph = circuit.unfrozen()
+        growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
+        found: dict[str, None] = {}
+        for names in level.values():
+            count = default_top(circuit, circuit.nodes[names[0]].unit) if top is None else top
+            expanding = growth.expand(names, count, signs or circuit.settings["signs"])
+            for name in names:
+                report(done, known, f"Expanding {name}")
+                found.update(dict.fromkeys(next(expanding)))
+                done += 1
+        circuit, candidates = replace(circuit, graph=graph, cache=run), list(found)
+        if not found:
+            break
+    report(done, done, "Expanded")
+    return circuit
+
+
+def collapse(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a unit not expanded any more, without the edges into it and what only it needed.
+
+    What leaves is forgotten, with its names, notes and places; `expand` finds the units anew.
+
+    Raises:
+        InputError: if the unit is not expanded.
+        UnknownError: if the unit is not in the circuit.
+
+    Example:
+        >>> from circuits import collapse, expand, load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=3)
+        >>> bare = collapse(circuit, circuit.root)
+        >>> len(bare.nodes), expand(network, bare, bare.root) == circuit
+        (1, True)
+    """
+    node = circuit.node(unit)
+    if not node.expanded:
+        raise InputError(f"{node.called} is not expanded, so it cannot be collapsed; choose a unit that is expanded.")
+    graph = circuit.unfrozen()
+    graph.remove_edges_from(list(graph.in_edges(node.id)))
+    row = without_books(graph.nodes[node.id])
+    graph.nodes[node.id].clear()
+    graph.nodes[node.id].update(row)
+    drop_unreachable(graph, circuit.root)
+    return replace(circuit, graph=graph)
+
+
+def _expandable(network: Network, circuit: Circuit, names: list[str]) -> dict[str, list[str]]:
+    """Of some nodes, those that can be expanded, by layer from the top down."""
+    nodes = [circuit.nodes[name] for name in names if name in circuit.visible]
+    waiting = [node for node in nodes if not node.expanded and network.layers_below(node.unit.layer)]
+    by_layer: dict[str, list[str]] = {}
+    for node in sorted(waiting, key=lambda node: -circuit.layers.index(node.unit.layer)):
+        by_layer.setdefault(node.unit.layer, []).append(node.id)
+    return by_layer
+
+
+def _check_layer(circuit: Circuit, layer: str) -> None:
+    name = circuit.network["name"]
+    if layer not in circuit.layers:
+        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
+    if layer in circuit.lowest:
+        raise _lowest(layer, name)
+    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
+    if layer not in shown:
+        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
+        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")
+
+
+def _lowest(layer: str, name: str) -> InputError:
+    return InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")

@@ -1,0 +1,170 @@
+"""Pictures of units: what each of them looks for, with the activation that the picture reaches.
+
+The objective is that of the settings, the way to it that of `ascent`. The images as they are saved, in 8 bits and
+unmoved, are shown to the network once more for the activation reached.
+"""
+
+import functools
+import html
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from circuits.image.encode import to_data_uri
+from circuits.network.network import Network
+from circuits.report.text import number
+from circuits.units import Unit, as_unit
+from circuits.visualization.conversion import to_images
+from circuits.visualization.forward import Canvas, Reader, look
+from circuits.visualization.objectives.base import Objective, Read
+from circuits.visualization.objectives.unit import channel, negative, objective_of
+from circuits.visualization.parameterization.registry import make_images
+from circuits.visualization.regularizers import l1, l2, total_variation
+from circuits.visualization.settings import DEFAULT, Settings
+from circuits.visualization.transforms import make_transform
+from circuits.visualization.visualize import Options, Progress, run, task_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a unit looks for.
+
+    Attributes:
+        unit: the unit that was asked for.
+        image: mode RGB, `size` pixels wide.
+        activation: the highest rectified activation of the unit's channel over all positions, when the network is
+            shown the image reduced by `zoom`: `image.reduce(zoom)`.
+        zoom: how many pixels of the image, along a side, make one pixel for the network.
+    """
+
+    unit: Unit
+    image: Image.Image
+    activation: float
+    zoom: int = 1
+
+    @property
+    def dead(self) -> bool:
+        """Whether nothing was found that excites the unit: its activation is nowhere above zero."""
+        return self.activation <= 0
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        fires = "nothing was found that excites it" if self.dead else f"reaches {number(self.activation)}"
+        return (
+            f'<figure style="display: inline-block; margin: 4px"><img src="{to_data_uri(self.image)}" '
+            f'alt="What {html.escape(str(self.unit))} looks for"><figcaption>{html.escape(str(self.unit))}: {fires}'
+            "</figcaption></figure>"
+        )
+
+
+OnPicture = Callable[[Unit, Image.Image], None]
+
+
+def render(
+    network: Network,
+    units: Sequence[Unit | str],
+    *,
+    settings: Settings = DEFAULT,
+    progress: Progress | None = None,
+    on_preview: OnPicture | None = None,
+) -> list[Picture]:
+    """Draw what each unit looks for.
+
+    Maximises the unit's leaky rectified pre-activation, averaged over all positions (a channel, a class) or in the
+    middle (a neuron, `layer:channel@row,column`), by gradient ascent on the spectrum of an image (Olah 2017), unless
+    the settings say otherwise.
+
+    Args:
+        network: the network.
+        units: such as `"features.7:3"`, `"fc:284"` or `Unit("conv4", 17)`.
+        settings: how they are drawn.
+        progress: called as `progress(done, total, message)` every few steps; an exception that it raises ends the work.
+        on_preview: called with a unit and its picture as it is after a few steps, and again later.
+
+    Returns:
+        One picture a unit, in order.
+
+    Raises:
+        UnknownError: if a unit does not exist.
+
+    >>> from circuits import load_network
+    >>> network = load_network("squeezenet1_1", weights="random")
+    >>> [picture] = render(network, ["features.4:17"], settings=Settings(size=32, steps=2))
+    >>> picture.unit, picture.image.size
+    (Unit(layer='features.4', channel=17, position=None), (32, 32))
+    """
+    wanted = [as_unit(unit) for unit in units]
+    drawn: dict[Unit, Picture] = {}
+    for pictures in draw(network, wanted, settings, progress, on_preview):
+        drawn |= {picture.unit: picture for picture in pictures}
+    return [drawn[unit] for unit in wanted]
+
+
+def draw(
+    network: Network,
+    units: Sequence[Unit],
+    settings: Settings = DEFAULT,
+    progress: Progress | None = None,
+    on_preview: OnPicture | None = None,
+) -> Iterator[list[Picture]]:
+    """Draw units batch by batch, each unit once, and hand each batch over when it is done.
+
+    Raises:
+        UnknownError: if a unit does not exist.
+    """
+    wanted = list(dict.fromkeys(units))
+    for unit in wanted:
+        network.check_unit(unit)
+    tasks = [task_of(unit_objective(unit, settings), settings.seed) for unit in wanted]
+    show = None if on_preview is None else lambda at, images: on_preview(wanted[at], images[0].convert("RGB"))
+    for batch in run(network, tasks, options_of(settings), progress=progress, on_preview=show):
+        own = [wanted[at] for at in batch]
+        images = [found.images[0].convert("RGB") for found in batch.values()]
+        canvas = next(iter(batch.values())).canvas
+        activations = reached(network, own, images, canvas)
+        yield [Picture(*parts, canvas.zoom) for parts in zip(own, images, activations, strict=True)]
+
+
+def unit_objective(unit: Unit, settings: Settings = DEFAULT) -> Objective:
+    """What is maximised for a unit's picture."""
+    if settings.objective == "activation":
+        return channel(unit, slope=None)
+    return negative(unit) if settings.objective == "negative" else objective_of(unit)
+
+
+def options_of(settings: Settings) -> Options:
+    """The settings with what their names stand for."""
+    penalties = ((settings.total_variation, total_variation()), (settings.l1, l1()), (settings.l2, l2()))
+    return Options(
+        size=settings.size,
+        steps=settings.steps,
+        images=make_images(settings.images),
+        transform=functools.partial(make_transform, settings.transform),
+        regularizers=tuple(weight * penalty for weight, penalty in penalties if weight),
+        blur_gradient=settings.blur_gradient,
+        blur_image=settings.blur_image,
+        zoom=1 if settings.images == "plain" else None,
+    )
+
+
+def reached(network: Network, units: Sequence[Unit], pictures: Sequence[Image.Image], canvas: Canvas) -> list[float]:
+    """Highest activation of each unit's channel over all positions when the network is shown the unit's picture.
+
+    Args:
+        network: the network.
+        units: of one layer.
+        pictures: one a unit, of one size.
+        canvas: by whose zoom they are reduced first.
+    """
+    images = to_images([picture.reduce(canvas.zoom) for picture in pictures], network.preprocessing.channels)
+    reads = [Read(unit.layer, (unit.channel,)) for unit in units]
+    with torch.no_grad():
+        seen = look(network, canvas, [Reader((read,), 1) for read in reads], images)
+    return [float(values[read].max()) for values, read in zip(seen, reads, strict=True)]
