@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
 from tests.support.commandline import HANDMADE, on_handmade, refusal, run, save_photo
 from tests.support.handmade import Handmade
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from tests.support.commandline import run
 
 import circuits
 from circuits.network.loading import load_network
 from circuits.network.weights import read_labels
 from circuits.tracing.circuit import Circuit
+from tests.support.commandline import run
 
 DOCS = Path(__file__).parents[1] / "docs"
 

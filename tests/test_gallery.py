@@ -13,11 +13,11 @@ import numpy as np
 import platformdirs
 import pytest
 from PIL import Image
-from tests.support.commandline import run
 from torch import nn
 
 from circuits.image.photo import load_photo
 from circuits.visualization.optimize import Ascent
+from tests.support.commandline import run
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "visualization.md").read_text("utf-8")

@@ -6,11 +6,11 @@ All photos are of one colour with red, green and blue 1 at each of four position
 from collections.abc import Mapping
 
 import pytest
-from tests.support.known_circuits import CASES, Case, verdict
-from tests.support.wiring import Stage, Wiring, colours, photo_of
 
 from circuits import MODES, Circuit, Readout, expand, integrated_gradients, measure, trace
 from circuits.units import Edge
+from tests.support.known_circuits import CASES, Case, verdict
+from tests.support.wiring import Stage, Wiring, colours, photo_of
 
 
 def traced(case: Case, mode: str, **options: object) -> Circuit:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.support.commandline import HANDMADE
 from torch import nn
 
 import circuits
@@ -23,6 +22,7 @@ from circuits.network.network import Network, prepare
 from circuits.tracing.circuit import Circuit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import Settings
+from tests.support.commandline import HANDMADE
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 

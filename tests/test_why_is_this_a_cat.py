@@ -8,13 +8,13 @@ from types import ModuleType
 import pytest
 import typer
 from PIL import Image
-from tests.support.commandline import HANDMADE, save_photo
-from tests.support.handmade import colour_photo, handmade_network
 from typer.testing import CliRunner
 
 from circuits import PictureStore
 from circuits.units import Unit
 from circuits.visualization.render import Picture
+from tests.support.commandline import HANDMADE, save_photo
+from tests.support.handmade import colour_photo, handmade_network
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTES = """
