@@ -28,7 +28,7 @@ from rich.table import Table
 from circuits import PictureStore, Unit, load_network, load_photo
 from circuits.network.network import Network
 from dashboard.app import Page, Settings, create_page
-from dashboard.features.unit.chosen import stamp
+from dashboard.features.what_if.view import stamp
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.queue import Task
 

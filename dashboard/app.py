@@ -15,17 +15,18 @@ from dashboard.features.evaluation.routes import add_score_routes
 from dashboard.features.export.routes import add_routes
 from dashboard.features.layer.routes import add_wall_routes
 from dashboard.features.target.routes import add_find_routes
-from dashboard.features.unit.evidence import Evidence
 from dashboard.features.what_if.routes import add_what_if
 from dashboard.layout import layout
 from dashboard.library import Explorer
 from dashboard.security import protect
 from dashboard.session import actions
-from dashboard.session.state import Session, Sessions
+from dashboard.session.state import Session
 from dashboard.session.storage import Shelf
+from dashboard.session.tabs import Sessions
 from dashboard.wiring import connect
 from dashboard.work.carried import add_carried
 from dashboard.work.collection import Collection, StoredCollection
+from dashboard.work.evidence import Evidence
 from dashboard.work.galleries import Gallery
 from dashboard.work.queue import Lane
 from dashboard.work.scheduler import Background

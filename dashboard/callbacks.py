@@ -17,28 +17,31 @@ from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
 from dashboard.features.compare import view as compare
+from dashboard.features.compare.actions import with_beside
 from dashboard.features.compare.view import BESIDE
 from dashboard.features.edge.view import chosen_edge, edge_panel
 from dashboard.features.evaluation import queries as scores
 from dashboard.features.graph import view
 from dashboard.features.graph.drawing import Drawing, Drawings
-from dashboard.features.graph.folding import Alike
 from dashboard.features.layer import outside
 from dashboard.features.layer import view as wall
-from dashboard.features.layer.actions import stranger, with_beside
-from dashboard.features.photo.view import strip
+from dashboard.features.photo import view as photo_view
 from dashboard.features.point import view as spots
 from dashboard.features.point.queries import SPOTTED, TOPIC, spotted
 from dashboard.features.target import view as panels
 from dashboard.features.unit import chosen as unit_view
 from dashboard.features.unit import variants
 from dashboard.features.unit import view as inspector
+from dashboard.features.what_if import view as what_if
 from dashboard.library import Explorer
 from dashboard.session import actions
 from dashboard.session.acting import Action
-from dashboard.session.state import Desk, Session, Sessions
+from dashboard.session.selection import stranger
+from dashboard.session.state import Session
 from dashboard.session.storage import Shelf, copy_of
+from dashboard.session.tabs import Desk, Sessions
 from dashboard.work.carried import Carried
+from dashboard.work.findings import Alike
 from dashboard.work.scheduler import Background
 from dashboard.work.tiles import Tile, tiles
 from dashboard.work.topics import Found, token
@@ -240,15 +243,15 @@ class Callbacks:
             "status": status,
             "toasts": status["toasts"],
             "naming": unit_view.naming(session, self.explorer),
-            "what_if": unit_view.what_if(session, self.explorer, evidence),
+            "what_if": what_if.what_if(session, self.explorer, evidence),
             "outside": {"unit": str(outsider), **status["tiles"][OUTSIDE]} if outsider is not None else None,
         }
         shown = {name: each.facts() for name, each in found.items()} | status["tiles"]
         crop = desk.show(self.explorer.seen(work.photo, circuit)) if work.photo is not None else ""
         return {
             "view": drawn,
-            "photo": panels.photo(session, crop, self.explorer),
-            "strip": strip(session, self.explorer, desk.show),
+            "photo": photo_view.photo(session, crop, self.explorer),
+            "strip": photo_view.strip(session, self.explorer, desk.show),
             "spot": spots.panel(session, self.explorer, evidence.get(TOPIC), status["tiles"]),
             "explained": panels.explained(session),
             "predictions": panels.predictions(session),

@@ -22,7 +22,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.run import run_of_circuit
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Unit
+from circuits.units import Edge, Unit
 from dashboard.session.state import Choices
 from dashboard.work.findings import Breakdown, Inspection, Part, Shot
 from dashboard.work.galleries import Gallery
@@ -317,3 +317,40 @@ class Explorer:
             while len(self._kept) > 64:
                 self._kept.popitem(last=False)
         return value
+
+
+def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
+    """Ids of the visible units, of one layer or of all, that are not expanded although something lies below them."""
+    nodes = (circuit.nodes[name] for name in circuit.visible)
+    return [
+        node.id
+        for node in nodes
+        if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
+    ]
+
+
+def share(circuit: Circuit, edge: Edge) -> float:
+    """Signed share of the upper unit's gross attribution that an edge holds, -1 to 1."""
+    books = circuit.nodes[edge.target].books
+    return edge.attribution / books.gross if books is not None and books.gross > 0 else 0.0
+
+
+def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
+    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
+    if name not in circuit.nodes or circuit.nodes[name].discarded:
+        return ()
+    found = [
+        Edge.of_row(name, above, data)
+        for _, above, data in circuit.graph.out_edges(name, data=True)
+        if above in circuit.visible
+    ]
+    return tuple(sorted(found, key=lambda edge: (-abs(share(circuit, edge)), edge.target)))
+
+
+METHODS = {
+    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
+    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
+    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
+    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
+}
+STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}

@@ -22,7 +22,8 @@ from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
 from dashboard.library import Explorer
-from dashboard.session.state import Choices, Looking, Session, Sessions, Showing, Work
+from dashboard.session.state import Choices, Looking, Session, Showing, Work
+from dashboard.session.tabs import Sessions
 
 DAYS = 14
 _NAME = re.compile(r"[0-9a-f]{32}")

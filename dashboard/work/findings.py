@@ -239,3 +239,14 @@ class Failure:
 
     sentence: str
     topic: str = ""
+
+
+Groups = tuple[tuple[str, ...], ...]
+"""Ids of units that fire in nearly the same places, the strongest of each group first."""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Near-duplicates among the units of a circuit; there may be none."""
+
+    groups: Groups

@@ -14,14 +14,15 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.features.evaluation import queries as scores
 from dashboard.features.graph import view
-from dashboard.features.layer import actions as on_wall
 from dashboard.features.layer import outside
 from dashboard.features.point.queries import spot_topic, spotted
 from dashboard.features.unit import variants
-from dashboard.features.unit.evidence import Evidence
 from dashboard.library import Explorer
 from dashboard.session import actions
-from dashboard.session.state import Ask, Desk, Session
+from dashboard.session.selection import stranger
+from dashboard.session.state import Ask, Session
+from dashboard.session.tabs import Desk
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Failure
 from dashboard.work.previews import Previews
 from dashboard.work.queue import CancelledError, Lane, Progress, Task
@@ -192,7 +193,7 @@ class Background:
         groups += self._of_circuit(circuit)
         if showing.page == "compare":
             groups += self._of_circuit(session.beside)
-        chosen = on_wall.stranger(session, self.explorer)
+        chosen = stranger(session, self.explorer)
         if chosen is None and circuit is not None and session.work.selected in circuit.nodes:
             chosen = circuit.nodes[session.work.selected].unit.whole if self.explorer.is_own(circuit) else None
         if chosen is not None:

@@ -16,10 +16,9 @@ from functools import cache, lru_cache, partial
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.graph.view import edges_from
-from dashboard.features.unit.evidence import Evidence
-from dashboard.session.state import Session
+from dashboard.library import edges_from
+from dashboard.session.state import Session, manner_of
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Shot
 from dashboard.work.queue import Progress
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dashboard import keys
+from dashboard import components as keys
 from tests.support.parts import words
 from tests.support.person import Person
 

@@ -139,7 +139,7 @@ def slow(explorer: Any) -> Iterator[None]:
 def walk(stage: Stage) -> Iterator[str]:
     """Lead a tab that was just opened through the states; the name of each, while it is there."""
     chapters = (of_photo, of_waiting, of_circuit, of_unit, of_edge, of_pruning, of_layers, of_comparing, of_trouble)
-    with patch("dashboard.features.unit.evidence.near_duplicates", two_alike):
+    with patch("dashboard.work.evidence.near_duplicates", two_alike):
         for chapter in chapters:
             yield from chapter(stage)
 

@@ -8,8 +8,7 @@ from dash import html
 from circuits.report.text import network_and_source, number, percent
 from circuits.tracing.circuit import Circuit, Node
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
-from dashboard.features.graph.view import short
-from dashboard.features.target.view import attributes, button
+from dashboard.components import attributes, button, short
 from dashboard.library import Explorer
 from dashboard.session.state import Session
 from dashboard.work.findings import Shot

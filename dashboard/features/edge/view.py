@@ -9,11 +9,19 @@ from circuits.evaluation.card import Card
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit, Node
 from circuits.units import Edge
-from dashboard.components import Pane, figure, section, waiting
+from dashboard.components import (
+    Pane,
+    attributes,
+    button,
+    controls,
+    figure,
+    percent,
+    relative,
+    section,
+    waiting,
+)
 from dashboard.features.edge.measured import measured_edge
-from dashboard.features.graph.view import edge_in_words, percent, share
-from dashboard.features.target.view import attributes, button
-from dashboard.features.unit.in_photo import controls, relative
+from dashboard.library import share
 from dashboard.session.state import Session
 from dashboard.work.findings import EdgeShown, Failure, Signed
 from dashboard.work.tiles import Tile
@@ -29,17 +37,6 @@ def chosen_edge(session: Session) -> Edge | None:
     if circuit is None or chosen is None or chosen[1] not in circuit.nodes:
         return None
     return next((edge for edge in circuit.edges_into(chosen[1]) if edge.source == chosen[0]), None)
-
-
-def edge_link(circuit: Circuit, edge: Edge, words: str) -> Component:
-    """A word that chooses an edge."""
-    return html.Button(
-        words, type="button", className="link",
-        **attributes(
-            data_action="edge", data_arg=f"{edge.source} {edge.target}",
-            aria_label=f"{words}: edge {edge_in_words(circuit, edge)}",
-        ),
-    )  # fmt: skip
 
 
 def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Found, tiles: Mapping[str, Tile]) -> Pane:

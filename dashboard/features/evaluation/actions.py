@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from circuits.errors import InputError
 from dashboard.features.evaluation.queries import BASELINES, FEW, key_of, why_not
-from dashboard.features.photo.actions import photos_of
 from dashboard.library import Explorer
 from dashboard.session.acting import Handler, circuit_of
-from dashboard.session.state import Scoring, Session
+from dashboard.session.state import Scoring, Session, photos_of
 
 
 def _score(session: Session, subject: str, explorer: Explorer) -> Session:

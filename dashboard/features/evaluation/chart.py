@@ -10,7 +10,7 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.evaluation.summary import Point
 from circuits.report.text import METHOD_NAMES, share
-from dashboard.features.target.view import attributes
+from dashboard.components import attributes
 
 Component = Any
 _LOWEST, _HIGHEST = -0.5, 1.5

@@ -22,11 +22,10 @@ from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.unit_sets import sources_of
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from dashboard.features.photo.actions import photos_of
-from dashboard.features.unit.evidence import Evidence
 from dashboard.library import Explorer
 from dashboard.session.acting import circuit_of
-from dashboard.session.state import Scoring, Session
+from dashboard.session.state import Scoring, Session, photos_of
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Failure
 from dashboard.work.queue import Progress
 from dashboard.work.topics import Board, Found, Topic

@@ -2,9 +2,9 @@
 
 from flask import Flask, Response, abort
 
+from dashboard.components import file_name
 from dashboard.features.evaluation.queries import card_of
-from dashboard.features.export.exports import file_name
-from dashboard.session.state import Sessions
+from dashboard.session.tabs import Sessions
 from dashboard.work.scheduler import Background
 
 _KINDS = {"json": "application/json", "html": "text/html"}

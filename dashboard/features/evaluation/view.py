@@ -8,14 +8,11 @@ from circuits.evaluation.card import Card
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
-from dashboard.components import WAITING, failed
-from dashboard.features.edge.view import edge_link
+from dashboard.components import WAITING, attributes, button, edge_link, failed
 from dashboard.features.evaluation.bars import controls, measures, unbroken
 from dashboard.features.evaluation.chart import curve
 from dashboard.features.evaluation.queries import FEW, Scored
-from dashboard.features.photo.actions import photos_of
-from dashboard.features.target.view import attributes, button
-from dashboard.session.state import Session
+from dashboard.session.state import Session, photos_of
 
 Component = Any
 TITLE = "How good is this circuit?"

@@ -4,7 +4,6 @@ Each is fetched from an address of its own, so that nothing large passes through
 anything: it carries the pictures that are finished, and no session begins because somebody asked for its file.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,10 @@ from dash import html
 from circuits.report.circuit import to_html
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
+from dashboard.components import attributes, file_name
 from dashboard.features.export.svg import svg_file
-from dashboard.features.target.view import attributes
 from dashboard.library import Explorer
-from dashboard.session.state import Sessions
+from dashboard.session.tabs import Sessions
 
 Component = Any
 
@@ -68,16 +67,6 @@ def export(sessions: Sessions, explorer: Explorer, name: str, kind: str, *, pict
     content = write(explorer.with_pictures(circuit) if pictures else circuit)
     data = content.encode() if isinstance(content, str) else content
     return File(f"circuit-{file_name(circuit.target['label'])}.{kind}", content_type, data)
-
-
-def file_name(label: str) -> str:
-    """A label as the middle of a file's name, in letters that every system and every header takes.
-
-    Example:
-        >>> file_name("Siamese cat, Siamese"), file_name("../../etc"), file_name("<b>猫</b>"), file_name("猫")
-        ('Siamese-cat-Siamese', 'etc', 'b-b', 'circuit')
-    """
-    return re.sub(r"[^A-Za-z0-9_]+", "-", label).strip("-")[:60] or "circuit"
 
 
 def menu() -> Component:

@@ -6,7 +6,7 @@ from flask import Flask, Response, abort, request
 
 from dashboard.features.export.exports import export
 from dashboard.library import Explorer
-from dashboard.session.state import Sessions
+from dashboard.session.tabs import Sessions
 from dashboard.work.scheduler import Background
 
 _KEY = re.compile(r"[0-9a-f]{8,128}")

@@ -5,13 +5,11 @@ from dataclasses import replace
 import circuits
 from circuits.errors import InputError
 from circuits.tracing.circuit import Circuit
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.graph.view import closed, edges_from
 from dashboard.features.graph.weak import reached
-from dashboard.features.target.questions import written
-from dashboard.library import Explorer
+from dashboard.library import Explorer, closed, edges_from
 from dashboard.session.acting import Handler, asked, circuit_of, node_of
-from dashboard.session.state import Ask, Choices, Session
+from dashboard.session.questions import written
+from dashboard.session.state import Ask, Choices, Session, manner_of
 from dashboard.work.queue import Progress
 
 MORE = 5

@@ -14,9 +14,11 @@ from typing import Any
 
 from circuits.report.text import LABELS, SIGNS, number
 from circuits.tracing.circuit import Circuit, Node
-from dashboard.features.graph.folding import Folds, Groups, Merged, folds, merged
+from dashboard.components import edge_in_words, percent, short
+from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.features.graph.layout import Row, arrange
-from dashboard.features.graph.view import edge_in_words, percent, share, short
+from dashboard.library import share
+from dashboard.work.findings import Groups
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from circuits.errors import InputError
 from dashboard.features.graph.weak import STRONGEST
-from dashboard.features.unit.evidence import METHODS, STARTS
-from dashboard.library import MODES, SIGNS, Explorer
+from dashboard.library import METHODS, MODES, SIGNS, STARTS, Explorer
 from dashboard.session.acting import Handler
 from dashboard.session.state import PAGES, Session
 

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from circuits.report import text as wording
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
 from dashboard.session.state import Ask, Session
 from dashboard.work.queue import Report
 
 if TYPE_CHECKING:
     from dashboard.features.graph.drawing import Drawing  # lies above
+from dashboard.library import closed
 
 
 @dataclass(frozen=True)
@@ -78,64 +77,6 @@ def expanding(circuit: Circuit, ask: Ask) -> list[str]:
     if ask.kind not in ("level", "grow"):
         return []
     return closed(circuit, ask.subject if ask.kind == "level" else None)
-
-
-def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
-    """Ids of the visible units, of one layer or of all, that are not expanded although something lies below them."""
-    nodes = (circuit.nodes[name] for name in circuit.visible)
-    return [
-        node.id
-        for node in nodes
-        if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
-    ]
-
-
-def share(circuit: Circuit, edge: Edge) -> float:
-    """Signed share of the upper unit's gross attribution that an edge holds, -1 to 1."""
-    books = circuit.nodes[edge.target].books
-    return edge.attribution / books.gross if books is not None and books.gross > 0 else 0.0
-
-
-def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
-    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
-    if name not in circuit.nodes or circuit.nodes[name].discarded:
-        return ()
-    found = [
-        Edge.of_row(name, above, data)
-        for _, above, data in circuit.graph.out_edges(name, data=True)
-        if above in circuit.visible
-    ]
-    return tuple(sorted(found, key=lambda edge: (-abs(share(circuit, edge)), edge.target)))
-
-
-def edge_in_words(circuit: Circuit, edge: Edge) -> str:
-    """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
-    lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
-    verb = "inhibits" if edge.attribution < 0 else "excites"
-    return f"{lower} {verb} {upper}, {percent(abs(share(circuit, edge)))}"
-
-
-def percent(part: float) -> str:
-    """A signed share for people.
-
-    Example:
-        >>> percent(0.345), percent(-0.012), percent(0.0)
-        ('34 %', '−1 %', '0 %')
-    """
-    return ("−" if part < 0 else "") + wording.percent(abs(part))
-
-
-def short(label: str) -> str:
-    """A label that fits under a picture: of a long address only the channel, for its row names the layer.
-
-    Example:
-        >>> short("conv4:17"), short("features.denseblock4:17")
-        ('conv4:17', '…:17')
-    """
-    if len(label) <= 11:
-        return label
-    _, colon, channel = label.rpartition(":")
-    return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
 def status(

@@ -1,7 +1,7 @@
 """What is left of a circuit when its weak edges are hidden, as `weak.js` works it out in the browser."""
 
 from circuits.tracing.circuit import Circuit
-from dashboard.features.graph.view import share
+from dashboard.library import share
 
 STRONGEST = 30
 """The largest share, in percent, that can be hidden."""

@@ -11,14 +11,14 @@ from circuits.image.photo import Photo
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit, Node
 from circuits.units import Unit
-from dashboard.components import Pane, failed, figure, section, waiting
-from dashboard.features.layer.actions import layer_of, network_of, source_of, stranger
-from dashboard.features.target.view import attributes, button
-from dashboard.features.unit.evidence import Evidence
+from dashboard.components import Pane, attributes, button, failed, figure, section, waiting
+from dashboard.features.layer.actions import layer_of
 from dashboard.features.unit.exemplars_panel import elsewhere
 from dashboard.features.unit.in_photo import marked, patches
 from dashboard.library import Explorer
+from dashboard.session.selection import network_of, source_of, stranger
 from dashboard.session.state import Session
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Failure, Shot
 from dashboard.work.tiles import DEAD, Tile
 from dashboard.work.topics import Found, Topic, topics

@@ -10,9 +10,10 @@ from circuits.errors import CircuitsError
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.units import Unit
 from dashboard.features.layer import view as wall
-from dashboard.features.layer.actions import layer_of, network_of, stranger
+from dashboard.features.layer.actions import layer_of
 from dashboard.features.layer.outside import TABLE, table_of
-from dashboard.session.state import Desk, Sessions
+from dashboard.session.selection import network_of, stranger
+from dashboard.session.tabs import Desk, Sessions
 from dashboard.work.findings import Failure
 from dashboard.work.scheduler import Background
 

@@ -8,9 +8,10 @@ from dash import no_update
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.report.text import number
 from circuits.units import Unit
-from dashboard.features.layer.actions import layer_of, network_of, source_of, stranger
+from dashboard.features.layer.actions import layer_of
 from dashboard.features.layer.outside import signed
 from dashboard.library import Explorer
+from dashboard.session.selection import network_of, source_of, stranger
 from dashboard.session.state import Session
 from dashboard.work.previews import Previews
 from dashboard.work.tiles import DEAD, Tile

@@ -5,22 +5,19 @@ the photo in the strip, followed by the window if another one is wanted, or `exa
 there the page stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
 """
 
-import math
 from dataclasses import replace
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.trace import target_of
-from dashboard.features.target.questions import written
+from dashboard.features.point.actions import _spot, _spot_layer
 from dashboard.library import Explorer
 from dashboard.session.acting import Handler, asked
-from dashboard.session.state import Ask, Session, Work
+from dashboard.session.questions import written
+from dashboard.session.state import STRIP, Ask, Session, Work, _newer, key_of, photos_of
 from dashboard.work.queue import Progress
 
-STRIP = 12
-"""Photos in the strip; the one taken longest ago goes."""
-_KEY = 16
 _DEFAULT = "default"
 _EXAMPLE = "example:"
 
@@ -41,21 +38,6 @@ def with_circuit(session: Session, circuit: Circuit, explorer: Explorer) -> Sess
         locked=locked,
     )
     return _showing(session, work, taken=True)
-
-
-def key_of(photo: Photo) -> str:
-    """What the strip calls a photo, whichever part of it is shown."""
-    return photo.sha256[:_KEY]
-
-
-def photos_of(session: Session) -> tuple[Photo, ...]:
-    """The strip: the photos that were taken, newest last, among them the one that is shown, as it is shown."""
-    shown = session.work.photo
-    if shown is None:
-        return session.photos
-    if all(photo.sha256 != shown.sha256 for photo in session.photos):
-        return (*session.photos, shown)[-STRIP:]
-    return tuple(_newer(photo, shown) for photo in session.photos)
 
 
 def meant_by(session: Session, ask: Ask) -> str:
@@ -103,13 +85,6 @@ def _showing(session: Session, work: Work, *, taken: bool) -> Session:
     empty = session.work.photo is None and session.work.circuit is None
     changed = replace(session, work=work) if empty else session.changed(work)
     return replace(changed, photos=strip, asks=(), paused=False)
-
-
-def _newer(old: Photo, new: Photo) -> Photo:
-    """Of two views of one photo the newer; a whole photo is kept for one of which only the crop is at hand."""
-    if new.sha256 != old.sha256:
-        return old
-    return replace(old, window=new.window) if old.whole and not new.whole else new
 
 
 def _photo_for(session: Session, subject: str, explorer: Explorer) -> Photo:
@@ -168,28 +143,6 @@ def _crop(session: Session, subject: str, explorer: Explorer) -> Session:
         return session
     window = _DEFAULT if framed.window is None else ",".join(map(repr, framed.window))
     return asked(session, "photo", f"{key_of(photo)} {window}", session.choices, ())
-
-
-def _spot(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Ask what fires at a place, `x,y` in shares of the crop; "" asks no more."""
-    if not subject:
-        return replace(session, work=replace(session.work, spot=None)) if session.work.spot is not None else session
-    if session.work.photo is None or session.work.locked:
-        raise InputError(session.work.locked or "There is no photo to point at; choose one first.")
-    try:
-        across, down = (float(share) for share in subject.split(","))
-    except ValueError:
-        across = down = math.nan
-    if not (0 <= across <= 1 and 0 <= down <= 1):
-        raise InputError(f"{subject!r} is not a place in the photo; write x and y as shares of its sides, 0 to 1.")
-    return replace(session, work=replace(session.work, spot=(across, down)))
-
-
-def _spot_layer(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Choose the layer that is asked what fires at a place."""
-    if subject not in explorer.placed:
-        raise InputError(f"{subject!r} has no places to fire at; these layers have: {', '.join(explorer.placed)}.")
-    return replace(session, spot_layer=subject)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,15 +1,17 @@
 """The strip of photos in the left pane."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from dash import html
 
 from circuits.image.photo import Photo
-from dashboard.features.photo.actions import key_of, meant_by, photos_of
-from dashboard.features.target.view import attributes
+from dashboard.components import attributes, button
+from dashboard.features.photo.actions import meant_by
 from dashboard.library import Explorer
-from dashboard.session.state import Session
+from dashboard.session.selection import spot_layer
+from dashboard.session.state import Session, key_of, photos_of
 from dashboard.work.findings import Shot
 
 Component = Any
@@ -52,3 +54,59 @@ def _item(photo: Photo, address: str, shown: str, busy: set[str]) -> Component:
         **attributes(aria_label=f"Remove {photo.name}", data_action="forget-photo", data_arg=key),
     )
     return html.Li([choose, remove], key=key)
+
+
+def photo(session: Session, crop: str, explorer: Explorer) -> list[Component]:
+    """What the network sees of the photo, where a place can be pointed at, with what can be done with it."""
+    chosen, work = session.work.photo, session.work
+    if chosen is None:
+        return [html.P("Drop or paste a photo anywhere, or choose one.", className="no-photo muted small")]
+    described = "The crosshair on the photo: arrow keys move it, Enter asks what fires there, Escape leaves"
+    parts: list[Component] = [
+        html.Img(src=crop, alt=f"{chosen.name}, cropped as the network sees it", draggable="false"),
+        html.Span(className="cross", **attributes(aria_hidden="true")),
+    ]
+    if work.spot is not None and not work.locked:
+        across, down = work.spot
+        parts.append(html.Span(className="spot-mark", style={"left": f"{across:.2%}", "top": f"{down:.2%}"}))
+    can_point = bool(explorer.placed) and not work.locked
+    positions = explorer.network.layer(spot_layer(session, explorer)) if can_point else None
+    grid = f"{positions.height},{positions.width}" if positions is not None else ""
+    sees = html.Div(
+        parts,
+        className="sees pointable" if can_point else "sees",
+        tabIndex=-1,
+        role="application",
+        **attributes(aria_label=described, data_grid=grid),
+    )
+    name = html.Div(chosen.name, className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels")
+    height, width = explorer.network.preprocessing.size
+    told = f"The photo has {chosen.width} × {chosen.height} pixels; the network sees a crop as {width} × {height}."
+    size = html.Div(f"{chosen.width} × {chosen.height}", className="small muted", title=told)
+    move = button(
+        "Move the crop", id="move-crop", disabled=not chosen.whole,
+        title="" if chosen.whole else "Only what the network saw is at hand; choose the photo again to move the crop.",
+        **attributes(data_photo=json.dumps(_frame(session, explorer))),
+    )  # fmt: skip
+    point = button(
+        "What fires here?", id="point", disabled=not can_point,
+        title=work.locked or "Click a place of the photo, or press this and use the arrow keys",
+    )  # fmt: skip
+    return [sees, html.Div([name, size, move, point], className="beside")]
+
+
+def _frame(session: Session, explorer: Explorer) -> dict[str, Any]:
+    """What `crop.js` needs to show the whole photo and the part that the network sees."""
+    chosen, preprocessing = session.work.photo, explorer.network.preprocessing
+    if chosen is None:
+        return {}
+    height, width = preprocessing.size
+    return {
+        "key": key_of(chosen),
+        "name": chosen.name,
+        "width": chosen.width,
+        "height": chosen.height,
+        "aspect": width / height,
+        "window": [round(side, 3) for side in preprocessing.window_of(chosen)],
+        "moved": chosen.window is not None,
+    }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from circuits.evidence.layer_statistics import Firing, firing_at
 from circuits.units import Unit
 from dashboard.library import Explorer
+from dashboard.session.selection import spot_layer
 from dashboard.session.state import Session
 from dashboard.work.topics import Board, Topic
 
@@ -25,11 +26,6 @@ class Firings:
 
     layer: str
     units: tuple[Firing, ...]
-
-
-def spot_layer(session: Session, explorer: Explorer) -> str:
-    """The layer that is asked: the one that was chosen, or else the highest with more than one position."""
-    return session.spot_layer if session.spot_layer in explorer.placed else (explorer.placed or ("",))[-1]
 
 
 def spot_topic(session: Session, explorer: Explorer) -> Topic | None:

@@ -7,10 +7,10 @@ from dash import html
 
 from circuits.evidence.layer_statistics import Firing
 from circuits.report.text import number
-from dashboard.features.graph.view import percent, short
-from dashboard.features.point.queries import SPOTTED, Firings, spot_layer
-from dashboard.features.target.view import attributes, button
+from dashboard.components import attributes, button, percent, short
+from dashboard.features.point.queries import SPOTTED, Firings
 from dashboard.library import Explorer
+from dashboard.session.selection import spot_layer
 from dashboard.session.state import Session
 from dashboard.work.findings import Failure
 

@@ -4,10 +4,10 @@ from flask import Flask, Response, abort, jsonify, request
 from PIL import Image
 
 from circuits.image.photo import Photo
-from dashboard.features.photo.actions import key_of, photos_of
 from dashboard.features.target.search import find
 from dashboard.library import Explorer
-from dashboard.session.state import Session, Sessions
+from dashboard.session.state import Session, key_of, photos_of
+from dashboard.session.tabs import Sessions
 from dashboard.work.shots import shot, wide
 
 SIDE = 1024

@@ -18,9 +18,9 @@ from circuits.network.network import Network
 from circuits.report.text import chance, number
 from circuits.tracing.run import Run
 from circuits.units import Unit
-from dashboard.features.layer.actions import network_of
-from dashboard.features.target.questions import against, explained, spoken
 from dashboard.library import Explorer
+from dashboard.session.questions import against, explained, spoken
+from dashboard.session.selection import network_of
 from dashboard.session.state import Session
 
 LIMIT = 12

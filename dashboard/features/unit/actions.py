@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from circuits.errors import InputError
 from circuits.tracing.circuit import Circuit
-from dashboard.features.graph.picture_settings import manner_of
 from dashboard.library import SIGNS, Explorer
 from dashboard.session.acting import Handler, asked, circuit_of, node_of
-from dashboard.session.state import Ask, Session, Typing
+from dashboard.session.state import Ask, Session, Typing, manner_of
 from dashboard.work.findings import VARIANTS
 from dashboard.work.queue import Progress
 

@@ -6,11 +6,10 @@ from dash import dcc, html
 
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit, Node
-from dashboard.components import WAITING, failed
-from dashboard.features.edge.measured import measured_edges
-from dashboard.features.edge.view import edge_link
-from dashboard.features.graph.view import percent, share
+from dashboard.components import WAITING, edge_link, failed, percent
 from dashboard.features.unit import charts as figures
+from dashboard.features.unit.measured import measured_edges
+from dashboard.library import share
 from dashboard.session.state import Session
 from dashboard.work.findings import Breakdown, Failure, Inspection
 from dashboard.work.topics import Found

@@ -7,8 +7,7 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.circuit import Node
-from dashboard.components import WAITING, failed, section
-from dashboard.features.target.view import attributes
+from dashboard.components import WAITING, attributes, failed, section
 from dashboard.work.findings import Elsewhere, Exemplar, Failure, NoCollection
 from dashboard.work.topics import Found
 

@@ -6,18 +6,13 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit, Node
-from dashboard.components import failed, figure, section, waiting
-from dashboard.features.target import view as panels
-from dashboard.features.target.view import attributes
-from dashboard.features.unit.evidence import METHODS, STARTS
+from dashboard.components import _glimpse, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.standing_panel import in_its_layer
 from dashboard.session.state import Looking
-from dashboard.work.findings import Failure, Glimpse, Places, Relative, Shot, Signed, Spot
+from dashboard.work.findings import Failure, Places, Shot, Signed, Spot
 from dashboard.work.topics import Found
 
 Component = Any
-_METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}
-_STARTS = {"peak": "its peak", "map": "everywhere"}
 
 
 def in_photo(node: Node, circuit: Circuit, found: Found, looking: Looking) -> list[Component]:
@@ -98,42 +93,3 @@ def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Com
         f" ones lowered it; in all {number(argument.total, sign=True)}.",
     ]  # fmt: skip
     return figure(title, argument.shot.address, spoken, words, "")
-
-
-def _glimpse(
-    title: str,
-    spoken: str,
-    glimpse: Glimpse | Failure | None,
-    nothing: str = "nothing: by this method no pixel moves it here",
-) -> Component:
-    if not isinstance(glimpse, Glimpse):
-        return waiting(title, glimpse, "brighter: more of a colour helps; darker: less")
-    words = "brighter: more of a colour helps; darker: less"
-    if glimpse.empty:
-        words = nothing
-    elif glimpse.around is not None:
-        words = f"cut out around row {glimpse.around[0]}, column {glimpse.around[1]}; {words}"
-    return figure(title, glimpse.shot.address, spoken, words, "")
-
-
-def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> list[Component]:
-    """A unit through the unit above it, beside that one by itself, around the same place."""
-    if not isinstance(found, Relative):
-        pictures = [waiting("Through the unit above", found), waiting("The unit above, by itself", found)]
-        return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
-    upper = circuit.nodes[found.upper].called
-    nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
-    child = _glimpse(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
-    parent = _glimpse(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
-    return [html.Div([child, parent], className="pair")]
-
-
-def controls(looking: Looking) -> Component:
-    """The choice of how gradient pictures are made."""
-    return html.Div(
-        [
-            panels.setting("method", "Method", METHODS[looking.method], tuple(METHODS), looking.method, shown=_METHODS),
-            panels.setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS),
-        ],
-        className="controls",
-    )

@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.circuit import Node
-from dashboard.features.target.view import attributes
+from dashboard.components import attributes
 from dashboard.features.unit.variants import Shown
 from dashboard.work.findings import VARIANTS
 from dashboard.work.tiles import Tile

@@ -7,8 +7,7 @@ from dash import html
 from circuits.evidence.layer_statistics import Standing
 from circuits.report.text import number
 from circuits.tracing.circuit import Node
-from dashboard.components import failed
-from dashboard.features.target.view import attributes
+from dashboard.components import attributes, failed
 from dashboard.work.findings import Failure
 
 Component = Any

@@ -7,22 +7,18 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit, Node
-from dashboard import keys
-from dashboard.components import Pane, figure, waiting
-from dashboard.features.edge.view import edge_link
+from dashboard import components as keys
+from dashboard.components import Pane, attributes, button, edge_link, figure, percent, waiting
 from dashboard.features.evaluation import view as score_panel
 from dashboard.features.evaluation.queries import Scored
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.graph.view import edges_from, percent, share
-from dashboard.features.target.view import attributes, button
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.decomposition_panel import contributions
 from dashboard.features.unit.exemplars_panel import elsewhere
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
-from dashboard.library import SIGNS
-from dashboard.session.state import Session
+from dashboard.library import SIGNS, edges_from, share
+from dashboard.session.state import Session, manner_of
 from dashboard.work.findings import Inspection, Shot
 from dashboard.work.tiles import DEAD, Tile
 from dashboard.work.topics import Found

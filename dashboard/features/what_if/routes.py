@@ -16,9 +16,10 @@ import circuits
 from circuits.errors import CircuitsError, InputError
 from circuits.tracing.intervene import Effect, Outcome
 from circuits.units import Unit
-from dashboard.features.unit.chosen import stamp
+from dashboard.features.what_if.view import stamp
 from dashboard.library import Explorer
-from dashboard.session.state import Session, Sessions
+from dashboard.session.state import Session
+from dashboard.session.tabs import Sessions
 
 MOST_UNITS = 32
 LARGEST = 2.0

@@ -20,7 +20,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
-from dashboard import toolbar
+from dashboard import layout as toolbar
 from dashboard.app import Page, Settings, create_page
 from dashboard.features.evaluation import queries as scores
 from dashboard.features.evaluation.bars import verdict

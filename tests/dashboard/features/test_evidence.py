@@ -16,11 +16,11 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.features.unit.evidence import METHODS, STARTS, Evidence
-from dashboard.features.unit.in_photo import relative
-from dashboard.library import PICTURE, Explorer
+from dashboard.components import relative
+from dashboard.library import METHODS, PICTURE, STARTS, Explorer
 from dashboard.session.state import Looking, Session, Work
 from dashboard.work.collection import StoredCollection
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Elsewhere, Glimpse, NoCollection, Relative, Shot
 from dashboard.work.queue import CancelledError
 from dashboard.work.shots import shot, wide

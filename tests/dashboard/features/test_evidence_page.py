@@ -12,16 +12,16 @@ from circuits.image.photo import Photo
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
+from dashboard import library
 from dashboard.app import Page
 from dashboard.components import WAITING
-from dashboard.features.graph import view
 from dashboard.features.unit import view as inspector
-from dashboard.features.unit.evidence import Evidence
 from dashboard.features.unit.exemplars_panel import COMMAND
 from dashboard.library import Explorer
 from dashboard.session import actions
 from dashboard.session.acting import Action
 from dashboard.session.state import Choices, Session, Work
+from dashboard.work.evidence import Evidence
 from dashboard.work.findings import Failure
 from dashboard.work.queue import Lane, Task
 from dashboard.work.tiles import Tile
@@ -282,7 +282,7 @@ def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person
 
 def test_a_unit_is_shown_relative_to_the_one_that_it_was_reached_from(explorer: Explorer, photo: Photo) -> None:
     circuit = explorer.trace(photo, 2, Choices(depth=2, top=8), lambda *report: None)
-    above = {name: [edge.target for edge in view.edges_from(circuit, name)] for name in circuit.visible}
+    above = {name: [edge.target for edge in library.edges_from(circuit, name)] for name in circuit.visible}
     name = max(above, key=lambda each: len(above[each]))
     strongest, *others = above[name]
     session = Session(Work(circuit=circuit, selected=circuit.root))

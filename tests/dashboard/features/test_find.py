@@ -12,12 +12,11 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.text import number
 from dashboard.app import Page
-from dashboard.features.photo.actions import key_of
 from dashboard.features.target.routes import SIDE, whole_photo
 from dashboard.features.target.search import LIMIT, Other, Result, find
 from dashboard.library import Explorer
 from dashboard.session import actions
-from dashboard.session.state import Session, Work
+from dashboard.session.state import Session, Work, key_of
 from tests.support.person import ANN, Person
 from tests.support.pretend import tiny_network
 

@@ -12,8 +12,9 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from dashboard.features.graph.drawing import Drawing, draw
-from dashboard.features.graph.folding import Alike, Folds, folds, merged
-from dashboard.features.graph.view import share
+from dashboard.features.graph.folding import Folds, folds, merged
+from dashboard.library import share
+from dashboard.work.findings import Alike
 from dashboard.work.topics import token
 from tests.support.person import Person
 
@@ -122,7 +123,7 @@ def test_the_page_finds_near_duplicates_in_the_background_and_folds_them(
         asked.append(circuit)
         return (tuple(edge.source for edge in circuit.edges_into(circuit.root)[:2]),)
 
-    monkeypatch.setattr("dashboard.features.unit.evidence.near_duplicates", found)
+    monkeypatch.setattr("dashboard.work.evidence.near_duplicates", found)
     ann.why()
     count = len(ann.nodes)
     ann.looked()
@@ -144,7 +145,7 @@ def test_the_page_finds_near_duplicates_in_the_background_and_folds_them(
 
 def test_what_is_expanded_meanwhile_leaves_groups_folded(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "dashboard.features.unit.evidence.near_duplicates",
+        "dashboard.work.evidence.near_duplicates",
         lambda network, circuit: (tuple(edge.source for edge in circuit.edges_into(circuit.root)[:2]),),
     )
     ann.why()

@@ -15,14 +15,14 @@ from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.features.photo import view as strip
-from dashboard.features.photo.actions import STRIP, key_of, photos_of
 from dashboard.features.point import view as spots
-from dashboard.features.point.queries import COUNT, Firings, spot_layer, spot_topic
+from dashboard.features.point.queries import COUNT, Firings, spot_topic
 from dashboard.features.target import view as panels
 from dashboard.library import Explorer
 from dashboard.session import actions
 from dashboard.session.acting import Action
-from dashboard.session.state import Choices, Session
+from dashboard.session.selection import spot_layer
+from dashboard.session.state import STRIP, Choices, Session, key_of, photos_of
 from dashboard.work.findings import Failure
 from tests.support.parts import every, facts, find, words
 from tests.support.person import Person
@@ -220,7 +220,7 @@ def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(explorer: Explorer, net
     session = actions.with_circuit(Session(), file, explorer)
     with pytest.raises(InputError, match="only what the network saw is at hand"):
         do(session, explorer, "crop", "40,0,80,40")
-    parts = panels.photo(session, "crop.webp", explorer)
+    parts = strip.photo(session, "crop.webp", explorer)
     (move,) = find(parts, id="move-crop")
     assert facts(move)["disabled"]
     assert "choose the photo again" in facts(move)["title"]

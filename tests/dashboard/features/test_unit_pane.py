@@ -12,14 +12,14 @@ from circuits.report.text import SIGNS, error_in_words, number, ranks_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.units import WARNINGS, Edge, Unit
 from dashboard.features.edge.measured import verdict
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.unit.chosen import naming, stamp, what_if
+from dashboard.features.unit.chosen import naming
 from dashboard.features.unit.decomposition_panel import shares, sum_in_words
 from dashboard.features.unit.standing_panel import bin_of
+from dashboard.features.what_if.view import stamp, what_if
 from dashboard.library import Explorer
 from dashboard.session import actions
 from dashboard.session.acting import Action
-from dashboard.session.state import Choices, Session, Work
+from dashboard.session.state import Choices, Session, Work, manner_of
 from dashboard.work.findings import Breakdown
 from tests.dashboard.features.test_view import find, words
 from tests.support.person import Person

@@ -10,9 +10,8 @@ from circuits.tracing.circuit import Circuit
 from dashboard.features.graph import actions as on_circuit
 from dashboard.features.graph.drawing import draw
 from dashboard.features.graph.folding import folds
-from dashboard.features.graph.view import closed, share
 from dashboard.features.graph.weak import coverage, reached
-from dashboard.library import Explorer
+from dashboard.library import Explorer, closed, share
 from dashboard.session.acting import Action
 from dashboard.session.actions import answer, apply, settle
 from dashboard.session.state import Session, Showing, Work

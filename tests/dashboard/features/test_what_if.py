@@ -12,8 +12,8 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.units import Unit
 from dashboard.app import Page
-from dashboard.features.unit.chosen import stamp
 from dashboard.features.what_if.routes import MOST_UNITS, read
+from dashboard.features.what_if.view import stamp
 from dashboard.session.state import Session
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery

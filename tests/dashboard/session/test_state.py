@@ -2,7 +2,8 @@
 
 import pytest
 
-from dashboard.session.state import Choices, Session, Sessions
+from dashboard.session.state import Choices, Session
+from dashboard.session.tabs import Sessions
 
 ANN, BOB, CAT = "a" * 32, "b" * 32, "c" * 32
 

@@ -14,8 +14,9 @@ from circuits.network.network import Network
 from dashboard.app import Settings, create_page
 from dashboard.library import Explorer
 from dashboard.session import actions
-from dashboard.session.state import Ask, Choices, Looking, Session, Sessions, Showing
+from dashboard.session.state import Ask, Choices, Looking, Session, Showing
 from dashboard.session.storage import DAYS, Shelf, copy_of
+from dashboard.session.tabs import Sessions
 from tests.support.pretend import PaintedGallery, tiny_network
 
 ANN, BOB = "a" * 32, "b" * 32

@@ -6,12 +6,8 @@ from dash import dcc, html
 
 from circuits.report.text import LABELS, MEANINGS, SIGNS
 from dashboard import ids
-from dashboard.features.export import exports
+from dashboard.components import Component, attributes, button
 from dashboard.features.graph.actions import LEVELS
-from dashboard.features.target import view as panels
-from dashboard.features.target.view import attributes
-
-Component = Any
 
 _KEYS = (
     "The circuit. Arrow keys move between units, Enter chooses, e expands, Shift e expands the whole level, "
@@ -24,7 +20,7 @@ _WEAK = (
 )
 
 
-def toolbar() -> list[Component]:
+def toolbar(export_menu: Component) -> list[Component]:
     """The row of tools."""
     chosen = dcc.Upload(html.Span("Import …", className="button"), id=ids.CIRCUIT_UPLOAD, max_size=-1)
     return [
@@ -47,7 +43,7 @@ def toolbar() -> list[Component]:
         ),
         _weak(),
         html.Label(chosen, className="import", title="Open a circuit that was exported as JSON"),
-        exports.menu(),
+        export_menu,
     ]
 
 
@@ -75,7 +71,7 @@ def stage() -> list[Component]:
 
 def _how_good() -> Component:
     """The button that asks for the circuit's score; `score.js` shows it beside a circuit."""
-    return panels.button(
+    return button(
         "How good is this circuit?", "score", id="how-good", hidden=True,
         title="Ablate all other units of its layers, and see what it keeps alone, beside chance",
     )  # fmt: skip
@@ -109,7 +105,7 @@ def _round(sign: str, name: str, keys: str, **more: Any) -> Component:
     """A small button with a sign on it."""
     properties = {key: more.pop(key) for key in ("id", "disabled") if key in more}
     titled = {"title": f"{name} ({keys})", "className": "round"}
-    return panels.button(sign, **properties, **titled, **attributes(aria_label=name, **more))
+    return button(sign, **properties, **titled, **attributes(aria_label=name, **more))
 
 
 def _grow(levels: int) -> Component:

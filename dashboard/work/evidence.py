@@ -18,11 +18,11 @@ from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import crop_seen
 from circuits.units import Unit
-from dashboard.features.graph.folding import Alike
 from dashboard.library import PICTURE, Explorer
 from dashboard.session.state import Choices, Looking
 from dashboard.work.collection import Collection
 from dashboard.work.findings import (
+    Alike,
     Breakdown,
     EdgeShown,
     Elsewhere,
@@ -37,13 +37,6 @@ from dashboard.work.findings import (
 from dashboard.work.queue import Progress
 from dashboard.work.shots import shot, wide
 
-METHODS = {
-    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
-    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
-    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
-    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
-}
-STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}
 SPOTS = 3
 _PATCH = 160
 # A field that leaves out less than this share of the photo is not cut out.
