@@ -23,7 +23,7 @@ from circuits.evaluation.unit_sets import Search, Units, units_in
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.shapes import Scores
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 
 
@@ -52,7 +52,7 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
     return drawn
 
 
-def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
+def by_activation(run: ForwardCache, units: Units) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest mean |a| in the photo.
 
     mean |a_j| = 1/(H·W) Σ_hw |a_j(h,w)|
@@ -64,7 +64,7 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     Example:
         >>> from circuits import load_network, load_photo
         >>> network = load_network()
-        >>> run = Run.of(network, network.preprocessing.input_of(load_photo("example:cat")))
+        >>> run = ForwardCache.of(network, network.preprocessing.input_of(load_photo("example:cat")))
         >>> [channel] = by_activation(run, {"conv4": [0]})["conv4"]
         >>> int(run.activations["conv4"][0].mean((1, 2)).argmax()) == channel
         True
@@ -72,7 +72,9 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     return _largest(units, {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in units})
 
 
-def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positive") -> dict[str, tuple[int, ...]]:
+def by_gradient(
+    run: ForwardCache, target: Target, units: Units, *, signs: str = "positive"
+) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest attribution to the target over all paths.
 
     S_j = Σ_hw a_j · ∂T/∂a_j   (`positive`: the largest; `both`: the largest in magnitude)
@@ -86,7 +88,7 @@ def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positiv
     return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
 
 
-def attributions(run: Run, target: Target, layer: str) -> Scores:
+def attributions(run: ForwardCache, target: Target, layer: str) -> Scores:
     """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
     return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
 
@@ -117,7 +119,7 @@ def by_weights(
         >>> len(found["conv7"])
         2
     """
-    run = Run.of(network, neutral(network))
+    run = ForwardCache.of(network, neutral(network))
     weights = {layer: run.gradient(target, layer)[0].sum((1, 2)) for layer in units}
     if not any(bool(row.any()) for row in weights.values()):
         return None
@@ -164,7 +166,7 @@ def randomised(network: Network, seed: int) -> Network:
 
 
 def by_tracing(
-    run: Run, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
+    run: ForwardCache, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
 ) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those of a circuit traced in this run, which may be another network's.
 

@@ -21,14 +21,14 @@ from circuits.evaluation.scores import Score
 from circuits.evaluation.unit_sets import Sources, layer_of
 from circuits.network.branches import pack
 from circuits.shapes import Activation, Activations
-from circuits.tracing.run import IMAGE, Lower, Run
+from circuits.tracing.run import IMAGE, ForwardCache, Lower
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
 _AT_ONCE = 16
 
 
-def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) -> Score:
+def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: Baseline) -> Score:
     """What the edges of a circuit keep of its target in one photo.
 
     Args:
@@ -47,11 +47,11 @@ def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) 
     Example:
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
-        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.run import forward_cache
         >>> from circuits.tracing.trace import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
-        >>> run = run_of_circuit(network, circuit)
+        >>> run = forward_cache(network, circuit)
         >>> score = score_edges(run, target_of(circuit), sources_of(circuit), Baseline.zero())
         >>> score.nothing < score.alone
         True
@@ -82,7 +82,7 @@ def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) 
     return Score(float(whole), float(nothing), float(alone))
 
 
-def _base(run: Run, lower: Lower, baseline: Baseline) -> Activation:
+def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
     """The layers below at the baseline; an image that is reached past them is as it is."""
     parts = []
     for name in lower.widths:
@@ -92,7 +92,7 @@ def _base(run: Run, lower: Lower, baseline: Baseline) -> Activation:
 
 
 def _seen(
-    run: Run, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+    run: ForwardCache, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()

@@ -19,7 +19,7 @@ from circuits.evaluation.unit_sets import Search, Sources, Units, sources_of, to
 from circuits.network.network import Network
 from circuits.shapes import Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 
 CIRCUIT = "circuit"
@@ -68,7 +68,7 @@ class Plan:
 
 
 def plan(
-    run: Run,
+    run: ForwardCache,
     image: Images,
     circuit: Circuit,
     target: Target,
@@ -127,7 +127,7 @@ def plan(
 
 
 def _curve(
-    run: Run, search: Search, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
+    run: ForwardCache, search: Search, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
 ) -> dict[int, Units]:
     """The units of the circuit with each number of units below each unit; the ladder ends where nothing is added."""
     found: dict[int, Units] = {}
@@ -140,6 +140,6 @@ def _curve(
     return found
 
 
-def shuffled_run(network: Network, image: Images, seed: int) -> Run:
+def shuffled_run(network: Network, image: Images, seed: int) -> ForwardCache:
     """The photo's way through a copy of the network whose parameters are shuffled."""
-    return Run.of(randomised(network, seed), image)
+    return ForwardCache.of(randomised(network, seed), image)

@@ -25,7 +25,7 @@ from circuits.errors import InputError
 from circuits.evaluation.ablate import Ablating
 from circuits.evaluation.unit_sets import Units
 from circuits.shapes import Activations
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -98,11 +98,11 @@ class Scored:
     probability: Score | None = None
 
 
-def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
+def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
     """The scores of several sets of units in one photo, run through the network together.
 
     Args:
-        run: of the photo, from `Run.of`, its network cut at the layers of the sets.
+        run: of the photo, from `ForwardCache.of`, its network cut at the layers of the sets.
         target: what is measured, above these layers.
         sets: channels by layer; a layer that a set names is ablated but for these.
         baseline: what stands in the place of ablated channels.
@@ -116,13 +116,13 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
 
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
-        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.run import forward_cache
         >>> from circuits.tracing.trace import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
         >>> everything = {layer: range(network.layer(layer).channels) for layer in units}
-        >>> run, target = run_of_circuit(network, circuit), target_of(circuit)
+        >>> run, target = forward_cache(network, circuit), target_of(circuit)
         >>> found = score_units(run, target, [units, everything], Baseline.zero())
         >>> 0 < found[0].value.faithfulness, found[1].value.faithfulness, found[1].value.completeness
         (True, 1.0, 0.0)
@@ -138,7 +138,7 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
     return [found[number] for number in range(len(sets))]
 
 
-def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
+def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]:
     """The layers of a set, from the image up."""
     network = run.network
     for layer, channels in units.items():
@@ -156,7 +156,7 @@ def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
 class _Conditions:
     """The values of a target in one photo when channels of some layers are ablated."""
 
-    def __init__(self, run: Run, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
+    def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
         self._target, self._baseline = target, baseline
         self._network = run.network
         self._widths = [run.network.layer(layer).channels for layer in layers]
