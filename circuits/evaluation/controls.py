@@ -158,7 +158,7 @@ def randomised(network: Network, seed: int) -> Network:
         source=f"{network.source}, shuffled with seed {seed}",
         traced=traced,
         sha256=fingerprint(traced),
-        found=find_layers(traced, network.layers),
+        layer_list=find_layers(traced, network.layers),
         _segments={},
     )
 

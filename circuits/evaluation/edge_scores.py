@@ -19,7 +19,7 @@ from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.evaluation.scores import Score
 from circuits.evaluation.unit_sets import Sources, layer_of
-from circuits.network.branches import pack
+from circuits.network.branches import concatenate_padded
 from circuits.shapes import Activation, Activations
 from circuits.tracing.run import IMAGE, Lower, Run
 from circuits.tracing.targets import Target
@@ -88,7 +88,7 @@ def _base(run: Run, lower: Lower, baseline: Baseline) -> Activation:
     for name in lower.widths:
         activation = run.activations[name]
         parts.append(baseline.of(name, activation).expand_as(activation))
-    return pack([*parts, run.activations[IMAGE]] if lower.activation.shape[1] > lower.units else parts)
+    return concatenate_padded([*parts, run.activations[IMAGE]] if lower.activation.shape[1] > lower.units else parts)
 
 
 def _seen(

@@ -25,7 +25,7 @@ from circuits.exemplars.exemplars import (
     kept_in,
 )
 from circuits.image.encode import show_map, show_picture
-from circuits.network.receptive_field import Box, Field, receptive_field
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.tracing.run import crop_seen
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "edge_maps",
     "fed_by",
     "Box",
-    "Field",
+    "ReceptiveField",
     "receptive_field",
     "Peak",
     "patch",

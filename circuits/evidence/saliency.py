@@ -25,7 +25,7 @@ from circuits.errors import InputError, listed
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
-from circuits.network.rectifiers import deconvnet, guided
+from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import crop_seen, run_of_circuit
@@ -36,7 +36,7 @@ GradientPicture = Float[np.ndarray, "rows columns colours"]
 """Signed, one number a pixel and colour of what the network saw."""
 
 METHODS: MappingProxyType[str, Rectifier | None] = MappingProxyType(
-    {"gradient": None, "gradient_x_input": None, "guided": guided, "deconvnet": deconvnet}
+    {"gradient": None, "gradient_x_input": None, "guided": guided_relu, "deconvnet": deconvnet_relu}
 )
 """The ways to make a gradient picture, and the rectifier that each puts in place of the network's."""
 
