@@ -83,7 +83,7 @@ import sys, time
 from pathlib import Path
 from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
-from tests.handmade import handmade_network
+from tests.support.handmade import handmade_network
 build.CHUNK = 16
 def slowly(done, total, message):
     print(done, flush=True)
