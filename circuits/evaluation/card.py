@@ -19,6 +19,7 @@ from circuits.evaluation.stability import Change, Stability
 from circuits.evaluation.statistics import CurveArea, CurvePoint, Estimate, PhotoScores, ScoreRow
 from circuits.files import write_atomically
 from circuits.network.predict import Prediction
+from circuits.notebook import Reported, to_page
 from circuits.tracing.circuit_file import number
 
 FORMAT = "circuits-card/1"
@@ -53,7 +54,7 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class Card(Reported):
     """What an evaluation found, and all that decides it. Made by `evaluate`.
 
     Args:
@@ -168,14 +169,7 @@ class Card:
 
     def to_html(self) -> str:
         """The card as a page that needs no other file."""
-        from circuits.report.evaluation import to_html
-
-        return to_html(self)
-
-    def _repr_html_(self) -> str:
-        from circuits.report.evaluation import for_notebook
-
-        return for_notebook(self)
+        return to_page(self)
 
 
 def fingerprint_of(text: str) -> str:
