@@ -99,7 +99,7 @@ def _marked(network: Network, lowest: str, top: str) -> fx.GraphModule:
         body.add_module(name, module)
     for name, parameter in network.traced.named_parameters(recurse=False):
         body.register_parameter(name, nn.Parameter(parameter, requires_grad=False))
-    known = {layer.node: layer.name for layer in network.found}
+    known = {layer.node: layer.name for layer in network.layer_list}
     bottom, last = network.layer(lowest).node, network.layer(top).node
     steps = set(between(bottom, last))
     copied: dict[fx.Node, fx.Node] = {}

@@ -29,8 +29,7 @@ from circuits import Circuit, Network, Photo, PictureStore, Unit, load_network, 
 from circuits.cli.evidence_layout import Cell, Section, fitted, page, stacked
 from circuits.cli.evidence_sheet import held
 from circuits.evidence.maps import edge_maps
-from circuits.evidence.relative_saliency import relative_picture
-from circuits.evidence.saliency import GradientPicture, gradient_picture
+from circuits.evidence.saliency import GradientPicture, gradient_picture, relative_picture
 from circuits.files import write_atomically
 from circuits.image.encode import show_map, show_picture
 from circuits.report.text import number, percent

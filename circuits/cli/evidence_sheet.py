@@ -10,8 +10,7 @@ from circuits.cli.evidence_facts import Case
 from circuits.cli.evidence_layout import COLUMNS, Cell, Look, Section, fitted, mark, page, ringed, stacked
 from circuits.cli.evidence_others import exemplars_of
 from circuits.evidence.patches import patch_of_picture
-from circuits.evidence.relative_saliency import path_picture, relative_picture
-from circuits.evidence.saliency import METHODS, GradientPicture, gradient_picture
+from circuits.evidence.saliency import METHODS, GradientPicture, gradient_picture, path_picture, relative_picture
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box
 from circuits.report.text import number, percent

@@ -19,7 +19,7 @@ from torch import Tensor, fx
 from circuits.attribution.ablation import Baseline
 from circuits.network import operations as ops
 from circuits.network.execute import needed
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.operations import as_maps
 from circuits.shapes import Activations
 from circuits.tracing.run import IMAGE, ForwardCache
@@ -66,10 +66,10 @@ class Ablating:
         for node in self._traced.graph.nodes:
             if any(read in self._stations or read in after for read in node.all_input_nodes):
                 after.add(node)
-        found = {layer.node: run.activations[layer.name] for layer in run.network.found if layer.node not in after}
+        found = {layer.node: run.activations[layer.name] for layer in run.network.layer_list if layer.node not in after}
         known = {node: value.flatten(1) if len(ops.shape(node) or ()) == 2 else value for node, value in found.items()}
         if IMAGE in run.activations:
-            known[ends(self._traced)[0]] = run.activations[IMAGE]
+            known[image_node(self._traced)] = run.activations[IMAGE]
         return known
 
     def _changing(self, known: dict[fx.Node, Tensor], order: Sequence[fx.Node]) -> list[fx.Node]:
@@ -96,7 +96,7 @@ class Ablating:
 
     def _depending_on_image(self) -> set[fx.Node]:
         """Nodes whose first dimension counts photos; the others are parameters."""
-        found = {ends(self._traced)[0]}
+        found = {image_node(self._traced)}
         for node in self._traced.graph.nodes:
             if any(read in found for read in node.all_input_nodes):
                 found.add(node)

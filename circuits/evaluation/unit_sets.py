@@ -104,7 +104,7 @@ def tops_of_circuit(circuit: Circuit) -> list[int]:
     return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
 
 
-class Search:
+class CircuitSearch:
     """The search for the units below a target in one photo, in which nothing is computed twice.
 
     What a unit's channels below account for does not depend on how many of them are shown, so that a ladder of circuits

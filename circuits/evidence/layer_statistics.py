@@ -26,7 +26,7 @@ from torch import Tensor
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import Field, receptive_field
+from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, activations_of, forward_cache
 from circuits.tracing.targets import Target
@@ -267,7 +267,7 @@ def firing_at(
     )
 
 
-def _looking_at(field: Field) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
+def _looking_at(field: ReceptiveField) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
     """Where each row and each column looks, in shares of the image's height and width."""
     rows, columns = field.boxes.shape[:2]
     if field.size is None or field.stride is None or field.offset is None:

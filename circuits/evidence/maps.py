@@ -25,7 +25,7 @@ from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.segments import Segment
-from circuits.network.subgraphs import piece_between
+from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
@@ -213,7 +213,7 @@ def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: U
     if below.layer in network.layers_below(above.layer):
         found = run.below(above.layer)
         return _Edge(found.piece, found.activation, found.start(below.layer) + below.channel, size, readout)
-    segment = piece_between(network, below.layer, above.layer, run.activations[IMAGE])
+    segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
     return _Edge(segment, activation, below.channel, size, readout)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.execute import run_all
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
@@ -150,7 +150,7 @@ def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
 def _run_on_branched(run: ForwardCache, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
     """The logits, where not all that one changed layer hands on passes the next: all are put in their places."""
     network = run.network
-    known = {ends(network.traced)[0]: run.activations[IMAGE]}
+    known = {image_node(network.traced): run.activations[IMAGE]}
     for layer in stations:
         node = network.layer(layer).node
         value = run_all(network.traced, known, [node])[node]

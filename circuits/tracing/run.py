@@ -13,13 +13,13 @@ from circuits.attribution.gradient import Readout, gradient_down
 from circuits.errors import InputError, UnknownError
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
-from circuits.network.branches import pack
+from circuits.network.branches import concatenate_padded
 from circuits.network.execute import run_all
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.segments import Segment
-from circuits.network.subgraphs import piece_below
+from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activation, Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target, readout_of
@@ -85,10 +85,10 @@ class ForwardCache:
         Raises:
             InputError: if there is nothing but the image.
         """
-        piece, found = piece_below(self.network, layer), self.network.layer(layer)
+        piece, found = subgraph_below(self.network, layer), self.network.layer(layer)
         parts = [self.activations[name] for name in found.below]
         widths = {name: part.shape[1] for name, part in zip(found.below, parts, strict=True)}
-        return Lower(piece, pack([*parts, self.activations[IMAGE]] if found.is_open else parts), widths)
+        return Lower(piece, concatenate_padded([*parts, self.activations[IMAGE]] if found.is_open else parts), widths)
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of a layer below the target's, (1, C, H, W), along all paths; zero if none leads to the target."""
@@ -106,10 +106,10 @@ class ForwardCache:
 
     def _gradients(self, target: Target) -> dict[str, Activation]:
         """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        traced, layers = self.network.traced, self.network.found
+        traced, layers = self.network.traced, self.network.layer_list
         image = self.activations[IMAGE].detach().requires_grad_()
         with torch.enable_grad():
-            values = run_all(traced, {ends(traced)[0]: image}, [layer.node for layer in layers])
+            values = run_all(traced, {image_node(traced): image}, [layer.node for layer in layers])
             value = (
                 target.readout(self.network).value(as_maps(values[self.network.layer(target.unit.layer).node])).sum()
             )

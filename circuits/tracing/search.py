@@ -11,7 +11,7 @@ from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Books, keep_books
 from circuits.attribution.gradient import Readout, attribute, strongest
 from circuits.errors import InputError
-from circuits.network.subgraphs import entrance
+from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.run import ForwardCache, Lower
@@ -109,7 +109,9 @@ class CircuitBuilder:
             attribution = number(float(shares.scores[channel]))
             measured = {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
             entered = (
-                entrance(self.network, unit, self.graph.nodes[name]["layer"]) if len(shares.lower.widths) > 1 else None
+                entrance_of(self.network, unit, self.graph.nodes[name]["layer"])
+                if len(shares.lower.widths) > 1
+                else None
             )
             told = {"entrance": entered} if entered is not None else {}
             self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank, **told, **measured)

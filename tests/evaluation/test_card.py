@@ -31,7 +31,7 @@ from circuits import (
 )
 from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
-from circuits.evaluation.summary import METRICS
+from circuits.evaluation.statistics import METRICS
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.trace import target_of
 from tests.support.branched import Branches, branched

@@ -7,7 +7,7 @@ from torch import nn
 
 from circuits import Network, UnknownError, contributions, discard, expand, load_photo, trace
 from circuits.evaluation.controls import by_activation, by_gradient, by_tracing, by_weights, random_like, randomised
-from circuits.evaluation.unit_sets import Search, levels_of, sources_of, tops_of_circuit, units_of
+from circuits.evaluation.unit_sets import CircuitSearch, levels_of, sources_of, tops_of_circuit, units_of
 from circuits.image.photo import Photo
 from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.targets import find_target
@@ -79,7 +79,7 @@ def test_the_search_finds_what_trace_finds(name: str, layers: str, mode: str, si
     network = zoo_network(name).with_layers(layers)
     run = ForwardCache.of(network, network.preprocessing.input_of(noise))
     target = find_target(network, "class 3", 0)
-    search = Search(run, target, mode)
+    search = CircuitSearch(run, target, mode)
     for tops in ([2, 2], [3, 1, 2], [1, 1, 1]):
         circuit = trace(network, noise, "class 3", depth=len(tops), top=tops, mode=mode, signs=signs)
         assert search.sources(tops, signs) == sources_of(circuit)
@@ -88,7 +88,7 @@ def test_the_search_finds_what_trace_finds(name: str, layers: str, mode: str, si
 
 def test_a_ladder_computes_no_unit_twice(noise: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     network = zoo_network("squeezenet1_1")
-    search = Search(
+    search = CircuitSearch(
         ForwardCache.of(network, network.preprocessing.input_of(noise)), find_target(network, "class 3", 0), "sum"
     )
     asked: list[str] = []

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Baseline, InputError, Network, UnknownError, discard, load_photo, mean_of_photos, trace
-from circuits.evaluation.edge_scores import score_edges
-from circuits.evaluation.scores import Score, mean_score, score_units
+from circuits.evaluation.scores import Score, mean_score, score_edges, score_units
 from circuits.evaluation.unit_sets import Units, sources_of, units_of
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.operations import as_maps, run_node
 from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.targets import Target, find_target
@@ -40,7 +39,7 @@ def slow(run: ForwardCache, target: Target, kept: Units, baseline: Baseline) -> 
     stations = {network.layer(layer).node: layer for layer in kept}
     traced = network.traced.double()
     try:
-        values: dict[object, object] = {ends(traced)[0]: run.activations.get("", image_for(network)).double()}
+        values: dict[object, object] = {image_node(traced): run.activations.get("", image_for(network)).double()}
         for node in traced.graph.nodes:
             if node.op in ("placeholder", "output"):
                 continue
@@ -79,7 +78,7 @@ def some_units(network: Network, layers: Sequence[str], seed: int) -> dict[str, 
 def noise_baseline(network: Network) -> Baseline:
     """A mean over nothing that was measured, different in every channel."""
     source = seeded(3)
-    means = {layer.name: torch.rand(layer.channels, generator=source) for layer in network.found}
+    means = {layer.name: torch.rand(layer.channels, generator=source) for layer in network.layer_list}
     return Baseline("mean", "noise", means)
 
 

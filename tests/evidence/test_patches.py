@@ -11,7 +11,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.evidence.patches import Peak, patch, patch_of_picture, peaks
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import Box, Field, receptive_field
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import input_crop
 from circuits.tracing.trace import trace
@@ -19,15 +19,15 @@ from tests.support.drawn import classifier, convolution, network_of, two_layers
 from tests.support.handmade import colour_photo, handmade_network
 
 
-def places(heat: object, field: Field | None = None, **options: float) -> list[tuple[int, int]]:
+def places(heat: object, field: ReceptiveField | None = None, **options: float) -> list[tuple[int, int]]:
     return [peak.position for peak in peaks(np.array(heat, dtype=np.float32), field, **options)]
 
 
-def squares(rows: int, columns: int, *, stride: int, side: int) -> Field:
+def squares(rows: int, columns: int, *, stride: int, side: int) -> ReceptiveField:
     """Fields of a side, a stride apart, not clipped."""
     top, left = np.meshgrid(np.arange(rows) * stride, np.arange(columns) * stride, indexing="ij")
     image = ((rows - 1) * stride + side, (columns - 1) * stride + side)
-    return Field(np.stack([top, left, top + side, left + side], axis=-1).astype(np.int32), image)
+    return ReceptiveField(np.stack([top, left, top + side, left + side], axis=-1).astype(np.int32), image)
 
 
 def test_peaks_are_local_maxima_highest_first() -> None:
@@ -69,7 +69,7 @@ def test_what_a_dropped_place_overlaps_may_still_be_a_peak() -> None:
 
 
 def test_a_layer_that_sees_the_whole_image_everywhere_has_one_peak() -> None:
-    whole = Field(np.tile(np.array([0, 0, 9, 9], dtype=np.int32), (2, 4, 1)), (9, 9))
+    whole = ReceptiveField(np.tile(np.array([0, 0, 9, 9], dtype=np.int32), (2, 4, 1)), (9, 9))
     assert places([[1, 0, 0, 3], [0, 0, 0, 0]], whole) == [(0, 3)]
 
 

@@ -28,7 +28,7 @@ from circuits import (  # fmt: skip
 )
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.evidence.layer_statistics import layer_table
-from circuits.network.subgraphs import entrance
+from circuits.network.subgraphs import entrance_of
 from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked, Branches, Skip, branched
@@ -353,8 +353,8 @@ def test_units_of_densenet_enter_by_the_concatenation_that_is_left_out() -> None
     cut = network.with_layers(["features.pool0", first, second, "features.denseblock1.denselayer3.relu1"])
     layer = "features.denseblock1.denselayer3.relu1"
     assert cut.layers_below(layer) == ("features.pool0", first, second)
-    assert entrance(cut, Unit(first, 3), layer) == "cat_2:67"
-    assert entrance(cut, Unit(second, 3), layer) == "cat_2:99"
+    assert entrance_of(cut, Unit(first, 3), layer) == "cat_2:67"
+    assert entrance_of(cut, Unit(second, 3), layer) == "cat_2:99"
 
 
 def test_a_circuit_of_fine_layers_survives_its_file(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def check(name: str, *, narrow: bool = False) -> Found:
     gradient = _compare_with_plain_gradient(network, circuit)
     _check_pictures(network)
     _check_file(network, circuit)
-    exact = sum(layer.piecewise_linear for layer in network.found[1:])
+    exact = sum(layer.piecewise_linear for layer in network.layer_list[1:])
     books = _check_books(network, circuit)
     return Found(network.layers, _check_fine(network), exact, output, gradient, books)
 

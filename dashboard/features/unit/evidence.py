@@ -9,8 +9,7 @@ from circuits.evidence.layer_statistics import Standing, standing
 from circuits.evidence.maps import argument_map, edge_maps, heat_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import patch_of_picture, peaks
-from circuits.evidence.relative_saliency import relative_picture
-from circuits.evidence.saliency import gradient_picture
+from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
