@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     )
     from circuits.errors import CircuitsError as CircuitsError, InputError as InputError, UnknownError as UnknownError
     from circuits.evaluation.card import Card as Card
-    from circuits.evaluation.scores import Score as Score, Scored as Scored, score_units as score_units
+    from circuits.evaluation.scores import (
+        Score as Score,
+        Scored as Scored,
+        score_edges as score_edges,
+        score_units as score_units,
+    )
     from circuits.evaluation.controls import (
         by_activation as by_activation,
         by_gradient as by_gradient,
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
         randomised as randomised,
     )
     from circuits.evaluation.evaluate import evaluate as evaluate
-    from circuits.evaluation.edge_scores import score_edges as score_edges
     from circuits.evaluation.unit_sets import sources_of as sources_of, units_of as units_of
     from circuits.exemplars.exemplars import Exemplars as Exemplars, find_exemplars as find_exemplars
     from circuits.evidence.layer_statistics import (
@@ -47,10 +51,13 @@ if TYPE_CHECKING:
     )
     from circuits.evidence.maps import argument_map as argument_map, edge_maps as edge_maps, heat_map as heat_map
     from circuits.evidence.near_duplicates import correlations as correlations, near_duplicates as near_duplicates
-    from circuits.evidence.saliency import gradient_picture as gradient_picture
     from circuits.exemplars.build import index_photos as index_photos
     from circuits.evidence.patches import patch as patch
-    from circuits.evidence.relative_saliency import path_picture as path_picture, relative_picture as relative_picture
+    from circuits.evidence.saliency import (
+        gradient_picture as gradient_picture,
+        path_picture as path_picture,
+        relative_picture as relative_picture,
+    )
     from circuits.network.receptive_field import receptive_field as receptive_field
     from circuits.explorer import Exploration as Exploration, explore as explore
     from circuits.tracing.trace import collapse as collapse, grow as grow
@@ -106,11 +113,11 @@ _HOME = {
         "random_like",
         "randomised",
     ),
-    "evaluation.edge_scores": ("score_edges",),
     "evaluation.evaluate": ("evaluate",),
     "evaluation.scores": (
         "Score",
         "Scored",
+        "score_edges",
         "score_units",
     ),
     "evaluation.unit_sets": (
@@ -133,11 +140,11 @@ _HOME = {
         "near_duplicates",
     ),
     "evidence.patches": ("patch",),
-    "evidence.relative_saliency": (
+    "evidence.saliency": (
+        "gradient_picture",
         "path_picture",
         "relative_picture",
     ),
-    "evidence.saliency": ("gradient_picture",),
     "exemplars.build": ("index_photos",),
     "exemplars.exemplars": (
         "Exemplars",

@@ -55,9 +55,9 @@ def explore(
             options = replace(options, weights=weights)
     loaded = options.load(network)
     if circuit is not None:
-        from circuits.tracing.run import run_of_circuit
+        from circuits.tracing.run import forward_cache
 
-        run_of_circuit(loaded, circuit)  # refuses another network before the page opens
+        forward_cache(loaded, circuit)  # refuses another network before the page opens
     serve(
         loaded,
         photo=photo,
