@@ -19,10 +19,10 @@ from .evaluation.controls import by_tracing as by_tracing
 from .evaluation.controls import by_weights as by_weights
 from .evaluation.controls import random_like as random_like
 from .evaluation.controls import randomised as randomised
-from .evaluation.edge_scores import score_edges as score_edges
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.scores import Score as Score
 from .evaluation.scores import Scored as Scored
+from .evaluation.scores import score_edges as score_edges
 from .evaluation.scores import score_units as score_units
 from .evaluation.unit_sets import sources_of as sources_of
 from .evaluation.unit_sets import units_of as units_of
@@ -36,9 +36,9 @@ from .evidence.maps import heat_map as heat_map
 from .evidence.near_duplicates import correlations as correlations
 from .evidence.near_duplicates import near_duplicates as near_duplicates
 from .evidence.patches import patch as patch
-from .evidence.relative_saliency import path_picture as path_picture
-from .evidence.relative_saliency import relative_picture as relative_picture
 from .evidence.saliency import gradient_picture as gradient_picture
+from .evidence.saliency import path_picture as path_picture
+from .evidence.saliency import relative_picture as relative_picture
 from .exemplars.build import index_photos as index_photos
 from .exemplars.exemplars import Exemplars as Exemplars
 from .exemplars.exemplars import find_exemplars as find_exemplars

@@ -58,9 +58,9 @@ def explore(
         network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
     )
     if circuit is not None:
-        from circuits.tracing.run import run_of_circuit
+        from circuits.tracing.run import forward_cache
 
-        run_of_circuit(loaded, circuit)  # refuses another network before the page opens
+        forward_cache(loaded, circuit)  # refuses another network before the page opens
     options: dict[str, Any] = {} if port is None else {"port": port}
     serve(
         loaded,
