@@ -19,7 +19,7 @@ from circuits.evaluation.statistics import Estimate
 
 if TYPE_CHECKING:
     from circuits.evaluation.card import Card
-    from circuits.evaluation.summary import Row
+    from circuits.evaluation.statistics import ScoreRow
 
 
 def number(value: float, *, sign: bool = False) -> str:
@@ -296,7 +296,7 @@ def headline(card: "Card") -> str:
     return " ".join(said)
 
 
-def _beside(row: "Row", other: "Row") -> bool:
+def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:
     return (row.over, row.baseline, row.metric) == (other.over, other.baseline, other.metric)
 
 
