@@ -1,5 +1,6 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,10 @@ from dash import html
 from circuits.report import text as wording
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
+from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
 from dashboard.library import METHODS, PICTURE, STARTS, share
+from dashboard.session.actions import OnUnit
 from dashboard.session.state import Looking, Session
-from dashboard.work.findings import Failure, Glimpse, Relative, Spot
 
 Component = Any
 
@@ -105,9 +107,9 @@ def waiting(title: str, finding: object, caption: str = "") -> Component:
 def failed(failure: Failure) -> list[Component]:
     """Why something could not be found out, and the button that has it tried again."""
     sentence = html.P(failure.sentence, className="failed small")
-    if not failure.topic:
+    if not failure.query:
         return [sentence]
-    return [sentence, button("Try again", "again", failure.topic, className="small")]
+    return [sentence, button("Try again", "again", {"query": failure.query}, className="small")]
 
 
 def section(title: str, name: str, parts: Sequence[Component]) -> Component:
@@ -129,9 +131,19 @@ def attributes(**named: str) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in named.items()}
 
 
-def button(label: str, action: str = "", subject: str = "", **more: Any) -> Component:
+def sends(action: str, **payload: object) -> dict[str, Any]:
+    """Attributes of an element that sends an action when it is pressed.
+
+    Example:
+        >>> sends("expand", unit="conv4:17")
+        {'data-action': 'expand', 'data-payload': '{"unit": "conv4:17"}'}
+    """
+    return attributes(data_action=action, data_payload=json.dumps(payload))
+
+
+def button(label: str, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
     """A button that sends an action when it is pressed."""
-    extra = attributes(data_action=action, data_arg=subject) if action else {}
+    extra = sends(action, **(payload or {})) if action else {}
     classes = f"button {more.pop('className', '')}".strip()
     return html.Button(label, type="button", className=classes, **extra, **more)
 
@@ -159,7 +171,7 @@ def setting(
     segments = [
         html.Button(
             names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
-            **attributes(data_action="set", data_arg=f"{name}={option}", aria_pressed=str(option == value).lower()),
+            **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
         )
         for option in options
     ]  # fmt: skip
@@ -178,10 +190,8 @@ def edge_link(circuit: Circuit, edge: Edge, words: str) -> Component:
     """A word that chooses an edge."""
     return html.Button(
         words, type="button", className="link",
-        **attributes(
-            data_action="edge", data_arg=f"{edge.source} {edge.target}",
-            aria_label=f"{words}: edge {edge_in_words(circuit, edge)}",
-        ),
+        **sends("edge", lower=edge.source, upper=edge.target),
+        **attributes(aria_label=f"{words}: edge {edge_in_words(circuit, edge)}"),
     )  # fmt: skip
 
 
@@ -219,20 +229,20 @@ _METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "g
 _STARTS = {"peak": "its peak", "map": "everywhere"}
 
 
-def _glimpse(
+def _saliency(
     title: str,
     spoken: str,
-    glimpse: Glimpse | Failure | None,
+    saliency: SaliencyPicture | Failure | None,
     nothing: str = "nothing: by this method no pixel moves it here",
 ) -> Component:
-    if not isinstance(glimpse, Glimpse):
-        return waiting(title, glimpse, "brighter: more of a colour helps; darker: less")
+    if not isinstance(saliency, SaliencyPicture):
+        return waiting(title, saliency, "brighter: more of a colour helps; darker: less")
     words = "brighter: more of a colour helps; darker: less"
-    if glimpse.empty:
+    if saliency.empty:
         words = nothing
-    elif glimpse.around is not None:
-        words = f"cut out around row {glimpse.around[0]}, column {glimpse.around[1]}; {words}"
-    return figure(title, glimpse.shot.address, spoken, words, "")
+    elif saliency.around is not None:
+        words = f"cut out around row {saliency.around[0]}, column {saliency.around[1]}; {words}"
+    return figure(title, saliency.webp.address, spoken, words, "")
 
 
 def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> list[Component]:
@@ -242,8 +252,8 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
         return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
     upper = circuit.nodes[found.upper].called
     nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
-    child = _glimpse(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
-    parent = _glimpse(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
+    child = _saliency(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
+    parent = _saliency(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
     return [html.Div([child, parent], className="pair")]
 
 
@@ -263,10 +273,10 @@ MEASURE_HINT = "Silence each unit below in turn, and all shown at once, and see 
 
 def measure_button(session: Session, circuit: Circuit, name: str, words: str) -> Component:
     """The button that has the edges into a unit measured."""
-    busy = any(ask.kind == "measure" and ask.subject == name for ask in session.asks)
+    busy = session.is_waiting("measure", OnUnit(name))
     refused = session.work.locked
     press = button(
-        "Measuring …" if busy else words, "measure", name, disabled=busy or bool(refused),
+        "Measuring …" if busy else words, "measure", {"unit": name}, disabled=busy or bool(refused),
         title=refused or MEASURE_HINT,
         **attributes(aria_label=f"{words}: {circuit.nodes[name].called}"),
     )  # fmt: skip
@@ -302,3 +312,39 @@ def listed(keys: Keys) -> Component:
     """Keys with what they do."""
     rows = [part for key, meaning in keys for part in (html.Dt(html.Kbd(key)), html.Dd(meaning))]
     return html.Dl(rows, className="keys")
+
+
+def notice(session: Session) -> list[Component]:
+    """Why the circuit can only be looked at, if that is so."""
+    locked = session.work.locked
+    return [html.P(locked, className="notice", role="note")] if locked else []
+
+
+def discarded(circuit: Circuit | None) -> list[Component]:
+    """The discarded units of a circuit, each of which can be restored."""
+    dropped = [node for node in circuit.nodes.values() if node.discarded] if circuit is not None else []
+    if not dropped:
+        return []
+    rows = []
+    for node in dropped:
+        restore = button("Restore", "restore", {"unit": node.id}, **attributes(aria_label=f"restore {node.called}"))
+        rows.append(html.Li([html.Span(node.called), restore]))
+    return [html.H2(f"Discarded ({len(dropped)})"), html.Ul(rows, className="discarded")]
+
+
+def how_to(first: str) -> Component:
+    """How to go on when nothing is chosen."""
+    said = [html.P(first)] if first else []
+    return html.Div([*said, listed(BEGIN)], className="empty-pane")
+
+
+def signed_share(share: float) -> str:
+    """A signed share with one decimal.
+
+    >>> signed_share(0.0412), signed_share(-0.003), signed_share(0.0), signed_share(0.0001)
+    ('+4.1 %', '−0.3 %', '0 %', '+< 0.1 %')
+    """
+    if share == 0:
+        return "0 %"
+    sign, size = "−" if share < 0 else "+", abs(100 * share)
+    return f"{sign}{size:.1f} %" if size >= 0.05 else f"{sign}< 0.1 %"

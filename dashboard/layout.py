@@ -7,7 +7,7 @@ from dash import dcc, html
 from circuits.network.network import Network
 from circuits.report.text import ALONE
 from dashboard import ids
-from dashboard.components import Component, Keys, attributes, button, listed
+from dashboard.components import Component, Keys, attributes, button, listed, sends
 from dashboard.features.export import exports
 from dashboard.features.graph.toolbar import stage, toolbar
 
@@ -72,7 +72,7 @@ def _header(network: Network) -> Any:
 def _pages() -> Any:
     """The choice of what the middle shows; `graph.js` marks the one that is shown."""
     buttons = [
-        html.Button(label, type="button", title=title, **attributes(data_action="page", data_arg=name, data_page=name))
+        html.Button(label, type="button", title=title, **sends("page", page=name), **attributes(data_page=name))
         for name, (label, title) in _PAGES.items()
     ]
     return html.Nav(buttons, className="segments pages", **attributes(aria_label="What the middle shows"))
@@ -88,7 +88,7 @@ def _left() -> Any:
                     html.Label(
                         choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")
                     ),
-                    button("Example", "example", "cat", title="The cat again"),
+                    button("Example", "example", {"name": "cat"}, title="The cat again"),
                 ],
                 className="titled",
             ),

@@ -23,11 +23,10 @@ from circuits.tracing.compare import Comparison
 from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Edge, Unit
+from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
-from dashboard.work.findings import Breakdown, Inspection, Part, Shot
 from dashboard.work.galleries import Gallery
 from dashboard.work.queue import Progress
-from dashboard.work.shots import kept, shot
 
 MODES = {
     "sum": "Gradient × activation over the whole map: fast, adds up.",
@@ -44,7 +43,7 @@ _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
 
 
-class Explorer:
+class Library:
     """The library, for one network and one gallery of pictures; may be used by many threads.
 
     Args:
@@ -174,16 +173,16 @@ class Explorer:
         found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
         return found
 
-    def seen(self, photo: Photo, circuit: Circuit | None) -> Shot:
+    def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
         """What the network sees of a photo, for the page to fetch."""
         uri = self.crop(photo, circuit)
 
-        def pack() -> Shot:
+        def pack() -> WebP:
             head, _, body = uri.partition(",")
             # A file may carry it in another format.
-            return kept(base64.b64decode(body)) if head == _WEBP else shot(from_data_uri(uri))
+            return kept(base64.b64decode(body)) if head == _WEBP else webp(from_data_uri(uri))
 
-        found: Shot = self._once(("seen", uri), pack)
+        found: WebP = self._once(("seen", uri), pack)
         return found
 
     def compared(self, left: Circuit, right: Circuit) -> Comparison:

@@ -1,11 +1,20 @@
 """What is asked of the network: how a target is written in actions, and how it is said to people."""
 
+from dataclasses import dataclass
+
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target
 from circuits.tracing.trace import target_of
 from circuits.units import Unit
 
 _AGAINST = " - "
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A target to explain, as people or `written` write it."""
+
+    target: str
 
 
 def written(target: Target) -> str:

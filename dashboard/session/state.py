@@ -1,6 +1,7 @@
 """What one person has done so far, as a value that is never changed, only replaced."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from circuits.image.photo import Photo
 from circuits.network.predict import Prediction
@@ -29,6 +30,8 @@ class Looking:
 
 
 PAGES = ("circuit", "layers", "compare")
+STRONGEST = 30
+"""The largest share, in percent, up to which edges can be hidden."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Work:
         came_from: id of the unit above from which the chosen one was reached, or "".
         edge: ids of the lower and the upper unit of the chosen edge, which is shown instead of the chosen unit.
         folded: ids of the units whose near-duplicates are folded into them.
-        spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
+        spot: a place in the crop, (x, y) as shares of it, of which the person requests what fires there.
     """
 
     photo: Photo | None = None
@@ -108,12 +111,12 @@ class Scoring:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Something that the library is to work out, by its kind: see `actions.answer`."""
+class Request:
+    """Something that the library is to work out: its kind, see `RequestType`, and what of."""
 
     number: int
     kind: str
-    subject: str
+    payload: Any
     choices: Choices = Choices()
 
 
@@ -125,8 +128,8 @@ class Session:
         work: what the page shows.
         past: what undo brings back, newest last.
         future: what redo brings back, newest last.
-        asks: what is being worked out, in order.
-        asked: number of the last ask.
+        requests: what is being worked out, in order.
+        requested: number of the last request.
         paused: the person cancelled the rendering of pictures.
         choices: settings for the next circuit.
         looking: how gradient pictures are made.
@@ -135,7 +138,7 @@ class Session:
         spot_layer: the layer that is asked what fires at a spot.
         beside: the circuit that the one on the page is compared with.
         found: it is not the beginning, but was kept or copied from another session.
-        manners: how single units are expanded, by id, where that was chosen for them.
+        expansions: how single units are expanded, by id, where that was chosen for them.
         more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
         typing: what was written last.
         scoring: which circuit is to be scored.
@@ -144,8 +147,8 @@ class Session:
     work: Work = Work()
     past: tuple[Work, ...] = ()
     future: tuple[Work, ...] = ()
-    asks: tuple[Ask, ...] = ()
-    asked: int = 0
+    requests: tuple[Request, ...] = ()
+    requested: int = 0
     paused: bool = False
     choices: Choices = Choices()
     looking: Looking = Looking()
@@ -154,7 +157,7 @@ class Session:
     spot_layer: str = ""
     beside: Circuit | None = None
     found: bool = False
-    manners: tuple[tuple[str, Choices], ...] = ()
+    expansions: tuple[tuple[str, Choices], ...] = ()
     more: tuple[tuple[str, str], ...] = ()
     typing: Typing | None = None
     scoring: Scoring | None = None
@@ -162,6 +165,10 @@ class Session:
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""
         return replace(self, work=work, past=(*self.past, self.work)[-HISTORY:], future=())
+
+    def is_waiting(self, kind: str, payload: object = None) -> bool:
+        """Whether a request of a kind is being worked out: of this payload, or of any if `None`."""
+        return any(each.kind == kind and payload in (None, each.payload) for each in self.requests)
 
 
 STRIP = 12
@@ -181,24 +188,24 @@ def photos_of(session: Session) -> tuple[Photo, ...]:
         return session.photos
     if all(photo.sha256 != shown.sha256 for photo in session.photos):
         return (*session.photos, shown)[-STRIP:]
-    return tuple(_newer(photo, shown) for photo in session.photos)
+    return tuple(newer(photo, shown) for photo in session.photos)
 
 
-def _newer(old: Photo, new: Photo) -> Photo:
+def newer(old: Photo, new: Photo) -> Photo:
     """Of two views of one photo the newer; a whole photo is kept for one of which only the crop is at hand."""
     if new.sha256 != old.sha256:
         return old
     return replace(old, window=new.window) if old.whole and not new.whole else new
 
 
-def manner_of(session: Session, name: str) -> Choices:
+def expansion_of(session: Session, name: str) -> Choices:
     """How many units are shown below a unit, and of which signs, when it is expanded.
 
     Args:
         session: whose circuit.
         name: id of the unit's node.
     """
-    chosen, circuit = dict(session.manners).get(name), session.work.circuit
+    chosen, circuit = dict(session.expansions).get(name), session.work.circuit
     if circuit is None or name not in circuit.nodes or not circuit.nodes[name].expanded:
         return chosen or session.choices
     edges = circuit.edges_into(name, discarded=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from circuits.units import Unit
+from dashboard.answers import Groups, WebP
 from dashboard.session.state import PHOTOS, Session
-from dashboard.work.findings import Groups, Shot
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -20,7 +20,7 @@ Facts = Mapping[str, Any]
 
 @dataclass
 class Changes:
-    """Facts about the units of one desk, and since when they hold.
+    """Facts about the units of one tab, and since when they hold.
 
     Args:
         version: counts the changes.
@@ -60,7 +60,7 @@ class Toast:
 
 
 @dataclass
-class Desk:
+class TabSession:
     """The place of one browser tab: its newest session, and the lock under which it is replaced."""
 
     name: str
@@ -91,13 +91,13 @@ class Desk:
         self.said += 1
         self.toasts = (*self.toasts, Toast(self.said, text, kind))[-5:]
 
-    def show(self, shot: Shot) -> str:
-        """Keep a picture of one of the person's photos as long as the desk; where the page fetches it."""
-        self.photos.pop(shot.key, None)
-        self.photos[shot.key] = shot.data
+    def show(self, webp: WebP) -> str:
+        """Keep a picture of one of the person's photos as long as the tab is there; where the page fetches it."""
+        self.photos.pop(webp.key, None)
+        self.photos[webp.key] = webp.data
         while len(self.photos) > PHOTOS:
             self.photos.pop(next(iter(self.photos)))
-        return f"photo/{shot.key}.webp"
+        return f"photo/{webp.key}.webp"
 
     def fresh(self, tab: str, number: int) -> bool:
         """Whether a page's numbered action is new; notes it, so that it is applied once."""
@@ -110,15 +110,15 @@ class Desk:
         return True
 
 
-class Sessions:
-    """All desks of one server.
+class TabSessions:
+    """All tabs of one server.
 
     Args:
-        start: makes the session of a new desk, given its name.
-        limit: desks kept; beyond it the one used longest ago is dropped.
-        idle: seconds without a sign of life after which a desk is dropped.
+        start: makes the session of a new tab, given its name.
+        limit: tabs kept; beyond it the one used longest ago is dropped.
+        idle: seconds without a sign of life after which a tab_session is dropped.
         clock: seconds, for tests.
-        dropped: called with the name of each desk that is dropped.
+        dropped: called with the name of each tab that is dropped.
     """
 
     def __init__(
@@ -135,14 +135,14 @@ class Sessions:
         self._idle = idle
         self._clock = clock
         self._dropped = dropped
-        self._desks: dict[str, Desk] = {}
+        self._desks: dict[str, TabSession] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._desks)
 
-    def desk(self, name: str) -> Desk:
-        """The desk of that name, made if there is none.
+    def tab(self, name: str) -> TabSession:
+        """The tab of that name, made if there is none.
 
         Args:
             name: 32 hexadecimal digits, drawn at random by the page.
@@ -155,28 +155,28 @@ class Sessions:
         with self._lock:
             now = self._clock()
             self._sweep(now, keep=name)
-            desk = self._desks.get(name)
-            if desk is None:
-                desk = self._desks[name] = Desk(name, self._start(name))
-            desk.used = now
-            return desk
+            tab_session = self._desks.get(name)
+            if tab_session is None:
+                tab_session = self._desks[name] = TabSession(name, self._start(name))
+            tab_session.used = now
+            return tab_session
 
-    def find(self, name: str) -> Desk | None:
-        """The desk of that name if there is one; none is made."""
+    def find(self, name: str) -> TabSession | None:
+        """The tab of that name if there is one; none is made."""
         with self._lock:
             return self._desks.get(name)
 
     def photo(self, key: str) -> bytes | None:
         """A picture of a photo that somebody here has, by its content address."""
         with self._lock:
-            desks = list(self._desks.values())
-        return next((desk.photos[key] for desk in desks if key in desk.photos), None)
+            tab_sessions = list(self._desks.values())
+        return next((tab_session.photos[key] for tab_session in tab_sessions if key in tab_session.photos), None)
 
     def _sweep(self, now: float, *, keep: str) -> None:
-        old = [desk for desk in self._desks.values() if desk.name != keep]
-        old.sort(key=lambda desk: desk.used)
+        old = [tab_session for tab_session in self._desks.values() if tab_session.name != keep]
+        old.sort(key=lambda tab_session: tab_session.used)
         room = self._limit - 1
-        for place, desk in enumerate(old):
-            if now - desk.used > self._idle or len(old) - place > room:
-                del self._desks[desk.name]
-                self._dropped(desk.name)
+        for place, tab_session in enumerate(old):
+            if now - tab_session.used > self._idle or len(old) - place > room:
+                del self._desks[tab_session.name]
+                self._dropped(tab_session.name)

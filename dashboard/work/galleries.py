@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from circuits.units import Unit
-from dashboard.work.findings import Variant
+from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
 from dashboard.work.queue import Progress
 

@@ -13,7 +13,7 @@ from circuits.units import Unit
 from circuits.visualization.diverse import COUNT, diverse_key, diverse_pictures
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.store import PictureStore, pictures
-from dashboard.work.findings import Variant
+from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
 from dashboard.work.queue import Progress
 
@@ -61,7 +61,7 @@ class StoredGallery:
     def file(self, key: str) -> Path | None:
         """The WebP file of a picture, or `None` if it is not made yet.
 
-        A page asks this several times of each of its units, twice a second, so the answer is remembered for a moment.
+        A page requests this several times of each of its units, twice a second, so the answer is remembered for a moment.
         """
         now = self._clock()
         file, until = self._files.get(key, (None, now))

@@ -15,8 +15,8 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
 from dashboard.components import attributes, file_name
 from dashboard.features.export.svg import svg_file
-from dashboard.library import Explorer
-from dashboard.session.tabs import Sessions
+from dashboard.library import Library
+from dashboard.session.tabs import TabSessions
 
 Component = Any
 
@@ -46,12 +46,12 @@ _MENU = (
 )
 
 
-def export(sessions: Sessions, explorer: Explorer, name: str, kind: str, *, pictures: bool) -> File | None:
+def export(sessions: TabSessions, library: Library, name: str, kind: str, *, pictures: bool) -> File | None:
     """The circuit of a session as a file.
 
     Args:
         sessions: those of this server; none is made.
-        explorer: the library, which knows the finished pictures.
+        library: the library, which knows the finished pictures.
         name: of the session.
         kind: `json`, `html`, `svg` or `graphml`.
         pictures: whether to put the finished pictures of units in; units without one stay without.
@@ -59,12 +59,12 @@ def export(sessions: Sessions, explorer: Explorer, name: str, kind: str, *, pict
     Returns:
         `None` if there is no such session, it has no circuit, or there is no such kind of file.
     """
-    desk = sessions.find(name)
-    circuit = desk.session.work.circuit if desk is not None else None
+    tab_session = sessions.find(name)
+    circuit = tab_session.session.work.circuit if tab_session is not None else None
     if circuit is None or kind not in _WRITERS:
         return None
     content_type, write = _WRITERS[kind]
-    content = write(explorer.with_pictures(circuit) if pictures else circuit)
+    content = write(library.with_pictures(circuit) if pictures else circuit)
     data = content.encode() if isinstance(content, str) else content
     return File(f"circuit-{file_name(circuit.target['label'])}.{kind}", content_type, data)
 

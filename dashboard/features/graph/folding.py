@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from circuits.tracing.circuit import Circuit
 from circuits.units import WARNINGS, Edge
-from dashboard.work.findings import Groups
+from dashboard.answers import Groups
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The frame of the graph: the row of tools over it, and what floats on it. Static; the scripts fill it."""
 
+import json
 from typing import Any
 
 from dash import dcc, html
@@ -26,8 +27,8 @@ def toolbar(export_menu: Component) -> list[Component]:
     return [
         html.Span(
             [
-                _round("↶", "Undo", "Ctrl Z", id=ids.UNDO, disabled=True, data_action="undo", data_arg=""),
-                _round("↷", "Redo", "Ctrl Shift Z", id=ids.REDO, disabled=True, data_action="redo", data_arg=""),
+                _round("↶", "Undo", "Ctrl Z", id="undo", disabled=True, data_action="undo"),
+                _round("↷", "Redo", "Ctrl Shift Z", id="redo", disabled=True, data_action="redo"),
             ],
             className="cluster",
         ),
@@ -37,8 +38,8 @@ def toolbar(export_menu: Component) -> list[Component]:
             "Near-duplicates, and units that are locked in place",
             [
                 _item("Fold all", "Show units that fire in nearly the same places as one", data_graph="fold"),
-                _item("Unfold all", "Show each of them again", data_action="unfold", data_arg=""),
-                _item("Release all", "Unlock every unit that was moved", data_action="release_all", data_arg=""),
+                _item("Unfold all", "Show each of them again", data_action="unfold"),
+                _item("Release all", "Unlock every unit that was moved", data_action="release_all"),
             ],
         ),
         _weak(),
@@ -104,14 +105,14 @@ def legend() -> list[Component]:
 def _round(sign: str, name: str, keys: str, **more: Any) -> Component:
     """A small button with a sign on it."""
     properties = {key: more.pop(key) for key in ("id", "disabled") if key in more}
-    titled = {"title": f"{name} ({keys})", "className": "round"}
+    titled: dict[str, Any] = {"title": f"{name} ({keys})", "className": "round"}
     return button(sign, **properties, **titled, **attributes(aria_label=name, **more))
 
 
 def _grow(levels: int) -> Component:
     label = f"{levels} level{'' if levels == 1 else 's'}"
     purpose = "Expand what is not expanded" if levels == 1 else f"… and again what is found, {levels} times in all"
-    return _item(label, purpose, data_action="grow", data_arg=str(levels))
+    return _item(label, purpose, data_action="grow", data_payload=json.dumps({"levels": levels}))
 
 
 def _menu(label: str, title: str, items: list[Component]) -> Component:

@@ -3,9 +3,6 @@
 from circuits.tracing.circuit import Circuit
 from dashboard.library import share
 
-STRONGEST = 30
-"""The largest share, in percent, that can be hidden."""
-
 
 def reached(circuit: Circuit, weak: float) -> frozenset[str]:
     """Ids of the units that are reached from the target along edges that are not hidden.

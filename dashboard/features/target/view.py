@@ -36,27 +36,27 @@ def predictions(session: Session) -> list[Component]:
     if not session.work.predictions:
         return [html.P("This network names no classes." if session.work.photo else _SOON, className="muted small")]
     plus, minus = classes_explained(session.work.circuit) or (None, None)
-    asked = {ask.subject for ask in session.asks if ask.kind == "why"}
+    asked = {request.payload.target for request in session.requests if request.kind == "why"}
     return [_prediction(session, row, plus, minus, asked) for row in session.work.predictions]
 
 
 def _prediction(session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str]) -> Component:
     locked = session.work.locked
-    deeds = [
+    buttons = [
         button(
-            "…" if str(row.index) in asked else "why?", "why", str(row.index), disabled=bool(locked),
+            "…" if str(row.index) in asked else "why?", "why", {"target": str(row.index)}, disabled=bool(locked),
             title=locked or f"Why {row.label}?", **attributes(aria_label=f"why {row.label}?"),
         )
     ]  # fmt: skip
     if plus is not None and plus != row.index and not locked:
-        deeds.append(_not(session, row, plus, pressed=minus == row.index, asked=asked))
+        buttons.append(_not(session, row, plus, pressed=minus == row.index, asked=asked))
     kinds = {plus: " explained", minus: " against"}
     return html.Div(
         [
             html.Span(row.label, className="label", title=f"{row.label}, logit {number(row.logit)}"),
             html.Span(chance(row.probability), className="numbers"),
             html.Span(html.I(style={"width": f"{row.probability * 100:.1f}%"}), className="meter"),
-            html.Span(deeds, className="deeds"),
+            html.Span(buttons, className="buttons"),
         ],
         className=f"prediction{kinds.get(row.index, '')}",
         **attributes(data_class=str(row.index)),
@@ -71,7 +71,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
         about = question_of(circuit)[1]
     question = f"Why {about} and not {row.label}?"
     return button(
-        "…" if wish in asked else "not", "why", wish, title=question,
+        "…" if wish in asked else "not", "why", {"target": wish}, title=question,
         **attributes(aria_label=f"not {row.label}?", aria_pressed=str(pressed).lower()),
     )  # fmt: skip
 
@@ -118,19 +118,19 @@ def invitation(session: Session) -> Component:
     if not session.work.predictions:
         hint = html.P("Drop or paste one anywhere, or begin with the example.", className="muted")
         return html.Div(
-            [html.Strong("Choose a photo"), hint, button("Use the cat", "example", "cat", className="main")]
+            [html.Strong("Choose a photo"), hint, button("Use the cat", "example", {"name": "cat"}, className="main")]
         )
     best = session.work.predictions[0]
-    if any(ask.kind == "why" for ask in session.asks):
+    if session.is_waiting("why"):
         return _tracing()
     return html.Div(
         [
             html.Strong(f"The network says: {best.label}"),
             html.P(
-                "Ask why, and see the channels that argued for it, what they look for, and the channels below them.",
+                "Request why, and see the channels that argued for it, what they look for, and the channels below them.",
                 className="muted",
             ),
-            button(f"Why {best.label}?", "why", str(best.index), className="main"),
+            button(f"Why {best.label}?", "why", {"target": str(best.index)}, className="main"),
         ]
     )
 
@@ -142,13 +142,13 @@ def _tracing() -> Component:
 
 def _without_classes(session: Session) -> Component:
     """What to do first with a network that names no classes, such as the backbone of a detector."""
-    if any(ask.kind == "why" for ask in session.asks):
+    if session.is_waiting("why"):
         return _tracing()
     hint = "Ask why one of its units fired: choose it among all units of a layer, or write its address in the search."
     return html.Div(
         [
             html.Strong("This network names no classes"),
             html.P(hint, className="muted"),
-            button("See all units", "page", "layers", className="main"),
+            button("See all units", "page", {"page": "layers"}, className="main"),
         ]
     )

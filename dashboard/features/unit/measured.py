@@ -7,7 +7,7 @@ from dash import html
 from circuits.report.text import MEANINGS, SIGNS, error_in_words, joint_in_words, label, number, ranks_in_words
 from circuits.tracing.circuit import Circuit, Node
 from circuits.units import Edge
-from dashboard.components import Component, attributes, edge_in_words, measure_button
+from dashboard.components import Component, attributes, edge_in_words, measure_button, sends
 from dashboard.session.state import Session
 
 
@@ -79,10 +79,8 @@ def _lower(circuit: Circuit, edge: Edge) -> Component:
     called = circuit.nodes[edge.source].called
     return html.Button(
         called, type="button", className="link",
-        **attributes(
-            data_action="edge", data_arg=f"{edge.source} {edge.target}",
-            aria_label=f"{called}: edge {edge_in_words(circuit, edge)}",
-        ),
+        **sends("edge", lower=edge.source, upper=edge.target),
+        **attributes(aria_label=f"{called}: edge {edge_in_words(circuit, edge)}"),
     )  # fmt: skip
 
 

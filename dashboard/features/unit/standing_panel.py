@@ -7,8 +7,8 @@ from dash import html
 from circuits.evidence.layer_statistics import Standing
 from circuits.report.text import number
 from circuits.tracing.circuit import Node
+from dashboard.answers import Failure
 from dashboard.components import attributes, failed
-from dashboard.work.findings import Failure
 
 Component = Any
 

@@ -6,11 +6,11 @@ from typing import Any
 from circuits.errors import CircuitsError
 from circuits.network.network import Network
 from circuits.units import Unit
-from dashboard.library import Explorer
-from dashboard.session.selection import stranger
+from dashboard.answers import Places
+from dashboard.library import Library
+from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
-from dashboard.work.findings import Places
-from dashboard.work.topics import Found
+from dashboard.work.results import Answers
 
 
 def stamp(session: Session) -> str:
@@ -26,7 +26,7 @@ def stamp(session: Session) -> str:
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:24]
 
 
-def what_if(session: Session, explorer: Explorer, found: Found) -> dict[str, Any]:
+def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any]:
     """The unit that can be changed, with the places where it can be; or why it cannot.
 
     Returns:
@@ -34,12 +34,12 @@ def what_if(session: Session, explorer: Explorer, found: Found) -> dict[str, Any
         `at`: whether it has a place of its own; `refused`: a sentence, "" if it can be changed.
     """
     work, circuit = session.work, session.work.circuit
-    outsider = stranger(session, explorer)
+    outside = outside_unit(session, library)
     told = {"stamp": stamp(session), "unit": "", "label": "", "places": [], "at": False, "refused": work.locked}
     if work.edge is not None:
         return told
-    if outsider is not None:
-        unit, label, peak = outsider, explorer.network.unit_label(outsider), None
+    if outside is not None:
+        unit, label, peak = outside, library.network.unit_label(outside), None
     elif circuit is not None and work.selected in circuit.nodes:
         node = circuit.nodes[work.selected]
         unit, label, peak = node.unit, node.called, node.peak
@@ -47,7 +47,7 @@ def what_if(session: Session, explorer: Explorer, found: Found) -> dict[str, Any
         return told
     told |= {"unit": str(unit), "label": label, "at": unit.position is not None}
     if not work.locked:
-        network = explorer.network if circuit is None else explorer.cut(circuit)
+        network = library.network if circuit is None else library.cut(circuit)
         told["refused"] = _why_not(network, unit, label)
         if not told["refused"]:
             told["places"] = _places(network, unit, peak, found)
@@ -65,7 +65,7 @@ def _why_not(network: Network, unit: Unit, label: str) -> str:
     return ""
 
 
-def _places(network: Network, unit: Unit, peak: tuple[int, int] | None, found: Found) -> list[list[Any]]:
+def _places(network: Network, unit: Unit, peak: tuple[int, int] | None, found: Answers) -> list[list[Any]]:
     """Its highest place and the spots that are marked on the photo; none where it has one value for all of it."""
     layer, places = network.layer(unit.layer), found.get("places")
     if unit.position is not None or layer.height * layer.width == 1:

@@ -11,11 +11,11 @@ from circuits.evidence.near_duplicates import near_duplicates
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from dashboard.answers import Alike
 from dashboard.features.graph.drawing import Drawing, draw
 from dashboard.features.graph.folding import Folds, folds, merged
 from dashboard.library import share
-from dashboard.work.findings import Alike
-from dashboard.work.topics import token
+from dashboard.work.results import token
 from tests.support.person import Person
 
 
@@ -100,7 +100,7 @@ def test_an_edge_of_its_own_is_drawn_as_it_is(circuit: Circuit) -> None:
         for edge in circuit.edges_into(target):
             line = lines[edge.source, edge.target]
             assert line["part"] == pytest.approx(100 * abs(share(circuit, edge)), abs=1e-3)
-            assert line["chosen_as"] == f"{edge.source} {edge.target}"
+            assert line["chosen_as"] == {"lower": edge.source, "upper": edge.target}
 
 
 def test_units_of_a_group_say_so(circuit: Circuit, trio: tuple[str, ...]) -> None:

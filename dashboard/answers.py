@@ -1,7 +1,11 @@
-"""What the explorer finds out about a unit or an edge, as values that the panes are made from."""
+"""What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
 
+import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Shot:
+class WebP:
     """A picture made for the page, which it fetches by its content address.
 
     Args:
@@ -89,6 +93,33 @@ class Shot:
     def address(self) -> str:
         """Where the page fetches it."""
         return f"evidence/{self.key}.webp"
+
+
+def webp(image: Image.Image) -> WebP:
+    """An image for the page, under the address of its content.
+
+    >>> webp(Image.new("RGB", (8, 8))).address[:9]
+    'evidence/'
+    """
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "WEBP", quality=88)
+    return kept(buffer.getvalue())
+
+
+def kept(data: bytes) -> WebP:
+    """An image that is WebP already, under the address of its content."""
+    return WebP(hashlib.sha256(data).hexdigest(), data)
+
+
+def wide(image: Image.Image, side: int) -> Image.Image:
+    """An image enlarged or reduced so that its longer side has so many pixels.
+
+    >>> wide(Image.new("RGB", (20, 10)), 100).size
+    (100, 50)
+    """
+    scale = side / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 @dataclass(frozen=True)
@@ -107,7 +138,7 @@ class Spot:
     value: float
     left: float
     top: float
-    patch: Shot | None
+    patch: WebP | None
 
 
 @dataclass(frozen=True)
@@ -128,27 +159,27 @@ class Signed:
     """A signed map over the photo.
 
     Args:
-        shot: the map, blue excites and orange inhibits.
+        webp: the map, blue excites and orange inhibits.
         total: its sum.
         strongest: its largest magnitude.
     """
 
-    shot: Shot
+    webp: WebP
     total: float
     strongest: float
 
 
 @dataclass(frozen=True)
-class Glimpse:
+class SaliencyPicture:
     """A gradient picture.
 
     Args:
-        shot: the picture; grey where it is zero.
+        webp: the picture; grey where it is zero.
         around: (row, column) of the position that it was cut out around; `None` if it is the whole crop.
         empty: it is zero everywhere.
     """
 
-    shot: Shot
+    webp: WebP
     around: tuple[int, int] | None
     empty: bool
 
@@ -164,8 +195,8 @@ class Relative:
     """
 
     upper: str
-    child: Glimpse
-    parent: Glimpse
+    child: SaliencyPicture
+    parent: SaliencyPicture
 
 
 @dataclass(frozen=True)
@@ -188,20 +219,20 @@ class Exemplar:
     """A photo of a collection.
 
     Args:
-        shot: the part that the unit sees there.
+        webp: the part that the unit sees there.
         name: of the file.
         group: its class, if its folder names one.
         value: what the unit did there.
     """
 
-    shot: Shot
+    webp: WebP
     name: str
     group: str
     value: float
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class CollectionExemplars:
     """What a unit fires on in a collection of photos.
 
     Args:
@@ -234,11 +265,11 @@ class Failure:
 
     Args:
         sentence: says why.
-        topic: what it was, to be tried again; "" if it cannot be.
+        query: what it was, to be tried again; "" if it cannot be.
     """
 
     sentence: str
-    topic: str = ""
+    query: str = ""
 
 
 Groups = tuple[tuple[str, ...], ...]
