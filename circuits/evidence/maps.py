@@ -231,4 +231,4 @@ def _to_above(edge: _Edge) -> HeatMap:
 
 
 def _as_map(values: Tensor) -> HeatMap:
-    return np.array(values.detach())
+    return np.array(values.detach().numpy())
