@@ -24,8 +24,11 @@ from circuits.exemplars.exemplars import (
     kept_in,
 )
 from circuits.image.encode import show_map, show_picture
-from circuits.network.receptive_field import Box, Field, receptive_field
-from circuits.tracing.run import crop_seen
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
+from circuits.tracing.run import input_crop
+
+crop_seen = input_crop
+"""Its name before."""
 
 __all__ = [
     "Exemplar",
@@ -41,13 +44,14 @@ __all__ = [
     "edge_maps",
     "fed_by",
     "Box",
-    "Field",
+    "ReceptiveField",
     "receptive_field",
     "Peak",
     "patch",
     "patch_of_picture",
     "peaks",
     "crop_seen",
+    "input_crop",
     "correlations",
     "near_duplicates",
     "Firing",

@@ -29,10 +29,10 @@ from circuits.errors import InputError, listed
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
-from circuits.network.rectifiers import deconvnet, guided
+from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen, run_of_circuit
+from circuits.tracing.run import forward_cache, input_crop
 from circuits.tracing.trace import target_of
 from circuits.units import Unit, as_unit
 
@@ -40,7 +40,7 @@ GradientPicture = Float[np.ndarray, "rows columns colours"]
 """Signed, one number a pixel and colour of what the network saw."""
 
 METHODS: MappingProxyType[str, Rectifier | None] = MappingProxyType(
-    {"gradient": None, "gradient_x_input": None, "guided": guided, "deconvnet": deconvnet}
+    {"gradient": None, "gradient_x_input": None, "guided": guided_relu, "deconvnet": deconvnet_relu}
 )
 """The methods, and the rectifier that each puts in place of the network's."""
 
@@ -229,8 +229,8 @@ def _descend(
     network: Network, source: Circuit | Photo, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
 ) -> GradientPicture:
     """The picture of a path of units, from the topmost, which may be the id of a circuit's target, down."""
-    network = run_of_circuit(network, source).network if isinstance(source, Circuit) else network
-    image = network.preprocessing.from_crop(crop_seen(network, source))
+    network = forward_cache(network, source).network if isinstance(source, Circuit) else network
+    image = network.preprocessing.from_crop(input_crop(network, source))
     minus = None
     if isinstance(source, Circuit) and str(path[0]) == source.root:
         target = target_of(source)

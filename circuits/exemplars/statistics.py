@@ -18,10 +18,9 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx, nn
 
-from circuits.network import layers as layering
 from circuits.network import operations as ops
 from circuits.network.execute import between
-from circuits.network.layers import Layer
+from circuits.network.layers import Layer, image_node
 from circuits.network.network import Network
 from circuits.shapes import Images
 
@@ -73,7 +72,7 @@ class StatisticsCollector:
 
     def __init__(self, network: Network, layers: tuple[Layer, ...]) -> None:
         self._traced = network.traced
-        self._image = layering.ends(network.traced)[0]
+        self._image = image_node(network.traced)
         self._parts = [part for layer in layers for part in _parts(network.traced, layer.node)]
         self._peaked = {part.before for part in self._parts} | {
             part.after for part in self._parts if not self._tells(part)

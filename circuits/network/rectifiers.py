@@ -19,36 +19,36 @@ import torch
 from torch import Tensor
 
 
-def guided(x: Tensor) -> Tensor:
+def guided_relu(x: Tensor) -> Tensor:
     """max(x, 0), with a gradient g that passes where both x > 0 and g > 0: ∂x = g · [x > 0] · [g > 0].
 
     Source: Springenberg 2014, "Striving for simplicity", guided backpropagation.
 
     >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
-    >>> guided(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> guided_relu(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
     >>> x.grad
     tensor([0., 0., 5., 0.])
     """
-    result: Tensor = _Guided.apply(x)
+    result: Tensor = _GuidedRelu.apply(x)
     return result
 
 
-def deconvnet(x: Tensor) -> Tensor:
+def deconvnet_relu(x: Tensor) -> Tensor:
     """max(x, 0), with a gradient g that passes where g > 0, whatever x was: ∂x = g · [g > 0].
 
     Source: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks": the way back rectifies what
     comes from above, as the way forward rectified what came from below.
 
     >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
-    >>> deconvnet(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> deconvnet_relu(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
     >>> x.grad
     tensor([5., 0., 5., 0.])
     """
-    result: Tensor = _Deconvnet.apply(x)
+    result: Tensor = _DeconvnetRelu.apply(x)
     return result
 
 
-class Rectifying(torch.autograd.Function):
+class _Relu(torch.autograd.Function):
     """max(x, 0), of which the way back is told the result; the way back is a subclass's."""
 
     @staticmethod
@@ -59,7 +59,7 @@ class Rectifying(torch.autograd.Function):
         return result
 
 
-class _Guided(Rectifying):
+class _GuidedRelu(_Relu):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors
@@ -67,7 +67,7 @@ class _Guided(Rectifying):
         return passed
 
 
-class _Deconvnet(torch.autograd.Function):
+class _DeconvnetRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.relu()
@@ -77,7 +77,7 @@ class _Deconvnet(torch.autograd.Function):
         return gradient.clamp(min=0)
 
 
-def redirected(x: Tensor) -> Tensor:
+def redirected_relu(x: Tensor) -> Tensor:
     """max(x, 0), with the gradient g of something *to be made small*, as optimisers have it, redirected where it dies.
 
     ∂x = g · [x > 0], as always, if that is not zero for all of an image; else ∂x = min(g, 0): where it makes x larger.
@@ -89,16 +89,16 @@ def redirected(x: Tensor) -> Tensor:
         The same shape.
 
     >>> x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -2.0, 3.0]], requires_grad=True)
-    >>> (redirected(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()
+    >>> (redirected_relu(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()
     >>> x.grad
     tensor([[-1.,  0., -7.],
             [ 0.,  0., -7.]])
     """
-    result: Tensor = _Redirected.apply(x)
+    result: Tensor = _RedirectedRelu.apply(x)
     return result
 
 
-class _Redirected(Rectifying):
+class _RedirectedRelu(_Relu):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors

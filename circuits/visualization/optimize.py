@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from circuits.network.network import Network
-from circuits.network.rectifiers import redirected
+from circuits.network.rectifiers import redirected_relu
 from circuits.visualization.border_weights import evened
 from circuits.visualization.conversion import resized
 from circuits.visualization.forward import Canvas, Reader, look
@@ -182,7 +182,7 @@ class Ascent:
         if images.shape[1] > colours:
             images = composite(images, backgrounds(generators, images.shape[-1], colours))
         readers = [climb.task.reader for climb in climbs]
-        rectifier = redirected if self.taken < REDIRECTED and not self.method.images.plain else None
+        rectifier = redirected_relu if self.taken < REDIRECTED and not self.method.images.plain else None
         photos = [climb.photo for climb in climbs if climb.photo is not None]
         if photos:
             images = torch.cat([images, torch.cat(photos)], dim=1)  # so that a photo moves with its image

@@ -83,7 +83,7 @@ def test_equal_values_are_told_apart_by_the_photos_numbers_whatever_their_order(
 def test_one_pass_tells_the_same_as_all_maps(name: str) -> None:
     network = zoo_network(name)
     images = image_for(network, 3)
-    summary = StatisticsCollector(network, network.found)(images)
+    summary = StatisticsCollector(network, network.layer_list)(images)
     asks = [(layer, None, rectified) for rectified in (False, True) for layer in network.layers]
     with torch.no_grad():
         maps = network.read(images, asks)
