@@ -33,7 +33,7 @@ def schema() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ScoredPhoto:
     """A photo that a circuit was scored in.
 
     Args:
@@ -41,7 +41,7 @@ class Shown:
         sha256: of its pixels.
         own: whether the circuit was traced in it.
         given: whether it was given for the evaluation; intervals are over these.
-        prediction: what the network says it is; `None` if the network has no classes.
+        prediction: of the network; `None` if it has no classes.
         agrees: whether that is the class that the circuit explains; `None` if it explains none.
     """
 
@@ -49,8 +49,8 @@ class Shown:
     sha256: str
     own: bool
     given: bool
-    prediction: Prediction | None
-    agrees: bool | None
+    prediction: Prediction | None = None
+    agrees: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Card(Reported):
     widths: Mapping[str, int] = field(repr=False)
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
-    photos: tuple[Shown, ...]
+    photos: tuple[ScoredPhoto, ...]
     rows: tuple[ScoreRow, ...] = field(repr=False)
     points: tuple[CurvePoint, ...] = field(repr=False)
     areas: tuple[CurveArea, ...] = field(repr=False)
@@ -181,28 +181,26 @@ def _number(value: float | None) -> float | None:
     return None if value is None else number(value)
 
 
-def _record(found: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
+def _record(row: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
     """The fields of a row; those that it does not have are left out."""
     record: dict[str, Any] = {}
-    for name, value in vars(found).items():
+    for name, value in vars(row).items():
         if isinstance(value, Estimate):
             record[name] = {end: _number(each) for end, each in vars(value).items()}
         elif isinstance(value, float):
             record[name] = number(value)
-        elif value is not None or not isinstance(found, ScoreRow):
+        elif value is not None or not isinstance(row, ScoreRow):
             record[name] = value
     return record
 
 
-def _photo(photo: Shown) -> dict[str, Any]:
-    said = photo.prediction
-    told = None if said is None else {
-        "class": said.index, "label": said.label, "logit": number(said.logit), "probability": number(said.probability)
+def _photo(photo: ScoredPhoto) -> dict[str, Any]:
+    first = photo.prediction
+    prediction = None if first is None else {
+        "class": first.index, "label": first.label,
+        "logit": number(first.logit), "probability": number(first.probability),
     }  # fmt: skip
-    return {
-        "name": photo.name, "sha256": photo.sha256, "own": photo.own, "given": photo.given, "prediction": told,
-        "agrees": photo.agrees,
-    }  # fmt: skip
+    return {**vars(photo), "prediction": prediction}
 
 
 def _score(score: Score) -> dict[str, float]:
@@ -221,16 +219,16 @@ def _measured(each: PhotoScores, methods: Sequence[tuple[str, int | None]]) -> d
     }
 
 
-def _stability(found: Stability, changes: Sequence[Change]) -> dict[str, Any]:
+def _stability(stability: Stability, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "edges": [
             {"source": source, "target": target, "survival": number(share)}
-            for (source, target), share in found.edges.items()
+            for (source, target), share in stability.edges.items()
         ],
-        "units": [{"unit": unit, "survival": number(share)} for unit, share in found.units.items()],
-        "edge_mean": _number(found.edge_mean),
-        "unit_mean": _number(found.unit_mean),
-        "by_hand": [{"source": source, "target": target} for source, target in found.by_hand],
+        "units": [{"unit": unit, "survival": number(share)} for unit, share in stability.units.items()],
+        "edge_mean": _number(stability.edge_mean),
+        "unit_mean": _number(stability.unit_mean),
+        "by_hand": [{"source": source, "target": target} for source, target in stability.by_hand],
         "changes": [
             {
                 "kind": change.kind,

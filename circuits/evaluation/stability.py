@@ -97,7 +97,7 @@ def changes(count: int, seed: int) -> tuple[Change, ...]:
     if count < 0:
         raise InputError(f"The number of changed photos is {count}; it must be 0 or more.")
     source = np.random.default_rng(seed)
-    found = [Change("flip")]
+    made = [Change("flip")]
     for number in range(count - 1):
         kind = _KINDS[number % len(_KINDS)]
         if kind == "shift":
@@ -109,17 +109,17 @@ def changes(count: int, seed: int) -> tuple[Change, ...]:
             amounts = [float(source.uniform(*NOISE))]
         drawn = int(source.integers(2**31)) if kind == "noise" else None
         # Rounded, so that the card holds exactly what was done; down, so that a crop stays within the photo.
-        found.append(Change(kind, tuple(math.floor(amount * 1e4) / 1e4 for amount in amounts), drawn))
-    return tuple(found[:count])
+        made.append(Change(kind, tuple(math.floor(amount * 1e4) / 1e4 for amount in amounts), drawn))
+    return tuple(made[:count])
 
 
 @dataclass(frozen=True)
 class Stability:
-    """What is left of a circuit's edges and units in changed photos.
+    """The survival of a circuit's edges (source, target), and of its units but the target.
 
     Args:
-        edges: of each edge (source, target) the share of changed photos in which it is found again.
-        units: of each unit but the target.
+        edges: the share of changed photos in which each edge is found again.
+        units: the same of each unit.
         by_hand: edges that the search does not find in the unchanged photo either, because a person grew or discarded
             something; they are not judged.
     """
@@ -139,15 +139,9 @@ class Stability:
         return float(np.mean(list(self.units.values()))) if self.units else None
 
 
-def edges_in(sources: Sources) -> set[tuple[str, str]]:
-    """(source, target) of each edge.
-
-    Example:
-        >>> from circuits import Unit
-        >>> edges_in({"fc:1": [Unit("conv4", 2)]})
-        {('conv4:2', 'fc:1')}
-    """
-    return {(str(unit), name) for name, units in sources.items() for unit in units}
+def _edges(sources: Sources) -> list[tuple[str, str]]:
+    """(source, target) of each edge."""
+    return [(str(unit), name) for name, units in sources.items() for unit in units]
 
 
 def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -> Stability:
@@ -165,14 +159,13 @@ def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -
         >>> survival(one, one, [one, {"fc:0": [high]}]).edges
         {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
     """
-    again = [edges_in(sources) for sources in changed]
-    found = edges_in(unchanged)
-    asked = [(str(unit), name) for name, units in circuit.items() for unit in units]
-    judged = [edge for edge in asked if edge in found]
+    again = [set(_edges(sources)) for sources in changed]
+    searched = set(_edges(unchanged))
+    judged = [edge for edge in _edges(circuit) if edge in searched]
     units = [{source for source, _ in edges} for edges in again]
     names = dict.fromkeys(source for source, _ in judged)
     return Stability(
         {edge: sum(edge in edges for edges in again) / len(again) for edge in judged},
         {name: sum(name in some for some in units) / len(units) for name in names},
-        tuple(edge for edge in asked if edge not in found),
+        tuple(edge for edge in _edges(circuit) if edge not in searched),
     )

@@ -105,10 +105,7 @@ def tops_of_circuit(circuit: Circuit) -> list[int]:
 
 
 class CircuitSearch:
-    """The search for the units below a target in one photo, in which nothing is computed twice.
-
-    What a unit's channels below account for does not depend on how many of them are shown, so that a ladder of circuits
-    costs no more than the largest of them.
+    """The search for circuits of several sizes in one photo, in which no unit's attributions are computed twice.
 
     Args:
         run: of the photo.
@@ -133,21 +130,20 @@ class CircuitSearch:
             tops: units to show below each unit, one number a level.
             signs: `positive` or `both`.
         """
-        found: dict[str, tuple[Unit, ...]] = {}
+        sources: dict[str, tuple[Unit, ...]] = {}
         level = [self.target.id]
         for top in tops:
             self._attribute([name for name in level if name not in self._shares])
             below: dict[str, None] = {}
             for name in level:
                 shares = self._shares[name]
-                found[name] = tuple(
-                    shares.lower.unit(channel) for channel in strongest(shares.scores[: shares.lower.units], top, signs)
-                )
-                below.update(dict.fromkeys(map(str, found[name])))
+                chosen = strongest(shares.scores[: shares.lower.units], top, signs)
+                sources[name] = tuple(shares.lower.unit(channel) for channel in chosen)
+                below.update(dict.fromkeys(map(str, sources[name])))
             level = [
-                name for name in below if name not in found and self.run.network.layers_below(Unit.parse(name).layer)
+                name for name in below if name not in sources and self.run.network.layers_below(Unit.parse(name).layer)
             ]
-        return found
+        return sources
 
     def _attribute(self, names: Sequence[str]) -> None:
         """Share out the values of some units, those of one layer together."""
