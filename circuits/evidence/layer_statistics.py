@@ -167,6 +167,9 @@ def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bin
     return Standing(unit, own, rank, len(peaks), silent, tuple(counts.tolist()), tuple(edges.tolist()))
 
 
+Point = tuple[int | float, int | float]
+
+
 @dataclass(frozen=True)
 class Firing:
     """A unit at a point of the photo.
@@ -184,13 +187,13 @@ class Firing:
     peak_here: bool
 
 
-def position_at(network: Network, layer: str, place: tuple[float, float]) -> tuple[int, int]:
+def position_at(network: Network, layer: str, place: Point) -> tuple[int, int]:
     """The position (row, column) of a layer at a point of what the network sees.
 
     Args:
         network: the network.
         layer: name of the layer.
-        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+        place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
 
     Raises:
         UnknownError: if the network has no such layer.
@@ -209,7 +212,7 @@ def position_at(network: Network, layer: str, place: tuple[float, float]) -> tup
 
 
 def firing_at(
-    network: Network, source: Circuit | Photo, layer: str, place: tuple[float, float], *, count: int | None = None
+    network: Network, source: Circuit | Photo, layer: str, place: Point, *, count: int | None = None
 ) -> tuple[Firing, ...]:
     """The units of a layer at one point of a photo, highest activation first, ties by channel.
 
@@ -217,7 +220,7 @@ def firing_at(
         network: the network.
         source: a photo, or a circuit that carries its photo.
         layer: name of the layer; of one without positions the point does not matter, and the position is (0, 0).
-        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+        place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
         count: how many units at most; all, if `None`.
 
     Raises:
