@@ -96,11 +96,11 @@ class Card(Reported):
     thumbnail: str = field(default="", repr=False)
 
     def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> ScoreRow:
-        """The scores of a method.
+        """The scores of `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
 
         Args:
-            method: `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
-            over: `own` or `photos`; the photos if some were given, if `None`.
+            method: one of these.
+            over: `own` or `photos`; if `None`, the photos where some were given.
             baseline: `zero` or `mean`.
             metric: `value` or `probability`.
 
@@ -131,14 +131,12 @@ class Card(Reported):
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of the file, `circuits-card/1`."""
+        layers = self.units.items()
         return {
             "format": FORMAT,
             "network": dict(self.network),
             "circuit": dict(self.circuit),
-            "layers": [
-                {"name": layer, "channels": self.widths[layer], "units": list(units)}
-                for layer, units in self.units.items()
-            ],
+            "layers": [{"name": name, "channels": self.widths[name], "units": list(units)} for name, units in layers],
             "settings": dict(self.settings),
             "versions": dict(self.versions),
             "photos": [_photo(photo) for photo in self.photos],
@@ -209,14 +207,14 @@ def _score(score: Score) -> dict[str, float]:
 
 def _measured(each: PhotoScores, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
     """What was measured in one photo, the points of the curve left out."""
-    scores = [score for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
-    return {
-        "photo": each.photo,
-        "baseline": each.baseline,
-        "metric": each.metric,
-        "scores": [_score(score) for score in scores],
-        **({} if each.edges is None else {"edges": _score(each.edges)}),
-    }
+    scores = [_score(score) for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
+    edges = {} if each.edges is None else {"edges": _score(each.edges)}
+    return {"photo": each.photo, "baseline": each.baseline, "metric": each.metric, "scores": scores, **edges}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    seed = {} if change.seed is None else {"seed": change.seed}
+    return {"kind": change.kind, "amounts": list(change.amounts), **seed}
 
 
 def _stability(stability: Stability, changes: Sequence[Change]) -> dict[str, Any]:
@@ -229,12 +227,5 @@ def _stability(stability: Stability, changes: Sequence[Change]) -> dict[str, Any
         "edge_mean": _number(stability.edge_mean),
         "unit_mean": _number(stability.unit_mean),
         "by_hand": [{"source": source, "target": target} for source, target in stability.by_hand],
-        "changes": [
-            {
-                "kind": change.kind,
-                "amounts": list(change.amounts),
-                **({} if change.seed is None else {"seed": change.seed}),
-            }
-            for change in changes
-        ],
+        "changes": [_change(change) for change in changes],
     }

@@ -40,12 +40,7 @@ class Change:
     seed: int | None = None
 
     def __call__(self, crop: Image.Image) -> Image.Image:
-        """The changed photo, of the same size and mode. What a shift brings in is mirrored at the edge.
-
-        Example:
-            >>> Change("shift", (0.25, 0.0))(Image.linear_gradient("L")).size
-            (256, 256)
-        """
+        """The changed photo, of the same size and mode. What a shift brings in is mirrored at the edge."""
         if self.kind == "flip":
             return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.kind == "crop":
@@ -62,9 +57,8 @@ class Change:
     def __str__(self) -> str:
         """What was done, in words.
 
-        Example:
-            >>> str(Change("shift", (0.05, -0.02))), str(Change("noise", (0.03,), 1))
-            ('shifted 5 % right and 2 % up', 'noise of 0.030')
+        >>> str(Change("shift", (0.05, -0.02))), str(Change("noise", (0.03,), 1))
+        ('shifted 5 % right and 2 % up', 'noise of 0.030')
         """
         if self.kind == "shift":
             right, down = self.amounts
@@ -87,12 +81,8 @@ def _shifted(pixels: np.ndarray, right: float, down: float) -> np.ndarray:
 def changes(count: int, seed: int) -> tuple[Change, ...]:
     """Small changes, the same for the same seed: first the mirror image, then shifts, crops and noise in turn.
 
-    Raises:
-        InputError: if count is below 0.
-
-    Example:
-        >>> [change.kind for change in changes(5, seed=0)]
-        ['flip', 'shift', 'crop', 'noise', 'shift']
+    >>> [change.kind for change in changes(5, seed=0)]
+    ['flip', 'shift', 'crop', 'noise', 'shift']
     """
     if count < 0:
         raise InputError(f"The number of changed photos is {count}; it must be 0 or more.")
@@ -145,19 +135,13 @@ def _edges(sources: Sources) -> list[tuple[str, str]]:
 
 
 def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -> Stability:
-    """How often the edges and units of a circuit are found in changed photos.
+    """How often a circuit's edges and units are among those found in the changed photos, if also in the unchanged one.
 
-    Args:
-        circuit: its edges.
-        unchanged: those that the search finds in the photo as it is.
-        changed: those that it finds in each changed photo; at least one.
-
-    Example:
-        >>> from circuits import Unit
-        >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
-        >>> one = {"fc:0": [high], "conv2:0": [low]}
-        >>> survival(one, one, [one, {"fc:0": [high]}]).edges
-        {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
+    >>> from circuits import Unit
+    >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
+    >>> one = {"fc:0": [high], "conv2:0": [low]}
+    >>> survival(one, one, [one, {"fc:0": [high]}]).edges
+    {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
     """
     again = [set(_edges(sources)) for sources in changed]
     searched = set(_edges(unchanged))

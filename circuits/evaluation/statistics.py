@@ -30,6 +30,9 @@ from circuits.network.network import Network
 RESAMPLES = 1000
 LEVEL = 95
 
+_Values = Float[np.ndarray, " photos"]
+_Draws = Int[np.ndarray, "draws photos"]
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -47,32 +50,17 @@ class Estimate:
     high: float | None = None
 
 
-Values = Float[np.ndarray, " photos"]
-
-
-def draws(photos: int, seed: int, count: int = RESAMPLES) -> Int[np.ndarray, "draws photos"]:
-    """Photos drawn again with replacement: each row is as many numbers of photos as there are photos.
-
-    Example:
-        >>> draws(3, seed=0, count=2).shape
-        (2, 3)
-    """
+def draws(photos: int, seed: int, count: int = RESAMPLES) -> _Draws:
+    """Numbers of photos drawn with replacement, as many in each row as there are photos."""
     return np.random.default_rng(seed).integers(0, photos, (count, photos))
 
 
-def estimate(part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray, "draws photos"]) -> Estimate:
-    """Σ part / Σ (whole − nothing) over photos, with its interval.
+def estimate(part: _Values, whole: _Values, nothing: _Values, drawn: _Draws) -> Estimate:
+    """Σ part / Σ (whole − nothing) over photos, such as with m(alone) − m(nothing) for the part, and its interval.
 
-    Args:
-        part: of each photo, such as m(alone) − m(nothing).
-        whole: m(whole) of each photo.
-        nothing: m(nothing) of each photo.
-        drawn: photos drawn again, from `draws`.
-
-    Example:
-        >>> score = estimate(np.array([1.0, 3.0]), np.array([2.0, 5.0]), np.array([0.0, 1.0]), draws(2, seed=0))
-        >>> round(score.value, 3), score.low, score.high
-        (0.667, 0.5, 0.75)
+    >>> score = estimate(np.array([1.0, 3.0]), np.array([2.0, 5.0]), np.array([0.0, 1.0]), draws(2, seed=0))
+    >>> round(score.value, 3), score.low, score.high
+    (0.667, 0.5, 0.75)
     """
     [value], _ = _ratios(part, whole, nothing, np.arange(len(part))[None])
     if not np.isfinite(value):
@@ -87,7 +75,7 @@ def estimate(part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray
 
 
 def _ratios(
-    part: Values, whole: Values, nothing: Values, drawn: Int[np.ndarray, "draws photos"]
+    part: _Values, whole: _Values, nothing: _Values, drawn: _Draws
 ) -> tuple[Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]]:
     """The ratio of sums of each draw, NaN where it is not defined, as in `scores.ratio`; and its denominator."""
     top, bottom = whole[drawn].sum(1), nothing[drawn].sum(1)
@@ -107,9 +95,8 @@ LARGEST = 20
 def rungs(largest: int) -> tuple[int, ...]:
     """The ladder up to a largest number of units below each unit, which is always its end; none for 0.
 
-    Example:
-        >>> rungs(5), rungs(6), rungs(0)
-        ((1, 2, 3, 5), (1, 2, 3, 5, 6), ())
+    >>> rungs(5), rungs(6), rungs(0)
+    ((1, 2, 3, 5), (1, 2, 3, 5, 6), ())
     """
     return (*(top for top in LADDER if top < largest), largest) if largest else ()
 
@@ -117,13 +104,10 @@ def rungs(largest: int) -> tuple[int, ...]:
 def area(sizes: Sequence[float], heights: Sequence[float | None]) -> float | None:
     """Mean height of a curve over the logarithm of its sizes; `None` if a height is missing or all sizes are the same.
 
-    Args:
-        sizes: in any order; of equal sizes the heights are averaged, and one of zero is left out.
-        heights: one a size.
+    Heights of equal sizes are averaged; a size of zero is left out.
 
-    Example:
-        >>> round(area([0.01, 0.1, 1.0], [0.0, 1.0, 1.0]), 3)
-        0.75
+    >>> round(area([0.01, 0.1, 1.0], [0.0, 1.0, 1.0]), 3)
+    0.75
     """
     if any(height is None for height in heights):
         return None
@@ -141,9 +125,8 @@ def area(sizes: Sequence[float], heights: Sequence[float | None]) -> float | Non
 def distance(sizes: Sequence[float], heights: Sequence[float | None]) -> float | None:
     """Mean distance of a curve from 1 over the logarithm of its sizes; `None` as for `area`.
 
-    Example:
-        >>> round(distance([0.1, 1.0], [1.5, 0.5]), 3)
-        0.5
+    >>> round(distance([0.1, 1.0], [1.5, 0.5]), 3)
+    0.5
     """
     return area(sizes, [None if height is None else abs(1 - height) for height in heights])
 
@@ -245,15 +228,7 @@ class CurveArea(_Scope):
 
 
 class ScoreTable:
-    """The scores in every photo, put together over groups of photos.
-
-    Args:
-        plan: what was scored.
-        measured: in every photo.
-        over: by the name of a group, the numbers of its photos.
-        seed: of the intervals.
-        resamples: draws of photos for each interval.
-    """
+    """The scores in every photo, put together over groups of photos, which `over` gives by their numbers."""
 
     def __init__(
         self,

@@ -87,6 +87,7 @@ class Exemplars:
 
     @property
     def folder(self) -> Path:
+        """The folder of the collection."""
         return Path(self._record.folder)
 
     @property
@@ -96,14 +97,17 @@ class Exemplars:
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """Names of the layers whose units are in it."""
         return tuple(layer.name for layer in self._record.layers)
 
     @property
     def units(self) -> int:
+        """How many units are in it."""
         return self._record.units
 
     @property
     def photos(self) -> int:
+        """How many photos are in it."""
         return self._record.photos
 
     @property

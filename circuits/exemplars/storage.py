@@ -47,17 +47,9 @@ class LayerRecord:
 class IndexRecord:
     """What an index holds, apart from arrays and the list of files.
 
-    Args:
-        network: name, source and sha256.
-        preprocessing: from a photo to what the network sees.
-        folder: of the photos.
-        layers: from the image up.
-        top: photos in each list.
-        generation: name of the folder with the other files.
-        parts: how many chunks there are.
-        photos: how many were indexed.
-        skipped: how many files cannot be read as photos.
-        finished: when, in seconds since 1970; `None` while there is more to do.
+    `network` has name, source and sha256; `folder` is that of the photos, `generation` the name of that of the other
+    files; `top` photos are in each list, `parts` chunks were written, `photos` indexed and `skipped` files cannot be
+    read; `finished` is in seconds since 1970, `None` while there is more to do.
     """
 
     network: Mapping[str, str]
