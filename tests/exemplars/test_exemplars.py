@@ -24,22 +24,6 @@ from tests.support.collections_of_photos import SIDE, Tiny, best, looked_at, sav
 from tests.support.nets import difference, image_for, seeded, zoo_network
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return tiny_network()
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "CHUNK", 16)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    save_photos(tmp_path / "photos", 40)
-    return tmp_path / "photos"
-
-
 def test_lists_quantiles_and_classes_are_those_of_a_plain_loop(network: Network, folder: Path, tmp_path: Path) -> None:
     index = index_photos(network, folder, top=5, into=tmp_path / "kept")
     rows = looked_at(network, folder)
