@@ -77,7 +77,7 @@ class _Deconvnet(torch.autograd.Function):
         return gradient.clamp(min=0)
 
 
-def redirected(x: Tensor) -> Tensor:
+def redirected_relu(x: Tensor) -> Tensor:
     """max(x, 0), with the gradient g of something *to be made small*, as optimisers have it, redirected where it dies.
 
     ∂x = g · [x > 0], as always, if that is not zero for all of an image; else ∂x = min(g, 0): where it makes x larger.
@@ -89,7 +89,7 @@ def redirected(x: Tensor) -> Tensor:
         The same shape.
 
     >>> x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -2.0, 3.0]], requires_grad=True)
-    >>> (redirected(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()
+    >>> (redirected_relu(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()
     >>> x.grad
     tensor([[-1.,  0., -7.],
             [ 0.,  0., -7.]])

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from circuits.image.encode import to_data_uri
+from circuits.image.tensors import to_images
 from circuits.network.network import Network
-from circuits.report.text import number
+from circuits.numbers import number
 from circuits.units import Unit, as_unit
-from circuits.visualization.conversion import to_images
-from circuits.visualization.forward import Canvas, Reader, look
+from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, Read
 from circuits.visualization.objectives.unit import channel, negative, objective_of
 from circuits.visualization.parameterization.registry import make_images
@@ -166,5 +166,5 @@ def reached(network: Network, units: Sequence[Unit], pictures: Sequence[Image.Im
     images = to_images([picture.reduce(canvas.zoom) for picture in pictures], network.preprocessing.channels)
     reads = [Read(unit.layer, (unit.channel,)) for unit in units]
     with torch.no_grad():
-        seen = look(network, canvas, [Reader((read,), 1) for read in reads], images)
+        seen = forward(network, canvas, [BatchSlice((read,), 1) for read in reads], images)
     return [float(values[read].max()) for values, read in zip(seen, reads, strict=True)]

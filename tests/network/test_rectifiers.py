@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations
 from circuits.network.network import Network, prepare
-from circuits.network.rectifiers import redirected
+from circuits.network.rectifiers import redirected_relu
 
 
 class Functional(nn.Module):
@@ -66,7 +66,7 @@ def pull(network: Network, *levels: float, sign: float = -1.0, rectifier: operat
 def test_a_rectifier_that_lets_nothing_through_is_given_what_wakes_it() -> None:
     x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -2.0, 3.0], [0.0, -2.0, -3.0]], requires_grad=True)
     upward = torch.tensor([[-1.0, 4.0, -7.0]]).expand(3, 3)  # gradients of something to be made small
-    values = redirected(x)
+    values = redirected_relu(x)
     (gradient,) = torch.autograd.grad((values * upward).sum(), x)
     assert torch.equal(values, x.relu())
     assert gradient.tolist() == [[-1.0, 0.0, -7.0], [0.0, 0.0, -7.0], [-1.0, 0.0, -7.0]]
@@ -75,7 +75,7 @@ def test_a_rectifier_that_lets_nothing_through_is_given_what_wakes_it() -> None:
 def test_nothing_is_made_up_where_no_gradient_arrives_or_all_of_it_pushes_down() -> None:
     x = torch.full((2, 3, 2, 2), -1.0, requires_grad=True)
     downward = torch.stack([torch.zeros(3, 2, 2), torch.rand(3, 2, 2)])
-    (gradient,) = torch.autograd.grad((redirected(x) * downward).sum(), x)
+    (gradient,) = torch.autograd.grad((redirected_relu(x) * downward).sum(), x)
     assert not gradient.any()
 
 
@@ -84,7 +84,7 @@ def test_where_something_passes_the_gradient_is_the_usual_to_the_bit(shape: tupl
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     weights = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     for dtype in (torch.float32, torch.bfloat16):
-        (ours,) = torch.autograd.grad((redirected(x.to(dtype)) * weights).sum(), x)
+        (ours,) = torch.autograd.grad((redirected_relu(x.to(dtype)) * weights).sum(), x)
         (usual,) = torch.autograd.grad((x.to(dtype).relu() * weights).sum(), x)
         assert torch.equal(ours, usual)
 
@@ -95,9 +95,9 @@ def test_a_silent_image_is_pushed_up_and_the_other_is_left_alone(make: Callable[
     usual = pull(network, -1.0, 2.0, rectifier=None)
     assert usual == [0.0, -5.0 + 14.0]  # h₀ and h₁ pass at x = 2
     # At x = −1 ascent on the logit wants h₀ and h₂ larger; h₁ counts against it and stays silent.
-    assert pull(network, -1.0, 2.0, rectifier=redirected) == [-5.0 + 11.0, usual[1]]
+    assert pull(network, -1.0, 2.0, rectifier=redirected_relu) == [-5.0 + 11.0, usual[1]]
     # Descent wants h₁ alone.
-    assert pull(network, -1.0, 2.0, sign=1.0, rectifier=redirected) == [2.0 * -7.0, -usual[1]]
+    assert pull(network, -1.0, 2.0, sign=1.0, rectifier=redirected_relu) == [2.0 * -7.0, -usual[1]]
 
 
 @each
@@ -106,8 +106,8 @@ def test_values_do_not_change_and_nothing_is_left_behind(make: Callable[[], nn.M
     images = torch.linspace(-9, 9, 12).reshape(-1, 1, 1, 1)
     before = network.logits(images)
     segment = network.segment(None, network.layers[-1])
-    assert torch.equal(segment(images, rectifier=redirected).flatten(1), before)
-    assert torch.equal(segment(images, [0], rectifier=redirected).flatten(1), before)
+    assert torch.equal(segment(images, rectifier=redirected_relu).flatten(1), before)
+    assert torch.equal(segment(images, [0], rectifier=redirected_relu).flatten(1), before)
     assert pull(network, -1.0, rectifier=None) == [0.0]
     assert not any(module._forward_hooks or module._backward_hooks for module in network.traced.modules())
 
@@ -116,9 +116,9 @@ def test_values_do_not_change_and_nothing_is_left_behind(make: Callable[[], nn.M
 def test_the_cap_of_a_rectifier_is_kept(make: Callable[[], nn.Module]) -> None:
     network = two_layers(make())
     segment = network.segment(None, network.layers[-1])
-    assert segment(torch.full((1, 1, 1, 1), 100.0), rectifier=redirected).item() == 6.0 * 5.0 - 6.0 * 7.0
+    assert segment(torch.full((1, 1, 1, 1), 100.0), rectifier=redirected_relu).item() == 6.0 * 5.0 - 6.0 * 7.0
     # At x = 5, h₁ = 8 is capped and h₀ passes. At x = 100 nothing does: silent h₂ is pushed up, the others stay.
-    assert pull(network, 5.0, 100.0, rectifier=redirected) == [-5.0, 11.0]
+    assert pull(network, 5.0, 100.0, rectifier=redirected_relu) == [-5.0, 11.0]
 
 
 def test_a_slice_of_channels_is_run_with_the_rectifier_too() -> None:
@@ -126,9 +126,9 @@ def test_a_slice_of_channels_is_run_with_the_rectifier_too() -> None:
     images = torch.full((1, 1, 1, 1), -1.0, requires_grad=True)
     hidden = network.segment(None, network.layers[0])
     for channels, slope in (([1], 2.0), ([2], -1.0), (None, 1.0 + 2.0 - 1.0)):
-        (gradient,) = torch.autograd.grad(-hidden(images, channels, rectifier=redirected).sum(), images)
+        (gradient,) = torch.autograd.grad(-hidden(images, channels, rectifier=redirected_relu).sum(), images)
         assert gradient.item() == -slope
-    (without,) = torch.autograd.grad(-hidden(images, [1], rectified=False, rectifier=redirected).sum(), images)
+    (without,) = torch.autograd.grad(-hidden(images, [1], rectified=False, rectifier=redirected_relu).sum(), images)
     assert without.item() == -2.0
 
 
@@ -136,7 +136,7 @@ def test_the_rectifiers_of_several_layers_read_at_once_are_redirected() -> None:
     network = two_layers(RECTIFIERS["F.relu"]())
     images = torch.full((1, 1, 1, 1), -1.0, requires_grad=True)
     asks = [(network.layers[0], (0,), True), (network.layers[-1], None, True)]
-    hidden, logits = network.read(images, asks, rectifier=redirected)
+    hidden, logits = network.read(images, asks, rectifier=redirected_relu)
     (gradient,) = torch.autograd.grad(-(hidden.sum() + logits.sum()), images)
     assert gradient.item() == -1.0 - 5.0 + 11.0
     (plain,) = torch.autograd.grad(-sum(part.sum() for part in network.read(images, asks)), images)
@@ -146,7 +146,7 @@ def test_the_rectifiers_of_several_layers_read_at_once_are_redirected() -> None:
 def test_leaky_and_smooth_activations_are_run_as_they_are() -> None:
     for activation in (nn.LeakyReLU(0.1), nn.GELU(), nn.Hardtanh()):
         network = two_layers(Functional(activation))
-        assert pull(network, -1.0, rectifier=redirected) == pull(network, -1.0, rectifier=None)
+        assert pull(network, -1.0, rectifier=redirected_relu) == pull(network, -1.0, rectifier=None)
 
 
 def test_any_function_may_stand_in_for_a_rectifier() -> None:
@@ -165,5 +165,5 @@ def test_a_node_that_is_no_rectifier_is_run_as_usual() -> None:
     network = two_layers(RECTIFIERS["the method"]())
     nodes: list[fx.Node] = [node for node in network.traced.graph.nodes if node.op == "call_module"]
     given = {nodes[0].all_input_nodes[0]: torch.ones(1, 1, 1, 1)}
-    with_rectifier = operations.run_node(network.traced, nodes[0], given, redirected)
+    with_rectifier = operations.run_node(network.traced, nodes[0], given, redirected_relu)
     assert with_rectifier.flatten().tolist() == [0.0, 0.0, -4.0]
