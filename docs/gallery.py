@@ -311,7 +311,7 @@ def defaults(studio: Studio) -> Image.Image:
 @contextmanager
 def border_counted_twice() -> Iterator[None]:
     """Gradients as they were before each pixel counted once (`border_weights`)."""
-    with mock.patch("circuits.visualization.border_weights.equalize_gradient", return_value=lambda images: images):
+    with mock.patch("circuits.visualization.optimize.equalize_gradient", return_value=lambda images: images):
         yield
 
 
