@@ -29,12 +29,11 @@ from circuits import Circuit, Network, Photo, PictureStore, Unit, load_network, 
 from circuits.cli.evidence_layout import Cell, Section, fitted, page, stacked
 from circuits.cli.evidence_sheet import held
 from circuits.evidence.maps import edge_maps
-from circuits.evidence.relative_saliency import relative_picture
-from circuits.evidence.saliency import GradientPicture, gradient_picture
+from circuits.evidence.saliency import GradientPicture, gradient_picture, relative_picture
 from circuits.files import write_atomically
 from circuits.image.encode import show_map, show_picture
 from circuits.report.text import number, percent
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Edge
 from circuits.visualization.contact_sheet import box, sheet
 
@@ -110,7 +109,7 @@ class Walk:
     @cached_property
     def crop(self) -> Image.Image:
         """What the network saw."""
-        return crop_seen(self.network, self.photo)
+        return input_crop(self.network, self.photo)
 
     def below(self, step: Step) -> Circuit:
         """The step's unit and those that gave it most."""

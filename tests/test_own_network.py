@@ -153,7 +153,7 @@ def test_a_module_traced_as_a_whole_gives_the_same_outputs_and_a_remainder() -> 
     module = Gated()
     network = prepare(module, leaf_modules=["gates.first"], **GREY)
     assert network.layers == ("low", "gates.first", "high")
-    assert [layer.piecewise_linear for layer in network.found] == [True, False, True]
+    assert [layer.piecewise_linear for layer in network.layer_list] == [True, False, True]
     image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(network.logits(image), module(image.clone()))
     circuit = circuits.trace(network, "example:cat", 0, depth=2, top=2)

@@ -29,7 +29,7 @@ from torch import Tensor, fx, nn
 
 from circuits.attribution.crossing import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.network import operations as ops
-from circuits.network.execute import Run, between, is_sliceable, joined, needed, part_of, run_all, split
+from circuits.network.execute import SlicedEvaluation, between, is_sliceable, joined, needed, part_of, run_all, split
 from circuits.network.segments import Segment
 from circuits.shapes import Activation
 
@@ -198,7 +198,7 @@ class _Leaf:
         self.is_row = False
 
 
-class _Rows(Run):
+class _Rows(SlicedEvaluation):
     """A run that stops the gradient above the front, and notes where the walk down from the asked channels ends."""
 
     def __init__(

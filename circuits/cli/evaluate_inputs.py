@@ -21,7 +21,7 @@ def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
     Raises:
         InputError: if a name is empty, a file is no photo, or a folder has none.
     """
-    from circuits.evaluation import request as asking
+    from circuits.evaluation import evaluate
     from circuits.image.photo import load_photo
 
     found: list[Photo] = []
@@ -32,7 +32,7 @@ def photos_of(network: "Network", names: Sequence[str]) -> "list[Photo]":
             found += _in_folder(network, Path(name))
         else:
             found.append(_seen(network, load_photo(name)))
-    return asking.photos_of(found)
+    return evaluate.photos_of(found)
 
 
 def _seen(network: "Network", photo: "Photo") -> "Photo":

@@ -10,8 +10,7 @@ from circuits.report.text import METHOD_NAMES, headline, interval, many, metric_
 
 if TYPE_CHECKING:
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import Estimate
-    from circuits.evaluation.summary import Row
+    from circuits.evaluation.statistics import Estimate, ScoreRow
 
 
 def report(console: Console, card: "Card") -> None:
@@ -65,7 +64,7 @@ def scores(card: "Card", over: str, baseline: str) -> Table:
     return table
 
 
-def _faithfulness(row: "Row") -> str:
+def _faithfulness(row: "ScoreRow") -> str:
     return _cell(row.faithfulness) + (f"\n± {share(row.spread)}" if row.spread is not None else "")
 
 

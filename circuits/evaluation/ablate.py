@@ -19,10 +19,10 @@ from torch import Tensor, fx
 from circuits.attribution.ablation import Baseline
 from circuits.network import operations as ops
 from circuits.network.execute import needed
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.operations import as_maps
 from circuits.shapes import Activations
-from circuits.tracing.run import IMAGE, Run
+from circuits.tracing.run import IMAGE, ForwardCache
 
 _BATCH_BYTES = 32 * 2**20
 
@@ -40,7 +40,7 @@ class Ablating:
         UnknownError: if the baseline knows nothing of a layer.
     """
 
-    def __init__(self, run: Run, top: str, layers: Sequence[str], baseline: Baseline) -> None:
+    def __init__(self, run: ForwardCache, top: str, layers: Sequence[str], baseline: Baseline) -> None:
         network = run.network
         self._traced = network.traced
         self._top = network.layer(top).node
@@ -60,16 +60,16 @@ class Ablating:
         largest = max(math.prod(ops.shape(node) or ()) for node in (*self._each, *self._first))
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * largest)))
 
-    def _known(self, run: Run) -> dict[fx.Node, Tensor]:
+    def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
         """The photo's activations of the layers that no replaced channel can change, before any is replaced."""
         after: set[fx.Node] = set()
         for node in self._traced.graph.nodes:
             if any(read in self._stations or read in after for read in node.all_input_nodes):
                 after.add(node)
-        found = {layer.node: run.activations[layer.name] for layer in run.network.found if layer.node not in after}
+        found = {layer.node: run.activations[layer.name] for layer in run.network.layer_list if layer.node not in after}
         known = {node: value.flatten(1) if len(ops.shape(node) or ()) == 2 else value for node, value in found.items()}
         if IMAGE in run.activations:
-            known[ends(self._traced)[0]] = run.activations[IMAGE]
+            known[image_node(self._traced)] = run.activations[IMAGE]
         return known
 
     def _changing(self, known: dict[fx.Node, Tensor], order: Sequence[fx.Node]) -> list[fx.Node]:
@@ -96,7 +96,7 @@ class Ablating:
 
     def _depending_on_image(self) -> set[fx.Node]:
         """Nodes whose first dimension counts photos; the others are parameters."""
-        found = {ends(self._traced)[0]}
+        found = {image_node(self._traced)}
         for node in self._traced.graph.nodes:
             if any(read in found for read in node.all_input_nodes):
                 found.add(node)

@@ -16,10 +16,10 @@ from typing import Any
 from circuits.errors import UnknownError, listed
 from circuits.evaluation.scores import Score
 from circuits.evaluation.stability import Change, Stability
-from circuits.evaluation.statistics import Estimate
-from circuits.evaluation.summary import Area, Measured, Point, Row
+from circuits.evaluation.statistics import CurveArea, CurvePoint, Estimate, PhotoScores, ScoreRow
 from circuits.files import write_atomically
 from circuits.network.predict import Prediction
+from circuits.notebook import Reported, to_page
 from circuits.tracing.circuit_file import number
 
 FORMAT = "circuits-card/1"
@@ -54,7 +54,7 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class Card(Reported):
     """What an evaluation found, and all that decides it. Made by `evaluate`.
 
     Args:
@@ -84,10 +84,10 @@ class Card:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     photos: tuple[Shown, ...]
-    rows: tuple[Row, ...] = field(repr=False)
-    points: tuple[Point, ...] = field(repr=False)
-    areas: tuple[Area, ...] = field(repr=False)
-    measured: tuple[Measured, ...] = field(repr=False)
+    rows: tuple[ScoreRow, ...] = field(repr=False)
+    points: tuple[CurvePoint, ...] = field(repr=False)
+    areas: tuple[CurveArea, ...] = field(repr=False)
+    measured: tuple[PhotoScores, ...] = field(repr=False)
     methods: tuple[tuple[str, int | None], ...] = field(repr=False)
     correlations: Mapping[str, float | None] = field(repr=False)
     changes: tuple[Change, ...] = field(repr=False)
@@ -95,7 +95,7 @@ class Card:
     notes: tuple[str, ...]
     thumbnail: str = field(default="", repr=False)
 
-    def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> Row:
+    def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> ScoreRow:
         """The scores of a method.
 
         Args:
@@ -169,14 +169,7 @@ class Card:
 
     def to_html(self) -> str:
         """The card as a page that needs no other file."""
-        from circuits.report.evaluation import to_html
-
-        return to_html(self)
-
-    def _repr_html_(self) -> str:
-        from circuits.report.evaluation import for_notebook
-
-        return for_notebook(self)
+        return to_page(self)
 
 
 def fingerprint_of(text: str) -> str:
@@ -188,7 +181,7 @@ def _number(value: float | None) -> float | None:
     return None if value is None else number(value)
 
 
-def _record(found: Row | Point | Area) -> dict[str, Any]:
+def _record(found: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
     """The fields of a row; those that it does not have are left out."""
     record: dict[str, Any] = {}
     for name, value in vars(found).items():
@@ -196,7 +189,7 @@ def _record(found: Row | Point | Area) -> dict[str, Any]:
             record[name] = {end: _number(each) for end, each in vars(value).items()}
         elif isinstance(value, float):
             record[name] = number(value)
-        elif value is not None or not isinstance(found, Row):
+        elif value is not None or not isinstance(found, ScoreRow):
             record[name] = value
     return record
 
@@ -216,7 +209,7 @@ def _score(score: Score) -> dict[str, float]:
     return {name: number(value) for name, value in vars(score).items() if value is not None}
 
 
-def _measured(each: Measured, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
+def _measured(each: PhotoScores, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
     """What was measured in one photo, the points of the curve left out."""
     scores = [score for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
     return {

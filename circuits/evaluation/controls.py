@@ -9,21 +9,25 @@ All of them have as many units in each layer as the circuit, so that only the ch
 | weights | those with the largest Σ_hw ∂T/∂a at a grey image: what the weights alone say of the target |
 | gradient | those with the largest Σ_hw a · ∂T/∂a in the photo: attribution without a walk along edges |
 | randomised | those of a circuit traced in a copy of the network whose parameters were shuffled (Adebayo et al. 2018) |
+
+Which sets of units are scored beside a circuit, and which cannot be, and why.
 """
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.evaluation.unit_sets import Search, Units, units_in
+from circuits.attribution.agreement import rank_correlation
+from circuits.evaluation.unit_sets import CircuitSearch, Sources, Units, sources_of, tops_of_circuit, units_in
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
-from circuits.shapes import Scores
-from circuits.tracing.run import Run
+from circuits.shapes import Images, Scores
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 
 
@@ -52,7 +56,7 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
     return drawn
 
 
-def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
+def by_activation(run: ForwardCache, units: Units) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest mean |a| in the photo.
 
     mean |a_j| = 1/(H·W) Σ_hw |a_j(h,w)|
@@ -64,7 +68,7 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     Example:
         >>> from circuits import load_network, load_photo
         >>> network = load_network()
-        >>> run = Run.of(network, network.preprocessing.input_of(load_photo("example:cat")))
+        >>> run = ForwardCache.of(network, network.preprocessing.input_of(load_photo("example:cat")))
         >>> [channel] = by_activation(run, {"conv4": [0]})["conv4"]
         >>> int(run.activations["conv4"][0].mean((1, 2)).argmax()) == channel
         True
@@ -72,7 +76,9 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     return _largest(units, {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in units})
 
 
-def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positive") -> dict[str, tuple[int, ...]]:
+def by_gradient(
+    run: ForwardCache, target: Target, units: Units, *, signs: str = "positive"
+) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest attribution to the target over all paths.
 
     S_j = Σ_hw a_j · ∂T/∂a_j   (`positive`: the largest; `both`: the largest in magnitude)
@@ -86,7 +92,7 @@ def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positiv
     return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
 
 
-def attributions(run: Run, target: Target, layer: str) -> Scores:
+def attributions(run: ForwardCache, target: Target, layer: str) -> Scores:
     """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
     return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
 
@@ -117,7 +123,7 @@ def by_weights(
         >>> len(found["conv7"])
         2
     """
-    run = Run.of(network, neutral(network))
+    run = ForwardCache.of(network, neutral(network))
     weights = {layer: run.gradient(target, layer)[0].sum((1, 2)) for layer in units}
     if not any(bool(row.any()) for row in weights.values()):
         return None
@@ -158,13 +164,13 @@ def randomised(network: Network, seed: int) -> Network:
         source=f"{network.source}, shuffled with seed {seed}",
         traced=traced,
         sha256=fingerprint(traced),
-        found=find_layers(traced, network.layers),
+        layer_list=find_layers(traced, network.layers),
         _segments={},
     )
 
 
 def by_tracing(
-    run: Run, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
+    run: ForwardCache, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
 ) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those of a circuit traced in this run, which may be another network's.
 
@@ -179,7 +185,7 @@ def by_tracing(
         mode: of the attribution.
         signs: `positive` or `both`.
     """
-    found = units_in(run.network, Search(run, target, mode).sources(tops, signs), target.id)
+    found = units_in(run.network, CircuitSearch(run, target, mode).sources(tops, signs), target.id)
     scores = {}
     for layer in units:
         score = attributions(run, target, layer)
@@ -197,3 +203,128 @@ def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -
         order = (scores[layer] if signs == "positive" else scores[layer].abs()).argsort(descending=True, stable=True)
         found[layer] = tuple(sorted(order[: len(channels)].tolist()))
     return found
+
+
+CIRCUIT = "circuit"
+METHODS = (CIRCUIT, "random", "activation", "gradient", "weights", "randomised")
+"""The circuit, and its controls, in the order in which they are told."""
+CURVE_DRAWS = 3
+"""Random sets at each size of the curve, at most."""
+
+
+@dataclass(frozen=True)
+class UnitSet:
+    """A set of units to be scored.
+
+    Args:
+        method: one of `METHODS`.
+        units: channels by layer.
+        top: units below each unit, of a point of the curve; `None` for the circuit and the controls of its shape.
+    """
+
+    method: str
+    units: Units
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """All that is scored in every photo.
+
+    Args:
+        target: what is measured.
+        sources: the circuit's edges.
+        sets: the circuit's units first, then controls and the points of the curve.
+        unchanged: the edges that the search finds in the photo that the sets were chosen by.
+        tops: units below each unit at each level, as the circuit was traced.
+        correlations: by layer, the rank correlation of attributions with those of the shuffled network.
+        notes: sentences about what is left out.
+    """
+
+    target: Target
+    sources: Sources
+    sets: tuple[UnitSet, ...]
+    unchanged: Sources
+    tops: tuple[int, ...]
+    correlations: dict[str, float | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    run: ForwardCache,
+    image: Images,
+    circuit: Circuit,
+    target: Target,
+    *,
+    controls: bool,
+    ladder: Sequence[int],
+    draws: int,
+    seed: int,
+) -> EvaluationPlan:
+    """Choose all sets, by the photo of a run.
+
+    Args:
+        run: of the photo that the circuit was traced in.
+        image: that photo, preprocessed.
+        circuit: the circuit.
+        target: what it explains.
+        controls: whether sets of its shape are scored too.
+        ladder: units below each unit at the points of the curve; none leaves the curve out.
+        draws: random sets of the circuit's shape.
+        seed: of these and of the shuffled network.
+    """
+    network, settings = run.network, circuit.settings
+    mode, signs = settings["mode"], settings["signs"]
+    sources = sources_of(circuit)
+    units = units_in(network, sources, target.id)
+    tops = tops_of_circuit(circuit)
+    search = CircuitSearch(run, target, mode)
+    sets = [UnitSet(CIRCUIT, units)]
+    notes: list[str] = []
+    correlations: dict[str, float | None] = {}
+    if controls:
+        source = np.random.default_rng(seed)
+        sets += [UnitSet("random", random_like(network, units, source)) for _ in range(draws)]
+        sets.append(UnitSet("activation", by_activation(run, units)))
+        sets.append(UnitSet("gradient", by_gradient(run, target, units, signs=signs)))
+        by_weight = by_weights(network, target, units, signs=signs)
+        if by_weight is not None:
+            sets.append(UnitSet("weights", by_weight))
+        else:
+            notes.append(f"There is no control by weights: nothing moves {target.label} at the neutral input.")
+        other = shuffled_run(network, image, seed)
+        sets.append(UnitSet("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
+        for layer in units:
+            pair = (attributions(each, target, layer).tolist() for each in (run, other))
+            correlations[layer] = rank_correlation(*pair)
+    curve = _curve(run, search, target, levels=len(tops), signs=signs, ladder=ladder)
+    layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]
+    for top, found in curve.items():
+        kept = {layer: found.get(layer, ()) for layer in layers}
+        sets.append(UnitSet(CIRCUIT, kept, top))
+        if controls:
+            source = np.random.default_rng([seed, top])
+            sets += [UnitSet("random", random_like(network, kept, source), top) for _ in range(min(draws, CURVE_DRAWS))]
+            sets.append(UnitSet("activation", by_activation(run, kept), top))
+    return EvaluationPlan(
+        target, sources, tuple(sets), search.sources(tops, signs), tuple(tops), correlations, tuple(notes)
+    )
+
+
+def _curve(
+    run: ForwardCache, search: CircuitSearch, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
+) -> dict[int, Units]:
+    """The units of the circuit with each number of units below each unit; the ladder ends where nothing is added."""
+    found: dict[int, Units] = {}
+    before: Sources = {}
+    for top in sorted(set(ladder)):
+        sources = search.sources([top] * levels, signs)
+        if sources == before:
+            break
+        found[top], before = units_in(run.network, sources, target.id), sources
+    return found
+
+
+def shuffled_run(network: Network, image: Images, seed: int) -> ForwardCache:
+    """The photo's way through a copy of the network whose parameters are shuffled."""
+    return ForwardCache.of(randomised(network, seed), image)

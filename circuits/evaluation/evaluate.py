@@ -2,13 +2,16 @@
 
 1. Choose all sets of units by the circuit's own photo (`planning`): controls of its shape, circuits of other sizes.
 2. In every photo, with every baseline, score all of them together, and the circuit's edges.
-3. Search the circuit again in changed photos (`stability`).
+3. CircuitSearch the circuit again in changed photos (`stability`).
 4. Put the numbers together over photos, with intervals (`summing_up`), as a card.
+
+What an evaluation is asked for, checked before anything is computed: a wrong argument costs a sentence, no time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +21,21 @@ from PIL import Image
 from circuits.attribution.ablation import Baseline, mean_of_photos
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, Shown, fingerprint_of
-from circuits.evaluation.edge_scores import score_edges
-from circuits.evaluation.planning import Plan, plan
-from circuits.evaluation.request import baselines_of, check_shown, count_of, ladder_of, photos_of, seed_of
-from circuits.evaluation.scores import Score, Scored, score_units
+from circuits.evaluation.controls import EvaluationPlan, plan
+from circuits.evaluation.scores import Score, Scored, score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
-from circuits.evaluation.statistics import LARGEST, RESAMPLES, rungs
-from circuits.evaluation.summary import Measured, Summary, areas, remarked
-from circuits.evaluation.unit_sets import Search, count, sources_of
+from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, Summary, areas, remarked, rungs
+from circuits.evaluation.unit_sets import CircuitSearch, Sources, count, sources_of
 from circuits.exemplars.exemplars import Exemplars, find_exemplars
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo
+from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run, check_network, crop_seen
+from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
+from circuits.tracing.targets import Target
 from circuits.tracing.trace import target_of
 
 DRAWS = 10
@@ -42,7 +43,7 @@ CHANGES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ScoredPhoto:
     """A photo that a circuit is scored in.
 
     Args:
@@ -127,12 +128,12 @@ def evaluate(
     report = progress or (lambda done, known, message: None)
     steps = 1 + len(seen) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
-    first = Run.of(cut, seen[0].image(cut))
+    first = ForwardCache.of(cut, seen[0].image(cut))
     planned = plan(first, seen[0].image(cut), circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
-    measured: list[Measured] = []
+    measured: list[PhotoScores] = []
     said: list[Prediction | None] = []
     for number, photo in enumerate(seen):
-        run = first if number == 0 else Run.of(cut, photo.image(cut))
+        run = first if number == 0 else ForwardCache.of(cut, photo.image(cut))
         logits = run.activations[cut.layers[-1]].sum((0, 2, 3))
         said.append(next(iter(ranked(cut, logits, 1)), None))
         for place, baseline in enumerate(baselines):
@@ -156,9 +157,9 @@ def evaluate(
 def _card(
     network: Network,
     circuit: Circuit,
-    planned: Plan,
+    planned: EvaluationPlan,
     photos: tuple[Shown, ...],
-    measured: Sequence[Measured],
+    measured: Sequence[PhotoScores],
     changed: tuple[Change, ...],
     stability: Stability | None,
     *,
@@ -196,7 +197,7 @@ def _groups(seen: Sequence[Shown]) -> dict[str, list[int]]:
     return {"own": [0], **({"photos": given} if given else {})}
 
 
-def _facts(circuit: Circuit, planned: Plan) -> dict[str, Any]:
+def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     """What the card says of the circuit."""
     photo = circuit.graph.graph["photo"]
     units = planned.sets[0].units
@@ -211,20 +212,20 @@ def _facts(circuit: Circuit, planned: Plan) -> dict[str, Any]:
     }
 
 
-def _shown(photo: Seen, said: Prediction | None, planned: Plan) -> Shown:
+def _shown(photo: ScoredPhoto, said: Prediction | None, planned: EvaluationPlan) -> Shown:
     target = planned.target
     agrees = said.index == target.unit.channel if said is not None and target.kind == "class" else None
     return Shown(photo.name, photo.sha256, photo.own, photo.given, said, agrees)
 
 
-def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[Seen]]:
+def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[ScoredPhoto]]:
     """The network with the circuit's layers, and all photos, the circuit's own first; each once."""
     facts = circuit.graph.graph["photo"]
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
     if "thumbnail" in facts:
-        crop = crop_seen(cut, circuit)
+        crop = input_crop(cut, circuit)
     elif facts["sha256"] in given:
         crop = cut.preprocessing.crop_of(given[facts["sha256"]])
     else:
@@ -232,9 +233,9 @@ def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tupl
             f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
             "can be scored in it."
         )
-    own = Seen(facts["name"], facts["sha256"], True, facts["sha256"] in given, crop)
+    own = ScoredPhoto(facts["name"], facts["sha256"], True, facts["sha256"] in given, crop)
     others = [
-        Seen(photo.name, photo.sha256, False, True, cut.preprocessing.crop_of(photo))
+        ScoredPhoto(photo.name, photo.sha256, False, True, cut.preprocessing.crop_of(photo))
         for photo in given.values()
         if photo.sha256 != own.sha256
     ]
@@ -265,13 +266,13 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     )
 
 
-def _measured(run: Run, planned: Plan, photo: int, baseline: Baseline) -> list[Measured]:
+def _measured(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
     """All scores in one photo with one baseline, by metric."""
     scored = score_units(run, planned.target, [asked.units for asked in planned.sets], baseline)
     edges = score_edges(run, planned.target, planned.sources, baseline)
-    found = [Measured(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
+    found = [PhotoScores(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
     if scored[0].probability is not None:
-        found.append(Measured(photo, baseline.name, "probability", _probabilities(scored), None))
+        found.append(PhotoScores(photo, baseline.name, "probability", _probabilities(scored), None))
     return found
 
 
@@ -280,7 +281,12 @@ def _probabilities(scored: Sequence[Scored]) -> tuple[Score, ...]:
 
 
 def _stability(
-    network: Network, crop: Image.Image, circuit: Circuit, planned: Plan, changed: Sequence[Change], report: Progress
+    network: Network,
+    crop: Image.Image,
+    circuit: Circuit,
+    planned: EvaluationPlan,
+    changed: Sequence[Change],
+    report: Progress,
 ) -> Stability | None:
     """The circuit searched again in changed photos; `None` if there are none."""
     if not changed:
@@ -288,7 +294,102 @@ def _stability(
     found = []
     for number, change in enumerate(changed):
         report(number, len(changed), f"Searching the photo, {change}")
-        run = Run.of(network, network.preprocessing.from_crop(change(crop)))
-        search = Search(run, planned.target, circuit.settings["mode"])
+        run = ForwardCache.of(network, network.preprocessing.from_crop(change(crop)))
+        search = CircuitSearch(run, planned.target, circuit.settings["mode"])
         found.append(search.sources(planned.tops, circuit.settings["signs"]))
     return survival(planned.sources, planned.unchanged, found)
+
+
+def photos_of(photos: Any) -> list[Photo]:
+    """Photos that are given as such or as what `load_photo` takes, each once, whatever it is called.
+
+    Raises:
+        InputError: if that is one photo and no list of them, or one cannot be read.
+
+    Example:
+        >>> [photo.name for photo in photos_of(["example:cat", "example:cat"])]
+        ['cat']
+    """
+    if isinstance(photos, str | bytes | Path | Photo) or not isinstance(photos, Iterable):
+        told = photos.name if isinstance(photos, Photo) else type(photos).__name__
+        shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else told
+        raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
+    loaded = [photo if isinstance(photo, Photo) else load_photo(photo) for photo in photos]
+    return list({photo.sha256: photo for photo in loaded}.values())
+
+
+def baselines_of(baselines: Any) -> list[Baseline]:
+    """Baselines, each of a name of its own.
+
+    Raises:
+        InputError: if there are none, two of a name, or something else among them.
+    """
+    known = isinstance(baselines, Sequence) and all(isinstance(each, Baseline) for each in baselines)
+    if not known:
+        raise InputError(f"baselines is {baselines!r}; give a list of Baseline, such as [Baseline.zero()].")
+    if not baselines:
+        raise InputError("baselines is empty; give at least one, such as Baseline.zero().")
+    names = [each.name for each in baselines]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"baselines has {names.count(name)} of the name {name}; give one of each name.")
+    return list(baselines)
+
+
+def ladder_of(ladder: Any) -> tuple[int, ...]:
+    """Units below each unit along the curve.
+
+    Raises:
+        InputError: if they are no whole numbers above 0.
+    """
+    if isinstance(ladder, str | bytes) or not isinstance(ladder, Iterable):
+        raise InputError(f"The ladder is {ladder!r}; give whole numbers above 0 in a row, such as (1, 3, 10).")
+    tops = list(ladder)
+    if not all(_is_whole(top) and top >= 1 for top in tops):
+        raise InputError(
+            f"The ladder is {tops}; each number counts units below a unit and must be whole and at least 1."
+        )
+    return tuple(int(top) for top in tops)
+
+
+def count_of(name: str, number: Any, *, least: int) -> int:
+    """A whole number.
+
+    Raises:
+        InputError: if it is none, or below the least.
+    """
+    if not _is_whole(number):
+        raise InputError(f"{name} is {number!r}; it must be a whole number.")
+    if number < least:
+        raise InputError(f"{name} is {number}; it must be {'0 or more' if least == 0 else f'at least {least}'}.")
+    return int(number)
+
+
+def seed_of(seed: Any) -> int:
+    """What random numbers start from.
+
+    Raises:
+        InputError: if it is no whole number, or none that every generator takes.
+    """
+    if not _is_whole(seed):
+        raise InputError(f"seed is {seed!r}; it must be a whole number.")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed}; it must be 0 or more and below 2^63.")
+    return int(seed)
+
+
+def check_shown(sources: Sources, target: Target) -> None:
+    """Refuse a circuit that shows nothing below its target.
+
+    Raises:
+        InputError: if it has no edge.
+    """
+    if not any(sources.values()):
+        raise InputError(
+            f"The circuit shows no unit below {target.label}, so there is nothing to score; expand it, or choose "
+            "another target."
+        )
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)

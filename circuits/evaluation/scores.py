@@ -12,20 +12,34 @@
     completeness = (m(without) − m(nothing)) / (m(whole) − m(nothing)) ,     necessity = 1 − completeness
 
 Wang et al. 2022 (faithfulness and completeness as differences, knock-out by the mean); Marks et al. 2024 (normalised).
+
+How much of a target a circuit's edges alone carry.
+
+1. Go up from the lowest unit. An expanded unit is computed by the piece of the network between it and the layers below,
+   from its own sources, as they were computed in the circuit, and nothing else: every other channel of these layers is
+   at the baseline, whether or not it belongs to the circuit.
+2. A unit that is not expanded claims nothing of what lies below it; it is as it is in the photo.
+3. The target, computed in this way, is m(edges); it takes the place of m(alone) in the faithfulness.
+
+Units that are kept together may be faithful though an edge between two of them is missing; here that edge is missing.
+Edge-level circuits: Conmy et al. 2023 (ACDC), Hanna et al. 2024 (faithfulness of a circuit's edges).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.evaluation.ablate import Ablating
-from circuits.evaluation.unit_sets import Units
-from circuits.shapes import Activations
-from circuits.tracing.run import Run
+from circuits.evaluation.unit_sets import Sources, Units, layer_of
+from circuits.network.branches import concatenate_padded
+from circuits.shapes import Activation, Activations
+from circuits.tracing.run import IMAGE, ForwardCache, Lower
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -98,11 +112,11 @@ class Scored:
     probability: Score | None = None
 
 
-def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
+def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
     """The scores of several sets of units in one photo, run through the network together.
 
     Args:
-        run: of the photo, from `Run.of`, its network cut at the layers of the sets.
+        run: of the photo, from `ForwardCache.of`, its network cut at the layers of the sets.
         target: what is measured, above these layers.
         sets: channels by layer; a layer that a set names is ablated but for these.
         baseline: what stands in the place of ablated channels.
@@ -116,13 +130,13 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
 
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
-        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.run import forward_cache
         >>> from circuits.tracing.trace import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
         >>> everything = {layer: range(network.layer(layer).channels) for layer in units}
-        >>> run, target = run_of_circuit(network, circuit), target_of(circuit)
+        >>> run, target = forward_cache(network, circuit), target_of(circuit)
         >>> found = score_units(run, target, [units, everything], Baseline.zero())
         >>> 0 < found[0].value.faithfulness, found[1].value.faithfulness, found[1].value.completeness
         (True, 1.0, 0.0)
@@ -138,7 +152,7 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
     return [found[number] for number in range(len(sets))]
 
 
-def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
+def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]:
     """The layers of a set, from the image up."""
     network = run.network
     for layer, channels in units.items():
@@ -156,7 +170,7 @@ def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
 class _Conditions:
     """The values of a target in one photo when channels of some layers are ablated."""
 
-    def __init__(self, run: Run, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
+    def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
         self._target, self._baseline = target, baseline
         self._network = run.network
         self._widths = [run.network.layer(layer).channels for layer in layers]
@@ -209,3 +223,85 @@ def mean_score(scores: Sequence[Score]) -> Score:
     columns = zip(*((score.whole, score.nothing, score.alone) for score in scores), strict=True)
     whole, nothing, alone = (float(np.mean(column)) for column in columns)
     return Score(whole, nothing, alone, float(np.mean(without)) if len(without) == len(scores) else None)
+
+
+_AT_ONCE = 16
+
+
+def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: Baseline) -> Score:
+    """What the edges of a circuit keep of its target in one photo.
+
+    Args:
+        run: of the photo, its network cut at the circuit's layers.
+        target: what is measured.
+        sources: the lower units of each expanded unit, by its id; the target is one of these.
+        baseline: what a unit sees in the place of all channels that are not its sources.
+
+    Returns:
+        `alone` is the target computed along the edges, `nothing` with no source at all; there is no `without`.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if the target has no sources, or a source does not lie in a layer right below its unit.
+
+    Example:
+        >>> from circuits import Baseline, load_network, trace
+        >>> from circuits.evaluation.unit_sets import sources_of
+        >>> from circuits.tracing.run import forward_cache
+        >>> from circuits.tracing.trace import target_of
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=3)
+        >>> run = forward_cache(network, circuit)
+        >>> score = score_edges(run, target_of(circuit), sources_of(circuit), Baseline.zero())
+        >>> score.nothing < score.alone
+        True
+    """
+    if target.id not in sources:
+        raise InputError(f"{target.id}, the target, has no sources; expand it before its edges are scored.")
+    order = run.network.layers.index
+    upper_of = {name: layer_of(name, target.id) for name in sources}
+    computed: dict[Unit, Tensor] = {}
+    for layer in sorted(set(upper_of.values()) - {target.unit.layer}, key=order):
+        names = [name for name, upper in upper_of.items() if upper == layer]
+        lower = run.below(layer)
+        base = _base(run, lower, baseline)
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            seen = torch.cat([_seen(run, lower, base, sources[name], computed) for name in some])
+            channels = [Unit.parse(name).channel for name in some]
+            with torch.no_grad():
+                found = lower.piece(seen, channels)
+            computed.update({Unit(layer, channel): found[row, row] for row, channel in enumerate(channels)})
+    lower = run.below(target.unit.layer)
+    base = _base(run, lower, baseline)
+    readout = target.readout(run.network)
+    with torch.no_grad():
+        alone = readout.through(lower.piece, _seen(run, lower, base, sources[target.id], computed))
+        nothing = readout.through(lower.piece, base)
+    whole = readout.value(run.activations[target.unit.layer])
+    return Score(float(whole), float(nothing), float(alone))
+
+
+def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
+    """The layers below at the baseline; an image that is reached past them is as it is."""
+    parts = []
+    for name in lower.widths:
+        activation = run.activations[name]
+        parts.append(baseline.of(name, activation).expand_as(activation))
+    return concatenate_padded([*parts, run.activations[IMAGE]] if lower.activation.shape[1] > lower.units else parts)
+
+
+def _seen(
+    run: ForwardCache, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+) -> Activations:
+    """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
+    seen = base.clone()
+    for unit in sources:
+        run.network.check_unit(unit)
+        if unit.layer not in lower.widths:
+            raise InputError(f"{unit} does not lie in {' or '.join(lower.widths)}, which its edge leads up from.")
+        found = computed.get(unit)
+        if found is None:
+            found = run.activations[unit.layer][0, unit.channel]
+        seen[0, lower.start(unit.layer) + unit.channel, : found.shape[0], : found.shape[1]] = found
+    return seen

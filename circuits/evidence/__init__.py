@@ -12,8 +12,7 @@ from circuits.evidence.layer_statistics import (
 from circuits.evidence.maps import EdgeMaps, argument_map, edge_maps, fed_by, heat_map
 from circuits.evidence.near_duplicates import correlations, near_duplicates
 from circuits.evidence.patches import Peak, patch, patch_of_picture, peaks
-from circuits.evidence.relative_saliency import path_picture, relative_picture
-from circuits.evidence.saliency import gradient_picture
+from circuits.evidence.saliency import gradient_picture, path_picture, relative_picture
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import (
     Exemplar,
@@ -25,8 +24,11 @@ from circuits.exemplars.exemplars import (
     kept_in,
 )
 from circuits.image.encode import show_map, show_picture
-from circuits.network.receptive_field import Box, Field, receptive_field
-from circuits.tracing.run import crop_seen
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
+from circuits.tracing.run import input_crop
+
+crop_seen = input_crop
+"""Its name before."""
 
 __all__ = [
     "Exemplar",
@@ -42,13 +44,14 @@ __all__ = [
     "edge_maps",
     "fed_by",
     "Box",
-    "Field",
+    "ReceptiveField",
     "receptive_field",
     "Peak",
     "patch",
     "patch_of_picture",
     "peaks",
     "crop_seen",
+    "input_crop",
     "correlations",
     "near_duplicates",
     "Firing",

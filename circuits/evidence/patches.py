@@ -15,10 +15,10 @@ from circuits.errors import InputError
 from circuits.evidence.maps import heat_map
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import Box, Field, receptive_field
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
@@ -40,7 +40,7 @@ class Peak:
 
 
 def peaks(
-    heat: HeatMap, field: Field | None = None, *, count: int = 3, overlap: float = OVERLAP, above: float = 0.0
+    heat: HeatMap, field: ReceptiveField | None = None, *, count: int = 3, overlap: float = OVERLAP, above: float = 0.0
 ) -> tuple[Peak, ...]:
     """The highest local maxima of a map, at places that differ; highest first, ties by row and column.
 
@@ -126,7 +126,7 @@ def patch(
         raise InputError(
             f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch to show."
         )
-    return _enlarged(crop_seen(network, source).crop(box.corners), side)
+    return _enlarged(input_crop(network, source).crop(box.corners), side)
 
 
 def patch_of_picture(
@@ -170,7 +170,7 @@ def patch_of_picture(
     )
 
 
-def _field_on(network: Network, unit: Unit, shown: tuple[int, int]) -> Field:
+def _field_on(network: Network, unit: Unit, shown: tuple[int, int]) -> ReceptiveField:
     """The unit's field on images of a size, or, where the network cannot be shown them, of its own input size."""
     try:
         return receptive_field(network, unit.layer, unit.channel, size=shown)

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from circuits.exemplars.quantiles import WHAT, Sample
-from circuits.exemplars.statistics import Summary
-from circuits.exemplars.top_k import KINDS, Best, score
+from circuits.exemplars.quantiles import WHAT, QuantileSample
+from circuits.exemplars.statistics import UnitStatistics
+from circuits.exemplars.top_k import KINDS, TopK, score
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class Accumulator:
     """The lists, the sample and the sums of all units, after some photos. Its size depends on the units alone.
 
     Args:
@@ -22,22 +22,22 @@ class Tally:
         sums: over all photos, of the unit's mean activation over positions.
     """
 
-    best: Mapping[str, Best]
-    sample: Sample
+    best: Mapping[str, TopK]
+    sample: QuantileSample
     sums: Float64[Tensor, " units"]
 
     @classmethod
-    def empty(cls, units: int, top: int) -> "Tally":
+    def empty(cls, units: int, top: int) -> "Accumulator":
         """No photos yet."""
         sums = torch.zeros(units, dtype=torch.float64)
-        return cls({kind: Best.empty(units, top) for kind in KINDS}, Sample.empty(units), sums)
+        return cls({kind: TopK.empty(units, top) for kind in KINDS}, QuantileSample.empty(units), sums)
 
-    def with_photos(self, numbers: Sequence[int], summary: Summary) -> "Tally":
+    def with_photos(self, numbers: Sequence[int], summary: UnitStatistics) -> "Accumulator":
         """After more photos, whose numbers these are."""
         photos = torch.tensor(numbers, dtype=torch.int64)
         best = {kind: self.best[kind].merged(score(kind, summary.peaks), photos, summary.positions) for kind in KINDS}
         sample = self.sample.merged(photos, {"peaks": summary.activations, "means": summary.means})
-        return Tally(best, sample, self.sums + summary.means.double().sum(0))
+        return Accumulator(best, sample, self.sums + summary.means.double().sum(0))
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays by name, to be written."""
@@ -51,7 +51,7 @@ class Tally:
         return {f"quantiles.{what}": self.sample.quantiles(what) for what in WHAT}
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Tally":
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Accumulator":
         """What `tensors` wrote."""
-        best = {kind: Best.of_tensors(kind, tensors) for kind in KINDS}
-        return cls(best, Sample.of_tensors(tensors), tensors["sums"])
+        best = {kind: TopK.of_tensors(kind, tensors) for kind in KINDS}
+        return cls(best, QuantileSample.of_tensors(tensors), tensors["sums"])

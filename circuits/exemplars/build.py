@@ -2,10 +2,10 @@
 
 1. Look at the files. Those that an earlier run counted are not read again; if one of them has been changed or
    removed, its traces cannot be taken out of the lists, and the index is made anew.
-2. Threads read, decode and crop photos ahead of the network (`feeding`), which runs them in batches of one size: the
+2. Threads read, decode and crop photos ahead of the network (`loaded`), which runs them in batches of one size: the
    last is filled up, so that a photo's numbers do not depend on the photos around it.
-3. Every `CHUNK` files a thread merges what was found into the lists and the sample (`tallying`) and writes them
-   (`keeping`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
+3. Every `CHUNK` files a thread merges what was found into the lists and the sample (`accumulator`) and writes them
+   (`storage`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ import numpy as np
 import torch
 
 from circuits.errors import InputError, listed
-from circuits.exemplars.accumulator import Tally
+from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.exemplars import Exemplars, kept_in
-from circuits.exemplars.loader import Entry, Fed, Reader, ahead, feeding, files_in
-from circuits.exemplars.statistics import Summarizer, Summary
-from circuits.exemplars.storage import FORMAT, LayerRecord, Place, Record
+from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, ahead, files_in, loaded
+from circuits.exemplars.statistics import StatisticsCollector, UnitStatistics
+from circuits.exemplars.storage import FORMAT, IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import photo_number
 from circuits.network.layers import Layer
 from circuits.network.network import Network
@@ -73,12 +73,12 @@ def index_photos(
     if not wanted:
         raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")
     found = list(files_in(folder))
-    place = Place(kept_in(into) / address(network, folder, wanted, top))
+    place = IndexFolder(kept_in(into) / address(network, folder, wanted, top))
     with place.locked():
         record, tally, todo = _resume(place, _record(network, folder, wanted, top), found)
         if record.finished is None or todo:
-            keeper = Keeper(place, record, tally)
-            _run(network, Path(record.folder), todo, Summarizer(network, wanted), keeper, progress, len(found))
+            keeper = IndexWriter(place, record, tally)
+            _run(network, Path(record.folder), todo, StatisticsCollector(network, wanted), keeper, progress, len(found))
             record = keeper.finish()
         return Exemplars(place, record)
 
@@ -90,8 +90,8 @@ def address(network: Network, folder: Path, layers: Sequence[Layer], top: int) -
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> Record:
-    return Record(
+def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> IndexRecord:
+    return IndexRecord(
         {"name": network.name, "source": network.source, "sha256": network.sha256},
         json.loads(json.dumps(asdict(network.preprocessing))),
         str(folder),
@@ -101,15 +101,17 @@ def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -
     )
 
 
-def _resume(place: Place, new: Record, found: Sequence[Entry]) -> tuple[Record, Tally, list[Entry]]:
+def _resume(
+    place: IndexFolder, new: IndexRecord, found: Sequence[PhotoFile]
+) -> tuple[IndexRecord, Accumulator, list[PhotoFile]]:
     """Where to go on, what was counted until there, and the files that are left."""
-    anew = new, Tally.empty(new.units, new.top), list(found)
+    anew = new, Accumulator.empty(new.units, new.top), list(found)
     record = place.read("progress.json") or place.read("index.json")
     if record is None:
         return anew
     try:
         known = {entry.path: entry for entry in place.entries(record)}
-        tally = Tally.of_tensors(place.tensors(record))
+        tally = Accumulator.of_tensors(place.tensors(record))
     except (InputError, KeyError) as error:
         _LOG.warning("The index is made anew: %s", error)
         return anew
@@ -124,7 +126,7 @@ def _resume(place: Place, new: Record, found: Sequence[Entry]) -> tuple[Record, 
     return record, tally, todo
 
 
-def _is_same(folder: Path, known: Entry, there: Mapping[PurePath, Entry]) -> bool:
+def _is_same(folder: Path, known: PhotoFile, there: Mapping[PurePath, PhotoFile]) -> bool:
     """Whether a photo is still what it was; where only its times differ, its bytes decide."""
     now = there.get(known.path)
     if now is None or now.size != known.size:
@@ -137,22 +139,26 @@ def _is_same(folder: Path, known: Entry, there: Mapping[PurePath, Entry]) -> boo
         return False
 
 
-def _is_worth_retrying(now: Entry, known: Entry) -> bool:
+def _is_worth_retrying(now: PhotoFile, known: PhotoFile) -> bool:
     return bool(known.fault) and (now.size, now.changed) != (known.size, known.changed)
 
 
 def _run(
     network: Network,
     folder: Path,
-    todo: Sequence[Entry],
-    summarize: Summarizer,
-    keeper: "Keeper",
+    todo: Sequence[PhotoFile],
+    summarize: StatisticsCollector,
+    keeper: "IndexWriter",
     progress: Progress | None,
     total: int,
 ) -> None:
     """Show the network the files that are left."""
     done = total - len(todo)
-    with feeding(Reader(folder, network.preprocessing), todo) as fed, keeper.working(), ahead(batches(fed)) as ready:
+    with (
+        loaded(PhotoReader(folder, network.preprocessing), todo) as fed,
+        keeper.working(),
+        ahead(batches(fed)) as ready,
+    ):
         for batch in ready:
             count = sum(not entry.fault for entry in batch.entries)
             summary = None if batch.images is None else summarize(batch.images)[:count]
@@ -163,7 +169,7 @@ def _run(
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class PhotoBatch:
     """Files that were read, and the photos among them.
 
     Args:
@@ -172,11 +178,11 @@ class Batch:
             `None` if there are none.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PhotoFile, ...]
     images: Images | None
 
     @classmethod
-    def of(cls, fed: Sequence[Fed]) -> "Batch":
+    def of(cls, fed: Sequence[LoadedPhoto]) -> "PhotoBatch":
         """What was read, put together."""
         entries = tuple(each.entry for each in fed)
         pixels = [each.pixels for each in fed if each.pixels is not None]
@@ -186,21 +192,21 @@ class Batch:
         return cls(entries, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
 
 
-def batches(fed: Iterator[Fed]) -> Iterator[Batch]:
+def batches(fed: Iterator[LoadedPhoto]) -> Iterator[PhotoBatch]:
     """Files in rows with `BATCH` photos each, all but the last; a chunk ends where a batch ends."""
-    row: list[Fed] = []
+    row: list[LoadedPhoto] = []
     photos = 0
     for each in fed:
         row.append(each)
         photos += each.pixels is not None
         if photos == BATCH or len(row) >= CHUNK:
-            yield Batch.of(row)
+            yield PhotoBatch.of(row)
             row, photos = [], 0
     if row:
-        yield Batch.of(row)
+        yield PhotoBatch.of(row)
 
 
-class Keeper:
+class IndexWriter:
     """Merges and writes chunks in a thread of its own, one at a time.
 
     Args:
@@ -209,14 +215,14 @@ class Keeper:
         tally: what was counted before.
     """
 
-    def __init__(self, place: Place, record: Record, tally: Tally) -> None:
+    def __init__(self, place: IndexFolder, record: IndexRecord, tally: Accumulator) -> None:
         self._place = place
         self._record = record
         self._tally = tally
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chunks")
         self._at_work: Future[None] | None = None
-        self._entries: list[Entry] = []
-        self._summaries: list[Summary] = []
+        self._entries: list[PhotoFile] = []
+        self._summaries: list[UnitStatistics] = []
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -227,7 +233,7 @@ class Keeper:
             self._thread.shutdown(wait=True)
         self._wait()
 
-    def add(self, entries: Sequence[Entry], summary: Summary | None) -> None:
+    def add(self, entries: Sequence[PhotoFile], summary: UnitStatistics | None) -> None:
         """Count a batch: its files, and what units did in those that are photos, in order."""
         self._entries += entries
         if summary is not None:
@@ -237,7 +243,7 @@ class Keeper:
             self._at_work = self._thread.submit(self._keep, self._entries, self._summaries)
             self._entries, self._summaries = [], []
 
-    def finish(self) -> Record:
+    def finish(self) -> IndexRecord:
         """Write the rest, the quantiles, and that it is all.
 
         Raises:
@@ -257,9 +263,9 @@ class Keeper:
         if self._at_work is not None:
             self._at_work.result()
 
-    def _keep(self, entries: Sequence[Entry], summaries: Sequence[Summary]) -> None:
+    def _keep(self, entries: Sequence[PhotoFile], summaries: Sequence[UnitStatistics]) -> None:
         if summaries:
-            summary = Summary.together(summaries)
+            summary = UnitStatistics.together(summaries)
             good = summary.finite
             entries = _with_faults(entries, good.tolist())
             numbers = [photo_number(entry.path) for entry in entries if not entry.fault]
@@ -268,11 +274,13 @@ class Keeper:
         self._record = self._place.write(self._record, entries, self._tally.tensors())
 
 
-def _with_faults(entries: Sequence[Entry], good: Sequence[bool]) -> list[Entry]:
+def _with_faults(entries: Sequence[PhotoFile], good: Sequence[bool]) -> list[PhotoFile]:
     """The files, those marked as faulty in which the network overflowed."""
     verdicts = iter(good)
     fault = "The network puts out NaN or infinity for it."
     return [
-        entry if entry.fault or next(verdicts) else Entry(entry.path, entry.size, entry.changed, entry.sha256, fault)
+        entry
+        if entry.fault or next(verdicts)
+        else PhotoFile(entry.path, entry.size, entry.changed, entry.sha256, fault)
         for entry in entries
     ]

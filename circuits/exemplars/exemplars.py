@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.exemplars.loader import Entry
+from circuits.exemplars.loader import PhotoFile
 from circuits.exemplars.quantiles import PERCENTS, SAMPLE
-from circuits.exemplars.storage import LayerRecord, Place, Record
+from circuits.exemplars.storage import IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import KINDS, NOBODY, photo_number, value
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
@@ -77,13 +77,13 @@ class Exemplars:
         record: what is there.
     """
 
-    def __init__(self, place: Place, record: Record) -> None:
+    def __init__(self, place: IndexFolder, record: IndexRecord) -> None:
         self._place = place
         self._record = record
         # All at once, because a process that continues the index removes these files when it is done.
         names = [f"{kind}.{what}" for kind in KINDS for what in ("scores", "photos", "positions")]
         self._arrays: dict[str, Tensor] = place.tensors(record, [*names, "quantiles.peaks", "quantiles.means", "sums"])
-        self._entries: list[Entry] = list(place.entries(record))
+        self._entries: list[PhotoFile] = list(place.entries(record))
 
     def __repr__(self) -> str:
         return f"Exemplars({self.network!r}, {str(self.folder)!r}, photos={self.photos})"
@@ -125,7 +125,7 @@ class Exemplars:
 
     @property
     def exact(self) -> bool:
-        """Whether quantiles are those of all photos, and not of a sample (see `sampling`)."""
+        """Whether quantiles are those of all photos, and not of a sample (see `quantiles`)."""
         return self.photos <= SAMPLE
 
     @property
@@ -206,7 +206,7 @@ class Exemplars:
         return dict(zip(PERCENTS, self._arrays[f"quantiles.{what}"][row].tolist(), strict=True))
 
     @cached_property
-    def _by_number(self) -> dict[int, Entry]:
+    def _by_number(self) -> dict[int, PhotoFile]:
         return {photo_number(entry.path): entry for entry in self._entries}
 
 
@@ -255,9 +255,9 @@ def find_exemplars(network: Network, into: str | Path | None = None) -> Exemplar
         InputError: if the index is damaged.
     """
     preprocessing = json.loads(json.dumps(asdict(network.preprocessing)))
-    found: list[tuple[float, Place]] = []
+    found: list[tuple[float, IndexFolder]] = []
     for file in kept_in(into).glob("*/index.json"):
-        place = Place(file.parent)
+        place = IndexFolder(file.parent)
         record = place.read(file.name)
         if record is None or record.finished is None:
             continue
@@ -274,7 +274,7 @@ def kept_in(into: str | Path | None) -> Path:
     return Path(into) if into is not None else platformdirs.user_cache_path("circuits") / "exemplars"
 
 
-def _opened(place: Place) -> Exemplars | None:
+def _opened(place: IndexFolder) -> Exemplars | None:
     """The finished index; read once more if another process replaced it meanwhile."""
     record = place.read("index.json")
     while record is not None:

@@ -29,7 +29,7 @@ AHEAD = 32
 
 
 @dataclass(frozen=True)
-class Entry:
+class PhotoFile:
     """A file as it was when it was looked at.
 
     Args:
@@ -53,7 +53,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Fed:
+class LoadedPhoto:
     """A photo, ready for the network, or the reason why there is none.
 
     Args:
@@ -61,11 +61,11 @@ class Fed:
         pixels: normalised, (h, w, c); `None` if the file cannot be read as a photo.
     """
 
-    entry: Entry
+    entry: PhotoFile
     pixels: Float[np.ndarray, "h w c"] | None
 
 
-def files_in(folder: Path) -> Iterator[Entry]:
+def files_in(folder: Path) -> Iterator[PhotoFile]:
     """The files in a folder and the folders in it, in the order of their names; hidden ones are left out.
 
     Raises:
@@ -76,7 +76,7 @@ def files_in(folder: Path) -> Iterator[Entry]:
     return _walk(folder, PurePath())
 
 
-def _walk(folder: Path, inside: PurePath) -> Iterator[Entry]:
+def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
     try:
         with os.scandir(folder / inside) as scanned:
             found = sorted((item for item in scanned if not item.name.startswith(".")), key=lambda item: item.name)
@@ -88,10 +88,10 @@ def _walk(folder: Path, inside: PurePath) -> Iterator[Entry]:
             yield from _walk(folder, path)
         elif item.is_file():
             status = item.stat()
-            yield Entry(path, status.st_size, status.st_mtime_ns)
+            yield PhotoFile(path, status.st_size, status.st_mtime_ns)
 
 
-class Reader:
+class PhotoReader:
     """Reads files as a network wants them: the same numbers as `Preprocessing.to_tensor`, bit by bit.
 
     Normalising maps each of the 256 values of a channel to a number, so that it is done by looking up.
@@ -107,7 +107,7 @@ class Reader:
         ramp = torch.arange(256, dtype=torch.float32).div(255).expand(1, preprocessing.channels, 1, 256)
         self._table = preprocessing.normalize(ramp)[0, :, 0].contiguous().numpy()
 
-    def __call__(self, entry: Entry) -> Fed:
+    def __call__(self, entry: PhotoFile) -> LoadedPhoto:
         """Read one file."""
         path = self._folder / entry.path
         digest = ""
@@ -117,8 +117,10 @@ class Reader:
             digest = hashlib.sha256(data).hexdigest()
             crop = self._preprocessing.crop(decode(data, str(path)))
         except (InputError, OSError) as error:
-            return Fed(Entry(entry.path, entry.size, entry.changed, digest, str(error)), None)
-        return Fed(Entry(entry.path, status.st_size, status.st_mtime_ns, digest), self._normalized(np.asarray(crop)))
+            return LoadedPhoto(PhotoFile(entry.path, entry.size, entry.changed, digest, str(error)), None)
+        return LoadedPhoto(
+            PhotoFile(entry.path, status.st_size, status.st_mtime_ns, digest), self._normalized(np.asarray(crop))
+        )
 
     def _normalized(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -129,7 +131,7 @@ class Reader:
 
 
 @contextmanager
-def feeding(reader: Reader, entries: Iterable[Entry]) -> Iterator[Iterator[Fed]]:
+def loaded(reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[Iterator[LoadedPhoto]]:
     """Read files in threads, a bounded number ahead; on leaving, threads are stopped.
 
     Yields:
@@ -142,8 +144,8 @@ def feeding(reader: Reader, entries: Iterable[Entry]) -> Iterator[Iterator[Fed]]
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(pool: ThreadPoolExecutor, reader: Reader, entries: Iterable[Entry]) -> Iterator[Fed]:
-    ahead: deque[Future[Fed]] = deque()
+def _in_order(pool: ThreadPoolExecutor, reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[LoadedPhoto]:
+    ahead: deque[Future[LoadedPhoto]] = deque()
     for entry in entries:
         ahead.append(pool.submit(reader, entry))
         if len(ahead) >= AHEAD:

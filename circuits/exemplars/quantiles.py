@@ -1,6 +1,6 @@
 """Quantiles of every unit over a stream of photos, from a sample of bounded size.
 
-The sample holds the photos with the smallest numbers (`streams.photo_number`, a hash of the name): a uniform sample
+The sample holds the photos with the smallest numbers (`top_k.photo_number`, a hash of the name): a uniform sample
 without replacement that does not depend on the order of the photos and can be continued when more come (a bottom-k
 sketch; Cohen and Kaplan 2007). All units share its photos. Up to `SAMPLE` photos it holds all of them, and the
 quantiles are exact; beyond, the 0 % and 100 % are still exact, and the share of photos below the p-quantile differs
@@ -22,7 +22,7 @@ WHAT = ("peaks", "means")
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class QuantileSample:
     """Peak and mean activation of every unit in a sample of the photos.
 
     Args:
@@ -40,7 +40,7 @@ class Sample:
     seen: int = 0
 
     @classmethod
-    def empty(cls, units: int) -> "Sample":
+    def empty(cls, units: int) -> "QuantileSample":
         """No photos yet."""
         return cls(
             torch.zeros(0, dtype=torch.int64),
@@ -49,7 +49,9 @@ class Sample:
             {what: torch.full((units,), -torch.inf) for what in WHAT},
         )
 
-    def merged(self, photos: Int[Tensor, " more"], values: Mapping[str, Float[Tensor, "more units"]]) -> "Sample":
+    def merged(
+        self, photos: Int[Tensor, " more"], values: Mapping[str, Float[Tensor, "more units"]]
+    ) -> "QuantileSample":
         """The sample of these and of more photos."""
         numbers = torch.cat([self.photos, photos])
         chosen = numbers.argsort(stable=True)[:SAMPLE]
@@ -59,7 +61,7 @@ class Sample:
         else:
             numbers = numbers[chosen]
             sampled = {what: torch.cat([self.values[what], values[what]])[chosen] for what in WHAT}
-        return Sample(
+        return QuantileSample(
             numbers,
             sampled,
             {what: torch.minimum(self.lows[what], values[what].amin(0)) for what in WHAT},
@@ -95,7 +97,7 @@ class Sample:
         return named
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Sample":
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "QuantileSample":
         """What `tensors` wrote."""
         sampled, lows, highs = (
             {what: tensors[f"{kind}.{what}"] for what in WHAT} for kind in ("sample", "lows", "highs")

@@ -19,10 +19,9 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx, nn
 
-from circuits.network import layers as layering
 from circuits.network import operations as ops
 from circuits.network.execute import between
-from circuits.network.layers import Layer
+from circuits.network.layers import Layer, image_node
 from circuits.network.network import Network
 from circuits.shapes import Images
 
@@ -32,7 +31,7 @@ _FRESH = (ops.MIXING - {torch.einsum}) | ops.ADDITIONS
 
 
 @dataclass(frozen=True, eq=False)
-class Summary:
+class UnitStatistics:
     """What every unit did in some photos; the units of all layers lie one after the other.
 
     Args:
@@ -47,9 +46,9 @@ class Summary:
     activations: Float[Tensor, "photos units"]
     means: Float[Tensor, "photos units"]
 
-    def __getitem__(self, photos: slice | Bool[Tensor, " photos"]) -> "Summary":
+    def __getitem__(self, photos: slice | Bool[Tensor, " photos"]) -> "UnitStatistics":
         """Of some of the photos."""
-        return Summary(self.peaks[photos], self.positions[photos], self.activations[photos], self.means[photos])
+        return UnitStatistics(self.peaks[photos], self.positions[photos], self.activations[photos], self.means[photos])
 
     @property
     def finite(self) -> Bool[Tensor, " photos"]:
@@ -57,7 +56,7 @@ class Summary:
         return (self.peaks.isfinite() & self.activations.isfinite() & self.means.isfinite()).all(1)
 
     @classmethod
-    def together(cls, summaries: Sequence["Summary"]) -> "Summary":
+    def together(cls, summaries: Sequence["UnitStatistics"]) -> "UnitStatistics":
         """The photos of all of them, in order."""
         return cls(
             torch.cat([each.peaks for each in summaries]),
@@ -75,7 +74,7 @@ class _Piece:
     after: fx.Node
 
 
-class Summarizer:
+class StatisticsCollector:
     """Runs a network and tells what the units of some layers did.
 
     Args:
@@ -85,7 +84,7 @@ class Summarizer:
 
     def __init__(self, network: Network, layers: tuple[Layer, ...]) -> None:
         self._traced = network.traced
-        self._image = layering.ends(network.traced)[0]
+        self._image = image_node(network.traced)
         self._pieces = [piece for layer in layers for piece in _pieces(network.traced, layer.node)]
         self._peaked = {piece.before for piece in self._pieces} | {
             piece.after for piece in self._pieces if not self._tells(piece)
@@ -98,14 +97,14 @@ class Summarizer:
             for read in node.all_input_nodes:
                 self._readers[read] = self._readers.get(read, 0) + 1
 
-    def __call__(self, images: Images) -> Summary:
+    def __call__(self, images: Images) -> UnitStatistics:
         """What the units did in preprocessed images, (N, c, h, w)."""
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             peaks, means = self._run(images)
             highest = [peaks[piece.before][0] for piece in self._pieces]
             activations = [self._activation(piece, peaks) for piece in self._pieces]
-            return Summary(
+            return UnitStatistics(
                 torch.cat(highest, dim=1),
                 torch.cat([peaks[piece.before][1] for piece in self._pieces], dim=1).to(torch.int32),
                 torch.cat(activations, dim=1),

@@ -25,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.exemplars.loader import Entry
+from circuits.exemplars.loader import PhotoFile
 from circuits.files import write_atomically
 
 FORMAT = "circuits-exemplars/2"
@@ -44,7 +44,7 @@ class LayerRecord:
 
 
 @dataclass(frozen=True)
-class Record:
+class IndexRecord:
     """What an index holds, apart from arrays and the list of files.
 
     Args:
@@ -81,7 +81,7 @@ class Record:
         return json.dumps({"format": FORMAT} | asdict(self), indent=1)
 
     @classmethod
-    def of_json(cls, text: str) -> "Record":
+    def of_json(cls, text: str) -> "IndexRecord":
         """What `to_json` wrote.
 
         Raises:
@@ -100,7 +100,7 @@ class Record:
             raise ValueError(f"no record of an index ({error})") from None
 
 
-class Place:
+class IndexFolder:
     """The folder of one index.
 
     Args:
@@ -135,11 +135,11 @@ class Place:
         finally:
             lock.release()
 
-    def read(self, name: str) -> Record | None:
+    def read(self, name: str) -> IndexRecord | None:
         """The record in `index.json` or `progress.json`; `None` if there is none that can be used."""
         file = self.folder / name
         try:
-            record = Record.of_json(file.read_text(encoding="utf-8"))
+            record = IndexRecord.of_json(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -150,11 +150,11 @@ class Place:
             return None
         return record
 
-    def arrays_file(self, record: Record) -> Path:
+    def arrays_file(self, record: IndexRecord) -> Path:
         """The arrays that belong to a record."""
         return self.folder / record.generation / f"arrays-{record.parts:06}.safetensors"
 
-    def tensors(self, record: Record, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+    def tensors(self, record: IndexRecord, names: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Some arrays of a record, or all.
 
         Raises:
@@ -169,7 +169,7 @@ class Place:
                 f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew."
             ) from None
 
-    def entries(self, record: Record) -> Iterator[Entry]:
+    def entries(self, record: IndexRecord) -> Iterator[PhotoFile]:
         """The files that a record counts, in the order in which they were read.
 
         Raises:
@@ -180,13 +180,13 @@ class Place:
             try:
                 for line in file.read_text(encoding="utf-8").splitlines():
                     path, *facts = json.loads(line)
-                    yield Entry(PurePath(path), *facts)
+                    yield PhotoFile(PurePath(path), *facts)
             except (OSError, ValueError, TypeError) as error:
                 raise InputError(
                     f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew."
                 ) from None
 
-    def write(self, record: Record, entries: Sequence[Entry], tensors: Mapping[str, Tensor]) -> Record:
+    def write(self, record: IndexRecord, entries: Sequence[PhotoFile], tensors: Mapping[str, Tensor]) -> IndexRecord:
         """Add a chunk: list its files, write the arrays after it, and only then count it.
 
         Returns:
@@ -211,7 +211,7 @@ class Place:
         self._clean()
         return counted
 
-    def finish(self, record: Record, tensors: Mapping[str, Tensor], now: float) -> Record:
+    def finish(self, record: IndexRecord, tensors: Mapping[str, Tensor], now: float) -> IndexRecord:
         """Publish a record with its final arrays."""
         record = self.write(record, [], tensors)
         record = replace(record, finished=now)
@@ -220,7 +220,7 @@ class Place:
         self._clean()
         return record
 
-    def _list_file(self, record: Record, part: int) -> Path:
+    def _list_file(self, record: IndexRecord, part: int) -> Path:
         return self.folder / record.generation / f"photos-{part:06}.jsonl"
 
     def _clean(self) -> None:

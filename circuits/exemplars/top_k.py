@@ -53,7 +53,7 @@ def value(kind: str, scored: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Best:
+class TopK:
     """The photos with the k highest scores of each unit, best first.
 
     Args:
@@ -67,7 +67,7 @@ class Best:
     positions: Int[Tensor, "units k"]
 
     @classmethod
-    def empty(cls, units: int, k: int) -> "Best":
+    def empty(cls, units: int, k: int) -> "TopK":
         """No photos yet."""
         return cls(
             torch.full((units, k), -torch.inf),
@@ -80,7 +80,7 @@ class Best:
         scores: Float[Tensor, "photos units"],
         photos: Int[Tensor, " photos"],
         positions: Int[Tensor, "photos units"],
-    ) -> "Best":
+    ) -> "TopK":
         """The best of these and of more photos.
 
         Only units that one of the new photos may change are looked at; there are ever fewer of them.
@@ -97,7 +97,7 @@ class Best:
         old, before, new = chosen < k, chosen.clamp(max=k - 1), (chosen - k).clamp(min=0)
         numbers = torch.where(old, self.photos[rows].gather(1, before), photos[new])
         places = torch.where(old, self.positions[rows].gather(1, before), positions[new, rows[:, None]])
-        return Best(
+        return TopK(
             self.scores.index_copy(0, rows, kept),
             self.photos.index_copy(0, rows, numbers.masked_fill(nobody, NOBODY)),
             self.positions.index_copy(0, rows, places.masked_fill(nobody, 0)),
@@ -108,7 +108,7 @@ class Best:
         return {f"{kind}.scores": self.scores, f"{kind}.photos": self.photos, f"{kind}.positions": self.positions}
 
     @classmethod
-    def of_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> "Best":
+    def of_tensors(cls, kind: str, tensors: Mapping[str, Tensor]) -> "TopK":
         """What `tensors` wrote."""
         return cls(tensors[f"{kind}.scores"], tensors[f"{kind}.photos"], tensors[f"{kind}.positions"])
 

@@ -34,7 +34,7 @@ MAX_ASPECT = 50
 _READABLE = "PNG, JPEG, WebP, GIF, TIFF, BMP, PPM or AVIF"
 
 
-class Room:
+class PixelBudget:
     """Lets photos be decoded at once as long as they fit together, first come, first served.
 
     Args:
@@ -66,7 +66,7 @@ class Room:
                 self._changed.notify_all()
 
 
-_room = Room(MAX_PIXELS)
+_budget = PixelBudget(MAX_PIXELS)
 _REMARKS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
 
 
@@ -110,10 +110,10 @@ def decode(data: bytes, name: str) -> Image.Image:
     if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf") and b"avif" not in data[:64]:
         raise InputError(f"{name} is a HEIC photo, which cannot be read here; save it as JPEG or PNG.")
     Image.init()  # Pillow looks the formats up among those it has loaded
-    return decoded(lambda: Image.open(io.BytesIO(data), formats=FORMATS), name)
+    return decode_image(lambda: Image.open(io.BytesIO(data), formats=FORMATS), name)
 
 
-def decoded(opened: Callable[[], Image.Image], name: str) -> Image.Image:
+def decode_image(opened: Callable[[], Image.Image], name: str) -> Image.Image:
     """An opened, not yet decoded image as an upright RGB image; `name` is what errors call it.
 
     Raises:
@@ -123,7 +123,7 @@ def decoded(opened: Callable[[], Image.Image], name: str) -> Image.Image:
     try:
         image = opened()
         _check_size(image.width, image.height, name)
-        with _room.taken(image.width * image.height):
+        with _budget.taken(image.width * image.height):
             image.load()
             return _upright_rgb(image, name)
     except InputError:

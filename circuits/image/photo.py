@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.image.decode import decode, decoded, from_array, read_file
+from circuits.image.decode import decode, decode_image, from_array, read_file
 
 Window = tuple[float, float, float, float]
 Corners = Sequence[int | float]
@@ -202,7 +202,7 @@ def load_photo(source: str | Path | bytes | Image.Image | NDArray[Any], *, name:
     """
     if isinstance(source, Image.Image):
         shown = name or Path(getattr(source, "filename", "") or "image").name
-        return _photo(decoded(lambda: source, shown), shown)
+        return _photo(decode_image(lambda: source, shown), shown)
     if isinstance(source, np.ndarray):
         shown = name or "array"
         return _photo(from_array(source, shown), shown)

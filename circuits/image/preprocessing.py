@@ -186,7 +186,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Input:
+class InputOptions:
     """What the user said of the input: size, mean and std, each of which may be left open.
 
     Args:
@@ -212,7 +212,7 @@ class Input:
         if self.std is not None and min(self.std) <= 0:
             raise InputError(f"The std is {self.std}; each must be above 0.")
 
-    def over(self, default: Preprocessing) -> Preprocessing:
+    def applied_to(self, default: Preprocessing) -> Preprocessing:
         """The default with what the user said put over it."""
         size = self.size or default.size
         resize = default.resize
@@ -224,11 +224,11 @@ class Input:
             raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
         return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
 
-    def of(self, module: nn.Module) -> Preprocessing:
+    def for_module(self, module: nn.Module) -> Preprocessing:
         """What was said over what is usual: 224 × 224, ImageNet's colours, grey if the first convolution is.
 
         Example:
-            >>> Input(28).of(nn.Sequential(nn.Conv2d(1, 8, 3))).mean
+            >>> InputOptions(28).for_module(nn.Sequential(nn.Conv2d(1, 8, 3))).mean
             (0.449,)
         """
         channels = next((part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)), 3)
@@ -240,4 +240,4 @@ class Input:
             mean=(0.449,) if grey else IMAGENET_MEAN,
             std=(0.226,) if grey else IMAGENET_STD,
         )
-        return self.over(default)
+        return self.applied_to(default)

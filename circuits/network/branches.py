@@ -73,11 +73,11 @@ def is_linear_above(traced: fx.GraphModule, lowers: Collection[fx.Node], upper: 
 
 
 @dataclass(frozen=True, eq=False)
-class Cut(Segment):
+class BranchSegment(Segment):
     """`h_upper = F(h_1, …, h_n)`: what the network does between a layer and several tensors below it.
 
-    The lower activations are handed over as one tensor, made by `pack`: their channels one after the other, on the
-    largest height and width among them, zero where one is smaller. What is zero accounts for nothing, so that every
+    The lower activations are passed as one tensor, made by `concatenate_padded`: their channels one after the other, on
+    the largest height and width among them, zero where one is smaller. What is zero accounts for nothing, so that every
     formula of `attribution` holds as it stands.
 
     Args:
@@ -106,11 +106,11 @@ class Cut(Segment):
         return values
 
 
-def pack(activations: Sequence[Activations]) -> Activations:
+def concatenate_padded(activations: Sequence[Activations]) -> Activations:
     """Activations of several layers as one tensor, (N, Σ C, max H, max W), zero beyond a layer's own size.
 
     Example:
-        >>> pack([torch.ones(1, 2, 1, 1), torch.ones(1, 1, 2, 2)])[0].flatten(1).tolist()
+        >>> concatenate_padded([torch.ones(1, 2, 1, 1), torch.ones(1, 1, 2, 2)])[0].flatten(1).tolist()
         [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
     """
     if len(activations) == 1:

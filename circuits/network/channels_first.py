@@ -12,7 +12,7 @@ from circuits.network.blocks import Blocks, paths_around
 from circuits.network.layers import dominators
 
 
-def turn_channels_first(traced: fx.GraphModule) -> None:
+def move_channels_first(traced: fx.GraphModule) -> None:
     """Turn each tensor (N, H, W, C) that every path passes through, and that may be a layer, in place.
 
     Windows and rows of tokens are left as they are: their dimensions are no rows and columns of the photo.
@@ -33,7 +33,7 @@ def turn_channels_first(traced: fx.GraphModule) -> None:
         ...         return self.head(self.second(x).relu().mean((1, 2)))
         >>> traced = fx.symbolic_trace(Last())
         >>> record_shapes(traced, torch.zeros(1, 3, 6, 8))
-        >>> turn_channels_first(traced)
+        >>> move_channels_first(traced)
         >>> [(layer.name, layer.channels, layer.height, layer.width) for layer in find_layers(traced)]
         [('first', 4, 6, 8), ('second', 5, 6, 8), ('head', 2, 1, 1)]
     """

@@ -64,7 +64,7 @@ def needed(wanted: Sequence[fx.Node], known: Collection[fx.Node]) -> list[fx.Nod
     return sorted(seen)
 
 
-class Run:
+class SlicedEvaluation:
     """One evaluation: which nodes must be run whole, and the values of those that were.
 
     Args:

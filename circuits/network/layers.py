@@ -57,7 +57,7 @@ def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
     Raises:
         InputError: if the network reads several inputs.
     """
-    image = _image(traced)
+    image = image_node(traced)
     last_reader: dict[fx.Node, fx.Node] = {}
     for node in traced.graph.nodes:
         last_reader.update(dict.fromkeys(node.all_input_nodes, node))
@@ -78,19 +78,12 @@ def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
                     values.pop(read, None)
 
 
-def ends(traced: fx.GraphModule) -> tuple[fx.Node, fx.Node]:
-    """The node of the image and the node of the logits, or of the map that a backbone puts out.
+def image_node(traced: fx.GraphModule) -> fx.Node:
+    """The node of the image.
 
     Raises:
-        InputError: if the network has several inputs, or its output is neither (N, C) nor (N, C, H, W).
+        InputError: if the network reads several inputs.
     """
-    result = next(node for node in traced.graph.nodes if node.op == "output").args[0]
-    if len(ops.shape(result) or ()) not in (2, 4):
-        raise InputError("The network's output is not one tensor, (N, classes) or (N, C, H, W); wrap it so that it is.")
-    return _image(traced), result
-
-
-def _image(traced: fx.GraphModule) -> fx.Node:
     read: list[fx.Node] = [node for node in traced.graph.nodes if node.op == "placeholder" and node.users]
     if len(read) != 1:
         raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
@@ -113,8 +106,15 @@ def dominators(traced: fx.GraphModule) -> list[fx.Node]:
         >>> record_shapes(traced, torch.zeros(1, 3, 1, 1))
         >>> [node.name for node in dominators(traced)]
         ['x', 'a', 'add_1']
+
+    Raises:
+        InputError: if the network has several inputs, its output is neither (N, C) nor (N, C, H, W), or does not depend
+            on the image.
     """
-    image, logits = ends(traced)
+    image = image_node(traced)
+    logits = next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    if len(ops.shape(logits) or ()) not in (2, 4):
+        raise InputError("The network's output is not one tensor, (N, classes) or (N, C, H, W); wrap it so that it is.")
     flow = nx.DiGraph([(read, node) for node in traced.graph.nodes for read in node.all_input_nodes])
     above = nx.immediate_dominators(flow, image)
     chain = [logits]

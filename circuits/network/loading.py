@@ -17,7 +17,7 @@ from torch import nn
 
 from circuits import builtin
 from circuits.errors import InputError, UnknownError, listed
-from circuits.image.preprocessing import Input, Preprocessing
+from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.hub import from_hub, make_timm, whole_modules
 from circuits.network.network import Network, prepare
 from circuits.network.weights import fit_weights, read_labels, read_weights
@@ -85,14 +85,14 @@ def load_network(
         if any(given is not None for given in (weights, labels, size, mean, std, multi_label, *leaf_modules)):
             raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
         return _load_builtin(layers)
-    changes = Input(size, mean, std)
+    changes = InputOptions(size, mean, std)
     if str(weights).startswith("hf:"):
         weights = from_hub(str(weights))
     if name_or_path.startswith("timm:"):
         module, source, default, known = make_timm(name_or_path.removeprefix("timm:"), weights)
         rest["labels"] = known if labels is None else labels
         rest["leaf_modules"] = (*whole_modules(module), *leaf_modules)
-        return prepare(module, name=name_or_path, source=source, preprocessing=changes.over(default), **rest)
+        return prepare(module, name=name_or_path, source=source, preprocessing=changes.applied_to(default), **rest)
     if ":" in name_or_path:
         return _load_own(name_or_path, weights, changes, rest)
     return _load_torchvision(name_or_path, weights, changes, rest)
@@ -123,7 +123,7 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
     )
 
 
-def _load_own(path: str, weights: str | Path | None, changes: Input, rest: _Rest) -> Network:
+def _load_own(path: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = _call(find_factory(path), path)
@@ -133,7 +133,7 @@ def _load_own(path: str, weights: str | Path | None, changes: Input, rest: _Rest
     elif weights is not None:
         fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
         source = f"file:{Path(weights).name}"
-    preprocessing = changes.of(module)
+    preprocessing = changes.for_module(module)
     name = path.rpartition(":")[2]
     return prepare(module, name=name, source=source, preprocessing=preprocessing, **rest)
 
@@ -188,7 +188,7 @@ def _call(factory: object, path: str) -> nn.Module:
     return module
 
 
-def _load_torchvision(name: str, weights: str | Path | None, changes: Input, rest: _Rest) -> Network:
+def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
     from torchvision import models
 
     known = available_networks()
@@ -216,7 +216,7 @@ def _load_torchvision(name: str, weights: str | Path | None, changes: Input, res
     categories = meta.meta["categories"]
     if rest["labels"] is None and _classes(module) == len(categories):
         rest["labels"] = categories
-    return prepare(module, name=name, source=source, preprocessing=changes.over(default), **rest)
+    return prepare(module, name=name, source=source, preprocessing=changes.applied_to(default), **rest)
 
 
 def _preset(transforms: Any) -> Preprocessing:

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, fx, nn
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.image.preprocessing import Input, Preprocessing
-from circuits.network import layers as layering
+from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network import operations as ops
-from circuits.network.channels_first import turn_channels_first
-from circuits.network.execute import Run, between, run_all
-from circuits.network.layers import Layer
+from circuits.network.channels_first import move_channels_first
+from circuits.network.execute import SlicedEvaluation, between, run_all
+from circuits.network.layers import Layer, find_layers, image_node, record_shapes
 from circuits.network.prepare import HEADS, choose_output, drop_head, leaves, prepare_module
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
@@ -54,7 +53,7 @@ class Network:
         labels: one a class; none if the top layer's units are no classes, as those of a backbone are not.
         preprocessing: from a photo to what the network sees.
         sha256: fingerprint of its graph and parameters.
-        found: its layers, from the image up.
+        layer_list: its layers, from the image up.
         multi_label: whether each class is judged on its own (sigmoid), so that several may hold, or none.
     """
 
@@ -64,19 +63,19 @@ class Network:
     labels: tuple[str, ...] = field(repr=False)
     preprocessing: Preprocessing
     sha256: str
-    found: tuple[Layer, ...] = field(repr=False)
+    layer_list: tuple[Layer, ...] = field(repr=False)
     multi_label: bool = False
     _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, from the image up; the last is that of the logits, or what a backbone puts out."""
-        return tuple(layer.name for layer in self.found)
+        return tuple(layer.name for layer in self.layer_list)
 
     @property
     def piecewise_linear(self) -> bool:
         """Whether the books close exactly in every layer above the lowest."""
-        return all(layer.piecewise_linear for layer in self.found[1:])
+        return all(layer.piecewise_linear for layer in self.layer_list[1:])
 
     def layer(self, name: str) -> Layer:
         """The layer of that name.
@@ -84,7 +83,7 @@ class Network:
         Raises:
             UnknownError: if there is none; the sentence says which there are.
         """
-        for layer in self.found:
+        for layer in self.layer_list:
             if layer.name == name:
                 return layer
         raise UnknownError(f"No layer {name!r} in {self.name}; it has {listed(self.layers, limit=60)}.")
@@ -110,8 +109,8 @@ class Network:
     @property
     def branched(self) -> bool:
         """Whether the layers do not form a chain."""
-        return any(len(layer.below) + layer.is_open != 1 for layer in self.found) or any(
-            upper.below != (lower.name,) for lower, upper in pairwise(self.found)
+        return any(len(layer.below) + layer.is_open != 1 for layer in self.layer_list) or any(
+            upper.below != (lower.name,) for lower, upper in pairwise(self.layer_list)
         )
 
     def with_layers(self, choice: str | Sequence[str]) -> "Network":
@@ -122,7 +121,7 @@ class Network:
         """
         if not isinstance(choice, str) and tuple(choice) == self.layers:
             return self
-        return replace(self, found=layering.find_layers(self.traced, choice), _segments={})
+        return replace(self, layer_list=find_layers(self.traced, choice), _segments={})
 
     def check_unit(self, unit: Unit) -> Layer:
         """The layer of a unit.
@@ -148,11 +147,11 @@ class Network:
         key = (lower, upper)
         if key not in self._segments:
             top = self.layer(upper).node
-            bottom = layering.ends(self.traced)[0] if lower is None else self.layer(lower).node
+            bottom = image_node(self.traced) if lower is None else self.layer(lower).node
             if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
                 raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
             steps = between(bottom, top)
-            if lower is not None and layering.ends(self.traced)[0] in steps:
+            if lower is not None and image_node(self.traced) in steps:
                 raise InputError(
                     f"What reaches {upper} in {self.name} does not all pass {lower}, so no function of {lower} alone "
                     "lies between them; choose a layer that everything passes."
@@ -175,7 +174,7 @@ class Network:
             UnknownError: if a layer does not exist.
         """
         nodes = {name: self.layer(name).node for name in (self.layers if layers is None else layers)}
-        image = layering.ends(self.traced)[0]
+        image = image_node(self.traced)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             values = run_all(self.traced, {image: images}, list(nodes.values()))
@@ -207,7 +206,7 @@ class Network:
             for channel in channels or ():
                 self.check_unit(Unit(name, channel))
             wanted.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
-        run = Run(self.traced, {layering.ends(self.traced)[0]: images}, rectifier)
+        run = SlicedEvaluation(self.traced, {image_node(self.traced): images}, rectifier)
         run.prepare(wanted)
         return tuple(ops.as_maps(run.value(*ask)) for ask in wanted)
 
@@ -302,15 +301,15 @@ def prepare(
         ('1', '4')
     """
     name = name or type(module).__name__
-    preprocessing = preprocessing or Input(size, mean, std).of(module)
+    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(module)
     traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
     generator = torch.Generator().manual_seed(0)
     example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
     _try_out(traced, name, example)
     place = choose_output(traced)
     head = drop_head(traced)
-    turn_channels_first(traced)
-    found = layering.find_layers(traced, layers)
+    move_channels_first(traced)
+    found = find_layers(traced, layers)
     top = found[-1]
     if labels is None:
         labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
@@ -326,7 +325,7 @@ def prepare(
 def _try_out(traced: fx.GraphModule, name: str, example: Tensor) -> None:
     """Record shapes, and say in a sentence why that is not possible."""
     try:
-        layering.record_shapes(traced, example)
+        record_shapes(traced, example)
     except InputError:
         raise
     except Exception as error:  # the network's own code may raise anything

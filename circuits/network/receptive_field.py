@@ -28,7 +28,7 @@ from torch.utils import _pytree as pytree
 
 from circuits.errors import UnknownError
 from circuits.network import operations as ops
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.network import Network
 from circuits.network.receptive_field_ops import STEPS, Call, everything
 from circuits.units import Unit
@@ -129,7 +129,7 @@ class Box:
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class ReceptiveField:
     """The receptive field of every position of a layer.
 
     Attributes:
@@ -211,13 +211,13 @@ def _rule(lows: NDArray[np.integer], highs: NDArray[np.integer]) -> _Rule | None
 
 
 # (height, width) of the input, layer -> the boxes that differ, and which of them each channel has.
-_Known = dict[tuple[tuple[int, int], str], tuple[list[Field], list[int]]]
+_Known = dict[tuple[tuple[int, int], str], tuple[list[ReceptiveField], list[int]]]
 _known: WeakKeyDictionary[Network, _Known] = WeakKeyDictionary()
 
 
 def receptive_field(
     network: Network, layer: str, channel: int | None = None, *, size: tuple[int, int] | None = None
-) -> Field:
+) -> ReceptiveField:
     """The pixels that each position of a layer can depend on, exact and clipped to the image.
 
     Of a layer whose channels see different parts, such as a concatenation of branches, the union over its channels.
@@ -243,7 +243,7 @@ def receptive_field(
     size = network.preprocessing.size if size is None else size
     known = _known.setdefault(network, {})
     if (size, layer) not in known:
-        below = network.found[: network.found.index(found) + 1]
+        below = network.layer_list[: network.layer_list.index(found) + 1]
         boxes = _boxes(network, [each.node for each in below], size)
         known.update({(size, each.name): _told_apart(of, size) for each, of in zip(below, boxes, strict=True)})
     fields, kinds = known[size, layer]
@@ -252,7 +252,7 @@ def receptive_field(
 
 def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) -> list[Tensor]:
     """Of each node (top, left, bottom, right) of every value, (4, C, H, W)."""
-    image = ends(network.traced)[0]
+    image = image_node(network.traced)
     shape = (1, network.preprocessing.channels, *size)
     dtype = next((weight.dtype for weight in network.traced.parameters()), torch.float32)
     rows = torch.arange(size[0], dtype=dtype)[:, None].expand(shape)
@@ -267,7 +267,7 @@ def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) 
     return found
 
 
-def _told_apart(boxes: Tensor, image: tuple[int, int]) -> tuple[list[Field], list[int]]:
+def _told_apart(boxes: Tensor, image: tuple[int, int]) -> tuple[list[ReceptiveField], list[int]]:
     """The field of all channels, then those that differ among them; and which of these each channel has."""
     seen: dict[bytes, int] = {}
     each = boxes.permute(1, 2, 3, 0).to(torch.int32).numpy()
@@ -277,4 +277,4 @@ def _told_apart(boxes: Tensor, image: tuple[int, int]) -> tuple[list[Field], lis
     lows = np.where(reached, distinct[..., :2], np.iinfo(np.int32).max).min(0)
     union = np.concatenate([lows, distinct[..., 2:].max(0)], axis=-1)
     union = np.where((union[..., 2:] > 0).all(-1, keepdims=True), union, 0)
-    return [Field(field, image) for field in (union, *distinct)], kinds
+    return [ReceptiveField(field, image) for field in (union, *distinct)], kinds

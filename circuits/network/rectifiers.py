@@ -19,36 +19,36 @@ import torch
 from torch import Tensor
 
 
-def guided(x: Tensor) -> Tensor:
+def guided_relu(x: Tensor) -> Tensor:
     """max(x, 0), with a gradient g that passes where both x > 0 and g > 0: ∂x = g · [x > 0] · [g > 0].
 
     Source: Springenberg 2014, "Striving for simplicity", guided backpropagation.
 
     >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
-    >>> guided(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> guided_relu(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
     >>> x.grad
     tensor([0., 0., 5., 0.])
     """
-    result: Tensor = _Guided.apply(x)
+    result: Tensor = _GuidedRelu.apply(x)
     return result
 
 
-def deconvnet(x: Tensor) -> Tensor:
+def deconvnet_relu(x: Tensor) -> Tensor:
     """max(x, 0), with a gradient g that passes where g > 0, whatever x was: ∂x = g · [g > 0].
 
     Source: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks": the way back rectifies what
     comes from above, as the way forward rectified what came from below.
 
     >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
-    >>> deconvnet(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
+    >>> deconvnet_relu(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
     >>> x.grad
     tensor([5., 0., 5., 0.])
     """
-    result: Tensor = _Deconvnet.apply(x)
+    result: Tensor = _DeconvnetRelu.apply(x)
     return result
 
 
-class Rectifying(torch.autograd.Function):
+class _Relu(torch.autograd.Function):
     """max(x, 0), of which the way back is told the result; the way back is a subclass's."""
 
     @staticmethod
@@ -59,7 +59,7 @@ class Rectifying(torch.autograd.Function):
         return result
 
 
-class _Guided(Rectifying):
+class _GuidedRelu(_Relu):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors
@@ -67,7 +67,7 @@ class _Guided(Rectifying):
         return passed
 
 
-class _Deconvnet(torch.autograd.Function):
+class _DeconvnetRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.relu()
@@ -94,11 +94,11 @@ def redirected_relu(x: Tensor) -> Tensor:
     tensor([[-1.,  0., -7.],
             [ 0.,  0., -7.]])
     """
-    result: Tensor = _Redirected.apply(x)
+    result: Tensor = _RedirectedRelu.apply(x)
     return result
 
 
-class _Redirected(Rectifying):
+class _RedirectedRelu(_Relu):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (result,) = ctx.saved_tensors

@@ -7,7 +7,7 @@ from torch import Tensor, fx
 
 from circuits.errors import UnknownError
 from circuits.network import operations as ops
-from circuits.network.execute import Run
+from circuits.network.execute import SlicedEvaluation
 from circuits.shapes import Activations
 
 
@@ -57,7 +57,7 @@ class Segment:
         Raises:
             UnknownError: if no channel is wanted, or one that does not exist.
         """
-        return self._read(Run(self.traced, self.given(x), rectifier), channels, rectified)
+        return self._read(SlicedEvaluation(self.traced, self.given(x), rectifier), channels, rectified)
 
     def reader(self, x: Activations) -> Callable[[Sequence[int]], Activations]:
         """A function from channels to their activation, for several questions about the same lower activation.
@@ -76,10 +76,10 @@ class Segment:
             >>> read([17]).shape, read([4, 200]).shape
             (torch.Size([1, 1, 13, 13]), torch.Size([1, 2, 13, 13]))
         """
-        run = Run(self.traced, self.given(x))
+        run = SlicedEvaluation(self.traced, self.given(x))
         return lambda channels: self._read(run, channels, True)
 
-    def _read(self, run: Run, channels: Sequence[int] | None, rectified: bool) -> Tensor:
+    def _read(self, run: SlicedEvaluation, channels: Sequence[int] | None, rectified: bool) -> Tensor:
         wanted = None if channels is None else tuple(int(channel) for channel in channels)
         width = (ops.shape(self.upper) or (0, 0))[1]
         if wanted is not None and not (wanted and all(0 <= channel < width for channel in wanted)):

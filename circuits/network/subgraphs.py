@@ -2,20 +2,21 @@
 
 from circuits.errors import InputError
 from circuits.network import operations as ops
-from circuits.network.branches import Cut, concatenated_as
+from circuits.network.branches import BranchSegment, concatenated_as
 from circuits.network.execute import between
-from circuits.network.layers import all_names, ends
+from circuits.network.layers import all_names, image_node
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Images
 from circuits.units import Unit
 
 
-def piece_below(network: Network, upper: str) -> Segment:
+def subgraph_below(network: Network, upper: str) -> Segment:
     """What a network does between a layer and the nearest layers below it on each path.
 
-    In a chain, the segment from the layer below. Otherwise the lower activations go in as `branches.pack` makes them:
-    those of `Network.layers_below` and, where a path meets none of these, the image as the last.
+    In a chain, the segment from the layer below. Otherwise the lower activations are passed as one tensor
+    (`branches.concatenate_padded`): those of `Network.layers_below` and, where a path meets none of these, the image as
+    the last.
 
     Raises:
         UnknownError: if there is no such layer.
@@ -26,13 +27,13 @@ def piece_below(network: Network, upper: str) -> Segment:
         raise InputError(f"{upper} is a lowest layer of {network.name}; there is nothing below it but the image.")
     lowers = [network.layer(name).node for name in layer.below]
     if layer.is_open:
-        lowers.append(ends(network.traced)[0])
+        lowers.append(image_node(network.traced))
     if len(lowers) == 1:
         return network.segment(layer.below[0], upper)
-    return Cut(network.traced, lowers[0], layer.node, layer.piecewise_linear, tuple(lowers))
+    return BranchSegment(network.traced, lowers[0], layer.node, layer.piecewise_linear, tuple(lowers))
 
 
-def piece_between(network: Network, lower: str, upper: str, image: Images) -> Segment:
+def subgraph_between(network: Network, lower: str, upper: str, image: Images) -> Segment:
     """What a network does to one photo between a layer and a higher one, along every path from the one to the other.
 
     Where the photo also reaches the upper layer past the lower one, what it brings there stays as it is.
@@ -47,7 +48,7 @@ def piece_between(network: Network, lower: str, upper: str, image: Images) -> Se
         UnknownError: if a layer does not exist.
         InputError: if nothing leads from the one up to the other.
     """
-    bottom, top, pixels = network.layer(lower).node, network.layer(upper).node, ends(network.traced)[0]
+    bottom, top, pixels = network.layer(lower).node, network.layer(upper).node, image_node(network.traced)
     steps = between(bottom, top)
     if bottom is top or not any(bottom in step.all_input_nodes for step in steps):
         raise InputError(
@@ -56,10 +57,10 @@ def piece_between(network: Network, lower: str, upper: str, image: Images) -> Se
     if pixels not in steps:
         return network.segment(lower, upper)
     linear = all(ops.is_piecewise_linear(network.traced, node) for node in steps)
-    return Cut(network.traced, bottom, top, linear, (bottom,), ((pixels, image),))
+    return BranchSegment(network.traced, bottom, top, linear, (bottom,), ((pixels, image),))
 
 
-def entrance(network: Network, lower: Unit, upper: str) -> str | None:
+def entrance_of(network: Network, lower: Unit, upper: str) -> str | None:
     """The channel of a concatenation as which a unit of a branch enters a layer above, such as `inception4a:209`.
 
     `None` if it enters none between the layers, or more than one; then the unit's own address says all.
@@ -68,7 +69,7 @@ def entrance(network: Network, lower: Unit, upper: str) -> str | None:
         >>> from circuits import load_network
         >>> network = load_network("squeezenet1_1", weights="random")
         >>> network = network.with_layers(["features.3.expand1x1_activation", "features.3.expand3x3_activation"])
-        >>> entrance(network, Unit("features.3.expand3x3_activation", 2), network.layers[-1])
+        >>> entrance_of(network, Unit("features.3.expand3x3_activation", 2), network.layers[-1])
         'features.3:66'
     """
     top = network.layer(upper)

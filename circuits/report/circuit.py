@@ -213,13 +213,7 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def for_notebook(circuit: "Circuit") -> str:
-    """The page in a frame of its own, so that its style does not leak into the notebook around it."""
-    page = html.escape(to_html(circuit))
-    return f'<iframe srcdoc="{page}" width="100%" height="720" style="border: 0" title="Circuit"></iframe>'
-
-
-def node_for_notebook(node: "Node") -> str:
+def node_to_html(node: "Node") -> str:
     """A unit of a circuit: its picture, if the circuit carries it, its value and its books."""
     image = safe_picture(node.picture)
     picture = f'<img src="{image}" width="120" alt="What {html.escape(node.id)} looks for"> ' if image else ""

@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Sequence
 
-from circuits.evaluation.summary import Point
+from circuits.evaluation.statistics import CurvePoint
 from circuits.report.text import METHOD_NAMES
 
 WIDTH, HEIGHT = 560, 300
@@ -13,7 +13,7 @@ _TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.
 _LOWEST, _HIGHEST = -1.0, 2.5
 
 
-def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
+def curve_svg(points: Sequence[CurvePoint], measure: str, title: str) -> str:
     """A line for each method.
 
     Args:
@@ -49,7 +49,7 @@ def curve_svg(points: Sequence[Point], measure: str, title: str) -> str:
     return "".join(parts)
 
 
-def beyond(points: Sequence[Point], measure: str) -> bool:
+def beyond(points: Sequence[CurvePoint], measure: str) -> bool:
     """Whether a point lies outside of what is drawn, so that it is a triangle at the border.
 
     Args:

@@ -51,12 +51,6 @@ def to_html(card: "Card") -> str:
     )
 
 
-def for_notebook(card: "Card") -> str:
-    """The page in a frame of its own, so that its style does not leak into the notebook around it."""
-    page = html.escape(to_html(card))
-    return f'<iframe srcdoc="{page}" width="100%" height="720" style="border: 0" title="Scores of a circuit"></iframe>'
-
-
 def _asset(name: str) -> str:
     return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 

@@ -19,8 +19,7 @@ from circuits.report.text import (
 
 if TYPE_CHECKING:
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import Estimate
-    from circuits.evaluation.summary import Row
+    from circuits.evaluation.statistics import Estimate, ScoreRow
 
 
 _MOST_EDGES = 60
@@ -51,11 +50,11 @@ def _scores(card: "Card") -> Iterator[str]:
         )
 
 
-def _has_edges(rows: "Sequence[Row]", baseline: str) -> bool:
+def _has_edges(rows: "Sequence[ScoreRow]", baseline: str) -> bool:
     return any(row.baseline == baseline and row.edges is not None for row in rows)
 
 
-def _line(card: "Card", method: str, rows: "Sequence[Row]") -> str:
+def _line(card: "Card", method: str, rows: "Sequence[ScoreRow]") -> str:
     """One method's row of a table."""
     cells = []
     for baseline in card.baselines:

@@ -15,13 +15,14 @@ from circuits.files import read_text, write_atomically
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo, check_window
 from circuits.network.predict import Prediction
+from circuits.notebook import Reported
 from circuits.tracing import circuit_file
 from circuits.tracing.annotations import checked_name, checked_note, checked_place
 from circuits.units import Edge, Unit
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(Reported):
     """One unit of a circuit.
 
     Args:
@@ -61,14 +62,9 @@ class Node:
         """The name that a person gave it, else its label."""
         return self.name or self.label
 
-    def _repr_html_(self) -> str:
-        from circuits.report.circuit import node_for_notebook  # lies above, as for a circuit
-
-        return node_for_notebook(self)
-
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class Circuit(Reported):
     """The weighted graph of units behind a target; never changed, only replaced.
 
     Args:
@@ -104,11 +100,6 @@ class Circuit:
         data = self.to_dict()
         edges = {(row["source"], row["target"]): row for row in data["edges"]}
         return data["graph"], {row["id"]: row for row in data["nodes"]}, edges
-
-    def _repr_html_(self) -> str:
-        from circuits.report.circuit import for_notebook  # lies above; the page is only made where one is shown
-
-        return for_notebook(self)
 
     @property
     def network(self) -> dict[str, Any]:

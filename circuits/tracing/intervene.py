@@ -18,13 +18,13 @@ from torch import Tensor
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.execute import run_all
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Scores
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, Run, run_seen
+from circuits.tracing.run import IMAGE, ForwardCache, forward_cache
 from circuits.units import Unit, as_unit
 
 Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]
@@ -106,7 +106,7 @@ def intervene(
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
-    run = run_seen(network, source)
+    run = forward_cache(network, source)
     order = run.network.layers.index
     factors = {as_unit(unit): _factor(unit, factor) for unit, factor in changes.items()}
     for unit in factors:
@@ -131,7 +131,7 @@ def _said(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Pred
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
 
-def _run_on(run: Run, factors: Mapping[Unit, float]) -> Activation:
+def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
     """The logits, the network being run from the lowest layer in which something changes."""
     changed = {unit.layer for unit, factor in factors.items() if factor != 1}
     top = run.network.layers[-1]
@@ -147,10 +147,10 @@ def _run_on(run: Run, factors: Mapping[Unit, float]) -> Activation:
     return value
 
 
-def _run_on_branched(run: Run, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
+def _run_on_branched(run: ForwardCache, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
     """The logits, where not all that one changed layer hands on passes the next: all are put in their places."""
     network = run.network
-    known = {ends(network.traced)[0]: run.activations[IMAGE]}
+    known = {image_node(network.traced): run.activations[IMAGE]}
     for layer in stations:
         node = network.layer(layer).node
         value = run_all(network.traced, known, [node])[node]

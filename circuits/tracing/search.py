@@ -11,10 +11,10 @@ from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Books, keep_books
 from circuits.attribution.gradient import Readout, attribute, strongest
 from circuits.errors import InputError
-from circuits.network.subgraphs import entrance
+from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit_file import number, without_books
-from circuits.tracing.run import Lower, Run
+from circuits.tracing.run import ForwardCache, Lower
 from circuits.tracing.targets import Target
 from circuits.units import MEASURED, Unit
 
@@ -49,10 +49,10 @@ class Shares:
         return keep_books(self.value, self.scores, shown, exact=self.exact)
 
 
-class Growth:
+class CircuitBuilder:
     """A graph that is being grown for one photo and target."""
 
-    def __init__(self, run: Run, target: Target, mode: str, graph: nx.DiGraph) -> None:
+    def __init__(self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph) -> None:
         self.run = run
         self.network = run.network
         self.target = target
@@ -109,7 +109,9 @@ class Growth:
             attribution = number(float(shares.scores[channel]))
             measured = {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
             entered = (
-                entrance(self.network, unit, self.graph.nodes[name]["layer"]) if len(shares.lower.widths) > 1 else None
+                entrance_of(self.network, unit, self.graph.nodes[name]["layer"])
+                if len(shares.lower.widths) > 1
+                else None
             )
             told = {"entrance": entered} if entered is not None else {}
             self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank, **told, **measured)

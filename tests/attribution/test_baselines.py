@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from circuits import Baseline, InputError, UnknownError, load_photo, mean_of_photos
-from circuits.exemplars import build as indexing
+from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.network.network import Network
 from circuits.tracing import verify as measuring
@@ -49,7 +49,7 @@ def test_the_mean_over_photos_is_that_of_a_plain_loop(network: Network, folder: 
 def test_an_index_keeps_the_mean_over_all_its_photos_when_it_is_continued_too(
     network: Network, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "CHUNK", 8)
+    monkeypatch.setattr(build, "CHUNK", 8)
     monkeypatch.setattr("circuits.exemplars.quantiles.SAMPLE", 4)  # quantiles are those of a sample, the mean is not
     index_photos(network, folder, into=tmp_path / "kept")
     save_photos(folder, 9, start=21)

@@ -9,8 +9,7 @@ from torch import nn
 
 from circuits import load_network, load_photo, trace
 from circuits.errors import InputError, UnknownError
-from circuits.evidence.relative_saliency import path_picture, relative_picture, renormalised
-from circuits.evidence.saliency import gradient_picture
+from circuits.evidence.saliency import gradient_picture, path_picture, relative_picture, renormalised
 from circuits.image.encode import own_scale
 from circuits.network.network import Network
 from circuits.units import Unit

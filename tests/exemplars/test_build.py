@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 from circuits.errors import InputError, UnknownError
-from circuits.exemplars import build as indexing
+from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.image.preprocessing import Preprocessing
@@ -30,7 +30,7 @@ def network() -> Network:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "CHUNK", 16)
+    monkeypatch.setattr(build, "CHUNK", 16)
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def test_what_was_finished_before_an_exception_is_not_done_again(
 _PROGRAM = """
 import sys, time
 from pathlib import Path
-from circuits.exemplars import build as indexing
+from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
-from tests.handmade import handmade_network
-indexing.CHUNK = 16
+from tests.support.handmade import handmade_network
+build.CHUNK = 16
 def slowly(done, total, message):
     print(done, flush=True)
     time.sleep(0.2 if done < 40 else 60)

@@ -9,15 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from circuits.exemplars import build as indexing
-from circuits.exemplars import quantiles as sampling
-from circuits.exemplars.accumulator import Tally
+from circuits.exemplars import build, quantiles
+from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import exemplar_crop, exemplar_patch
-from circuits.exemplars.loader import Entry, Reader
-from circuits.exemplars.quantiles import PERCENTS, Sample
-from circuits.exemplars.statistics import Summarizer
-from circuits.exemplars.top_k import Best, photo_number
+from circuits.exemplars.loader import PhotoFile, PhotoReader
+from circuits.exemplars.quantiles import PERCENTS, QuantileSample
+from circuits.exemplars.statistics import StatisticsCollector
+from circuits.exemplars.top_k import TopK, photo_number
 from circuits.image.photo import load_photo
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
@@ -32,7 +31,7 @@ def network() -> Network:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "CHUNK", 16)
+    monkeypatch.setattr(build, "CHUNK", 16)
 
 
 @pytest.fixture
@@ -68,14 +67,14 @@ def test_equal_values_are_told_apart_by_the_photos_numbers_whatever_their_order(
     scores = torch.tensor([[2.0], [1.0], [2.0], [2.0], [-torch.inf]])
     places = torch.arange(5, dtype=torch.int32)[:, None]
     for order in ([0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [3, 1, 4, 0, 2]):
-        found = Best.empty(1, 2)
+        found = TopK.empty(1, 2)
         for at in order:
             found = found.merged(scores[[at]], torch.tensor([numbers[at]]), places[[at]])
         assert found.photos.tolist() == [[1, 7]]
         assert found.positions.tolist() == [[3, 0]]
-        together = Best.empty(1, 4).merged(scores[order], torch.tensor(numbers)[order], places[order])
+        together = TopK.empty(1, 4).merged(scores[order], torch.tensor(numbers)[order], places[order])
         assert together.photos.tolist() == [[1, 7, 9, 3]]
-    none = Best.empty(1, 3).merged(scores[[4, 1]], torch.tensor([5, 3]), places[[4, 1]])
+    none = TopK.empty(1, 3).merged(scores[[4, 1]], torch.tensor([5, 3]), places[[4, 1]])
     assert none.photos.tolist() == [[3, -1, -1]]
     assert none.positions.tolist() == [[1, 0, 0]]
 
@@ -84,7 +83,7 @@ def test_equal_values_are_told_apart_by_the_photos_numbers_whatever_their_order(
 def test_one_pass_tells_the_same_as_all_maps(name: str) -> None:
     network = zoo_network(name)
     images = image_for(network, 3)
-    summary = Summarizer(network, network.found)(images)
+    summary = StatisticsCollector(network, network.layer_list)(images)
     asks = [(layer, None, rectified) for rectified in (False, True) for layer in network.layers]
     with torch.no_grad():
         maps = network.read(images, asks)
@@ -111,21 +110,21 @@ def test_photos_are_read_with_exactly_the_pixels_of_the_preprocessing(channels: 
     for number, size in enumerate([(61, 47), (20, 90), (32, 32)]):
         pixels = chance.integers(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((size[0] * 2, size[1])).save(tmp_path / f"{number}.jpg")
-        read = Reader(tmp_path, see)(Entry(PurePath(f"{number}.jpg"), 0, 0)).pixels
+        read = PhotoReader(tmp_path, see)(PhotoFile(PurePath(f"{number}.jpg"), 0, 0)).pixels
         assert read is not None
         expected = see.to_tensor(load_photo(tmp_path / f"{number}.jpg").image)[0].permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(read, expected)
 
 
 def test_memory_and_files_do_not_grow_with_the_photos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "SAMPLE", 32)
-    tally = Tally.empty(15, 4)
+    monkeypatch.setattr(quantiles, "SAMPLE", 32)
+    tally = Accumulator.empty(15, 4)
     sizes = []
-    from circuits.exemplars.statistics import Summary
+    from circuits.exemplars.statistics import UnitStatistics
 
     for part in range(6):
         values = torch.randn((16, 15), generator=seeded(part))
-        summary = Summary(values, torch.zeros((16, 15), dtype=torch.int32), values.relu(), values)
+        summary = UnitStatistics(values, torch.zeros((16, 15), dtype=torch.int32), values.relu(), values)
         tally = tally.with_photos(list(range(part * 16, part * 16 + 16)), summary)
         sizes.append(sum(each.nbytes for each in tally.tensors().values()))
     assert sizes[0] < sizes[1] == sizes[2] == sizes[5]
@@ -134,9 +133,9 @@ def test_memory_and_files_do_not_grow_with_the_photos(monkeypatch: pytest.Monkey
 def test_beyond_its_size_the_sample_does_not_depend_on_the_order_and_knows_the_extremes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sampling, "SAMPLE", 100)
+    monkeypatch.setattr(quantiles, "SAMPLE", 100)
     numbers, values = numbered(2000)
-    sample, other = Sample.empty(1), Sample.empty(1)
+    sample, other = QuantileSample.empty(1), QuantileSample.empty(1)
     for part in torch.arange(2000).split(64):
         sample = sample.merged(numbers[part], {"peaks": values[part], "means": -values[part]})
     for part in torch.randperm(2000, generator=seeded()).split(700):
@@ -151,11 +150,11 @@ def test_beyond_its_size_the_sample_does_not_depend_on_the_order_and_knows_the_e
 
 
 def test_the_error_of_a_sample_is_the_one_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "SAMPLE", 100)
+    monkeypatch.setattr(quantiles, "SAMPLE", 100)
     errors = []
     for salt in range(60):
         numbers, values = numbered(1500, f"{salt}/")
-        sample = Sample.empty(1).merged(numbers, {"peaks": values, "means": values})
+        sample = QuantileSample.empty(1).merged(numbers, {"peaks": values, "means": values})
         errors.append(sample.quantiles("peaks")[0].numpy() - np.array(PERCENTS) / 100)
     shares = np.array(PERCENTS[2:-2]) / 100
     spread = np.sqrt(np.mean(np.square(errors), axis=0))[2:-2]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.image import decode as decoding
-from circuits.image.decode import Room, decode
+from circuits.image.decode import PixelBudget, decode
 
 
 def jpeg(seed: int) -> bytes:
@@ -23,10 +23,10 @@ def jpeg(seed: int) -> bytes:
 
 
 class Visitors:
-    """Threads that take room and stay until they are sent away."""
+    """Threads that take budget and stay until they are sent away."""
 
-    def __init__(self, room: Room) -> None:
-        self.room, self.inside, self.threads = room, [], []
+    def __init__(self, budget: PixelBudget) -> None:
+        self.budget, self.inside, self.threads = budget, [], []
         self.gates: dict[str, threading.Event] = {}
 
     def arrive(self, name: str, pixels: int) -> None:
@@ -36,7 +36,7 @@ class Visitors:
         time.sleep(0.02)
 
     def _visit(self, name: str, pixels: int) -> None:
-        with self.room.taken(pixels):
+        with self.budget.taken(pixels):
             self.inside.append(name)
             self.gates[name].wait(10)
             self.inside.remove(name)
@@ -53,7 +53,7 @@ class Visitors:
 
 
 def test_photos_are_decoded_together_as_far_as_they_fit_and_a_large_one_is_not_overtaken() -> None:
-    visitors = Visitors(Room(10))
+    visitors = Visitors(PixelBudget(10))
     visitors.arrive("a", 4)
     visitors.arrive("b", 4)
     visitors.until("a", "b")
@@ -71,12 +71,12 @@ def test_photos_are_decoded_together_as_far_as_they_fit_and_a_large_one_is_not_o
     visitors.leave("c")
     for thread in visitors.threads:
         thread.join(5)
-    with visitors.room.taken(10):
+    with visitors.budget.taken(10):
         assert visitors.inside == []
 
 
 def test_room_is_given_back_when_decoding_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_room", Room(120 * 90))
+    monkeypatch.setattr(decoding, "_budget", PixelBudget(120 * 90))
     for _ in range(3):
         with pytest.raises(InputError, match="photo is damaged or cut short"):
             decode(jpeg(0)[:4000], "photo")

@@ -28,8 +28,8 @@ from circuits import (  # fmt: skip
 )
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.evidence.layer_statistics import layer_table
-from circuits.network.subgraphs import entrance
-from circuits.tracing.run import Run
+from circuits.network.subgraphs import entrance_of
+from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked, Branches, Skip, branched
 from tests.support.commandline import run, save_photo
@@ -302,7 +302,7 @@ def test_every_path_is_counted_once_and_the_books_close_in_real_architectures(na
     assert network.piecewise_linear
     network.traced.double()
     image = image_for(network).double()
-    run = Run.of(network, image)
+    run = ForwardCache.of(network, image)
     several = [name for name in network.layers if len(network.layers_below(name)) > 1]
     assert len(several) >= 8
     tested = {*network.layers[1::step], *several[:: max(1, len(several) // 6)], network.layers[-1]}
@@ -353,8 +353,8 @@ def test_units_of_densenet_enter_by_the_concatenation_that_is_left_out() -> None
     cut = network.with_layers(["features.pool0", first, second, "features.denseblock1.denselayer3.relu1"])
     layer = "features.denseblock1.denselayer3.relu1"
     assert cut.layers_below(layer) == ("features.pool0", first, second)
-    assert entrance(cut, Unit(first, 3), layer) == "cat_2:67"
-    assert entrance(cut, Unit(second, 3), layer) == "cat_2:99"
+    assert entrance_of(cut, Unit(first, 3), layer) == "cat_2:67"
+    assert entrance_of(cut, Unit(second, 3), layer) == "cat_2:99"
 
 
 def test_a_circuit_of_fine_layers_survives_its_file(tmp_path: Path) -> None:

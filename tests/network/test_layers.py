@@ -159,7 +159,7 @@ def test_the_layers_of_bvlc_googlenet_are_its_convolutions_and_inceptions():
     network = ready(made.GoogLeNet(), 64, check=False)
     blocks = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
     assert network.layers == ("conv1", "conv2_reduce", "conv2", *(f"inception_{block}" for block in blocks), "fc")
-    flags = {layer.name: layer.piecewise_linear for layer in network.found}
+    flags = {layer.name: layer.piecewise_linear for layer in network.layer_list}
     assert [name for name in network.layers if not flags[name]] == ["conv2_reduce", "inception_3a"]
     assert not network.piecewise_linear
 
@@ -177,7 +177,7 @@ def test_a_network_inside_another_module_has_the_same_layers(name):
     plain = zoo_network(name)
     wrapped = ready(Wrapped(zoo_module(name)), 64, check=False)
     assert wrapped.layers == tuple(f"inner.{layer}" for layer in plain.layers)
-    assert [(a.channels, a.height) for a in wrapped.found] == [(a.channels, a.height) for a in plain.found]
+    assert [(a.channels, a.height) for a in wrapped.layer_list] == [(a.channels, a.height) for a in plain.layer_list]
     assert wrapped.piecewise_linear
 
 
@@ -397,7 +397,7 @@ def test_names_of_the_chain_do_not_depend_on_the_branches():
     names = list(all_names(network.traced).items())
     chain = [node for node in dominators(network.traced)[1:] if node in dict(names)]
     assert len(set(dict(names).values())) == len(names) > 300
-    assert [dict(names)[layer.node] for layer in network.found] == list(network.layers)
+    assert [dict(names)[layer.node] for layer in network.layer_list] == list(network.layers)
     assert names[-1] == (chain[-1], "classifier")
 
 
@@ -468,7 +468,7 @@ def test_logits_of_one_position_may_keep_their_position():
             return self.b(F.relu(self.a(x))).mean((2, 3), keepdim=True)
 
     network = ready(Positions())
-    assert [(layer.channels, layer.height, layer.width) for layer in network.found] == [(3, 8, 8), (3, 1, 1)]
+    assert [(layer.channels, layer.height, layer.width) for layer in network.layer_list] == [(3, 8, 8), (3, 1, 1)]
     assert network.logits(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
 
 
@@ -493,7 +493,7 @@ def test_heights_and_widths_are_those_of_the_tensors():
             return self.head(F.relu(self.b(F.max_pool2d(x, (1, 2)))))
 
     network = ready(Uneven(), (11, 20))
-    found = {layer.name: (layer.channels, layer.height, layer.width) for layer in network.found}
+    found = {layer.name: (layer.channels, layer.height, layer.width) for layer in network.layer_list}
     assert found == {"first": (3, 5, 18), "a": (3, 5, 18), "b": (3, 5, 9), "fc": (5, 1, 1)}
 
 
@@ -501,7 +501,7 @@ def test_heights_and_widths_are_those_of_the_tensors():
 def test_channels_heights_and_widths_of_the_zoo_are_those_of_its_activations(name):
     network = zoo_network(name)
     activations = network.activations(torch.zeros(1, 3, 64, 64))
-    shapes = [(1, layer.channels, layer.height, layer.width) for layer in network.found]
+    shapes = [(1, layer.channels, layer.height, layer.width) for layer in network.layer_list]
     assert [tuple(activations[layer].shape) for layer in network.layers] == shapes
 
 
@@ -587,8 +587,8 @@ def test_the_books_of_the_lowest_layer_do_not_count_for_the_network():
 def test_squeeze_and_excitation_is_told_in_efficientnet_and_regnet():
     for name in ("efficientnet_b0", "regnet_y_400mf"):
         network = zoo_network(name)
-        assert network.found[-1].piecewise_linear
-        assert not any(layer.piecewise_linear for layer in network.found[1:-1])
+        assert network.layer_list[-1].piecewise_linear
+        assert not any(layer.piecewise_linear for layer in network.layer_list[1:-1])
 
 
 class Permuted(Parts):
@@ -620,7 +620,7 @@ def test_tensors_whose_channels_come_last_are_layers_that_are_turned(there, back
     network = ready(module, (6, 8))
     assert network.layers[:2] == ("a", "b")
     assert network.layers[-2:] == ("c", "fc")
-    assert [(layer.channels, layer.height, layer.width) for layer in network.found[2:-1]] == [(3, 6, 8)] * 3
+    assert [(layer.channels, layer.height, layer.width) for layer in network.layer_list[2:-1]] == [(3, 6, 8)] * 3
     image = image_for(network)
     found = network.activations(image)
     module.requires_grad_(False)
@@ -652,17 +652,17 @@ def test_a_transformer_of_windows_has_its_blocks_as_layers():
     network = ready(module, 32)
     expected = [("features.0.2", 8, 8), ("features.1.0", 8, 8), ("features.1.1", 8, 8), ("features.2", 16, 4)]
     expected += [("features.3.0", 16, 4), ("head", 10, 1)]
-    assert [(layer.name, layer.channels, layer.height) for layer in network.found] == expected
+    assert [(layer.name, layer.channels, layer.height) for layer in network.layer_list] == expected
     patches = receptive_field(network, "features.0.2")
     assert (patches.size, patches.stride) == ((4, 4), (4, 4))
-    assert not any(layer.piecewise_linear for layer in network.found)
+    assert not any(layer.piecewise_linear for layer in network.layer_list)
 
 
 def test_windows_that_a_photo_is_cut_into_are_no_rows_and_columns():
     module = models.MaxVit((32, 32), 8, 1, [8], [1], 4, 0.0, num_classes=10)
     fine = ready(module, 32).with_layers("fine")
     assert len(fine.layers) > 8
-    assert all((layer.height, layer.width) in ((1, 1), (8, 8), (16, 16), (32, 32)) for layer in fine.found)
+    assert all((layer.height, layer.width) in ((1, 1), (8, 8), (16, 16), (32, 32)) for layer in fine.layer_list)
 
 
 def test_vgg16_of_torchvision_has_the_layers_of_the_narrow_one():

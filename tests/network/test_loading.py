@@ -105,7 +105,7 @@ def test_the_built_in_network_brings_everything():
     assert network.name == network.source == "builtin"
     assert network.layers[0] == "conv1"
     assert network.layers[-1] == "fc"
-    assert len(network.labels) == network.found[-1].channels
+    assert len(network.labels) == network.layer_list[-1].channels
     assert network.piecewise_linear
     assert load_network("builtin").sha256 == network.sha256
     assert load_network(layers=["conv3"]).layers == ("conv3", "fc")
@@ -147,7 +147,7 @@ def test_random_weights_are_the_same_each_time_and_leave_chance_alone():
 def test_labels_decide_the_number_of_random_classes():
     network = load_network("squeezenet1_1", weights="random", size=SIZE, labels=["cat", "dog"])
     assert network.labels == ("cat", "dog")
-    assert network.found[-1].channels == 2
+    assert network.layer_list[-1].channels == 2
 
 
 def test_labels_come_from_a_file(tmp_path):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from circuits.errors import UnknownError
 from circuits.network.network import Network
-from circuits.network.receptive_field import Box, Field, receptive_field
+from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from tests.support.nets import randomize, ready, seeded, shared, zoo_module
 
 SIDE = 10
@@ -121,7 +121,7 @@ THINGS: dict[str, nn.Module] = {
 @pytest.mark.parametrize("name", THINGS)
 def test_the_field_of_every_position_is_where_its_gradient_is_not_zero(name: str) -> None:
     network = around(copy.deepcopy(THINGS[name]))
-    layer = network.found[-2]
+    layer = network.layer_list[-2]
     field = receptive_field(network, layer.name)
     for row in range(layer.height):
         for column in range(layer.width):
@@ -131,7 +131,7 @@ def test_the_field_of_every_position_is_where_its_gradient_is_not_zero(name: str
 @pytest.mark.parametrize("name", ["groups", "half of the channels, shuffled", "normalised neighbours"])
 def test_the_field_of_each_channel_is_where_its_own_gradient_is_not_zero(name: str) -> None:
     network = around(copy.deepcopy(THINGS[name]))
-    layer = network.found[-2]
+    layer = network.layer_list[-2]
     found = []
     for channel in range(layer.channels):
         field = receptive_field(network, layer.name, channel)
@@ -176,8 +176,8 @@ def test_fields_of_torchvision_networks_are_where_gradients_are_not_zero(name: s
     twin = ready(averaged(name), side, name=name, check=False)
     twin.traced.double()
     network = ready(zoo_module(name), side, name=name, check=False)
-    few = max(1, len(twin.found) // 8)
-    for layer in twin.found[::few]:
+    few = max(1, len(twin.layer_list) // 8)
+    for layer in twin.layer_list[::few]:
         bottom, right = layer.height - 1, layer.width - 1
         field = receptive_field(network, layer.name)
         assert (field.boxes == receptive_field(twin, layer.name).boxes).all()
@@ -318,6 +318,6 @@ def test_boxes_tell_their_sides_and_overlap() -> None:
 
 def test_a_field_is_a_value_that_can_be_made_by_hand() -> None:
     boxes = torch.tensor([[[0, 0, 2, 2], [0, 2, 2, 4]]], dtype=torch.int32).numpy()
-    field = Field(boxes, (2, 4))
+    field = ReceptiveField(boxes, (2, 4))
     assert field.box((0, 1)) == Box(0, 2, 2, 4)
     assert field.size is None

@@ -14,7 +14,6 @@ from PIL import Image
 
 from circuits import Circuit, discard, load_photo, mean_of_photos, measure, to_html, trace
 from circuits.network.network import Network, prepare
-from circuits.report.circuit import for_notebook
 from circuits.report.layout import ROW, place
 from tests.support.handmade import Handmade, colour_photo, handmade_network
 from tests.support.verified import halves, logic
@@ -246,7 +245,7 @@ def test_a_wide_layer_is_broken_into_rows_and_no_two_units_share_a_place(circuit
 
 
 def test_a_notebook_gets_the_page_in_a_frame_of_its_own(circuit: Circuit) -> None:
-    (frame,) = Outline(for_notebook(circuit)).all("iframe")
+    (frame,) = Outline(circuit._repr_html_()).all("iframe")
     assert frame["srcdoc"] == to_html(circuit)
 
 

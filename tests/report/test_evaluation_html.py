@@ -13,8 +13,7 @@ from rich.console import Console
 from circuits import Baseline, Card, evaluate, trace
 from circuits.cli.evaluate_tables import report
 from circuits.evaluation.stability import Stability
-from circuits.evaluation.statistics import Estimate
-from circuits.evaluation.summary import Point
+from circuits.evaluation.statistics import CurvePoint, Estimate
 from circuits.report.curve import beyond, curve_svg
 from circuits.report.text import headline, interval, overshoot, share
 from tests.support.handmade import colour_photo, handmade_network
@@ -140,8 +139,8 @@ def test_a_score_that_is_not_defined_is_said(card: Card) -> None:
     )
 
 
-def point(share_of_units: float, value: float | None, method: str = "circuit") -> Point:
-    return Point("own", "zero", "value", method, 1, round(1000 * share_of_units), share_of_units, value, value)
+def point(share_of_units: float, value: float | None, method: str = "circuit") -> CurvePoint:
+    return CurvePoint("own", "zero", "value", method, 1, round(1000 * share_of_units), share_of_units, value, value)
 
 
 def test_the_curve_is_drawn_to_scale() -> None:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Network, Preprocessing, prepare
-from circuits.network.layers import ends
+from circuits.network.layers import image_node
 from circuits.network.operations import as_maps, run_node
 
 SEE = Preprocessing(size=(4, 4), resize=4, mean=(0.0,) * 3, std=(1.0,) * 3, interpolation="bilinear")
@@ -93,8 +93,8 @@ class Blocked:
 
     def __init__(self, network: Network, image: Tensor, upper: str) -> None:
         """Run the network on an image, (1, c, h, w)."""
-        traced, (pixels, _) = network.traced, ends(network.traced)
-        chosen = {layer.node: layer.name for layer in network.found if layer.name != upper}
+        traced, pixels = network.traced, image_node(network.traced)
+        chosen = {layer.node: layer.name for layer in network.layer_list if layer.name != upper}
         self.network, self.upper = network, upper
         self.image = image.clone().requires_grad_()
         self.points: dict[str, Tensor] = {}

@@ -87,5 +87,5 @@ def told(index: Exemplars, unit: str, kind: str) -> list[tuple[str, float, tuple
 
 def all_told(index: Exemplars, network: Network) -> list[object]:
     """Everything that an index says."""
-    units = [f"{layer.name}:{channel}" for layer in network.found for channel in range(layer.channels)]
+    units = [f"{layer.name}:{channel}" for layer in network.layer_list for channel in range(layer.channels)]
     return [index.of(unit) for unit in units] + [index.mean(layer).tolist() for layer in index.layers]

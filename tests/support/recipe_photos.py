@@ -21,7 +21,7 @@ def photos(count: int = 24, *, kinds: int = 3, size: int = 16) -> data.Photos:
     return data.Photos(pixels, kind.clone(), kind, boxes)
 
 
-def trained_batch_norms() -> architecture.Network:
+def trained_batch_norms() -> architecture.BuiltinNetwork:
     """A network whose batch norms have statistics, factors and shifts like after training."""
     torch.manual_seed(3)
     network = architecture.build(batch_norm=True).eval()

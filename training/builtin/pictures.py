@@ -33,7 +33,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 def all_units(network: Network) -> list[Unit]:
     """Every channel of every layer, from the image up, the class logits last."""
-    return [Unit(layer.name, channel) for layer in network.found for channel in range(layer.channels)]
+    return [Unit(layer.name, channel) for layer in network.layer_list for channel in range(layer.channels)]
 
 
 def build(

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits.builtin import MEAN, STD
-from circuits.builtin.architecture import CHANNELS, Network, build, fold, pooled_features
+from circuits.builtin.architecture import CHANNELS, BuiltinNetwork, build, fold, pooled_features
 from circuits.builtin.classes import LABELS
 from training.builtin.data import Photos, draw, read, shares, shift, vary
 from training.builtin.recipe import SECOND, Recipe, phase_at, rate_at
@@ -200,7 +200,7 @@ def train_step(
 
 
 @torch.no_grad()
-def predict(network: Network, photos: Photos, *, batch: int = 250) -> Int[Tensor, " n"]:
+def predict(network: BuiltinNetwork, photos: Photos, *, batch: int = 250) -> Int[Tensor, " n"]:
     """The class that the network gives each whole photo: one view, nothing averaged."""
     network.eval()
     answers = [network(normalise(pixels.float() / 255)).argmax(1) for pixels in torch.split(photos.pixels, batch)]
@@ -222,7 +222,7 @@ def recalls(answers: Int[Tensor, " n"], classes: Int[Tensor, " n"]) -> dict[str,
 
 
 @torch.no_grad()
-def measure(network: Network, photos: Photos, *, count: int, batch: int) -> None:
+def measure(network: BuiltinNetwork, photos: Photos, *, count: int, batch: int) -> None:
     """Set the batch norms' means and variances, in place, to those of whole photos as they are.
 
     Views in training are magnified and so blurred; statistics of such views do not fit the sharp photos
@@ -240,7 +240,7 @@ def measure(network: Network, photos: Photos, *, count: int, batch: int) -> None
 
 
 @torch.no_grad()
-def finish(run: Run, photos: Photos, recipe: Recipe) -> Network:
+def finish(run: Run, photos: Photos, recipe: Recipe) -> BuiltinNetwork:
     """The averaged network, folded, its biases corrected for how often classes were drawn.
 
     A logit learns log p(class | photo) under the frequencies of training; other frequencies need
@@ -257,7 +257,7 @@ def finish(run: Run, photos: Photos, recipe: Recipe) -> Network:
     return network
 
 
-def export(network: Network, folder: Path) -> None:
+def export(network: BuiltinNetwork, folder: Path) -> None:
     """Write `weights.safetensors` and `labels.txt`, each in one stroke."""
     halves = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     contents = {

@@ -6,8 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.evaluation.statistics import Estimate
-from circuits.evaluation.summary import Row
+from circuits.evaluation.statistics import Estimate, ScoreRow
 from circuits.report.text import METHOD_NAMES, METHOD_TEXTS, chance, interval, metric_name, number, overshoot, share
 from dashboard.features.target.view import attributes
 
@@ -88,7 +87,7 @@ def _scale(card: Card, baseline: str) -> tuple[float, float]:
     return max(_FURTHEST[0], min([0.0, *values])), min(_FURTHEST[1], max([1.0, *values]))
 
 
-def _is(row: Row, card: Card, baseline: str) -> bool:
+def _is(row: ScoreRow, card: Card, baseline: str) -> bool:
     return (row.over, row.baseline, row.metric) == (card.main, baseline, "value")
 
 
@@ -140,7 +139,7 @@ def controls(card: Card, baseline: str) -> list[Component]:
     return [html.P(verdict(rows), className="verdict-line"), table]
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def verdict(rows: Sequence[ScoreRow]) -> str:
     """Whether the circuit keeps more than chance and than the other choices, in a sentence or two."""
     values = {row.method: row.faithfulness.value for row in rows}
     own, random = values.get("circuit"), next((row for row in rows if row.method == "random"), None)

@@ -8,7 +8,7 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.evaluation.summary import Point
+from circuits.evaluation.statistics import CurvePoint
 from circuits.report.text import METHOD_NAMES, share
 from dashboard.features.target.view import attributes
 
@@ -37,7 +37,7 @@ def curve(card: Card, baseline: str) -> list[Component] | None:
     ]
 
 
-def points_of(card: Card, baseline: str, method: str) -> list[Point]:
+def points_of(card: Card, baseline: str, method: str) -> list[CurvePoint]:
     """The points of a line that are defined, from the smallest circuit on."""
     found = [
         point for point in card.points
@@ -89,7 +89,7 @@ def geometry(card: Card, baseline: str) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _told(point: Point) -> str:
+def _told(point: CurvePoint) -> str:
     return f"{METHOD_NAMES[point.method]}, {point.units} units: {share(point.faithfulness)}"
 
 

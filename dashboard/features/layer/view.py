@@ -29,7 +29,7 @@ def data(session: Session, explorer: Explorer) -> Any:
     chosen = str(outside) if outside is not None else session.work.selected if own else ""
     return {
         "layer": layer,
-        "layers": [{"name": each.name, "channels": each.channels} for each in network.found][::-1],
+        "layers": [{"name": each.name, "channels": each.channels} for each in network.layer_list][::-1],
         "order": session.showing.order,
         "classes": list(network.labels) if layer == top else [],
         "names": {str(node.unit.channel): node.name for node in nodes if node.name},

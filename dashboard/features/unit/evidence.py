@@ -9,14 +9,13 @@ from circuits.evidence.layer_statistics import Standing, standing
 from circuits.evidence.maps import argument_map, edge_maps, heat_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import patch_of_picture, peaks
-from circuits.evidence.relative_saliency import relative_picture
-from circuits.evidence.saliency import gradient_picture
+from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Unit
 from dashboard.features.graph.folding import Alike
 from dashboard.library import PICTURE, Explorer
@@ -69,7 +68,7 @@ class Evidence:
 
     def heat_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Shot:
         """Where any unit of the network fired, over the photo."""
-        values, seen = heat_map(network, source, unit), crop_seen(network, source)
+        values, seen = heat_map(network, source, unit), input_crop(network, source)
         return shot(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
     def heat(self, circuit: Circuit, name: str) -> Shot:
@@ -90,7 +89,7 @@ class Evidence:
 
     def places_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
         """Where any unit of the network fired most, and what it saw there."""
-        heat, photo = heat_map(network, source, unit), crop_seen(network, source)
+        heat, photo = heat_map(network, source, unit), input_crop(network, source)
         field = receptive_field(network, unit.layer, unit.channel)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):

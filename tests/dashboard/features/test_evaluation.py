@@ -14,8 +14,7 @@ import circuits
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, fingerprint_of
 from circuits.evaluation.evaluate import evaluate
-from circuits.evaluation.statistics import Estimate
-from circuits.evaluation.summary import Row
+from circuits.evaluation.statistics import Estimate, ScoreRow
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.report.text import share
@@ -354,9 +353,9 @@ def test_over_the_strip_there_are_intervals(asked: Person, network: Network) -> 
 # ---- what is said of it
 
 
-def row(method: str, kept: float | None, **more: Any) -> Row:
+def row(method: str, kept: float | None, **more: Any) -> ScoreRow:
     nothing = Estimate(None)
-    return Row("own", "zero", "value", method, Estimate(kept), nothing, nothing, **more)
+    return ScoreRow("own", "zero", "value", method, Estimate(kept), nothing, nothing, **more)
 
 
 def test_the_verdict_asks_for_two_deviations_above_chance() -> None:
