@@ -8,14 +8,13 @@ import torch
 
 from circuits.cli._render_request import RenderRequest
 from circuits.errors import InputError
-from circuits.image.photo import load_photo
+from circuits.image.photo import load_photo, photos_in
 from circuits.network.loading import find_factory
 from circuits.visualization.parameterization.base import MakeImages
 from circuits.visualization.parameterization.color import colour_matrix_of
 from circuits.visualization.parameterization.learned import LearnedPrior
 from circuits.visualization.parameterization.maco import magnitude_spectrum
 from circuits.visualization.parameterization.registry import make_images
-from circuits.visualization.photos import photos_in
 from circuits.visualization.regularizers import opacity
 from circuits.visualization.render import options_of
 from circuits.visualization.settings import Settings
