@@ -15,7 +15,6 @@ from PIL import Image
 from torch import nn
 
 from circuits.errors import InputError, UnknownError
-from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.image.preprocessing import Preprocessing

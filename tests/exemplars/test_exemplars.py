@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from circuits.exemplars import build, quantiles
+from circuits.exemplars import quantiles
 from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import exemplar_crop, exemplar_patch
@@ -20,7 +20,7 @@ from circuits.exemplars.top_k import TopK, photo_number
 from circuits.image.photo import load_photo
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
-from tests.support.collections_of_photos import SIDE, Tiny, best, looked_at, save_photos, tiny_network, told
+from tests.support.collections_of_photos import SIDE, Tiny, best, looked_at, told
 from tests.support.nets import difference, image_for, seeded, zoo_network
 
 

@@ -6,14 +6,14 @@ import platformdirs
 import pytest
 
 from circuits.image.photo import load_photo
-from circuits.visualization.optimize import Ascent
+from circuits.visualization.optimize import GradientAscent
 
 
 def page_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that a page speaks of, where each picture takes one step and caches are empty."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(Ascent, "done", property(lambda ascent: ascent.taken >= 1))
+    monkeypatch.setattr(GradientAscent, "done", property(lambda ascent: ascent.taken >= 1))
     cat = load_photo("example:cat").image
     cat.save("cat.jpg")
     Path("photos").mkdir()
