@@ -1,6 +1,7 @@
-"""Actions in short form for tests: a kind and a text, such as `lock` and `c:3 120 340`, as the payload that the page sends."""
+"""Actions in short form for tests: a kind and a text, such as `lock` and `c:3 120 340`."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
@@ -11,11 +12,13 @@ from dashboard.library import Library
 from dashboard.session import actions as real
 from dashboard.session.actions import Progress
 from dashboard.session.state import Request, Session, Work
+from dashboard.work.evidence import Evidence
+from dashboard.work.results import Query, ResultStore
 
 _FIELD = {
-    "example": "name", "photo": "photo", "forget-photo": "photo", "point-layer": "layer", "why": "target", "root": "target",
-    "level": "layer", "wall-layer": "layer", "wall-order": "order", "score": "over", "baseline": "baseline", "page": "page",
-    "again": "query", "open": "session",
+    "example": "name", "photo": "photo", "forget-photo": "photo", "point-layer": "layer", "why": "target",
+    "root": "target", "level": "layer", "wall-layer": "layer", "wall-order": "order", "score": "over",
+    "baseline": "baseline", "page": "page", "again": "query", "open": "session",
 }  # fmt: skip
 _OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit")
 
@@ -89,3 +92,10 @@ def commit(session: Session, request: Request, result: Circuit | Work, library: 
 def subject(request: Request) -> Any:
     """What a request is about: the first field of its payload."""
     return next(iter(vars(request.payload).values()))
+
+
+def wanted(session: Session, evidence: Evidence) -> list[Query]:
+    """What is to be found out for a session, the first first."""
+    work = SimpleNamespace(library=evidence.library, evidence=evidence, results=ResultStore())
+    found = [query for feature in features(evidence.library) for query in feature.queries(session, work)]
+    return sorted(found, key=lambda query: query.rank)

@@ -11,10 +11,10 @@ from typing import Any
 from dash import html
 
 from circuits.report.circuit import to_html
+from circuits.report.circuit_svg import svg_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
 from dashboard.components import attributes, file_name
-from dashboard.features.export.svg import svg_file
 from dashboard.library import Library
 from dashboard.session.tabs import TabSessions
 

@@ -73,7 +73,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def request(ann: Person) -> Person:
+def asked(ann: Person) -> Person:
     """Ann at the circuit of tree, with nothing chosen."""
     ann.why("2")
     ann.do("select", "")

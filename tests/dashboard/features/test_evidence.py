@@ -23,8 +23,9 @@ from dashboard.session.state import Looking, Session, Work
 from dashboard.work.collection import StoredCollection
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import CancelledError
-from dashboard.work.results import Query, ResultStore, queries, token, webps
+from dashboard.work.results import Query, ResultStore, token, webps
 from tests.dashboard.features.test_view import words
+from tests.support.actions import wanted
 from tests.support.pretend import PaintedCollection, PaintedGallery
 
 
@@ -130,7 +131,7 @@ def test_topics_of_a_unit_and_of_an_edge(
     evidence: Evidence, circuit: Circuit, gallery: PaintedGallery, lower: str
 ) -> None:
     def names(session: Session) -> list[str]:
-        return [query.name for query in queries(session, evidence)]
+        return [query.name for query in wanted(session, evidence)]
 
     assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "saliency", "alike", "exemplars"]
     first, rest = ["heat", "books", "standing"], ["places", "argument", "saliency", "relative", "alike", "exemplars"]
@@ -148,7 +149,7 @@ def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
     evidence: Evidence, circuit: Circuit, network: Network, photo: Photo, lower: str
 ) -> None:
     def keys(circuit: Circuit, looking: Looking | None = None) -> dict[str, str]:
-        return {query.name: query.key for query in queries(chosen(circuit, lower, looking=looking), evidence)}
+        return {query.name: query.key for query in wanted(chosen(circuit, lower, looking=looking), evidence)}
 
     before = keys(circuit)
     discarded = evidence.library.discard(circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower))
@@ -173,7 +174,10 @@ def test_the_board_forgets_what_was_looked_at_longest_ago_with_its_pictures() ->
     assert [results.get(key) for key in "abc"] == [(first,), None, third]
     assert [results.picture(webp.key) for webp in (first, second, third)] == [b"\x01", None, b"\x03"]
     assert len(results) == 2
-    assert results.found([Query("places", "a", quiet), Query("edge", "x", quiet)]) == {"places": (first,), "edge": None}
+    assert results.answers([Query("places", "a", quiet), Query("edge", "x", quiet)]) == {
+        "places": (first,),
+        "edge": None,
+    }
 
 
 def test_the_page_is_told_of_three_steps() -> None:

@@ -18,11 +18,11 @@ from dashboard.app import Page
 from dashboard.components import WAITING
 from dashboard.features.unit import view as inspector
 from dashboard.features.unit.exemplars_panel import COMMAND
+from dashboard.features.unit.queries import upper_of
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Task, WorkQueue
-from dashboard.work.results import upper_of
 from dashboard.work.tiles import Tile
 from tests.dashboard.features.test_view import find, words
 from tests.support import actions

@@ -12,7 +12,7 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.text import number
 from dashboard.app import Page
-from dashboard.features.target.routes import SIDE, whole_photo
+from dashboard.features.photo.routes import SIDE, whole_photo
 from dashboard.features.target.search import LIMIT, Other, Result, find
 from dashboard.library import Library
 from dashboard.session.state import Session, Work, key_of

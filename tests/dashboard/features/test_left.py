@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.features.photo import view as strip
 from dashboard.features.point import view as spots
-from dashboard.features.point.queries import COUNT, Firings, spot_topic
+from dashboard.features.point.queries import COUNT, UnitsAtPoint, query
 from dashboard.features.target import view as panels
 from dashboard.library import Library
 from dashboard.session.selection import spot_layer
 from dashboard.session.state import STRIP, Choices, Session, key_of, photos_of
+from dashboard.work.results import Query
+from dashboard.work.tiles import Tile
 from tests.support import actions
 from tests.support.actions import Action, does
 from tests.support.parts import every, facts, find, words
@@ -285,7 +288,7 @@ def test_the_units_at_a_place_are_those_that_are_highest_there(
     two: Session, traced: Session, library: Library, network: Network, *, with_circuit: bool
 ) -> None:
     pointed = do(traced if with_circuit else two, library, "point", "0.3,0.7")
-    found = spot_topic(pointed, library).work(quiet)
+    found = point_query(pointed, library)[0].work(quiet)
     layer = network.layer("c")
     row, column = int(0.7 * layer.height), int(0.3 * layer.width)
     there = {n: heat_map(network, pointed.work.photo, Unit("c", n))[row, column] for n in range(layer.channels)}
@@ -298,15 +301,15 @@ def test_the_answer_depends_on_photo_crop_layer_and_place_and_on_nothing_else(
     two: Session, traced: Session, library: Library, photo: Photo
 ) -> None:
     pointed = do(two, library, "point", "0.3,0.7")
-    key = spot_topic(pointed, library).key
-    assert spot_topic(do(traced, library, "point", "0.3,0.7"), library).key == key
+    key = point_query(pointed, library)[0].key
+    assert point_query(do(traced, library, "point", "0.3,0.7"), library)[0].key == key
     others = (
         do(two, library, "point", "0.4,0.7"),
         do(pointed, library, "point-layer", "b"),
         do(do(two, library, "crop", "40,0,80,40"), library, "point", "0.3,0.7"),
         do(do(two, library, "photo", key_of(photo)), library, "point", "0.3,0.7"),
     )
-    assert len({key, *(spot_topic(each, library).key for each in others)}) == 5
+    assert len({key, *(point_query(each, library)[0].key for each in others)}) == 5
 
 
 @pytest.mark.parametrize("subject", ["0.5", "left,top", "1.2,0.5", "nan,0.5", "0.1,0.2,0.3"])
@@ -324,10 +327,10 @@ def test_the_list_says_activation_peak_and_what_can_be_done(traced: Session, lib
     pointed = do(traced, library, "point", "0.3,0.7")
     inside = traced.work.circuit.edges_into("fc:2")[0].source
     channel = Unit.parse(inside).channel
-    found = Firings(
+    found = UnitsAtPoint(
         "c", (Firing(Unit("c", channel, (2, 1)), 1.25, 0.5, True), Firing(Unit("c", 99, (2, 1)), 0.5, 0.2, False))
     )
-    tile = {"state": "ready", "picture": "picture/ab.webp", "said": ""}
+    tile = Tile("ready", "picture/ab.webp")
     parts = spots.panel(pointed, library, found, {f"spot {inside}": tile})
     first, second = find(parts, key=inside) + find(parts, key="c:99")
     assert "1.25 peak" in words(first)
@@ -339,17 +342,22 @@ def test_the_list_says_activation_peak_and_what_can_be_done(traced: Session, lib
     assert shown.children.src == "picture/ab.webp"
 
 
+def point_query(session: Session, library: Library) -> tuple[Query, ...]:
+    """What is asked about the point."""
+    return query(session, SimpleNamespace(library=library))
+
+
 def test_the_list_says_what_it_waits_for_and_what_went_wrong(two: Session, library: Library) -> None:
     pointed = do(two, library, "point", "0.3,0.7")
     assert "Looking …" in words(spots.panel(pointed, library, None, {}))
-    assert "No unit of c is above zero here." in words(spots.panel(pointed, library, Firings("c", ()), {}))
+    assert "No unit of c is above zero here." in words(spots.panel(pointed, library, UnitsAtPoint("c", ()), {}))
     assert "It broke." in words(spots.panel(pointed, library, Failure("It broke."), {}))
     assert spots.panel(two, library, None, {}) == []
 
 
 def test_units_of_the_lowest_layer_cannot_be_asked_why_and_the_list_says_so(two: Session, library: Library) -> None:
     lowest = do(do(two, library, "point-layer", "a"), library, "point", "0.3,0.7")
-    found = Firings("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
+    found = UnitsAtPoint("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
     parts = spots.panel(lowest, library, found, {})
     assert find(parts, **{"data-action": "root", "disabled": True})
     assert "a is the lowest layer: below it is only the image." in words(parts)
@@ -377,5 +385,5 @@ def test_nothing_fires_on_a_page_whose_circuit_is_of_another_network(two: Sessio
     with pytest.raises(InputError, match="This circuit is of another network"):
         do(locked, library, "point", "0.5,0.5")
     pointed = replace(locked, work=replace(locked.work, spot=(0.5, 0.5)))
-    assert spot_topic(pointed, library) is None
+    assert not point_query(pointed, library)
     assert spots.panel(pointed, library, None, {}) == []
