@@ -10,7 +10,9 @@ from dashboard.features.unit import outside, variants
 from dashboard.features.unit.actions import ACTIONS, REQUESTS
 from dashboard.features.unit.queries import queries
 from dashboard.features.unit.view import nothing_to_choose, unit
+from dashboard.library import Library
 from dashboard.session.selection import outside_unit
+from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile, unit_tile
@@ -62,10 +64,10 @@ def _pane(view: View) -> Pane | None:
     )
 
 
-def _naming(view: View) -> dict[str, str] | None:
+def naming(session: Session, library: Library) -> dict[str, str] | None:
     """The chosen unit with its name and note as they are kept; `None` if none of the circuit's is chosen."""
-    work = view.session.work
-    if outside_unit(view.session, view.library) is not None:
+    work = session.work
+    if outside_unit(session, library) is not None:
         return None
     if work.circuit is None or work.edge is not None or work.selected not in work.circuit.nodes:
         return None
@@ -76,7 +78,7 @@ def _naming(view: View) -> dict[str, str] | None:
 def _data(view: View) -> dict[str, Any]:
     chosen = outside_unit(view.session, view.library)
     facts = {"unit": str(chosen), **_tiles(view)[OUTSIDE].facts()} if chosen is not None else None
-    return {"naming": _naming(view), "outside": facts}
+    return {"naming": naming(view.session, view.library), "outside": facts}
 
 
 def feature() -> Feature:

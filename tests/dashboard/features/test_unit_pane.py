@@ -16,8 +16,9 @@ from circuits.units import WARNINGS, Edge, Unit
 from dashboard.answers import Breakdown
 from dashboard.features.edge.measured import verdict
 from dashboard.features.unit.decomposition_panel import shares, sum_in_words
+from dashboard.features.unit.feature import naming
 from dashboard.features.unit.standing_panel import bin_of
-from dashboard.features.what_if.view import naming, stamp, what_if
+from dashboard.features.what_if.view import stamp, what_if
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work, expansion_of
 from tests.dashboard.features.test_view import find, words
