@@ -190,7 +190,7 @@ def read_payload(action: Action, kind: type) -> Any:
         if name not in known or not _fits(value, known[name].type):
             wanted = ", ".join(f"{field.name}: {_type_name(field.type)}" for field in known.values()) or "nothing"
             raise InputError(f"{action.kind!r} takes {wanted}; the page sent {name} = {str(value)[:40]!r}.")
-        values[name] = tuple(value) if isinstance(value, list) else value
+        values[name] = _read(value, known[name].type)
     try:
         return kind(**values)
     except TypeError:
@@ -212,6 +212,15 @@ def _fits(value: Any, wanted: Any) -> bool:
     if wanted is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return value is None if wanted is type(None) else isinstance(value, wanted)
+
+
+def _read(value: Any, wanted: Any) -> Any:
+    """A JSON value that fits as Python has it: a list as a tuple, a whole number as a float where one is wanted."""
+    kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
+    if isinstance(value, list):
+        [parts] = [get_args(kind) for kind in kinds if get_origin(kind) is tuple]
+        return tuple(_read(each, parts[0]) for each in value)
+    return float(value) if float in kinds and isinstance(value, int) else value
 
 
 def _type_name(kind: Any) -> str:

@@ -25,9 +25,9 @@ from dashboard.features.evaluation import queries as scores
 from dashboard.features.evaluation.bars import verdict
 from dashboard.features.evaluation.chart import geometry, points_of
 from dashboard.features.evaluation.view import rarest
-from dashboard.features.graph import view
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
+from dashboard.work.status import status as status_of
 from tests.support.parts import every, facts, find, words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
@@ -211,9 +211,9 @@ def test_the_status_line_says_what_goes_on_and_cancel_stops_it(asked: Person, he
 
 def test_scoring_goes_before_rendering_in_the_status_line(asked: Person) -> None:
     scoring = Report("running", "Choosing controls", 1, 3, 0.5)
-    status = view.status(session_of(asked), Report(), Report("running", "b:1", 0, 4), scoring, missing=4, failed=0)
+    status = status_of(session_of(asked), Report(), Report("running", "b:1", 0, 4), scoring, missing=4, failed=0)
     assert (status.text, status.done, status.total) == ("Choosing controls …", 1.5, 3)
-    queued = view.status(session_of(asked), Report(), Report(), Report("queued", total=3), missing=0, failed=0)
+    queued = status_of(session_of(asked), Report(), Report(), Report("queued", total=3), missing=0, failed=0)
     assert queued.text == "Waiting to score the circuit"
 
 

@@ -278,7 +278,7 @@ def test_edges_can_be_chosen_from_the_unit_with_the_keyboard(ann: Person, child:
 
 
 def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person, child: str) -> None:
-    assert "c:1 c:2 is not an edge" in ann.do("edge", "c:1 c:2")["view"]["toasts"][-1]["text"]
+    assert "c:1 → c:2 is not an edge" in ann.do("edge", "c:1 c:2")["view"]["toasts"][-1]["text"]
     ann.do("edge", f"{child} fc:2")
     ann.do("discard", child)
     assert ann.seen["view"]["edge"] == []

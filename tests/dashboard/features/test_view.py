@@ -12,17 +12,21 @@ from circuits.network.network import Network
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.trace import discard
-from dashboard import components, library
+from dashboard import components
 from dashboard.answers import Breakdown, Part
+from dashboard.features.evaluation import view as scores
+from dashboard.features.evaluation.queries import Scored
 from dashboard.features.graph import view
 from dashboard.features.graph.drawing import Drawings
 from dashboard.features.target import view as panels
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit import decomposition_panel as books_panel
 from dashboard.features.unit import view as inspector
-from dashboard.library import Library
+from dashboard.library import Library, share
+from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Request, Session, Work
 from dashboard.work.queue import Report
+from dashboard.work.status import status as status_of
 from dashboard.work.tiles import Tile
 from tests.support import actions
 from tests.support.actions import does
@@ -84,7 +88,7 @@ def test_shares_of_a_units_edges_add_up_to_its_coverage(circuit: Circuit) -> Non
     for name in circuit.visible:
         books = circuit.nodes[name].books
         if books is not None:
-            held = sum(abs(library.share(circuit, edge)) for edge in circuit.edges_into(name))
+            held = sum(abs(share(circuit, edge)) for edge in circuit.edges_into(name))
             assert held == pytest.approx(books.coverage, rel=1e-6)
 
 
@@ -111,7 +115,7 @@ def test_units_say_in_words_what_they_do(session: Session, library: Library) -> 
     assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
     best = circuit.edges_into(circuit.root)[0]
     verb = "inhibits" if best.attribution < 0 else "excites"
-    part = components.percent(abs(library.share(circuit, best)))
+    part = components.percent(abs(share(circuit, best)))
     assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
     assert "rank 1" in nodes[best.source]["title"]
 
@@ -144,24 +148,24 @@ def test_the_status_line_says_what_is_rendered(
     session: Session, rendering: Report, paused: bool, text: str, flags: tuple[int, int, int]
 ) -> None:
     paused_session = Session(session.work, paused=paused)
-    status = view.status(paused_session, Report(), rendering, missing=3, failed=0)
+    status = status_of(paused_session, Report(), rendering, missing=3, failed=0)
     assert status.text == text
     assert (status.live, status.can_cancel, status.can_resume) == flags
 
 
 def test_the_status_line_says_what_is_traced_before_anything_else(session: Session) -> None:
-    asking = Session(session.work, requests=(Request(1, "why", "0"),))
-    status = view.status(asking, Report("running", "Expanding c:3", 0, 1, 0.4), Report("running"), missing=1, failed=0)
+    asking = Session(session.work, requests=(Request(1, "why", Wish("0")),))
+    status = status_of(asking, Report("running", "Expanding c:3", 0, 1, 0.4), Report("running"), missing=1, failed=0)
     assert (status.text, status.done, status.live) == ("Expanding c:3 …", 0.4, True)
 
 
 def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None:
     circuit = session.work.circuit
     edges = sum(len(circuit.edges_into(name)) for name in circuit.visible)
-    idle = view.status(session, Report(), Report(), missing=0, failed=0)
+    idle = status_of(session, Report(), Report(), missing=0, failed=0)
     assert idle.text == f"{len(circuit.visible)} units, {edges} edges"
-    assert view.status(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
-    assert view.status(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
+    assert status_of(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
+    assert status_of(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
 
 
 def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, library: Library) -> None:
@@ -182,7 +186,9 @@ def test_the_figure_is_one_that_plotly_accepts(session: Session, library: Librar
 
 def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
     parts = (Part("x", "<b>ship</b>", 1.0), Part("y", "<b>ship</b>", -1.0))
-    labels = figures.contributions(Breakdown(parts, 0, None, 0, "remainder", 0, 1, 2, False, True))["data"][0]["y"]
+    labels = figures.contributions(Breakdown(parts, 0.0, None, 0.0, "remainder", 0.0, 1.0, 2.0, False, True))["data"][
+        0
+    ]["y"]
     assert labels[0] == "&lt;b&gt;ship&lt;/b&gt;"
     assert len(set(labels)) == len(labels)
     assert labels[2:] == ["rest", "remainder", "value"]
@@ -224,7 +230,9 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
 def test_the_right_pane_tells_of_the_chosen_unit(session: Session, library: Library) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     chosen = actions.apply(session, actions.Action("select", name), library)
-    pane = inspector.unit(chosen, inspected(chosen, library, name), Tile("ready", "picture/1.webp"), 12.5).parts
+    pane = inspector.unit(
+        chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("ready", "picture/1.webp"), 12.5
+    ).parts
     text = words(pane)
     assert name in text
     assert number(session.work.circuit.nodes[name].value) in text
@@ -237,17 +245,19 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     circuit = session.work.circuit
     name = max(circuit.visible, key=lambda name: sum(circuit.graph.has_edge(name, above) for above in circuit.visible))
     above = [edge for upper in circuit.visible for edge in circuit.edges_into(upper) if edge.source == name]
-    above.sort(key=lambda edge: -abs(library.share(circuit, edge)))
+    above.sort(key=lambda edge: -abs(share(circuit, edge)))
     assert len(above) > 1
     chosen = actions.apply(session, actions.Action("select", name), library)
-    pane = inspector.unit(chosen, inspected(chosen, library, name), Tile("none"), None).parts
+    pane = inspector.unit(chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **does("select", edge.target))
-    assert f"Holds  {components.percent(library.share(circuit, above[0]))}  of  {above[0].target}" in words(pane)
+    assert f"Holds  {components.percent(share(circuit, above[0]))}  of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, library: Library) -> None:
-    pane = inspector.unit(session, inspected(session, library, session.work.selected), Tile("waiting"), None).parts
+    pane = inspector.unit(
+        session, session.work.circuit, inspected(session, library, session.work.selected), Tile("waiting"), None
+    ).parts
     assert find(pane, **{"data-action": "discard", "disabled": True})
     assert "The target itself cannot be discarded." in words(pane)
     assert "on its way …" in words(pane)
@@ -256,7 +266,7 @@ def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, 
 def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
-    pane = inspector.unit(smaller, None, Tile("none"), None).parts
+    pane = scores.pane(smaller, smaller.work.circuit, Scored()).parts
     assert "Discarded (1)" in words(pane)
     assert find(pane, **does("restore", name))
 
@@ -302,6 +312,6 @@ def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Ph
     circuit = trace(network, photo, 4, depth=2, top=3, mode="target")
     name = circuit.edges_into(circuit.root)[0].source
     session = Session(Work(photo, (), circuit, name))
-    pane = inspector.unit(session, inspected(session, library, name), Tile("none"), None).parts
+    pane = inspector.unit(session, session.work.circuit, inspected(session, library, name), Tile("none"), None).parts
     assert "share of the target" in words(pane)
     assert "in units of the target" in words(pane)

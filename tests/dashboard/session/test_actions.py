@@ -8,7 +8,9 @@ from circuits.errors import CircuitsError, InputError
 from circuits.image.photo import Photo
 from circuits.tracing.trace import contributions
 from dashboard.library import Library
+from dashboard.session import actions as real
 from dashboard.session.actions import drop
+from dashboard.session.questions import Wish
 from dashboard.session.state import HISTORY, Choices, Request, Session, Work
 from tests.support import actions
 from tests.support.actions import Action
@@ -61,7 +63,7 @@ def test_the_first_photo_cannot_be_undone_but_the_second_can(begun: Session, lib
 
 def test_why_is_only_noted_until_it_is_answered(begun: Session, library: Library) -> None:
     asked = actions.apply(begun, Action("why", "2"), library)
-    assert asked.requests == (Request(1, "why", "2", CHOICES),)
+    assert asked.requests == (Request(1, "why", Wish("2"), CHOICES),)
     assert asked.work is begun.work
 
 
@@ -227,11 +229,11 @@ def test_undo_with_nothing_to_undo_changes_nothing(begun: Session, library: Libr
         ("why", "6", "No class 6"),
         ("expand", "fc:0", "There is no circuit yet"),
         ("example", "dragon", "There is no example photo 'dragon'"),
-        ("set", "depth=0", "'depth=0' is not a setting"),
-        ("set", "top=100", "'top=100' is not a setting"),
-        ("set", "signs=odd", "'signs=odd' is not a setting"),
-        ("set", "mode=", "'mode=' is not a setting"),
-        ("set", "__class__=x", "'__class__=x' is not a setting"),
+        ("set", "depth=0", "depth = 0 is not a setting"),
+        ("set", "top=100", "top = 100 is not a setting"),
+        ("set", "signs=odd", "signs = 'odd' is not a setting"),
+        ("set", "mode=", "mode = '' is not a setting"),
+        ("set", "__class__=x", "the page sent __class__ = 'x'"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_sentence(
@@ -287,3 +289,27 @@ def test_work_is_never_changed_in_place(traced: Session, library: Library) -> No
     do(traced, library, "discard", children(traced, "fc:2")[0])
     assert traced.work is before
     assert before.circuit.to_json_text() == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "sentence"),
+    [
+        ("expand", {"unit": 3}, "'expand' takes unit: str; the page sent unit = '3'"),
+        ("expand", {"unit": "fc:2", "more": True}, "the page sent more = 'True'"),
+        ("lock", {"unit": "fc:2", "x": float("nan"), "y": 0}, "the page sent x = 'nan'"),
+        ("lock", {"unit": "fc:2", "x": 1}, "'lock' needs unit, x, y; the page sent unit, x"),
+        ("lock", {"unit": "fc:2", "x": True, "y": 0}, "the page sent x = 'True'"),
+        ("point", {"at": [0.5]}, "the page sent at"),
+        ("point", {"at": [0.5, "a"]}, "the page sent at"),
+        ("fold", {"units": "fc:2"}, "the page sent units"),
+        ("grow", {"levels": 1.5}, "the page sent levels = '1.5'"),
+        ("grow", {"levels": "²"}, "the page sent levels = '²'"),
+        ("crop", {"window": [0, 0, 9]}, "the page sent window"),
+        ("undo", {"unit": "fc:2"}, "'undo' takes nothing; the page sent unit"),
+    ],
+)
+def test_a_payload_of_another_form_is_refused_with_what_the_action_takes(
+    traced: Session, library: Library, kind: str, payload: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        actions.apply(traced, real.Action(kind, payload), library)

@@ -13,6 +13,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from dashboard.app import Settings, create_page
 from dashboard.library import Library
+from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Looking, Request, Session, Showing
 from dashboard.session.storage import DAYS, SessionStorage, copy_of
 from dashboard.session.tabs import TabSessions
@@ -175,7 +176,9 @@ def test_a_copy_has_the_work_and_not_the_history(storage: SessionStorage, traced
     sessions = TabSessions(lambda name: Session())
     tab_session = sessions.tab(ANN)
     tab_session.put(
-        replace(traced, past=(traced.work,), requests=(Request(1, "why", "0"),), asked=1, choices=Choices(top=8))
+        replace(
+            traced, past=(traced.work,), requests=(Request(1, "why", Wish("0")),), requested=1, choices=Choices(top=8)
+        )
     )
     copy = copy_of(ANN, sessions, None)
     assert copy.work is tab_session.session.work
