@@ -73,13 +73,6 @@ class Settings:
                 raise InputError(f"A {name} of {getattr(self, name)} cannot be had; give 0 or more.")
 
 
-DEFAULT = Settings()
-
-PLAIN = Settings(size=150, steps=100, objective="activation", images="plain", transform="none")
-"""The plain recipe: raw pixels from uniform noise, 100 steps of rate 10 on the mean activation, shown from minimum to
-maximum. Source: Sankaran 2024, STAT 436, "Optimizing Feature Maps"."""
-
-
 @dataclass(frozen=True, eq=False)
 class Options:
     """How images are made, all but the objectives and the seed.
@@ -124,6 +117,12 @@ def _check_numbers(size: int, steps: int) -> None:
         raise InputError(f"{steps} steps cannot be taken; choose 1 to {LONGEST}.")
 
 
+DEFAULT = Settings()
+
+PLAIN = Settings(size=150, steps=100, objective="activation", images="plain", transform="none")
+"""The plain recipe: raw pixels from uniform noise, 100 steps of rate 10 on the mean activation, shown from minimum to
+maximum. Source: Sankaran 2024, STAT 436, "Optimizing Feature Maps"."""
+
 Choices = TypeVar("Choices", Settings, Options)
 
 
@@ -146,8 +145,9 @@ def chosen(kind: type[Choices], given: Choices | None, choices: Mapping[str, Any
         raise InputError(f"Both {keyword}= and {listed(choices)} were given; say all of it in one of the two ways.")
     if given is not None:
         return given
-    named = _NAMED if kind is Options else {}
-    return kind(**{name: named[name](value) if name in named else value for name, value in choices.items()})
+    if kind is Options:
+        choices = {name: _NAMED[name](value) if name in _NAMED else value for name, value in choices.items()}
+    return kind(**choices)
 
 
 def _regularizers(given: Objective | Sequence[Objective]) -> tuple[Objective, ...]:

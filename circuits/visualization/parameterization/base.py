@@ -1,7 +1,7 @@
-"""How an image is written as numbers that ascent can turn: what every way of writing it has in common.
+"""Parameterizations of images: what all of them have in common.
 
-The same ascent gives another picture for every parameterization: a step is taken in its numbers, and what costs a
-short way there is found first (Olah 2017, "Feature Visualization", section "Preconditioning and Parameterization").
+The same ascent gives another picture for every parameterization: a step is taken in its parameters, and what is near
+in them is found first (Olah 2017, "Feature Visualization", section "Preconditioning and Parameterization").
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,10 @@ from torch import Tensor
 
 @runtime_checkable
 class Parameterization(Protocol):
-    """A map from parameters to images, differentiable; it holds fixed tables, but no parameters.
+    """A differentiable map from parameters to images, made for a side in pixels and a number of colours.
+
+    It holds fixed tables, but no parameters. Those with a colour matrix take `matrix`, from decorrelated planes to
+    colours, by default that of natural images, and `alpha`, whether to draw an opacity plane too.
 
     Attributes:
         rate: learning rate of Adam that suits it, for gradients whose root mean square is one an image.
@@ -35,7 +38,7 @@ class Parameterization(Protocol):
         """The parameters whose images are these, as near as they can be.
 
         Raises:
-            InputError: if it has no way back from images to parameters.
+            InputError: if the images have another size or another number of colours, or there is no way back.
         """
         ...
 

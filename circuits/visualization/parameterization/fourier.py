@@ -1,4 +1,4 @@
-"""Images as spectra: what gradient ascent turns, instead of pixels.
+"""Images as Fourier spectra.
 
 1. One complex number per frequency and colour is the parameter, drawn from a normal distribution.
 2. Dividing by the frequency gives the amplitudes of natural images (1/f) and steps of the same relative size
@@ -32,9 +32,6 @@ LARGEST_CONTRAST = 1.6
 def frequencies(height: int, width: int) -> Float[Tensor, "height columns"]:
     """Frequency, in cycles per pixel, of each coefficient of a real two-dimensional Fourier transform.
 
-    Returns:
-        (height, width // 2 + 1).
-
     >>> frequencies(4, 4)[0].tolist()
     [0.0, 0.25, 0.5]
     """
@@ -53,7 +50,7 @@ class FourierImages(Parameterization):
         side: in pixels.
         colours: of the network's input.
         power: p of the amplitude law; 1 is that of photos.
-        matrix: M, from decorrelated planes to colours; by default that of natural images.
+        matrix: M, the colour matrix.
         alpha: whether to draw an opacity too.
 
     >>> images = FourierImages(8)
@@ -81,11 +78,7 @@ class FourierImages(Parameterization):
         return self._colouring.images(torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho"))
 
     def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n planes rows columns 2"]:
-        """The spectra of images; one of more contrast than can be drawn is made paler, which is logged.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
+        """The spectra of images; one of more contrast than can be drawn is made paler, which is logged."""
         check_side(images, self.side)
         return torch.view_as_real(torch.fft.rfft2(self._colouring.encode(images), norm="ortho") / self._gain)
 

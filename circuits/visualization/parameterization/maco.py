@@ -1,10 +1,10 @@
-"""Images of which only the phases are turned: how much there is of each frequency is that of photos.
+"""MACO: images whose phases are optimized while the magnitude of each frequency is that of photos.
 
     image = sigmoid(M · irfft2(m · exp(i·φ)))
 
 1. m is the mean magnitude of photos at each frequency, of each decorrelated colour; it never changes.
-2. φ, the phases, are the parameters: where things lie, and with it what there is. They start uniform in -π..π.
-3. Ascent cannot pile up fine grain or contrast, since their amount is given: that is its regularisation.
+2. φ, the phases, are the parameters. They start uniform in -π..π.
+3. Ascent cannot pile up fine grain or contrast, since their amount is given: that is its regularization.
 
 Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization"
 (https://arxiv.org/abs/2306.06805). Departures: magnitudes are measured before the sigmoid, so that an image needs no
@@ -66,7 +66,7 @@ class Spectrum:
 
     @property
     def side(self) -> int:
-        """Of the photos that it was measured on, in pixels."""
+        """Of the photos, in pixels."""
         return self.magnitudes.shape[1]
 
     def exponents(self) -> Float[Tensor, " colours"]:
@@ -228,11 +228,7 @@ class MacoImages(Parameterization):
         return planes
 
     def encode(self, images: Float[Tensor, "n _colours _rows _columns"]) -> Float[Tensor, "n colours side columns"]:
-        """The phases of images: what they show is kept, how much there is of each frequency is not.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
+        """The phases of images; their magnitudes are not kept."""
         check_side(images, self.side)
         spectrum = torch.fft.rfft2(self._colouring.encode(images), norm="ortho")
         cosines = spectrum.real / self.magnitudes.clamp_min(torch.finfo(torch.float32).tiny)

@@ -1,8 +1,7 @@
-"""Images as pyramids: a sum of images of halved and halved sizes.
+"""Images as Laplacian pyramids: a sum of images of halved and halved sizes.
 
-One number of a coarse level moves a wide, soft patch, one of the finest a single pixel, so that ascent makes steps of
-like size at every scale, in octaves, as the spectrum does frequency by frequency; but a level's number acts on one
-place only, where a coefficient of the spectrum acts everywhere.
+One parameter of a coarse level moves a wide, soft patch, one of the finest a single pixel: steps of like size at every
+scale, in octaves, as the spectrum takes them frequency by frequency, but each at one place only.
 
 Sources: Burt & Adelson 1983, "The Laplacian Pyramid as a Compact Image Code"; as a parameterization, tensorflow/lucid,
 `optvis/param/spatial.py`.
@@ -34,7 +33,7 @@ class LaplacianPyramid(Parameterization):
         side: in pixels.
         colours: of the network's input.
         levels: how many; by default down to one of at least 4 pixels a side.
-        matrix: M, from decorrelated planes to colours; by default that of natural images.
+        matrix: M, the colour matrix.
         alpha: whether to draw an opacity too.
 
     Raises:
@@ -83,11 +82,7 @@ class LaplacianPyramid(Parameterization):
         return [part.reshape(-1, planes, side, side) for part, side in zip(parts, self.sides, strict=True)]
 
     def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n d"]:
-        """The pyramids of images: each level, from the coarsest, takes the means of what those before it leave.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
+        """The pyramids of images: each level, from the coarsest, takes the means of what those before it leave."""
         check_side(images, self.side)
         rest = self._colouring.encode(images)
         parts = []
