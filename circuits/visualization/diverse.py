@@ -63,12 +63,11 @@ def diverse_pictures(
     Args:
         network: the network.
         unit: such as `"features.7:3"`.
-        settings: how they are drawn.
+        settings: as in `render`.
         store: where they are kept; the person's cache folder by default.
-        progress: called as `progress(done, total, message)` while they are drawn; an exception that it raises ends the
-            work, and nothing is stored.
+        progress: as in `render`; if it raises, nothing is stored.
         on_preview: called with the number of a picture and the picture as it is after a few steps, and again later.
-        choices: in place of `settings`, its fields, such as `size=64`.
+        choices: as in `render`.
 
     Returns:
         The pictures, in the order in which they were begun.

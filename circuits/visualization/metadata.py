@@ -15,7 +15,7 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 LARGEST_SIDE = {"PNG": 1 << 20, "WEBP": 16_383, "JPEG": 65_500}
 """Pixels along a side that each format can hold."""
 
-_DESCRIPTION = 0x010E
+DESCRIPTION = 0x010E
 _LARGEST_EXIF = 65_000
 
 
@@ -60,7 +60,7 @@ def pack(image: Image.Image, format: str, record: Mapping[str, Any]) -> bytes:
     if len(text) > _LARGEST_EXIF:
         raise InputError(f"The settings of the pictures, {len(text)} bytes, do not fit into {format}; write a .png.")
     exif = Image.Exif()
-    exif[_DESCRIPTION] = text
+    exif[DESCRIPTION] = text
     if format == "JPEG" and "A" in image.mode:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
@@ -70,7 +70,7 @@ def pack(image: Image.Image, format: str, record: Mapping[str, Any]) -> bytes:
 
 def unpack(image: Image.Image) -> dict[str, Any] | None:
     """The record that a picture carries, as `PIL.Image.open` gives it, or `None`."""
-    text = image.info.get(KEY) if image.format == "PNG" else image.getexif().get(_DESCRIPTION)
+    text = image.info.get(KEY) if image.format == "PNG" else image.getexif().get(DESCRIPTION)
     try:
         record = json.loads(text) if isinstance(text, str) else None
     except ValueError:

@@ -35,8 +35,8 @@ from circuits.network.rectifiers import redirected_relu
 from circuits.visualization.border_weights import equalize_gradient
 from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, ObjectiveInputs, Read
-from circuits.visualization.parameterization.base import Parameterization
-from circuits.visualization.parameterization.fourier import START_SPREAD, FourierImages
+from circuits.visualization.parameterization.base import START_SPREAD, Parameterization
+from circuits.visualization.parameterization.fourier import FourierImages
 from circuits.visualization.transforms import Transform
 
 LAST_SHARE = 0.1

@@ -78,13 +78,13 @@ class Options:
     """How images are made, all but the objectives and the seed.
 
     Args:
-        size: side of the pictures, in pixels.
-        steps: steps of gradient ascent, at most.
+        size: as in `Settings`.
+        steps: as in `Settings`.
         images: parameterization: a function of (side, colours), such as `make_images` gives.
         transform: random transform at each step: a function of the image's side.
         regularizers: penalties that are subtracted, each times its weight: `0.2 * total_variation()`.
-        blur_gradient: standard deviation in pixels of a blur of the gradient; 0 does not blur.
-        blur_image: standard deviation in pixels of a blur of the image after every few steps; 0 does not blur.
+        blur_gradient: as in `Settings`.
+        blur_image: as in `Settings`.
         start: a photo to start from, in place of noise.
         zoom: how many pixels of the picture, along a side, make one of the drawn image; `None`: as the layer needs.
 
@@ -139,7 +139,7 @@ def chosen(kind: type[Choices], given: Choices | None, choices: Mapping[str, Any
     known = [each.name for each in fields(kind)]
     for name in choices:
         if name not in known:
-            raise UnknownError(f"There is no {name!r} to choose about a picture; there are {listed(known)}.")
+            raise UnknownError(f"Pictures have no {kind.__name__[:-1].lower()} {name!r}; there are {listed(known)}.")
     if given is not None and choices:
         keyword = kind.__name__.lower()
         raise InputError(f"Both {keyword}= and {listed(choices)} were given; say all of it in one of the two ways.")

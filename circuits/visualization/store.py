@@ -39,11 +39,10 @@ from circuits.files import write_atomically
 from circuits.network.network import Network
 from circuits.units import Unit, as_unit
 from circuits.visualization.forward import Canvas
+from circuits.visualization.metadata import DESCRIPTION
 from circuits.visualization.render import OnPicture, Picture, draw
 from circuits.visualization.settings import DEFAULT, Settings, chosen
 from circuits.visualization.visualize import Progress
-
-_DESCRIPTION = 0x010E
 
 
 class DamagedError(Exception):
@@ -66,7 +65,7 @@ def pack(picture: Picture, key: str) -> bytes:
     }
     record["seal"] = _seal(record, image)
     exif = Image.Exif()
-    exif[_DESCRIPTION] = json.dumps(record)
+    exif[DESCRIPTION] = json.dumps(record)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=True, exif=exif)
     return buffer.getvalue()
@@ -76,7 +75,7 @@ def unpack(data: bytes, key: str) -> Picture:
     """The picture of a file; a `DamagedError` if the bytes are not what was packed under this key."""
     try:
         with Image.open(io.BytesIO(data), formats=("WEBP",)) as opened:
-            record = json.loads(opened.getexif()[_DESCRIPTION])
+            record = json.loads(opened.getexif()[DESCRIPTION])
             image = opened.convert("RGB")
         seal = record.pop("seal")
         if record["key"] != key or seal != _seal(record, image) or not math.isfinite(record["activation"]):
@@ -293,14 +292,13 @@ def pictures(
 
     Args:
         network: the network.
-        units: one or several, as in `render`.
-        settings: how they are drawn.
+        units: as in `render`.
+        settings: as in `render`.
         store: where they are kept; the person's cache folder by default.
-        progress: called as `progress(done, total, message)` while pictures are drawn; an exception that it raises ends
-            the work, and the pictures finished until then stay in the store.
+        progress: as in `render`; if it raises, the pictures finished until then stay in the store.
         on_picture: called with each picture as soon as it is there; those found in the store come first.
-        on_preview: called with a unit and its picture as it is after a few steps, and again later.
-        choices: in place of `settings`, its fields: `pictures(network, units, size=64, steps=128)`.
+        on_preview: as in `render`.
+        choices: as in `render`.
 
     Returns:
         One picture a unit, in order.

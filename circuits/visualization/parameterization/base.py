@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+from circuits.visualization.parameterization.color import Colouring, check_side
+
+# Standard deviation of the planes' values at the start; the sigmoid turns 0.05 into about 0.49..0.51.
+START_SPREAD = 0.05
 
 
 @runtime_checkable
@@ -45,6 +51,44 @@ class Parameterization(Protocol):
     def finish(self, images: Tensor) -> Tensor:
         """What is shown of drawn images when ascent has ended: by default they themselves."""
         return images
+
+
+class PlaneImages(Parameterization):
+    """Square images in 0..1 whose colour planes are a function of the parameters.
+
+    image = colouring(planes(parameters)); a subclass says which planes, and backwards which parameters.
+
+    Args:
+        side: in pixels.
+        shape: of the parameters of one image.
+        colouring: from planes to colours.
+    """
+
+    spread = START_SPREAD
+
+    def __init__(self, side: int, shape: Sequence[int], colouring: Colouring) -> None:
+        self.side, self.shape, self.colouring = side, tuple(shape), colouring
+
+    def start(self, generators: Sequence[torch.Generator]) -> Tensor:
+        """Soft noise around grey, each image's from its own generator."""
+        return torch.stack([torch.randn(self.shape, generator=each) for each in generators]) * self.spread
+
+    def planes(self, parameters: Tensor) -> Float[Tensor, "n planes side side"]:
+        """The decorrelated planes, before colours and sigmoid."""
+        return parameters
+
+    def parameters(self, planes: Float[Tensor, "n planes side side"]) -> Tensor:
+        """The parameters whose planes are these, as near as they can be."""
+        return planes
+
+    def __call__(self, parameters: Tensor) -> Float[Tensor, "n planes side side"]:
+        """The images."""
+        return self.colouring.images(self.planes(parameters))
+
+    def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Tensor:
+        """The parameters of images; one of more contrast than can be drawn is made paler, which is logged."""
+        check_side(images, self.side)
+        return self.parameters(self.colouring.encode(images))
 
 
 MakeImages = Callable[[int, int], Parameterization]

@@ -21,12 +21,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.visualization.parameterization.base import Parameterization
+from circuits.visualization.parameterization.base import Parameterization, PlaneImages
 from circuits.visualization.parameterization.color import Colouring, check_colours, check_side
-from circuits.visualization.parameterization.fourier import START_SPREAD
 
 
-class PixelImages(Parameterization):
+class PixelImages(PlaneImages):
     """Square images in 0..1: image = sigmoid(M · p), p being a number for each pixel and decorrelated colour.
 
     >>> images = PixelImages(8)
@@ -37,22 +36,8 @@ class PixelImages(Parameterization):
     rate = 0.25
 
     def __init__(self, side: int, colours: int = 3, *, matrix: Tensor | None = None, alpha: bool = False) -> None:
-        self.side = side
-        self._colouring = Colouring(colours, matrix=matrix, alpha=alpha)
-
-    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n planes side side"]:
-        """Noise around grey, each image's from its own generator."""
-        shape = (self._colouring.planes, self.side, self.side)
-        return torch.stack([torch.randn(shape, generator=generator) for generator in generators]) * START_SPREAD
-
-    def __call__(self, parameters: Float[Tensor, "n planes side side"]) -> Float[Tensor, "n planes side side"]:
-        """The images of pixels."""
-        return self._colouring.images(parameters)
-
-    def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n planes side side"]:
-        """The pixels of images."""
-        check_side(images, self.side)
-        return self._colouring.encode(images)
+        colouring = Colouring(colours, matrix=matrix, alpha=alpha)
+        super().__init__(side, (colouring.planes, side, side), colouring)
 
 
 class UnboundedPixels(Parameterization):
