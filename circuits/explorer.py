@@ -16,7 +16,7 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run, run_of_circuit
+from circuits.tracing.run import ForwardCache, forward_cache
 
 EXPLORERS = "circuits.explorers"
 _PATIENCE = 10.0
@@ -107,7 +107,7 @@ def explore(
         raise InputError("A circuit brings its own photo; give a photo only with a network.")
     explained = what if isinstance(what, Network) else network or _network_behind(what)
     if circuit is not None:
-        run_of_circuit(explained, circuit)  # refuses another network before the page opens
+        forward_cache(explained, circuit)  # refuses another network before the page opens
     if photo is not None and not isinstance(photo, Photo):
         photo = load_photo(photo)
     told: SimpleQueue[Server | Exception] = SimpleQueue()
@@ -128,7 +128,7 @@ def explore(
 
 
 def _network_behind(circuit: Circuit) -> Network:
-    if isinstance(circuit.cache, Run):
+    if isinstance(circuit.cache, ForwardCache):
         return circuit.cache.network
     name, weights = named_network(circuit, None)
     return load_network(name, weights=weights)

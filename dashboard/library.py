@@ -20,7 +20,7 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
-from circuits.tracing.run import run_of_circuit
+from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Unit
 from dashboard.session.state import Choices
@@ -220,7 +220,7 @@ class Explorer:
 
     def warmed(self, circuit: Circuit) -> Circuit:
         """A circuit of this network with its photo's activations at hand, so that no question waits for them."""
-        return replace(circuit, cache=run_of_circuit(self.network, circuit))
+        return replace(circuit, cache=forward_cache(self.network, circuit))
 
     def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
         """Why one unit cannot be expanded, in a sentence; "" if it can."""

@@ -33,7 +33,7 @@ from circuits.evidence.saliency import GradientPicture, gradient_picture, relati
 from circuits.files import write_atomically
 from circuits.image.encode import show_map, show_picture
 from circuits.report.text import number, percent
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Edge
 from circuits.visualization.contact_sheet import box, sheet
 
@@ -109,7 +109,7 @@ class Walk:
     @cached_property
     def crop(self) -> Image.Image:
         """What the network saw."""
-        return crop_seen(self.network, self.photo)
+        return input_crop(self.network, self.photo)
 
     def below(self, step: Step) -> Circuit:
         """The step's unit and those that gave it most."""

@@ -14,7 +14,7 @@ from circuits.evidence.saliency import METHODS, GradientPicture, gradient_pictur
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box
 from circuits.report.text import number, percent
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Unit
 from circuits.visualization.contact_sheet import box
 from circuits.visualization.render import Picture
@@ -62,7 +62,7 @@ def _joined(sections: list[Section]) -> list[Section]:
 
 
 def _overview(case: Case, look: Look, pictures: Pictures | None) -> Section:
-    crop = crop_seen(case.network, case.photo)
+    crop = input_crop(case.network, case.photo)
     seen = [f"{row.label.partition(',')[0]}, {percent(row.probability)}" for row in case.circuit.predictions[:1]]
     cells = [Cell(_boxed(case, crop, look.size), "what the network saw", *seen)]
     if case.mapped:
@@ -119,7 +119,7 @@ def _drawn(picture: Picture, size: int, title: str) -> Cell:
 
 def _patches(case: Case, look: Look) -> Section:
     """At each peak what was there, and which of its pixels mattered."""
-    crop, cells = crop_seen(case.network, case.photo), []
+    crop, cells = input_crop(case.network, case.photo), []
     large = False
     for at, peak in enumerate(case.peaks, start=1):
         neuron = Unit(case.unit.layer, case.unit.channel, peak.position)
@@ -197,7 +197,7 @@ def _parent(case: Case, look: Look, pictures: Pictures | None) -> Section:
     """What the unit did for one above: where it fed it, and its pixels around the place where that one fired."""
     assert case.parent is not None
     assert case.edge is not None
-    crop = crop_seen(case.network, case.photo)
+    crop = input_crop(case.network, case.photo)
     name = case.name(case.parent)
     cells = []
     if pictures is not None:

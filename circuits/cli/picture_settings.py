@@ -137,8 +137,8 @@ class Manner:
         if self.colours != "imagenet":
             options["matrix"] = _matrix(self.colours)
         if self.spectrum is not None:
+            from circuits.image.photo import photos_in
             from circuits.visualization.parameterization.maco import magnitude_spectrum
-            from circuits.visualization.photos import photos_in
 
             options["spectrum"] = magnitude_spectrum(photos_in(self.spectrum))
         return make_images(self.images, **options)
@@ -152,8 +152,8 @@ def _matrix(colours: str) -> Any:
     """The colour matrix of a choice."""
     import torch
 
+    from circuits.image.photo import photos_in
     from circuits.visualization.parameterization.color import colour_matrix_of
-    from circuits.visualization.photos import photos_in
 
     if colours == "none":
         return torch.eye(3)

@@ -21,7 +21,7 @@ from circuits.network import operations as ops
 from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.operations import as_maps
 from circuits.shapes import Activations
-from circuits.tracing.run import IMAGE, Run
+from circuits.tracing.run import IMAGE, ForwardCache
 
 _BATCH_BYTES = 32 * 2**20
 
@@ -39,7 +39,7 @@ class Ablating:
         UnknownError: if the baseline knows nothing of a layer.
     """
 
-    def __init__(self, run: Run, top: str, layers: Sequence[str], baseline: Baseline) -> None:
+    def __init__(self, run: ForwardCache, top: str, layers: Sequence[str], baseline: Baseline) -> None:
         network = run.network
         self._traced = network.traced
         self._top = network.layer(top).node
@@ -63,7 +63,7 @@ class Ablating:
         largest = max(math.prod(ops.shape(node) or ()) for node in (*each, *self._first))
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * largest)))
 
-    def _known(self, run: Run) -> dict[fx.Node, Tensor]:
+    def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
         """The photo's activations of the layers that no replaced channel can change, before any is replaced."""
         after: set[fx.Node] = set()
         for node in self._traced.graph.nodes:

@@ -27,7 +27,7 @@ from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.shapes import Images, Scores
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 
 
@@ -56,7 +56,7 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
     return drawn
 
 
-def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
+def by_activation(run: ForwardCache, units: Units) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest mean |a| in the photo.
 
     mean |a_j| = 1/(H·W) Σ_hw |a_j(h,w)|
@@ -68,7 +68,7 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     Example:
         >>> from circuits import load_network, load_photo
         >>> network = load_network()
-        >>> run = Run.of(network, network.preprocessing.input_of(load_photo("example:cat")))
+        >>> run = ForwardCache.of(network, network.preprocessing.input_of(load_photo("example:cat")))
         >>> [channel] = by_activation(run, {"conv4": [0]})["conv4"]
         >>> int(run.activations["conv4"][0].mean((1, 2)).argmax()) == channel
         True
@@ -76,7 +76,9 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     return _largest(units, {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in units})
 
 
-def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positive") -> dict[str, tuple[int, ...]]:
+def by_gradient(
+    run: ForwardCache, target: Target, units: Units, *, signs: str = "positive"
+) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest attribution to the target over all paths.
 
     S_j = Σ_hw a_j · ∂T/∂a_j   (`positive`: the largest; `both`: the largest in magnitude)
@@ -90,7 +92,7 @@ def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positiv
     return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
 
 
-def attributions(run: Run, target: Target, layer: str) -> Scores:
+def attributions(run: ForwardCache, target: Target, layer: str) -> Scores:
     """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
     return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
 
@@ -121,7 +123,7 @@ def by_weights(
         >>> len(found["conv7"])
         2
     """
-    run = Run.of(network, neutral(network))
+    run = ForwardCache.of(network, neutral(network))
     weights = {layer: run.gradient(target, layer)[0].sum((1, 2)) for layer in units}
     if not any(bool(row.any()) for row in weights.values()):
         return None
@@ -168,7 +170,7 @@ def randomised(network: Network, seed: int) -> Network:
 
 
 def by_tracing(
-    run: Run, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
+    run: ForwardCache, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
 ) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those of a circuit traced in this run, which may be another network's.
 
@@ -249,7 +251,7 @@ class EvaluationPlan:
 
 
 def plan(
-    run: Run,
+    run: ForwardCache,
     image: Images,
     circuit: Circuit,
     target: Target,
@@ -310,7 +312,7 @@ def plan(
 
 
 def _curve(
-    run: Run, search: CircuitSearch, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
+    run: ForwardCache, search: CircuitSearch, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
 ) -> dict[int, Units]:
     """The units of the circuit with each number of units below each unit; the ladder ends where nothing is added."""
     found: dict[int, Units] = {}
@@ -323,6 +325,6 @@ def _curve(
     return found
 
 
-def shuffled_run(network: Network, image: Images, seed: int) -> Run:
+def shuffled_run(network: Network, image: Images, seed: int) -> ForwardCache:
     """The photo's way through a copy of the network whose parameters are shuffled."""
-    return Run.of(randomised(network, seed), image)
+    return ForwardCache.of(randomised(network, seed), image)

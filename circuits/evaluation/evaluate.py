@@ -33,7 +33,7 @@ from circuits.network.network import Network
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run, check_network, crop_seen
+from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
 from circuits.tracing.targets import Target
 from circuits.tracing.trace import target_of
@@ -128,12 +128,12 @@ def evaluate(
     report = progress or (lambda done, known, message: None)
     steps = 1 + len(seen) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
-    first = Run.of(cut, seen[0].image(cut))
+    first = ForwardCache.of(cut, seen[0].image(cut))
     planned = plan(first, seen[0].image(cut), circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
     said: list[Prediction | None] = []
     for number, photo in enumerate(seen):
-        run = first if number == 0 else Run.of(cut, photo.image(cut))
+        run = first if number == 0 else ForwardCache.of(cut, photo.image(cut))
         logits = run.activations[cut.layers[-1]].sum((0, 2, 3))
         said.append(next(iter(ranked(cut, logits, 1)), None))
         for place, baseline in enumerate(baselines):
@@ -225,7 +225,7 @@ def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tupl
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
     if "thumbnail" in facts:
-        crop = crop_seen(cut, circuit)
+        crop = input_crop(cut, circuit)
     elif facts["sha256"] in given:
         crop = cut.preprocessing.crop_of(given[facts["sha256"]])
     else:
@@ -266,7 +266,7 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     )
 
 
-def _measured(run: Run, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
+def _measured(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
     """All scores in one photo with one baseline, by metric."""
     scored = score_units(run, planned.target, [asked.units for asked in planned.sets], baseline)
     edges = score_edges(run, planned.target, planned.sources, baseline)
@@ -294,7 +294,7 @@ def _stability(
     found = []
     for number, change in enumerate(changed):
         report(number, len(changed), f"Searching the photo, {change}")
-        run = Run.of(network, network.preprocessing.from_crop(change(crop)))
+        run = ForwardCache.of(network, network.preprocessing.from_crop(change(crop)))
         search = CircuitSearch(run, planned.target, circuit.settings["mode"])
         found.append(search.sources(planned.tops, circuit.settings["signs"]))
     return survival(planned.sources, planned.unchanged, found)

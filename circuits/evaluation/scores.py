@@ -39,7 +39,7 @@ from circuits.evaluation.ablate import Ablating
 from circuits.evaluation.unit_sets import Sources, Units, layer_of
 from circuits.network.branches import concatenate_padded
 from circuits.shapes import Activation, Activations
-from circuits.tracing.run import IMAGE, Lower, Run
+from circuits.tracing.run import IMAGE, ForwardCache, Lower
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -112,11 +112,11 @@ class Scored:
     probability: Score | None = None
 
 
-def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
+def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
     """The scores of several sets of units in one photo, run through the network together.
 
     Args:
-        run: of the photo, from `Run.of`, its network cut at the layers of the sets.
+        run: of the photo, from `ForwardCache.of`, its network cut at the layers of the sets.
         target: what is measured, above these layers.
         sets: channels by layer; a layer that a set names is ablated but for these.
         baseline: what stands in the place of ablated channels.
@@ -130,13 +130,13 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
 
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
-        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.run import forward_cache
         >>> from circuits.tracing.trace import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
         >>> everything = {layer: range(network.layer(layer).channels) for layer in units}
-        >>> run, target = run_of_circuit(network, circuit), target_of(circuit)
+        >>> run, target = forward_cache(network, circuit), target_of(circuit)
         >>> found = score_units(run, target, [units, everything], Baseline.zero())
         >>> 0 < found[0].value.faithfulness, found[1].value.faithfulness, found[1].value.completeness
         (True, 1.0, 0.0)
@@ -152,7 +152,7 @@ def score_units(run: Run, target: Target, sets: Sequence[Units], baseline: Basel
     return [found[number] for number in range(len(sets))]
 
 
-def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
+def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]:
     """The layers of a set, from the image up."""
     network = run.network
     for layer, channels in units.items():
@@ -170,7 +170,7 @@ def _checked(run: Run, target: Target, units: Units) -> tuple[str, ...]:
 class _Conditions:
     """The values of a target in one photo when channels of some layers are ablated."""
 
-    def __init__(self, run: Run, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
+    def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
         self._target, self._baseline = target, baseline
         self._network = run.network
         self._widths = [run.network.layer(layer).channels for layer in layers]
@@ -228,7 +228,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
 _AT_ONCE = 16
 
 
-def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) -> Score:
+def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: Baseline) -> Score:
     """What the edges of a circuit keep of its target in one photo.
 
     Args:
@@ -247,11 +247,11 @@ def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) 
     Example:
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
-        >>> from circuits.tracing.search import run_of_circuit
+        >>> from circuits.tracing.run import forward_cache
         >>> from circuits.tracing.trace import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
-        >>> run = run_of_circuit(network, circuit)
+        >>> run = forward_cache(network, circuit)
         >>> score = score_edges(run, target_of(circuit), sources_of(circuit), Baseline.zero())
         >>> score.nothing < score.alone
         True
@@ -282,7 +282,7 @@ def score_edges(run: Run, target: Target, sources: Sources, baseline: Baseline) 
     return Score(float(whole), float(nothing), float(alone))
 
 
-def _base(run: Run, lower: Lower, baseline: Baseline) -> Activation:
+def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
     """The layers below at the baseline; an image that is reached past them is as it is."""
     parts = []
     for name in lower.widths:
@@ -292,7 +292,7 @@ def _base(run: Run, lower: Lower, baseline: Baseline) -> Activation:
 
 
 def _seen(
-    run: Run, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+    run: ForwardCache, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()

@@ -8,8 +8,8 @@ from circuits.attribution.gradient import check_mode, strongest
 from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run
-from circuits.tracing.search import Growth, Shares
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.search import CircuitBuilder, Shares
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -119,11 +119,11 @@ class CircuitSearch:
         InputError: if there is no such mode.
     """
 
-    def __init__(self, run: Run, target: Target, mode: str) -> None:
+    def __init__(self, run: ForwardCache, target: Target, mode: str) -> None:
         self.run = run
         self.target = target
-        self._growth = Growth(run, target, check_mode(mode), nx.DiGraph())
-        self._growth.add(target.unit, target.id, target.label)
+        self._builder = CircuitBuilder(run, target, check_mode(mode), nx.DiGraph())
+        self._builder.add(target.unit, target.id, target.label)
         self._shares: dict[str, Shares] = {}
 
     def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
@@ -153,8 +153,8 @@ class CircuitSearch:
         """Share out the values of some units, those of one layer together."""
         by_layer: dict[str, list[str]] = {}
         for name in names:
-            if name not in self._growth.graph:
-                self._growth.add(Unit.parse(name), name, name)
-            by_layer.setdefault(self._growth.graph.nodes[name]["layer"], []).append(name)
+            if name not in self._builder.graph:
+                self._builder.add(Unit.parse(name), name, name)
+            by_layer.setdefault(self._builder.graph.nodes[name]["layer"], []).append(name)
         for together in by_layer.values():
-            self._shares.update(zip(together, self._growth.shares(together), strict=True))
+            self._shares.update(zip(together, self._builder.shares(together), strict=True))

@@ -25,7 +25,10 @@ from circuits.exemplars.exemplars import (
 )
 from circuits.image.encode import show_map, show_picture
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
+
+crop_seen = input_crop
+"""Its name before."""
 
 __all__ = [
     "Exemplar",
@@ -48,6 +51,7 @@ __all__ = [
     "patch_of_picture",
     "peaks",
     "crop_seen",
+    "input_crop",
     "correlations",
     "near_duplicates",
     "Firing",

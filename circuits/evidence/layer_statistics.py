@@ -28,7 +28,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run, activations_seen, run_of_circuit, run_seen
+from circuits.tracing.run import ForwardCache, activations_of, forward_cache
 from circuits.tracing.targets import Target
 from circuits.tracing.trace import target_of
 from circuits.units import Unit, as_unit
@@ -90,14 +90,14 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
         True
     """
     name = network.layer(layer).name if isinstance(source, Photo) else layer
-    seen_by, activations = activations_seen(network, source, [name])
+    seen_by, activations = activations_of(network, source, [name])
     activation = activations[name][0]
     flat = activation.flatten(1)
     peaks, at = flat.max(dim=1)
     width = activation.shape[2]
     attributions = None
     if isinstance(source, Circuit):
-        attributions = _attributions(run_of_circuit(seen_by, source), target_of(source), name)
+        attributions = _attributions(forward_cache(seen_by, source), target_of(source), name)
     return LayerTable(
         name,
         peaks.numpy().copy(),
@@ -107,7 +107,7 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
     )
 
 
-def _attributions(run: Run, target: Target, layer: str) -> Tensor | None:
+def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | None:
     """Gradient times activation of a layer for a target, one a channel; `None` above the target."""
     layers, own = run.network.layers, target.unit.layer
     if layers.index(layer) > layers.index(own):
@@ -168,7 +168,7 @@ def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bin
     if bins < 1:
         raise InputError(f"bins is {bins}; it must be at least 1.")
     unit = as_unit(unit)
-    run = run_seen(network, source)
+    run = forward_cache(network, source)
     run.network.check_unit(unit)
     peaks = run.activations[unit.layer][0].amax((1, 2)).double().numpy()
     counts, edges = np.histogram(peaks, bins)
@@ -252,7 +252,7 @@ def firing_at(
     """
     if count is not None and count < 1:
         raise InputError(f"count is {count}; it must be at least 1.")
-    run = run_seen(network, source)
+    run = forward_cache(network, source)
     position = position_at(run.network, layer, place)
     maps = run.activations[layer][0]
     values = maps[:, position[0], position[1]]

@@ -28,7 +28,7 @@ from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, Run, activations_seen, run_of_circuit, run_seen
+from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
 from circuits.tracing.targets import readout_of
 from circuits.tracing.trace import target_of
 from circuits.units import Unit, as_unit
@@ -54,7 +54,7 @@ def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> Hea
         (64, 64)
     """
     unit = as_unit(unit)
-    seen_by, activations = activations_seen(network, source, [unit.layer])
+    seen_by, activations = activations_of(network, source, [unit.layer])
     seen_by.check_unit(unit)
     return activations[unit.layer][0, unit.channel].numpy().copy()
 
@@ -104,7 +104,7 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
         True
     """
     unit = as_unit(unit)
-    run = run_of_circuit(network, circuit)
+    run = forward_cache(network, circuit)
     layer, target = run.network.check_unit(unit), target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
@@ -196,9 +196,9 @@ class _Edge:
 def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> _Edge:
     below = as_unit(lower)
     if isinstance(source, Photo) and not network.branched:
-        run = Run(*activations_seen(network, source, [below.layer]))
+        run = ForwardCache(*activations_of(network, source, [below.layer]))
     else:
-        run = run_seen(network, source)
+        run = forward_cache(network, source)
     network = run.network
     layer = network.check_unit(below)
     if isinstance(source, Circuit) and str(upper) == source.root:

@@ -9,7 +9,7 @@ from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit, Node
-from circuits.tracing.run import run_seen
+from circuits.tracing.run import forward_cache
 from circuits.units import Unit, as_unit
 
 Correlations = Float[np.ndarray, "units units"]
@@ -46,7 +46,7 @@ def correlations(network: Network, source: Circuit | Photo, units: Sequence[Unit
     layers = list(dict.fromkeys(unit.layer for unit in wanted))
     if len(layers) != 1:
         raise InputError(f"Maps are compared within one layer; the units lie in {', '.join(layers) or 'none'}.")
-    run = run_seen(network, source)
+    run = forward_cache(network, source)
     for unit in wanted:
         run.network.check_unit(unit)
     maps = run.activations[layers[0]][0, [unit.channel for unit in wanted]].double().flatten(1).numpy()

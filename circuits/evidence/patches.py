@@ -18,7 +18,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
@@ -126,7 +126,7 @@ def patch(
         raise InputError(
             f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch to show."
         )
-    return _enlarged(crop_seen(network, source).crop(box.corners), side)
+    return _enlarged(input_crop(network, source).crop(box.corners), side)
 
 
 def patch_of_picture(

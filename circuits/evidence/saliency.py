@@ -42,7 +42,7 @@ from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen, run_of_circuit
+from circuits.tracing.run import forward_cache, input_crop
 from circuits.tracing.trace import target_of
 from circuits.units import Unit, as_unit
 
@@ -148,8 +148,8 @@ def descend(
         InputError: if an option is not one of those that exist, or the path does not go down.
     """
     _check(method, start, smooth, noise)
-    network = run_of_circuit(network, source).network if isinstance(source, Circuit) else network
-    image = network.preprocessing.from_crop(crop_seen(network, source))
+    network = forward_cache(network, source).network if isinstance(source, Circuit) else network
+    image = network.preprocessing.from_crop(input_crop(network, source))
     top, minus = _top(source, path[0])
     units = [top, *map(as_unit, path[1:])]
     for unit in units:

@@ -23,7 +23,7 @@ from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Scores
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, Run, run_seen
+from circuits.tracing.run import IMAGE, ForwardCache, forward_cache
 from circuits.units import Unit, as_unit
 
 Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]
@@ -105,7 +105,7 @@ def intervene(
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
-    run = run_seen(network, source)
+    run = forward_cache(network, source)
     order = run.network.layers.index
     factors = {as_unit(unit): _factor(unit, factor) for unit, factor in changes.items()}
     for unit in factors:
@@ -130,7 +130,7 @@ def _said(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Pred
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
 
-def _run_on(run: Run, factors: Mapping[Unit, float]) -> Activation:
+def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
     """The logits, the network being run from the lowest layer in which something changes."""
     changed = {unit.layer for unit, factor in factors.items() if factor != 1}
     top = run.network.layers[-1]
@@ -146,7 +146,7 @@ def _run_on(run: Run, factors: Mapping[Unit, float]) -> Activation:
     return value
 
 
-def _run_on_branched(run: Run, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
+def _run_on_branched(run: ForwardCache, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
     """The logits, where not all that one changed layer hands on passes the next: all are put in their places."""
     network = run.network
     known = {image_node(network.traced): run.activations[IMAGE]}

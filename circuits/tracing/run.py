@@ -1,12 +1,12 @@
 """Where evidence is taken from: a photo, or a circuit that carries its photo as the network's crop."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import torch
+from cachetools import LRUCache
 from PIL import Image
 
 from circuits.attribution.gradient import Readout, gradient_down
@@ -62,7 +62,7 @@ class Lower:
 
 
 @dataclass(eq=False)
-class Run:
+class ForwardCache:
     """One photo's way through a network: the activation of each layer, and each target's gradient by layer.
 
     Where the layers form no chain, the photo itself is kept too, under `IMAGE`.
@@ -73,7 +73,7 @@ class Run:
     gradients: dict[tuple[str, str], Activation] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: Network, image: Images) -> "Run":
+    def of(cls, network: Network, image: Images) -> "ForwardCache":
         """The way of a preprocessed photo, (1, c, h, w)."""
         activations = network.activations(image)
         return cls(network, {**activations, IMAGE: image} if network.branched else activations)
@@ -136,30 +136,7 @@ def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
         )
 
 
-def run_of_circuit(network: Network, circuit: Circuit) -> Run:
-    """The photo's run through the network: the one kept with the circuit, or a new one from the photo it carries."""
-    check_network(network, circuit, to="expand it")
-    cached = circuit.cache
-    if isinstance(cached, Run) and cached.network.sha256 == network.sha256:
-        return cached
-    thumbnail = circuit.graph.graph["photo"].get("thumbnail")
-    if thumbnail is None:
-        raise InputError("The circuit's file does not carry its photo, so no more can be computed; trace it again.")
-    try:
-        network = network.with_layers(circuit.layers)
-    except UnknownError as error:
-        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
-    return Run.of(network, network.preprocessing.from_crop(from_data_uri(thumbnail)))
-
-
-_MOST_RUNS = 4
-# Photo or crop -> what is to be kept with it, the network if it had to be cut at other layers, activations by layer.
-_Runs = OrderedDict[Hashable, tuple[Photo | None, Network | None, dict[str, Activations]]]
-_runs: WeakKeyDictionary[Network, _Runs] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def crop_seen(network: Network, source: Circuit | Photo) -> Image.Image:
+def input_crop(network: Network, source: Circuit | Photo) -> Image.Image:
     """What the network saw: its crop of the photo, as large as its input.
 
     Raises:
@@ -167,7 +144,7 @@ def crop_seen(network: Network, source: Circuit | Photo) -> Image.Image:
 
     Example:
         >>> from circuits import load_network, load_photo
-        >>> crop_seen(load_network(), load_photo("example:cat")).size
+        >>> input_crop(load_network(), load_photo("example:cat")).size
         (64, 64)
     """
     if isinstance(source, Photo):
@@ -175,7 +152,7 @@ def crop_seen(network: Network, source: Circuit | Photo) -> Image.Image:
     # A circuit carries the crop itself, whatever has become of the photo.
     thumbnail = source.graph.graph["photo"].get("thumbnail")
     if thumbnail is None:
-        raise InputError("The circuit's file does not carry its photo, so that none can be shown; trace it again.")
+        raise InputError("The circuit's file does not carry its photo, so no more can be computed; trace it again.")
     crop = from_data_uri(thumbnail)
     height, width = network.preprocessing.size
     if crop.size != (width, height):
@@ -184,7 +161,51 @@ def crop_seen(network: Network, source: Circuit | Photo) -> Image.Image:
     return crop
 
 
-def activations_seen(
+# Photo or crop -> the network, if it had to be cut at other layers, and the activations by layer. What names the
+# network that it is kept under would keep it alive for ever.
+_Recent = LRUCache[Hashable, tuple[Network | None, dict[str, Activations]]]
+_recent: WeakKeyDictionary[Network, _Recent] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def forward_cache(network: Network, source: Circuit | Photo) -> ForwardCache:
+    """The photo's run through the network, cut at the circuit's layers if the source is a circuit.
+
+    It is the one kept with the circuit, or among the last four photos of the network, or a new one. The activations are
+    shared: nobody may change them.
+
+    Raises:
+        InputError: if a circuit is of another network, or its file does not carry its photo.
+    """
+    if isinstance(source, Circuit):
+        check_network(network, source, to="expand it")
+        if isinstance(source.cache, ForwardCache) and source.cache.network.sha256 == network.sha256:
+            return source.cache
+        key: Hashable = (source.graph.graph["photo"].get("thumbnail"), source.layers)
+    else:
+        # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
+        key = (source, id(source.image))
+    with _lock:
+        recent = _recent.setdefault(network, LRUCache(4))
+        cut, activations = recent.get(key, (None, None))
+    if activations is not None:
+        return ForwardCache(cut or network, activations)
+    image = network.preprocessing.from_crop(input_crop(network, source))
+    run = ForwardCache.of(_cut_like(network, source) if isinstance(source, Circuit) else network, image)
+    with _lock:
+        recent[key] = (None if run.network is network else run.network, run.activations)
+    return run
+
+
+def _cut_like(network: Network, circuit: Circuit) -> Network:
+    """The network with the circuit's layers."""
+    try:
+        return network.with_layers(circuit.layers)
+    except UnknownError as error:
+        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
+
+
+def activations_of(
     network: Network, source: Circuit | Photo, layers: Sequence[str]
 ) -> tuple[Network, dict[str, Activations]]:
     """Activations of some layers for a photo; and the network, with the circuit's layers if the source is a circuit.
@@ -193,43 +214,6 @@ def activations_seen(
         UnknownError: if the network, or the circuit, has no such layer.
     """
     if isinstance(source, Circuit):
-        run = run_of_circuit(network, source)
+        run = forward_cache(network, source)
         return run.network, {name: run.activations[run.network.layer(name).name] for name in layers}
     return network, network.activations(network.preprocessing.input_of(source), layers)
-
-
-def run_seen(network: Network, source: Circuit | Photo) -> Run:
-    """The photo's way through all layers; for several questions about one photo it is found once.
-
-    The last four photos of each network are kept. The activations are shared: nobody may change them.
-
-    Raises:
-        InputError: if a circuit is of another network, or its file does not carry its photo.
-    """
-    if isinstance(source, Circuit):
-        if isinstance(source.cache, Run) or "thumbnail" not in source.graph.graph["photo"]:
-            return run_of_circuit(network, source)
-        key: Hashable = (source.graph.graph["photo"]["thumbnail"], source.layers, source.network["sha256"])
-    else:
-        # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
-        key = (source, id(source.image))
-    with _lock:
-        kept = _runs.setdefault(network, OrderedDict())
-        if key in kept:
-            kept.move_to_end(key)
-            _, cut, activations = kept[key]
-            return Run(cut or network, activations)
-    if isinstance(source, Circuit):
-        run = run_of_circuit(network, source)
-    else:
-        run = Run.of(network, network.preprocessing.input_of(source))
-    with _lock:
-        # A run that names the network it is kept under would keep it alive for ever.
-        kept[key] = (
-            source if isinstance(source, Photo) else None,
-            None if run.network is network else run.network,
-            run.activations,
-        )
-        while len(kept) > _MOST_RUNS:
-            kept.popitem(last=False)
-    return run

@@ -14,7 +14,7 @@ from circuits.errors import InputError
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit_file import number, without_books
-from circuits.tracing.run import Lower, Run
+from circuits.tracing.run import ForwardCache, Lower
 from circuits.tracing.targets import Target
 from circuits.units import MEASURED, Unit
 
@@ -49,10 +49,10 @@ class Shares:
         return keep_books(self.value, self.scores, shown, exact=self.exact)
 
 
-class Growth:
+class CircuitBuilder:
     """A graph that is being grown for one photo and target."""
 
-    def __init__(self, run: Run, target: Target, mode: str, graph: nx.DiGraph) -> None:
+    def __init__(self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph) -> None:
         self.run = run
         self.network = run.network
         self.target = target

@@ -39,8 +39,8 @@ from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number, without_books
-from circuits.tracing.run import Run, run_of_circuit
-from circuits.tracing.search import Growth, Progress, drop_unreachable
+from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.search import CircuitBuilder, Progress, drop_unreachable
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Unit
 
@@ -113,7 +113,7 @@ def trace(
         network = network.with_layers(layers)
     photo = photo if isinstance(photo, Photo) else load_photo(photo)
     crop = network.preprocessing.crop_of(photo)
-    run = Run.of(network, network.preprocessing.from_crop(crop))
+    run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
     predicted = ranked(network, logits, _PREDICTIONS)
     found = find_target(network, target, int(logits.argmax()))
@@ -130,9 +130,9 @@ def trace(
         settings={"mode": mode, "top": top if isinstance(top, int) else list(top), "signs": signs, "depth": depth},
         versions={name: version(name) for name in ("circuits", "torch")},
     )
-    growth = Growth(run, found, mode, graph)
-    graph.graph["target"]["value"] = growth.add(found.unit, found.id, found.label)
-    growth.descend(tops, signs, progress)
+    builder = CircuitBuilder(run, found, mode, graph)
+    graph.graph["target"]["value"] = builder.add(found.unit, found.id, found.label)
+    builder.descend(tops, signs, progress)
     return Circuit(graph, photo, run)
 
 
@@ -168,12 +168,12 @@ def expand(
         4
     """
     node = circuit.node(unit)
-    run = run_of_circuit(network, circuit)
+    run = forward_cache(network, circuit)
     settings = circuit.settings
     count = default_top(circuit, node.unit) if top is None else tops_of(top, 1)[0]
     graph = circuit.unfrozen()
-    growth = Growth(run, target_of(circuit), settings["mode"], graph)
-    next(growth.expand([node.id], count, signs or settings["signs"]))
+    builder = CircuitBuilder(run, target_of(circuit), settings["mode"], graph)
+    next(builder.expand([node.id], count, signs or settings["signs"]))
     drop_unreachable(graph, circuit.root)
     return replace(circuit, graph=graph, cache=run)
 
@@ -186,9 +186,9 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
         UnknownError: if the unit is not in the circuit.
     """
     node = circuit.node(unit)
-    run = run_of_circuit(network, circuit)
-    growth = Growth(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
-    found = next(growth.shares([node.id]))
+    run = forward_cache(network, circuit)
+    builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
+    found = next(builder.shares([node.id]))
     order = found.strongest(tops_of(top, 1)[0], "both")
     shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
     names, others = ", ".join(found.lower.widths), found.lower.units - len(order)
@@ -315,7 +315,7 @@ def grow(
     if layer is not None:
         _check_layer(circuit, layer)
     report = progress or (lambda done, known, message: None)
-    run = run_of_circuit(network, circuit)
+    run = forward_cache(network, circuit)
     if layer is not None and not run.network.layers_below(layer):
         raise _lowest(layer, network.name)
     candidates = [name for name in circuit.nodes if layer is None or circuit.nodes[name].unit.layer == layer]
@@ -324,11 +324,11 @@ def grow(
         level = _expandable(run.network, circuit, candidates)
         known = done + sum(map(len, level.values()))
         graph = circuit.unfrozen()
-        growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
+        builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], graph)
         found: dict[str, None] = {}
         for names in level.values():
             count = default_top(circuit, circuit.nodes[names[0]].unit) if top is None else top
-            expanding = growth.expand(names, count, signs or circuit.settings["signs"])
+            expanding = builder.expand(names, count, signs or circuit.settings["signs"])
             for name in names:
                 report(done, known, f"Expanding {name}")
                 found.update(dict.fromkeys(next(expanding)))

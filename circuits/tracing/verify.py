@@ -31,8 +31,8 @@ from circuits.network.segments import Segment
 from circuits.shapes import Activation, PerChannel, Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
-from circuits.tracing.run import Run, run_of_circuit
-from circuits.tracing.search import Growth, Progress
+from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.search import CircuitBuilder, Progress
 from circuits.tracing.trace import target_of
 from circuits.units import Unit
 
@@ -93,9 +93,9 @@ def measure(
         if not node.expanded:
             raise InputError(f"{node.called} is not expanded, so it has no edges to measure; expand it first.")
         names = [node.id]
-    run = run_of_circuit(network, circuit)
+    run = forward_cache(network, circuit)
     graph = circuit.unfrozen()
-    growth = Growth(run, target_of(circuit), circuit.settings["mode"], graph)
+    builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], graph)
     groups = _groups(run, circuit, names, whole_layer=whole_layer)
     report = progress or (lambda done, known, message: None)
     done, known = 0, sum(_steps(questions, baselines) for questions in groups)
@@ -106,8 +106,8 @@ def measure(
             report(base + count, known, message)
 
         tell(0)
-        readouts = [growth.readout(question.name) for question in questions]
-        for question, readout, found in _measured(questions, readouts, growth.mode, baselines, tell):
+        readouts = [builder.readout(question.name) for question in questions]
+        for question, readout, found in _measured(questions, readouts, builder.mode, baselines, tell):
             for source, channel in question.sources.items():
                 row = {key: number(float(values[channel])) for key, values in found.items() if key != "scores"}
                 graph.edges[source, question.name].update(row)
@@ -169,7 +169,7 @@ class _Question:
         return found
 
 
-def _groups(run: Run, circuit: Circuit, names: Sequence[str], *, whole_layer: bool) -> list[list[_Question]]:
+def _groups(run: ForwardCache, circuit: Circuit, names: Sequence[str], *, whole_layer: bool) -> list[list[_Question]]:
     """What is asked, together where the same units are ablated for several units of a layer."""
     groups: dict[object, list[_Question]] = {}
     for name in names:
@@ -180,7 +180,7 @@ def _groups(run: Run, circuit: Circuit, names: Sequence[str], *, whole_layer: bo
     return list(groups.values())
 
 
-def _questions(run: Run, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
+def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
     """The layers below a unit and then, one by one, those further down from which it has edges."""
     upper = circuit.nodes[name].unit.layer
     lower = run.below(upper)

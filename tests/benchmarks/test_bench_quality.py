@@ -20,7 +20,7 @@ from benchmarks.quality_results import RESAMPLES, Results, Row, curves, mean_ove
 from benchmarks.quality_tables import ORDER, curve_table, difference_table, summary
 from circuits import Network, Readout, gradient_times_activation, load_photo, trace, units_of
 from circuits.evaluation.controls import attributions, neutral
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target, find_target
 from tests.support.nets import randomize, ready
 
@@ -53,8 +53,8 @@ def rows(network: Network, folder: Path) -> list[Row]:
     return [measuring.row(path) for path in scored]
 
 
-def started(network: Network, path: Path) -> tuple[Run, Target]:
-    run = Run.of(network, network.preprocessing.input_of(load_photo(path)))
+def started(network: Network, path: Path) -> tuple[ForwardCache, Target]:
+    run = ForwardCache.of(network, network.preprocessing.input_of(load_photo(path)))
     top = network.layers[-1]
     predicted = int(run.activations[top].flatten().argmax())
     return run, find_target(network, f"{top}:{predicted}", predicted)
@@ -114,7 +114,7 @@ def test_captum_says_of_the_class_and_of_one_unit_after_the_other_what_gradients
 
 def test_captums_integrated_gradients_account_for_the_way_from_grey(network: Network, folder: Path) -> None:
     run, target = started(network, folder / "003_3.png")
-    grey = Run.of(network, neutral(network))
+    grey = ForwardCache.of(network, neutral(network))
     gained = float(run.activations[network.layers[-1]][0, target.unit.channel].sum())
     gained -= float(grey.activations[network.layers[-1]][0, target.unit.channel].sum())
     captum = Captum(network, network.layers[-2:0:-1])
@@ -150,7 +150,7 @@ def test_every_method_has_the_same_number_of_units_in_each_layer(network: Networ
 
 
 def in_steps(
-    network: Network, run: Run, kept: dict[str, Sequence[int]], means: dict[str, torch.Tensor]
+    network: Network, run: ForwardCache, kept: dict[str, Sequence[int]], means: dict[str, torch.Tensor]
 ) -> torch.Tensor:
     """The logits when only some units of each layer are kept, from layer to layer."""
     layers = [layer for layer in network.layers if layer in kept]

@@ -70,7 +70,7 @@ def test_a_picture_is_drawn_once_and_found_the_next_time(
     asked = ["render", "conv2:0", *NETWORK, *SMALL]
     assert run(*asked, "-o", tmp_path / "first.png").exit_code == 0
     assert len(list(own_cache.rglob("*.webp"))) == 1
-    monkeypatch.setattr(sys.modules["circuits.visualization.visualize"], "Ascent", None)
+    monkeypatch.setattr(sys.modules["circuits.visualization.visualize"], "GradientAscent", None)
     assert run(*asked, "-o", tmp_path / "second.png").exit_code == 0
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 

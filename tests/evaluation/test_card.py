@@ -32,7 +32,7 @@ from circuits import (
 from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
 from circuits.evaluation.statistics import METRICS
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.trace import target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import Handmade, colour_photo, handmade_network, levels
@@ -70,8 +70,8 @@ def card(network: Network, circuit: Circuit, photos: list[Photo], tmp_path_facto
         return evaluate(network, circuit, photos, **QUICK)
 
 
-def run_of(network: Network, photo: Photo) -> Run:
-    return Run.of(network, network.preprocessing.input_of(photo))
+def run_of(network: Network, photo: Photo) -> ForwardCache:
+    return ForwardCache.of(network, network.preprocessing.input_of(photo))
 
 
 def test_the_schema_is_a_schema_and_every_card_validates(card: Card, network: Network, circuit: Circuit) -> None:

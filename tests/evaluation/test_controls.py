@@ -9,7 +9,7 @@ from circuits import Network, UnknownError, contributions, discard, expand, load
 from circuits.evaluation.controls import by_activation, by_gradient, by_tracing, by_weights, random_like, randomised
 from circuits.evaluation.unit_sets import CircuitSearch, levels_of, sources_of, tops_of_circuit, units_of
 from circuits.image.photo import Photo
-from circuits.tracing.run import Run, run_of_circuit
+from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.targets import find_target
 from circuits.tracing.trace import target_of
 from tests.support.branched import Branches, branched
@@ -46,7 +46,7 @@ def test_random_units_have_the_shape_and_every_unit_the_same_chance(network: Net
 
 
 def test_activation_weights_and_gradient_choose_the_known_units(network: Network) -> None:
-    run = Run.of(network, network.preprocessing.input_of(colour_photo(0.25, 0.5, 0.75)))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo(0.25, 0.5, 0.75)))
     target = find_target(network, "warm", 0)
     # conv1 is (0.25, 0.5, 0.75, 0); conv2 is (0, 1.25, 0.25).
     assert by_activation(run, {"conv1": [0, 1], "conv2": [0]}) == {"conv1": (1, 2), "conv2": (1,)}
@@ -77,7 +77,7 @@ def test_weights_are_those_at_the_neutral_input_whatever_the_photo() -> None:
 @pytest.mark.parametrize(("name", "layers"), [("squeezenet1_1", "auto"), ("resnet18", "fine")])
 def test_the_search_finds_what_trace_finds(name: str, layers: str, mode: str, signs: str, noise: Photo) -> None:
     network = zoo_network(name).with_layers(layers)
-    run = Run.of(network, network.preprocessing.input_of(noise))
+    run = ForwardCache.of(network, network.preprocessing.input_of(noise))
     target = find_target(network, "class 3", 0)
     search = CircuitSearch(run, target, mode)
     for tops in ([2, 2], [3, 1, 2], [1, 1, 1]):
@@ -89,7 +89,7 @@ def test_the_search_finds_what_trace_finds(name: str, layers: str, mode: str, si
 def test_a_ladder_computes_no_unit_twice(noise: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     network = zoo_network("squeezenet1_1")
     search = CircuitSearch(
-        Run.of(network, network.preprocessing.input_of(noise)), find_target(network, "class 3", 0), "sum"
+        ForwardCache.of(network, network.preprocessing.input_of(noise)), find_target(network, "class 3", 0), "sum"
     )
     asked: list[str] = []
     attribute = search._attribute
@@ -118,7 +118,7 @@ def test_shuffling_keeps_every_value_and_changes_its_place() -> None:
 def test_a_control_that_is_traced_has_the_circuits_shape_and_its_units_first(noise: Photo) -> None:
     network = zoo_network("squeezenet1_1")
     circuit = trace(network, noise, "class 3", depth=3, top=3)
-    units, run, target = units_of(network, circuit), run_of_circuit(network, circuit), target_of(circuit)
+    units, run, target = units_of(network, circuit), forward_cache(network, circuit), target_of(circuit)
     assert by_tracing(run, target, units, tops=[3, 3, 3], mode="sum") == units
     wide = {layer: range(len(channels) + 2) for layer, channels in units.items()}
     filled = by_tracing(run, target, wide, tops=[3, 3, 3], mode="sum")
@@ -146,7 +146,7 @@ def test_the_shape_is_kept_inside_branches() -> None:
     units = units_of(network, circuit)
     assert set(units) == set(network.layers[:-1])
     assert units["conv1"] == (0, 1)
-    run, target = run_of_circuit(network, circuit), target_of(circuit)
+    run, target = forward_cache(network, circuit), target_of(circuit)
     for chosen in (by_activation(run, units), by_gradient(run, target, units), random_like(network, units, 0)):
         assert sizes(chosen) == sizes(units)
 

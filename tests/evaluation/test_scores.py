@@ -12,7 +12,7 @@ from circuits.evaluation.scores import Score, mean_score, score_edges, score_uni
 from circuits.evaluation.unit_sets import Units, sources_of, units_of
 from circuits.network.execute import image_node
 from circuits.network.operations import as_maps, run_node
-from circuits.tracing.run import Run, run_of_circuit
+from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.targets import Target, find_target
 from circuits.tracing.trace import target_of
 from tests.support.branched import Branches, Skip, branched, convolution, linear
@@ -23,9 +23,9 @@ RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
 ZERO = Baseline.zero()
 
 
-def run_on(network: Network, target: str | None = None, seed: int = 0) -> tuple[Run, Target]:
+def run_on(network: Network, target: str | None = None, seed: int = 0) -> tuple[ForwardCache, Target]:
     """Noise through a network, and a target."""
-    run = Run.of(network, image_for(network, seed=seed))
+    run = ForwardCache.of(network, image_for(network, seed=seed))
     return run, find_target(network, target, 0)
 
 
@@ -33,7 +33,7 @@ def everything(network: Network, layers: Sequence[str]) -> dict[str, range]:
     return {layer: range(network.layer(layer).channels) for layer in layers}
 
 
-def slow(run: Run, target: Target, kept: Units, baseline: Baseline) -> float:
+def slow(run: ForwardCache, target: Target, kept: Units, baseline: Baseline) -> float:
     """m of some kept units, by the definition: every node in float64, one after the other, on one photo."""
     network = run.network
     stations = {network.layer(layer).node: layer for layer in kept}
@@ -90,7 +90,7 @@ def network() -> Network:
 def test_the_handmade_circuit_has_the_known_scores(network: Network) -> None:
     circuit = trace(network, colour_photo(), "warm", depth=2, top=1)
     assert units_of(network, circuit) == {"conv1": (0,), "conv2": (0,)}
-    [found] = score_units(run_of_circuit(network, circuit), target_of(circuit), [units_of(network, circuit)], ZERO)
+    [found] = score_units(forward_cache(network, circuit), target_of(circuit), [units_of(network, circuit)], ZERO)
     cold = BLUE + 0.5
     assert found.baseline == "zero"
     assert found.value.whole == pytest.approx(3 * (2 * RED - GREEN) - cold + 0.1, abs=1e-5)
@@ -105,7 +105,7 @@ def test_the_handmade_circuit_has_the_known_scores(network: Network) -> None:
 
 
 def test_the_probability_of_a_class_is_scored_beside_its_logit(network: Network) -> None:
-    run = Run.of(network, network.preprocessing.input_of(colour_photo()))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo()))
     [found] = score_units(run, find_target(network, "cold", 0), [{"conv2": [1]}], ZERO)
     assert found.probability is not None
     warm, cold = 3 * (2 * RED - GREEN) - (BLUE + 0.5) + 0.1, BLUE + 0.5
@@ -179,7 +179,7 @@ def test_scores_equal_the_slow_definition_in_unusual_graphs(name: str) -> None:
 @pytest.mark.parametrize("module", [Branches, Skip])
 def test_hand_wired_branches_have_the_scores_of_the_slow_definition(module: type[nn.Module]) -> None:
     network = branched(module())
-    run = Run.of(network, network.preprocessing.input_of(colour_photo(0.75, 0.5, 0.25)))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo(0.75, 0.5, 0.25)))
     target = find_target(network, "one", 0)
     for seed in range(4):
         kept = some_units(network, network.layers[:-1], seed)
@@ -218,9 +218,9 @@ class And(nn.Module):
         return self.fc(nn.functional.hardtanh(x, 0.0, self.cap).mean((2, 3)))
 
 
-def on_colours(module: nn.Module) -> tuple[Run, Target]:
+def on_colours(module: nn.Module) -> tuple[ForwardCache, Target]:
     network = branched(module, "auto")
-    run = Run.of(network, network.preprocessing.input_of(colour_photo(1.0, 1.0, 0.0)))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo(1.0, 1.0, 0.0)))
     return run, find_target(network, "one", 0)
 
 
@@ -242,7 +242,7 @@ def test_redundant_units_are_sufficient_and_not_necessary() -> None:
 def test_the_mean_baseline_is_what_stands_in_the_place_of_ablated_units(network: Network) -> None:
     photos = [colour_photo(0.5, 0.25, 0.25), colour_photo(0.25, 0.25, 0.5)]
     baseline = mean_of_photos(network, photos, source="two colours")
-    run = Run.of(network, network.preprocessing.input_of(colour_photo()))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo()))
     [found] = score_units(run, find_target(network, "warm", 0), [{"conv2": [0]}], baseline)
     half, quarter = levels(0.5, 0.25)
     means = [((2 * half - quarter) + (2 * quarter - quarter)) / 2, (quarter + half) / 2 + 0.5]
@@ -253,7 +253,7 @@ def test_the_mean_baseline_is_what_stands_in_the_place_of_ablated_units(network:
 
 
 def test_a_ratio_to_next_to_nothing_is_not_defined(network: Network) -> None:
-    run = Run.of(network, network.preprocessing.input_of(colour_photo()))
+    run = ForwardCache.of(network, network.preprocessing.input_of(colour_photo()))
     # conv2:2 is dead in the photo, and conv1:3 says nothing.
     [found] = score_units(run, find_target(network, "conv2:2", 0), [{"conv1": [3]}], ZERO)
     assert (found.value.faithfulness, found.value.completeness, found.value.necessity) == (None, None, None)
@@ -314,7 +314,7 @@ class Edges(nn.Module):
 def test_a_missing_edge_shows_though_the_units_are_faithful() -> None:
     network = branched(Edges(), "auto")
     circuit = trace(network, colour_photo(0.6, 0.4, 0.0), "one", depth=2, top=2)
-    run, target = run_of_circuit(network, circuit), target_of(circuit)
+    run, target = forward_cache(network, circuit), target_of(circuit)
     a, b = levels(0.6, 0.4)
     full = sources_of(circuit)
     assert score_edges(run, target, full, ZERO).faithfulness == pytest.approx(1.0)
@@ -332,7 +332,7 @@ def test_a_missing_edge_shows_though_the_units_are_faithful() -> None:
     assert (found.nothing, found.alone) == pytest.approx((0.7 + 0.5, (a + b) + (a + 2 * 0.2) + 0.5), abs=1e-5)
 
 
-def slow_edges(run: Run, target: Target, sources: Mapping[str, Sequence[object]], baseline: Baseline) -> float:
+def slow_edges(run: ForwardCache, target: Target, sources: Mapping[str, Sequence[object]], baseline: Baseline) -> float:
     """m(edges) by recursion from the target, one unit and one piece of the network at a time."""
 
     def value(name: str, layer: str, channel: int) -> Tensor:
@@ -361,7 +361,7 @@ def test_edges_are_scored_as_by_recursion_from_the_target(name: str, layers: str
     network = zoo_network(name).with_layers(layers)
     photo = load_photo(np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8), name="noise")
     circuit = trace(network, photo, depth=3, top=4)
-    run, target = run_of_circuit(network, circuit), target_of(circuit)
+    run, target = forward_cache(network, circuit), target_of(circuit)
     for baseline in (ZERO, noise_baseline(network)):
         found = score_edges(run, target, sources_of(circuit), baseline)
         assert found.alone == pytest.approx(slow_edges(run, target, sources_of(circuit), baseline), rel=1e-4, abs=1e-4)
@@ -373,7 +373,7 @@ def test_edges_are_scored_as_by_recursion_from_the_target(name: str, layers: str
 
 def test_edges_without_a_target_or_from_elsewhere_are_refused(network: Network) -> None:
     circuit = trace(network, colour_photo(), "warm", depth=2, top=1)
-    run, target = run_of_circuit(network, circuit), target_of(circuit)
+    run, target = forward_cache(network, circuit), target_of(circuit)
     sources = sources_of(circuit)
     with pytest.raises(InputError, match=r"fc:0, the target, has no sources; expand it before its edges are scored\."):
         score_edges(run, target, {"conv2:0": sources["conv2:0"]}, ZERO)

@@ -13,7 +13,7 @@ from PIL import Image
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
-from circuits.visualization.optimize import Ascent
+from circuits.visualization.optimize import GradientAscent
 from tests.support.commandline import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the page speaks of, where each picture takes one step."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(Ascent, "done", property(lambda ascent: ascent.taken >= 1))
+    monkeypatch.setattr(GradientAscent, "done", property(lambda ascent: ascent.taken >= 1))
     cat = load_photo("example:cat").image
     cat.save("cat.jpg")
     Path("photos").mkdir()

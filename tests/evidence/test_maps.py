@@ -11,7 +11,7 @@ from circuits.evidence.maps import argument_map, edge_maps, fed_by, heat_map
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.trace import contributions, trace
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.nets import randomize, ready, seeded, zoo_network
@@ -58,7 +58,7 @@ def in_doubles(network: Network, circuit: Circuit) -> tuple[Network, Circuit]:
     assert doubled.sha256 == network.sha256
     doubled.traced.double()
     images = doubled.preprocessing.to_tensor(circuit.photo.image).double()
-    return doubled, replace(circuit, cache=Run(doubled, doubled.activations(images)))
+    return doubled, replace(circuit, cache=ForwardCache(doubled, doubled.activations(images)))
 
 
 def lower_map_by_hand(network: Network, circuit: Circuit, lower: str, upper: str, at: tuple[int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.tracing.trace import trace
 from tests.support.drawn import classifier, convolution, network_of, two_layers
 from tests.support.handmade import colour_photo, handmade_network
@@ -127,7 +127,7 @@ def test_a_patch_is_cut_from_a_circuit_as_from_its_photo() -> None:
         found = patch(network, source, "conv1:0", (2, 1))
         assert found.size == (1, 1)
         assert found.getpixel((0, 0)) == photo.image.getpixel((1, 2))
-        assert crop_seen(network, source).size == (4, 4)
+        assert input_crop(network, source).size == (4, 4)
 
 
 def test_a_stored_circuit_shows_the_crop_that_it_was_traced_on() -> None:
@@ -136,7 +136,7 @@ def test_a_stored_circuit_shows_the_crop_that_it_was_traced_on() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)
     circuit = trace(network, load_photo(pixels), depth=1, top=1)
     for source in (circuit, Circuit.from_dict(circuit.to_dict())):
-        np.testing.assert_array_equal(np.asarray(crop_seen(network, source)), pixels[4:20, 12:28])
+        np.testing.assert_array_equal(np.asarray(input_crop(network, source)), pixels[4:20, 12:28])
         np.testing.assert_array_equal(np.asarray(patch(network, source, "1:0@5,9")), pixels[8:11, 20:23])
 
 
@@ -212,5 +212,5 @@ def test_a_circuit_without_its_photo_or_of_another_size_shows_no_patch() -> None
     with pytest.raises(InputError, match=r"The circuit's photo is 4×4 pixels; tiny sees 16×16"):
         patch(spots(), Circuit.from_dict(data), "1:0@0,0")
     del data["graph"]["photo"]["thumbnail"]
-    with pytest.raises(InputError, match="The circuit's file does not carry its photo, so that none can be shown"):
+    with pytest.raises(InputError, match="The circuit's file does not carry its photo, so no more can be computed"):
         patch(handmade_network(), Circuit.from_dict(data), "conv1:0@0,0")

@@ -14,7 +14,7 @@ from circuits.evidence.saliency import gradient_picture
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import check_window, nearest_window
 from circuits.tracing.intervene import intervene
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.visualization.objectives.photo import inversion
 from tests.support.commandline import on_handmade, refusal, run
 from tests.support.handmade import handmade_network
@@ -173,7 +173,7 @@ def test_another_window_makes_another_photo_and_none_gives_the_centre_back(photo
 def test_every_place_sees_what_is_in_the_window(network: Network, photo: Photo, framed: Photo) -> None:
     cut = network.preprocessing.crop_of(framed)
     alone = load_photo(cut, name="cut")
-    assert crop_seen(network, framed).tobytes() == cut.tobytes() != crop_seen(network, photo).tobytes()
+    assert input_crop(network, framed).tobytes() == cut.tobytes() != input_crop(network, photo).tobytes()
     assert predict(network, framed) == predict(network, alone) != predict(network, photo)
     assert np.array_equal(heat_map(network, framed, "conv1:0"), heat_map(network, alone, "conv1:0"))
     assert np.array_equal(gradient_picture(network, framed, "conv2:0"), gradient_picture(network, alone, "conv2:0"))

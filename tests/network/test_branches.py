@@ -29,7 +29,7 @@ from circuits import (  # fmt: skip
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.evidence.layer_statistics import layer_table
 from circuits.network.subgraphs import entrance_of
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked, Branches, Skip, branched
 from tests.support.commandline import run, save_photo
@@ -302,7 +302,7 @@ def test_every_path_is_counted_once_and_the_books_close_in_real_architectures(na
     assert network.piecewise_linear
     network.traced.double()
     image = image_for(network).double()
-    run = Run.of(network, image)
+    run = ForwardCache.of(network, image)
     several = [name for name in network.layers if len(network.layers_below(name)) > 1]
     assert len(several) >= 8
     tested = {*network.layers[1::step], *several[:: max(1, len(several) // 6)], network.layers[-1]}

@@ -25,7 +25,7 @@ from torchvision import models
 from circuits import Circuit, Network, Settings, Unit, expand, load_network, load_photo, render, trace
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.errors import InputError
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked
 from tests.support.nets import CLASSES, difference, image_for, ready, seeded, zoo
@@ -251,7 +251,7 @@ def _check_fine(network: Network) -> int:
     candidates = several or [name for name in network.layers if network.layers_below(name)]
     upper = candidates[len(candidates) // 2]
     image = network.preprocessing.input_of(load_photo("example:cat")).double()
-    run = Run.of(network, image)
+    run = ForwardCache.of(network, image)
     lower, slow = run.below(upper), Blocked(network, image, upper)
     channel = int(run.activations[upper].abs().sum((0, 2, 3)).argmax())
     scores = gradient_times_activation(lower.piece, lower.activation, Readout.of_unit(channel))

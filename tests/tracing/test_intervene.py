@@ -184,7 +184,7 @@ def test_kept_activations_die_with_their_network() -> None:
     circuit = Circuit.from_dict(trace(short_lived, colour_photo(), depth=1).to_dict())
     intervene(short_lived, circuit, {})
     alive = weakref.ref(short_lived)
-    assert len(sources._runs[short_lived]) == 2
+    assert len(sources._recent[short_lived]) == 2
     del short_lived
     gc.collect()
     assert alive() is None

@@ -32,7 +32,7 @@ from circuits import (
 from circuits.attribution.ablation import ablated_one_by_one, ablated_together, signed_parts
 from circuits.attribution.agreement import rank_correlation
 from circuits.attribution.gradient import MODES, Readout
-from circuits.tracing.run import run_of_circuit
+from circuits.tracing.run import forward_cache
 from circuits.tracing.trace import target_of
 from tests.attribution.test_gradient import Branches as Seeded
 from tests.support import reference
@@ -205,7 +205,7 @@ def test_agreement_over_a_real_layer_is_that_of_all_its_channels(builtin: Networ
     name = circuit.edges_into(circuit.root)[0].source
     baseline = mean_of_photos(builtin, ["example:cat"])
     circuit = measure(builtin, circuit, name, baseline=baseline)
-    run = run_of_circuit(builtin, circuit)
+    run = forward_cache(builtin, circuit)
     unit = circuit.node(name).unit
     lower = builtin.below(unit.layer)
     assert lower is not None

@@ -24,7 +24,7 @@ from circuits import (
     trace,
 )
 from circuits.attribution.gradient import MODES, Readout, ablation
-from circuits.tracing.run import run_of_circuit
+from circuits.tracing.run import forward_cache
 from tests.support.handmade import POSITIONS, colour_photo, handmade_network, levels
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
@@ -82,7 +82,7 @@ def test_it_is_measured_for_neurons_and_for_the_difference_of_two_classes(networ
 
 def slow_value(network: Network, circuit: Circuit, name: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The lower activation and the value f(a) that a unit's edges share out, each straight from its definition."""
-    run = run_of_circuit(network, circuit)
+    run = forward_cache(network, circuit)
     unit, root = circuit.node(name).unit, circuit.node(circuit.root).unit
     lower = network.below(unit.layer)
     assert lower is not None

@@ -16,7 +16,7 @@ from typing import Any
 
 from circuits.network.network import Network
 from circuits.report.text import chance, number
-from circuits.tracing.run import Run
+from circuits.tracing.run import ForwardCache
 from circuits.units import Unit
 from dashboard.features.layer.actions import network_of
 from dashboard.features.target.questions import against, explained, spoken
@@ -97,7 +97,7 @@ class _Search:
         self.chances = {row.index: row.probability for row in session.work.predictions}
         circuit = session.work.circuit
         run = circuit.cache if circuit is not None and not session.work.locked else None
-        self.run = run if isinstance(run, Run) and run.network.sha256 == self.network.sha256 else None
+        self.run = run if isinstance(run, ForwardCache) and run.network.sha256 == self.network.sha256 else None
         if self.run is not None and self.top in self.run.activations:
             logits = self.run.activations[self.top].sum((0, 2, 3))
             self.chances = dict(enumerate(self.network.probabilities(logits).tolist()))

@@ -15,7 +15,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import crop_seen
+from circuits.tracing.run import input_crop
 from circuits.units import Unit
 from dashboard.features.graph.folding import Alike
 from dashboard.library import PICTURE, Explorer
@@ -68,7 +68,7 @@ class Evidence:
 
     def heat_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Shot:
         """Where any unit of the network fired, over the photo."""
-        values, seen = heat_map(network, source, unit), crop_seen(network, source)
+        values, seen = heat_map(network, source, unit), input_crop(network, source)
         return shot(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
     def heat(self, circuit: Circuit, name: str) -> Shot:
@@ -89,7 +89,7 @@ class Evidence:
 
     def places_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
         """Where any unit of the network fired most, and what it saw there."""
-        heat, photo = heat_map(network, source, unit), crop_seen(network, source)
+        heat, photo = heat_map(network, source, unit), input_crop(network, source)
         field = receptive_field(network, unit.layer, unit.channel)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
