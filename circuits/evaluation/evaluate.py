@@ -2,7 +2,7 @@
 
 1. Choose all sets of units by the circuit's own photo (`planning`): controls of its shape, circuits of other sizes.
 2. In every photo, with every baseline, score all of them together, and the circuit's edges.
-3. CircuitSearch the circuit again in changed photos (`stability`).
+3. Search the circuit again in changed photos (`stability`).
 4. Put the numbers together over photos, with intervals (`summing_up`), as a card.
 
 What an evaluation is asked for, checked before anything is computed: a wrong argument costs a sentence, no time.
@@ -35,8 +35,7 @@ from circuits.shapes import Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 
 DRAWS = 10
 CHANGES = 8
@@ -199,7 +198,7 @@ def _groups(seen: Sequence[Shown]) -> dict[str, list[int]]:
 
 def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     """What the card says of the circuit."""
-    photo = circuit.graph.graph["photo"]
+    photo = circuit.photo_info
     units = planned.sets[0].units
     return {
         "sha256": fingerprint_of(circuit.to_json_text()),
@@ -220,20 +219,20 @@ def _shown(photo: ScoredPhoto, said: Prediction | None, planned: EvaluationPlan)
 
 def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[ScoredPhoto]]:
     """The network with the circuit's layers, and all photos, the circuit's own first; each once."""
-    facts = circuit.graph.graph["photo"]
+    facts = circuit.photo_info
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
-    if "thumbnail" in facts:
+    if facts.thumbnail:
         crop = input_crop(cut, circuit)
-    elif facts["sha256"] in given:
-        crop = cut.preprocessing.crop_of(given[facts["sha256"]])
+    elif facts.sha256 in given:
+        crop = cut.preprocessing.crop_of(given[facts.sha256])
     else:
         raise InputError(
-            f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
+            f"The circuit's file does not carry its photo, {facts.name}; give that photo too, so that the circuit "
             "can be scored in it."
         )
-    own = ScoredPhoto(facts["name"], facts["sha256"], True, facts["sha256"] in given, crop)
+    own = ScoredPhoto(facts.name, facts.sha256, True, facts.sha256 in given, crop)
     others = [
         ScoredPhoto(photo.name, photo.sha256, False, True, cut.preprocessing.crop_of(photo))
         for photo in given.values()
@@ -295,8 +294,8 @@ def _stability(
     for number, change in enumerate(changed):
         report(number, len(changed), f"Searching the photo, {change}")
         run = ForwardCache.of(network, network.preprocessing.from_crop(change(crop)))
-        search = CircuitSearch(run, planned.target, circuit.settings["mode"])
-        found.append(search.sources(planned.tops, circuit.settings["signs"]))
+        search = CircuitSearch(run, planned.target, circuit.settings.mode)
+        found.append(search.sources(planned.tops, circuit.settings.signs))
     return survival(planned.sources, planned.unchanged, found)
 
 

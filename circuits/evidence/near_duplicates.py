@@ -115,8 +115,6 @@ def _strengths(circuit: Circuit) -> dict[str, float]:
     """The largest share that each visible unit has of one above."""
     found: dict[str, float] = {}
     for upper in circuit.visible:
-        books = circuit.nodes[upper].books
         for edge in circuit.edges_into(upper):
-            share = abs(edge.attribution) / books.gross if books is not None and books.gross > 0 else 0.0
-            found[edge.source] = max(found.get(edge.source, 0.0), share)
+            found[edge.source] = max(found.get(edge.source, 0.0), abs(circuit.share(edge)))
     return found

@@ -105,23 +105,22 @@ def _legend(circuit: "Circuit") -> str:
 
 
 def _question(circuit: "Circuit") -> str:
-    label = circuit.target["label"]
-    return f"What drives {label}?" if circuit.target["kind"] in ("unit", "neuron") else f"Why “{label}”?"
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
 def _header(circuit: "Circuit") -> str:
-    graph = circuit.graph.graph
-    photo, network = graph["photo"], graph["network"]
-    thumbnail = safe_picture(photo.get("thumbnail"))
+    photo, network = circuit.photo_info, circuit.network
+    thumbnail = safe_picture(photo.thumbnail)
     figure = ""
     if thumbnail:
         figure = (
             f'<figure><img src="{thumbnail}" alt="The photo as the network sees it">'
-            f"<figcaption>{html.escape(photo['name'])}</figcaption></figure>"
+            f"<figcaption>{html.escape(photo.name)}</figcaption></figure>"
         )
     rows = []
     for prediction in circuit.predictions:
-        chosen = ' class="target"' if prediction.label == circuit.target["label"] else ""
+        chosen = ' class="target"' if prediction.label == circuit.target.label else ""
         share = max(0.0, min(1.0, prediction.probability))
         rows.append(
             f'<tr{chosen}><th scope="row">{html.escape(prediction.label)}</th>'
@@ -129,13 +128,13 @@ def _header(circuit: "Circuit") -> str:
             f'height="8" rx="3"/><rect width="{90 * share:.2f}" height="8" rx="3"/></svg></td>'
             f"<td>{html.escape(chance(share))}</td></tr>"
         )
-    about = f"Predictions, {ALONE}" if network.get("multi_label") else "Predictions"
-    caption = f"<caption>{ALONE.capitalize()}</caption>" if network.get("multi_label") else ""
+    about = f"Predictions, {ALONE}" if network.multi_label else "Predictions"
+    caption = f"<caption>{ALONE.capitalize()}</caption>" if network.multi_label else ""
     table = f'<table class="predictions" aria-label="{about}">{caption}{"".join(rows)}</table>' if rows else ""
     return (
         f"<header>{figure}<div><h1>{html.escape(_question(circuit))}</h1>"
         f'<p class="quiet">{html.escape(network_and_source(network["name"], network["source"]))} on '
-        f"{html.escape(photo['name'])}. {_summary(circuit)}</p></div>"
+        f"{html.escape(photo.name)}. {_summary(circuit)}</p></div>"
         f"{table}</header>"
     )
 
@@ -183,16 +182,15 @@ def _row(circuit: "Circuit", name: str, anchor: str) -> str:
 
 
 def _footer(circuit: "Circuit") -> str:
-    graph = circuit.graph.graph
-    settings = ", ".join(f"{key} {value}" for key, value in graph["settings"].items())
-    versions = ", ".join(f"{key} {value}" for key, value in graph["versions"].items())
+    settings = ", ".join(f"{key} {value}" for key, value in circuit.settings.items())
+    versions = ", ".join(f"{key} {value}" for key, value in circuit.graph.graph["versions"].items())
     hidden = len(circuit.nodes) - len(circuit.visible)
     left_out = f" Not shown: {hidden} discarded, or needed only by those." if hidden else ""
     return (
         '<footer><button type="button" id="save" hidden>Save the circuit as JSON</button>'
         f"<p>Settings: {html.escape(settings)}.{left_out} Made with {html.escape(versions)}.</p>"
-        f'<p>Network <span class="code">{html.escape(graph["network"]["sha256"])}</span></p>'
-        f'<p>Photo <span class="code">{html.escape(graph["photo"]["sha256"])}</span></p></footer>'
+        f'<p>Network <span class="code">{html.escape(circuit.network.sha256)}</span></p>'
+        f'<p>Photo <span class="code">{html.escape(circuit.photo_info.sha256)}</span></p></footer>'
     )
 
 

@@ -103,7 +103,7 @@ def _bands(circuit: "Circuit", places: Mapping[str, Place], tops: Mapping[int, f
 
 def _edges(circuit: "Circuit", xy: Mapping[str, tuple[float, float]]) -> tuple[list[str], list[str]]:
     """The lines, and the signs of warnings that stand on top of everything."""
-    shares = {name: _shares(circuit, name) for name in xy}
+    shares = {name: {edge.source: abs(circuit.share(edge)) for edge in circuit.edges_into(name)} for name in xy}
     largest = max((share for row in shares.values() for share in row.values()), default=0.0) or 1.0
     parts, marks = [], []
     for target in xy:
@@ -138,13 +138,6 @@ def _said(edge: "Edge") -> str:
     measured = "" if edge.ablation is None else f", by ablation {number(edge.ablation, sign=True)}"
     measured += "" if edge.ablation_mean is None else f", to its mean {number(edge.ablation_mean, sign=True)}"
     return number(edge.attribution, sign=True) + measured + "".join(f"; {label(edge, name)}" for name in edge.warnings)
-
-
-def _shares(circuit: "Circuit", target: str) -> dict[str, float]:
-    """Of each unit below, its part of the gross attribution to a unit."""
-    books = circuit.nodes[target].books
-    gross = books.gross if books is not None and books.gross > 0 else 1.0
-    return {edge.source: abs(edge.attribution) / gross for edge in circuit.edges_into(target)}
 
 
 def _node(

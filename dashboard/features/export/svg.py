@@ -79,14 +79,14 @@ def svg_file(circuit: Circuit) -> str:
 
 
 def _question(circuit: Circuit) -> str:
-    label = circuit.target["label"]
-    return f"What drives {label}?" if circuit.target["kind"] in ("unit", "neuron") else f"Why “{label}”?"
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
 def _head(circuit: Circuit, across: float) -> Iterator[str]:
     """Photo, question and predictions in a row over the graph."""
-    photo, network = circuit.graph.graph["photo"], circuit.graph.graph["network"]
-    picture = safe_picture(photo.get("thumbnail"))
+    photo, network = circuit.photo_info, circuit.network
+    picture = safe_picture(photo.thumbnail)
     left = float(_MARGIN)
     if picture:
         yield (
@@ -97,9 +97,9 @@ def _head(circuit: Circuit, across: float) -> Iterator[str]:
     rows = circuit.predictions[:5]
     room = across - left - (_PREDICTIONS + 2 * _MARGIN if rows else _MARGIN)
     facts = (
-        network_and_source(network["name"], network["source"]),
-        f"on {photo['name']}" + (f"; {ALONE}" if network.get("multi_label") else ""),
-        f"{len(circuit.visible)} units, target value {number(circuit.target['value'])}",
+        network_and_source(network.name, network.source),
+        f"on {photo.name}" + (f"; {ALONE}" if network.multi_label else ""),
+        f"{len(circuit.visible)} units, target value {number(circuit.target.value)}",
     )
     yield f'<text class="question" x="{left:g}" y="{_MARGIN + 24}">{_fitted(_question(circuit), room / 1.6)}</text>'
     for line, fact in enumerate(facts):
@@ -108,7 +108,7 @@ def _head(circuit: Circuit, across: float) -> Iterator[str]:
     for line, row in enumerate(rows):
         y = _MARGIN + 12 + 20 * line
         share = max(0.0, min(1.0, row.probability))
-        weight = ' font-weight="650"' if row.label == circuit.target["label"] else ""
+        weight = ' font-weight="650"' if row.label == circuit.target.label else ""
         yield f'<text class="row" x="{start}" y="{y}"{weight}>{_fitted(row.label, 150)}</text>'
         yield f'<rect class="track" x="{start + 160}" y="{y - 8}" width="84" height="7" rx="3"/>'
         yield f'<rect class="share" x="{start + 160}" y="{y - 8}" width="{84 * share:.2f}" height="7" rx="3"/>'

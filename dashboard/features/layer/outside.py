@@ -71,7 +71,7 @@ def _facts(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ...]:
     """What answers depend on: the photo as the network sees it, and the target if that matters."""
     if isinstance(source, Photo):
         return source.sha256, str(source.window), str(source.whole), ""
-    return str(source.graph.graph["photo"]["thumbnail"]), source.root if rooted else ""
+    return source.photo_info.thumbnail, source.root if rooted else ""
 
 
 @lru_cache(maxsize=64)
