@@ -5,19 +5,7 @@ from typing import Annotated
 
 import typer
 
-from circuits.cli.options import (
-    AsJson,
-    Labels,
-    Leaf,
-    Mean,
-    MultiLabel,
-    NetworkName,
-    Size,
-    Std,
-    Weights,
-    counts,
-    get_network,
-)
+from circuits.cli.options import AsJson, NetworkName, NetworkOptions, counts
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 
@@ -66,13 +54,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """Score a circuit by ablation: what it keeps alone, what is lost without it, and what controls of its shape do."""
     cards = [_checked(path, circuit) for path in card or ()]
@@ -85,9 +68,7 @@ def evaluate(
     from circuits.tracing.circuit import Circuit
 
     read = Circuit.from_json(circuit)
-    loaded = get_network(
-        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
-    )
+    loaded = options.load(network)
     given = photos_of(loaded, photos or [])
     with progress("Evaluating") as told:
         found = evaluate_circuit(

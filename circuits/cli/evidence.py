@@ -5,20 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuits.cli.options import (
-    Labels,
-    Layers,
-    Leaf,
-    Mean,
-    MultiLabel,
-    NetworkName,
-    Std,
-    Weights,
-    Window,
-    get_network,
-    get_photo,
-)
-from circuits.cli.picture_options import InputSize
+from circuits.cli.options import IndexFolder, Layers, NetworkBesidePictures, NetworkName, PhotoName, Window, get_photo
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 
@@ -34,7 +21,7 @@ def evidence(
     unit: Annotated[
         str, typer.Argument(metavar="UNIT", help="A unit, inception4a:17; a neuron, inception4a:17@7,5; or fc:cat.")
     ],
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    photo: PhotoName,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -65,21 +52,13 @@ def evidence(
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Show what units look for, drawn where not yet known.")
     ] = True,
-    into: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices."),
-    ] = None,
+    into: IndexFolder = None,
     size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of each picture on the sheet.")] = 192,
     window: Window = None,
     layers: Layers = "auto",
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkBesidePictures,
 ) -> None:
     """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
     from circuits.cli.console import note, print_json
@@ -94,17 +73,7 @@ def evidence(
         metadata.format_of(file)
         check_writable(file)
     picture = get_photo(photo, window)
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=input_size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    loaded = options.load(network, layers)
     from circuits.cli.evidence_facts import Case, one_unit, path_of
     from circuits.exemplars.exemplars import find_exemplars
     from circuits.tracing.trace import trace

@@ -5,19 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from circuits.cli.options import (
-    AsJson,
-    Labels,
-    Layers,
-    Leaf,
-    Mean,
-    MultiLabel,
-    NetworkName,
-    Size,
-    Std,
-    Weights,
-    get_network,
-)
+from circuits.cli.options import AsJson, Layers, NetworkName, NetworkOptions
 from circuits.report.text import number
 
 if TYPE_CHECKING:
@@ -42,29 +30,14 @@ def exemplars(
     as_json: AsJson = False,
     layers: Layers = "auto",
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """What every unit fires on in a folder of photos: an index, made once and continued when photos are added."""
     from circuits.cli.console import note, output, print_json, progress
     from circuits.units import Unit
 
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    loaded = options.load(network, layers)
     asked = [Unit.parse(text) for text in unit or ()]
     for wanted in asked:
         loaded.check_unit(wanted)

@@ -1,11 +1,12 @@
 """`circuits explore`: the page on which circuits are explored."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
 from circuits.cli.console import warn
-from circuits.cli.options import Labels, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
+from circuits.cli.options import NetworkOptions
 
 
 def explore(
@@ -31,13 +32,8 @@ def explore(
             rich_help_panel="Network",
         ),
     ] = None,
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
     from circuits.explorer import find_explorer, named_network
@@ -53,15 +49,15 @@ def explore(
 
         photo = load_photo(source)
     if network is None:
-        network, weights = named_network(circuit, weights) if circuit is not None else ("builtin", weights)
-    loaded = get_network(
-        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
-    )
+        network = "builtin"
+        if circuit is not None:
+            network, weights = named_network(circuit, options.weights)
+            options = replace(options, weights=weights)
+    loaded = options.load(network)
     if circuit is not None:
         from circuits.tracing.run import forward_cache
 
         forward_cache(loaded, circuit)  # refuses another network before the page opens
-    options: dict[str, Any] = {} if port is None else {"port": port}
     serve(
         loaded,
         photo=photo,
@@ -70,6 +66,6 @@ def explore(
         open_browser=browser,
         announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C."),
         warn=warn,
-        **options,
+        **({} if port is None else {"port": port}),
     )
     raise KeyboardInterrupt  # the page ends in no other way

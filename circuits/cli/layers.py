@@ -1,11 +1,12 @@
 """`circuits layers`: what a network is made of."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuits.cli.options import AsJson, Labels, Layers, Leaf, Mean, MultiLabel, Size, Std, Weights, get_network
+from circuits.cli.options import AsJson, Layers, NetworkOptions
 from circuits.errors import listed
 
 if TYPE_CHECKING:
@@ -24,13 +25,8 @@ def layers(
         bool, typer.Option("--all", help="Every tensor that may be a layer, by the name that --layers takes.")
     ] = False,
     as_json: AsJson = False,
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
     from rich.table import Table
@@ -39,19 +35,9 @@ def layers(
     from circuits.network.layers import all_names
 
     own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
-    if weights is None and labels is None and not own:
-        weights = "random"  # layers do not depend on the weights, and these need no download
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    if options.weights is None and options.labels is None and not own:
+        options = replace(options, weights="random")  # layers do not depend on them, and these need no download
+    loaded = options.load(network, layers)
     if every:
         loaded = loaded.with_layers(tuple(all_names(loaded.traced).values()))
     found = [loaded.layer(name) for name in loaded.layers]

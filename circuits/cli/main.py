@@ -21,6 +21,7 @@ from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import explore
 from circuits.cli.layers import layers
+from circuits.cli.options import with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
@@ -115,16 +116,8 @@ def _circuits(
         typer.echo(context.get_help())
 
 
-app.command()(explore)
-app.command()(trace)
-app.command()(evaluate)
-app.command()(compare)
-app.command()(predict)
-app.command("what-if")(what_if)
-app.command()(layers)
-app.command()(render)
-app.command()(evidence)
-app.command()(exemplars)
+for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars):
+    app.command()(with_options(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

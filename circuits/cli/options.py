@@ -1,21 +1,34 @@
-"""Options that several commands share, and the network they describe."""
+"""Options that several commands share, and the network and photo that they describe."""
 
+import functools
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
-    import circuits.image.photo
-    import circuits.network.network
+    from circuits.image.photo import Photo
+    from circuits.network.network import Network
 
 
 _PANEL = "Network"
 
+PhotoName = Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")]
+Window = Annotated[
+    str | None,
+    typer.Option(metavar="L,T,R,B", help="The part of the photo to look at, in its pixels; by default its centre."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+IndexFolder = Annotated[
+    Path | None, typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices.")
+]
 NetworkName = Annotated[
     str,
     typer.Option(
@@ -27,55 +40,6 @@ NetworkName = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WEIGHTS",
-        help="A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as "
-        "IMAGENET1K_V1.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        readable=False,
-        help="Class labels, one a line, or the last column of a TSV file.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        "--size", "--input-size", metavar="SIZE", help="Input size in pixels, N or HxW.", rich_help_panel=_PANEL
-    ),
-]
-Mean = Annotated[
-    str | None,
-    typer.Option(metavar="R,G,B", help="Mean of the normalisation, on a scale of 0 to 1.", rich_help_panel=_PANEL),
-]
-Std = Annotated[
-    str | None,
-    typer.Option(metavar="R,G,B", help="Standard deviation of the normalisation.", rich_help_panel=_PANEL),
-]
-Leaf = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--leaf",
-        metavar="MODULE",
-        help="A module that torch.fx cannot look into, traced as a whole; may be given again.",
-        rich_help_panel=_PANEL,
-    ),
-]
-MultiLabel = Annotated[
-    bool | None,
-    typer.Option(
-        "--multi-label/--one-label",
-        help="Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
-        rich_help_panel=_PANEL,
-    ),
-]
 Layers = Annotated[
     str,
     typer.Option(
@@ -84,49 +48,129 @@ Layers = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Window = Annotated[
-    str | None,
-    typer.Option(metavar="L,T,R,B", help="The part of the photo to look at, in its pixels; by default its centre."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def get_network(
-    network: str,
-    *,
-    weights: str | None = None,
-    labels: Path | None = None,
-    size: str | None = None,
-    mean: str | None = None,
-    std: str | None = None,
-    layers: str = "auto",
-    leaf: list[str] | None = None,
-    multi_label: bool | None = None,
-) -> "circuits.network.network.Network":
-    """The network that the options describe.
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How a network is loaded, whatever its name and layers."""
 
-    Raises:
-        InputError: if they do not describe one.
-        UnknownError: if there is no network, weights or layer of that name.
-    """
-    from circuits.network.loading import load_network
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as "
+            "IMAGENET1K_V1.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Class labels, one a line, or the last column of a TSV file.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    input_size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", "--input-size", metavar="SIZE", help="Input size in pixels, N or HxW.", rich_help_panel=_PANEL
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        typer.Option(metavar="R,G,B", help="Mean of the normalisation, on a scale of 0 to 1.", rich_help_panel=_PANEL),
+    ] = None
+    std: Annotated[
+        str | None,
+        typer.Option(metavar="R,G,B", help="Standard deviation of the normalisation.", rich_help_panel=_PANEL),
+    ] = None
+    leaf: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE",
+            help="A module that torch.fx cannot look into, traced as a whole; may be given again.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    multi_label: Annotated[
+        bool | None,
+        typer.Option(
+            "--multi-label/--one-label",
+            help="Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
 
-    if ":" in network and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
-    return load_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=None if size is None else pair(size),
-        mean=None if mean is None else numbers("--mean", mean),
-        std=None if std is None else numbers("--std", std),
-        layers=layers,
-        leaf_modules=leaf or (),
-        multi_label=multi_label,
-    )
+    def load(self, network: str, layers: str = "auto") -> "Network":
+        """The network that the options describe.
+
+        Raises:
+            InputError: if they do not describe one.
+            UnknownError: if there is no network, weights or layer of that name.
+        """
+        from circuits.network.loading import load_network
+
+        if ":" in network and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
+        return load_network(
+            network,
+            weights=self.weights,
+            labels=self.labels,
+            size=None if self.input_size is None else pair(self.input_size),
+            mean=None if self.mean is None else numbers("--mean", self.mean),
+            std=None if self.std is None else numbers("--std", self.std),
+            layers=layers,
+            leaf_modules=self.leaf or (),
+            multi_label=self.multi_label,
+        )
 
 
-def get_photo(photo: str, window: str | None = None) -> "circuits.image.photo.Photo":
+@dataclass(frozen=True)
+class NetworkBesidePictures(NetworkOptions):
+    """The same where `--size` is that of pictures."""
+
+    input_size: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Input size of the network in pixels, N or HxW.", rich_help_panel=_PANEL),
+    ] = None
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer: where it takes a dataclass, it gets the fields of it as options, and hands on the value."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        if is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            parameters += [
+                inspect.Parameter(
+                    field.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=inspect.Parameter.empty if field.default is MISSING else field.default,
+                    annotation=field.type,
+                )
+                for field in fields(parameter.annotation)
+            ]
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        values = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **values)
+
+    del run.__wrapped__  # typer must not look through to the command's own parameters
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def get_photo(photo: str, window: str | None = None) -> "Photo":
     """A photo, and the part of it to look at, left, top, right and bottom in its pixels.
 
     Raises:

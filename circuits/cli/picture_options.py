@@ -10,7 +10,7 @@ def _option(panel: str, *names: str, **told: Any) -> Any:
     return typer.Option(*names, rich_help_panel=panel, **told)
 
 
-_PICTURE, _OBJECTIVE, _IMAGE, _REGULARISATION, _NETWORK = "Picture", "Objective", "Image", "Regularisation", "Network"
+_PICTURE, _OBJECTIVE, _IMAGE, _REGULARISATION = "Picture", "Objective", "Image", "Regularisation"
 
 Units = Annotated[
     list[str],
@@ -84,7 +84,3 @@ L1 = Annotated[float, _option(_REGULARISATION, "--l1", min=0, metavar="W", help=
 L2 = Annotated[float, _option(_REGULARISATION, "--l2", min=0, metavar="W", help="Weight of the squared distance.")]
 BlurGradient = Annotated[float, _option(_REGULARISATION, min=0, metavar="PX", help="Blur of each step's gradient.")]
 BlurImage = Annotated[float, _option(_REGULARISATION, min=0, metavar="PX", help="Blur of the image every few steps.")]
-
-InputSize = Annotated[
-    str | None, _option(_NETWORK, metavar="SIZE", help="Input size of the network in pixels, N or HxW.")
-]

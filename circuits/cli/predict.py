@@ -4,37 +4,19 @@ from typing import Annotated
 
 import typer
 
-from circuits.cli.options import (
-    AsJson,
-    Labels,
-    Leaf,
-    Mean,
-    MultiLabel,
-    NetworkName,
-    Size,
-    Std,
-    Weights,
-    Window,
-    get_network,
-    get_photo,
-)
+from circuits.cli.options import AsJson, NetworkName, NetworkOptions, PhotoName, Window, get_photo
 from circuits.errors import InputError
 from circuits.report.text import ALONE, chance, network_and_source
 
 
 def predict(
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    photo: PhotoName,
     top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 5,
     window: Window = None,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """What the network sees in a photo: its best classes with their probabilities."""
     from rich.table import Table
@@ -42,9 +24,7 @@ def predict(
     from circuits.cli.console import output, print_json
 
     picture = get_photo(photo, window)
-    loaded = get_network(
-        network, weights=weights, labels=labels, size=size, mean=mean, std=std, leaf=leaf, multi_label=multi_label
-    )
+    loaded = options.load(network)
     from circuits.network.predict import predict as predictions_of
 
     if not loaded.labels:

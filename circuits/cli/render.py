@@ -1,7 +1,7 @@
 """`circuits render`: pictures of what units look for."""
 
 from circuits.cli import picture_options as its
-from circuits.cli.options import Labels, Layers, Leaf, Mean, MultiLabel, NetworkName, Std, Weights, get_network
+from circuits.cli.options import Layers, NetworkBesidePictures, NetworkName
 from circuits.files import check_writable
 
 
@@ -34,13 +34,8 @@ def render(
     blur_image: its.BlurImage = 0.0,
     network: NetworkName = "builtin",
     layers: Layers = "auto",
-    weights: Weights = None,
-    labels: Labels = None,
-    input_size: its.InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkBesidePictures,
 ) -> None:
     """Pictures of what units look for: one gives its picture, several a labelled sheet."""
     from circuits.cli.console import note, progress
@@ -56,17 +51,7 @@ def render(
         size, steps, seed, images, spectrum, colours, alpha, opacity, prior, start,
         transform, total_variation, l1, l2, blur_gradient, blur_image,
     )  # fmt: skip
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=input_size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    loaded = options.load(network, layers)
     items = subject.items(loaded)
     output.check(loaded, items, subject, manner)
     with progress("Rendering") as report:

@@ -8,18 +8,13 @@ import typer
 
 from circuits.cli.options import (
     AsJson,
-    Labels,
+    IndexFolder,
     Layers,
-    Leaf,
-    Mean,
-    MultiLabel,
     NetworkName,
-    Size,
-    Std,
-    Weights,
+    NetworkOptions,
+    PhotoName,
     Window,
     counts,
-    get_network,
     get_photo,
 )
 from circuits.cli.trace_measured import agreement, baseline_of, heading, warnings
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def trace(
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    photo: PhotoName,
     file: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", readable=False, help="Write the circuit as JSON.")
     ] = None,
@@ -76,19 +71,11 @@ def trace(
         str,
         typer.Option(metavar="zero|mean", help="Measure too what is lost at the mean over an index of exemplars."),
     ] = "zero",
-    exemplars: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices."),
-    ] = None,
+    exemplars: IndexFolder = None,
     as_json: AsJson = False,
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     from circuits.cli.console import note, output, progress
@@ -98,17 +85,7 @@ def trace(
     _check_targets([path for path in (file, graphml, html) if path is not None])
     tops = counts("--top", top)
     picture = get_photo(photo, window)
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    loaded = options.load(network, layers)
     from circuits.attribution.ablation import Baseline
     from circuits.tracing.trace import trace as trace_photo
 

@@ -5,21 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from circuits.cli.options import (
-    AsJson,
-    Labels,
-    Layers,
-    Leaf,
-    Mean,
-    MultiLabel,
-    NetworkName,
-    Size,
-    Std,
-    Weights,
-    Window,
-    get_network,
-    get_photo,
-)
+from circuits.cli.options import AsJson, Layers, NetworkName, NetworkOptions, PhotoName, Window, get_photo
 from circuits.errors import InputError
 from circuits.report.text import network_and_source
 
@@ -35,7 +21,7 @@ _NAMED = 8
 
 
 def what_if(
-    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")],
+    photo: PhotoName,
     unit: Annotated[
         list[str],
         typer.Option(
@@ -53,30 +39,15 @@ def what_if(
     as_json: AsJson = False,
     layers: Layers = "auto",
     network: NetworkName = "builtin",
-    weights: Weights = None,
-    labels: Labels = None,
-    size: Size = None,
-    mean: Mean = None,
-    std: Std = None,
-    leaf: Leaf = None,
-    multi_label: MultiLabel = None,
+    *,
+    options: NetworkOptions,
 ) -> None:
     """What the network says of a photo when some of its units are weakened, strengthened or switched off."""
     from circuits.cli.console import output, print_json
 
     wanted = [_split(text) for text in unit]
     picture = get_photo(photo, window)
-    loaded = get_network(
-        network,
-        weights=weights,
-        labels=labels,
-        size=size,
-        mean=mean,
-        std=std,
-        layers=layers,
-        leaf=leaf,
-        multi_label=multi_label,
-    )
+    loaded = options.load(network, layers)
     from circuits.tracing.intervene import intervene
 
     outcome = intervene(loaded, picture, _changes(loaded, wanted), top=top, classes=tuple(classes or ()))

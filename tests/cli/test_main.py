@@ -250,7 +250,7 @@ def test_explore_says_when_the_network_is_another(
     out = tmp_path / "out.json"
     assert run("trace", *asked, "-o", out).exit_code == 0
     (tmp_path / "other.py").write_text(
-        "from tests.handmade import Handmade\ndef Other():\n    made = Handmade()\n"
+        "from tests.support.handmade import Handmade\ndef Other():\n    made = Handmade()\n"
         "    made.fc.bias.data += 1\n    return made\n"
     )
     sentence = refusal(run("explore", out, "--network", f"{tmp_path / 'other.py'}:Other", *asked[3:]))
@@ -266,7 +266,7 @@ def test_explore_says_when_no_page_is_installed(monkeypatch: pytest.MonkeyPatch)
 def test_a_module_of_ones_own_is_found_from_the_folder_one_is_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "my_nets.py").write_text("from tests.handmade import Handmade\n")
+    (tmp_path / "my_nets.py").write_text("from tests.support.handmade import Handmade\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
     result = run("layers", "my_nets:Handmade", "--size", 4, "--json")

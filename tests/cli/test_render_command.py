@@ -36,7 +36,7 @@ SMALL = ["--size", 16, "--steps", 2]
 
 PRIOR = """
 from torch import nn
-from circuits.visualization.prior import LearnedPrior
+from circuits.visualization.parameterization.learned import LearnedPrior
 def Prior():
     return LearnedPrior(nn.Sequential(nn.Linear(2, 12), nn.Unflatten(1, (3, 2, 2)), nn.Tanh()), (2,), low=-1.0)
 ready = Prior()
