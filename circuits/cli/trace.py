@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from circuits.attribution.decomposition import Decomposition
     from circuits.network.network import Network
-    from circuits.tracing.circuit import Circuit, Node
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.node import Node
     from circuits.units import Edge
 
 

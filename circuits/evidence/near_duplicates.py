@@ -8,7 +8,8 @@ from jaxtyping import Float
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.tracing.run import forward_cache
 from circuits.units import Unit, as_unit
 

@@ -19,7 +19,8 @@ from circuits.report.layout import Place, place
 from circuits.report.text import ALONE, LABELS, MEANINGS, SIGNS, chance, network_and_source, number, percent
 
 if TYPE_CHECKING:
-    from circuits.tracing.circuit import Circuit, Node
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.node import Node
 
 
 _NO_PICTURES: Mapping[str, Image.Image] = {}

@@ -11,7 +11,8 @@ from circuits.report.layout import Place
 from circuits.report.text import SIGNS, label, number
 
 if TYPE_CHECKING:
-    from circuits.tracing.circuit import Circuit, Node
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.node import Node
     from circuits.units import Edge
 
 

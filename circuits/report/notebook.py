@@ -6,7 +6,8 @@ from circuits.evaluation.card import Card
 from circuits.notebook import cell_of, page_of
 from circuits.report import circuit as circuit_report
 from circuits.report import evaluation as evaluation_report
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 
 page_of.register(Circuit, circuit_report.to_html)
 page_of.register(Card, evaluation_report.to_html)

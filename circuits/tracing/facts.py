@@ -33,7 +33,7 @@ class _Row(dict[str, Any]):
         raise TypeError(f"{type(self).__name__} cannot be changed; make a dict of it first.")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
-    update = pop = popitem = clear = setdefault = _refuse  # type: ignore[assignment]
+    update = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of_row, (dict(self),)

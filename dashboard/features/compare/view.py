@@ -6,8 +6,9 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import network_and_source, number, percent
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.node import Node
 from dashboard.features.graph.view import short
 from dashboard.features.target.view import attributes, button
 from dashboard.library import Explorer

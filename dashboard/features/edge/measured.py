@@ -6,7 +6,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import MEANINGS, SIGNS, error_in_words, joint_in_words, label, number, ranks_in_words, warning
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.features.graph.view import edge_in_words
 from dashboard.features.target.view import attributes, button

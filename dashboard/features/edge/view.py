@@ -7,7 +7,8 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.components import Pane, figure, section, waiting
 from dashboard.features.edge.measured import measured_edge

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.report.text import LABELS, SIGNS, number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.features.graph.folding import Folds, Groups, Merged, folds, merged
 from dashboard.features.graph.layout import Row, arrange
 from dashboard.features.graph.view import edge_in_words, percent, short

@@ -9,7 +9,8 @@ from dash import html
 from circuits.evidence.layer_statistics import LayerTable, layer_table
 from circuits.image.photo import Photo
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.components import Pane, failed, figure, section, waiting
 from dashboard.features.layer.actions import layer_of, network_of, source_of, stranger

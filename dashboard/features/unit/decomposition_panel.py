@@ -5,7 +5,8 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.components import WAITING, failed
 from dashboard.features.edge.measured import measured_edges
 from dashboard.features.edge.view import edge_link

@@ -6,7 +6,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard import keys
 from dashboard.components import Pane, figure, waiting
 from dashboard.features.edge.view import edge_link
