@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from circuits import Network, load_network
+from circuits.image.tensors import to_images
 from circuits.units import Unit
-from circuits.visualization.conversion import to_images
-from circuits.visualization.optimize import Ascent, has_fast_bfloat16
+from circuits.visualization.optimize import GradientAscent, has_fast_bfloat16
 from circuits.visualization.render import options_of, render, unit_objective
 from circuits.visualization.settings import Settings
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
@@ -130,7 +130,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
     tasks = [task_of(unit_objective(Unit(layer, channel)), 0) for channel in range(units)]
     options = options_of(Settings(size=size, steps=steps))
     [batch] = plan(network, tasks, options)
-    ascent = Ascent(network, tasks, method_of(network, batch, options))
+    ascent = GradientAscent(network, tasks, method_of(network, batch, options))
     ascent.step()
     with FlopCounterMode(display=False) as counter:
         ascent.step()
@@ -151,7 +151,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
     with (
         mock.patch.object(type(method.images), "__call__", timed("drawing", type(method.images).__call__)),
         mock.patch.object(type(method.transform), "__call__", timed("moving", type(method.transform).__call__)),
-        mock.patch.object(engine, "look", timed("network, forward", engine.look)),
+        mock.patch.object(engine, "forward", timed("network, forward", engine.forward)),
     ):
         start = time.perf_counter()
         while not ascent.done:

@@ -25,8 +25,9 @@ from torch import Tensor
 
 from circuits import Network, load_network, load_photo
 from circuits.files import write_atomically
+from circuits.image.photo import photos_in
+from circuits.image.tensors import fitted
 from circuits.visualization.contact_sheet import sheet
-from circuits.visualization.conversion import fitted
 from circuits.visualization.objectives.base import Objective, balance
 from circuits.visualization.objectives.batch import diversity, interpolation
 from circuits.visualization.objectives.direction import direction
@@ -42,7 +43,6 @@ from circuits.visualization.objectives.unit import (
 )
 from circuits.visualization.parameterization.color import colour_matrix_of
 from circuits.visualization.parameterization.registry import make_images
-from circuits.visualization.photos import photos_in
 from circuits.visualization.regularizers import l1, l2, opacity, total_variation
 from circuits.visualization.store import PictureStore, pictures
 from circuits.visualization.transforms import TRANSFORMS, none
@@ -310,8 +310,8 @@ def defaults(studio: Studio) -> Image.Image:
 
 @contextmanager
 def border_counted_twice() -> Iterator[None]:
-    """Gradients as they were before each pixel counted once (`coverage`)."""
-    with mock.patch("circuits.visualization.border_weights.evened", return_value=lambda images: images):
+    """Gradients as they were before each pixel counted once (`border_weights`)."""
+    with mock.patch("circuits.visualization.optimize.equalize_gradient", return_value=lambda images: images):
         yield
 
 

@@ -43,6 +43,11 @@ def layers_of(network: "Network", texts: Sequence[str], objective: str) -> list[
     return list(dict.fromkeys(network.layer(text.strip()).name for text in texts))
 
 
+def short_name(network: "Network", unit: Unit) -> str:
+    """A class by the first of its labels, any other unit as it is typed."""
+    return network.unit_label(unit).partition(",")[0] if unit.layer == network.layers[-1] else str(unit)
+
+
 def _units(network: "Network", text: str) -> list[Unit]:
     name, colon, rest = text.partition(":")
     if not colon:

@@ -58,13 +58,7 @@ def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
 
 
 def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[int, ...]]:
-    """The units of some edges by layer, of all layers below an expanded unit, from the image up.
-
-    Args:
-        network: with the layers of the edges.
-        sources: the edges.
-        root: id of the target.
-    """
+    """The units of some edges by layer, of all layers below an expanded unit, from the image up."""
     layers: set[str] = set()
     kept: dict[str, set[int]] = {}
     for name, units in sources.items():
@@ -78,15 +72,14 @@ def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[i
 def layer_of(name: str, root: str) -> str:
     """The layer of a node; the target's id may name two classes.
 
-    Example:
-        >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
-        ('fc', 'conv4')
+    >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
+    ('fc', 'conv4')
     """
     return name.rpartition(":")[0] if name == root else Unit.parse(name).layer
 
 
 def count(units: Units) -> int:
-    """Number of units of a set."""
+    """How many units a set has."""
     return sum(len(channels) for channels in units.values())
 
 
@@ -99,23 +92,13 @@ def levels_of(circuit: Circuit) -> int:
 
 def tops_of_circuit(circuit: Circuit) -> list[int]:
     """Units to show at each level, as the circuit was traced; as the last level was, where a person went deeper."""
-    return [circuit.settings.top_at(level) for level in range(levels_of(circuit))]
+    top = circuit.settings.top
+    tops = [top] if isinstance(top, int) else list(top)
+    return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
 
 
 class CircuitSearch:
-    """The search for the units below a target in one photo, in which nothing is computed twice.
-
-    What a unit's channels below account for does not depend on how many of them are shown, so that a ladder of circuits
-    costs no more than the largest of them.
-
-    Args:
-        run: of the photo.
-        target: what is explained.
-        mode: of the attribution.
-
-    Raises:
-        InputError: if there is no such mode.
-    """
+    """The search for circuits of several sizes in one photo, in which no unit's attributions are computed twice."""
 
     def __init__(self, run: ForwardCache, target: Target, mode: str) -> None:
         self.run = run
@@ -124,16 +107,8 @@ class CircuitSearch:
         self._known: dict[str, Shares] = {}
 
     def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
-        """The edges of the circuit with that many units below each unit of each level; those that `trace` finds.
-
-        Args:
-            tops: units to show below each unit, one number a level.
-            signs: `positive` or `both`.
-        """
-        graph = nx.DiGraph()
-        builder = CircuitBuilder(self.run, self.target, self._mode, graph, self._known)
+        """The edges that `trace` finds with that many units below each unit of each level."""
+        builder = CircuitBuilder(self.run, self.target, self._mode, nx.DiGraph(), self._known)
         builder.add(self.target.unit, self.target.id, self.target.label)
-        return {
-            name: tuple(map(Unit.parse, lower))
-            for name, lower in builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs).items()
-        }
+        chosen = builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs)
+        return {name: tuple(map(Unit.parse, lower)) for name, lower in chosen.items()}

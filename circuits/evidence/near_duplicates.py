@@ -1,4 +1,4 @@
-"""Near-duplicates: units of a circuit that fire at the same places of the photo, and so say the same thing twice."""
+"""Near-duplicates: units of a circuit whose activation maps are nearly the same in its photo."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,15 @@ from circuits.tracing.node import Node
 from circuits.tracing.run import forward_cache
 from circuits.units import Unit, as_unit
 
-Correlations = Float[np.ndarray, "units units"]
 
-
-def correlations(network: Network, source: Circuit | Photo, units: Sequence[Unit | str]) -> Correlations:
-    """How alike the activation maps of some units of one layer are in a photo.
+def correlations(
+    network: Network, source: Circuit | Photo, units: Sequence[Unit | str]
+) -> Float[np.ndarray, "units units"]:
+    """Pearson's correlation of the activation maps of some units of one layer, over positions of a photo.
 
         r_jk = Σ_hw (a_j - mean a_j)(a_k - mean a_k) / (‖a_j - mean a_j‖ · ‖a_k - mean a_k‖)
 
-    Pearson's correlation over positions: 1 for maps that differ by a positive factor and a constant alone. A map that
-    is the same everywhere, such as a silent unit's or one of a single position, is like no other: its row, with the
+    A constant map, such as a silent unit's or one of a single position, correlates with no other: its row, with the
     diagonal, is 0.
 
     Args:
@@ -39,8 +38,8 @@ def correlations(network: Network, source: Circuit | Photo, units: Sequence[Unit
 
     Example:
         >>> from circuits import load_network, load_photo
-        >>> found = correlations(load_network(), load_photo("example:cat"), ["conv1:0", "conv1:0", "conv1:1"])
-        >>> found.shape, bool(found[0, 1] > 0.999)
+        >>> r = correlations(load_network(), load_photo("example:cat"), ["conv1:0", "conv1:0", "conv1:1"])
+        >>> r.shape, bool(r[0, 1] > 0.999)
         ((3, 3), True)
     """
     wanted = [as_unit(unit) for unit in units]
@@ -114,8 +113,8 @@ def _greedy(like: np.ndarray) -> list[list[int]]:
 
 def _strengths(circuit: Circuit) -> dict[str, float]:
     """The largest share that each visible unit has of one above."""
-    found: dict[str, float] = {}
+    strengths: dict[str, float] = {}
     for upper in circuit.visible:
         for edge in circuit.edges_into(upper):
-            found[edge.source] = max(found.get(edge.source, 0.0), abs(circuit.share(edge)))
-    return found
+            strengths[edge.source] = max(strengths.get(edge.source, 0.0), abs(circuit.share(edge)))
+    return strengths

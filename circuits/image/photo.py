@@ -4,8 +4,9 @@ Windows: rectangles of a photo, (left, top, right, bottom) in its pixels, throug
 """
 
 import hashlib
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ Corners = Sequence[int | float]
 LEAST = 8
 """Pixels of a photo along the longer side of the smallest window; fewer tell a network nothing."""
 _SAME = 1e-6
+
+_LOG = logging.getLogger(__name__)
 
 
 def check_window(window: Corners, width: int, height: int) -> Window:
@@ -222,3 +225,40 @@ def _example(example: str, name: str | None) -> Photo:
     if example not in EXAMPLES:
         raise UnknownError(f"There is no example photo {example!r}; there is {listed(EXAMPLES)}.")
     return _photo(from_array(EXAMPLES[example](), example), name or example)
+
+
+def photos_in(folder: str | Path) -> Iterator[Image.Image]:
+    """All photos in a folder and the folders in it, upright RGB, in the order of their paths.
+
+    One is decoded at a time. What cannot be read as a photo is left out; how many were is logged at the end.
+
+    Args:
+        folder: where.
+
+    Raises:
+        InputError: if there is no such folder, or, when all files have been tried, no photo in it.
+
+    >>> list(photos_in("missing"))
+    Traceback (most recent call last):
+    circuits.errors.InputError: There is no folder missing; give one with photos in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}; give one with photos in it.")
+    return _readable(folder)
+
+
+def _readable(folder: Path) -> Iterator[Image.Image]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    skipped = 0
+    for file in files:
+        try:
+            image = load_photo(file).image
+        except InputError:
+            skipped += 1
+            continue
+        yield image
+    if skipped == len(files):
+        raise InputError(f"None of the {len(files)} files in {folder} is a photo that can be read; give others.")
+    if skipped:
+        _LOG.warning("%d of %d files in %s cannot be read as photos; they are left out.", skipped, len(files), folder)

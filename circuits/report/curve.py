@@ -4,6 +4,8 @@ import html
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from circuits.evaluation.statistics import CurvePoint
 from circuits.report.text import METHOD_NAMES
 
@@ -46,7 +48,7 @@ def curve_svg(points: Sequence[CurvePoint], measure: str, title: str) -> str:
             told = f"{METHOD_NAMES[method]}, {point.units} units: {value:.2f}"
             parts.append(_mark(method, x, y, _side(value), html.escape(told)))
     parts.append("</svg>")
-    return "".join(parts)
+    return Markup("".join(parts))
 
 
 def beyond(points: Sequence[CurvePoint], measure: str) -> bool:

@@ -3,11 +3,14 @@
 import html
 
 from circuits.evaluation.card import Card
+from circuits.image.encode import to_data_uri
 from circuits.notebook import cell_of, page_of
 from circuits.report import circuit as circuit_report
 from circuits.report import evaluation as evaluation_report
+from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
+from circuits.visualization.render import Picture
 
 page_of.register(Circuit, circuit_report.to_html)
 page_of.register(Card, evaluation_report.to_html)
@@ -22,6 +25,16 @@ def _(circuit: Circuit) -> str:
 @cell_of.register
 def _(card: Card) -> str:
     return _frame(evaluation_report.to_html(card), "Scores of a circuit")
+
+
+@cell_of.register
+def _(picture: Picture) -> str:
+    unit = html.escape(str(picture.unit))
+    fires = "nothing was found that excites it" if picture.dead else f"reaches {number(picture.activation)}"
+    return (
+        f'<figure style="display: inline-block; margin: 4px"><img src="{to_data_uri(picture.image)}" '
+        f'alt="What {unit} looks for"><figcaption>{unit}: {fires}</figcaption></figure>'
+    )
 
 
 def _frame(page: str, title: str) -> str:

@@ -22,7 +22,7 @@ MODES: Mapping[str, str] = MappingProxyType({"reflect": "reflection", "edge": "b
 
 
 @dataclass(frozen=True, repr=False)
-class Movement:
+class RandomAffine:
     """How far an image is moved at random at each step, and how far it is shown beyond its border.
 
     An image is shifted first, then turned and sized about its middle. Beyond its border it goes on mirrored, unless
@@ -39,7 +39,7 @@ class Movement:
         InputError: if a number is negative, or the scale below 1.
         UnknownError: if there is no such mode.
 
-    >>> Movement(padding=1)(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
+    >>> RandomAffine(padding=1)(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
     [1.0, 1.0, 2.0, 2.0]
     """
 
@@ -58,7 +58,7 @@ class Movement:
 
     def __repr__(self) -> str:
         said = [f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if self._says(each.name)]
-        return f"Movement({', '.join(said)})"
+        return f"RandomAffine({', '.join(said)})"
 
     def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Move each image by its own generator's next draw: (N, C, s, s) to (N, C, s + 2·padding, s + 2·padding).
@@ -78,27 +78,27 @@ class Movement:
         rows = [cosine, -sine, draws[:, 2] * self.jitter, sine, cosine, draws[:, 3] * self.jitter]
         return torch.stack(rows, dim=1).reshape(-1, 2, 3)
 
-    def then(self, later: "Movement | Movements") -> "Movement | Movements | None":
+    def then(self, later: "RandomAffine | AffineSequence") -> "RandomAffine | AffineSequence | None":
         """One movement that does this and then another; `None` where they pad in different modes."""
-        return Movements((self,)).then(later)
+        return AffineSequence((self,)).then(later)
 
     def _says(self, name: str) -> bool:
-        return bool(getattr(self, name) != getattr(Movement, name))
+        return bool(getattr(self, name) != getattr(RandomAffine, name))
 
 
 @dataclass(frozen=True)
-class Movements:
+class AffineSequence:
     """Several movements, one after the other, in one resampling: their maps are multiplied.
 
     Args:
         parts: the movements, the first first; all that pad do so in one mode.
 
-    >>> moving = Movement(rotation=45.0).then(Movement(padding=2, jitter=4.0))
+    >>> moving = RandomAffine(rotation=45.0).then(RandomAffine(padding=2, jitter=4.0))
     >>> moving(torch.zeros(1, 3, 8, 8), [torch.Generator()]).shape
     torch.Size([1, 3, 12, 12])
     """
 
-    parts: tuple[Movement, ...]
+    parts: tuple[RandomAffine, ...]
 
     def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Move each image by its own generator's next draws, one part's after the other's."""
@@ -113,16 +113,16 @@ class Movements:
             whole = turn @ later + torch.cat([torch.zeros_like(turn), shift], dim=2)
         return whole
 
-    def then(self, later: "Movement | Movements") -> "Movement | Movements | None":
+    def then(self, later: "RandomAffine | AffineSequence") -> "RandomAffine | AffineSequence | None":
         """One movement that does these and then another; `None` where they pad in different modes."""
         *before, last = self.parts
-        first, *after = later.parts if isinstance(later, Movements) else (later,)
+        first, *after = later.parts if isinstance(later, AffineSequence) else (later,)
         if len({part.mode for part in (*self.parts, first, *after) if part.padding}) > 1:
             return None
         joined = _joined(last, first)
         middle = (last, first) if joined is None else (joined,)
         parts = (*before, *middle, *after)
-        return parts[0] if len(parts) == 1 else Movements(parts)
+        return parts[0] if len(parts) == 1 else AffineSequence(parts)
 
 
 def resampled(images: Tensor, maps: Tensor, padding: int, mode: str) -> Tensor:
@@ -147,7 +147,7 @@ def resampled(images: Tensor, maps: Tensor, padding: int, mode: str) -> Tensor:
     return moved + ground if ground else moved
 
 
-def _joined(first: Movement, later: Movement) -> Movement | None:
+def _joined(first: RandomAffine, later: RandomAffine) -> RandomAffine | None:
     """Both as one movement with the same distribution; `None` where it takes two."""
     turned = first.rotation > 0 or first.scale > 1
     twice = any(
@@ -166,5 +166,5 @@ def _joined(first: Movement, later: Movement) -> Movement | None:
     )
 
 
-def _mode(parts: Sequence[Movement]) -> str:
+def _mode(parts: Sequence[RandomAffine]) -> str:
     return next((part.mode for part in parts if part.padding), parts[0].mode)

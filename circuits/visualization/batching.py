@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from circuits.network.network import Network
-from circuits.visualization.forward import Canvas, Reader, look
+from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import layers_of
-from circuits.visualization.optimize import Task
+from circuits.visualization.optimize import RenderTask
 
 FAST_PIXELS = 8 * 128 * 128
 LARGEST_BATCH = 32
@@ -25,7 +25,7 @@ BATCH_BYTES = 1 << 30
 _kept: WeakKeyDictionary[Network, dict[tuple[object, ...], int]] = WeakKeyDictionary()
 
 
-def top_layer(network: Network, task: Task) -> str:
+def top_layer(network: Network, task: RenderTask) -> str:
     """The highest layer that a task reads.
 
     Raises:
@@ -36,7 +36,7 @@ def top_layer(network: Network, task: Task) -> str:
     return max(layers_of(task.objective), key=network.layers.index)
 
 
-def grouped(network: Network, tasks: Sequence[Task]) -> list[list[int]]:
+def grouped(network: Network, tasks: Sequence[RenderTask]) -> list[list[int]]:
     """Numbers of the tasks that may share a batch: one highest layer, and all with a photo or all without."""
     groups: dict[tuple[str, bool], list[int]] = {}
     for number, task in enumerate(tasks):
@@ -44,7 +44,7 @@ def grouped(network: Network, tasks: Sequence[Task]) -> list[list[int]]:
     return list(groups.values())
 
 
-def chunked(network: Network, tasks: Sequence[Task], canvas: Canvas, shown: int) -> list[list[int]]:
+def chunked(network: Network, tasks: Sequence[RenderTask], canvas: Canvas, shown: int) -> list[list[int]]:
     """Numbers of the tasks of each batch, in order.
 
     Args:
@@ -65,13 +65,13 @@ def chunked(network: Network, tasks: Sequence[Task], canvas: Canvas, shown: int)
     return batches
 
 
-def largest_batch(network: Network, task: Task, canvas: Canvas, shown: int) -> int:
+def largest_batch(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
     """How many images are drawn at once: at least one."""
     fast = min(LARGEST_BATCH, FAST_PIXELS // canvas.side**2)
     return max(1, min(fast, BATCH_BYTES // max(1, bytes_kept(network, task, canvas, shown))))
 
 
-def bytes_kept(network: Network, task: Task, canvas: Canvas, shown: int) -> int:
+def bytes_kept(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
     """Memory that a step keeps for the way back, for one image: counted in one run, once a layer and size."""
     key = (*sorted({(read.layer, read.channels is None) for read in task.objective.reads}), canvas, shown)
     known = _kept.setdefault(network, {})
@@ -80,7 +80,7 @@ def bytes_kept(network: Network, task: Task, canvas: Canvas, shown: int) -> int:
     return known[key]
 
 
-def _counted(network: Network, task: Task, canvas: Canvas, shown: int) -> int:
+def _counted(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
     """Bytes of the storages that autograd saves, parameters left out, each counted once."""
     saved: dict[int, int] = {}
     own = {parameter.untyped_storage().data_ptr() for parameter in network.traced.parameters()}
@@ -93,8 +93,8 @@ def _counted(network: Network, task: Task, canvas: Canvas, shown: int) -> int:
         return tensor
 
     alive: list[Tensor] = []  # so that no address is used twice while we count
-    reader = Reader(task.objective.reads, 1)
+    reader = BatchSlice(task.objective.reads, 1)
     image = torch.full((1, network.preprocessing.channels, shown, shown), 0.5, requires_grad=True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        look(network, canvas, [reader], image)
+        forward(network, canvas, [reader], image)
     return sum(saved.values())

@@ -20,7 +20,7 @@ _PIXELS_AT_ONCE = 256 * 128 * 128
 
 
 @functools.lru_cache(maxsize=64)
-def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
+def border_weights(transform: Transform, side: int, field: int = 1) -> Tensor:
     """How much each pixel of an image weighs in the mean over a layer's positions, that of the middle being about one.
 
     ∂(Σ W · moved image)/∂(pixel), averaged over draws, where W is the share of a field by which a pixel of the moved
@@ -37,7 +37,7 @@ def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
         (1, 1, side, side).
 
     >>> from circuits.visualization.transforms import pad
-    >>> coverage(pad(1), 3)[0, 0].round().int().tolist()
+    >>> border_weights(pad(1), 3)[0, 0].round().int().tolist()
     [[4, 2, 4], [2, 1, 2], [4, 2, 4]]
     """
     weights = torch.zeros(1, 1, side, side)
@@ -47,7 +47,7 @@ def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
         images = torch.ones(len(draws), 1, side, side, requires_grad=True)
         with torch.enable_grad():
             moved = transform(images, [torch.Generator().manual_seed(draw) for draw in draws])
-            seen = seen_share(moved.shape[-1], field)
+            seen = field_share(moved.shape[-1], field)
             (found,) = torch.autograd.grad((moved * seen * seen[:, None]).sum(), images)
         weights += found.sum(dim=0, keepdim=True) / _DRAWS
     weights = (weights + weights.flip(2)) / 2
@@ -55,10 +55,10 @@ def coverage(transform: Transform, side: int, field: int = 1) -> Tensor:
     return (weights + weights.transpose(2, 3)) / 2
 
 
-def seen_share(side: int, field: int) -> Tensor:
+def field_share(side: int, field: int) -> Tensor:
     """Share of the largest number of fields in which each pixel of a row lies, one field standing on every pixel.
 
-    >>> seen_share(5, 3).mul(3).round().tolist(), seen_share(3, 9).tolist()
+    >>> field_share(5, 3).mul(3).round().tolist(), field_share(3, 9).tolist()
     ([2.0, 3.0, 3.0, 3.0, 2.0], [1.0, 1.0, 1.0])
     """
     places = torch.arange(side)
@@ -66,9 +66,9 @@ def seen_share(side: int, field: int) -> Tensor:
     return fields / fields.max()
 
 
-def evened(transform: Transform, side: int, field: int = 1) -> Callable[[Tensor], Tensor]:
+def equalize_gradient(transform: Transform, side: int, field: int = 1) -> Callable[[Tensor], Tensor]:
     """A function on images that changes nothing but the gradient: each pixel's is divided by its weight above one."""
-    excess = coverage(transform, side, field).clamp_min(1.0)
+    excess = border_weights(transform, side, field).clamp_min(1.0)
 
     def apply(images: Tensor) -> Tensor:
         result: Tensor = _Evened.apply(images, excess)

@@ -132,11 +132,11 @@ def takes(network: Network, layer: str, side: int) -> bool:
     return True
 
 
-Ask = tuple[str, tuple[int, ...] | None, bool]
+LayerRead = tuple[str, tuple[int, ...] | None, bool]
 
 
 @dataclass(frozen=True)
-class Reader:
+class BatchSlice:
     """One objective's part of a batch.
 
     Args:
@@ -148,10 +148,10 @@ class Reader:
     count: int
 
 
-def look(
+def forward(
     network: Network,
     canvas: Canvas,
-    readers: Sequence[Reader],
+    readers: Sequence[BatchSlice],
     images: Tensor,
     *,
     fast: bool = False,
@@ -174,7 +174,7 @@ def look(
     if canvas.resize is not None:
         images = F.interpolate(images, size=canvas.resize, mode="bilinear", antialias=True)
     inputs = network.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
-    asks = merged(readers)
+    asks = merge_reads(readers)
     with torch.autocast("cpu", torch.bfloat16, enabled=fast):
         found = network.read(inputs, asks, rectifier=rectifier)
     seen: list[dict[Read, Tensor]] = [{} for _ in readers]
@@ -183,10 +183,10 @@ def look(
     return seen
 
 
-def merged(readers: Sequence[Reader]) -> list[Ask]:
+def merge_reads(readers: Sequence[BatchSlice]) -> list[LayerRead]:
     """One ask a layer, rectified or not, that covers what all objectives read of it.
 
-    >>> merged([Reader((Read("conv1", (3,)),), 1), Reader((Read("conv1", (2,)),), 1)])
+    >>> merge_reads([BatchSlice((Read("conv1", (3,)),), 1), BatchSlice((Read("conv1", (2,)),), 1)])
     [('conv1', (2, 3), True)]
     """
     channels: dict[tuple[str, bool], set[int] | None] = {}
@@ -200,7 +200,7 @@ def merged(readers: Sequence[Reader]) -> list[Ask]:
     ]
 
 
-def _hand_out(seen: list[dict[Read, Tensor]], readers: Sequence[Reader], ask: Ask, values: Tensor) -> None:
+def _hand_out(seen: list[dict[Read, Tensor]], readers: Sequence[BatchSlice], ask: LayerRead, values: Tensor) -> None:
     """Give each objective its rows of what one ask found, and of those its channels."""
     channels = ask[1]
     if channels is None:
@@ -224,5 +224,5 @@ def _hand_out(seen: list[dict[Read, Tensor]], readers: Sequence[Reader], ask: As
         seen[number][read] = part.reshape(*size, *part.shape[1:])
 
 
-def _of(reader: Reader, ask: Ask) -> list[Read]:
+def _of(reader: BatchSlice, ask: LayerRead) -> list[Read]:
     return [read for read in reader.reads if (read.layer, read.rectified) == (ask[0], ask[2])]

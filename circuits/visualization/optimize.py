@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from circuits.image.tensors import resized
 from circuits.network.network import Network
 from circuits.network.rectifiers import redirected_relu
-from circuits.visualization.border_weights import evened
-from circuits.visualization.conversion import resized
-from circuits.visualization.forward import Canvas, Reader, look
-from circuits.visualization.objectives.base import Objective, Read, Seen
+from circuits.visualization.border_weights import equalize_gradient
+from circuits.visualization.forward import BatchSlice, Canvas, forward
+from circuits.visualization.objectives.base import Activations, Objective, Read
 from circuits.visualization.parameterization.alpha import backgrounds, composite
 from circuits.visualization.parameterization.base import Parameterization
 from circuits.visualization.transforms import Transform
@@ -54,20 +54,20 @@ BETWEEN = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class RenderTask:
     """An objective and the seeds of its images, one each."""
 
     objective: Objective
     seeds: tuple[int, ...]
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> BatchSlice:
         """What it reads for how many images."""
-        return Reader(self.objective.reads, len(self.seeds))
+        return BatchSlice(self.objective.reads, len(self.seeds))
 
 
 @dataclass(frozen=True, eq=False)
-class Method:
+class AscentOptions:
     """How images are made.
 
     Args:
@@ -93,7 +93,7 @@ class Method:
     between: Callable[[Tensor], Tensor] | None = None
 
 
-class Ascent:
+class GradientAscent:
     """The images of some tasks on their way up.
 
     Args:
@@ -102,38 +102,38 @@ class Ascent:
         method: how.
     """
 
-    def __init__(self, network: Network, tasks: Sequence[Task], method: Method) -> None:
+    def __init__(self, network: Network, tasks: Sequence[RenderTask], method: AscentOptions) -> None:
         self.network, self.method = network, method
         self.taken = 0
-        self._even = evened(method.transform, method.canvas.side, method.reach)
-        self._climbs = [_Climb(task, method) for task in tasks]
-        leaves = [leaf for climb in self._climbs for leaf in climb.leaves]
+        self._even = equalize_gradient(method.transform, method.canvas.side, method.reach)
+        self._tasks = [OptimizedTask(task, method) for task in tasks]
+        leaves = [leaf for climb in self._tasks for leaf in climb.leaves]
         self._optimizer = _optimizer(leaves, method.images)
 
     @property
     def done(self) -> bool:
         """Whether all steps were taken, or every objective has stalled."""
-        return self.taken >= self.method.steps or all(climb.stalled for climb in self._climbs)
+        return self.taken >= self.method.steps or all(climb.stalled for climb in self._tasks)
 
     @property
     def steps(self) -> tuple[int, ...]:
         """Steps that each task has taken."""
-        return tuple(climb.taken for climb in self._climbs)
+        return tuple(climb.taken for climb in self._tasks)
 
     def images(self) -> list[Tensor]:
         """The images of each task as they are now, (n, colours, side, side)."""
         with torch.no_grad():
-            return [self.method.images.finish(self._draw([climb])) for climb in self._climbs]
+            return [self.method.images.finish(self._draw([climb])) for climb in self._tasks]
 
     def step(self) -> None:
         """One step up for each task that has not stalled."""
-        active = [climb for climb in self._climbs if not climb.stalled]
+        active = [climb for climb in self._tasks if not climb.stalled]
         if not self.method.images.plain:
             share = self.taken / self.method.steps
             self._optimizer.param_groups[0]["lr"] = self.method.images.rate * (1 - (1 - LAST_SHARE) * share)
         self._optimizer.zero_grad()
         with torch.enable_grad():
-            self._point_down(active)
+            self.compute_gradients(active)
         self._optimizer.step()
         self.taken += 1
         for climb in active:
@@ -141,13 +141,13 @@ class Ascent:
         if self.method.between is not None and self.taken % BETWEEN == 0:
             self._rework(active, self.method.between)
 
-    def _draw(self, climbs: Sequence["_Climb"]) -> Tensor:
+    def _draw(self, climbs: Sequence["OptimizedTask"]) -> Tensor:
         return self.method.images(torch.stack([leaf for climb in climbs for leaf in climb.leaves]))
 
-    def _point_down(self, climbs: Sequence["_Climb"]) -> None:
+    def compute_gradients(self, climbs: Sequence["OptimizedTask"]) -> None:
         """Set each image's gradient: of what is to become small, for the optimiser."""
         drawn = self._draw(climbs)
-        seen = self._look(climbs, drawn)
+        seen = self._forward(climbs, drawn)
         leaves = [leaf for climb in climbs for leaf in climb.leaves]
         for leaf in leaves:
             leaf.grad = torch.zeros_like(leaf)
@@ -168,12 +168,12 @@ class Ascent:
 
     def _regularize(self, leaves: Sequence[Tensor], drawn: Tensor) -> None:
         if self.method.regularizers:
-            penalty = torch.stack([part(Seen({}, drawn)) for part in self.method.regularizers]).sum()
+            penalty = torch.stack([part(Activations({}, drawn)) for part in self.method.regularizers]).sum()
             for leaf, slope in zip(leaves, torch.autograd.grad(penalty, leaves), strict=True):
                 assert leaf.grad is not None
                 leaf.grad += slope
 
-    def _look(self, climbs: Sequence["_Climb"], drawn: Tensor) -> list[Seen]:
+    def _forward(self, climbs: Sequence["OptimizedTask"], drawn: Tensor) -> list[Activations]:
         """What each task sees of its images as they are moved."""
         generators = [generator for climb in climbs for generator in climb.generators]
         images = drawn if self.method.on_gradient is None else self.method.on_gradient(drawn)
@@ -188,7 +188,7 @@ class Ascent:
             images = torch.cat([images, torch.cat(photos)], dim=1)  # so that a photo moves with its image
         moved = self.method.transform(images, generators)
         look_at = functools.partial(
-            look, self.network, self.method.canvas, readers, fast=has_fast_bfloat16(), rectifier=rectifier
+            forward, self.network, self.method.canvas, readers, fast=has_fast_bfloat16(), rectifier=rectifier
         )
         values = look_at(moved[:, :colours])
         references: list[dict[Read, Tensor]] = [{} for _ in climbs]
@@ -196,9 +196,9 @@ class Ascent:
             with torch.no_grad():
                 references = look_at(moved[:, colours:])
         own = torch.split(drawn, [reader.count for reader in readers])
-        return [Seen(*parts) for parts in zip(values, own, references, strict=True)]
+        return [Activations(*parts) for parts in zip(values, own, references, strict=True)]
 
-    def _rework(self, climbs: Sequence["_Climb"], between: Callable[[Tensor], Tensor]) -> None:
+    def _rework(self, climbs: Sequence["OptimizedTask"], between: Callable[[Tensor], Tensor]) -> None:
         """Change the images themselves between steps."""
         with torch.no_grad():
             changed = self.method.images.encode(between(self._draw(climbs)))
@@ -206,10 +206,10 @@ class Ascent:
                 leaf.copy_(parameters)
 
 
-class _Climb:
+class OptimizedTask:
     """One task under way: its parameters, its random numbers, and how its value has grown."""
 
-    def __init__(self, task: Task, method: Method) -> None:
+    def __init__(self, task: RenderTask, method: AscentOptions) -> None:
         self.task = task
         self.terms = [_Term(weight, objective) for weight, objective in task.objective.terms]
         self.generators = [torch.Generator().manual_seed(seed) for seed in task.seeds]
@@ -236,9 +236,9 @@ class _Term:
         self._first, self._mean, self._best = 0.0, 0.0, -math.inf
         self._steps, self._best_at = 0, 0
 
-    def value(self, seen: Seen) -> Tensor:
+    def value(self, activations: Activations) -> Tensor:
         """What is to grow."""
-        return self._sign * self._objective(seen)
+        return self._sign * self._objective(activations)
 
     def note(self, value: float) -> None:
         """Add a step's value."""
@@ -261,7 +261,7 @@ def _optimizer(leaves: Sequence[Tensor], images: Parameterization) -> torch.opti
     return torch.optim.Adam(leaves, lr=images.rate, betas=BETAS, eps=FLOOR)
 
 
-def _fitted(task: Task, side: int) -> Tensor | None:
+def _fitted(task: RenderTask, side: int) -> Tensor | None:
     """The photo that a task compares with, once for each of its images, as large as they are."""
     photo = task.objective.photo
     return None if photo is None else resized(photo, side).expand(len(task.seeds), -1, -1, -1)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.objectives.base import Objective, Read, Seen
+from circuits.visualization.objectives.base import Activations, Objective, Read
 
 # A Gaussian is cut off where less than 1e-4 of it lies beyond.
 _DEVIATIONS = 4
@@ -45,9 +45,9 @@ class Penalty(Objective):
 class TotalVariation(Penalty):
     """How much neighbouring pixels differ."""
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Of each image, all planes."""
-        across, down = seen.images.diff(dim=3), seen.images.diff(dim=2)
+        across, down = activations.images.diff(dim=3), activations.images.diff(dim=2)
         return across.abs().sum(dim=(1, 2, 3)) + down.abs().sum(dim=(1, 2, 3))
 
 
@@ -63,9 +63,9 @@ class Distance(Penalty):
     power: int
     grey: float = 0.5
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Of each image, its colours alone."""
-        away = _colours(seen.images) - self.grey
+        away = _colours(activations.images) - self.grey
         return (away.abs() if self.power == 1 else 4 * away.square()).sum(dim=(1, 2, 3))
 
 
@@ -73,15 +73,15 @@ class Distance(Penalty):
 class Opacity(Penalty):
     """How much of the background is hidden."""
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Of each image.
 
         Raises:
             InputError: if the images have no opacity.
         """
-        if not _has_opacity(seen.images):
+        if not _has_opacity(activations.images):
             raise InputError("Opacity cannot be held against images that have none; draw them with transparency.")
-        return seen.images[:, -1].sum(dim=(1, 2))
+        return activations.images[:, -1].sum(dim=(1, 2))
 
 
 def total_variation() -> TotalVariation:
@@ -91,7 +91,7 @@ def total_variation() -> TotalVariation:
     `tf.image.total_variation`. Mahendran & Vedaldi 2015 sum a power of the length of the image's gradient, which is the
     same for edges in all directions; here edges along the axes are cheaper than slanting ones.
 
-    >>> total_variation()(Seen({}, torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))).tolist()
+    >>> total_variation()(Activations({}, torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))).tolist()
     [2.0]
     """
     return TotalVariation()
@@ -100,7 +100,7 @@ def total_variation() -> TotalVariation:
 def l1(grey: int | float = 0.5) -> Distance:
     """Σ |x − grey|: pulls every pixel to grey with the same force; what matters little ends there.
 
-    >>> l1()(Seen({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
+    >>> l1()(Activations({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
     return Distance(1, float(grey))
@@ -112,7 +112,7 @@ def l2(grey: int | float = 0.5) -> Distance:
     The factor makes black and white cost one each, and a weight mean about the same as that of `l1`. Lucid takes the
     square root of the sum, whose pull on a pixel falls with the size of the image.
 
-    >>> l2()(Seen({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
+    >>> l2()(Activations({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
     return Distance(2, float(grey))
@@ -121,7 +121,7 @@ def l2(grey: int | float = 0.5) -> Distance:
 def opacity() -> Opacity:
     """Σ α: pictures with transparency keep what matters and let go of the rest.
 
-    >>> opacity()(Seen({}, torch.full((1, 4, 2, 2), 0.5))).tolist()
+    >>> opacity()(Activations({}, torch.full((1, 4, 2, 2), 0.5))).tolist()
     [2.0]
     """
     return Opacity()

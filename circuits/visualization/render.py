@@ -5,7 +5,6 @@ unmoved, are shown to the network once more for the activation reached.
 """
 
 import functools
-import html
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from circuits.image.encode import to_data_uri
+from circuits.image.tensors import to_images
 from circuits.network.network import Network
-from circuits.report.text import number
+from circuits.notebook import Reported
 from circuits.units import Unit, as_unit
-from circuits.visualization.conversion import to_images
-from circuits.visualization.forward import Canvas, Reader, look
+from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, Read
 from circuits.visualization.objectives.unit import channel, negative, objective_of
 from circuits.visualization.parameterization.registry import make_images
@@ -29,7 +27,7 @@ from circuits.visualization.visualize import Options, Progress, run, task_of
 
 
 @dataclass(frozen=True)
-class Picture:
+class Picture(Reported):
     """What a unit looks for.
 
     Attributes:
@@ -54,14 +52,6 @@ class Picture:
         buffer = io.BytesIO()
         self.image.save(buffer, "PNG")
         return buffer.getvalue()
-
-    def _repr_html_(self) -> str:
-        fires = "nothing was found that excites it" if self.dead else f"reaches {number(self.activation)}"
-        return (
-            f'<figure style="display: inline-block; margin: 4px"><img src="{to_data_uri(self.image)}" '
-            f'alt="What {html.escape(str(self.unit))} looks for"><figcaption>{html.escape(str(self.unit))}: {fires}'
-            "</figcaption></figure>"
-        )
 
 
 OnPicture = Callable[[Unit, Image.Image], None]
@@ -166,5 +156,5 @@ def reached(network: Network, units: Sequence[Unit], pictures: Sequence[Image.Im
     images = to_images([picture.reduce(canvas.zoom) for picture in pictures], network.preprocessing.channels)
     reads = [Read(unit.layer, (unit.channel,)) for unit in units]
     with torch.no_grad():
-        seen = look(network, canvas, [Reader((read,), 1) for read in reads], images)
+        seen = forward(network, canvas, [BatchSlice((read,), 1) for read in reads], images)
     return [float(values[read].max()) for values, read in zip(seen, reads, strict=True)]

@@ -11,6 +11,7 @@ of the pixels. A file that is cut short, altered, or put in another's place does
 """
 
 import atexit
+import functools
 import hashlib
 import io
 import json
@@ -20,9 +21,12 @@ import re
 import shutil
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import platformdirs
@@ -32,9 +36,9 @@ from circuits.errors import InputError
 from circuits.files import write_atomically
 from circuits.network.network import Network
 from circuits.units import Unit, as_unit
+from circuits.visualization.forward import Canvas
 from circuits.visualization.render import OnPicture, Picture, draw
 from circuits.visualization.settings import DEFAULT, Settings
-from circuits.visualization.shipped import Shipped, packaged
 from circuits.visualization.visualize import Progress
 
 _DESCRIPTION = 0x010E
@@ -93,8 +97,58 @@ def _seal(record: dict[str, object], image: Image.Image) -> str:
     return digest.hexdigest()
 
 
+INDEX = "index.json"
+
 _KEY = re.compile(r"[0-9a-f]{64}")
 _LOG = logging.getLogger(__name__)
+
+
+def packaged() -> Traversable:
+    """Where the archive is, if the package has one."""
+    return resources.files("circuits").joinpath("builtin", "pictures.zip")
+
+
+class PictureArchive:
+    """An archive of pictures, found by their address.
+
+    Args:
+        archive: a file of the form that `training.builtin.pictures` writes; one that is missing or damaged is empty.
+
+    >>> PictureArchive(Path("missing.zip")).get("ab12") is None
+    True
+    """
+
+    def __init__(self, archive: Path | Traversable) -> None:
+        self._archive = archive
+
+    def get(self, key: str) -> Picture | None:
+        """The picture of that address, or `None`."""
+        entry = self._index.get(key)
+        if entry is None:
+            return None
+        try:
+            with self._archive.open("rb") as file, zipfile.ZipFile(file) as members:
+                data = members.read(entry["file"])  # checked against the archive's checksum
+            with Image.open(io.BytesIO(data), formats=("WEBP",)) as opened:
+                drawn = opened.convert("RGB")
+            zoom = int(entry["zoom"])
+            image = Canvas(drawn.width, zoom).enlarge(drawn)
+            return Picture(Unit.parse(entry["unit"]), image, float(entry["activation"]), zoom)
+        except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
+            _LOG.warning("A picture in %s is damaged (%s); it is drawn anew.", self._archive, error)
+            return None
+
+    @functools.cached_property
+    def _index(self) -> dict[str, dict[str, str]]:
+        if not self._archive.is_file():
+            return {}
+        try:
+            with self._archive.open("rb") as file, zipfile.ZipFile(file) as members:
+                entries: list[dict[str, str]] = json.loads(members.read(INDEX))["pictures"]
+            return {entry["key"]: entry for entry in entries}
+        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            _LOG.warning("%s is damaged (%s); its pictures are drawn anew.", self._archive, error)
+            return {}
 
 
 class PictureStore:
@@ -119,9 +173,9 @@ class PictureStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, folder: str | Path | None = None, *, shipped: Shipped | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, *, shipped: PictureArchive | None = None) -> None:
         self.folder = Path(folder) if folder is not None else platformdirs.user_cache_path("circuits") / "pictures"
-        self._shipped = Shipped(packaged()) if shipped is None else shipped
+        self._shipped = PictureArchive(packaged()) if shipped is None else shipped
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
         self._fallback: Path | None = None

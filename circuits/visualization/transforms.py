@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.visualization.affine import Movement, Movements
+from circuits.visualization.affine import AffineSequence, RandomAffine
 
 Transform = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 
 
-def pad(pixels: int, mode: str = "reflect") -> Movement:
+def pad(pixels: int, mode: str = "reflect") -> RandomAffine:
     """Show so many pixels beyond each border.
 
     Args:
@@ -34,22 +34,22 @@ def pad(pixels: int, mode: str = "reflect") -> Movement:
     >>> pad(1, "edge")(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
     [1.0, 1.0, 2.0, 2.0]
     """
-    return Movement(padding=pixels, mode=mode)
+    return RandomAffine(padding=pixels, mode=mode)
 
 
-def jitter(pixels: int | float) -> Movement:
+def jitter(pixels: int | float) -> RandomAffine:
     """Shift by up to so many pixels, up or down and left or right, uniformly; fractions of a pixel too."""
-    return Movement(jitter=float(pixels))
+    return RandomAffine(jitter=float(pixels))
 
 
-def rotate(degrees: int | float) -> Movement:
+def rotate(degrees: int | float) -> RandomAffine:
     """Turn about the middle by up to so many degrees, either way, uniformly."""
-    return Movement(rotation=float(degrees))
+    return RandomAffine(rotation=float(degrees))
 
 
-def scale(factor: int | float) -> Movement:
+def scale(factor: int | float) -> RandomAffine:
     """Enlarge or shrink about the middle, log-uniformly between 1/factor and factor; the side stays what it is."""
-    return Movement(scale=float(factor))
+    return RandomAffine(scale=float(factor))
 
 
 def crop(window: int | float) -> "Crop":
@@ -149,33 +149,33 @@ def compose(*transforms: Transform) -> Transform:
     >>> compose(pad(8), jitter(8), rotate(10), scale(1.1)) == standard(128)
     True
     >>> compose(jitter(2), noise(0.1)).parts
-    (Movement(jitter=2.0), Noise(std=0.1))
+    (RandomAffine(jitter=2.0), Noise(std=0.1))
     """
     parts: list[Transform] = []
     flat = [part for given in transforms for part in (given.parts if isinstance(given, Composed) else (given,))]
     for part in flat:
         last = parts[-1] if parts else None
         joined = None
-        if isinstance(last, (Movement, Movements)) and isinstance(part, (Movement, Movements)):
+        if isinstance(last, (RandomAffine, AffineSequence)) and isinstance(part, (RandomAffine, AffineSequence)):
             joined = last.then(part)
         if joined is None:
             parts.append(part)
         else:
             parts[-1] = joined
-    kept = [part for part in parts if part != Movement()]
-    return kept[0] if len(kept) == 1 else Composed(tuple(kept)) if kept else Movement()
+    kept = [part for part in parts if part != RandomAffine()]
+    return kept[0] if len(kept) == 1 else Composed(tuple(kept)) if kept else RandomAffine()
 
 
 def none(side: int) -> Transform:
     """No change at all: what ascent finds without transformation robustness."""
-    return Movement()
+    return RandomAffine()
 
 
 def light(side: int) -> Transform:
     """Shifts of up to a pixel, turns of up to 5°, sizes within 1.1×: pictures that keep fine detail.
 
     >>> light(128)
-    Movement(jitter=1.0, scale=1.1, rotation=5.0)
+    RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
     """
     return compose(jitter(1), rotate(5), scale(1.1))
 
@@ -186,7 +186,7 @@ def standard(side: int) -> Transform:
     Shifts of up to 8 pixels cover the strides and poolings of common networks; small images are shifted less.
 
     >>> standard(128)
-    Movement(padding=8, jitter=8.0, scale=1.1, rotation=10.0)
+    RandomAffine(padding=8, jitter=8.0, scale=1.1, rotation=10.0)
     """
     return compose(pad(side // 16), jitter(min(8.0, side / 8)), rotate(10), scale(1.1))
 
@@ -203,7 +203,7 @@ def make_transform(name: str, side: int) -> Transform:
         UnknownError: if there is none.
 
     >>> make_transform("none", 128)
-    Movement()
+    RandomAffine()
     """
     if name not in TRANSFORMS:
         raise UnknownError(f"There is no transform {name!r}; there are {listed(TRANSFORMS)}.")

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from circuits.errors import InputError
+from circuits.image.tensors import fitted, resized, to_images, to_pictures
 from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization.batching import chunked, grouped, top_layer
-from circuits.visualization.conversion import fitted, resized, to_images, to_pictures
-from circuits.visualization.forward import Canvas, Reader, canvas_of, look, reach_of
-from circuits.visualization.objectives.base import Objective, Read, Seen, layers_of
-from circuits.visualization.optimize import Ascent, Method, Task
+from circuits.visualization.forward import BatchSlice, Canvas, canvas_of, forward, reach_of
+from circuits.visualization.objectives.base import Activations, Objective, Read, layers_of
+from circuits.visualization.optimize import AscentOptions, GradientAscent, RenderTask
 from circuits.visualization.parameterization.base import MakeImages
 from circuits.visualization.parameterization.fourier import FourierImages
 from circuits.visualization.regularizers import blur_gradient, blurred
@@ -134,7 +134,7 @@ def visualize(
     return [done[number] for number in range(len(tasks))]
 
 
-def task_of(objective: Objective, seed: int, count: int = 1) -> Task:
+def task_of(objective: Objective, seed: int, count: int = 1) -> RenderTask:
     """An objective with the seeds of its images, which depend on what it reads first and on nothing else.
 
     >>> from circuits.visualization.objectives.unit import channel
@@ -147,7 +147,7 @@ def task_of(objective: Objective, seed: int, count: int = 1) -> Task:
     first = objective.reads[0]
     address = first.layer if first.channels is None else f"{first.layer}:{','.join(map(str, first.channels))}"
     own = [address, *(f"{address} #{number}" for number in range(1, count))]
-    return Task(objective, tuple(seed_of(text, seed) for text in own))
+    return RenderTask(objective, tuple(seed_of(text, seed) for text in own))
 
 
 def seed_of(address: str, seed: int) -> int:
@@ -161,7 +161,7 @@ def seed_of(address: str, seed: int) -> int:
 
 def run(
     network: Network,
-    tasks: Sequence[Task],
+    tasks: Sequence[RenderTask],
     options: Options,
     *,
     frames: Sequence[int] = (),
@@ -177,7 +177,7 @@ def run(
     batches = plan(network, tasks, options)
     total = len(batches) * options.steps
     for number, batch in enumerate(batches):
-        ascent = Ascent(network, [tasks[at] for at in batch.numbers], method_of(network, batch, options))
+        ascent = GradientAscent(network, [tasks[at] for at in batch.numbers], method_of(network, batch, options))
         kept = {0: _pictures(ascent, batch.canvas)} if 0 in frames else {}
         while not ascent.done:
             ascent.step()
@@ -195,7 +195,7 @@ def run(
 
 
 @dataclass(frozen=True)
-class Batch:
+class RenderBatch:
     """Tasks that are drawn together.
 
     Args:
@@ -209,7 +209,7 @@ class Batch:
     canvas: Canvas
 
 
-def plan(network: Network, tasks: Sequence[Task], options: Options) -> list[Batch]:
+def plan(network: Network, tasks: Sequence[RenderTask], options: Options) -> list[RenderBatch]:
     """Put tasks in batches that fit into memory.
 
     Raises:
@@ -225,15 +225,15 @@ def plan(network: Network, tasks: Sequence[Task], options: Options) -> list[Batc
         canvas = canvas_of(network, layer, options.size, transform=options.transform, zoom=options.zoom)
         shown = moved_side(options.transform(canvas.side), canvas.side)
         for chunk in chunked(network, [tasks[at] for at in group], canvas, shown):
-            batches.append(Batch(tuple(group[at] for at in chunk), layer, canvas))
+            batches.append(RenderBatch(tuple(group[at] for at in chunk), layer, canvas))
     return batches
 
 
-def method_of(network: Network, batch: Batch, options: Options) -> Method:
+def method_of(network: Network, batch: RenderBatch, options: Options) -> AscentOptions:
     """How the images of a batch are made."""
     side, colours = batch.canvas.side, network.preprocessing.channels
     start = None if options.start is None else to_images([fitted(options.start, side)], colours)
-    return Method(
+    return AscentOptions(
         canvas=batch.canvas,
         images=options.images(side, colours),
         transform=options.transform(side),
@@ -246,12 +246,12 @@ def method_of(network: Network, batch: Batch, options: Options) -> Method:
     )
 
 
-def _pictures(ascent: Ascent, canvas: Canvas) -> list[tuple[Image.Image, ...]]:
+def _pictures(ascent: GradientAscent, canvas: Canvas) -> list[tuple[Image.Image, ...]]:
     """The pictures of each task of a batch as they are now."""
     return [tuple(canvas.enlarge(picture) for picture in to_pictures(images)) for images in ascent.images()]
 
 
-def _what(tasks: Sequence[Task], batch: Batch, step: int, steps: int) -> str:
+def _what(tasks: Sequence[RenderTask], batch: RenderBatch, step: int, steps: int) -> str:
     """What is being drawn, for people."""
     if len(batch.numbers) > 1:
         shown = f"{len(batch.numbers)} units of {batch.layer}"
@@ -263,9 +263,9 @@ def _what(tasks: Sequence[Task], batch: Batch, step: int, steps: int) -> str:
 
 def _finished(
     network: Network,
-    tasks: Sequence[Task],
-    batch: Batch,
-    ascent: Ascent,
+    tasks: Sequence[RenderTask],
+    batch: RenderBatch,
+    ascent: GradientAscent,
     frames: dict[int, list[tuple[Image.Image, ...]]],
 ) -> dict[int, Visualization]:
     pictures = _pictures(ascent, batch.canvas)
@@ -283,11 +283,11 @@ def values_of(
     """An objective's value for pictures as they are: unmoved, in 8 bits, reduced by the canvas's zoom."""
     colours = network.preprocessing.channels
     images = to_images([picture.reduce(canvas.zoom) for picture in pictures], colours)
-    reader = Reader(objective.reads, len(pictures))
+    reader = BatchSlice(objective.reads, len(pictures))
     reference: dict[Read, Tensor] = {}
     with torch.no_grad():
-        [seen] = look(network, canvas, [reader], images)
+        [seen] = forward(network, canvas, [reader], images)
         if objective.photo is not None:
             photos = resized(objective.photo, canvas.side).expand(len(pictures), -1, -1, -1)
-            [reference] = look(network, canvas, [reader], photos)
-        return tuple(objective(Seen(seen, images, reference)).tolist())
+            [reference] = forward(network, canvas, [reader], photos)
+        return tuple(objective(Activations(seen, images, reference)).tolist())

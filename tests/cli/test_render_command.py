@@ -1,6 +1,5 @@
 """`circuits render`: what is typed reaches the visualiser, and what it draws reaches the file."""
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-import circuits.visualization.store
-import circuits.visualization.visualize
-from circuits.cli.drawing import frame_steps
-from circuits.cli.render_targets import read_direction
+from circuits.cli import _render_drawing
+from circuits.cli._render_drawing import frame_steps
+from circuits.cli._render_targets import read_direction
 from circuits.cli.unit_expressions import layers_of, units_of
 from circuits.errors import InputError, UnknownError
 from circuits.units import Unit
@@ -81,8 +79,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             found.append(Visualization(objective, (red,) * count, (1.5,) * count, options.steps, canvas, frames))
         return found
 
-    monkeypatch.setattr(circuits.visualization.store, "pictures", pictures)
-    monkeypatch.setattr(sys.modules["circuits.visualization.visualize"], "visualize", visualize)
+    monkeypatch.setattr(_render_drawing, "pictures", pictures)
+    monkeypatch.setattr(_render_drawing, "visualize", visualize)
     return calls
 
 

@@ -8,10 +8,8 @@ import platformdirs
 import pytest
 from PIL import Image
 
-import circuits.cli.output
-import circuits.visualization.store
-import circuits.visualization.visualize
-from circuits.cli.drawing import Row, beside_photos
+from circuits.cli import _render_drawing, _render_sheet
+from circuits.cli._render_drawing import RenderedRow, beside_photos
 from circuits.exemplars.build import index_photos
 from circuits.units import Unit
 from circuits.visualization import metadata
@@ -41,7 +39,7 @@ def reds(monkeypatch: pytest.MonkeyPatch) -> None:
         red = Image.new("RGB", (settings.size,) * 2, "red")
         return [Picture(unit, red, float(unit.channel % 2)) for unit in units]
 
-    monkeypatch.setattr(circuits.visualization.store, "pictures", pictures)
+    monkeypatch.setattr(_render_drawing, "pictures", pictures)
 
 
 def opened(path: Path) -> Image.Image:
@@ -70,7 +68,7 @@ def test_a_picture_is_drawn_once_and_found_the_next_time(
     asked = ["render", "conv2:0", *NETWORK, *SMALL]
     assert run(*asked, "-o", tmp_path / "first.png").exit_code == 0
     assert len(list(own_cache.rglob("*.webp"))) == 1
-    monkeypatch.setattr(sys.modules["circuits.visualization.visualize"], "Ascent", None)
+    monkeypatch.setattr(sys.modules["circuits.visualization.visualize"], "GradientAscent", None)
     assert run(*asked, "-o", tmp_path / "second.png").exit_code == 0
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
@@ -202,7 +200,7 @@ def test_ctrl_c_leaves_no_file_and_what_was_drawn_stays_in_the_store(
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuits.visualization.store, "pictures", None)
+    monkeypatch.setattr(_render_drawing, "pictures", None)
     nowhere = tmp_path / "nowhere" / "unit.png"
     assert "there is no folder" in refusal(run("render", "conv1:0", "-o", nowhere, *NETWORK, *SMALL))
     (tmp_path / "folder.png").mkdir()
@@ -219,13 +217,13 @@ def test_where_photos_were_indexed_a_picture_says_how_many_excite_the_unit_less(
         Image.new("RGB", (4, 4), (250 - 50 * at, 0, 0)).save(photos / f"{at}.png")  # conv2:0 fires with 2 × red
     index_photos(handmade_network(), photos, layers=["conv2"])
     shown: list[dict[str, object]] = []
-    monkeypatch.setattr(circuits.cli.output, "sheet", lambda **told: shown.append(told) or Image.new("RGB", (9, 9)))
+    monkeypatch.setattr(_render_sheet, "sheet", lambda **told: shown.append(told) or Image.new("RGB", (9, 9)))
     out = tmp_path / "sheet.png"
     assert run("render", "conv2:0-1", "conv1:1", "-o", out, *NETWORK).exit_code == 0
     assert shown[0]["captions"] == ["0", "1.00 (100 %)", "1.00"]  # never lit up; above all of 0.5; not indexed
     assert str(shown[0]["note"]).endswith(" · in brackets: photos that excite it less")
     assert metadata.read(out)["shares"] == [[], [1.0], []]
-    share = beside_photos(handmade_network(), [Row("", "conv2:0", (), ("",), ("1.00",), (1.0,))])[0].shares
+    share = beside_photos(handmade_network(), [RenderedRow("", "conv2:0", (), ("",), ("1.00",), (1.0,))])[0].shares
     second, third = 200 / 255, 300 / 255  # a quarter of the photos, and half of them, lie below
     assert share == (pytest.approx(0.25 + 0.25 * (1 - second) / (third - second), abs=1e-5),)
     assert run("render", "conv2:0-1", "-o", out, *NETWORK, *SMALL, "--filmstrip", 2).exit_code == 0

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from circuits.errors import InputError
+from circuits.image.photo import photos_in
 from circuits.visualization.parameterization.alpha import backgrounds, composite
 from circuits.visualization.parameterization.color import Colouring, colour_matrix, colour_matrix_of, matrix_for
 from circuits.visualization.parameterization.fourier import FourierImages
-from circuits.visualization.photos import photos_in
 
 # Of Lucid, optvis/param/color.py: an independent estimate of the square root of ImageNet's colour covariance.
 LUCID_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])

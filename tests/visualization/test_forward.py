@@ -9,11 +9,11 @@ from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization import batching
 from circuits.visualization.batching import bytes_kept, chunked, grouped, largest_batch, top_layer
-from circuits.visualization.forward import Canvas, Reader, look, merged
+from circuits.visualization.forward import BatchSlice, Canvas, forward, merge_reads
 from circuits.visualization.objectives.base import Read
 from circuits.visualization.objectives.photo import inversion
 from circuits.visualization.objectives.unit import channel, layer
-from circuits.visualization.optimize import Task
+from circuits.visualization.optimize import RenderTask
 from circuits.visualization.visualize import task_of
 from tests.support.drawn import classifier, convolution, network_of, two_layers
 
@@ -30,12 +30,12 @@ def expected(network: Network, read: Read, images: Tensor) -> Tensor:
 def test_every_objective_gets_its_channels_of_its_own_images() -> None:
     network, images = two_layers(), noise(5)
     readers = [
-        Reader((Read("4", (7,), False),), 1),
-        Reader((Read("4", (19, 3)), Read("1", (2,), False)), 2),
-        Reader((Read("4", (7,), False), Read("1", (2, 0), False)), 1),
-        Reader((Read("7"),), 1),
+        BatchSlice((Read("4", (7,), False),), 1),
+        BatchSlice((Read("4", (19, 3)), Read("1", (2,), False)), 2),
+        BatchSlice((Read("4", (7,), False), Read("1", (2, 0), False)), 1),
+        BatchSlice((Read("7"),), 1),
     ]
-    seen = look(network, Canvas(16), readers, images)
+    seen = forward(network, Canvas(16), readers, images)
     first = 0
     for reader, values in zip(readers, seen, strict=True):
         assert set(values) == set(reader.reads)
@@ -46,9 +46,9 @@ def test_every_objective_gets_its_channels_of_its_own_images() -> None:
 
 def test_a_layer_read_whole_by_one_is_handed_out_by_channels_to_the_other() -> None:
     network, images = two_layers(), noise(2)
-    readers = [Reader((Read("4"),), 1), Reader((Read("4", (5, 1)),), 1)]
-    assert merged(readers) == [("4", None, True)]
-    whole, some = look(network, Canvas(16), readers, images)
+    readers = [BatchSlice((Read("4"),), 1), BatchSlice((Read("4", (5, 1)),), 1)]
+    assert merge_reads(readers) == [("4", None, True)]
+    whole, some = forward(network, Canvas(16), readers, images)
     torch.testing.assert_close(whole[Read("4")], expected(network, Read("4"), images[:1]))
     torch.testing.assert_close(some[Read("4", (5, 1))], expected(network, Read("4", (5, 1)), images[1:]))
 
@@ -56,7 +56,7 @@ def test_a_layer_read_whole_by_one_is_handed_out_by_channels_to_the_other() -> N
 def test_a_layer_is_read_rectified_and_as_its_pre_activation_in_one_pass() -> None:
     network, images = two_layers(), noise(1)
     reads = (Read("4", None, True), Read("4", None, False), Read("1", None, False), Read("1", None, True))
-    [seen] = look(network, Canvas(16), [Reader(reads, 1)], images)
+    [seen] = forward(network, Canvas(16), [BatchSlice(reads, 1)], images)
     for read in reads:
         torch.testing.assert_close(seen[read], expected(network, read, images))
     assert (seen[reads[1]] < 0).any()
@@ -66,8 +66,8 @@ def test_a_layer_is_read_rectified_and_as_its_pre_activation_in_one_pass() -> No
 def test_the_gradient_reaches_each_image_from_its_own_objective_alone() -> None:
     network = two_layers()
     images = noise(3).requires_grad_(True)
-    readers = [Reader((Read("4", (channel,), False),), 1) for channel in (3, 7, 3)]
-    seen = look(network, Canvas(16), readers, images)
+    readers = [BatchSlice((Read("4", (channel,), False),), 1) for channel in (3, 7, 3)]
+    seen = forward(network, Canvas(16), readers, images)
     (gradient,) = torch.autograd.grad(seen[1][readers[1].reads[0]].sum(), images)
     assert (gradient[[0, 2]] == 0).all()
     assert (gradient[1] != 0).any()
@@ -75,15 +75,15 @@ def test_the_gradient_reaches_each_image_from_its_own_objective_alone() -> None:
 
 def test_what_the_canvas_says_is_resized() -> None:
     network = two_layers()
-    [seen] = look(network, Canvas(16, resize=(32, 32)), [Reader((Read("1", (0,)),), 1)], noise(1))
+    [seen] = forward(network, Canvas(16, resize=(32, 32)), [BatchSlice((Read("1", (0,)),), 1)], noise(1))
     assert seen[Read("1", (0,))].shape == (1, 1, 32, 32)
 
 
 def test_unknown_layers_and_channels_are_refused() -> None:
     with pytest.raises(UnknownError, match="No layer 'conv9' in tiny"):
-        look(two_layers(), Canvas(16), [Reader((Read("conv9"),), 1)], noise(1))
+        forward(two_layers(), Canvas(16), [BatchSlice((Read("conv9"),), 1)], noise(1))
     with pytest.raises(UnknownError, match="No unit 4:20 in tiny; 4 has 20 channels"):
-        look(two_layers(), Canvas(16), [Reader((Read("4", (20,)),), 1)], noise(1))
+        forward(two_layers(), Canvas(16), [BatchSlice((Read("4", (20,)),), 1)], noise(1))
 
 
 def test_tasks_are_grouped_by_the_highest_layer_they_read_and_by_having_a_photo() -> None:
@@ -105,7 +105,7 @@ def test_tasks_are_grouped_by_the_highest_layer_they_read_and_by_having_a_photo(
 def test_images_of_one_objective_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "LARGEST_BATCH", 4)
     network = two_layers()
-    tasks = [Task(channel(Unit("4", at)), tuple(range(count))) for at, count in enumerate((3, 1, 1, 6, 2, 2))]
+    tasks = [RenderTask(channel(Unit("4", at)), tuple(range(count))) for at, count in enumerate((3, 1, 1, 6, 2, 2))]
     assert chunked(network, tasks, Canvas(16), 16) == [[0, 1], [2], [3], [4, 5]]
 
 

@@ -7,16 +7,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from circuits.errors import InputError
+from circuits.image.tensors import fitted, resized, to_images, to_pictures
 from circuits.network.network import Network
 from circuits.units import Unit
-from circuits.visualization.border_weights import coverage, evened
-from circuits.visualization.conversion import fitted, resized, to_images, to_pictures
+from circuits.visualization.border_weights import border_weights, equalize_gradient
 from circuits.visualization.forward import canvas_of
-from circuits.visualization.objectives.base import Objective, Read, Seen, balance
+from circuits.visualization.objectives.base import Activations, Objective, Read, balance
 from circuits.visualization.objectives.batch import diversity
 from circuits.visualization.objectives.photo import inversion
 from circuits.visualization.objectives.unit import channel, negative
-from circuits.visualization.optimize import MEMORY, PATIENCE, Ascent, of_unit_size
+from circuits.visualization.optimize import MEMORY, PATIENCE, GradientAscent, of_unit_size
 from circuits.visualization.parameterization.base import Parameterization
 from circuits.visualization.parameterization.pixels import PixelImages
 from circuits.visualization.parameterization.registry import make_images
@@ -40,10 +40,10 @@ def mean_colour(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"), dtype=float).mean(axis=(0, 1)) / 255
 
 
-def ascent_of(network: Network, objectives: list[Objective], options: Options) -> Ascent:
+def ascent_of(network: Network, objectives: list[Objective], options: Options) -> GradientAscent:
     tasks = [task_of(objective, 0) for objective in objectives]
     [batch] = plan(network, tasks, options)
-    return Ascent(network, tasks, method_of(network, batch, options))
+    return GradientAscent(network, tasks, method_of(network, batch, options))
 
 
 def flat(side: int, colours: int) -> Parameterization:
@@ -130,8 +130,8 @@ class TestGradients:
             [balance(channel("1:0"), 0.5 * channel("1:1"))],
             Options(size=16, steps=4, images=images, transform=none),
         )
-        ascent._point_down(ascent._climbs)
-        gradient = ascent._climbs[0].leaves[0].grad
+        ascent.compute_gradients(ascent._tasks)
+        gradient = ascent._tasks[0].leaves[0].grad
         assert gradient is not None
         red, green, blue = gradient.square().mean(dim=(1, 2)).sqrt().tolist()
         assert red == pytest.approx(3**0.5, rel=0.01)  # all of the first term's size is in one of three planes
@@ -154,7 +154,7 @@ class TestGradients:
         images = torch.zeros(1, 3, side, side, requires_grad=True)
         total = torch.zeros(1, 3, side, side)
         plain = torch.zeros(1, 3, side, side)
-        even = evened(move, side)
+        even = equalize_gradient(move, side)
         for seed in range(200):
             for apply, kept in ((even, total), (lambda given: given, plain)):
                 moved = move(apply(images), [torch.Generator().manual_seed(1000 + seed)])
@@ -168,7 +168,10 @@ class TestGradients:
         ones = convolution(torch.ones(1, 3, kernel, kernel))
         network = network_of(ones, nn.ReLU(), *classifier(1), side=side)
         weights = {}
-        for name, even in (("plain", lambda images: images), ("evened", evened(standard(side), side, kernel))):
+        for name, even in (
+            ("plain", lambda images: images),
+            ("evened", equalize_gradient(standard(side), side, kernel)),
+        ):
             images = torch.zeros(1, 3, side, side, requires_grad=True)
             total = torch.zeros(1, 3, side, side)
             for seed in range(300):
@@ -182,12 +185,12 @@ class TestGradients:
         assert weights["evened"].min() > 0.7 * middle["evened"]
 
     def test_coverage_is_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
-        assert coverage(none(8), 8).unique().tolist() == [1.0]
-        seen = coverage(crop(4), 8)[0, 0]
+        assert border_weights(none(8), 8).unique().tolist() == [1.0]
+        seen = border_weights(crop(4), 8)[0, 0]
         assert float(seen.sum()) == pytest.approx(16.0)
         assert float(seen[0, 0]) < 0.25 < float(seen[4, 4])
         images = torch.zeros(1, 1, 8, 8, requires_grad=True)
-        (gradient,) = torch.autograd.grad(evened(crop(4), 8)(images).sum(), images)
+        (gradient,) = torch.autograd.grad(equalize_gradient(crop(4), 8)(images).sum(), images)
         assert gradient.unique().tolist() == [1.0]
 
     def test_regularisers_are_taken_away(self) -> None:
@@ -196,7 +199,9 @@ class TestGradients:
             visualize(network, [objective], options=Options(size=32, steps=40, regularizers=penalties))[0]
             for penalties in ((), (0.5 * total_variation(),))
         )
-        variations = [float(total_variation()(Seen({}, to_images(found.images)))[0]) for found in (rough, smooth)]
+        variations = [
+            float(total_variation()(Activations({}, to_images(found.images)))[0]) for found in (rough, smooth)
+        ]
         assert variations[1] < 0.7 * variations[0]
         assert smooth.values[0] < rough.values[0]
 
@@ -207,12 +212,12 @@ class TestPlain:
         network = one_unit(1.0, -2.0, 0.0)
         options = Options(size=16, steps=100, images=make_images("plain"), transform=none, zoom=1)
         ascent = ascent_of(network, [channel("1:0", slope=1.0)], options)
-        [start] = [leaf.detach().clone() for leaf in ascent._climbs[0].leaves]
+        [start] = [leaf.detach().clone() for leaf in ascent._tasks[0].leaves]
         for _ in range(7):
             ascent.step()
         gradient = torch.tensor([1.0, -2.0, 0.0]).reshape(3, 1, 1) / 0.25 / 16**2  # std 0.25 of the normalisation
         expected = start + 7 * 10.0 * gradient
-        torch.testing.assert_close(ascent._climbs[0].leaves[0].detach(), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ascent._tasks[0].leaves[0].detach(), expected, rtol=1e-4, atol=1e-5)
         shown = ascent.images()[0]
         assert float(shown.min()) == 0.0
         assert float(shown.max()) == 1.0
@@ -245,7 +250,7 @@ class TestPhotos:
         images = make_images("pixels")
         ascent = ascent_of(two_layers(), [objective], Options(size=32, steps=9, images=images, start=photo, zoom=1))
         for _ in range(3):
-            [seen] = ascent._look(ascent._climbs, ascent._draw(ascent._climbs))
+            [seen] = ascent._forward(ascent._tasks, ascent._draw(ascent._tasks))
             assert float(objective(seen)[0].detach()) == pytest.approx(0.0, abs=1e-3)
 
     def test_photos_are_cut_to_their_middle_square(self) -> None:
@@ -358,7 +363,7 @@ class TestChoices:
         def roughness(**blurs: float) -> float:
             options = Options(size=32, steps=24, images=make_images("pixels"), zoom=1, **blurs)  # type: ignore[arg-type]
             [found] = visualize(network, [channel("4:7")], options=options)
-            return float(total_variation()(Seen({}, to_images(found.images)))[0])
+            return float(total_variation()(Activations({}, to_images(found.images)))[0])
 
         plain = roughness()
         assert roughness(blur_gradient=1.5) < 0.8 * plain

@@ -23,8 +23,7 @@ from circuits.network.network import Network, prepare
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, WEIGHTS, Settings
-from circuits.visualization.shipped import Shipped, packaged
-from circuits.visualization.store import DamagedError, PictureStore, pack, pictures, unpack
+from circuits.visualization.store import DamagedError, PictureArchive, PictureStore, pack, packaged, pictures, unpack
 from training.builtin.pictures import all_units, build
 
 QUICK = Settings(size=16, steps=1)
@@ -43,12 +42,12 @@ def network() -> Network:
 
 
 @pytest.fixture
-def nothing(tmp_path: Path) -> Shipped:
-    return Shipped(tmp_path / "none.zip")
+def nothing(tmp_path: Path) -> PictureArchive:
+    return PictureArchive(tmp_path / "none.zip")
 
 
 @pytest.fixture
-def store(tmp_path: Path, nothing: Shipped) -> PictureStore:
+def store(tmp_path: Path, nothing: PictureArchive) -> PictureStore:
     return PictureStore(tmp_path / "pictures", shipped=nothing)
 
 
@@ -202,7 +201,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
 
 def test_where_the_folder_cannot_be_written_pictures_are_kept_until_the_process_ends(
     network: Network,
-    nothing: Shipped,
+    nothing: PictureArchive,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -292,7 +291,7 @@ def test_many_writers_and_readers_of_one_picture_do_not_disturb_each_other(
 
 
 @pytest.fixture
-def archive(network: Network, nothing: Shipped, tmp_path: Path) -> Path:
+def archive(network: Network, nothing: PictureArchive, tmp_path: Path) -> Path:
     """An archive of the tiny network's first three units."""
     made = tmp_path / "shipped.zip"
     drawing = PictureStore(tmp_path / "drawing", shipped=nothing)
@@ -303,7 +302,7 @@ def archive(network: Network, nothing: Shipped, tmp_path: Path) -> Path:
 def test_shipped_pictures_are_found_and_unpacked_by_their_address(
     network: Network, archive: Path, tmp_path: Path
 ) -> None:
-    store = PictureStore(tmp_path / "pictures", shipped=Shipped(archive))
+    store = PictureStore(tmp_path / "pictures", shipped=PictureArchive(archive))
     found = store.get(network, "1:2", QUICK)
     assert found is not None
     assert (found.unit, found.image.size) == (Unit("1", 2), (16, 16))
@@ -313,7 +312,7 @@ def test_shipped_pictures_are_found_and_unpacked_by_their_address(
 
 
 def test_shipped_pictures_tell_the_activation_of_the_compressed_image(network: Network, archive: Path) -> None:
-    store = PictureStore(archive.parent / "pictures", shipped=Shipped(archive))
+    store = PictureStore(archive.parent / "pictures", shipped=PictureArchive(archive))
     for channel in range(3):
         found = store.get(network, Unit("1", channel), QUICK)
         assert found is not None
@@ -324,7 +323,7 @@ def test_shipped_pictures_tell_the_activation_of_the_compressed_image(network: N
 
 
 def test_shipped_pictures_are_for_their_network_and_settings_alone(network: Network, archive: Path) -> None:
-    store = PictureStore(archive.parent / "pictures", shipped=Shipped(archive))
+    store = PictureStore(archive.parent / "pictures", shipped=PictureArchive(archive))
     assert store.get(network_of(1), "1:2", QUICK) is None
     assert store.get(network, "1:2", replace(QUICK, seed=1)) is None
     assert store.get(network, "1:5", QUICK) is None
@@ -333,7 +332,7 @@ def test_shipped_pictures_are_for_their_network_and_settings_alone(network: Netw
 def test_a_damaged_archive_counts_as_empty(network: Network, archive: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = archive.read_bytes()
     archive.write_bytes(data[:-200])
-    store = PictureStore(archive.parent / "pictures", shipped=Shipped(archive))
+    store = PictureStore(archive.parent / "pictures", shipped=PictureArchive(archive))
     assert store.get(network, "1:2", QUICK) is None
     assert "its pictures are drawn anew" in caplog.text
 
@@ -345,14 +344,14 @@ def test_a_damaged_member_of_the_archive_is_not_shown(
     at = data.index(b"WEBPVP8") + 20
     data[at] ^= 0xFF
     archive.write_bytes(bytes(data))
-    store = PictureStore(archive.parent / "pictures", shipped=Shipped(archive))
+    store = PictureStore(archive.parent / "pictures", shipped=PictureArchive(archive))
     assert store.get(network, "1:0", QUICK) is None
     assert store.get(network, "1:1", QUICK) is not None
     assert "A picture in" in caplog.text
 
 
 def test_building_an_archive_again_gives_the_same_bytes_and_draws_nothing(
-    network: Network, archive: Path, nothing: Shipped
+    network: Network, archive: Path, nothing: PictureArchive
 ) -> None:
     told: list[int] = []
     again = archive.with_name("again.zip")

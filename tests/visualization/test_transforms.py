@@ -11,7 +11,7 @@ from torch import Tensor
 
 from circuits.errors import InputError, UnknownError
 from circuits.visualization import affine as movements
-from circuits.visualization.affine import MODES, Movement, Movements
+from circuits.visualization.affine import MODES, AffineSequence, RandomAffine
 from circuits.visualization.transforms import (
     TRANSFORMS,
     Composed,
@@ -111,16 +111,16 @@ def test_padding_is_that_of_numpy(mode: str, numpys: str, width: int) -> None:
 def test_known_movements_move_pixels_where_they_should(
     place: list[list[float]], expected: Callable[[np.ndarray], np.ndarray], mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Movement, "maps", lambda self, generators: torch.tensor([place]))
+    monkeypatch.setattr(RandomAffine, "maps", lambda self, generators: torch.tensor([place]))
     image = torch.full((3, 12, 12), 0.5)
     image[:, 4:8, 3:8] = torch.rand(3, 4, 5)
-    moved = Movement(padding=2, jitter=1.0, mode=mode)(image[None], seeded(0))[0]
+    moved = RandomAffine(padding=2, jitter=1.0, mode=mode)(image[None], seeded(0))[0]
     assert np.allclose(moved[:, 2:-2, 2:-2].numpy(), expected(image.numpy()), atol=1e-5)
 
 
 def test_an_image_twice_as_large_shows_its_middle_between_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = torch.tensor([[[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]]])
-    monkeypatch.setattr(Movement, "maps", lambda self, generators: twice)
+    monkeypatch.setattr(RandomAffine, "maps", lambda self, generators: twice)
     rising = torch.arange(8.0).expand(1, 1, 8, 8)
     assert torch.allclose(scale(2)(rising, seeded(0))[0, 0, 3], torch.arange(8) / 2 + 1.75, atol=1e-5)
 
@@ -128,13 +128,13 @@ def test_an_image_twice_as_large_shows_its_middle_between_pixels(monkeypatch: py
 @pytest.mark.parametrize("seed", range(5))
 def test_a_drawn_movement_is_the_lookup_that_its_map_says(seed: int) -> None:
     image = torch.rand(1, 1, 9, 9)
-    movement = Movement(padding=2, jitter=3.0, scale=1.3, rotation=40.0)
+    movement = RandomAffine(padding=2, jitter=3.0, scale=1.3, rotation=40.0)
     expected = looked_up(image[0, 0].double().numpy(), movement.maps(seeded(seed))[0].double().numpy(), padding=2)
     assert np.allclose(movement(image, seeded(seed))[0, 0].numpy(), expected, atol=1e-4)
 
 
 def test_draws_fill_their_ranges_and_stay_within() -> None:
-    maps = Movement(jitter=5.0, scale=1.1, rotation=10.0).maps(seeded(*range(400)))
+    maps = RandomAffine(jitter=5.0, scale=1.1, rotation=10.0).maps(seeded(*range(400)))
     factor = maps[:, :, :2].det().sqrt()
     angle = torch.rad2deg(torch.atan2(maps[:, 1, 0], maps[:, 0, 0]))
     shift = maps[:, :, 2]
@@ -222,7 +222,7 @@ def test_what_changes_nothing_returns_the_images_themselves_and_draws_nothing(tr
 
 
 def test_movements_that_follow_each_other_are_composed_to_one() -> None:
-    assert compose(pad(2, "grey"), jitter(3), rotate(10), scale(1.2), pad(1, "grey")) == Movement(
+    assert compose(pad(2, "grey"), jitter(3), rotate(10), scale(1.2), pad(1, "grey")) == RandomAffine(
         padding=3, jitter=3.0, scale=1.2, rotation=10.0, mode="grey"
     )
     assert compose(scale(1.2), rotate(10)) == compose(rotate(10), scale(1.2))
@@ -239,7 +239,7 @@ def test_what_takes_two_draws_is_still_resampled_once(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(movements, "resampled", counted)
     moving = compose(pad(3), jitter(4), scale(1.1), rotate(10), jitter(2), pad(1))
-    assert moving == Movements((Movement(3, 4.0, 1.1, 10.0), Movement(1, 2.0)))
+    assert moving == AffineSequence((RandomAffine(3, 4.0, 1.1, 10.0), RandomAffine(1, 2.0)))
     assert moving(torch.rand(1, 3, 8, 8), seeded(0)).shape == (1, 3, 16, 16)
     assert len(calls) == 1
 
@@ -253,7 +253,7 @@ def test_one_resampling_is_what_one_after_the_other_shows_but_for_the_blur() -> 
     for part in parts:
         slowly = part(slowly, generators)
     at_once = compose(*parts)
-    assert isinstance(at_once, Movements)
+    assert isinstance(at_once, AffineSequence)
     draws = [part.maps(generators) for part, generators in zip(parts, [seeded(3)] * 5, strict=True)]
     whole = np.eye(3)
     for drawn in draws:
@@ -265,10 +265,10 @@ def test_one_resampling_is_what_one_after_the_other_shows_but_for_the_blur() -> 
 
 
 def test_several_movements_multiply_the_maps_that_each_draws() -> None:
-    parts = (Movement(rotation=30.0), Movement(jitter=4.0, rotation=20.0), Movement(scale=1.5, jitter=2.0))
+    parts = (RandomAffine(rotation=30.0), RandomAffine(jitter=4.0, rotation=20.0), RandomAffine(scale=1.5, jitter=2.0))
     generators = seeded(1, 2)
     drawn = [part.maps(generators).double().numpy() for part in parts]
-    for number, found in enumerate(Movements(parts).maps(seeded(1, 2)).numpy()):
+    for number, found in enumerate(AffineSequence(parts).maps(seeded(1, 2)).numpy()):
         whole = np.eye(3)
         for maps in drawn:
             whole = whole @ np.vstack([maps[number], [0, 0, 1]])
@@ -276,11 +276,13 @@ def test_several_movements_multiply_the_maps_that_each_draws() -> None:
 
 
 def test_different_paddings_and_what_is_no_movement_are_done_in_turn() -> None:
-    assert compose(pad(1), pad(2, "grey")) == Composed((Movement(1), Movement(2, mode="grey")))
+    assert compose(pad(1), pad(2, "grey")) == Composed((RandomAffine(1), RandomAffine(2, mode="grey")))
     moving = compose(pad(2), noise(0.1), jitter(1), rotate(2))
-    assert moving == Composed((Movement(2), Noise(0.1), Movement(jitter=1.0, rotation=2.0)))
+    assert moving == Composed((RandomAffine(2), Noise(0.1), RandomAffine(jitter=1.0, rotation=2.0)))
     images, generators = torch.rand(1, 3, 8, 8), seeded(4)
-    slowly = Movement(jitter=1.0, rotation=2.0)(Noise(0.1)(Movement(2)(images, generators), generators), generators)
+    slowly = RandomAffine(jitter=1.0, rotation=2.0)(
+        Noise(0.1)(RandomAffine(2)(images, generators), generators), generators
+    )
     assert torch.equal(moving(images, seeded(4)), slowly)
 
 
@@ -303,7 +305,7 @@ def test_transforms_of_ones_own_take_part() -> None:
 
 def test_the_presets_are_found_by_name_and_say_their_side() -> None:
     assert set(TRANSFORMS) == {"none", "light", "standard"}
-    assert make_transform("light", 64) == light(64) == Movement(jitter=1.0, scale=1.1, rotation=5.0)
+    assert make_transform("light", 64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
     assert [moved_side(make_transform(name, 64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
     with pytest.raises(UnknownError, match="There is no transform 'wild'; there are none, light, standard"):
         make_transform("wild", 64)

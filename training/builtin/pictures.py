@@ -21,8 +21,7 @@ from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, Settings
-from circuits.visualization.shipped import INDEX, Shipped
-from circuits.visualization.store import PictureStore, pictures
+from circuits.visualization.store import INDEX, PictureArchive, PictureStore, pictures
 from circuits.visualization.visualize import Progress
 
 HERE = Path(__file__).parents[2] / "circuits" / "builtin" / "pictures.zip"
@@ -59,7 +58,7 @@ def build(
     Raises:
         InputError: if the archive cannot be written.
     """
-    none = Shipped(archive.with_name("none"))
+    none = PictureArchive(archive.with_name("none"))
     store = PictureStore(shipped=none) if store is None else store
     units = all_units(network) if units is None else units
     drawn = pictures(network, units, settings=settings, store=store, progress=progress)

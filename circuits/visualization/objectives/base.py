@@ -1,8 +1,7 @@
-"""What an objective is: a number an image, to be made as large as possible, that can be added to others and scaled.
+"""Objectives: a number for each image, to be maximised.
 
-An objective says which activations it reads (`Read`) and computes a number for each of its images from them (`Seen`).
-Sums, differences and multiples are objectives too: `channel("conv3:5") + 0.2 * diversity("conv3")`. Signs are as people
-think of them: what is written is what grows; the optimiser, which makes things small, flips the sign once.
+An objective names the activations that it reads (`Read`) and is a function of them (`Activations`). Sums, differences
+and multiples of objectives are objectives: `channel("conv3:5") + 0.2 * diversity("conv3")`.
 """
 
 from abc import ABC, abstractmethod
@@ -33,7 +32,7 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Activations:
     """What one objective sees at a step: its own n images, and what it reads of them.
 
     Args:
@@ -56,7 +55,7 @@ class Objective(ABC):
         """The activations that it is a function of."""
 
     @abstractmethod
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Its value for each of its images."""
 
     @property
@@ -133,9 +132,9 @@ class Scaled(Objective):
         """The same multiple of the objective on its pre-activation."""
         return replace(self, of=self.of.before_activation())
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Weight times the value."""
-        return self.weight * self.of(seen)
+        return self.weight * self.of(activations)
 
 
 @dataclass(frozen=True)
@@ -174,9 +173,9 @@ class Sum(Objective):
         """The same sum of the parts on their pre-activations."""
         return replace(self, parts=tuple(part.before_activation() for part in self.parts))
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The sum of the values."""
-        first, *others = (part(seen) for part in self.parts)
+        first, *others = (part(activations) for part in self.parts)
         return sum(others, start=first)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.units import Unit
-from circuits.visualization.objectives.base import Objective, Read, Seen, balance
+from circuits.visualization.objectives.base import Activations, Objective, Read, balance
 from circuits.visualization.objectives.unit import SLOPE, Channel, channel
 
 # Smallest that is divided by; maps of length one have ⟨G, G⟩ of 1/C or more, and those of a silent image none.
@@ -32,9 +32,9 @@ class Diversity(Objective):
         """The whole layer."""
         return (Read(self.layer, None, self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Minus the mean cosine of each image's Gram matrix with the others'."""
-        maps = seen.values[self.reads[0]].flatten(2)
+        maps = activations.values[self.reads[0]].flatten(2)
         _check_several(maps, "differ from")
         lengths = torch.linalg.vector_norm(maps, dim=(1, 2), keepdim=True).clamp_min(_SMALLEST)
         products = _gram_products(maps / lengths)  # of length one, so that nothing is too large or too small to square
@@ -56,9 +56,9 @@ class Alignment(Objective):
         """The whole layer, or nothing where images are compared."""
         return () if self.layer is None else (Read(self.layer, None, self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Minus the weighted mean squared difference of each image from the others."""
-        compared = (seen.values[self.reads[0]] if self.reads else seen.images).flatten(1)
+        compared = (activations.values[self.reads[0]] if self.reads else activations.images).flatten(1)
         _check_several(compared, "be like")
         # The differences come from products, |a|² + |b|² − 2 a·b: what all share would only cost digits there.
         own = compared - compared.mean(dim=0)
@@ -97,9 +97,9 @@ class Interpolation(Objective):
         first, second = (replace(unit, rectified=False) for unit in (self.first, self.second))
         return replace(self, first=first, second=second)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Each image's own mixture of both values."""
-        first, second = self.first(seen), self.second(seen)
+        first, second = self.first(activations), self.second(activations)
         if len(first) != self.steps:
             raise InputError(
                 f"An interpolation of {self.steps} steps is not drawn as {len(first)} images; draw {self.steps}."
@@ -125,7 +125,7 @@ def diversity(layer: str) -> Diversity:
         InputError: when it is evaluated on one image alone.
 
     >>> values = torch.eye(2).reshape(2, 2, 1, 1)
-    >>> diversity("conv1")(Seen({Read("conv1"): values}, torch.zeros(2, 3, 8, 8))).tolist()
+    >>> diversity("conv1")(Activations({Read("conv1"): values}, torch.zeros(2, 3, 8, 8))).tolist()
     [-0.0, -0.0]
     """
     return Diversity(layer)
@@ -148,7 +148,7 @@ def alignment(layer: str | None = None, decay: float = 0.5) -> Alignment:
         InputError: if the decay is out of range, or when it is evaluated on one image alone.
 
     >>> images = torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 0.5)])
-    >>> alignment()(Seen({}, images)).tolist()
+    >>> alignment()(Activations({}, images)).tolist()
     [-0.25, -0.25]
     """
     if not 0 < decay <= 1:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.objectives.base import Objective, Read, Seen
+from circuits.visualization.objectives.base import Activations, Objective, Read
 from circuits.visualization.objectives.unit import SLOPE, at, check_slope, leaky
 
 FLOOR = 0.1
@@ -50,9 +50,9 @@ class Direction(Objective):
         """The whole layer."""
         return (Read(self.layer, None, self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The mean over all positions."""
-        return self.along(seen.values[self.reads[0]]).mean(dim=(1, 2))
+        return self.along(activations.values[self.reads[0]]).mean(dim=(1, 2))
 
     def along(self, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
         """How far each position's vector goes in the direction.
@@ -74,9 +74,9 @@ class DirectionAt(Direction):
 
     position: tuple[int, int] | None = None
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The value at the position."""
-        return self.along(at(seen.values[self.reads[0]], self.position, self.layer)).flatten()
+        return self.along(at(activations.values[self.reads[0]], self.position, self.layer)).flatten()
 
 
 def direction(layer: str, vector: Vector, power: float = 0.0, slope: float | None = SLOPE) -> Direction:
@@ -96,7 +96,7 @@ def direction(layer: str, vector: Vector, power: float = 0.0, slope: float | Non
 
     >>> objective = direction("conv1", [0.0, 2.0])
     >>> values = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
-    >>> objective(Seen({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(Activations({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
     [8.0]
     """
     return Direction(layer, _checked(vector), *_choices(power, slope))
@@ -126,7 +126,7 @@ def direction_at(
 
     >>> objective = direction_at("conv1", [0.0, 2.0], (0, 0))
     >>> values = torch.tensor([[3.0, 0.0], [4.0, 0.0]]).reshape(1, 2, 1, 2)
-    >>> objective(Seen({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(Activations({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
     [8.0]
     """
     if position is not None and min(position) < 0:

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from circuits.image.photo import Photo, load_photo
-from circuits.visualization.conversion import to_images
-from circuits.visualization.objectives.base import Objective, Read, Seen
+from circuits.image.tensors import to_images
+from circuits.visualization.objectives.base import Activations, Objective, Read
 from circuits.visualization.objectives.direction import check_power, dot_times_cosine
 
 PhotoLike = Photo | Image.Image | Path | str
@@ -47,10 +47,10 @@ class OfPhoto(Objective):
 class Inversion(OfPhoto):
     """See `inversion`."""
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """Minus the relative squared distance of each image."""
-        wanted = seen.reference[self.reads[0]].flatten(1)
-        distance = (seen.values[self.reads[0]].flatten(1) - wanted).square().sum(dim=1)
+        wanted = activations.reference[self.reads[0]].flatten(1)
+        distance = (activations.values[self.reads[0]].flatten(1) - wanted).square().sum(dim=1)
         return -distance / wanted.square().sum(dim=1).clamp_min(_TINY)
 
 
@@ -60,11 +60,11 @@ class Caricature(OfPhoto):
 
     power: float = 1.0
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """How far each image goes in the photo's direction."""
-        wanted = seen.reference[self.reads[0]]
+        wanted = activations.reference[self.reads[0]]
         size = torch.linalg.vector_norm(wanted.flatten(1), dim=1).clamp_min(_TINY)
-        along = dot_times_cosine(seen.values[self.reads[0]], wanted, self.power).mean(dim=(1, 2))
+        along = dot_times_cosine(activations.values[self.reads[0]], wanted, self.power).mean(dim=(1, 2))
         relative: Tensor = along / size
         return relative
 
@@ -84,7 +84,7 @@ def inversion(photo: PhotoLike, layer: str) -> Inversion:
 
     >>> objective = inversion(Image.new("RGB", (8, 8)), "conv1")
     >>> here, there = ({Read("conv1"): torch.tensor(a).reshape(1, 1, 1, 2)} for a in ([1.0, 1.0], [1.0, 3.0]))
-    >>> round(objective(Seen(here, torch.zeros(1, 3, 8, 8), there)).item(), 6)
+    >>> round(objective(Activations(here, torch.zeros(1, 3, 8, 8), there)).item(), 6)
     -0.4
     """
     return Inversion(pixels=_pixels(photo), layer=layer)
@@ -109,7 +109,7 @@ def caricature(photo: PhotoLike, layer: str, power: float = 1.0) -> Caricature:
 
     >>> objective = caricature(Image.new("RGB", (8, 8)), "conv1", power=0.0)
     >>> here, there = ({Read("conv1"): torch.tensor(a).reshape(1, 2, 1, 1)} for a in ([1.0, 2.0], [3.0, 4.0]))
-    >>> round(objective(Seen(here, torch.zeros(1, 3, 8, 8), there)).item(), 5)
+    >>> round(objective(Activations(here, torch.zeros(1, 3, 8, 8), there)).item(), 5)
     2.2
     """
     return Caricature(pixels=_pixels(photo), layer=layer, power=check_power(power))

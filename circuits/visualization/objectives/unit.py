@@ -16,7 +16,7 @@ from torch import Tensor
 
 from circuits.errors import InputError, UnknownError
 from circuits.units import Unit, as_unit
-from circuits.visualization.objectives.base import Objective, Read, Seen, balance
+from circuits.visualization.objectives.base import Activations, Objective, Read, balance
 
 SLOPE = 0.3
 """Weight of the positions where a unit is silent."""
@@ -35,9 +35,9 @@ class Channel(Objective):
         """The unit's own map."""
         return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The mean leaky value of each image."""
-        return leaky(seen.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
+        return leaky(activations.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Neuron(Objective):
         """The unit's own map."""
         return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The value at the position."""
-        return at(seen.values[self.reads[0]], self.position, self.unit.layer).flatten()
+        return at(activations.values[self.reads[0]], self.position, self.unit.layer).flatten()
 
 
 @dataclass(frozen=True)
-class Layer(Objective):
+class DeepDream(Objective):
     """See `layer`."""
 
     name: str
@@ -70,9 +70,9 @@ class Layer(Objective):
         """The whole layer."""
         return (Read(self.name, None, self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The mean square of each image."""
-        return seen.values[self.reads[0]].square().mean(dim=(1, 2, 3))
+        return activations.values[self.reads[0]].square().mean(dim=(1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class ClassProbability(Objective):
         """The logits of all classes."""
         return (Read(self.unit.layer, None, self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The probability that each image gets."""
-        logits = seen.values[self.reads[0]]
+        logits = activations.values[self.reads[0]]
         if self.unit.channel >= logits.shape[1]:
             raise UnknownError(f"There is no {self.unit}; {self.unit.layer} has {logits.shape[1]} channels, from 0.")
         return logits.softmax(dim=1)[:, self.unit.channel].mean(dim=(1, 2))
@@ -108,9 +108,9 @@ class Negative(Objective):
         """The unit's own map."""
         return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
 
-    def __call__(self, seen: Seen) -> Float[Tensor, " n"]:
+    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
         """The mean leaky value of the sign turned."""
-        return leaky(-seen.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
+        return leaky(-activations.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
 
 
 def channel(unit: Unit | str, slope: float | None = SLOPE) -> Channel:
@@ -129,7 +129,8 @@ def channel(unit: Unit | str, slope: float | None = SLOPE) -> Channel:
 
     >>> import torch
     >>> objective = channel("conv1:3", slope=0.5)
-    >>> objective(Seen({objective.reads[0]: torch.tensor([[[[-2.0, 3.0]]]])}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> values = {objective.reads[0]: torch.tensor([[[[-2.0, 3.0]]]])}
+    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
     [1.0]
     """
     check_slope(slope)
@@ -152,7 +153,8 @@ def neuron(unit: Unit | str, position: tuple[int, int] | None = None) -> Neuron:
 
     >>> import torch
     >>> objective = neuron("conv1:3")
-    >>> objective(Seen({objective.reads[0]: torch.tensor([[[[1.0, 3.0, 5.0]]]])}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> values = {objective.reads[0]: torch.tensor([[[[1.0, 3.0, 5.0]]]])}
+    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
     [3.0]
     """
     unit = as_unit(unit)
@@ -160,7 +162,7 @@ def neuron(unit: Unit | str, position: tuple[int, int] | None = None) -> Neuron:
     return Neuron(whole, Unit(whole.layer, whole.channel, position or unit.position).position)
 
 
-def layer(name: str) -> Layer:
+def layer(name: str) -> DeepDream:
     """A whole layer: whatever it answers to, made stronger (DeepDream).
 
     L = 1/(C·h·w) Σ a², which is ‖a‖² up to a constant: a position pulls towards what already excites it there. Source:
@@ -171,10 +173,11 @@ def layer(name: str) -> Layer:
 
     >>> import torch
     >>> objective = layer("conv1")
-    >>> objective(Seen({objective.reads[0]: torch.tensor([[[[1.0]], [[3.0]]]])}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> values = {objective.reads[0]: torch.tensor([[[[1.0]], [[3.0]]]])}
+    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
     [5.0]
     """
-    return Layer(name)
+    return DeepDream(name)
 
 
 def class_logit(unit: Unit | str) -> Channel:
@@ -207,7 +210,8 @@ def class_probability(unit: Unit | str) -> ClassProbability:
 
     >>> import torch
     >>> objective = class_probability("fc:1")
-    >>> objective(Seen({objective.reads[0]: torch.zeros(1, 4, 1, 1)}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> values = {objective.reads[0]: torch.zeros(1, 4, 1, 1)}
+    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
     [0.25]
     """
     return ClassProbability(as_unit(unit).whole)
@@ -230,7 +234,8 @@ def negative(unit: Unit | str, slope: float = SLOPE) -> Negative:
 
     >>> import torch
     >>> objective = negative("conv1:3", slope=0.5)
-    >>> objective(Seen({objective.reads[0]: torch.tensor([[[[-3.0, 2.0]]]])}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> values = {objective.reads[0]: torch.tensor([[[[-3.0, 2.0]]]])}
+    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
     [1.0]
     """
     check_slope(slope)

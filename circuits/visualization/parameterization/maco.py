@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.conversion import fitted, to_images
+from circuits.image.tensors import fitted, to_images
 from circuits.visualization.parameterization.base import Parameterization
 from circuits.visualization.parameterization.color import Colouring, check_side
 
