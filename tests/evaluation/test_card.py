@@ -41,12 +41,6 @@ from tests.support.nets import preprocessing, randomize, ready, zoo_network
 QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4}
 
 
-@pytest.fixture(autouse=True)
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the person's own: an index would be taken for the mean."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="module")
 def network() -> Network:
     return handmade_network()
