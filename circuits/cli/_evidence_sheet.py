@@ -132,7 +132,7 @@ def _numbers(evidence: UnitEvidence) -> str:
         parts.append(f"fired at {share} of {evidence.heat.size} positions" if evidence.value > 0 else "silent here")
     if evidence.percentile is not None and evidence.index is not None:
         parts.append(f"higher than in {percent(evidence.percentile / 100)} of {evidence.index.photos} photos")
-    target = str(evidence.circuit.target["label"]).partition(",")[0]
+    target = evidence.circuit.target.label.partition(",")[0]
     if evidence.attribution is None:
         parts.append(f"above the target {target}, so no argument for it")
     else:

@@ -106,7 +106,7 @@ class UnitEvidence:
     def contributions(self) -> HeatMap | None:
         """What each position contributes to the target; `None` where the unit lies above it."""
         height = self.network.layers.index
-        if height(self.unit.layer) > height(self.circuit.target["unit"].partition(":")[0]):
+        if height(self.unit.layer) > height(self.circuit.target.unit.partition(":")[0]):
             return None
         return argument_map(self.network, self.circuit, self.unit)
 
@@ -150,7 +150,7 @@ class UnitEvidence:
                 {"position": list(peak.position), "value": peak.value, "box": asdict(self.box(peak.position))}
                 for peak in self.peaks
             ],
-            "target": {"id": self.circuit.root, "label": self.circuit.target["label"], "attribution": self.attribution},
+            "target": {"id": self.circuit.root, "label": self.circuit.target.label, "attribution": self.attribution},
         }
         if self.edge is not None:
             record["parent"] = {"unit": str(self.parent), "attribution": self.edge.attribution}

@@ -5,12 +5,6 @@ What was measured, in words for people: the same on the page, in the HTML file a
 What a card's numbers are called and how they are read, the same in the terminal and on the page.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from circuits.attribution.agreement import Agreement
-    from circuits.tracing.circuit import Circuit
-    from circuits.units import Edge
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,8 +12,11 @@ from typing import TYPE_CHECKING
 from circuits.evaluation.statistics import Estimate
 
 if TYPE_CHECKING:
+    from circuits.attribution.agreement import Agreement
     from circuits.evaluation.card import Card
     from circuits.evaluation.statistics import ScoreRow
+    from circuits.tracing.circuit import Circuit
+    from circuits.units import Edge
 
 
 def number(value: float, *, sign: bool = False) -> str:
@@ -72,6 +69,21 @@ def network_and_source(name: str, source: str) -> str:
     ('googlenet (random)', 'builtin')
     """
     return name if name == source else f"{name} ({source})"
+
+
+def cut(words: str, length: int) -> str:
+    """A text of at most so many characters; an ellipsis stands for what is left out.
+
+    >>> cut("Siamese cat", 8), cut("cat", 8)
+    ('Siamese…', 'cat')
+    """
+    return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def question(circuit: "Circuit") -> str:
+    """The question that a circuit answers."""
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
 SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}

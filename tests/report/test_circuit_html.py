@@ -14,7 +14,7 @@ from PIL import Image
 
 from circuits import Circuit, discard, load_photo, mean_of_photos, measure, to_html, trace
 from circuits.network.network import Network, prepare
-from circuits.report.layout import ROW, place
+from circuits.report.layout import WRAP, Slot, layered
 from tests.support.handmade import Handmade, colour_photo, handmade_network
 from tests.support.verified import halves, logic
 
@@ -231,16 +231,16 @@ def test_hostile_names_and_notes_stay_text() -> None:
 def test_a_wide_layer_is_broken_into_rows_and_no_two_units_share_a_place(circuit: Circuit) -> None:
     graph = circuit.unfrozen()
     plain = {**graph.nodes["conv1:0"], "expanded": False}
-    for channel in range(10, 10 + 2 * ROW):
+    for channel in range(10, 10 + 2 * WRAP):
         graph.add_node(f"conv1:{channel}", **{**plain, "channel": channel, "label": f"conv1:{channel}"})
         graph.add_edge(f"conv1:{channel}", "conv2:0", attribution=0.1, rank=channel)
     wide = Circuit(graph, circuit.photo)
-    places = place(wide)
+    places = layered(wide)
     assert set(places) == set(wide.visible)
-    assert len({(at.column, at.row) for at in places.values()}) == len(places)
-    assert max(at.column for at in places.values()) < ROW / 2
-    assert max(at.row for at in places.values()) == 2 + (len(places) - 3 - 1) // ROW
-    assert places[wide.root] == (type(places[wide.root]))(0.0, 0, 0)
+    assert len({(at.column, at.line) for at in places.values()}) == len(places)
+    assert max(at.column for at in places.values()) < WRAP / 2
+    assert max(at.line for at in places.values()) == 2 + (len(places) - 3 - 1) // WRAP
+    assert places[wide.root] == Slot(0.0, 0, 0)
     Outline(to_html(wide))
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from dash import html
 
 from circuits.report.circuit import to_html
+from circuits.report.circuit_svg import svg_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
-from dashboard.features.export.svg import svg_file
 from dashboard.features.target.view import attributes
 from dashboard.library import Explorer
 from dashboard.session.state import Sessions

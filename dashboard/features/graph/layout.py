@@ -1,14 +1,8 @@
-"""Where the units of a circuit go on the page: one band a layer, the target on top.
+"""Where the units of a circuit go on the page: the layered layout of the reports in pixels, around locked units.
 
-1. Units are grouped by layer; layers without a visible unit take no room.
-2. In a band, units are ordered by the barycentre of the units above that they feed, weighted by the
-   magnitude of the attribution (Sugiyama, Tagawa and Toda 1981), so that few edges cross.
-3. Bands are wrapped into lines of nearly equal length; the wrap, at most 12 units, is the one that shows the
-   units largest in a window about as wide as it is high. A unit's neighbours in a band stay its neighbours:
-   lines are filled column by column, and every second line is set off by half a step, so that edges pass
-   between the units above.
-4. Units that are locked go to their own places. Nothing else moves for that, but for units that one of them would
-   cover: such a one goes to the nearest free place of its line, which may be the one that the locked unit left.
+Bands are wrapped at the number of units, at most 12, that shows the units largest in a window about as wide as it is
+high. Units that are locked go to their own places. Nothing else moves for that, but for units that one of them would
+cover: such a one goes to the nearest free place of its line, which may be the one that the locked unit left.
 
 Lengths are in pixels at zoom 1; x = 0 is the middle, y = 0 the target's centre.
 """
@@ -16,6 +10,7 @@ Lengths are in pixels at zoom 1; x = 0 is the middle, y = 0 the target's centre.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from circuits.report.layout import bands, layered, line_heights
 from circuits.tracing.circuit import Circuit
 
 WRAPS = range(5, 13)
@@ -26,11 +21,11 @@ _WINDOW = (1.0, 1.08)
 # Nearer than this, across and down, two units cover each other.
 CLEAR = (112.0, 142.0)
 
-Place = tuple[float, float]
+XY = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Row:
+class Band:
     """A layer's band: its name and the height of its first and last line."""
 
     layer: str
@@ -39,44 +34,34 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class Layout:
     """Centres of the units' pictures by node id, and the bands from the top down."""
 
-    places: Mapping[str, Place]
-    rows: tuple[Row, ...]
+    places: Mapping[str, XY]
+    rows: tuple[Band, ...]
 
 
-def arrange(circuit: Circuit, hidden: Collection[str] = ()) -> Arrangement:
+def layout(circuit: Circuit, hidden: Collection[str] = ()) -> Layout:
     """Positions of the visible units of a circuit.
 
     Args:
         circuit: the circuit.
         hidden: ids of units that take no room.
     """
-    bands: dict[str, list[str]] = {}
-    for node in circuit.nodes.values():
-        if node.id in circuit.visible and node.id not in hidden:
-            bands.setdefault(node.unit.layer, []).append(node.id)
-    above = _parents(circuit)
-    wrap = best_wrap([len(names) for names in bands.values()])
-    places: dict[str, Place] = {}
-    rows: list[Row] = []
-    y = 0.0
-    for layer in reversed(circuit.layers):
-        if layer not in bands:
-            continue
-        ordered = _ordered(bands[layer], above, places)
-        height = len(lines(len(ordered), wrap))
-        for index, name in enumerate(ordered):
-            column, line = divmod(index, height)
-            places[name] = (_across(column, line, height, len(ordered)), y + line * LINE)
-        rows.append(Row(layer, y, y + (height - 1) * LINE))
-        y += (height - 1) * LINE + BAND
+    members = bands(circuit, hidden)
+    wrap = best_wrap([len(names) for names in members])
+    slots = layered(circuit, hidden=hidden, wrap=wrap, staggered=True, ranked=True)
+    heights = line_heights(slots, line=LINE, band=BAND)
+    places = {name: (slot.column * STEP, heights[slot.line]) for name, slot in slots.items()}
+    rows = []
+    for names in members:
+        across = [places[name][1] for name in names]
+        rows.append(Band(circuit.nodes[names[0]].unit.layer, min(across), max(across)))
     locked = {name: place for name in places if (place := circuit.nodes[name].place) is not None}
-    return Arrangement(_around(places, locked), tuple(rows))
+    return Layout(_around(places, locked), tuple(rows))
 
 
-def covers(one: Place, other: Place) -> bool:
+def covers(one: XY, other: XY) -> bool:
     """Whether units at two places would cover each other.
 
     Example:
@@ -86,7 +71,7 @@ def covers(one: Place, other: Place) -> bool:
     return abs(one[0] - other[0]) < CLEAR[0] and abs(one[1] - other[1]) < CLEAR[1]
 
 
-def _around(places: Mapping[str, Place], locked: Mapping[str, Place]) -> dict[str, Place]:
+def _around(places: Mapping[str, XY], locked: Mapping[str, XY]) -> dict[str, XY]:
     """Places with the locked units in theirs and no other unit on top of one."""
     if not locked:
         return dict(places)
@@ -100,7 +85,7 @@ def _around(places: Mapping[str, Place], locked: Mapping[str, Place]) -> dict[st
     return found
 
 
-def _beside(place: Place) -> Iterator[Place]:
+def _beside(place: XY) -> Iterator[XY]:
     """Places on the same line, the nearest first; without end."""
     x, y = place
     yield place
@@ -110,13 +95,6 @@ def _beside(place: Place) -> Iterator[Place]:
         # By halves, because that is how far the lines of a band are set off.
         yield x + steps * STEP / 2, y
         yield x - steps * STEP / 2, y
-
-
-def _across(column: int, line: int, height: int, count: int) -> float:
-    """X of a place in a band of `height` lines; the band as a whole is centred."""
-    columns = -(-count // height)
-    shift = 0.0 if height == 1 else (0.25 if line % 2 else -0.25)
-    return (column - (columns - 1) / 2 + shift) * STEP
 
 
 def best_wrap(counts: Sequence[int]) -> int:
@@ -148,32 +126,3 @@ def lines(count: int, wrap: int) -> list[int]:
     number = -(-count // wrap)
     short, longer = divmod(count, number)
     return [short + 1] * longer + [short] * (number - longer)
-
-
-def _parents(circuit: Circuit) -> dict[str, list[tuple[str, float, int]]]:
-    above: dict[str, list[tuple[str, float, int]]] = {}
-    for target in circuit.visible:
-        for edge in circuit.edges_into(target):
-            if edge.source in circuit.visible:
-                above.setdefault(edge.source, []).append((target, abs(edge.attribution), edge.rank))
-    return above
-
-
-def _ordered(
-    names: Sequence[str],
-    above: Mapping[str, Sequence[tuple[str, float, int]]],
-    places: Mapping[str, tuple[float, float]],
-) -> list[str]:
-    """Names by the barycentre of their parents; under one parent the strongest comes first."""
-
-    def order(name: str) -> tuple[float, int, str]:
-        parents = [parent for parent in above.get(name, ()) if parent[0] in places]
-        if not parents:
-            return (0.0, 0, name)
-        weight = sum(attribution for _, attribution, _ in parents)
-        if weight == 0.0:
-            return (places[parents[0][0]][0], parents[0][2], name)
-        centre = sum(places[parent][0] * attribution for parent, attribution, _ in parents) / weight
-        return (round(centre, 3), min(rank for _, _, rank in parents), name)
-
-    return sorted(names, key=order)

@@ -10,11 +10,11 @@ import networkx as nx
 import pytest
 
 from circuits.image.encode import from_data_uri
+from circuits.report.circuit_svg import svg_file
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from dashboard.app import Page
 from dashboard.features.export.exports import menu
-from dashboard.features.export.svg import svg_file
 from tests.dashboard.features.test_view import find
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedGallery
