@@ -33,7 +33,7 @@ def schema() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ScoredPhoto:
     """A photo that a circuit was scored in.
 
     Args:
@@ -41,7 +41,7 @@ class Shown:
         sha256: of its pixels.
         own: whether the circuit was traced in it.
         given: whether it was given for the evaluation; intervals are over these.
-        prediction: what the network says it is; `None` if the network has no classes.
+        prediction: of the network; `None` if it has no classes.
         agrees: whether that is the class that the circuit explains; `None` if it explains none.
     """
 
@@ -49,8 +49,8 @@ class Shown:
     sha256: str
     own: bool
     given: bool
-    prediction: Prediction | None
-    agrees: bool | None
+    prediction: Prediction | None = None
+    agrees: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Card(Reported):
     widths: Mapping[str, int] = field(repr=False)
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
-    photos: tuple[Shown, ...]
+    photos: tuple[ScoredPhoto, ...]
     rows: tuple[ScoreRow, ...] = field(repr=False)
     points: tuple[CurvePoint, ...] = field(repr=False)
     areas: tuple[CurveArea, ...] = field(repr=False)
@@ -96,11 +96,11 @@ class Card(Reported):
     thumbnail: str = field(default="", repr=False)
 
     def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> ScoreRow:
-        """The scores of a method.
+        """The scores of `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
 
         Args:
-            method: `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
-            over: `own` or `photos`; the photos if some were given, if `None`.
+            method: one of these.
+            over: `own` or `photos`; if `None`, the photos where some were given.
             baseline: `zero` or `mean`.
             metric: `value` or `probability`.
 
@@ -131,14 +131,12 @@ class Card(Reported):
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of the file, `circuits-card/1`."""
+        layers = self.units.items()
         return {
             "format": FORMAT,
             "network": dict(self.network),
             "circuit": dict(self.circuit),
-            "layers": [
-                {"name": layer, "channels": self.widths[layer], "units": list(units)}
-                for layer, units in self.units.items()
-            ],
+            "layers": [{"name": name, "channels": self.widths[name], "units": list(units)} for name, units in layers],
             "settings": dict(self.settings),
             "versions": dict(self.versions),
             "photos": [_photo(photo) for photo in self.photos],
@@ -181,28 +179,26 @@ def _number(value: float | None) -> float | None:
     return None if value is None else number(value)
 
 
-def _record(found: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
+def _record(row: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
     """The fields of a row; those that it does not have are left out."""
     record: dict[str, Any] = {}
-    for name, value in vars(found).items():
+    for name, value in vars(row).items():
         if isinstance(value, Estimate):
             record[name] = {end: _number(each) for end, each in vars(value).items()}
         elif isinstance(value, float):
             record[name] = number(value)
-        elif value is not None or not isinstance(found, ScoreRow):
+        elif value is not None or not isinstance(row, ScoreRow):
             record[name] = value
     return record
 
 
-def _photo(photo: Shown) -> dict[str, Any]:
-    said = photo.prediction
-    told = None if said is None else {
-        "class": said.index, "label": said.label, "logit": number(said.logit), "probability": number(said.probability)
+def _photo(photo: ScoredPhoto) -> dict[str, Any]:
+    first = photo.prediction
+    prediction = None if first is None else {
+        "class": first.index, "label": first.label,
+        "logit": number(first.logit), "probability": number(first.probability),
     }  # fmt: skip
-    return {
-        "name": photo.name, "sha256": photo.sha256, "own": photo.own, "given": photo.given, "prediction": told,
-        "agrees": photo.agrees,
-    }  # fmt: skip
+    return {**vars(photo), "prediction": prediction}
 
 
 def _score(score: Score) -> dict[str, float]:
@@ -211,32 +207,25 @@ def _score(score: Score) -> dict[str, float]:
 
 def _measured(each: PhotoScores, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
     """What was measured in one photo, the points of the curve left out."""
-    scores = [score for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
-    return {
-        "photo": each.photo,
-        "baseline": each.baseline,
-        "metric": each.metric,
-        "scores": [_score(score) for score in scores],
-        **({} if each.edges is None else {"edges": _score(each.edges)}),
-    }
+    scores = [_score(score) for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
+    edges = {} if each.edges is None else {"edges": _score(each.edges)}
+    return {"photo": each.photo, "baseline": each.baseline, "metric": each.metric, "scores": scores, **edges}
 
 
-def _stability(found: Stability, changes: Sequence[Change]) -> dict[str, Any]:
+def _change(change: Change) -> dict[str, Any]:
+    seed = {} if change.seed is None else {"seed": change.seed}
+    return {"kind": change.kind, "amounts": list(change.amounts), **seed}
+
+
+def _stability(stability: Stability, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "edges": [
             {"source": source, "target": target, "survival": number(share)}
-            for (source, target), share in found.edges.items()
+            for (source, target), share in stability.edges.items()
         ],
-        "units": [{"unit": unit, "survival": number(share)} for unit, share in found.units.items()],
-        "edge_mean": _number(found.edge_mean),
-        "unit_mean": _number(found.unit_mean),
-        "by_hand": [{"source": source, "target": target} for source, target in found.by_hand],
-        "changes": [
-            {
-                "kind": change.kind,
-                "amounts": list(change.amounts),
-                **({} if change.seed is None else {"seed": change.seed}),
-            }
-            for change in changes
-        ],
+        "units": [{"unit": unit, "survival": number(share)} for unit, share in stability.units.items()],
+        "edge_mean": _number(stability.edge_mean),
+        "unit_mean": _number(stability.unit_mean),
+        "by_hand": [{"source": source, "target": target} for source, target in stability.by_hand],
+        "changes": [_change(change) for change in changes],
     }

@@ -1,6 +1,4 @@
-"""Sets of units of the same shape as a circuit's, chosen in other ways: what its score has to be better than.
-
-All of them have as many units in each layer as the circuit, so that only the choice differs.
+"""Controls: sets with as many units in each layer as a circuit, chosen in other ways, and the plan of what is scored.
 
 | control | chooses in each layer |
 |---|---|
@@ -9,8 +7,6 @@ All of them have as many units in each layer as the circuit, so that only the ch
 | weights | those with the largest Σ_hw ∂T/∂a at a grey image: what the weights alone say of the target |
 | gradient | those with the largest Σ_hw a · ∂T/∂a in the photo: attribution without a walk along edges |
 | randomised | those of a circuit traced in a copy of the network whose parameters were shuffled (Adebayo et al. 2018) |
-
-Which sets of units are scored beside a circuit, and which cannot be, and why.
 """
 
 import copy
@@ -51,8 +47,8 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
     source = np.random.default_rng(seed)
     drawn = {}
     for layer, channels in units.items():
-        found = source.choice(network.layer(layer).channels, size=len(channels), replace=False)
-        drawn[layer] = tuple(sorted(int(channel) for channel in found))
+        chosen = source.choice(network.layer(layer).channels, size=len(channels), replace=False)
+        drawn[layer] = tuple(sorted(chosen.tolist()))
     return drawn
 
 
@@ -89,12 +85,7 @@ def by_gradient(
         units: channels by layer, all below the target.
         signs: `positive` or `both`.
     """
-    return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
-
-
-def attributions(run: ForwardCache, target: Target, layer: str) -> Scores:
-    """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
-    return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
+    return _largest(units, {layer: run.attributions(target, layer) for layer in units}, signs)
 
 
 def by_weights(
@@ -102,9 +93,7 @@ def by_weights(
 ) -> dict[str, tuple[int, ...]] | None:
     """As many units in each layer as a set has: those that the weights alone connect to the target most.
 
-    W_j = Σ_hw ∂T/∂a_j at the neutral input, an image that is zero after normalisation: the mean colour everywhere
-
-    No activation enters, and no photo; the input only says which rectifiers are open.
+    W_j = Σ_hw ∂T/∂a_j at the neutral input, zero after normalisation, which only says which rectifiers are open
 
     Args:
         network: cut at the layers of the set.
@@ -113,14 +102,13 @@ def by_weights(
         signs: `positive` (the largest W) or `both` (the largest in magnitude).
 
     Returns:
-        `None` if the target does not change with anything at the neutral input, so that there is no order.
+        `None` if nothing moves the target at the neutral input.
 
     Example:
         >>> from circuits import load_network
         >>> from circuits.tracing.targets import find_target
         >>> network = load_network()
-        >>> found = by_weights(network, find_target(network, "cat", 0), {"conv7": [0, 1]})
-        >>> len(found["conv7"])
+        >>> len(by_weights(network, find_target(network, "cat", 0), {"conv7": [0, 1]})["conv7"])
         2
     """
     run = ForwardCache.of(network, neutral(network))
@@ -138,8 +126,8 @@ def neutral(network: Network) -> Tensor:
 def randomised(network: Network, seed: int) -> Network:
     """A copy of a network in which the entries of every weight and every bias are shuffled.
 
-    Every tensor keeps its values, and so their size, and loses what was learned of their order. All layers at once:
-    the full parameter randomisation of Adebayo et al. 2018, "Sanity checks for saliency maps".
+    The full parameter randomisation of Adebayo et al. 2018, "Sanity checks for saliency maps": every tensor keeps its
+    values, and loses what was learned of their order.
 
     Args:
         network: the network.
@@ -174,8 +162,8 @@ def by_tracing(
 ) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those of a circuit traced in this run, which may be another network's.
 
-    Where the circuit has more units in a layer than the set, those with the largest attribution to its target over all
-    paths are taken; where it has fewer, the next largest fill up.
+    Where that circuit has more units in a layer than the set, or fewer, those with the largest attribution to its
+    target over all paths are left, or fill up.
 
     Args:
         run: of the photo, through the network that is traced.
@@ -185,42 +173,36 @@ def by_tracing(
         mode: of the attribution.
         signs: `positive` or `both`.
     """
-    found = units_in(run.network, CircuitSearch(run, target, mode).sources(tops, signs), target.id)
+    circuit = units_in(run.network, CircuitSearch(run, target, mode).sources(tops, signs), target.id)
     scores = {}
     for layer in units:
-        score = attributions(run, target, layer)
+        score = run.attributions(target, layer)
         score = score if signs == "positive" else score.abs()
         traced = torch.zeros_like(score)
-        traced[list(found.get(layer, ()))] = 1 + float(score.max() - score.min())
+        traced[list(circuit.get(layer, ()))] = 1 + float(score.max() - score.min())
         scores[layer] = score + traced
     return _largest(units, scores)
 
 
 def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -> dict[str, tuple[int, ...]]:
     """The channels with the largest scores, as many in each layer as a set has; of equal ones the first."""
-    found = {}
+    largest = {}
     for layer, channels in units.items():
         order = (scores[layer] if signs == "positive" else scores[layer].abs()).argsort(descending=True, stable=True)
-        found[layer] = tuple(sorted(order[: len(channels)].tolist()))
-    return found
+        largest[layer] = tuple(sorted(order[: len(channels)].tolist()))
+    return largest
 
 
 CIRCUIT = "circuit"
 METHODS = (CIRCUIT, "random", "activation", "gradient", "weights", "randomised")
-"""The circuit, and its controls, in the order in which they are told."""
+"""The circuit and its controls, in the order of a card's rows."""
 CURVE_DRAWS = 3
 """Random sets at each size of the curve, at most."""
 
 
 @dataclass(frozen=True)
 class UnitSet:
-    """A set of units to be scored.
-
-    Args:
-        method: one of `METHODS`.
-        units: channels by layer.
-        top: units below each unit, of a point of the curve; `None` for the circuit and the controls of its shape.
-    """
+    """Units to be scored, chosen by one of `METHODS`; for a point of the curve, with `top` units below each unit."""
 
     method: str
     units: Units
@@ -235,7 +217,7 @@ class EvaluationPlan:
         target: what is measured.
         sources: the circuit's edges.
         sets: the circuit's units first, then controls and the points of the curve.
-        unchanged: the edges that the search finds in the photo that the sets were chosen by.
+        unchanged: the edges that the search finds in the circuit's own photo.
         tops: units below each unit at each level, as the circuit was traced.
         correlations: by layer, the rank correlation of attributions with those of the shuffled network.
         notes: sentences about what is left out.
@@ -261,18 +243,7 @@ def plan(
     draws: int,
     seed: int,
 ) -> EvaluationPlan:
-    """Choose all sets, by the photo of a run.
-
-    Args:
-        run: of the photo that the circuit was traced in.
-        image: that photo, preprocessed.
-        circuit: the circuit.
-        target: what it explains.
-        controls: whether sets of its shape are scored too.
-        ladder: units below each unit at the points of the curve; none leaves the curve out.
-        draws: random sets of the circuit's shape.
-        seed: of these and of the shuffled network.
-    """
+    """Choose all sets by the circuit's own photo, given as a run and preprocessed; see `evaluate` for the options."""
     network, settings = run.network, circuit.settings
     mode, signs = settings["mode"], settings["signs"]
     sources = sources_of(circuit)
@@ -292,15 +263,15 @@ def plan(
             sets.append(UnitSet("weights", by_weight))
         else:
             notes.append(f"There is no control by weights: nothing moves {target.label} at the neutral input.")
-        other = shuffled_run(network, image, seed)
+        other = ForwardCache.of(randomised(network, seed), image)
         sets.append(UnitSet("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
         for layer in units:
-            pair = (attributions(each, target, layer).tolist() for each in (run, other))
+            pair = (each.attributions(target, layer).tolist() for each in (run, other))
             correlations[layer] = rank_correlation(*pair)
     curve = _curve(run, search, target, levels=len(tops), signs=signs, ladder=ladder)
     layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]
-    for top, found in curve.items():
-        kept = {layer: found.get(layer, ()) for layer in layers}
+    for top, shown in curve.items():
+        kept = {layer: shown.get(layer, ()) for layer in layers}
         sets.append(UnitSet(CIRCUIT, kept, top))
         if controls:
             source = np.random.default_rng([seed, top])
@@ -314,17 +285,12 @@ def plan(
 def _curve(
     run: ForwardCache, search: CircuitSearch, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
 ) -> dict[int, Units]:
-    """The units of the circuit with each number of units below each unit; the ladder ends where nothing is added."""
-    found: dict[int, Units] = {}
+    """The units of the circuit at each rung of the ladder, which ends where nothing is added."""
+    units: dict[int, Units] = {}
     before: Sources = {}
     for top in sorted(set(ladder)):
         sources = search.sources([top] * levels, signs)
         if sources == before:
             break
-        found[top], before = units_in(run.network, sources, target.id), sources
-    return found
-
-
-def shuffled_run(network: Network, image: Images, seed: int) -> ForwardCache:
-    """The photo's way through a copy of the network whose parameters are shuffled."""
-    return ForwardCache.of(randomised(network, seed), image)
+        units[top], before = units_in(run.network, sources, target.id), sources
+    return units

@@ -1,15 +1,16 @@
 """The whole evaluation of a circuit: scores, controls, curve, edges and stability, in its own photo and in others.
 
-1. Choose all sets of units by the circuit's own photo (`planning`): controls of its shape, circuits of other sizes.
-2. In every photo, with every baseline, score all of them together, and the circuit's edges.
-3. CircuitSearch the circuit again in changed photos (`stability`).
-4. Put the numbers together over photos, with intervals (`summing_up`), as a card.
+1. Choose all sets of units by the circuit's own photo (`controls`): controls of its shape, circuits of other sizes.
+2. In every photo, with every baseline, score all of them together, and the circuit's edges (`scores`).
+3. Search the circuit again in changed photos (`stability`).
+4. Put the numbers together over photos, with intervals (`statistics`), as a card.
 
-What an evaluation is asked for, checked before anything is computed: a wrong argument costs a sentence, no time.
+Arguments are checked before anything is computed.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
@@ -20,49 +21,24 @@ from PIL import Image
 
 from circuits.attribution.ablation import Baseline, mean_of_photos
 from circuits.errors import InputError
-from circuits.evaluation.card import Card, Shown, fingerprint_of
+from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan
-from circuits.evaluation.scores import Score, Scored, score_edges, score_units
+from circuits.evaluation.scores import score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
-from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, Summary, areas, remarked, rungs
-from circuits.evaluation.unit_sets import CircuitSearch, Sources, count, sources_of
+from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, ScoreTable, areas, rungs
+from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
 from circuits.exemplars.exemplars import Exemplars, find_exemplars
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
-from circuits.network.predict import Prediction, ranked
-from circuits.shapes import Images
+from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 
 DRAWS = 10
 CHANGES = 8
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredPhoto:
-    """A photo that a circuit is scored in.
-
-    Args:
-        name: of the photo.
-        sha256: of its pixels.
-        own: whether it is the circuit's own.
-        given: whether it was given for the evaluation.
-        crop: what the network is shown.
-    """
-
-    name: str
-    sha256: str
-    own: bool
-    given: bool
-    crop: Image.Image = field(repr=False)
-
-    def image(self, network: Network) -> Images:
-        """The network's input."""
-        return network.preprocessing.from_crop(self.crop)
 
 
 def evaluate(
@@ -118,47 +94,52 @@ def evaluate(
     baselines = None if baselines is None else baselines_of(baselines)
     changed = changes(stability, seed)
     given = photos_of(photos)
-    cut, seen = _photos(network, circuit, given)
+    cut, scored, crops = _photos(network, circuit, given)
     target = target_of(circuit)
-    check_shown(sources_of(circuit), target)
+    if not any(sources_of(circuit).values()):
+        raise InputError(
+            f"The circuit shows no unit below {target.label}, so there is nothing to score; expand it, or choose "
+            "another target."
+        )
     notes: list[str] = []
     if baselines is None:
         baselines, why = default_baselines(cut, circuit, given)
         notes += [why] if why else []
     report = progress or (lambda done, known, message: None)
-    steps = 1 + len(seen) * len(baselines) + len(changed)
+    steps = 1 + len(crops) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
-    first = ForwardCache.of(cut, seen[0].image(cut))
-    planned = plan(first, seen[0].image(cut), circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
+    image = cut.preprocessing.from_crop(crops[0])
+    first = ForwardCache.of(cut, image)
+    planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
-    said: list[Prediction | None] = []
-    for number, photo in enumerate(seen):
-        run = first if number == 0 else ForwardCache.of(cut, photo.image(cut))
-        logits = run.activations[cut.layers[-1]].sum((0, 2, 3))
-        said.append(next(iter(ranked(cut, logits, 1)), None))
+    for number, photo in enumerate(scored):
+        run = ForwardCache.of(cut, cut.preprocessing.from_crop(crops[number])) if number else first
+        scored[number] = _with_prediction(photo, run, target)
         for place, baseline in enumerate(baselines):
             report(1 + number * len(baselines) + place, steps, f"Scoring {photo.name}")
-            measured += _measured(run, planned, number, baseline)
-    found = _stability(
-        cut, seen[0].crop, circuit, planned, changed,
-        lambda done, known, what: report(steps - known + done, steps, what),
-    )  # fmt: skip
+            measured += _photo_scores(run, planned, number, baseline)
+    again = []
+    for number, change in enumerate(changed):
+        report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
+        run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
+        search = CircuitSearch(run, target, circuit.settings.mode)
+        again.append(search.sources(planned.tops, circuit.settings.signs))
+    survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
     settings = {
         "seed": seed, "draws": draws if controls else 0, "resamples": resamples, "ladder": list(ladder),
         "controls": controls, "changes": stability,
         "baselines": [{"name": each.name, "source": each.source} for each in baselines],
     }  # fmt: skip
-    shown = tuple(_shown(photo, told, planned) for photo, told in zip(seen, said, strict=True))
-    card = _card(cut, circuit, planned, shown, measured, changed, found, settings=settings, notes=notes)
-    return replace(card, thumbnail=to_data_uri(seen[0].crop, lossless=True))
+    card = _card(cut, circuit, planned, tuple(scored), measured, changed, survived, settings=settings, notes=notes)
+    return replace(card, thumbnail=to_data_uri(crops[0], lossless=True))
 
 
 def _card(
     network: Network,
     circuit: Circuit,
     planned: EvaluationPlan,
-    photos: tuple[Shown, ...],
+    photos: tuple[ScoredPhoto, ...],
     measured: Sequence[PhotoScores],
     changed: tuple[Change, ...],
     stability: Stability | None,
@@ -167,9 +148,10 @@ def _card(
     notes: Sequence[str],
 ) -> Card:
     """What was measured, put together over photos."""
-    over = _groups(photos)
-    summary = Summary(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
-    rows, points = summary.rows(), summary.points(network, list(over)[-1])
+    given = [number for number, photo in enumerate(photos) if photo.given]
+    over = {"own": [0], **({"photos": given} if given else {})}
+    table = ScoreTable(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
+    rows, points = table.rows(), table.points(network, list(over)[-1])
     units = planned.sets[0].units
     return Card(
         network=circuit.network,
@@ -183,23 +165,17 @@ def _card(
         points=points,
         areas=areas(points),
         measured=tuple(measured),
-        methods=tuple((asked.method, asked.top) for asked in planned.sets),
+        methods=tuple((each.method, each.top) for each in planned.sets),
         correlations=planned.correlations,
         changes=changed,
         stability=stability,
-        notes=(*notes, *planned.notes, *remarked(rows, measured, over)),
+        notes=(*notes, *planned.notes, *table.notes(rows)),
     )
-
-
-def _groups(seen: Sequence[Shown]) -> dict[str, list[int]]:
-    """Numbers of the photos that scores are taken over: the circuit's own, and those that were given."""
-    given = [number for number, photo in enumerate(seen) if photo.given]
-    return {"own": [0], **({"photos": given} if given else {})}
 
 
 def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     """What the card says of the circuit."""
-    photo = circuit.graph.graph["photo"]
+    photo = circuit.photo_info
     units = planned.sets[0].units
     return {
         "sha256": fingerprint_of(circuit.to_json_text()),
@@ -212,47 +188,42 @@ def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     }
 
 
-def _shown(photo: ScoredPhoto, said: Prediction | None, planned: EvaluationPlan) -> Shown:
-    target = planned.target
-    agrees = said.index == target.unit.channel if said is not None and target.kind == "class" else None
-    return Shown(photo.name, photo.sha256, photo.own, photo.given, said, agrees)
+def _with_prediction(photo: ScoredPhoto, run: ForwardCache, target: Target) -> ScoredPhoto:
+    logits = run.activations[run.network.layers[-1]].sum((0, 2, 3))
+    prediction = next(iter(ranked(run.network, logits, 1)), None)
+    agrees = prediction.index == target.unit.channel if prediction is not None and target.kind == "class" else None
+    return replace(photo, prediction=prediction, agrees=agrees)
 
 
-def _photos(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[Network, list[ScoredPhoto]]:
-    """The network with the circuit's layers, and all photos, the circuit's own first; each once."""
-    facts = circuit.graph.graph["photo"]
+def _photos(
+    network: Network, circuit: Circuit, photos: Sequence[Photo]
+) -> tuple[Network, list[ScoredPhoto], list[Image.Image]]:
+    """The network with the circuit's layers, and all photos and their crops, the circuit's own first; each once."""
+    facts = circuit.photo_info
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
-    if "thumbnail" in facts:
+    if facts.thumbnail:
         crop = input_crop(cut, circuit)
-    elif facts["sha256"] in given:
-        crop = cut.preprocessing.crop_of(given[facts["sha256"]])
+    elif facts.sha256 in given:
+        crop = cut.preprocessing.crop_of(given[facts.sha256])
     else:
         raise InputError(
-            f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
+            f"The circuit's file does not carry its photo, {facts.name}; give that photo too, so that the circuit "
             "can be scored in it."
         )
-    own = ScoredPhoto(facts["name"], facts["sha256"], True, facts["sha256"] in given, crop)
-    others = [
-        ScoredPhoto(photo.name, photo.sha256, False, True, cut.preprocessing.crop_of(photo))
-        for photo in given.values()
-        if photo.sha256 != own.sha256
-    ]
-    return cut, [own, *others]
+    own = ScoredPhoto(facts.name, facts.sha256, own=True, given=facts.sha256 in given)
+    others = [photo for photo in given.values() if photo.sha256 != own.sha256]
+    scored = [own, *(ScoredPhoto(photo.name, photo.sha256, own=False, given=True) for photo in others)]
+    return cut, scored, [crop, *map(cut.preprocessing.crop_of, others)]
 
 
 def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[list[Baseline], str]:
     """Zero, and the mean over an index of exemplars or over the photos; a sentence says why, if there is no mean.
 
-    An index comes first: it is a collection of its own. With the mean over the very photos that are scored, the sum of
-    m(whole) − m(nothing) over them is next to nothing wherever the target is linear in the highest ablated layer, so
-    that no score over all of them is defined; those of single photos are.
-
-    Args:
-        network: with the circuit's layers.
-        circuit: the circuit.
-        photos: those that were given.
+    An index comes first, because with the mean over the very photos that are scored, the sum of m(whole) − m(nothing)
+    over them is next to nothing wherever the target is linear in the highest ablated layer, so that no score over all
+    of them is defined; those of single photos are.
     """
     zero = Baseline.zero()
     index: Exemplars | None = find_exemplars(network)
@@ -266,82 +237,45 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     )
 
 
-def _measured(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
+def _photo_scores(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
     """All scores in one photo with one baseline, by metric."""
-    scored = score_units(run, planned.target, [asked.units for asked in planned.sets], baseline)
+    scored = score_units(run, planned.target, [each.units for each in planned.sets], baseline)
     edges = score_edges(run, planned.target, planned.sources, baseline)
-    found = [PhotoScores(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
-    if scored[0].probability is not None:
-        found.append(PhotoScores(photo, baseline.name, "probability", _probabilities(scored), None))
-    return found
-
-
-def _probabilities(scored: Sequence[Scored]) -> tuple[Score, ...]:
-    return tuple(each.probability for each in scored if each.probability is not None)
-
-
-def _stability(
-    network: Network,
-    crop: Image.Image,
-    circuit: Circuit,
-    planned: EvaluationPlan,
-    changed: Sequence[Change],
-    report: Progress,
-) -> Stability | None:
-    """The circuit searched again in changed photos; `None` if there are none."""
-    if not changed:
-        return None
-    found = []
-    for number, change in enumerate(changed):
-        report(number, len(changed), f"Searching the photo, {change}")
-        run = ForwardCache.of(network, network.preprocessing.from_crop(change(crop)))
-        search = CircuitSearch(run, planned.target, circuit.settings["mode"])
-        found.append(search.sources(planned.tops, circuit.settings["signs"]))
-    return survival(planned.sources, planned.unchanged, found)
+    scores = [PhotoScores(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
+    probabilities = tuple(each.probability for each in scored if each.probability is not None)
+    if probabilities:
+        scores.append(PhotoScores(photo, baseline.name, "probability", probabilities, None))
+    return scores
 
 
 def photos_of(photos: Any) -> list[Photo]:
     """Photos that are given as such or as what `load_photo` takes, each once, whatever it is called.
 
-    Raises:
-        InputError: if that is one photo and no list of them, or one cannot be read.
-
-    Example:
-        >>> [photo.name for photo in photos_of(["example:cat", "example:cat"])]
-        ['cat']
+    >>> [photo.name for photo in photos_of(["example:cat", "example:cat"])]
+    ['cat']
     """
     if isinstance(photos, str | bytes | Path | Photo) or not isinstance(photos, Iterable):
-        told = photos.name if isinstance(photos, Photo) else type(photos).__name__
-        shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else told
+        named = photos.name if isinstance(photos, Photo) else type(photos).__name__
+        shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else named
         raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
     loaded = [photo if isinstance(photo, Photo) else load_photo(photo) for photo in photos]
     return list({photo.sha256: photo for photo in loaded}.values())
 
 
 def baselines_of(baselines: Any) -> list[Baseline]:
-    """Baselines, each of a name of its own.
-
-    Raises:
-        InputError: if there are none, two of a name, or something else among them.
-    """
-    known = isinstance(baselines, Sequence) and all(isinstance(each, Baseline) for each in baselines)
-    if not known:
+    """Baselines, checked to be of different names."""
+    if not isinstance(baselines, Sequence) or not all(isinstance(each, Baseline) for each in baselines):
         raise InputError(f"baselines is {baselines!r}; give a list of Baseline, such as [Baseline.zero()].")
     if not baselines:
         raise InputError("baselines is empty; give at least one, such as Baseline.zero().")
-    names = [each.name for each in baselines]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"baselines has {names.count(name)} of the name {name}; give one of each name.")
+    [(name, times)] = Counter(each.name for each in baselines).most_common(1)
+    if times > 1:
+        raise InputError(f"baselines has {times} of the name {name}; give one of each name.")
     return list(baselines)
 
 
 def ladder_of(ladder: Any) -> tuple[int, ...]:
-    """Units below each unit along the curve.
-
-    Raises:
-        InputError: if they are no whole numbers above 0.
-    """
+    """Units below each unit along the curve, checked to be whole numbers above 0."""
     if isinstance(ladder, str | bytes) or not isinstance(ladder, Iterable):
         raise InputError(f"The ladder is {ladder!r}; give whole numbers above 0 in a row, such as (1, 3, 10).")
     tops = list(ladder)
@@ -353,11 +287,7 @@ def ladder_of(ladder: Any) -> tuple[int, ...]:
 
 
 def count_of(name: str, number: Any, *, least: int) -> int:
-    """A whole number.
-
-    Raises:
-        InputError: if it is none, or below the least.
-    """
+    """A number, checked to be whole and not below the least."""
     if not _is_whole(number):
         raise InputError(f"{name} is {number!r}; it must be a whole number.")
     if number < least:
@@ -366,29 +296,12 @@ def count_of(name: str, number: Any, *, least: int) -> int:
 
 
 def seed_of(seed: Any) -> int:
-    """What random numbers start from.
-
-    Raises:
-        InputError: if it is no whole number, or none that every generator takes.
-    """
+    """A seed, checked to be one that every generator takes."""
     if not _is_whole(seed):
         raise InputError(f"seed is {seed!r}; it must be a whole number.")
     if not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed}; it must be 0 or more and below 2^63.")
     return int(seed)
-
-
-def check_shown(sources: Sources, target: Target) -> None:
-    """Refuse a circuit that shows nothing below its target.
-
-    Raises:
-        InputError: if it has no edge.
-    """
-    if not any(sources.values()):
-        raise InputError(
-            f"The circuit shows no unit below {target.label}, so there is nothing to score; expand it, or choose "
-            "another target."
-        )
 
 
 def _is_whole(number: Any) -> bool:

@@ -1,28 +1,20 @@
-"""How much of a target some units keep when all others are ablated, and how much is left when they are.
+"""Scores of a circuit's units and of its edges: what of the target they keep alone, and what is left without them.
 
-1. The layers that the units lie in, and all others below a unit that is expanded, are the *ablated layers*. The photo
-   is taken as it arrives at the lowest of them.
+1. The layers that the units lie in, and all others below an expanded unit, are the *ablated layers*.
 2. Go up. In every ablated layer what is kept passes as it arrives, computed from what was kept below; each other
    channel is set, at all of its positions, to the baseline: zero, or its mean over a collection.
-3. Read the target. m(alone) is its value when the units are kept and the rest is ablated; m(without) when the units
-   are ablated and the rest is kept; m(nothing) when all channels of these layers are ablated; m(whole) on the photo as
-   it is.
+3. Read the target: m(alone) with the units kept and the rest ablated, m(without) with the units ablated and the rest
+   kept, m(nothing) with all channels of these layers ablated, m(whole) on the photo as it is.
 
     faithfulness = (m(alone) − m(nothing)) / (m(whole) − m(nothing))
     completeness = (m(without) − m(nothing)) / (m(whole) − m(nothing)) ,     necessity = 1 − completeness
 
 Wang et al. 2022 (faithfulness and completeness as differences, knock-out by the mean); Marks et al. 2024 (normalised).
 
-How much of a target a circuit's edges alone carry.
-
-1. Go up from the lowest unit. An expanded unit is computed by the piece of the network between it and the layers below,
-   from its own sources, as they were computed in the circuit, and nothing else: every other channel of these layers is
-   at the baseline, whether or not it belongs to the circuit.
-2. A unit that is not expanded claims nothing of what lies below it; it is as it is in the photo.
-3. The target, computed in this way, is m(edges); it takes the place of m(alone) in the faithfulness.
-
-Units that are kept together may be faithful though an edge between two of them is missing; here that edge is missing.
-Edge-level circuits: Conmy et al. 2023 (ACDC), Hanna et al. 2024 (faithfulness of a circuit's edges).
+Edges are stricter: a missing edge between two units that are kept is missing. An expanded unit is computed from its own
+sources, as they were computed in the circuit, with every other channel of the layers below at the baseline; a unit that
+is not expanded is as in the photo. The target, computed in this way, takes the place of m(alone) in the faithfulness
+(edge-level circuits: Conmy et al. 2023, ACDC; Hanna et al. 2024, faithfulness of a circuit's edges).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,15 +36,14 @@ from circuits.tracing.targets import Target
 from circuits.units import Unit
 
 LEAST = 0.01
-"""Where m(whole) and m(nothing) differ by less than this share of the larger of them, there is nothing to keep."""
+"""A ratio is not defined where m(whole) and m(nothing) differ by less than this share of the larger of them."""
 
 
 def ratio(value: float, nothing: float, whole: float) -> float | None:
-    """(value − nothing) / (whole − nothing); `None` where the denominator is next to nothing.
+    """(value − nothing) / (whole − nothing); `None` where that is not defined.
 
-    Example:
-        >>> ratio(3.0, 1.0, 5.0), ratio(3.0, 5.0, 5.0)
-        (0.5, None)
+    >>> ratio(3.0, 1.0, 5.0), ratio(3.0, 5.0, 5.0)
+    (0.5, None)
     """
     if abs(whole - nothing) <= LEAST * max(abs(whole), abs(nothing)):
         return None
@@ -131,25 +122,24 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
         >>> everything = {layer: range(network.layer(layer).channels) for layer in units}
         >>> run, target = forward_cache(network, circuit), target_of(circuit)
-        >>> found = score_units(run, target, [units, everything], Baseline.zero())
-        >>> 0 < found[0].value.faithfulness, found[1].value.faithfulness, found[1].value.completeness
+        >>> some, all_ = score_units(run, target, [units, everything], Baseline.zero())
+        >>> 0 < some.value.faithfulness, all_.value.faithfulness, all_.value.completeness
         (True, 1.0, 0.0)
     """
     by_layers: dict[tuple[str, ...], list[int]] = {}
     for number, units in enumerate(sets):
         by_layers.setdefault(_checked(run, target, units), []).append(number)
-    found: dict[int, Scored] = {}
+    scored: dict[int, Scored] = {}
     for layers, numbers in by_layers.items():
-        read = _Conditions(run, target, layers, baseline)
-        scored = read.scored([sets[number] for number in numbers])
-        found.update(zip(numbers, scored, strict=True))
-    return [found[number] for number in range(len(sets))]
+        some = _Conditions(run, target, layers, baseline).scored([sets[number] for number in numbers])
+        scored.update(zip(numbers, some, strict=True))
+    return [scored[number] for number in range(len(sets))]
 
 
 def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]:
@@ -179,23 +169,23 @@ class _Conditions:
         self._whole = self._read(run.activations[target.unit.layer])
 
     def scored(self, sets: Iterable[Units]) -> list[Scored]:
-        asked = [self._kept(units) for units in sets]
+        masks = [self._kept(units) for units in sets]
         nothing = self._kept({})
         everything = ~nothing
-        rows = {row.tobytes(): row for kept in asked for row in (kept, ~kept)}
+        rows = {row.tobytes(): row for kept in masks for row in (kept, ~kept)}
         rows[nothing.tobytes()] = nothing
         # With everything kept the network is as it is, to the last bit.
         rows.pop(everything.tobytes(), None)
-        found = {everything.tobytes(): self._whole}
-        values = self._ablating(np.stack(list(rows.values())))
-        found.update(zip(rows, zip(*self._read_all(values), strict=True), strict=True))
-        return [Scored(str(self._baseline), *self._scores(found, nothing, kept)) for kept in asked]
+        values = {everything.tobytes(): self._whole}
+        activation = self._ablating(np.stack(list(rows.values())))
+        values.update(zip(rows, zip(*self._read_all(activation), strict=True), strict=True))
+        return [Scored(str(self._baseline), *self._scores(values, nothing, kept)) for kept in masks]
 
     def _scores(
-        self, found: dict[bytes, tuple[float, ...]], nothing: NDArray[np.bool_], kept: NDArray[np.bool_]
+        self, values: dict[bytes, tuple[float, ...]], nothing: NDArray[np.bool_], kept: NDArray[np.bool_]
     ) -> Iterable[Score]:
         """A score for each metric."""
-        conditions = (found[row.tobytes()] for row in (nothing, kept, ~kept))
+        conditions = (values[row.tobytes()] for row in (nothing, kept, ~kept))
         return [Score(*four) for four in zip(self._whole, *conditions, strict=True)]
 
     def _kept(self, units: Units) -> NDArray[np.bool_]:
@@ -248,7 +238,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
         >>> run = forward_cache(network, circuit)
@@ -270,8 +260,8 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
             seen = torch.cat([_seen(run, lower, base, sources[name], computed) for name in some])
             channels = [Unit.parse(name).channel for name in some]
             with torch.no_grad():
-                found = lower.piece(seen, channels)
-            computed.update({Unit(layer, channel): found[row, row] for row, channel in enumerate(channels)})
+                maps = lower.piece(seen, channels)
+            computed.update({Unit(layer, channel): maps[row, row] for row, channel in enumerate(channels)})
     lower = run.below(target.unit.layer)
     base = _base(run, lower, baseline)
     readout = target.readout(run.network)
@@ -300,8 +290,8 @@ def _seen(
         run.network.check_unit(unit)
         if unit.layer not in lower.widths:
             raise InputError(f"{unit} does not lie in {' or '.join(lower.widths)}, which its edge leads up from.")
-        found = computed.get(unit)
-        if found is None:
-            found = run.activations[unit.layer][0, unit.channel]
-        seen[0, lower.start(unit.layer) + unit.channel, : found.shape[0], : found.shape[1]] = found
+        heat = computed.get(unit)
+        if heat is None:
+            heat = run.activations[unit.layer][0, unit.channel]
+        seen[0, lower.start(unit.layer) + unit.channel, : heat.shape[0], : heat.shape[1]] = heat
     return seen

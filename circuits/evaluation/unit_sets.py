@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 
-from circuits.attribution.gradient import check_mode, strongest
+from circuits.attribution.gradient import check_mode
 from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -58,13 +58,7 @@ def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
 
 
 def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[int, ...]]:
-    """The units of some edges by layer, of all layers below an expanded unit, from the image up.
-
-    Args:
-        network: with the layers of the edges.
-        sources: the edges.
-        root: id of the target.
-    """
+    """The units of some edges by layer, of all layers below an expanded unit, from the image up."""
     layers: set[str] = set()
     kept: dict[str, set[int]] = {}
     for name, units in sources.items():
@@ -78,15 +72,14 @@ def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[i
 def layer_of(name: str, root: str) -> str:
     """The layer of a node; the target's id may name two classes.
 
-    Example:
-        >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
-        ('fc', 'conv4')
+    >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
+    ('fc', 'conv4')
     """
     return name.rpartition(":")[0] if name == root else Unit.parse(name).layer
 
 
 def count(units: Units) -> int:
-    """Number of units of a set."""
+    """How many units a set has."""
     return sum(len(channels) for channels in units.values())
 
 
@@ -99,62 +92,23 @@ def levels_of(circuit: Circuit) -> int:
 
 def tops_of_circuit(circuit: Circuit) -> list[int]:
     """Units to show at each level, as the circuit was traced; as the last level was, where a person went deeper."""
-    top = circuit.settings["top"]
+    top = circuit.settings.top
     tops = [top] if isinstance(top, int) else list(top)
     return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
 
 
 class CircuitSearch:
-    """The search for the units below a target in one photo, in which nothing is computed twice.
-
-    What a unit's channels below account for does not depend on how many of them are shown, so that a ladder of circuits
-    costs no more than the largest of them.
-
-    Args:
-        run: of the photo.
-        target: what is explained.
-        mode: of the attribution.
-
-    Raises:
-        InputError: if there is no such mode.
-    """
+    """The search for circuits of several sizes in one photo, in which no unit's attributions are computed twice."""
 
     def __init__(self, run: ForwardCache, target: Target, mode: str) -> None:
         self.run = run
         self.target = target
-        self._builder = CircuitBuilder(run, target, check_mode(mode), nx.DiGraph())
-        self._builder.add(target.unit, target.id, target.label)
-        self._shares: dict[str, Shares] = {}
+        self._mode = check_mode(mode)
+        self._known: dict[str, Shares] = {}
 
     def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
-        """The edges of the circuit with that many units below each unit of each level; those that `trace` finds.
-
-        Args:
-            tops: units to show below each unit, one number a level.
-            signs: `positive` or `both`.
-        """
-        found: dict[str, tuple[Unit, ...]] = {}
-        level = [self.target.id]
-        for top in tops:
-            self._attribute([name for name in level if name not in self._shares])
-            below: dict[str, None] = {}
-            for name in level:
-                shares = self._shares[name]
-                found[name] = tuple(
-                    shares.lower.unit(channel) for channel in strongest(shares.scores[: shares.lower.units], top, signs)
-                )
-                below.update(dict.fromkeys(map(str, found[name])))
-            level = [
-                name for name in below if name not in found and self.run.network.layers_below(Unit.parse(name).layer)
-            ]
-        return found
-
-    def _attribute(self, names: Sequence[str]) -> None:
-        """Share out the values of some units, those of one layer together."""
-        by_layer: dict[str, list[str]] = {}
-        for name in names:
-            if name not in self._builder.graph:
-                self._builder.add(Unit.parse(name), name, name)
-            by_layer.setdefault(self._builder.graph.nodes[name]["layer"], []).append(name)
-        for together in by_layer.values():
-            self._shares.update(zip(together, self._builder.shares(together), strict=True))
+        """The edges that `trace` finds with that many units below each unit of each level."""
+        builder = CircuitBuilder(self.run, self.target, self._mode, nx.DiGraph(), self._known)
+        builder.add(self.target.unit, self.target.id, self.target.label)
+        chosen = builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs)
+        return {name: tuple(map(Unit.parse, lower)) for name, lower in chosen.items()}

@@ -27,8 +27,7 @@ from circuits.image.encode import show_map, show_picture
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.tracing.run import input_crop
 
-crop_seen = input_crop
-"""Its name before."""
+crop_seen, Field = input_crop, ReceptiveField  # their names before
 
 __all__ = [
     "Exemplar",
@@ -44,6 +43,7 @@ __all__ = [
     "edge_maps",
     "fed_by",
     "Box",
+    "Field",
     "ReceptiveField",
     "receptive_field",
     "Peak",

@@ -1,19 +1,9 @@
-"""Tables of layers: what every unit of a layer did in a photo, and what it argued for.
+"""Statistics of one layer in one photo: all its units, the rank of one of them, and the units that fire at a point.
 
-1. Highest activation of unit j: max_hw a_j(h,w), and where that was.
-2. Its attribution for a circuit's target T: A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), along every path of the network.
-   One gradient for the whole layer, which is kept with the circuit.
-3. Its share: A_j / Σ_j |A_j|, signed.
-
-Where a unit stands in its layer: how its peak compares with those of all other channels in one photo.
-
-What fires at a spot: the units of a layer that are strongest where a person points.
-
-1. A position looks at the middle of its receptive field, also where padding lets the field reach out of the image:
-   offset + stride · i + size / 2 pixels. Where no rule gives that, as in layers each of whose positions sees all of the
-   image, the positions share the image out evenly, (i + ½) / n of its side.
-2. The spot's position is the one that looks nearest to it.
-3. Units are compared by their activation there, and each with the sum of all that is positive there.
+A unit's peak is its highest activation, max_hw a_j(h,w). The position of a layer at a point of the photo is the one
+whose receptive field has its middle nearest to the point, padding counted in: offset + stride · i + size / 2 pixels.
+Where no rule gives that, as in layers each of whose positions sees all of the image, the positions share the image out
+evenly, (i + ½) / n of its side.
 """
 
 from dataclasses import dataclass
@@ -29,8 +19,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 from circuits.units import Unit, as_unit
 
 
@@ -40,11 +29,10 @@ class LayerTable:
 
     Attributes:
         layer: its name.
-        peaks: highest activation of each unit, in the layer's own units, (C,).
-        places: (row, column) of it, (C, 2).
-        silent: whether the unit's activation is zero at every position, (C,).
-        attributions: of each unit for the circuit's target, signed, in units of the target, (C,); `None` without a
-            circuit, and for a layer above its target.
+        peaks: in the layer's own units.
+        places: (row, column) of each peak.
+        silent: whether the activation is zero at every position.
+        attributions: for the circuit's target, signed, in its units; `None` without a circuit and above its target.
     """
 
     layer: str
@@ -55,7 +43,7 @@ class LayerTable:
 
     @property
     def shares(self) -> Float[np.ndarray, " c"] | None:
-        """Signed share of the gross attribution, A_j / Σ_j |A_j|; zeros where nothing is attributed."""
+        """A_j / Σ_j |A_j|, signed; zeros where nothing is attributed."""
         if self.attributions is None:
             return None
         gross = float(np.abs(self.attributions).sum())
@@ -63,10 +51,10 @@ class LayerTable:
 
 
 def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerTable:
-    """What every unit of a layer did in a photo and, for a circuit, what each contributes to its target.
+    """What every unit of a layer did in a photo and, for a circuit, its attribution for the target T.
 
-    A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), whatever the circuit shows and in whatever mode it was traced; it is the sum of
-    `argument_map` over positions. In a piecewise linear network they add up to T minus the bias terms above the layer.
+    A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), along every path of the network, whatever the circuit shows and in whatever mode
+    it was traced: the sum of `argument_map`. In a piecewise linear network they add up to T minus the bias terms above.
 
     Args:
         network: the network.
@@ -108,32 +96,24 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
 
 
 def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | None:
-    """Gradient times activation of a layer for a target, one a channel; `None` above the target."""
+    """A_j of each channel; `None` above the target."""
     layers, own = run.network.layers, target.unit.layer
     if layers.index(layer) > layers.index(own):
         return None
-    activation = run.activations[layer][0].double()
-    if layer != own:
-        gradient: Tensor = run.gradient(target, layer)[0]
-        return (activation * gradient).sum((1, 2))
-    readout = target.readout(run.network)
-    found = torch.zeros(activation.shape[0], dtype=torch.float64)
-    weights = torch.ones_like(activation[list(readout.channels)]) if readout.weights is None else readout.weights
-    found[list(readout.channels)] = (activation[list(readout.channels)] * weights).sum((1, 2))
-    return found
+    return run.attributions(target, layer, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A unit among the channels of its layer in one photo; a channel's peak is its highest activation.
+    """A unit among the channels of its layer in one photo.
 
     Args:
         unit: the unit.
         peak: its peak.
-        rank: 1 for the channel with the highest peak; one more than the number of channels whose peak is higher.
+        rank: one more than the number of channels whose peak is higher.
         channels: of the layer.
         silent: how many of them are nowhere positive.
-        counts: how many channels have their peak in each of the bins.
+        counts: how many channels have their peak in each bin.
         edges: of the bins, one more than there are; a bin holds its lower edge, the last one both.
     """
 
@@ -147,13 +127,13 @@ class Standing:
 
 
 def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bins: int = 24) -> Standing:
-    """Where a unit's peak stands among those of all channels of its layer, in one photo.
+    """The rank of a unit's peak among those of all channels of its layer in one photo, and their histogram.
 
     Args:
         network: the network.
         source: a photo, or a circuit that carries its photo.
         unit: the unit; a position is ignored.
-        bins: how many, of equal width, the range of the peaks is cut into.
+        bins: of equal width, over the range of the peaks.
 
     Raises:
         UnknownError: if the network has no such unit.
@@ -161,8 +141,8 @@ def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bin
 
     Example:
         >>> from circuits import load_network, load_photo
-        >>> found = standing(load_network(), load_photo("example:cat"), "conv1:3")
-        >>> sum(found.counts) == found.channels, len(found.edges)
+        >>> rank = standing(load_network(), load_photo("example:cat"), "conv1:3")
+        >>> sum(rank.counts) == rank.channels, len(rank.edges)
         (True, 25)
     """
     if bins < 1:
@@ -173,28 +153,21 @@ def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bin
     peaks = run.activations[unit.layer][0].amax((1, 2)).double().numpy()
     counts, edges = np.histogram(peaks, bins)
     own = float(peaks[unit.channel])
-    return Standing(
-        unit,
-        own,
-        1 + int((peaks > own).sum()),
-        len(peaks),
-        int((peaks <= 0).sum()),
-        tuple(counts.tolist()),
-        tuple(edges.tolist()),
-    )
+    rank, silent = 1 + int((peaks > own).sum()), int((peaks <= 0).sum())
+    return Standing(unit, own, rank, len(peaks), silent, tuple(counts.tolist()), tuple(edges.tolist()))
 
 
-Spot = tuple[int | float, int | float]
+Point = tuple[int | float, int | float]
 
 
 @dataclass(frozen=True)
 class Firing:
-    """A unit at a spot.
+    """A unit at a point of the photo.
 
     Args:
-        unit: with the position that looks at the spot.
+        unit: with the position at that point.
         value: its activation there.
-        share: of the sum of all positive activations of the layer there, 0 to 1; 0 where none is positive.
+        share: of the sum of the layer's positive activations there; 0 where none is positive.
         peak_here: whether the unit is nowhere higher in the photo; a unit that is the same everywhere has no peak.
     """
 
@@ -204,17 +177,17 @@ class Firing:
     peak_here: bool
 
 
-def position_at(network: Network, layer: str, place: Spot) -> tuple[int, int]:
-    """The position (row, column) of a layer that looks nearest to a spot of what the network sees.
+def position_at(network: Network, layer: str, place: Point) -> tuple[int, int]:
+    """The position (row, column) of a layer at a point of what the network sees.
 
     Args:
         network: the network.
         layer: name of the layer.
-        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+        place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
 
     Raises:
         UnknownError: if the network has no such layer.
-        InputError: if the spot lies outside of the crop.
+        InputError: if the point lies outside of the crop.
 
     Example:
         >>> from circuits import load_network
@@ -224,25 +197,25 @@ def position_at(network: Network, layer: str, place: Spot) -> tuple[int, int]:
     if len(place) != 2 or not all(0 <= share <= 1 for share in place):
         raise InputError(f"The spot {place} is not in the photo; give x and y as shares of its sides, 0 to 1.")
     network.layer(layer)
-    rows, columns = _looking_at(receptive_field(network, layer))
+    rows, columns = _middles(receptive_field(network, layer))
     return int(np.abs(rows - place[1]).argmin()), int(np.abs(columns - place[0]).argmin())
 
 
 def firing_at(
-    network: Network, source: Circuit | Photo, layer: str, place: Spot, *, count: int | None = None
+    network: Network, source: Circuit | Photo, layer: str, place: Point, *, count: int | None = None
 ) -> tuple[Firing, ...]:
-    """What fires here: the units of a layer at one spot of a photo, highest activation first, ties by channel.
+    """The units of a layer at one point of a photo, highest activation first, ties by channel.
 
     Args:
         network: the network.
         source: a photo, or a circuit that carries its photo.
-        layer: name of the layer; of one without positions the spot does not matter, and the position is (0, 0).
-        place: (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
+        layer: name of the layer; of one without positions the point does not matter, and the position is (0, 0).
+        place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
         count: how many units at most; all, if `None`.
 
     Raises:
         UnknownError: if the network, or the circuit, has no such layer.
-        InputError: if the spot lies outside of the crop, or the count is less than 1.
+        InputError: if the point lies outside of the crop, or the count is less than 1.
 
     Example:
         >>> from circuits import load_network, load_photo
@@ -267,8 +240,8 @@ def firing_at(
     )
 
 
-def _looking_at(field: ReceptiveField) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
-    """Where each row and each column looks, in shares of the image's height and width."""
+def _middles(field: ReceptiveField) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
+    """The middle of the field of each row and each column, in shares of the image's height and width."""
     rows, columns = field.boxes.shape[:2]
     if field.size is None or field.stride is None or field.offset is None:
         return (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns

@@ -1,16 +1,13 @@
-"""Heat maps: the activation of a unit at every position of its layer.
+"""Heat maps of activations, and attribution maps: an attribution before it is summed over positions.
 
-Maps of arguments: where in a layer the attribution of a unit, or of an edge, comes from and goes to.
-
-An attribution S = Σ_hw a(h,w) · ∂f/∂a(h,w) is a sum over positions; here it is shown before it is summed.
+An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, which both sum to it:
 
 1. From below: a_j(h,w) · ∂f_i/∂a_j(h,w), at each position of the lower unit. One gradient.
-2. From above: the same edge, told apart by where it arrives: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of
-   the upper unit. That is the Jacobian times the lower unit's activation, the derivative in that direction.
+2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
+   unit's activation, the derivative in that direction.
 
-Both are linear in the activation as in `attribution`, and sum to S_ij. Where the layers form no chain (`branches`), an
-edge from one of the layers right below goes through the piece between alone, as its attribution does; one from further
-down takes every path.
+Where the layers form no chain (`branches`), an edge from a layer right below goes through the piece between alone, as
+its attribution does; one from further down takes every path.
 """
 
 from dataclasses import dataclass
@@ -29,8 +26,7 @@ from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import readout_of
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 
 
@@ -61,12 +57,7 @@ def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> Hea
 
 @dataclass(frozen=True, eq=False)
 class EdgeMaps:
-    """Where an edge comes from and where it arrives; each sums to the edge's attribution S_ij.
-
-    Attributes:
-        lower: signed, at each position of the lower unit, (h, w).
-        upper: signed, at each position of the upper unit, (H, W).
-    """
+    """An edge's attribution at each position of the lower and of the upper unit, signed."""
 
     lower: Float[np.ndarray, "h w"]
     upper: Float[np.ndarray, "H W"]
@@ -78,10 +69,10 @@ class EdgeMaps:
 
 
 def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
-    """What a unit contributes to a circuit's target at each of its positions: a(h,w) · ∂T/∂a(h,w).
+    """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
-    The gradient is the whole one, along every path of the network, whatever the circuit shows and in whatever mode it
-    was traced. The map sums to the unit's attribution for the target. Where it is negative the unit argues against.
+    The gradient is along every path of the network, whatever the circuit shows and in whatever mode it was traced. The
+    map sums to the unit's attribution for the target.
 
     Args:
         network: the one that the circuit was traced with.
@@ -105,21 +96,16 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     """
     unit = as_unit(unit)
     run = forward_cache(network, circuit)
-    layer, target = run.network.check_unit(unit), target_of(circuit)
+    run.network.check_unit(unit)
+    target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
         raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
-    activation = run.activations[unit.layer][0, unit.channel]
-    if unit.layer != target.unit.layer:
-        return _as_map(activation * run.gradient(target, unit.layer)[0, unit.channel])
-    readout = target.readout(run.network)
-    weights = torch.zeros(layer.channels, layer.height, layer.width)
-    weights[list(readout.channels)] = 1.0 if readout.weights is None else readout.weights
-    return _as_map(activation * weights[unit.channel].to(activation))
+    return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
 def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
-    """Where an edge comes from and where it arrives, in mode `sum`.
+    """Attribution maps of an edge, in mode `sum`.
 
     Args:
         network: the network.
@@ -147,9 +133,9 @@ def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, uppe
 def fed_by(
     network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
-    """Which positions of a lower unit fed one position of an upper unit: a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w).
+    """What each position of a lower unit contributes to one position of an upper unit: a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w).
 
-    The map sums to the upper map of `edge_maps` at that position.
+    It sums to the upper map of `edge_maps` at that position.
 
     Args:
         network: the network.
@@ -176,12 +162,12 @@ def fed_by(
 
 @dataclass(frozen=True, eq=False)
 class _Edge:
-    """Two units with what lies between them.
+    """Two units and the segment between, whose input is the lower layer or all layers below the upper one, packed.
 
     Args:
-        segment: from what goes in to the upper layer.
-        activation: what goes in: that of the lower layer, or of all layers below the upper one, packed.
-        channel: of the lower unit, in what goes in.
+        segment: up to the upper layer.
+        activation: its input.
+        channel: of the lower unit in it.
         size: rows and columns of the lower layer.
         readout: the upper unit's value.
     """
@@ -211,8 +197,8 @@ def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: U
     if not network.branched:
         return _Edge(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
     if below.layer in network.layers_below(above.layer):
-        found = run.below(above.layer)
-        return _Edge(found.piece, found.activation, found.start(below.layer) + below.channel, size, readout)
+        between = run.below(above.layer)
+        return _Edge(between.piece, between.activation, between.start(below.layer) + below.channel, size, readout)
     segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
     return _Edge(segment, activation, below.channel, size, readout)
 
@@ -225,7 +211,7 @@ def _from_below(edge: _Edge) -> HeatMap:
 
 
 def _to_above(edge: _Edge) -> HeatMap:
-    """The Jacobian times a vector v by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
+    """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
     alone = torch.zeros_like(edge.activation)
     alone[0, edge.channel] = edge.activation[0, edge.channel]
     point = edge.activation.detach().requires_grad_()
@@ -239,5 +225,4 @@ def _to_above(edge: _Edge) -> HeatMap:
 
 
 def _as_map(values: Tensor) -> HeatMap:
-    found: HeatMap = values.detach().numpy().copy()
-    return found
+    return np.array(values.detach().numpy())

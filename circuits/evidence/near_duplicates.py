@@ -1,4 +1,4 @@
-"""Near-duplicates: units of a circuit that fire at the same places of the photo, and so say the same thing twice."""
+"""Near-duplicates: units of a circuit whose activation maps are nearly the same in its photo."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ from jaxtyping import Float
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.tracing.run import forward_cache
 from circuits.units import Unit, as_unit
 
-Correlations = Float[np.ndarray, "units units"]
 
-
-def correlations(network: Network, source: Circuit | Photo, units: Sequence[Unit | str]) -> Correlations:
-    """How alike the activation maps of some units of one layer are in a photo.
+def correlations(
+    network: Network, source: Circuit | Photo, units: Sequence[Unit | str]
+) -> Float[np.ndarray, "units units"]:
+    """Pearson's correlation of the activation maps of some units of one layer, over positions of a photo.
 
         r_jk = Σ_hw (a_j - mean a_j)(a_k - mean a_k) / (‖a_j - mean a_j‖ · ‖a_k - mean a_k‖)
 
-    Pearson's correlation over positions: 1 for maps that differ by a positive factor and a constant alone. A map that
-    is the same everywhere, such as a silent unit's or one of a single position, is like no other: its row, with the
+    A constant map, such as a silent unit's or one of a single position, correlates with no other: its row, with the
     diagonal, is 0.
 
     Args:
@@ -38,8 +38,8 @@ def correlations(network: Network, source: Circuit | Photo, units: Sequence[Unit
 
     Example:
         >>> from circuits import load_network, load_photo
-        >>> found = correlations(load_network(), load_photo("example:cat"), ["conv1:0", "conv1:0", "conv1:1"])
-        >>> found.shape, bool(found[0, 1] > 0.999)
+        >>> r = correlations(load_network(), load_photo("example:cat"), ["conv1:0", "conv1:0", "conv1:1"])
+        >>> r.shape, bool(r[0, 1] > 0.999)
         ((3, 3), True)
     """
     wanted = [as_unit(unit) for unit in units]
@@ -113,10 +113,8 @@ def _greedy(like: np.ndarray) -> list[list[int]]:
 
 def _strengths(circuit: Circuit) -> dict[str, float]:
     """The largest share that each visible unit has of one above."""
-    found: dict[str, float] = {}
+    strengths: dict[str, float] = {}
     for upper in circuit.visible:
-        books = circuit.nodes[upper].books
         for edge in circuit.edges_into(upper):
-            share = abs(edge.attribution) / books.gross if books is not None and books.gross > 0 else 0.0
-            found[edge.source] = max(found.get(edge.source, 0.0), share)
-    return found
+            strengths[edge.source] = max(strengths.get(edge.source, 0.0), abs(circuit.share(edge)))
+    return strengths

@@ -1,14 +1,15 @@
 """Peaks: where a map is highest, at places that differ; and patches: what the network saw there.
 
 1. A position is a local maximum if none of its eight neighbours is higher; of equal ones the first, by row and column.
-2. Take the highest; drop every other whose field lies mostly in the same pixels, intersection over union above a third;
-   go on with the next highest. Fields are compared, not distances, because the patches are what is looked at: two that
-   overlap by more show the same thing twice, at any depth.
+   (`skimage.feature.peak_local_max` takes all positions of a plateau, and none of a constant map.)
+2. Take the highest; drop every other whose receptive field overlaps it by more than a third, intersection over union;
+   go on with the next highest. Two patches that overlap by more show the same thing twice, at any depth.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from circuits.errors import InputError
@@ -28,12 +29,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Peak:
-    """A place where a map is high.
-
-    Args:
-        position: (row, column) in the layer's own grid.
-        value: of the map there.
-    """
+    """A local maximum of a map: its position (row, column) in the layer's grid, and the value there."""
 
     position: tuple[int, int]
     value: float
@@ -49,7 +45,7 @@ def peaks(
         field: of the layer or unit; `None` tells places apart by being local maxima alone.
         count: how many at most.
         overlap: fields that overlap by more, intersection over union, count as one place.
-        above: only values above this: zero, where a rectified unit is silent; `-math.inf` for one that may be negative.
+        above: only values above this; `-math.inf` for a unit that may be negative.
 
     Raises:
         InputError: if the count is less than 1, the overlap is not between 0 and 1, the map holds NaN, or the field is
@@ -65,30 +61,28 @@ def peaks(
         raise InputError("The map holds NaN, so that it has no highest place.")
     if field is not None and field.boxes.shape[:2] != heat.shape:
         raise InputError(f"The map is {heat.shape}, but the field is of a layer of {field.boxes.shape[:2]} positions.")
-    found: list[Peak] = []
+    chosen: list[Peak] = []
     boxes: list[Box] = []
-    for row, column in _local_maxima(heat):
-        box = None if field is None else field.box((row, column))
-        if heat[row, column] <= above or len(found) == count:
+    for position in _local_maxima(heat):
+        if heat[position] <= above or len(chosen) == count:
             break
-        if box is not None and any(box.overlap(other) > overlap + _ROUNDING for other in boxes):
-            continue
-        boxes += [] if box is None else [box]
-        found.append(Peak((row, column), float(heat[row, column])))
-    return tuple(found)
+        if field is not None:
+            box = field.box(position)
+            if any(box.overlap(other) > overlap + _ROUNDING for other in boxes):
+                continue
+            boxes.append(box)
+        chosen.append(Peak(position, float(heat[position])))
+    return tuple(chosen)
 
 
 def _local_maxima(heat: HeatMap) -> list[tuple[int, int]]:
     """Positions that come before their eight neighbours in the order by value, row and column; in that order."""
-    rows, columns = heat.shape
     order = np.argsort(-heat, axis=None, kind="stable")
     rank = np.empty(heat.size, dtype=np.int64)
     rank[order] = np.arange(heat.size)
     around = np.pad(rank.reshape(heat.shape), 1, constant_values=heat.size)
-    shifts = [(down, right) for down in range(3) for right in range(3) if (down, right) != (1, 1)]
-    lowest = np.min([around[down : down + rows, right : right + columns] for down, right in shifts], axis=0)
-    first = np.flatnonzero(rank < lowest.ravel())
-    return [(int(at) // columns, int(at) % columns) for at in first[np.argsort(rank[first])]]
+    first = rank == sliding_window_view(around, (3, 3)).min(axis=(2, 3)).ravel()
+    return [divmod(int(at), heat.shape[1]) for at in order if first[at]]
 
 
 def patch(
@@ -132,10 +126,7 @@ def patch(
 def patch_of_picture(
     network: Network, picture: Image.Image, unit: Unit | str, *, zoom: int = 1, side: int | None = None
 ) -> Image.Image:
-    """The part of a picture of a neuron that the neuron sees: the field of the middle position.
-
-    A picture is drawn so that the middle neuron fires, and what lies outside of its field means nothing to it. Beside
-    `patch` of a photo it shows what is looked for and what was found, at one scale.
+    """The part of a picture of a neuron that the neuron sees: the middle position's field, at the scale of `patch`.
 
     Args:
         network: the network.
@@ -162,12 +153,8 @@ def patch_of_picture(
     field = _field_on(network, unit, (picture.height // zoom, picture.width // zoom))
     down, right = picture.height / field.image[0], picture.width / field.image[1]
     box = field.box(field.middle)
-    return _enlarged(
-        picture.crop(
-            (round(box.left * right), round(box.top * down), round(box.right * right), round(box.bottom * down))
-        ),
-        side,
-    )
+    corners = round(box.left * right), round(box.top * down), round(box.right * right), round(box.bottom * down)
+    return _enlarged(picture.crop(corners), side)
 
 
 def _field_on(network: Network, unit: Unit, shown: tuple[int, int]) -> ReceptiveField:

@@ -1,32 +1,22 @@
-"""Gradient pictures: which pixels of the photo a unit's value hangs on, and which way.
+"""Saliency pictures: how a unit's value depends on the pixels of the photo, alone or as part of a unit above.
 
-1. Say with what weight w(h,w) each position of the unit is asked: its highest one alone, or all where it fired.
-2. Send w back through the network to the image: ∂/∂x Σ_hw w(h,w) · a(h,w), with the rectifiers' gradient of the method.
-3. Between, at units of a path, keep of the gradient that unit's alone (`relative`).
+1. Weigh each position of the unit by w(h,w): its highest one alone, or all where it fired.
+2. Take ∂/∂x Σ_hw w(h,w) · a(h,w), with the rectifiers' gradient of the method.
+3. At each lower unit of a path, restrict the gradient of its layer to that unit.
 
-The rectifiers are found in the network's graph, modules and functions alike, while it is run; the network itself is
-left as it is. Replaced are those that are flat below zero, relu and relu6 (whose upper limit keeps its own gradient: a
-neuron that has reached it has an empty picture).
-All other operations go back by their ordinary gradient: leaky rectifiers and smooth activations (GELU, SiLU) too, so
-that in a network without relu every method is the plain gradient; and max pools, whose gradient goes to the position
-that was the largest in this photo, which is what deconvnets call switches.
+Methods replace the gradient of relu and relu6 (whose upper limit keeps its own: a neuron that has reached it has an
+empty picture), modules and functions alike, while the network's graph is run; the network is left as it is. Leaky
+rectifiers and smooth activations (GELU, SiLU) keep their gradient, so that in a network without relu every method is
+the plain gradient; so do max pools, whose gradient goes to the largest position of this photo, the "switches" of
+deconvnets.
 
-Relative pictures: a unit shown around the same place as the unit above that it is a part of.
-
-Alone, a unit's gradient picture starts where that unit fires most, which may be far from where its parent does, so the
-two cannot be compared. Started at the parent instead,
-
-1. take the parent's gradient with respect to all units of the child's layer;
-2. set all of it to zero but the child's: how the parent, around where *it* fired, hangs on the child;
-3. send that on to the pixels.
-
-For a path of units, from a circuit's target down, steps 1 and 2 are repeated from unit to unit.
-
-Source: "Why is this a cat?" (Cogswell 2016) and its code, cnn_treevis. Magnitudes change from layer to layer by powers
-of ten; a picture is to be shown on its own scale (`showing`).
+Alone, a unit's picture starts where that unit fires most, which may be far from where the unit above does. A relative
+picture starts at the unit above ("Why is this a cat?", Cogswell 2016, and its code, cnn_treevis). Magnitudes change
+from layer to layer by powers of ten, so each picture is shown on its own scale (`circuits.image.encode`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -43,7 +33,7 @@ from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import forward_cache, input_crop
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 GradientPicture = Float[np.ndarray, "rows columns colours"]
@@ -52,13 +42,36 @@ GradientPicture = Float[np.ndarray, "rows columns colours"]
 METHODS: MappingProxyType[str, Rectifier | None] = MappingProxyType(
     {"gradient": None, "gradient_x_input": None, "guided": guided_relu, "deconvnet": deconvnet_relu}
 )
-"""The ways to make a gradient picture, and the rectifier that each puts in place of the network's."""
+"""The methods, and the rectifier that each puts in place of the network's."""
 
 STARTS = ("peak", "map")
 _COPIES_AT_ONCE = 8
 
-Restrict = Callable[[Activations, Unit], Activations]
+_Restrict = Callable[[Activations, Unit], Activations]
 """From the gradient of a whole layer to that of one unit of it, (n, 1, h, w)."""
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How a picture is made; see `gradient_picture`."""
+
+    method: str
+    start: str
+    smooth: int
+    noise: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"There is no method {self.method!r}; there is {listed(METHODS)}.")
+        if self.start not in STARTS:
+            raise InputError(f"There is no start {self.start!r}; there is {listed(STARTS)}.")
+        if self.smooth < 0:
+            raise InputError(f"smooth is {self.smooth}; it must be 0, for no noise, or a number of noisy copies.")
+        if not 0 <= self.noise < float("inf"):
+            raise InputError(
+                f"noise is {self.noise}; it must be a share of the photo's range, 0 or more, such as 0.15."
+            )
 
 
 def gradient_picture(
@@ -84,13 +97,12 @@ def gradient_picture(
         `deconvnet`: rectifiers pass what comes back positive (Zeiler & Fergus 2013); max pools by their switches.
 
     `guided` and `deconvnet` are for pictures only, never for scores: they hardly change when the network's weights
-    are made random (Adebayo 2018). See the head of this file for what they leave as it is.
+    are made random (Adebayo 2018).
 
     Starts:
-        `peak`: w = 1 at the unit's highest position and 0 elsewhere: what made it fire most.
-        `map`: w = max(a, 0) as it was in the photo, then held fixed. Every place where it fired, in the measure in
-            which it fired: with equal weights, the many places where it hardly fired would drown the few where it did.
-            A unit that fired nowhere has an empty picture.
+        `peak`: w = 1 at the unit's highest position and 0 elsewhere.
+        `map`: w = max(a, 0) of the photo, held fixed: every place where it fired, in proportion; with equal weights
+            the many places where it hardly fired would drown the few where it did. Empty if it fired nowhere.
         A unit with a position, such as `conv4:17@3,5`, starts there, with w = 1.
         For a difference of two classes a is the one's activation minus the other's.
 
@@ -118,136 +130,7 @@ def gradient_picture(
         >>> gradient_picture(load_network(), load_photo("example:cat"), "conv4:3", method="guided").shape
         (64, 64, 3)
     """
-    return descend(network, source, [unit], own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed)
-
-
-def own_part(gradient: Activations, unit: Unit) -> Activations:
-    """A layer's gradient at one unit, or at one neuron of it, (n, 1, h, w)."""
-    part = gradient[:, unit.channel : unit.channel + 1]
-    return part if unit.position is None else part * _only(unit.position, part)
-
-
-def descend(
-    network: Network,
-    source: Circuit | Photo,
-    path: Sequence[Unit | str],
-    restrict: Restrict,
-    *,
-    method: str,
-    start: str,
-    smooth: int,
-    noise: float,
-    seed: int,
-) -> GradientPicture:
-    """The picture of a path of units, from the topmost down; of one unit, its gradient picture.
-
-    The topmost may be the id of a circuit's target.
-
-    Raises:
-        UnknownError: if the network has no such unit.
-        InputError: if an option is not one of those that exist, or the path does not go down.
-    """
-    _check(method, start, smooth, noise)
-    network = forward_cache(network, source).network if isinstance(source, Circuit) else network
-    image = network.preprocessing.from_crop(input_crop(network, source))
-    top, minus = _top(source, path[0])
-    units = [top, *map(as_unit, path[1:])]
-    for unit in units:
-        network.check_unit(unit)
-    channels = [top.channel] if minus is None else [top.channel, minus]
-    weights = _starting_weights(network, image, top, channels, start)
-    total = torch.zeros_like(image)
-    for some in _copies(network, image, smooth, noise, seed):
-        total += _gradient(network, some, units, channels, weights, restrict, METHODS[method]).sum(0, keepdim=True)
-    gradient = total / max(smooth, 1)
-    scale = image if method == "gradient_x_input" else 1 / _per_colour(network.preprocessing.std)
-    return (gradient * scale)[0].permute(1, 2, 0).contiguous().numpy()
-
-
-def _top(source: Circuit | Photo, unit: Unit | str) -> tuple[Unit, int | None]:
-    """Where a picture starts: a unit, and the channel that is subtracted from it if it is a difference of two."""
-    if isinstance(source, Circuit) and str(unit) == source.root:
-        target = target_of(source)
-        return target.unit, target.minus
-    return as_unit(unit), None
-
-
-def _starting_weights(
-    network: Network, image: Images, unit: Unit, channels: Sequence[int], start: str
-) -> Float[Tensor, "1 channels H W"]:
-    """With what weight each position of a unit is asked; of a difference, its second channel with the opposite."""
-    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None]
-    activation = network.activations(image, [unit.layer])[unit.layer][:, list(channels)]
-    value = (activation * signs).sum(1, keepdim=True)
-    if unit.position is not None:
-        weights = _only(unit.position, value)
-    elif start == "map":
-        weights = value.clamp(min=0)
-    else:
-        weights = _only(divmod(int(value.argmax()), value.shape[3]), value)
-    return weights * signs
-
-
-def _only(position: tuple[int, int], like: Tensor) -> Activations:
-    """One at a position, zero elsewhere, (1, 1, H, W)."""
-    weights = torch.zeros_like(like[:1, :1])
-    weights[0, 0, position[0], position[1]] = 1
-    return weights
-
-
-def _gradient(
-    network: Network,
-    images: Images,
-    path: Sequence[Unit],
-    channels: Sequence[int],
-    weights: Tensor,
-    restrict: Restrict,
-    rectifier: Rectifier | None,
-) -> Images:
-    """Steps 2 and 3 of the file's head for a batch of images, with respect to the network's input."""
-    below = [unit.layer for unit in path[1:]]
-    activations = network.activations(images, below) if below else {}
-    for upper, lower in pairwise(path):
-        segment = network.segment(lower.layer, upper.layer)
-        point = activations[lower.layer].detach().requires_grad_()
-        with torch.enable_grad():
-            value = (segment(point, channels, rectifier=rectifier) * weights).sum()
-            (gradient,) = torch.autograd.grad(value, point)
-        channels, weights = [lower.channel], restrict(gradient, lower)
-    point = images.detach().requires_grad_()
-    with torch.enable_grad():
-        (activation,) = network.read(point, [(path[-1].layer, channels, True)], rectifier=rectifier)
-        (gradient,) = torch.autograd.grad((activation * weights).sum(), point)
-    return gradient
-
-
-def _copies(network: Network, image: Images, smooth: int, noise: float, seed: int) -> Iterator[Images]:
-    """The image, or its noisy copies, a few at a time; each copy's noise is the same whatever the batch."""
-    if not smooth:
-        yield image
-        return
-    std, mean = (_per_colour(numbers) for numbers in (network.preprocessing.std, network.preprocessing.mean))
-    levels = image * std + mean
-    size = noise * (levels.max() - levels.min()) / std
-    chance = torch.Generator().manual_seed(seed)
-    for first in range(0, smooth, _COPIES_AT_ONCE):
-        count = min(_COPIES_AT_ONCE, smooth - first)
-        yield torch.cat([image + size * torch.randn(image.shape, generator=chance) for _ in range(count)])
-
-
-def _per_colour(numbers: Sequence[float]) -> Tensor:
-    return torch.tensor(numbers).view(1, -1, 1, 1)
-
-
-def _check(method: str, start: str, smooth: int, noise: float) -> None:
-    if method not in METHODS:
-        raise InputError(f"There is no method {method!r}; there is {listed(METHODS)}.")
-    if start not in STARTS:
-        raise InputError(f"There is no start {start!r}; there is {listed(STARTS)}.")
-    if smooth < 0:
-        raise InputError(f"smooth is {smooth}; it must be 0, for no noise, or a number of noisy copies.")
-    if not 0 <= noise < float("inf"):
-        raise InputError(f"noise is {noise}; it must be a share of the photo's range, 0 or more, such as 0.15.")
+    return _descend(network, source, [unit], _own_part, _Options(method, start, smooth, noise, seed))
 
 
 def relative_picture(
@@ -280,8 +163,8 @@ def relative_picture(
         seed: see `gradient_picture`.
 
     Returns:
-        Signed float32, (h, w, colours), in the units of the parent's gradient picture. All zero if the parent does not
-        hang on the child in this photo.
+        Signed float32, (h, w, colours), in the units of the parent's gradient picture; zero if the parent does not
+        depend on the child in this photo.
 
     Raises:
         UnknownError: if the network has no such unit.
@@ -292,8 +175,7 @@ def relative_picture(
         >>> relative_picture(load_network(), load_photo("example:cat"), "conv3:7", "conv4:3").shape
         (64, 64, 3)
     """
-    path = [parent, child]
-    return descend(network, source, path, own_part, method=method, start=start, smooth=smooth, noise=noise, seed=seed)
+    return _descend(network, source, [parent, child], _own_part, _Options(method, start, smooth, noise, seed))
 
 
 def path_picture(
@@ -311,9 +193,9 @@ def path_picture(
 
     g ← g_unit · |g|₁ / |g_unit|₁   at each unit of the path below the topmost (cnn_treevis)
 
-    where g is the gradient with respect to all units of the layer, and g_unit what of it belongs to the path's unit.
-    The factor makes up for the units that were left out. It is one number an image, so it changes the magnitude of the
-    picture, and nothing else but how noisy copies weigh against each other.
+    where g is the gradient with respect to the whole layer, and g_unit the part of it at the path's unit. The factor
+    makes up for the units left out; as one number an image it changes the picture's magnitude, and how noisy copies
+    weigh against each other, and nothing else.
 
     Args:
         network: the network.
@@ -327,7 +209,7 @@ def path_picture(
         seed: see `gradient_picture`.
 
     Returns:
-        Signed float32, (h, w, colours). All zero if somewhere on the path a unit does not hang on the next.
+        Signed float32, (h, w, colours); zero if somewhere on the path a unit does not depend on the next.
 
     Raises:
         UnknownError: if the network has no such unit.
@@ -340,17 +222,112 @@ def path_picture(
     """
     if not path:
         raise InputError("The path is empty; give its units from the topmost down.")
-    return descend(
-        network, source, path, renormalised, method=method, start=start, smooth=smooth, noise=noise, seed=seed
-    )
+    return _descend(network, source, path, renormalised, _Options(method, start, smooth, noise, seed))
+
+
+def _descend(
+    network: Network, source: Circuit | Photo, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
+) -> GradientPicture:
+    """The picture of a path of units, from the topmost, which may be the id of a circuit's target, down."""
+    network = forward_cache(network, source).network if isinstance(source, Circuit) else network
+    image = network.preprocessing.from_crop(input_crop(network, source))
+    minus = None
+    if isinstance(source, Circuit) and str(path[0]) == source.root:
+        target = target_of(source)
+        top, minus = target.unit, target.minus
+    else:
+        top = as_unit(path[0])
+    units = [top, *map(as_unit, path[1:])]
+    for unit in units:
+        network.check_unit(unit)
+    channels = [top.channel] if minus is None else [top.channel, minus]
+    weights = _starting_weights(network, image, top, channels, options.start)
+    total = torch.zeros_like(image)
+    for some in _copies(network, image, options):
+        gradient = _gradient(network, some, units, channels, weights, restrict, METHODS[options.method])
+        total += gradient.sum(0, keepdim=True)
+    scale = image if options.method == "gradient_x_input" else 1 / _per_colour(network.preprocessing.std)
+    return (total / max(options.smooth, 1) * scale)[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _starting_weights(
+    network: Network, image: Images, unit: Unit, channels: Sequence[int], start: str
+) -> Float[Tensor, "1 channels H W"]:
+    """The weight of each position of a unit; of a difference, its second channel with the opposite sign."""
+    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None]
+    activation = network.activations(image, [unit.layer])[unit.layer][:, list(channels)]
+    value = (activation * signs).sum(1, keepdim=True)
+    if unit.position is not None:
+        weights = _one_at(unit.position, value)
+    elif start == "map":
+        weights = value.clamp(min=0)
+    else:
+        weights = _one_at(divmod(int(value.argmax()), value.shape[3]), value)
+    return weights * signs
+
+
+def _gradient(
+    network: Network,
+    images: Images,
+    path: Sequence[Unit],
+    channels: Sequence[int],
+    weights: Tensor,
+    restrict: _Restrict,
+    rectifier: Rectifier | None,
+) -> Images:
+    """Steps 2 and 3 for a batch of images, with respect to the network's input."""
+    below = [unit.layer for unit in path[1:]]
+    activations = network.activations(images, below) if below else {}
+    for upper, lower in pairwise(path):
+        segment = network.segment(lower.layer, upper.layer)
+        point = activations[lower.layer].detach().requires_grad_()
+        with torch.enable_grad():
+            value = (segment(point, channels, rectifier=rectifier) * weights).sum()
+            (gradient,) = torch.autograd.grad(value, point)
+        channels, weights = [lower.channel], restrict(gradient, lower)
+    point = images.detach().requires_grad_()
+    with torch.enable_grad():
+        (activation,) = network.read(point, [(path[-1].layer, channels, True)], rectifier=rectifier)
+        (gradient,) = torch.autograd.grad((activation * weights).sum(), point)
+    return gradient
+
+
+def _own_part(gradient: Activations, unit: Unit) -> Activations:
+    part = gradient[:, unit.channel : unit.channel + 1]
+    return part if unit.position is None else part * _one_at(unit.position, part)
+
+
+def _one_at(position: tuple[int, int], like: Tensor) -> Activations:
+    """One at a position, zero elsewhere, (1, 1, H, W)."""
+    weights = torch.zeros_like(like[:1, :1])
+    weights[0, 0, position[0], position[1]] = 1
+    return weights
 
 
 def renormalised(gradient: Activations, unit: Unit) -> Activations:
-    """A layer's gradient at one unit, made as large as the whole: g_unit · |g|₁ / |g_unit|₁ for each image.
+    """A layer's gradient at one unit, scaled to the magnitude of the whole: g_unit · |g|₁ / |g_unit|₁ for each image.
 
     >>> renormalised(torch.tensor([[[[1.0, -2.0]], [[3.0, 0.0]]]]), Unit("conv1", 0)).flatten().tolist()
     [2.0, -4.0]
     """
-    part = own_part(gradient, unit)
+    part = _own_part(gradient, unit)
     whole, kept = (values.abs().sum((1, 2, 3), keepdim=True) for values in (gradient, part))
     return torch.where(kept > 0, part * (whole / kept.clamp_min(torch.finfo(kept.dtype).tiny)), 0.0)
+
+
+def _copies(network: Network, image: Images, options: _Options) -> Iterator[Images]:
+    """The image, or its noisy copies, a few at a time; each copy's noise is the same whatever the batch."""
+    if not options.smooth:
+        yield image
+        return
+    std, mean = (_per_colour(numbers) for numbers in (network.preprocessing.std, network.preprocessing.mean))
+    levels = image * std + mean
+    size = options.noise * (levels.max() - levels.min()) / std
+    generator = torch.Generator().manual_seed(options.seed)
+    for first in range(0, options.smooth, _COPIES_AT_ONCE):
+        count = min(_COPIES_AT_ONCE, options.smooth - first)
+        yield torch.cat([image + size * torch.randn(image.shape, generator=generator) for _ in range(count)])
+
+
+def _per_colour(numbers: Sequence[float]) -> Tensor:
+    return torch.tensor(numbers).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""What an index counts while photos stream by: four lists, a sample and a sum for every unit."""
+"""What an index accumulates over photos: four lists, a sample and a sum for every unit; its size is bounded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,9 @@ from circuits.exemplars.top_k import KINDS, TopK, score
 
 @dataclass(frozen=True, eq=False)
 class Accumulator:
-    """The lists, the sample and the sums of all units, after some photos. Its size depends on the units alone.
+    """The lists by kind, the sample for quantiles, and the sums of mean activations of all units, after some photos."""
 
-    Args:
-        best: the lists, by kind.
-        sample: for quantiles.
-        sums: over all photos, of the unit's mean activation over positions.
-    """
-
-    best: Mapping[str, TopK]
+    lists: Mapping[str, TopK]
     sample: QuantileSample
     sums: Float64[Tensor, " units"]
 
@@ -32,18 +26,18 @@ class Accumulator:
         sums = torch.zeros(units, dtype=torch.float64)
         return cls({kind: TopK.empty(units, top) for kind in KINDS}, QuantileSample.empty(units), sums)
 
-    def with_photos(self, numbers: Sequence[int], summary: UnitStatistics) -> "Accumulator":
+    def with_photos(self, numbers: Sequence[int], seen: UnitStatistics) -> "Accumulator":
         """After more photos, whose numbers these are."""
         photos = torch.tensor(numbers, dtype=torch.int64)
-        best = {kind: self.best[kind].merged(score(kind, summary.peaks), photos, summary.positions) for kind in KINDS}
-        sample = self.sample.merged(photos, {"peaks": summary.activations, "means": summary.means})
-        return Accumulator(best, sample, self.sums + summary.means.double().sum(0))
+        lists = {kind: self.lists[kind].merged(score(kind, seen.peaks), photos, seen.positions) for kind in KINDS}
+        sample = self.sample.merged(photos, {"peaks": seen.activations, "means": seen.means})
+        return Accumulator(lists, sample, self.sums + seen.means.double().sum(0))
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays by name, to be written."""
         named = self.sample.tensors() | {"sums": self.sums}
-        for kind, best in self.best.items():
-            named |= best.tensors(kind)
+        for kind, each in self.lists.items():
+            named |= each.tensors(kind)
         return named
 
     def quantiles(self) -> dict[str, Tensor]:
@@ -53,5 +47,5 @@ class Accumulator:
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> "Accumulator":
         """What `tensors` wrote."""
-        best = {kind: TopK.of_tensors(kind, tensors) for kind in KINDS}
-        return cls(best, QuantileSample.of_tensors(tensors), tensors["sums"])
+        lists = {kind: TopK.of_tensors(kind, tensors) for kind in KINDS}
+        return cls(lists, QuantileSample.of_tensors(tensors), tensors["sums"])

@@ -4,7 +4,7 @@
    removed, its traces cannot be taken out of the lists, and the index is made anew.
 2. Threads read, decode and crop photos ahead of the network (`loaded`), which runs them in batches of one size: the
    last is filled up, so that a photo's numbers do not depend on the photos around it.
-3. Every `CHUNK` files a thread merges what was found into the lists and the sample (`accumulator`) and writes them
+3. Every `CHUNK` files a thread merges the statistics into the lists and the sample (`accumulator`) and writes them
    (`storage`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
 """
 
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -25,7 +25,7 @@ import torch
 from circuits.errors import InputError, listed
 from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.exemplars import Exemplars, kept_in
-from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, ahead, files_in, loaded
+from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, files_in, prefetched, read_ahead
 from circuits.exemplars.statistics import StatisticsCollector, UnitStatistics
 from circuits.exemplars.storage import FORMAT, IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import photo_number
@@ -51,7 +51,7 @@ def index_photos(
     into: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Exemplars:
-    """Find out what every unit fires on in a folder of photos; continue if that was begun before.
+    """Index what every unit fires on in a folder of photos; continue if that was begun before.
 
     Args:
         network: the network.
@@ -72,25 +72,25 @@ def index_photos(
     wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))
     if not wanted:
         raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")
-    found = list(files_in(folder))
-    place = IndexFolder(kept_in(into) / address(network, folder, wanted, top))
-    with place.locked():
-        record, tally, todo = _resume(place, _record(network, folder, wanted, top), found)
+    files = list(files_in(folder))
+    index = IndexFolder(kept_in(into) / _address(network, folder, wanted, top))
+    with index.locked():
+        record, accumulator, todo = _resume(index, _new_record(network, folder, wanted, top), files)
         if record.finished is None or todo:
-            keeper = IndexWriter(place, record, tally)
-            _run(network, Path(record.folder), todo, StatisticsCollector(network, wanted), keeper, progress, len(found))
-            record = keeper.finish()
-        return Exemplars(place, record)
+            writer = IndexWriter(index, record, accumulator)
+            _run(network, Path(record.folder), todo, StatisticsCollector(network, wanted), writer, progress, len(files))
+            record = writer.finish()
+        return Exemplars(index, record)
 
 
-def address(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> str:
+def _address(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> str:
     """Name of an index: a hash of all that decides what is in it, the photos themselves left out."""
     names = [layer.name for layer in layers]
     facts = [FORMAT, network.sha256, asdict(network.preprocessing), str(folder), names, top]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> IndexRecord:
+def _new_record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -> IndexRecord:
     return IndexRecord(
         {"name": network.name, "source": network.source, "sha256": network.sha256},
         json.loads(json.dumps(asdict(network.preprocessing))),
@@ -102,28 +102,28 @@ def _record(network: Network, folder: Path, layers: Sequence[Layer], top: int) -
 
 
 def _resume(
-    place: IndexFolder, new: IndexRecord, found: Sequence[PhotoFile]
+    index: IndexFolder, new: IndexRecord, files: Sequence[PhotoFile]
 ) -> tuple[IndexRecord, Accumulator, list[PhotoFile]]:
     """Where to go on, what was counted until there, and the files that are left."""
-    anew = new, Accumulator.empty(new.units, new.top), list(found)
-    record = place.read("progress.json") or place.read("index.json")
+    anew = new, Accumulator.empty(new.units, new.top), list(files)
+    record = index.read("progress.json") or index.read("index.json")
     if record is None:
         return anew
     try:
-        known = {entry.path: entry for entry in place.entries(record)}
-        tally = Accumulator.of_tensors(place.tensors(record))
+        known = {entry.path: entry for entry in index.entries(record)}
+        accumulator = Accumulator.of_tensors(index.tensors(record))
     except (InputError, KeyError) as error:
         _LOG.warning("The index is made anew: %s", error)
         return anew
-    there = {entry.path: entry for entry in found}
+    there = {entry.path: entry for entry in files}
     folder = Path(record.folder)
     gone = [entry.path for entry in known.values() if not entry.fault and not _is_same(folder, entry, there)]
     if gone:
         names = listed([path.as_posix() for path in gone], limit=3)
         _LOG.warning("Photos were changed or removed since they were indexed (%s); the index is made anew.", names)
         return anew
-    todo = [entry for entry in found if entry.path not in known or _is_worth_retrying(entry, known[entry.path])]
-    return record, tally, todo
+    todo = [entry for entry in files if entry.path not in known or _is_worth_retrying(entry, known[entry.path])]
+    return record, accumulator, todo
 
 
 def _is_same(folder: Path, known: PhotoFile, there: Mapping[PurePath, PhotoFile]) -> bool:
@@ -147,22 +147,17 @@ def _run(
     network: Network,
     folder: Path,
     todo: Sequence[PhotoFile],
-    summarize: StatisticsCollector,
-    keeper: "IndexWriter",
+    collect: StatisticsCollector,
+    writer: "IndexWriter",
     progress: Progress | None,
     total: int,
 ) -> None:
-    """Show the network the files that are left."""
     done = total - len(todo)
-    with (
-        loaded(PhotoReader(folder, network.preprocessing), todo) as fed,
-        keeper.working(),
-        ahead(batches(fed)) as ready,
-    ):
+    reader = PhotoReader(folder, network.preprocessing)
+    with read_ahead(reader, todo) as loaded, writer.working(), prefetched(batches(loaded)) as ready:
         for batch in ready:
             count = sum(not entry.fault for entry in batch.entries)
-            summary = None if batch.images is None else summarize(batch.images)[:count]
-            keeper.add(batch.entries, summary)
+            writer.add(batch.entries, None if batch.images is None else collect(batch.images)[:count])
             done += len(batch.entries)
             if progress is not None:
                 progress(done, total, "Indexing")
@@ -170,59 +165,48 @@ def _run(
 
 @dataclass(frozen=True, eq=False)
 class PhotoBatch:
-    """Files that were read, and the photos among them.
+    """Files in order, and the network's input for the photos among them.
 
-    Args:
-        entries: the files, in order.
-        images: the network's input for the photos, (BATCH, c, h, w), channels last, blank where there are fewer;
-            `None` if there are none.
+    The input is (BATCH, c, h, w), channels last, blank where there are fewer photos; `None` if there is none.
     """
 
     entries: tuple[PhotoFile, ...]
     images: Images | None
 
     @classmethod
-    def of(cls, fed: Sequence[LoadedPhoto]) -> "PhotoBatch":
-        """What was read, put together."""
-        entries = tuple(each.entry for each in fed)
-        pixels = [each.pixels for each in fed if each.pixels is not None]
+    def of(cls, loaded: Sequence[LoadedPhoto]) -> "PhotoBatch":
+        """Files that were read."""
+        entries = tuple(each.entry for each in loaded)
+        pixels = [each.pixels for each in loaded if each.pixels is not None]
         if not pixels:
             return cls(entries, None)
         pixels += [np.zeros_like(pixels[0])] * (BATCH - len(pixels))
         return cls(entries, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2))
 
 
-def batches(fed: Iterator[LoadedPhoto]) -> Iterator[PhotoBatch]:
-    """Files in rows with `BATCH` photos each, all but the last; a chunk ends where a batch ends."""
-    row: list[LoadedPhoto] = []
+def batches(loaded: Iterator[LoadedPhoto]) -> Iterator[PhotoBatch]:
+    """Files in batches of `BATCH` photos each, all but the last; a chunk ends where a batch ends."""
+    files: list[LoadedPhoto] = []
     photos = 0
-    for each in fed:
-        row.append(each)
+    for each in loaded:
+        files.append(each)
         photos += each.pixels is not None
-        if photos == BATCH or len(row) >= CHUNK:
-            yield PhotoBatch.of(row)
-            row, photos = [], 0
-    if row:
-        yield PhotoBatch.of(row)
+        if photos == BATCH or len(files) >= CHUNK:
+            yield PhotoBatch.of(files)
+            files, photos = [], 0
+    if files:
+        yield PhotoBatch.of(files)
 
 
 class IndexWriter:
-    """Merges and writes chunks in a thread of its own, one at a time.
+    """Continues an index: merges and writes chunks in a thread of its own, one at a time."""
 
-    Args:
-        place: where to.
-        record: what was written before.
-        tally: what was counted before.
-    """
-
-    def __init__(self, place: IndexFolder, record: IndexRecord, tally: Accumulator) -> None:
-        self._place = place
-        self._record = record
-        self._tally = tally
+    def __init__(self, index: IndexFolder, record: IndexRecord, accumulator: Accumulator) -> None:
+        self._index, self._record, self._accumulator = index, record, accumulator
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chunks")
         self._at_work: Future[None] | None = None
         self._entries: list[PhotoFile] = []
-        self._summaries: list[UnitStatistics] = []
+        self._statistics: list[UnitStatistics] = []
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -233,15 +217,15 @@ class IndexWriter:
             self._thread.shutdown(wait=True)
         self._wait()
 
-    def add(self, entries: Sequence[PhotoFile], summary: UnitStatistics | None) -> None:
-        """Count a batch: its files, and what units did in those that are photos, in order."""
+    def add(self, entries: Sequence[PhotoFile], statistics: UnitStatistics | None) -> None:
+        """Count a batch: its files, and the statistics of those that are photos, in order."""
         self._entries += entries
-        if summary is not None:
-            self._summaries.append(summary)
+        if statistics is not None:
+            self._statistics.append(statistics)
         if len(self._entries) >= CHUNK:
             self._wait()
-            self._at_work = self._thread.submit(self._keep, self._entries, self._summaries)
-            self._entries, self._summaries = [], []
+            self._at_work = self._thread.submit(self._write, self._entries, self._statistics)
+            self._entries, self._statistics = [], []
 
     def finish(self) -> IndexRecord:
         """Write the rest, the quantiles, and that it is all.
@@ -250,37 +234,32 @@ class IndexWriter:
             InputError: if no file was a photo.
         """
         if self._entries:
-            self._keep(self._entries, self._summaries)
+            self._write(self._entries, self._statistics)
         if not self._record.photos:
             count = self._record.skipped
             raise InputError(
                 f"There is no photo that can be read in {self._record.folder}, which has {count} files; give others."
             )
-        tensors = self._tally.tensors() | self._tally.quantiles()
-        return self._place.finish(self._record, tensors, time.time())
+        tensors = self._accumulator.tensors() | self._accumulator.quantiles()
+        return self._index.finish(self._record, tensors, time.time())
 
     def _wait(self) -> None:
         if self._at_work is not None:
             self._at_work.result()
 
-    def _keep(self, entries: Sequence[PhotoFile], summaries: Sequence[UnitStatistics]) -> None:
-        if summaries:
-            summary = UnitStatistics.together(summaries)
-            good = summary.finite
+    def _write(self, entries: Sequence[PhotoFile], batches: Sequence[UnitStatistics]) -> None:
+        if batches:
+            statistics = UnitStatistics.together(batches)
+            good = statistics.finite
             entries = _with_faults(entries, good.tolist())
             numbers = [photo_number(entry.path) for entry in entries if not entry.fault]
             if numbers:
-                self._tally = self._tally.with_photos(numbers, summary[good])
-        self._record = self._place.write(self._record, entries, self._tally.tensors())
+                self._accumulator = self._accumulator.with_photos(numbers, statistics[good])
+        self._record = self._index.write(self._record, entries, self._accumulator.tensors())
 
 
 def _with_faults(entries: Sequence[PhotoFile], good: Sequence[bool]) -> list[PhotoFile]:
     """The files, those marked as faulty in which the network overflowed."""
     verdicts = iter(good)
     fault = "The network puts out NaN or infinity for it."
-    return [
-        entry
-        if entry.fault or next(verdicts)
-        else PhotoFile(entry.path, entry.size, entry.changed, entry.sha256, fault)
-        for entry in entries
-    ]
+    return [entry if entry.fault or next(verdicts) else replace(entry, fault=fault) for entry in entries]

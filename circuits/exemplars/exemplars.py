@@ -1,4 +1,4 @@
-"""What else a unit fires on: photos of a collection, and how strongly it fires in them altogether."""
+"""Exemplars: the photos of a collection that drive a unit, and the distribution of its activation over all of them."""
 
 import json
 from collections import Counter
@@ -48,12 +48,12 @@ class UnitExemplars:
 
     Args:
         unit: the unit.
-        most: the photos with the highest peaks z, highest first, whatever their sign.
-        slightly_positive: the photos whose z is least above zero, nearest to zero first.
-        slightly_negative: the photos whose z is least below zero, nearest to zero first.
-        least: the photos with the lowest z, lowest first.
-        peaks: by percent of the photos, how high the unit's activation gets at most: its peak over positions.
-        means: by percent of the photos, the unit's mean activation over positions.
+        most: the photos with the highest z, highest first.
+        slightly_positive: those whose z is least above zero, nearest to zero first.
+        slightly_negative: those whose z is least below zero, nearest to zero first.
+        least: those with the lowest z, lowest first.
+        peaks: quantiles over the photos, by percent, of the unit's highest activation over positions.
+        means: the same of its mean activation over positions.
         classes: of the photos in `most`, how many lie in which folder, most frequent first; empty without folders.
     """
 
@@ -68,22 +68,14 @@ class UnitExemplars:
 
 
 class Exemplars:
-    """An index of what every unit fires on in a collection of photos; read from disk as it is asked for.
+    """An index of what every unit fires on in a collection of photos; made by `index_photos`, see `find_exemplars`."""
 
-    Made by `index_photos`, found by `find_exemplars`.
-
-    Args:
-        place: where it is kept.
-        record: what is there.
-    """
-
-    def __init__(self, place: IndexFolder, record: IndexRecord) -> None:
-        self._place = place
-        self._record = record
+    def __init__(self, index: IndexFolder, record: IndexRecord) -> None:
+        self._index, self._record = index, record
         # All at once, because a process that continues the index removes these files when it is done.
         names = [f"{kind}.{what}" for kind in KINDS for what in ("scores", "photos", "positions")]
-        self._arrays: dict[str, Tensor] = place.tensors(record, [*names, "quantiles.peaks", "quantiles.means", "sums"])
-        self._entries: list[PhotoFile] = list(place.entries(record))
+        self._arrays: dict[str, Tensor] = index.tensors(record, [*names, "quantiles.peaks", "quantiles.means", "sums"])
+        self._entries: list[PhotoFile] = list(index.entries(record))
 
     def __repr__(self) -> str:
         return f"Exemplars({self.network!r}, {str(self.folder)!r}, photos={self.photos})"
@@ -95,13 +87,13 @@ class Exemplars:
 
     @property
     def folder(self) -> Path:
-        """The collection."""
+        """The folder of the collection."""
         return Path(self._record.folder)
 
     @property
     def kept(self) -> Path:
         """Where the index is kept."""
-        return self._place.folder
+        return self._index.folder
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -120,7 +112,7 @@ class Exemplars:
 
     @property
     def top(self) -> int:
-        """How many photos a list has at most."""
+        """Photos in a list, at most."""
         return self._record.top
 
     @property
@@ -160,16 +152,15 @@ class Exemplars:
         Raises:
             UnknownError: if the layer is not in the index.
         """
-        start, found = self._row(Unit(layer, 0))
-        sums = self._arrays["sums"][start : start + found.channels]
-        return (sums / self.photos).float()
+        start, record = self._row(Unit(layer, 0))
+        return (self._arrays["sums"][start : start + record.channels] / self.photos).float()
 
     def percentile(self, unit: Unit | str, activation: float) -> float:
-        """In how many percent of the photos the unit's peak activation is lower, interpolated between quantiles.
+        """Percent of the photos in which the unit's peak activation is below a value, interpolated between quantiles.
 
         Args:
             unit: the unit; a position is ignored.
-            activation: of the unit, somewhere.
+            activation: the value.
 
         Returns:
             0 to 100; for a value shared by many photos, such as 0, those below it.
@@ -194,13 +185,13 @@ class Exemplars:
 
     def _list(self, kind: str, row: int, layer: LayerRecord) -> tuple[Exemplar, ...]:
         columns = (self._arrays[f"{kind}.{what}"][row].tolist() for what in ("scores", "photos", "positions"))
-        found = []
+        exemplars = []
         for scored, number, at in zip(*columns, strict=True):
             if number != NOBODY:
                 entry = self._by_number[number]
                 position = divmod(at, layer.width)
-                found.append(Exemplar(self.folder / entry.path, value(kind, scored), position, entry.group))
-        return tuple(found)
+                exemplars.append(Exemplar(self.folder / entry.path, value(kind, scored), position, entry.group))
+        return tuple(exemplars)
 
     def _quantiles(self, what: str, row: int) -> dict[int, float]:
         return dict(zip(PERCENTS, self._arrays[f"quantiles.{what}"][row].tolist(), strict=True))
@@ -255,18 +246,15 @@ def find_exemplars(network: Network, into: str | Path | None = None) -> Exemplar
         InputError: if the index is damaged.
     """
     preprocessing = json.loads(json.dumps(asdict(network.preprocessing)))
-    found: list[tuple[float, IndexFolder]] = []
+    finished: list[tuple[float, IndexFolder]] = []
     for file in kept_in(into).glob("*/index.json"):
-        place = IndexFolder(file.parent)
-        record = place.read(file.name)
+        index = IndexFolder(file.parent)
+        record = index.read(file.name)
         if record is None or record.finished is None:
             continue
         if record.network.get("sha256") == network.sha256 and record.preprocessing == preprocessing:
-            found.append((record.finished, place))
-    if not found:
-        return None
-    newest = max(found, key=lambda each: each[0])[1]
-    return _opened(newest)
+            finished.append((record.finished, index))
+    return _opened(max(finished, key=lambda each: each[0])[1]) if finished else None
 
 
 def kept_in(into: str | Path | None) -> Path:
@@ -274,14 +262,14 @@ def kept_in(into: str | Path | None) -> Path:
     return Path(into) if into is not None else platformdirs.user_cache_path("circuits") / "exemplars"
 
 
-def _opened(place: IndexFolder) -> Exemplars | None:
+def _opened(index: IndexFolder) -> Exemplars | None:
     """The finished index; read once more if another process replaced it meanwhile."""
-    record = place.read("index.json")
+    record = index.read("index.json")
     while record is not None:
         try:
-            return Exemplars(place, record)
+            return Exemplars(index, record)
         except InputError:
-            again = place.read("index.json")
+            again = index.read("index.json")
             if again == record:
                 raise
             record = again

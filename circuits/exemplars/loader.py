@@ -30,7 +30,7 @@ AHEAD = 32
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A file as it was when it was looked at.
+    """A file that may hold a photo, as it was when it was looked at.
 
     Args:
         path: inside the folder.
@@ -48,18 +48,13 @@ class PhotoFile:
 
     @property
     def group(self) -> str | None:
-        """Name of the outermost folder that it lies in, which is its class where folders are classes."""
+        """Name of the outermost folder that it lies in: its class, where folders are classes."""
         return self.path.parts[0] if len(self.path.parts) > 1 else None
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedPhoto:
-    """A photo, ready for the network, or the reason why there is none.
-
-    Args:
-        entry: the file.
-        pixels: normalised, (h, w, c); `None` if the file cannot be read as a photo.
-    """
+    """A file and its normalised pixels; `None` if it cannot be read as a photo."""
 
     entry: PhotoFile
     pixels: Float[np.ndarray, "h w c"] | None
@@ -79,10 +74,10 @@ def files_in(folder: Path) -> Iterator[PhotoFile]:
 def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
     try:
         with os.scandir(folder / inside) as scanned:
-            found = sorted((item for item in scanned if not item.name.startswith(".")), key=lambda item: item.name)
+            items = sorted((item for item in scanned if not item.name.startswith(".")), key=lambda item: item.name)
     except PermissionError:
         raise InputError(f"{folder / inside} may not be read; give yourself permission to read it.") from None
-    for item in found:
+    for item in items:
         path = inside / item.name
         if item.is_dir(follow_symlinks=False):
             yield from _walk(folder, path)
@@ -92,14 +87,7 @@ def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
 
 
 class PhotoReader:
-    """Reads files as a network wants them: the same numbers as `Preprocessing.to_tensor`, bit by bit.
-
-    Normalising maps each of the 256 values of a channel to a number, so that it is done by looking up.
-
-    Args:
-        folder: where the files are.
-        preprocessing: of the network.
-    """
+    """Reads the files of a folder, to the bit as `Preprocessing.to_tensor`, normalising by a table of 256 values."""
 
     def __init__(self, folder: Path, preprocessing: Preprocessing) -> None:
         self._folder = folder
@@ -124,22 +112,31 @@ class PhotoReader:
 
     def _normalized(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = pixels.reshape(*pixels.shape[:2], -1)
-        found = np.empty(pixels.shape, dtype=np.float32)
+        normalized = np.empty(pixels.shape, dtype=np.float32)
         for channel, row in enumerate(self._table):
-            np.take(row, pixels[..., channel], out=found[..., channel], mode="clip")  # without it, a copy is made
-        return found
+            np.take(row, pixels[..., channel], out=normalized[..., channel], mode="clip")  # without it, a copy is made
+        return normalized
 
 
 @contextmanager
-def loaded(reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[Iterator[LoadedPhoto]]:
-    """Read files in threads, a bounded number ahead; on leaving, threads are stopped.
-
-    Yields:
-        What was read, in the order of the files.
-    """
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="photos", initializer=_step_back)
-    try:
+def read_ahead(reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[Iterator[LoadedPhoto]]:
+    """Read files in threads, a bounded number ahead, and yield them in order; on leaving, the threads are stopped."""
+    with _pool(WORKERS, "photos") as pool:
         yield _in_order(pool, reader, entries)
+
+
+@contextmanager
+def prefetched(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+    """Get each item in a thread while the one before it is used; on leaving, the thread is stopped."""
+    with _pool(1, "batches") as pool:
+        yield _one_ahead(pool, items)
+
+
+@contextmanager
+def _pool(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name, initializer=_lower_priority)
+    try:
+        yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -154,20 +151,6 @@ def _in_order(pool: ThreadPoolExecutor, reader: PhotoReader, entries: Iterable[P
         yield ahead.popleft().result()
 
 
-@contextmanager
-def ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """Get each item in a thread while the one before it is used; on leaving, the thread is stopped.
-
-    Yields:
-        The items, in order.
-    """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=_step_back)
-    try:
-        yield _one_ahead(pool, items)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def _one_ahead(pool: ThreadPoolExecutor, items: Iterator[Item]) -> Iterator[Item]:
     coming = pool.submit(next, items, None)
     while (item := coming.result()) is not None:
@@ -175,7 +158,7 @@ def _one_ahead(pool: ThreadPoolExecutor, items: Iterator[Item]) -> Iterator[Item
         yield item
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """Let the network's thread go first; only Linux knows priorities of single threads."""
     if sys.platform == "linux":
         with suppress(OSError):

@@ -23,13 +23,13 @@ WHAT = ("peaks", "means")
 
 @dataclass(frozen=True, eq=False)
 class QuantileSample:
-    """Peak and mean activation of every unit in a sample of the photos.
+    """Peak and mean activation of every unit in a sample of the photos, by `peaks` and `means`.
 
     Args:
         photos: numbers of the sampled photos, smallest first.
-        values: by `peaks` and `means`, the activations in those photos.
-        lows: by the same, the lowest of all photos.
-        highs: by the same, the highest of all photos.
+        values: the activations in those photos.
+        lows: the lowest of all photos.
+        highs: the highest of all photos.
         seen: how many photos there were.
     """
 
@@ -71,29 +71,21 @@ class QuantileSample:
 
     @property
     def exact(self) -> bool:
-        """Whether all photos are in it."""
         return self.seen == len(self.photos)
 
     def quantiles(self, what: str) -> Float[Tensor, "units percents"]:
-        """The `PERCENTS` of every unit, interpolated linearly between photos.
-
-        Args:
-            what: `peaks` or `means`.
-        """
+        """The `PERCENTS` of every unit's `peaks` or `means`, interpolated linearly between photos."""
         ranked = np.sort(self.values[what].numpy(), axis=0)
-        found = np.stack([_interpolated(ranked, percent / 100) for percent in PERCENTS], axis=1)
-        found[:, 0], found[:, -1] = self.lows[what].numpy(), self.highs[what].numpy()
-        return torch.from_numpy(found)
+        quantiles = np.stack([_interpolated(ranked, percent / 100) for percent in PERCENTS], axis=1)
+        quantiles[:, 0], quantiles[:, -1] = self.lows[what].numpy(), self.highs[what].numpy()
+        return torch.from_numpy(quantiles)
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays by name, to be written."""
         named = {"sample.photos": self.photos, "sample.seen": torch.tensor([self.seen])}
         for what in WHAT:
-            named |= {
-                f"sample.{what}": self.values[what],
-                f"lows.{what}": self.lows[what],
-                f"highs.{what}": self.highs[what],
-            }
+            kinds = (("sample", self.values), ("lows", self.lows), ("highs", self.highs))
+            named |= {f"{kind}.{what}": values[what] for kind, values in kinds}
         return named
 
     @classmethod
@@ -109,5 +101,5 @@ def _interpolated(ranked: NDArray[np.float32], share: float) -> NDArray[np.float
     place = share * (len(ranked) - 1)
     lower = int(place)
     upper = min(lower + 1, len(ranked) - 1)
-    found: NDArray[np.float32] = ranked[lower] + np.float32(place - lower) * (ranked[upper] - ranked[lower])
-    return found
+    between: NDArray[np.float32] = ranked[lower] + np.float32(place - lower) * (ranked[upper] - ranked[lower])
+    return between

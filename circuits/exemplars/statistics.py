@@ -1,44 +1,40 @@
-"""What every unit did in a batch of photos, in one pass: its peaks, where they lie, and its means.
+"""Statistics of every unit in a batch of photos, in one pass: its peaks, where they lie, and its means.
 
-1. Every layer is followed down to the tensors that it is put together from (`_pieces`): a concatenation to its parts,
+1. Every layer is followed down to the tensors that it is put together from (`_parts`): a concatenation to its inputs,
    an activation function to its input, the pre-activation.
-2. The network is run node by node. As soon as a pre-activation is there, and while the processor still has it at
-   hand, its peaks and their positions are taken; of an activation its means. No map is kept for this.
-3. A rectifier whose input nothing else reads then overwrites it, which costs less memory traffic than the network's
-   own pass does; that pays for most of the reading.
+2. The network is run node by node. As soon as a pre-activation is there, and while it is in the processor's cache, its
+   peaks and their positions are taken; of an activation its means.
+3. A rectifier whose input nothing else reads then overwrites it, which saves most of the memory traffic of step 2.
 
-The peak activation of a rectified unit is max(0, z) of its peak pre-activation z, so it is not looked for again.
+The peak activation of a rectified unit is max(0, z) of its peak pre-activation z.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from circuits.network import operations as ops
-from circuits.network.execute import between
-from circuits.network.layers import Layer, image_node
+from circuits.network.execute import execute, image_node
+from circuits.network.layers import Layer
 from circuits.network.network import Network
 from circuits.shapes import Images
-
-_RELU: frozenset[ops.Target] = frozenset({nn.ReLU, F.relu, torch.relu, "relu"})
-# Their results are new tensors, never views of others, and may be overwritten.
-_FRESH = (ops.MIXING - {torch.einsum}) | ops.ADDITIONS
 
 
 @dataclass(frozen=True, eq=False)
 class UnitStatistics:
-    """What every unit did in some photos; the units of all layers lie one after the other.
+    """What every unit did in some photos, over positions; the units of all layers lie one after the other.
 
     Args:
-        peaks: z, the highest pre-activation over positions.
+        peaks: z, the highest pre-activation.
         positions: the first position of z, as row · width + column.
-        activations: the highest activation over positions.
-        means: of the activation over positions.
+        activations: the highest activation.
+        means: of the activation.
     """
 
     peaks: Float[Tensor, "photos units"]
@@ -47,7 +43,6 @@ class UnitStatistics:
     means: Float[Tensor, "photos units"]
 
     def __getitem__(self, photos: slice | Bool[Tensor, " photos"]) -> "UnitStatistics":
-        """Of some of the photos."""
         return UnitStatistics(self.peaks[photos], self.positions[photos], self.activations[photos], self.means[photos])
 
     @property
@@ -56,18 +51,13 @@ class UnitStatistics:
         return (self.peaks.isfinite() & self.activations.isfinite() & self.means.isfinite()).all(1)
 
     @classmethod
-    def together(cls, summaries: Sequence["UnitStatistics"]) -> "UnitStatistics":
+    def together(cls, batches: Sequence["UnitStatistics"]) -> "UnitStatistics":
         """The photos of all of them, in order."""
-        return cls(
-            torch.cat([each.peaks for each in summaries]),
-            torch.cat([each.positions for each in summaries]),
-            torch.cat([each.activations for each in summaries]),
-            torch.cat([each.means for each in summaries]),
-        )
+        return cls(*(torch.cat([getattr(each, field.name) for each in batches]) for field in fields(cls)))
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
+class _Part:
     """A tensor that a layer is put together from, before and after its activation function."""
 
     before: fx.Node
@@ -75,84 +65,81 @@ class _Piece:
 
 
 class StatisticsCollector:
-    """Runs a network and tells what the units of some layers did.
-
-    Args:
-        network: the network.
-        layers: of the network, in the wanted order.
-    """
+    """Runs a network and takes the statistics of the units of some of its layers, in the given order."""
 
     def __init__(self, network: Network, layers: tuple[Layer, ...]) -> None:
         self._traced = network.traced
         self._image = image_node(network.traced)
-        self._pieces = [piece for layer in layers for piece in _pieces(network.traced, layer.node)]
-        self._peaked = {piece.before for piece in self._pieces} | {
-            piece.after for piece in self._pieces if not self._tells(piece)
+        self._parts = [part for layer in layers for part in _parts(network.traced, layer.node)]
+        self._peaked = {part.before for part in self._parts} | {
+            part.after for part in self._parts if not self._tells(part)
         }
-        self._averaged = {piece.after for piece in self._pieces}
-        top = max((piece.after for piece in self._pieces), key=list(network.traced.graph.nodes).index)
-        self._order = between(self._image, top)
-        self._readers = dict.fromkeys((self._image, *self._order), 0)
-        for node in self._order:
-            for read in node.all_input_nodes:
-                self._readers[read] = self._readers.get(read, 0) + 1
+        self._averaged = {part.after for part in self._parts}
+        self._top = max(part.after for part in self._parts)
 
     def __call__(self, images: Images) -> UnitStatistics:
-        """What the units did in preprocessed images, (N, c, h, w)."""
+        """Of preprocessed images, (N, c, h, w)."""
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             peaks, means = self._run(images)
-            highest = [peaks[piece.before][0] for piece in self._pieces]
-            activations = [self._activation(piece, peaks) for piece in self._pieces]
+            highest = [peaks[part.before][0] for part in self._parts]
+            activations = [self._activation(part, peaks) for part in self._parts]
             return UnitStatistics(
                 torch.cat(highest, dim=1),
-                torch.cat([peaks[piece.before][1] for piece in self._pieces], dim=1).to(torch.int32),
+                torch.cat([peaks[part.before][1] for part in self._parts], dim=1).to(torch.int32),
                 torch.cat(activations, dim=1),
-                torch.cat([means[piece.after] for piece in self._pieces], dim=1),
+                torch.cat([means[part.after] for part in self._parts], dim=1),
             )
 
     def _run(self, images: Tensor) -> tuple[dict[fx.Node, tuple[Tensor, Tensor]], dict[fx.Node, Tensor]]:
-        values: dict[fx.Node, Any] = {self._image: images}
-        waiting = dict(self._readers)
         peaks: dict[fx.Node, tuple[Tensor, Tensor]] = {}
         means: dict[fx.Node, Tensor] = {}
-        for node in self._order:
-            values[node] = self._value(node, values)
+
+        def run_and_note(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+            value = self._value(node, values)
             if node in self._peaked:
-                peaks[node] = _peaks(values[node])
+                peaks[node] = _peaks(value)
             if node in self._averaged:
-                means[node] = ops.as_maps(values[node]).mean((2, 3))
-            for read in node.all_input_nodes:
-                waiting[read] -= 1
-                if waiting[read] == 0:
-                    del values[read]
+                means[node] = ops.as_maps(value).mean((2, 3))
+            return value
+
+        execute(self._traced, {self._image: images}, [self._top], on_node=run_and_note)
         return peaks, means
 
     def _value(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-        if ops.kind(self._traced, node) in _RELU and len(node.all_input_nodes) == 1:
+        if _is_relu(self._traced, node) and len(node.all_input_nodes) == 1:
             [read] = node.all_input_nodes
-            if len(read.users) == 1 and ops.kind(self._traced, read) in _FRESH:
+            if len(read.users) == 1 and _makes_new_tensor(self._traced, read):
                 return torch.relu_(values[read])
         return ops.run_node(self._traced, node, values)
 
-    def _tells(self, piece: _Piece) -> bool:
+    def _tells(self, part: _Part) -> bool:
         """Whether the peak of the activation follows from that of the pre-activation."""
-        return piece.before is piece.after or ops.kind(self._traced, piece.after) in _RELU
+        return part.before is part.after or _is_relu(self._traced, part.after)
 
-    def _activation(self, piece: _Piece, peaks: dict[fx.Node, tuple[Tensor, Tensor]]) -> Tensor:
-        if piece.before is piece.after or not self._tells(piece):
-            return peaks[piece.after][0]
-        return peaks[piece.before][0].relu()
+    def _activation(self, part: _Part, peaks: dict[fx.Node, tuple[Tensor, Tensor]]) -> Tensor:
+        if part.before is part.after or not self._tells(part):
+            return peaks[part.after][0]
+        return peaks[part.before][0].relu()
 
 
-def _pieces(traced: fx.GraphModule, node: fx.Node) -> list[_Piece]:
-    found = ops.kind(traced, node)
-    if found in ops.CONCATENATIONS and (inputs := ops.concatenated(node)):
-        return [piece for part in inputs for piece in _pieces(traced, part)]
+def _is_relu(traced: fx.GraphModule, node: fx.Node) -> bool:
+    return ops.operation(traced, node).cap == inf
+
+
+def _makes_new_tensor(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a result is never a view of another tensor, so that it may be overwritten."""
+    is_new = ops.operation(traced, node).role in ("mixing", "addition")
+    return is_new and ops.kind(traced, node) is not torch.einsum
+
+
+def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Part]:
+    if parts := ops.concatenated(traced, node):
+        return [part for each in parts for part in _parts(traced, each)]
     first = node.args[0] if node.args else None
-    if found in ops.ACTIVATIONS and isinstance(first, fx.Node):
-        return [_Piece(first, node)]
-    return [_Piece(node, node)]
+    if ops.operation(traced, node).is_activation and isinstance(first, fx.Node):
+        return [_Part(first, node)]
+    return [_Part(node, node)]
 
 
 def _peaks(value: Tensor) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """A layer as an index knows it: the shape of its activation."""
+    """The shape of a layer's activation."""
 
     name: str
     channels: int
@@ -47,17 +47,9 @@ class LayerRecord:
 class IndexRecord:
     """What an index holds, apart from arrays and the list of files.
 
-    Args:
-        network: name, source and sha256.
-        preprocessing: from a photo to what the network sees.
-        folder: of the photos.
-        layers: from the image up.
-        top: photos in each list.
-        generation: name of the folder with the other files.
-        parts: how many chunks there are.
-        photos: how many were indexed.
-        skipped: how many files cannot be read as photos.
-        finished: when, in seconds since 1970; `None` while there is more to do.
+    `network` has name, source and sha256; `folder` is that of the photos, `generation` the name of that of the other
+    files; `top` photos are in each list, `parts` chunks were written, `photos` indexed and `skipped` files cannot be
+    read; `finished` is in seconds since 1970, `None` while there is more to do.
     """
 
     network: Mapping[str, str]
@@ -73,11 +65,10 @@ class IndexRecord:
 
     @property
     def units(self) -> int:
-        """Units of all layers."""
         return sum(layer.channels for layer in self.layers)
 
     def to_json(self) -> str:
-        """As it is written."""
+        """The contents of `index.json`."""
         return json.dumps({"format": FORMAT} | asdict(self), indent=1)
 
     @classmethod
@@ -101,11 +92,7 @@ class IndexRecord:
 
 
 class IndexFolder:
-    """The folder of one index.
-
-    Args:
-        folder: where.
-    """
+    """The folder of one index."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -165,9 +152,7 @@ class IndexFolder:
             with safe_open(file, "pt") as arrays:
                 return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
         except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew."
-            ) from None
+            raise self._damaged(file, error) from None
 
     def entries(self, record: IndexRecord) -> Iterator[PhotoFile]:
         """The files that a record counts, in the order in which they were read.
@@ -182,16 +167,13 @@ class IndexFolder:
                     path, *facts = json.loads(line)
                     yield PhotoFile(PurePath(path), *facts)
             except (OSError, ValueError, TypeError) as error:
-                raise InputError(
-                    f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew."
-                ) from None
+                raise self._damaged(file, error) from None
+
+    def _damaged(self, file: Path, error: Exception) -> InputError:
+        return InputError(f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew.")
 
     def write(self, record: IndexRecord, entries: Sequence[PhotoFile], tensors: Mapping[str, Tensor]) -> IndexRecord:
-        """Add a chunk: list its files, write the arrays after it, and only then count it.
-
-        Returns:
-            The record that counts it.
-        """
+        """Add a chunk: list its files, write the arrays after it, and only then the record that counts it."""
         faults = sum(bool(entry.fault) for entry in entries)
         counted = replace(
             record,
@@ -201,11 +183,8 @@ class IndexFolder:
             finished=None,
         )
         (self.folder / record.generation).mkdir(exist_ok=True)
-        lines = [
-            json.dumps([entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault])
-            for entry in entries
-        ]
-        write_atomically(self._list_file(counted, counted.parts), "".join(f"{line}\n" for line in lines))
+        rows = [[entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault] for entry in entries]
+        write_atomically(self._list_file(counted, counted.parts), "".join(f"{json.dumps(row)}\n" for row in rows))
         write_atomically(self.arrays_file(counted), save({name: t.contiguous() for name, t in tensors.items()}))
         write_atomically(self.folder / "progress.json", counted.to_json())
         self._clean()

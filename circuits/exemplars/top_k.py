@@ -1,4 +1,4 @@
-"""The best few photos of every unit, kept while photos stream by; memory does not grow with their number.
+"""The top k photos of every unit, in bounded memory.
 
 z is the highest pre-activation of a unit in a photo (its peak before the activation function). Four lists are the
 k highest scores of z each:
@@ -37,7 +37,7 @@ def photo_number(path: PurePath) -> int:
 
 
 def score(kind: str, peaks: Float[Tensor, "photos units"]) -> Float[Tensor, "photos units"]:
-    """What a list of a kind is ranked by; minus infinity for photos that do not belong in it."""
+    """What a list is ranked by; minus infinity for photos that do not belong in it."""
     if kind == "most":
         return peaks
     if kind == "least":
@@ -54,12 +54,9 @@ def value(kind: str, scored: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class TopK:
-    """The photos with the k highest scores of each unit, best first.
+    """The photos with the k highest scores of each unit, best first; minus infinity and `NOBODY` fill a shorter list.
 
-    Args:
-        scores: minus infinity where there are fewer than k.
-        photos: their numbers; `NOBODY` where there are fewer than k.
-        positions: where each peak lies, as row · width + column.
+    A position is that of the peak, as row · width + column.
     """
 
     scores: Float[Tensor, "units k"]
@@ -116,13 +113,9 @@ class TopK:
 def _highest(
     scores: Float[Tensor, "rows m"], before: Int[Tensor, "rows k"], more: Int[Tensor, " n"], k: int
 ) -> Int[Tensor, "rows k"]:
-    """Places of the k highest scores of each row, best first, ties to the smaller number.
-
-    The photos of a row are those that it had before, and more, which are the same for all rows.
-    """
-    found = scores.topk(k, dim=1)
-    ambiguous = _has_ties(scores, found.values)
-    chosen = found.indices
+    """Columns of the k highest scores of each row, ties to the smaller number: its own k photos, then those of all."""
+    highest, chosen = scores.topk(k, dim=1)
+    ambiguous = _has_ties(scores, highest)
     if bool(ambiguous.any()):
         had = before[ambiguous]
         by_number = torch.cat([had, more.expand(len(had), -1)], dim=1).argsort(dim=1, stable=True)
@@ -132,7 +125,7 @@ def _highest(
 
 
 def _has_ties(scores: Float[Tensor, "rows m"], best: Float[Tensor, "rows k"]) -> Bool[Tensor, " rows"]:
-    """Rows in which equal scores compete for a place or for their order; those without a photo do not count."""
+    """Rows in which equal scores of photos compete for a place or for their order."""
     last = best[:, -1:]
     shared = ((scores >= last).sum(1) > best.shape[1]) & (last > -torch.inf)[:, 0]
     return shared | ((best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -torch.inf)).any(1)

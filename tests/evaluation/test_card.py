@@ -33,18 +33,12 @@ from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
 from circuits.evaluation.statistics import METRICS
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import Handmade, colour_photo, handmade_network, levels
 from tests.support.nets import preprocessing, randomize, ready, zoo_network
 
 QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4}
-
-
-@pytest.fixture(autouse=True)
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the person's own: an index would be taken for the mean."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,6 @@ from tests.support.handmade import colour_photo, handmade_network
 BARE = {"controls": False, "ladder": (), "stability": 0}
 
 
-@pytest.fixture(autouse=True)
-def no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the person's own: an index would be taken for the mean."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="module")
 def network() -> Network:
     return handmade_network()

@@ -6,15 +6,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytest
 from PIL import Image
 
 from circuits.exemplars.exemplars import find_exemplars
-from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
-from circuits.visualization.optimize import GradientAscent
 from tests.support.commandline import run
+from tests.support.page_folder import page_folder
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    (circuits .*)$", PAGE, re.MULTILINE)
@@ -25,16 +23,7 @@ SNIPPETS = [
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the page speaks of, where each picture takes one step."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(GradientAscent, "done", property(lambda ascent: ascent.taken >= 1))
-    cat = load_photo("example:cat").image
-    cat.save("cat.jpg")
-    Path("photos").mkdir()
-    for number in range(2):
-        cat.crop((100 * number, 0, 100 * number + 200, 200)).save(f"photos/{number}.png")
-    return tmp_path
+    return page_folder(tmp_path, monkeypatch)
 
 
 def arguments_of(command: str) -> list[str]:

@@ -15,28 +15,11 @@ from PIL import Image
 from torch import nn
 
 from circuits.errors import InputError, UnknownError
-from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network, prepare
 from tests.support.collections_of_photos import SIDE, all_told, save_photos, tiny_network
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return tiny_network()
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "CHUNK", 16)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    save_photos(tmp_path / "photos", 40)
-    return tmp_path / "photos"
 
 
 def test_an_index_that_is_continued_equals_one_made_at_once(network: Network, folder: Path, tmp_path: Path) -> None:

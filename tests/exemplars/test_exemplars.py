@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from circuits.exemplars import build, quantiles
+from circuits.exemplars import quantiles
 from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import exemplar_crop, exemplar_patch
@@ -20,24 +20,8 @@ from circuits.exemplars.top_k import TopK, photo_number
 from circuits.image.photo import load_photo
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
-from tests.support.collections_of_photos import SIDE, Tiny, best, looked_at, save_photos, tiny_network, told
+from tests.support.collections_of_photos import SIDE, Tiny, best, looked_at, told
 from tests.support.nets import difference, image_for, seeded, zoo_network
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return tiny_network()
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "CHUNK", 16)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    save_photos(tmp_path / "photos", 40)
-    return tmp_path / "photos"
 
 
 def test_lists_quantiles_and_classes_are_those_of_a_plain_loop(network: Network, folder: Path, tmp_path: Path) -> None:
