@@ -98,11 +98,11 @@ def test_rows_have_titles_on_the_left() -> None:
 def test_a_heading_that_is_too_long_is_broken_between_its_parts() -> None:
     images = [plain("white")] * 2
     one, two = (
-        ContactSheet(images, title=title).head for title in ("tiny · conv1", "squeezenet1_1 · features.7")
-    ).layout
+        ContactSheet(images, title=title).layout.head for title in ("tiny · conv1", "squeezenet1_1 · features.7")
+    )
     assert one == 8 + 18 + 6
     assert two == 8 + 2 * (13 + 6)  # in smaller letters, as they do not fit
-    assert ContactSheet(images, note="256 steps · seed 0 · number: activation").head == 8 + 2 * (11 + 6).layout
+    assert ContactSheet(images, note="256 steps · seed 0 · number: activation").layout.head == 8 + 2 * (11 + 6)
     page = sheet(images, title="squeezenet1_1 · features.7")
     assert dark(page, (8, 8, 144, 27)) > 40
     assert dark(page, (8, 27, 144, 46)) > 40

@@ -72,6 +72,7 @@ def inversion(photo: Photo | PhotoSource, layer: str) -> Inversion:
         InputError: if the photo cannot be read.
 
     >>> from PIL import Image
+    >>> from circuits.visualization.objectives.base import Read
     >>> objective = inversion(Image.new("RGB", (8, 8)), "conv1")
     >>> here, there = ({Read("conv1"): torch.tensor(a).reshape(1, 1, 1, 2)} for a in ([1.0, 1.0], [1.0, 3.0]))
     >>> round(objective(ObjectiveInputs(here, torch.zeros(1, 3, 8, 8), there)).item(), 6)
@@ -98,6 +99,7 @@ def caricature(photo: Photo | PhotoSource, layer: str, power: float = 1.0) -> Ca
         InputError: if the power is negative or no number, or the photo cannot be read.
 
     >>> from PIL import Image
+    >>> from circuits.visualization.objectives.base import Read
     >>> objective = caricature(Image.new("RGB", (8, 8)), "conv1", power=0.0)
     >>> here, there = ({Read("conv1"): torch.tensor(a).reshape(1, 2, 1, 1)} for a in ([1.0, 2.0], [3.0, 4.0]))
     >>> round(objective(ObjectiveInputs(here, torch.zeros(1, 3, 8, 8), there)).item(), 5)
