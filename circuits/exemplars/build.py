@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 
@@ -154,7 +154,7 @@ def _run(
 ) -> None:
     done = total - len(todo)
     reader = PhotoReader(folder, network.preprocessing)
-    with read_ahead(reader, todo) as loaded, writer.working(), prefetched(batches(loaded)) as ready:
+    with closing(read_ahead(reader, todo)) as loaded, writer.working(), closing(prefetched(batches(loaded))) as ready:
         for batch in ready:
             count = sum(not entry.fault for entry in batch.entries)
             writer.add(batch.entries, None if batch.images is None else collect(batch.images)[:count])
