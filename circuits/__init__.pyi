@@ -58,7 +58,6 @@ from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html
 from .tracing.circuit import Circuit as Circuit
-from .tracing.circuit import Node as Node
 from .tracing.compare import Comparison as Comparison
 from .tracing.compare import LayerComparison as LayerComparison
 from .tracing.compare import SharedUnit as SharedUnit
@@ -66,6 +65,7 @@ from .tracing.compare import compare as compare
 from .tracing.intervene import Effect as Effect
 from .tracing.intervene import Outcome as Outcome
 from .tracing.intervene import intervene as intervene
+from .tracing.node import Node as Node
 from .tracing.trace import Contributions as Contributions
 from .tracing.trace import collapse as collapse
 from .tracing.trace import contributions as contributions

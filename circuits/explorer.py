@@ -144,7 +144,7 @@ def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | Non
     Raises:
         InputError: if the file does not carry them.
     """
-    name, source = str(circuit.network["name"]), str(circuit.network["source"])
+    name, source = circuit.network.name, circuit.network.source
     if weights is None and source.startswith("torchvision:"):
         weights = source.removeprefix("torchvision:")
     elif weights is None and source in ("random", "timm:random"):

@@ -11,7 +11,7 @@ from PIL import Image
 
 import circuits
 from circuits.attribution.ablation import Baseline
-from circuits.attribution.decomposition import Books
+from circuits.attribution.decomposition import Decomposition
 from circuits.errors import CircuitsError, InputError
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
@@ -165,8 +165,8 @@ class Explorer:
 
     def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:
         """What the network sees of a photo, as a data URI; a circuit carries it with every pixel."""
-        if circuit is not None and "thumbnail" in circuit.graph.graph["photo"]:
-            return str(circuit.graph.graph["photo"]["thumbnail"])
+        if circuit is not None and circuit.photo_info.thumbnail:
+            return circuit.photo_info.thumbnail
 
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
@@ -201,7 +201,7 @@ class Explorer:
 
     def is_own(self, circuit: Circuit) -> bool:
         """Whether a circuit was found in this network."""
-        return bool(circuit.network["sha256"] == self.network.sha256)
+        return circuit.network.sha256 == self.network.sha256
 
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
@@ -235,12 +235,12 @@ class Explorer:
         node = circuit.nodes[name]
         breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
         frozen = self.why_not_expand(circuit, name, locked)
-        return Inspection(breakdown, frozen, circuit.settings.get("mode") == "target")
+        return Inspection(breakdown, frozen, circuit.settings.mode == "target")
 
     def heat(self, circuit: Circuit, name: str) -> Image.Image:
         """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
         values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
-        seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+        seen = from_data_uri(circuit.photo_info.thumbnail)
         return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
 
     def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
@@ -293,7 +293,7 @@ class Explorer:
         below = network.layers_below(layer)
         return sum(network.layer(name).channels for name in below) if below else None
 
-    def _shown(self, circuit: Circuit, name: str, books: Books) -> Breakdown:
+    def _shown(self, circuit: Circuit, name: str, books: Decomposition) -> Breakdown:
         parts = tuple(
             Part(edge.source, circuit.nodes[edge.source].label, edge.attribution)
             for edge in circuit.edges_into(name)

@@ -49,7 +49,7 @@ def summary(left: "Circuit", right: "Circuit", found: "Comparison") -> str:
     named = [f"{name}: {_said(circuit)}" for name, circuit in (("A", left), ("B", right))]
     if not found.same_network:
         named.append("The networks differ, so a unit that both show is only the same address.")
-    modes = [str(circuit.settings["mode"]) for circuit in (left, right)]
+    modes = [circuit.settings.mode for circuit in (left, right)]
     if modes[0] != modes[1]:
         named.append(f"The modes differ ({modes[0]} and {modes[1]}), so their values are in different units.")
     units = _counted("unit", len(found.shared), len(found.left), len(found.right))
@@ -67,8 +67,7 @@ def _counted(what: str, shared: int, left: int, right: int) -> str:
 
 
 def _said(circuit: "Circuit") -> str:
-    graph = circuit.graph.graph
-    return f"why {circuit.target['label']}? {graph['network']['name']} on {graph['photo']['name']}"
+    return f"why {circuit.target.label}? {circuit.network.name} on {circuit.photo_info.name}"
 
 
 def table(found: "Comparison") -> "Table":

@@ -98,7 +98,7 @@ class Case:
     def argument(self) -> "HeatMap | None":
         """What each position contributes to the target; `None` where the unit lies above it."""
         order = self.network.layers.index
-        if order(self.unit.layer) > order(self.circuit.target["unit"].partition(":")[0]):
+        if order(self.unit.layer) > order(self.circuit.target.unit.partition(":")[0]):
             return None
         return argument_map(self.network, self.circuit, self.unit)
 
@@ -127,7 +127,6 @@ class Case:
 
     def record(self, **settings: Any) -> dict[str, Any]:
         """All numbers, as JSON and as what a picture's file carries."""
-        graph = self.circuit.graph.graph
         found: dict[str, Any] = {
             "network": {"name": self.network.name, "source": self.network.source, "sha256": self.network.sha256},
             "photo": {
@@ -135,7 +134,7 @@ class Case:
                 "sha256": self.photo.sha256,
                 "window": list(self.network.preprocessing.window_of(self.photo)),
             },
-            "predictions": graph["predictions"],
+            "predictions": self.circuit.graph.graph["predictions"],
             "unit": str(self.unit),
             "activation": {
                 "value": self.value,
@@ -144,7 +143,7 @@ class Case:
                 "positive": int((self.heat > 0).sum()),
             },
             "peaks": [self._peak(peak) for peak in self.peaks],
-            "target": {"id": self.circuit.root, "label": self.circuit.target["label"], "attribution": self.attribution},
+            "target": {"id": self.circuit.root, "label": self.circuit.target.label, "attribution": self.attribution},
         }
         if self.edge is not None:
             found["parent"] = {"unit": str(self.parent), "attribution": self.edge.attribution}

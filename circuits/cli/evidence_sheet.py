@@ -108,7 +108,7 @@ def _told(case: Case) -> str:
 
 
 def _target(case: Case) -> str:
-    return str(case.circuit.target["label"]).partition(",")[0]
+    return str(case.circuit.target.label).partition(",")[0]
 
 
 def _drawn(picture: Picture, size: int, title: str) -> Cell:

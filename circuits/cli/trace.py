@@ -25,9 +25,10 @@ from circuits.report.text import ALONE, network_and_source, number, percent
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from circuits.attribution.decomposition import Books
+    from circuits.attribution.decomposition import Decomposition
     from circuits.network.network import Network
-    from circuits.tracing.circuit import Circuit, Node
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.node import Node
     from circuits.units import Edge
 
 
@@ -130,14 +131,13 @@ def trace(
 
 def summary(circuit: "Circuit") -> str:
     """What was seen and what is explained, in two lines."""
-    graph = circuit.graph.graph
     seen = "; ".join(f"{found.label} {percent(found.probability)}" for found in circuit.predictions)
-    named = network_and_source(graph["network"]["name"], graph["network"]["source"])
-    alone = f" ({ALONE})" if graph["network"].get("multi_label") else ""
-    sight = f"{named} sees in {graph['photo']['name']}{alone}: {seen}." if seen else f"{named} names no classes."
+    named = network_and_source(circuit.network.name, circuit.network.source)
+    alone = f" ({ALONE})" if circuit.network.multi_label else ""
+    sight = f"{named} sees in {circuit.photo_info.name}{alone}: {seen}." if seen else f"{named} names no classes."
     return (
         f"{sight}\n"
-        f"The circuit of {circuit.target['label']} ({circuit.root}, {number(circuit.target['value'])}), "
+        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), "
         "layer by layer; what each unit gets from the layer below, and the share of it:"
     )
 
@@ -189,12 +189,14 @@ def _source_of(circuit: "Circuit", edge: "Edge") -> str:
     return edge.source if edge.entrance is None else f"{edge.source} as {edge.entrance}"
 
 
-def _cells(circuit: "Circuit", node: "Node", books: "Books", name_of: Callable[["Circuit", "Edge"], str]) -> list[str]:
+def _cells(
+    circuit: "Circuit", node: "Node", books: "Decomposition", name_of: Callable[["Circuit", "Edge"], str]
+) -> list[str]:
     called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
-        share = abs(edge.attribution) / books.gross if books.gross > 0 else 0.0
-        parts.append(f"{name_of(circuit, edge)}: {number(edge.attribution, sign=True)} ({percent(share)})")
+        share = percent(abs(circuit.share(edge)))
+        parts.append(f"{name_of(circuit, edge)}: {number(edge.attribution, sign=True)} ({share})")
     signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
     return [
         called,

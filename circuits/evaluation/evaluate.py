@@ -35,8 +35,7 @@ from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 
 DRAWS = 10
 CHANGES = 8
@@ -123,8 +122,8 @@ def evaluate(
     for number, change in enumerate(changed):
         report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
-        search = CircuitSearch(run, target, circuit.settings["mode"])
-        again.append(search.sources(planned.tops, circuit.settings["signs"]))
+        search = CircuitSearch(run, target, circuit.settings.mode)
+        again.append(search.sources(planned.tops, circuit.settings.signs))
     survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
     settings = {
@@ -177,7 +176,7 @@ def _card(
 
 def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     """What the card says of the circuit."""
-    photo = circuit.graph.graph["photo"]
+    photo = circuit.photo_info
     units = planned.sets[0].units
     return {
         "sha256": fingerprint_of(circuit.to_json_text()),
@@ -201,20 +200,20 @@ def _photos(
     network: Network, circuit: Circuit, photos: Sequence[Photo]
 ) -> tuple[Network, list[ScoredPhoto], list[Image.Image]]:
     """The network with the circuit's layers, and all photos and their crops, the circuit's own first; each once."""
-    facts = circuit.graph.graph["photo"]
+    facts = circuit.photo_info
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
-    if "thumbnail" in facts:
+    if facts.thumbnail:
         crop = input_crop(cut, circuit)
-    elif facts["sha256"] in given:
-        crop = cut.preprocessing.crop_of(given[facts["sha256"]])
+    elif facts.sha256 in given:
+        crop = cut.preprocessing.crop_of(given[facts.sha256])
     else:
         raise InputError(
-            f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
+            f"The circuit's file does not carry its photo, {facts.name}; give that photo too, so that the circuit "
             "can be scored in it."
         )
-    own = ScoredPhoto(facts["name"], facts["sha256"], own=True, given=facts["sha256"] in given)
+    own = ScoredPhoto(facts.name, facts.sha256, own=True, given=facts.sha256 in given)
     others = [photo for photo in given.values() if photo.sha256 != own.sha256]
     scored = [own, *(ScoredPhoto(photo.name, photo.sha256, own=False, given=True) for photo in others)]
     return cut, scored, [crop, *map(cut.preprocessing.crop_of, others)]

@@ -122,7 +122,7 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
@@ -238,7 +238,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
         >>> run = forward_cache(network, circuit)

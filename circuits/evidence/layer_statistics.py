@@ -19,8 +19,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 from circuits.units import Unit, as_unit
 
 
@@ -101,16 +100,7 @@ def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | Non
     layers, own = run.network.layers, target.unit.layer
     if layers.index(layer) > layers.index(own):
         return None
-    activation = run.activations[layer][0].double()
-    if layer != own:
-        gradient: Tensor = run.gradient(target, layer)[0]
-        return (activation * gradient).sum((1, 2))
-    readout = target.readout(run.network)
-    channels = list(readout.channels)
-    weights = 1.0 if readout.weights is None else readout.weights
-    attributions = torch.zeros(activation.shape[0], dtype=torch.float64)
-    attributions[channels] = (activation[channels] * weights).sum((1, 2))
-    return attributions
+    return run.attributions(target, layer, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import readout_of
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 
 
@@ -97,17 +96,12 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     """
     unit = as_unit(unit)
     run = forward_cache(network, circuit)
-    layer, target = run.network.check_unit(unit), target_of(circuit)
+    run.network.check_unit(unit)
+    target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
         raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
-    activation = run.activations[unit.layer][0, unit.channel]
-    if unit.layer != target.unit.layer:
-        return _as_map(activation * run.gradient(target, unit.layer)[0, unit.channel])
-    readout = target.readout(run.network)
-    weights = torch.zeros(layer.channels, layer.height, layer.width)
-    weights[list(readout.channels)] = 1.0 if readout.weights is None else readout.weights
-    return _as_map(activation * weights[unit.channel].to(activation))
+    return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
 def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> EdgeMaps:

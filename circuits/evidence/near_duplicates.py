@@ -8,7 +8,8 @@ from jaxtyping import Float
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.tracing.run import forward_cache
 from circuits.units import Unit, as_unit
 
@@ -114,8 +115,6 @@ def _strengths(circuit: Circuit) -> dict[str, float]:
     """The largest share that each visible unit has of one above."""
     strengths: dict[str, float] = {}
     for upper in circuit.visible:
-        books = circuit.nodes[upper].books
         for edge in circuit.edges_into(upper):
-            share = abs(edge.attribution) / books.gross if books is not None and books.gross > 0 else 0.0
-            strengths[edge.source] = max(strengths.get(edge.source, 0.0), share)
+            strengths[edge.source] = max(strengths.get(edge.source, 0.0), abs(circuit.share(edge)))
     return strengths

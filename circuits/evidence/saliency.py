@@ -33,7 +33,7 @@ from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import forward_cache, input_crop
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 GradientPicture = Float[np.ndarray, "rows columns colours"]

@@ -8,7 +8,8 @@ from circuits.notebook import cell_of, page_of
 from circuits.report import circuit as circuit_report
 from circuits.report import evaluation as evaluation_report
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.visualization.render import Picture
 
 page_of.register(Circuit, circuit_report.to_html)

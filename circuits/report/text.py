@@ -82,8 +82,8 @@ def cut(words: str, length: int) -> str:
 
 def question(circuit: "Circuit") -> str:
     """The question that a circuit answers."""
-    label = circuit.target["label"]
-    return f"What drives {label}?" if circuit.target["kind"] in ("unit", "neuron") else f"Why “{label}”?"
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
 SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}

@@ -14,13 +14,12 @@ from circuits.errors import InputError, UnknownError
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.network.branches import concatenate_padded
-from circuits.network.execute import run_all
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_below
-from circuits.shapes import Activation, Activations, Images
+from circuits.shapes import Activation, Activations, Images, Maps, Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target, readout_of
 from circuits.units import Unit
@@ -91,8 +90,12 @@ class ForwardCache:
         return Lower(piece, concatenate_padded([*parts, self.activations[IMAGE]] if found.is_open else parts), widths)
 
     def gradient(self, target: Target, layer: str) -> Activation:
-        """∂T/∂a of a layer below the target's, (1, C, H, W), along all paths; zero if none leads to the target."""
+        """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""
         key = (target.id, layer)
+        if layer == target.unit.layer:
+            gradient, readout = torch.zeros_like(self.activations[layer]), target.readout(self.network)
+            gradient[0, list(readout.channels)] = 1.0 if readout.weights is None else readout.weights.to(gradient)
+            return gradient
         if key not in self.gradients:
             if self.network.branched:
                 self.gradients.update({(target.id, name): found for name, found in self._gradients(target).items()})
@@ -104,12 +107,21 @@ class ForwardCache:
             self.gradients[key] = gradient_down(self.network.segment(layer, above), self.activations[layer], upper)
         return self.gradients[key]
 
+    def attribution_maps(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Maps:
+        """a_j · ∂T/∂a_j of each channel of the target's layer or one below it, along all paths, (C, H, W)."""
+        activation = self.activations[layer] if dtype is None else self.activations[layer].to(dtype)
+        return (activation * self.gradient(target, layer))[0]
+
+    def attributions(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Scores:
+        """What each channel contributes to the target along all paths, A_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
+        return self.attribution_maps(target, layer, dtype=dtype).sum((1, 2))
+
     def _gradients(self, target: Target) -> dict[str, Activation]:
         """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
         traced, layers = self.network.traced, self.network.layer_list
         image = self.activations[IMAGE].detach().requires_grad_()
         with torch.enable_grad():
-            values = run_all(traced, {image_node(traced): image}, [layer.node for layer in layers])
+            values = execute(traced, {image_node(traced): image}, [layer.node for layer in layers])
             value = (
                 target.readout(self.network).value(as_maps(values[self.network.layer(target.unit.layer).node])).sum()
             )
@@ -129,7 +141,7 @@ class ForwardCache:
 
 def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
     """Refuse another network than the one that a circuit was traced with; the sentence says what it is needed for."""
-    if network.sha256 != circuit.network["sha256"]:
+    if network.sha256 != circuit.network.sha256:
         known = circuit.network
         raise InputError(
             f"The circuit was traced with {known['name']} ({known['sha256'][:12]}), not with {network.name} "
@@ -151,8 +163,8 @@ def input_crop(network: Network, source: Circuit | Photo) -> Image.Image:
     if isinstance(source, Photo):
         return network.preprocessing.crop_of(source)
     # A circuit carries the crop itself, whatever has become of the photo.
-    thumbnail = source.graph.graph["photo"].get("thumbnail")
-    if thumbnail is None:
+    thumbnail = source.photo_info.thumbnail
+    if not thumbnail:
         raise InputError("The circuit's file does not carry its photo, so no more can be computed; trace it again.")
     crop = from_data_uri(thumbnail)
     height, width = network.preprocessing.size
@@ -182,7 +194,7 @@ def forward_cache(network: Network, source: Circuit | Photo) -> ForwardCache:
         check_network(network, source, to="expand it")
         if isinstance(source.cache, ForwardCache) and source.cache.network.sha256 == network.sha256:
             return source.cache
-        key: Hashable = (source.graph.graph["photo"].get("thumbnail"), source.layers)
+        key: Hashable = (source.photo_info.thumbnail, source.layers)
     else:
         # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
         key = (source, id(source.image))

@@ -121,7 +121,7 @@ def _relative(circuit: Circuit, lower: str, upper: str, session: Session, eviden
 
 def _photo(circuit: Circuit) -> str:
     """What the answers depend on beside the unit: the photo as it is in the circuit, whatever its file says of it."""
-    return _digest(circuit.graph.graph["photo"]["thumbnail"])
+    return _digest(circuit.photo_info.thumbnail)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import MEANINGS, SIGNS, error_in_words, joint_in_words, label, number, ranks_in_words, warning
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.features.graph.view import edge_in_words
 from dashboard.features.target.view import attributes, button
@@ -33,7 +34,7 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
     title = html.H2("Measured by ablation", id="measured-title")
     if edge.ablation is None:
         words = f"Attribution is an estimate: measure what {circuit.nodes[edge.target].called} really loses without it."
-        if circuit.settings["mode"] == "ablate":
+        if circuit.settings.mode == "ablate":
             words = "This circuit's attributions are ablations already; measured again, they must be the same."
         parts = [html.P(words, className="small muted"), _button(session, circuit, edge.target, "Measure by ablation")]
     else:

@@ -27,7 +27,7 @@ _INSTEAD = {"zero": "zero", "mean": "their mean"}
 
 def head(session: Session, circuit: Circuit) -> list[Component]:
     """What the pane is about."""
-    label, photo = circuit.nodes[circuit.root].called, circuit.graph.graph["photo"]["name"]
+    label, photo = circuit.nodes[circuit.root].called, circuit.photo_info.name
     words: list[Component] = [
         "The circuit of ",
         html.B(label),

@@ -60,9 +60,7 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
     if drawing is None:
         return found
     circuit, work, stands = drawing.circuit, session.work, drawing.fold.stands
-    found["circuit"] = "/".join(
-        (circuit.network["sha256"][:12], circuit.graph.graph["photo"]["sha256"][:12], circuit.root)
-    )
+    found["circuit"] = "/".join((circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root))
     found["selected"] = stands(work.selected)
     found["edge"] = [stands(name) for name in work.edge or ()]
     found["busy"] = sorted({stands(name) for ask in session.asks for name in expanding(circuit, ask)})
@@ -90,12 +88,6 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     ]
 
 
-def share(circuit: Circuit, edge: Edge) -> float:
-    """Signed share of the upper unit's gross attribution that an edge holds, -1 to 1."""
-    books = circuit.nodes[edge.target].books
-    return edge.attribution / books.gross if books is not None and books.gross > 0 else 0.0
-
-
 def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
     """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
     if name not in circuit.nodes or circuit.nodes[name].discarded:
@@ -105,14 +97,14 @@ def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]
-    return tuple(sorted(found, key=lambda edge: (-abs(share(circuit, edge)), edge.target)))
+    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
 
 
 def edge_in_words(circuit: Circuit, edge: Edge) -> str:
     """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
-    return f"{lower} {verb} {upper}, {percent(abs(share(circuit, edge)))}"
+    return f"{lower} {verb} {upper}, {percent(abs(circuit.share(edge)))}"
 
 
 def percent(part: float) -> str:

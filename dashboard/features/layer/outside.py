@@ -9,7 +9,8 @@ from dash import html
 from circuits.evidence.layer_statistics import LayerTable, layer_table
 from circuits.image.photo import Photo
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.components import Pane, failed, figure, section, waiting
 from dashboard.features.layer.actions import layer_of, network_of, source_of, stranger
@@ -71,7 +72,7 @@ def _facts(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ...]:
     """What answers depend on: the photo as the network sees it, and the target if that matters."""
     if isinstance(source, Photo):
         return source.sha256, str(source.window), str(source.whole), ""
-    return str(source.graph.graph["photo"]["thumbnail"]), source.root if rooted else ""
+    return source.photo_info.thumbnail, source.root if rooted else ""
 
 
 @lru_cache(maxsize=64)

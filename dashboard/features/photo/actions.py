@@ -11,7 +11,7 @@ from dataclasses import replace
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from dashboard.features.target.questions import written
 from dashboard.library import Explorer
 from dashboard.session.acting import Handler, asked

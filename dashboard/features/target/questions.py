@@ -1,8 +1,7 @@
 """What is asked of the network: how a target is written in actions, and how it is said to people."""
 
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 from circuits.units import Unit
 
 _AGAINST = " - "

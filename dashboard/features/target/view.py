@@ -8,7 +8,7 @@ from dash import html
 
 from circuits.network.predict import Prediction
 from circuits.report.text import chance, number
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from dashboard.features.graph.view import percent
 from dashboard.features.photo.actions import key_of
 from dashboard.features.point.queries import spot_layer

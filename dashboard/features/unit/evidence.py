@@ -164,7 +164,7 @@ class Evidence:
 
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
-    return from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+    return from_data_uri(circuit.photo_info.thumbnail)
 
 
 def _meant(circuit: Circuit, name: str) -> Unit | str:

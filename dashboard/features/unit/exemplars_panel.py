@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Node
+from circuits.tracing.node import Node
 from dashboard.components import WAITING, failed, section
 from dashboard.features.target.view import attributes
 from dashboard.work.findings import Elsewhere, Exemplar, Failure, NoCollection

@@ -5,7 +5,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.components import failed, figure, section, waiting
 from dashboard.features.target import view as panels
 from dashboard.features.target.view import attributes

@@ -6,14 +6,15 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard import keys
 from dashboard.components import Pane, figure, waiting
 from dashboard.features.edge.view import edge_link
 from dashboard.features.evaluation import view as score_panel
 from dashboard.features.evaluation.queries import Scored
 from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.graph.view import edges_from, percent, share
+from dashboard.features.graph.view import edges_from, percent
 from dashboard.features.target.view import attributes, button
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.decomposition_panel import contributions
@@ -105,7 +106,7 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
         link = html.Button(
             label, type="button", className="link", **attributes(data_action="select", data_arg=edge.target)
         )
-        words += [edge_link(circuit, edge, percent(share(circuit, edge))), " of ", link, ", "]
+        words += [edge_link(circuit, edge, percent(circuit.share(edge))), " of ", link, ", "]
     words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 

@@ -82,7 +82,7 @@ def test_shares_of_a_units_edges_add_up_to_its_coverage(circuit: Circuit) -> Non
     for name in circuit.visible:
         books = circuit.nodes[name].books
         if books is not None:
-            held = sum(abs(view.share(circuit, edge)) for edge in circuit.edges_into(name))
+            held = sum(abs(circuit.share(edge)) for edge in circuit.edges_into(name))
             assert held == pytest.approx(books.coverage, rel=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_units_say_in_words_what_they_do(session: Session, explorer: Explorer) -
     assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
     best = circuit.edges_into(circuit.root)[0]
     verb = "inhibits" if best.attribution < 0 else "excites"
-    part = view.percent(abs(view.share(circuit, best)))
+    part = view.percent(abs(circuit.share(best)))
     assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
     assert "rank 1" in nodes[best.source]["title"]
 
@@ -235,13 +235,13 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     circuit = session.work.circuit
     name = max(circuit.visible, key=lambda name: sum(circuit.graph.has_edge(name, above) for above in circuit.visible))
     above = [edge for upper in circuit.visible for edge in circuit.edges_into(upper) if edge.source == name]
-    above.sort(key=lambda edge: -abs(view.share(circuit, edge)))
+    above.sort(key=lambda edge: -abs(circuit.share(edge)))
     assert len(above) > 1
     chosen = actions.apply(session, actions.Action("select", name), explorer)
     pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **{"data-action": "select", "data-arg": edge.target})
-    assert f"Holds  {view.percent(view.share(circuit, above[0]))}  of  {above[0].target}" in words(pane)
+    assert f"Holds  {view.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, explorer: Explorer) -> None:

@@ -10,7 +10,7 @@ from circuits.tracing.circuit import Circuit
 from dashboard.features.graph import actions as on_circuit
 from dashboard.features.graph.drawing import draw
 from dashboard.features.graph.folding import folds
-from dashboard.features.graph.view import closed, share
+from dashboard.features.graph.view import closed
 from dashboard.features.graph.weak import coverage, reached
 from dashboard.library import Explorer
 from dashboard.session.acting import Action
@@ -39,7 +39,7 @@ def slowly(circuit: Circuit, weak: int) -> set[str]:
     def walk(name: str) -> None:
         found.add(name)
         for edge in circuit.edges_into(name):
-            if abs(share(circuit, edge)) >= weak / 100:
+            if abs(circuit.share(edge)) >= weak / 100:
                 walk(edge.source)
 
     walk(circuit.root)
