@@ -27,7 +27,7 @@ from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
-from circuits.evaluation.ablate import Ablating
+from circuits.evaluation.ablate import AblatedNetwork
 from circuits.evaluation.unit_sets import Sources, Units, layer_of
 from circuits.network.branches import concatenate_padded
 from circuits.shapes import Activation, Activations
@@ -165,7 +165,7 @@ class _Conditions:
         self._network = run.network
         self._widths = [run.network.layer(layer).channels for layer in layers]
         self._layers = layers
-        self._ablating = Ablating(run, target.unit.layer, layers, baseline)
+        self._ablated = AblatedNetwork(run, target.unit.layer, layers, baseline)
         self._whole = self._read(run.activations[target.unit.layer])
 
     def scored(self, sets: Iterable[Units]) -> list[Scored]:
@@ -177,7 +177,7 @@ class _Conditions:
         # With everything kept the network is as it is, to the last bit.
         rows.pop(everything.tobytes(), None)
         values = {everything.tobytes(): self._whole}
-        activation = self._ablating(np.stack(list(rows.values())))
+        activation = self._ablated(np.stack(list(rows.values())))
         values.update(zip(rows, zip(*self._read_all(activation), strict=True), strict=True))
         return [Scored(str(self._baseline), *self._scores(values, nothing, kept)) for kept in masks]
 

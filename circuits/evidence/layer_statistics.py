@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
@@ -19,7 +18,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import Target, target_of
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 
@@ -83,24 +82,22 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
     flat = activation.flatten(1)
     peaks, at = flat.max(dim=1)
     width = activation.shape[2]
-    attributions = None
-    if isinstance(source, Circuit):
-        attributions = _attributions(forward_cache(seen_by, source), target_of(source), name)
+    attributions = _attributions(forward_cache(seen_by, source), source, name) if isinstance(source, Circuit) else None
     return LayerTable(
         name,
         peaks.numpy().copy(),
         torch.stack([at // width, at % width], dim=1).numpy(),
         (flat == 0).all(dim=1).numpy(),
-        None if attributions is None else attributions.numpy(),
+        attributions,
     )
 
 
-def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | None:
+def _attributions(run: ForwardCache, circuit: Circuit, layer: str) -> np.ndarray | None:
     """A_j of each channel; `None` above the target."""
-    layers, own = run.network.layers, target.unit.layer
-    if layers.index(layer) > layers.index(own):
+    target, order = target_of(circuit), run.network.layers.index
+    if order(layer) > order(target.unit.layer):
         return None
-    return run.attributions(target, layer, dtype=torch.float64)
+    return run.attributions(target, layer, dtype=torch.float64).numpy()
 
 
 @dataclass(frozen=True)
