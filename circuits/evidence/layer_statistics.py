@@ -17,7 +17,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, activations_of, forward_cache
+from circuits.tracing.run import activations_of, forward_cache
 from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
@@ -82,7 +82,11 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
     flat = activation.flatten(1)
     peaks, at = flat.max(dim=1)
     width = activation.shape[2]
-    attributions = _attributions(forward_cache(seen_by, source), source, name) if isinstance(source, Circuit) else None
+    attributions = None
+    if isinstance(source, Circuit):
+        run, target = forward_cache(seen_by, source), target_of(source)
+        if run.network.layers.index(name) <= run.network.layers.index(target.unit.layer):
+            attributions = run.attributions(target, name, dtype=torch.float64).numpy()
     return LayerTable(
         name,
         peaks.numpy().copy(),
@@ -90,14 +94,6 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
         (flat == 0).all(dim=1).numpy(),
         attributions,
     )
-
-
-def _attributions(run: ForwardCache, circuit: Circuit, layer: str) -> np.ndarray | None:
-    """A_j of each channel; `None` above the target."""
-    target, order = target_of(circuit), run.network.layers.index
-    if order(layer) > order(target.unit.layer):
-        return None
-    return run.attributions(target, layer, dtype=torch.float64).numpy()
 
 
 @dataclass(frozen=True)
