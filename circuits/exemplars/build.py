@@ -228,11 +228,7 @@ class IndexWriter:
             self._entries, self._statistics = [], []
 
     def finish(self) -> IndexRecord:
-        """Write the rest, the quantiles, and that it is all.
-
-        Raises:
-            InputError: if no file was a photo.
-        """
+        """Write the rest, the quantiles, and that it is all; refuse an index without a photo."""
         if self._entries:
             self._write(self._entries, self._statistics)
         if not self._record.photos:
