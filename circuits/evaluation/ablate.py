@@ -18,8 +18,7 @@ from torch import Tensor, fx
 
 from circuits.attribution.ablation import Baseline
 from circuits.network import operations as ops
-from circuits.network.execute import needed
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.operations import as_maps
 from circuits.shapes import Activations
 from circuits.tracing.run import IMAGE, ForwardCache
@@ -52,12 +51,16 @@ class Ablating:
             for node, start, end in zip(self._stations, starts[:-1], starts[1:], strict=True)
         }
         known = self._known(run)
-        order = needed([self._top], known)
-        self._each = self._changing(known, order)
-        self._shared = self._computed_once(known, [node for node in order if node not in self._each], self._each)
+        order = nodes_needed([self._top], known)
+        each = self._changing(order)
+        inputs = {read for node in each for read in node.all_input_nodes}
+        shared = ({*inputs, *self._stations, self._top} & {*known, *order}) - {*each}
+        with torch.no_grad():
+            values = execute(self._traced, known, sorted(shared))
+        self._shared = {node: values[node] for node in shared}
         self._of_image = self._depending_on_image()
         self._first = [node for node in self._stations if node in known]
-        largest = max(math.prod(ops.shape(node) or ()) for node in (*self._each, *self._first))
+        largest = max(math.prod(ops.shape(node) or ()) for node in (*each, *self._first))
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * largest)))
 
     def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
@@ -72,7 +75,7 @@ class Ablating:
             known[image_node(self._traced)] = run.activations[IMAGE]
         return known
 
-    def _changing(self, known: dict[fx.Node, Tensor], order: Sequence[fx.Node]) -> list[fx.Node]:
+    def _changing(self, order: Sequence[fx.Node]) -> list[fx.Node]:
         """The nodes that are run for every way: above a replaced channel, or telling of the size of the batch."""
         found: dict[fx.Node, None] = {}
         for node in order:
@@ -81,18 +84,6 @@ class Ablating:
             if above or (reads and ops.shape(node) is None):
                 found[node] = None
         return list(found)
-
-    def _computed_once(
-        self, known: dict[fx.Node, Tensor], once: Sequence[fx.Node], each: Sequence[fx.Node]
-    ) -> dict[fx.Node, Any]:
-        """The values that the changing nodes read and that are the same every time."""
-        values: dict[fx.Node, Any] = dict(known)
-        with torch.no_grad():
-            for node in once:
-                values[node] = ops.run_node(self._traced, node, values)
-        inputs = {read for node in each for read in node.all_input_nodes}
-        wanted = {*inputs, *self._stations, self._top}
-        return {node: value for node, value in values.items() if node in wanted}
 
     def _depending_on_image(self) -> set[fx.Node]:
         """Nodes whose first dimension counts photos; the others are parameters."""
@@ -123,18 +114,12 @@ class Ablating:
             values[node] = value.expand(ways, *value.shape[1:]) if node in self._of_image else value
         for node in self._first:
             values[node] = self._replaced(node, values[node], masks)
-        waiting: dict[fx.Node, int] = {}
-        for node in self._each:
-            for read in node.all_input_nodes:
-                waiting[read] = waiting.get(read, 0) + 1
-        for node in self._each:
+
+        def run_and_replace(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
             value = ops.run_node(self._traced, node, values)
-            values[node] = self._replaced(node, value, masks) if node in self._stations else value
-            for read in node.all_input_nodes:
-                waiting[read] -= 1
-                if waiting[read] == 0 and read is not self._top:
-                    del values[read]
-        return as_maps(values[self._top])
+            return self._replaced(node, value, masks) if node in self._stations else value
+
+        return as_maps(execute(self._traced, values, [self._top], on_node=run_and_replace)[self._top])
 
     def _replaced(self, node: fx.Node, value: Tensor, masks: Tensor) -> Tensor:
         kept = masks[:, self._columns[node], None, None]

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
-from circuits.network.execute import run_all
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
@@ -153,10 +152,10 @@ def _run_on_branched(run: ForwardCache, stations: Sequence[str], factors: Mappin
     known = {image_node(network.traced): run.activations[IMAGE]}
     for layer in stations:
         node = network.layer(layer).node
-        value = run_all(network.traced, known, [node])[node]
+        value = execute(network.traced, known, [node])[node]
         known[node] = _scaled(as_maps(value), layer, factors).view_as(value)
     top = network.layer(network.layers[-1]).node
-    return as_maps(run_all(network.traced, known, [top])[top])
+    return as_maps(execute(network.traced, known, [top])[top])
 
 
 def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float]) -> Activation:
