@@ -2,7 +2,7 @@
 
 1. Look at the files. Those that an earlier run counted are not read again; if one of them has been changed or
    removed, its traces cannot be taken out of the lists, and the index is made anew.
-2. Threads read, decode and crop photos ahead of the network (`loaded`), which runs them in batches of one size: the
+2. Threads read, decode and crop photos ahead of the network (`loader`), which runs them in batches of one size: the
    last is filled up, so that a photo's numbers do not depend on the photos around it.
 3. Every `CHUNK` files a thread merges the statistics into the lists and the sample (`accumulator`) and writes them
    (`storage`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
