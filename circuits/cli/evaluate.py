@@ -224,7 +224,7 @@ def print_card(console: Console, card: "Card") -> None:
     if card.stability is not None and card.stability.edge_mean is not None:
         stable = card.stability
         console.print(
-            f"In {many(card.changes, 'slightly changed photo')} {share(stable.edge_mean)} of the edges and "
+            f"In {many(len(card.changes), 'slightly changed photo')} {share(stable.edge_mean)} of the edges and "
             f"{share(stable.unit_mean)} of the units are found again, on average.",
             soft_wrap=True,
         )

@@ -16,7 +16,7 @@ LINES = ("circuit", "activation", "random")
 """What is drawn, the first on top."""
 _FRAME = Frame(
     size=(320, 150),
-    margins=(40, 12, 8, 22),
+    margins=(46, 12, 8, 22),
     inset=4,
     limits=(-0.5, 1.5),
     steps=(0.5, 0.5),
