@@ -2,12 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from circuits.evaluation.statistics import Estimate
-
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import ScoreRow
+    from circuits.evaluation.statistics import Estimate, ScoreRow
     from circuits.tracing.circuit import Circuit
     from circuits.units import Edge
 
@@ -143,12 +141,12 @@ def ranks_in_words(agreement: "Agreement") -> str:
         >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
         ''
     """
-    found = agreement.spearman
-    if found is None:
+    rho = agreement.spearman
+    if rho is None:
         return ""
-    how = next(words for least, words in _CLOSE if found >= least)
-    said = f"{found:.2f}".replace("-", "\N{MINUS SIGN}")
-    return f"Ranks {how}, {said} over {agreement.units} units."
+    how = next(words for least, words in _CLOSE if rho >= least)
+    written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"Ranks {how}, {written} over {agreement.units} units."
 
 
 _CLOSE = (
@@ -235,16 +233,17 @@ def share(value: float | None) -> str:
     return f"{'−' if whole < 0 else ''}{abs(whole)} %"
 
 
-def interval(found: Estimate | None) -> str:
+def interval(estimate: "Estimate | None") -> str:
     """The ends of an interval, empty where there is none.
 
     Example:
+        >>> from circuits.evaluation.statistics import Estimate
         >>> interval(Estimate(0.5, 0.41, 0.62)), interval(Estimate(0.5))
         ('41 to 62 %', '')
     """
-    if found is None or found.low is None or found.high is None:
+    if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    return f"{share(found.low).removesuffix(' %')} to {share(found.high)}"
+    return f"{share(estimate.low).removesuffix(' %')} to {share(estimate.high)}"
 
 
 def many(count: int, name: str) -> str:
@@ -305,7 +304,7 @@ def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:
 def overshoot(card: "Card") -> str:
     """A sentence on scores above 1, if there are any; they look like errors and are none."""
     row = card.row("circuit")
-    values = [found.value for found in (row.faithfulness, row.necessity) if found.value is not None]
+    values = [score.value for score in (row.faithfulness, row.necessity) if score.value is not None]
     if not values or max(values) <= 1.05:
         return ""
     return (
