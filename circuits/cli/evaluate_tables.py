@@ -32,7 +32,7 @@ def report(console: Console, card: "Card") -> None:
     if card.stability is not None and card.stability.edge_mean is not None:
         found = card.stability
         console.print(
-            f"In {many(card.changes, 'slightly changed photo')} {share(found.edge_mean)} of the edges and "
+            f"In {many(len(card.changes), 'slightly changed photo')} {share(found.edge_mean)} of the edges and "
             f"{share(found.unit_mean)} of the units are found again, on average.",
             soft_wrap=True,
         )

@@ -79,11 +79,11 @@ def _lists(index: "Exemplars", told: "UnitExemplars") -> "Table":
 
     table = Table("", "photo", "value", "at", box=None, header_style="dim")
     table.columns[2].justify = "right"
-    for name, found in _by_name(told).items():
+    for name, found in lists_of(told).items():
         for place, each in enumerate(found):
             at = f"{each.position[0]},{each.position[1]}"
             shown = each.photo.relative_to(index.folder).as_posix()
-            table.add_row(name if place == 0 else "", shown, number(each.value), at)
+            table.add_row(name.replace("_", " ") if place == 0 else "", shown, number(each.value), at)
     return table
 
 
@@ -98,13 +98,11 @@ def _quantiles(told: "UnitExemplars") -> "Table":
     return table
 
 
-def _by_name(told: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
-    return {
-        "most": told.most,
-        "slightly positive": told.slightly_positive,
-        "slightly negative": told.slightly_negative,
-        "least": told.least,
-    }
+def lists_of(exemplars: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
+    """The photos of a unit by kind, from those that it likes most to those that it likes least."""
+    from circuits.exemplars.top_k import KINDS
+
+    return {kind: getattr(exemplars, kind) for kind in KINDS}
 
 
 def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
@@ -121,10 +119,8 @@ def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
 
 def _unit_facts(told: "UnitExemplars") -> dict[str, Any]:
     lists = {
-        name.replace(" ", "_"): [
-            {"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found
-        ]
-        for name, found in _by_name(told).items()
+        name: [{"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found]
+        for name, found in lists_of(told).items()
     }
     quantiles = {
         what: {str(percent): value for percent, value in found.items()}

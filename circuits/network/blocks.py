@@ -127,7 +127,7 @@ def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -
         return (blocks.around(node) or "").replace("@", "_")
     if node.op == "call_module" and calls[str(node.target)] == 1:
         return f"{node.target}.pre" if _is_followed_by_function(blocks.traced, node) else str(node.target)
-    if not is_top and ops.kind(blocks.traced, node) not in ops.ACTIVATIONS:
+    if not is_top and not ops.operation(blocks.traced, node).is_activation:
         return None
     source: object = node
     while isinstance(source, fx.Node) and (source is node or source.op != "call_module"):
@@ -141,4 +141,4 @@ def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -
 
 def _is_followed_by_function(traced: fx.GraphModule, node: fx.Node) -> bool:
     only = next(iter(node.users)) if len(node.users) == 1 else None
-    return only is not None and only.op != "call_module" and ops.kind(traced, only) in ops.ACTIVATIONS
+    return only is not None and only.op != "call_module" and ops.operation(traced, only).is_activation

@@ -22,7 +22,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx
 
 from circuits.network import operations as ops
-from circuits.network.execute import between, needed
+from circuits.network.execute import nodes_between, nodes_needed
 from circuits.network.segments import Segment
 from circuits.shapes import Activations
 
@@ -31,7 +31,7 @@ def on_the_way(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
     """The nodes above the image that depend on it and that the logits depend on, in the order of the graph."""
     reached = {image}
     way = []
-    for node in between(image, logits):
+    for node in nodes_between(image, logits):
         if node is not image and any(read in reached for read in node.all_input_nodes):
             reached.add(node)
             way.append(node)
@@ -43,7 +43,7 @@ def fine(traced: fx.GraphModule, way: Sequence[fx.Node]) -> list[fx.Node]:
     merges = [
         node
         for node in way
-        if ops.is_merged_or_activated(traced, node) and ops.kind(traced, node) not in ops.ACTIVATIONS
+        if ops.is_merged_or_activated(traced, node) and not ops.operation(traced, node).is_activation
     ]
     parts = {read for merge in merges for read in merge.all_input_nodes}
     return [node for node in way if node in parts or ops.is_merged_or_activated(traced, node)]
@@ -69,7 +69,7 @@ def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) ->
 
 def is_linear_above(traced: fx.GraphModule, lowers: Collection[fx.Node], upper: fx.Node) -> bool:
     """Whether all that lies between some tensors and one above them is piecewise linear."""
-    return all(ops.is_piecewise_linear(traced, step) for step in needed([upper], lowers))
+    return all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([upper], lowers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def concatenated_as(
     Activation functions and pools on the way there keep its channels. `None` if there is no such concatenation between
     the lower layers and the upper tensor, or more than one.
     """
-    inside = set(needed([upper], lowers)) - {upper}
+    inside = set(nodes_needed([upper], lowers)) - {upper}
     found: list[tuple[fx.Node, int]] = []
     waiting = [lower]
     while waiting:
@@ -135,13 +135,9 @@ def concatenated_as(
         for user in node.users:
             if user not in inside:
                 continue
-            if parts := _parts(traced, user):
+            if parts := ops.concatenated(traced, user):
                 widths = [(ops.shape(part) or (0, 0))[1] for part in parts]
                 found += [(user, sum(widths[:place])) for place, part in enumerate(parts) if part is node]
             elif ops.is_channelwise(traced, user):
                 waiting.append(user)
     return found[0] if len(found) == 1 else None
-
-
-def _parts(traced: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, ...] | None:
-    return ops.concatenated(node) if ops.kind(traced, node) in ops.CONCATENATIONS else None

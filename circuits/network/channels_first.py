@@ -23,7 +23,8 @@ def move_channels_first(traced: fx.GraphModule) -> None:
     Example:
         >>> import torch
         >>> from torch import nn
-        >>> from circuits.network.layers import find_layers, record_shapes
+        >>> from circuits.network.layers import find_layers
+        >>> from circuits.network.record_shapes import record_shapes
         >>> class Last(nn.Module):
         ...     def __init__(self):
         ...         super().__init__()

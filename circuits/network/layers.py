@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
-import torch
-from torch import Tensor, fx
+from torch import fx
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network import branches
 from circuits.network import operations as ops
 from circuits.network.blocks import Blocks, name_nodes, paths_around
-from circuits.network.execute import between
+from circuits.network.execute import image_node, nodes_between
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,50 +50,13 @@ class Layer:
     is_open: bool = False
 
 
-def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
-    """Note in `node.meta` the shape of each node's tensor, and where its channels are, for an example (1, c, h, w).
-
-    Raises:
-        InputError: if the network reads several inputs.
-    """
-    image = image_node(traced)
-    last_reader: dict[fx.Node, fx.Node] = {}
-    for node in traced.graph.nodes:
-        last_reader.update(dict.fromkeys(node.all_input_nodes, node))
-    values: dict[fx.Node, object] = {}
-    with torch.no_grad():
-        for node in traced.graph.nodes:
-            if node.op == "output":
-                break
-            if node.op == "placeholder" and node is not image:
-                continue
-            values[node] = example if node is image else ops.run_node(traced, node, values)
-            found = values[node]
-            if isinstance(found, Tensor):
-                node.meta["shape"] = tuple(found.shape)
-                node.meta["channels_at"] = ops.channels_at(traced, node)
-            for read in node.all_input_nodes:
-                if last_reader[read] is node:
-                    values.pop(read, None)
-
-
-def image_node(traced: fx.GraphModule) -> fx.Node:
-    """The node of the image.
-
-    Raises:
-        InputError: if the network reads several inputs.
-    """
-    read: list[fx.Node] = [node for node in traced.graph.nodes if node.op == "placeholder" and node.users]
-    if len(read) != 1:
-        raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
-    return read[0]
-
-
 def dominators(traced: fx.GraphModule) -> list[fx.Node]:
     """The nodes that every path from the image to the logits passes through, from the image up, both included.
 
     Example:
+        >>> import torch
         >>> from torch import nn
+        >>> from circuits.network.record_shapes import record_shapes
         >>> class Skip(nn.Module):
         ...     def __init__(self):
         ...         super().__init__()
@@ -239,7 +201,7 @@ def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]
     """The chain above the image, cut before each step in which something is mixed."""
     pieces: list[list[fx.Node]] = []
     for lower, node in pairwise(chain):
-        if any(ops.is_mixing(traced, step) for step in between(lower, node)):
+        if any(ops.is_mixing(traced, step) for step in nodes_between(lower, node)):
             pieces.append([])
         if pieces:
             pieces[-1].append(node)

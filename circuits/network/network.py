@@ -16,9 +16,10 @@ from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network import operations as ops
 from circuits.network.channels_first import move_channels_first
-from circuits.network.execute import SlicedEvaluation, between, run_all
-from circuits.network.layers import Layer, find_layers, image_node, record_shapes
+from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
+from circuits.network.layers import Layer, find_layers
 from circuits.network.prepare import HEADS, choose_output, drop_head, leaves, prepare_module
+from circuits.network.record_shapes import record_shapes
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
 from circuits.units import Unit
@@ -150,7 +151,7 @@ class Network:
             bottom = image_node(self.traced) if lower is None else self.layer(lower).node
             if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
                 raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
-            steps = between(bottom, top)
+            steps = nodes_between(bottom, top)
             if lower is not None and image_node(self.traced) in steps:
                 raise InputError(
                     f"What reaches {upper} in {self.name} does not all pass {lower}, so no function of {lower} alone "
@@ -177,7 +178,7 @@ class Network:
         image = image_node(self.traced)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            values = run_all(self.traced, {image: images}, list(nodes.values()))
+            values = execute(self.traced, {image: images}, list(nodes.values()))
         return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
 
     def read(

@@ -28,15 +28,13 @@ from torch.utils import _pytree as pytree
 
 from circuits.errors import UnknownError
 from circuits.network import operations as ops
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.receptive_field_ops import STEPS, Call, everything
+from circuits.network.receptive_field_ops import REACH, OperationCall
 from circuits.units import Unit
 
 
-def furthest(
-    traced: fx.GraphModule, image: fx.Node, numbers: Tensor, wanted: Sequence[fx.Node]
-) -> dict[fx.Node, Tensor]:
+def _reach(traced: fx.GraphModule, image: fx.Node, numbers: Tensor, wanted: Sequence[fx.Node]) -> dict[fx.Node, Any]:
     """The largest of the pixels' numbers that each value of some nodes can depend on; -∞ where it depends on none.
 
     Args:
@@ -45,36 +43,21 @@ def furthest(
         numbers: one for each pixel, (1, c, h, w).
         wanted: nodes that make tensors.
     """
-    order = _order(traced, wanted)
-    last_reader = {read: node for node in order for read in node.all_input_nodes}
-    values: dict[fx.Node, Any] = {image: numbers}
     dependent = {image}
     largest = float(numbers.max())
+
+    def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        reads = node.all_input_nodes
+        if dependent.isdisjoint(reads):
+            return ops.run_node(traced, node, values)
+        call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
+        reach = REACH[ops.operation(traced, node).reach](call)
+        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(reach)):
+            dependent.add(node)
+        return reach
+
     with torch.no_grad():
-        for node in order:
-            reads = node.all_input_nodes
-            if node is not image and dependent.isdisjoint(reads):
-                values[node] = ops.run_node(traced, node, values)
-            elif node is not image:
-                call = Call(traced, node, values, [values[read] for read in reads if read in dependent], largest)
-                values[node] = STEPS.get(ops.kind(traced, node), everything)(call)
-                if any(isinstance(part, Tensor) for part in pytree.tree_leaves(values[node])):
-                    dependent.add(node)
-            for read in reads:
-                if last_reader[read] is node and read not in wanted:
-                    del values[read]
-    return {node: values[node] for node in wanted}
-
-
-def _order(traced: fx.GraphModule, wanted: Sequence[fx.Node]) -> list[fx.Node]:
-    needed: set[fx.Node] = set()
-    waiting = list(wanted)
-    while waiting:
-        node = waiting.pop()
-        if node not in needed:
-            needed.add(node)
-            waiting.extend(node.all_input_nodes)
-    return [node for node in traced.graph.nodes if node in needed]
+        return execute(traced, {image: numbers}, wanted, on_node=reach_of)
 
 
 Boxes = Int[np.ndarray, "rows columns 4"]
@@ -257,7 +240,7 @@ def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) 
     dtype = next((weight.dtype for weight in network.traced.parameters()), torch.float32)
     rows = torch.arange(size[0], dtype=dtype)[:, None].expand(shape)
     columns = torch.arange(size[1], dtype=dtype).expand(shape)
-    reached = [furthest(network.traced, image, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
+    reached = [_reach(network.traced, image, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
     found = []
     for node in nodes:
         top, left, bottom, right = (ops.as_maps(each[node])[0] for each in reached)

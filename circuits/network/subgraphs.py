@@ -3,8 +3,8 @@
 from circuits.errors import InputError
 from circuits.network import operations as ops
 from circuits.network.branches import BranchSegment, concatenated_as
-from circuits.network.execute import between
-from circuits.network.layers import all_names, image_node
+from circuits.network.execute import image_node, nodes_between
+from circuits.network.layers import all_names
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Images
@@ -49,7 +49,7 @@ def subgraph_between(network: Network, lower: str, upper: str, image: Images) ->
         InputError: if nothing leads from the one up to the other.
     """
     bottom, top, pixels = network.layer(lower).node, network.layer(upper).node, image_node(network.traced)
-    steps = between(bottom, top)
+    steps = nodes_between(bottom, top)
     if bottom is top or not any(bottom in step.all_input_nodes for step in steps):
         raise InputError(
             f"{upper} does not lie above {lower} in {network.name}; nothing leads from the one up to the other."

@@ -9,7 +9,6 @@ It makes no difference whether the layers form a chain. `EditedRun` is the runne
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,8 +20,7 @@ from torch import Tensor, fx
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network import operations as ops
-from circuits.network.execute import needed
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
@@ -175,21 +173,20 @@ class EditedRun:
     """
 
     def __init__(self, run: ForwardCache, top: str, layers: Collection[str]) -> None:
-        network = run.network
-        self._traced = network.traced
-        self._top = network.layer(top).node
-        self._edited = {network.layer(name).node: name for name in layers}
+        self._traced, self._top = run.network.traced, run.network.layer(top).node
+        self._edited = {run.network.layer(name).node: name for name in layers}
         known = self._known(run)
-        order = needed([self._top], known)
-        self._each = self._changing(order)
-        self._once = self._computed_once(known, [node for node in order if node not in self._each])
+        order = nodes_needed([self._top], known)
+        changing = self._changing(order)
+        reads = {read for node in changing for read in node.all_input_nodes}
+        once = ({*reads, *self._edited, self._top} & {*known, *order}) - changing
+        with torch.no_grad():
+            values = execute(self._traced, known, sorted(once))
+        self._once = {node: values[node] for node in once}
         self._first = [node for node in self._edited if node in known]
         self._of_photo = {image_node(self._traced), *_above(self._traced, {image_node(self._traced)})}
-
-    @property
-    def largest(self) -> int:
+        self.largest = max(math.prod(ops.shape(node) or ()) for node in (*changing, *self._first))
         """Numbers in the largest tensor that is made for each way."""
-        return max(math.prod(ops.shape(node) or ()) for node in (*self._each, *self._first))
 
     def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
         """The photo's activations of the layers that no edit reaches, before any is edited."""
@@ -200,42 +197,32 @@ class EditedRun:
             known[image_node(self._traced)] = run.activations[IMAGE]
         return known
 
-    def _changing(self, order: Sequence[fx.Node]) -> list[fx.Node]:
+    def _changing(self, order: Sequence[fx.Node]) -> set[fx.Node]:
         """The nodes that are run for every way: above an edit, or telling of the number of ways."""
-        changing: dict[fx.Node, None] = {}
+        changing: set[fx.Node] = set()
         for node in order:
             reads = node.all_input_nodes
             if any(read in changing or read in self._edited for read in reads) or (reads and ops.shape(node) is None):
-                changing[node] = None
-        return list(changing)
-
-    def _computed_once(self, known: dict[fx.Node, Tensor], once: Sequence[fx.Node]) -> dict[fx.Node, Any]:
-        """The values that the changing nodes read and that are the same in every way."""
-        values: dict[fx.Node, Any] = dict(known)
-        with torch.no_grad():
-            for node in once:
-                values[node] = ops.run_node(self._traced, node, values)
-        wanted = {read for node in self._each for read in node.all_input_nodes} | {*self._edited, self._top}
-        return {node: value for node, value in values.items() if node in wanted}
+                changing.add(node)
+        return changing
 
     def __call__(self, edits: Mapping[str, Edit], ways: int = 1) -> Activations:
         """The wanted layer's activation in each way, (ways, C, H, W), each layer edited by its edit."""
-        values: dict[fx.Node, Any] = {}
-        for node, value in self._once.items():
-            values[node] = value.expand(ways, *value.shape[1:]) if node in self._of_photo else value
-        waiting = Counter(read for node in self._each for read in node.all_input_nodes)
+
+        def edited(node: fx.Node, value: Tensor) -> Tensor:
+            return _stored(node, edits[self._edited[node]](as_maps(value)))
+
+        def run_and_edit(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+            value = ops.run_node(self._traced, node, values)
+            return edited(node, value) if node in self._edited else value
+
         with torch.no_grad():
-            for node in self._first:
-                values[node] = _stored(node, edits[self._edited[node]](as_maps(values[node])))
-            for node in self._each:
-                values[node] = ops.run_node(self._traced, node, values)
-                if node in self._edited:
-                    values[node] = _stored(node, edits[self._edited[node]](as_maps(values[node])))
-                waiting.subtract(node.all_input_nodes)
-                for read in node.all_input_nodes:
-                    if waiting[read] == 0 and read is not self._top:
-                        values.pop(read, None)
-        return as_maps(values[self._top])
+            values = {
+                node: value.expand(ways, *value.shape[1:]) if node in self._of_photo else value
+                for node, value in self._once.items()
+            }
+            values |= {node: edited(node, values[node]) for node in self._first}
+            return as_maps(execute(self._traced, values, [self._top], on_node=run_and_edit)[self._top])
 
 
 def _above(traced: fx.GraphModule, nodes: Collection[fx.Node]) -> set[fx.Node]:

@@ -14,8 +14,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.network.branches import concatenate_padded
-from circuits.network.execute import run_all
-from circuits.network.layers import image_node
+from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.segments import Segment
@@ -122,7 +121,7 @@ class ForwardCache:
         traced, layers = self.network.traced, self.network.layer_list
         image = self.activations[IMAGE].detach().requires_grad_()
         with torch.enable_grad():
-            values = run_all(traced, {image_node(traced): image}, [layer.node for layer in layers])
+            values = execute(traced, {image_node(traced): image}, [layer.node for layer in layers])
             value = (
                 target.readout(self.network).value(as_maps(values[self.network.layer(target.unit.layer).node])).sum()
             )
