@@ -1,4 +1,4 @@
-"""A photo run through a network with channels of some layers replaced by a baseline, in many ways at once."""
+"""A photo run through a network with channels of some layers ablated, for many sets of channels at once."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,18 +16,8 @@ from circuits.tracing.run import ForwardCache
 _BATCH_BYTES = 32 * 2**20
 
 
-class Ablating:
-    """Runs one photo to a layer, with channels of some lower layers replaced.
-
-    Args:
-        run: of the photo.
-        top: the layer that is wanted.
-        layers: those with replaced channels, from the image up.
-        baseline: what stands in the place of replaced channels.
-
-    Raises:
-        UnknownError: if the baseline knows nothing of a layer.
-    """
+class AblatedNetwork:
+    """Runs one photo up to a layer `top` with channels of lower layers, named from the image up, at a baseline."""
 
     def __init__(self, run: ForwardCache, top: str, layers: Sequence[str], baseline: Baseline) -> None:
         self._run = EditedRun(run, top, layers)
@@ -35,23 +25,22 @@ class Ablating:
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * self._run.largest)))
 
     def __call__(self, kept: NDArray[np.bool_]) -> Activations:
-        """The wanted layer's activation for each way, (ways, C, H, W).
+        """The top layer's activation for each set, (sets, C, H, W).
 
         Args:
-            kept: which channels of the replaced layers are kept, (ways, channels), those of all layers one after the
-                other.
+            kept: which channels are kept, (sets, channels), those of all ablated layers one after the other.
         """
         return torch.cat([self._run_some(some) for some in torch.split(torch.from_numpy(kept), self._at_once)])
 
     def _run_some(self, masks: Tensor) -> Tensor:
         widths = [baseline.shape[1] for baseline in self._baselines.values()]
         edits = {
-            name: partial(_replaced, kept=kept[:, :, None, None], baseline=baseline)
+            name: partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
             for (name, baseline), kept in zip(self._baselines.items(), torch.split(masks, widths, dim=1), strict=True)
         }
         return self._run(edits, len(masks))
 
 
-def _replaced(activation: Tensor, kept: Tensor, baseline: Tensor) -> Tensor:
+def _ablated(activation: Tensor, kept: Tensor, baseline: Tensor) -> Tensor:
     found = torch.where(kept, activation, baseline.to(activation))
     return found.contiguous(memory_format=torch.channels_last)

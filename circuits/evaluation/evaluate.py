@@ -150,7 +150,8 @@ def _card(
     """What was measured, put together over photos."""
     given = [number for number, photo in enumerate(photos) if photo.given]
     over = {"own": [0], **({"photos": given} if given else {})}
-    table = ScoreTable(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
+    seed, resamples = settings["seed"], settings["resamples"]
+    table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
     rows, points = table.rows(), table.points(network, list(over)[-1])
     units = planned.sets[0].units
     return Card(

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import Target, target_of
+from circuits.tracing.run import activations_of, forward_cache
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 
@@ -85,22 +84,16 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
     width = activation.shape[2]
     attributions = None
     if isinstance(source, Circuit):
-        attributions = _attributions(forward_cache(seen_by, source), target_of(source), name)
+        run, target = forward_cache(seen_by, source), target_of(source)
+        if run.network.layers.index(name) <= run.network.layers.index(target.unit.layer):
+            attributions = run.attributions(target, name, dtype=torch.float64).numpy()
     return LayerTable(
         name,
         peaks.numpy().copy(),
         torch.stack([at // width, at % width], dim=1).numpy(),
         (flat == 0).all(dim=1).numpy(),
-        None if attributions is None else attributions.numpy(),
+        attributions,
     )
-
-
-def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | None:
-    """A_j of each channel; `None` above the target."""
-    layers, own = run.network.layers, target.unit.layer
-    if layers.index(layer) > layers.index(own):
-        return None
-    return run.attributions(target, layer, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, 
 2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
    unit's activation, the derivative in that direction.
 
-Where the layers form no chain (`branches`), an edge from a layer right below goes through the piece between alone, as
-its attribution does; one from further down takes every path.
+Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
+attribution does; one from further down takes every path.
 """
 
 from dataclasses import dataclass

@@ -60,10 +60,10 @@ def correlations(
 def near_duplicates(network: Network, circuit: Circuit, *, threshold: float = 0.9) -> tuple[tuple[str, ...], ...]:
     """Groups of visible units of one layer whose maps are nearly the same in this photo.
 
-    1. A unit is as strong as the largest share that it has of a unit above: max_i |S_ij| / Σ_j' |S_ij'|, the second
-       being the gross attribution in the books of i. Units are taken from the strongest down, ties by channel.
-    2. Each that is in no group yet begins one: with it go all others of its layer that are in none and correlate with
-       it by more than the threshold (`correlations`). All members are like the first; two others may be less alike.
+    1. A unit is as strong as its largest share of the gross attribution of a unit above, max_i |S_ij| / Σ_j' |S_ij'|.
+       Units are taken from the strongest down, ties by channel.
+    2. Each that is in no group yet begins one, with all others of its layer that are in none and correlate with it by
+       more than the threshold (`correlations`). All members are like the first; two others may be less alike.
     3. Groups of one are dropped. Neurons, constant maps and layers without positions are never grouped.
 
     Args:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.evidence.maps import heat_map
+from circuits.exemplars.exemplars import cut_to_field
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
@@ -115,12 +116,7 @@ def patch(
     network.check_unit(unit)
     if position is None:
         position = unit.position or peaks(heat_map(network, source, unit), count=1, above=-np.inf)[0].position
-    box = receptive_field(network, unit.layer, unit.channel).box(position)
-    if not box.area:
-        raise InputError(
-            f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch to show."
-        )
-    return _enlarged(input_crop(network, source).crop(box.corners), side)
+    return _enlarged(cut_to_field(input_crop(network, source), network, unit, position), side)
 
 
 def patch_of_picture(

@@ -2,12 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from circuits.evaluation.statistics import Estimate
-
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import ScoreRow
+    from circuits.evaluation.statistics import Estimate, ScoreRow
     from circuits.tracing.circuit import Circuit
     from circuits.units import Edge
 
@@ -235,10 +233,11 @@ def share(value: float | None) -> str:
     return f"{'−' if whole < 0 else ''}{abs(whole)} %"
 
 
-def interval(estimate: Estimate | None) -> str:
+def interval(estimate: "Estimate | None") -> str:
     """The ends of an interval, empty where there is none.
 
     Example:
+        >>> from circuits.evaluation.statistics import Estimate
         >>> interval(Estimate(0.5, 0.41, 0.62)), interval(Estimate(0.5))
         ('41 to 62 %', '')
     """
