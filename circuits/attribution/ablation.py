@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.attribution.gradient import Readout, at_once, gradient_down
+from circuits.attribution.gradient import Readout, at_once, gradient_down, with_replaced
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
@@ -52,8 +52,7 @@ def ablated_one_by_one(
     read = sorted({channel for readout in readouts for channel in readout.channels})
     places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
     for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
-        copies = activation.repeat(len(some) + 1, 1, 1, 1)
-        copies[torch.arange(1, len(some) + 1), some] = instead[0, some]
+        copies = with_replaced(activation, [[], *([channel] for channel in some.tolist())], instead)
         with torch.no_grad():
             found = segment(copies, read)
             values = torch.stack([each.of(found[:, place]) for each, place in zip(readouts, places, strict=True)])
@@ -64,10 +63,8 @@ def ablated_together(
     segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
 ) -> float:
     """What a value loses without some channels at once; arguments as for `ablated_one_by_one`, of one value."""
-    copies = activation.repeat(2, 1, 1, 1)
-    copies[1, list(channels)] = instead[0, list(channels)]
     with torch.no_grad():
-        values = readout.through(segment, copies)
+        values = readout.through(segment, with_replaced(activation, [[], channels], instead))
     return float(values[0] - values[1])
 
 
