@@ -129,7 +129,12 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             groups[parameter.name] = parameter.annotation
             parameters += [_parameter(each.name, each.type, each) for each in fields(parameter.annotation)]
         else:
-            parameters.append(_parameter(parameter.name, parameter.annotation, parameter.default))
+            declared = parameter.default
+            parameters.append(
+                _parameter(parameter.name, parameter.annotation, declared)
+                if isinstance(declared, Field)
+                else parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            )
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
