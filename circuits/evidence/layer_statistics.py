@@ -13,11 +13,10 @@ import torch
 from jaxtyping import Float, Int
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import activations_of, forward_cache
+from circuits.tracing.run import Source, activations_of, forward_cache
 from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
@@ -49,7 +48,7 @@ class LayerTable:
         return self.attributions / gross if gross > 0 else np.zeros_like(self.attributions)
 
 
-def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerTable:
+def layer_table(network: Network, source: Source, layer: str) -> LayerTable:
     """What every unit of a layer did in a photo and, for a circuit, its attribution for the target T.
 
     A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), along every path of the network, whatever the circuit shows and in whatever mode
@@ -57,7 +56,7 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         layer: name of one of the network's layers, or of the circuit's.
 
     Raises:
@@ -76,7 +75,7 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
         >>> int(table.attributions.argmax()) == int(channel)
         True
     """
-    name = network.layer(layer).name if isinstance(source, Photo) else layer
+    name = layer if isinstance(source, Circuit) else network.layer(layer).name
     seen_by, activations = activations_of(network, source, [name])
     activation = activations[name][0]
     flat = activation.flatten(1)
@@ -119,12 +118,12 @@ class Standing:
     edges: tuple[float, ...]
 
 
-def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bins: int = 24) -> Standing:
+def standing(network: Network, source: Source, unit: Unit | str, *, bins: int = 24) -> Standing:
     """The rank of a unit's peak among those of all channels of its layer in one photo, and their histogram.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit; a position is ignored.
         bins: of equal width, over the range of the peaks.
 
@@ -195,13 +194,13 @@ def position_at(network: Network, layer: str, place: Point) -> tuple[int, int]:
 
 
 def firing_at(
-    network: Network, source: Circuit | Photo, layer: str, place: Point, *, count: int | None = None
+    network: Network, source: Source, layer: str, place: Point, *, count: int | None = None
 ) -> tuple[Firing, ...]:
     """The units of a layer at one point of a photo, highest activation first, ties by channel.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         layer: name of the layer; of one without positions the point does not matter, and the position is (0, 0).
         place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
         count: how many units at most; all, if `None`.

@@ -15,12 +15,10 @@ from PIL import Image
 from circuits.errors import InputError
 from circuits.evidence.maps import heat_map
 from circuits.exemplars.exemplars import cut_to_field
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
-from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import input_crop
+from circuits.tracing.run import Source, input_crop
 from circuits.units import Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
@@ -88,7 +86,7 @@ def _local_maxima(heat: HeatMap) -> list[tuple[int, int]]:
 
 def patch(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     unit: Unit | str,
     position: tuple[int, int] | None = None,
     *,

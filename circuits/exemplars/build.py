@@ -46,7 +46,7 @@ def index_photos(
     network: Network,
     folder: str | Path,
     *,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     top: int = 9,
     into: str | Path | None = None,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def index_photos(
     Args:
         network: the network.
         folder: with photos, in any number of folders; files that are no photos are skipped and reported.
-        layers: their names; all layers of the network, if `None`.
+        layers: their names, or that of one; all layers of the network, if `None`.
         top: photos in each list of a unit.
         into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
         progress: called after every batch as `progress(done, total, message)`.
@@ -69,6 +69,7 @@ def index_photos(
     if top < 1:
         raise InputError(f"top is {top}; a list has at least 1 photo.")
     folder = Path(folder).expanduser().resolve()
+    layers = [layers] if isinstance(layers, str) else layers
     wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))
     if not wanted:
         raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")

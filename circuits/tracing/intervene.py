@@ -18,15 +18,13 @@ import torch
 from torch import Tensor, fx
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network import operations as ops
 from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Activations, Scores
-from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, forward_cache
+from circuits.tracing.run import IMAGE, ForwardCache, Source, forward_cache
 from circuits.units import Unit, as_unit
 
 Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]
@@ -77,11 +75,11 @@ class Outcome:
 
 def intervene(
     network: Network,
-    source: Circuit | Photo,
-    changes: Factors,
+    source: Source,
+    changes: Factors | Unit | str | Sequence[Unit | str],
     *,
     top: int = 5,
-    classes: Sequence[int | str] = (),
+    classes: int | str | Sequence[int | str] = (),
 ) -> Outcome:
     """What the network says of a photo with some units scaled.
 
@@ -91,10 +89,10 @@ def intervene(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
-        changes: unit to factor, 0 to 4.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        changes: unit to factor, 0 to 4; one or several units alone are ablated, factor 0.
         top: how many of the leading classes, before and after, are told of.
-        classes: further classes, by number or label.
+        classes: one or several further classes, by number or label.
 
     Raises:
         UnknownError: if the network has no such unit or class.
@@ -108,6 +106,9 @@ def intervene(
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
+    if not isinstance(changes, Mapping):
+        changes = dict.fromkeys([changes] if isinstance(changes, Unit | str) else changes, 0)
+    classes = [classes] if isinstance(classes, int | str) else classes
     run = forward_cache(network, source)
     order = run.network.layers.index
     factors = {as_unit(unit): _factor(unit, factor) for unit, factor in changes.items()}

@@ -12,7 +12,7 @@ from PIL import Image
 from circuits.attribution.gradient import Readout, gradient_down
 from circuits.errors import InputError, UnknownError
 from circuits.image.encode import from_data_uri
-from circuits.image.photo import Photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.branches import concatenate_padded
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
@@ -23,6 +23,9 @@ from circuits.shapes import Activation, Activations, Images, Maps, Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target, readout_of
 from circuits.units import Unit
+
+Source = Circuit | Photo | PhotoSource
+"""What evidence is about: a circuit, which carries its photo, a photo, or what `load_photo` takes."""
 
 IMAGE = ""
 """Key of the photo among a run's activations; no layer is called so."""
@@ -148,7 +151,7 @@ def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
         )
 
 
-def input_crop(network: Network, source: Circuit | Photo) -> Image.Image:
+def input_crop(network: Network, source: Source) -> Image.Image:
     """What the network saw: its crop of the photo, as large as its input.
 
     Raises:
@@ -159,8 +162,8 @@ def input_crop(network: Network, source: Circuit | Photo) -> Image.Image:
         >>> input_crop(load_network(), load_photo("example:cat")).size
         (64, 64)
     """
-    if isinstance(source, Photo):
-        return network.preprocessing.crop_of(source)
+    if not isinstance(source, Circuit):
+        return network.preprocessing.crop_of(as_photo(source))
     # A circuit carries the crop itself, whatever has become of the photo.
     thumbnail = source.photo_info.thumbnail
     if not thumbnail:
@@ -180,7 +183,7 @@ _recent: WeakKeyDictionary[Network, _Recent] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def forward_cache(network: Network, source: Circuit | Photo) -> ForwardCache:
+def forward_cache(network: Network, source: Source) -> ForwardCache:
     """The photo's run through the network, cut at the circuit's layers if the source is a circuit.
 
     It is the one kept with the circuit, or among the last four photos of the network, or a new one. The activations are
@@ -195,8 +198,9 @@ def forward_cache(network: Network, source: Circuit | Photo) -> ForwardCache:
             return source.cache
         key: Hashable = (source.photo_info.thumbnail, source.layers)
     else:
+        source = as_photo(source)
         # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
-        key = (source, id(source.image))
+        key = (source, None if source.whole else id(source.image))
     with _lock:
         recent = _recent.setdefault(network, LRUCache(4))
         cut, activations = recent.get(key, (None, None))
@@ -217,9 +221,7 @@ def _cut_like(network: Network, circuit: Circuit) -> Network:
         raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
 
 
-def activations_of(
-    network: Network, source: Circuit | Photo, layers: Sequence[str]
-) -> tuple[Network, dict[str, Activations]]:
+def activations_of(network: Network, source: Source, layers: Sequence[str]) -> tuple[Network, dict[str, Activations]]:
     """Activations of some layers for a photo; and the network, with the circuit's layers if the source is a circuit.
 
     Raises:
@@ -228,4 +230,4 @@ def activations_of(
     if isinstance(source, Circuit):
         run = forward_cache(network, source)
         return run.network, {name: run.activations[run.network.layer(name).name] for name in layers}
-    return network, network.activations(network.preprocessing.input_of(source), layers)
+    return network, network.activations(network.preprocessing.input_of(as_photo(source)), layers)

@@ -19,7 +19,6 @@ No edge depends on which other units are expanded, so expanding many at once is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import networkx as nx
 import torch
@@ -28,7 +27,7 @@ from circuits.attribution.decomposition import Decomposition
 from circuits.attribution.gradient import check_mode, strongest
 from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit, reaching
@@ -61,7 +60,7 @@ class Contributions:
 
 def trace(
     network: Network,
-    photo: Photo | Any,
+    photo: Photo | PhotoSource,
     target: Unit | str | int | None = None,
     *,
     layers: str | Sequence[str] = "auto",
@@ -104,7 +103,7 @@ def trace(
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)
-    photo = photo if isinstance(photo, Photo) else load_photo(photo)
+    photo = as_photo(photo)
     crop = network.preprocessing.crop_of(photo)
     run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))

@@ -21,8 +21,8 @@ from circuits.visualization.transforms import (
     crop,
     jitter,
     light,
-    make_transform,
     moved_side,
+    named_transform,
     noise,
     none,
     pad,
@@ -305,10 +305,10 @@ def test_transforms_of_ones_own_take_part() -> None:
 
 def test_the_presets_are_found_by_name_and_say_their_side() -> None:
     assert set(TRANSFORMS) == {"none", "light", "standard"}
-    assert make_transform("light", 64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
-    assert [moved_side(make_transform(name, 64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
+    assert named_transform("light")(64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
+    assert [moved_side(named_transform(name)(64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
     with pytest.raises(UnknownError, match="There is no transform 'wild'; there are none, light, standard"):
-        make_transform("wild", 64)
+        named_transform("wild")
 
 
 @pytest.mark.parametrize(
