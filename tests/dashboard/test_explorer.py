@@ -10,7 +10,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from circuits.visualization.settings import Settings as Drawing
+from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import Settings, create_page
 from dashboard.library import Explorer
@@ -20,7 +20,7 @@ from dashboard.work.gallery import StoredGallery
 from dashboard.work.queue import CancelledError
 from tests.support.pretend import PaintedGallery
 
-QUICK = Drawing(size=32, steps=2)
+QUICK = Settings(size=32, steps=2)
 
 
 def quiet(done: int, total: int, message: str) -> None:
