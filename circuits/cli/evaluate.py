@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress
-from circuits.cli.options import AsJson, NetworkName, NetworkOptions, counts
+from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.report.text import METHOD_NAMES, headline, interval, many, metric_name, over_name, overshoot, share
@@ -28,46 +27,29 @@ _CARDS = (".json", ".html")
 
 
 def evaluate(
-    circuit: Annotated[Path, typer.Argument(metavar="CIRCUIT.json", help="A circuit, from trace -o.", readable=False)],
-    photos: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PHOTO", help="More photos, or folders of photos, to score the same circuit in."),
-    ] = None,
-    card: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--card",
-            "-o",
-            metavar="FILE",
-            readable=False,
-            help="Write all numbers and settings as FILE.json, or as a page, FILE.html. Repeatable.",
-        ),
-    ] = None,
-    ladder: Annotated[
-        str | None,
-        typer.Option(metavar="K,K,…", help="Units below each unit along the curve over sizes, such as 1,3,10."),
-    ] = None,
-    largest: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Where the curve ends, if --ladder does not say; 0 for no curve.")
-    ] = 20,
-    mean_over: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT",
-            help="Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
-        ),
-    ] = None,
-    controls: Annotated[
-        bool, typer.Option("--controls/--no-controls", help="Score sets of the same shape too.")
-    ] = True,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Random sets of the circuit's shape.")] = 10,
-    stability: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Changed photos in which edges are looked for again; 0 for none.")
-    ] = 8,
-    resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of photos for an interval.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
-    as_json: AsJson = False,
-    network: NetworkName = "builtin",
+    circuit: Path = argument("CIRCUIT.json", "A circuit, from trace -o.", readable=False),
+    photos: list[str] | None = argument(
+        "PHOTO", "More photos, or folders of photos, to score the same circuit in.", default=None
+    ),
+    card: list[Path] | None = file_option(
+        "Write all numbers and settings as FILE.json, or as a page, FILE.html. Repeatable.", "--card", "-o"
+    ),
+    ladder: str | None = option(
+        None, "Units below each unit along the curve over sizes, such as 1,3,10.", metavar="K,K,…"
+    ),
+    largest: int = option(20, "Where the curve ends, if --ladder does not say; 0 for no curve.", min=0, metavar="K"),
+    mean_over: str | None = option(
+        None,
+        "Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
+        metavar="WHAT",
+    ),
+    controls: bool = option(True, "Score sets of the same shape too.", "--controls/--no-controls"),
+    draws: int = option(10, "Random sets of the circuit's shape.", min=1, metavar="N"),
+    stability: int = option(8, "Changed photos in which edges are looked for again; 0 for none.", min=0, metavar="N"),
+    resamples: int = option(1000, "Draws of photos for an interval.", min=1, metavar="N"),
+    seed: int = option(0, "Of all that is drawn.", min=0),
+    as_json: bool = AS_JSON,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:

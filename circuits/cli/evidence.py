@@ -2,55 +2,43 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from circuits.cli.options import IndexFolder, Layers, NetworkBesidePictures, NetworkName, PhotoName, Window, get_photo
+from circuits.cli.options import (
+    INDEX_FOLDER,
+    LAYERS,
+    NETWORK,
+    PHOTO,
+    WINDOW,
+    NetworkBesidePictures,
+    argument,
+    file_option,
+    get_photo,
+    option,
+)
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 
 
 def evidence(
-    unit: Annotated[
-        str, typer.Argument(metavar="UNIT", help="A unit, inception4a:17; a neuron, inception4a:17@7,5; or fc:cat.")
-    ],
-    photo: PhotoName,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            readable=False,
-            help="The sheet: a .png, .webp or .jpg file, which carries the numbers.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="TARGET", help="What it is to argue for, as in trace; by default the class predicted."),
-    ] = None,
-    parent: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="A unit above: what this one did for it, and where.")
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option(metavar="U1,U2,…", help="Units from the topmost down to this one, step by step.")
-    ] = None,
-    start: Annotated[
-        str, typer.Option(metavar="START", help="Gradient pictures start at the unit's peak, or its whole map.")
-    ] = "peak",
-    smooth: Annotated[
-        int, typer.Option(min=0, max=1000, metavar="N", help="Their mean over N noisy copies of the photo.")
-    ] = 0,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Show what units look for, drawn where not yet known.")
-    ] = True,
-    into: IndexFolder = None,
-    size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of each picture on the sheet.")] = 192,
-    window: Window = None,
-    layers: Layers = "auto",
-    network: NetworkName = "builtin",
+    unit: str = argument("UNIT", "A unit, inception4a:17; a neuron, inception4a:17@7,5; or fc:cat."),
+    photo: str = PHOTO,
+    file: Path | None = file_option(
+        "The sheet: a .png, .webp or .jpg file, which carries the numbers.", "--output", "-o"
+    ),
+    as_json: bool = option(False, "Print the numbers as JSON.", "--json"),
+    target: str | None = option(
+        None, "What it is to argue for, as in trace; by default the class predicted.", metavar="TARGET"
+    ),
+    parent: str | None = option(None, "A unit above: what this one did for it, and where.", metavar="UNIT"),
+    path: str | None = option(None, "Units from the topmost down to this one, step by step.", metavar="U1,U2,…"),
+    start: str = option("peak", "Gradient pictures start at the unit's peak, or its whole map.", metavar="START"),
+    smooth: int = option(0, "Their mean over N noisy copies of the photo.", min=0, max=1000, metavar="N"),
+    pictures: bool = option(True, "Show what units look for, drawn where not yet known.", "--pictures/--no-pictures"),
+    into: Path | None = INDEX_FOLDER,
+    size: int = option(192, "Side of each picture on the sheet.", "--size", min=64, max=1024),
+    window: str | None = WINDOW,
+    layers: str = LAYERS,
+    network: str = NETWORK,
     *,
     options: NetworkBesidePictures,
 ) -> None:

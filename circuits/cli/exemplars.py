@@ -1,11 +1,9 @@
 """`circuits exemplars`: what every unit fires on in a folder of photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from circuits.cli.options import AsJson, Layers, NetworkName, NetworkOptions
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions, argument, file_option, option
 from circuits.report.text import number
 
 if TYPE_CHECKING:
@@ -18,18 +16,13 @@ SHOWN_FAULTS = 5
 
 
 def exemplars(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", readable=False, help="Photos, in any number of folders.")],
-    unit: Annotated[
-        list[str] | None, typer.Option("--unit", metavar="UNIT", help="Show what this unit fires on; may be repeated.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, max=100, help="Photos in each list of a unit.")] = 9,
-    into: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", readable=False, help="Where indices are kept; by default in the cache."),
-    ] = None,
-    as_json: AsJson = False,
-    layers: Layers = "auto",
-    network: NetworkName = "builtin",
+    folder: Path = argument("FOLDER", "Photos, in any number of folders.", readable=False),
+    unit: list[str] | None = option(None, "Show what this unit fires on; may be repeated.", "--unit", metavar="UNIT"),
+    top: int = option(9, "Photos in each list of a unit.", min=1, max=100),
+    into: Path | None = file_option("Where indices are kept; by default in the cache.", metavar="DIR"),
+    as_json: bool = AS_JSON,
+    layers: str = LAYERS,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:
