@@ -107,11 +107,6 @@ def gradients_times_activation(
     What they need in common is run forward once. Where it is known how, several units are answered at once when the
     first of them is asked for (`batched`); else each by a pass back of its own.
 
-    Args:
-        segment: from the lower layer to the upper.
-        activation: of the lower layer, for one photo.
-        readouts: the values to explain, on the upper layer.
-
     Yields:
         Of each, the signed shares, (c,).
     """

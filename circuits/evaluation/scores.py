@@ -32,7 +32,7 @@ from circuits.evaluation.unit_sets import Sources, Units, layer_of
 from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
-from circuits.tracing.run import IMAGE, ForwardCache, Lower
+from circuits.tracing.run import IMAGE, ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -259,7 +259,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     return Score(float(whole), float(nothing), float(alone))
 
 
-def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
+def _base(run: ForwardCache, lower: LayersBelow, baseline: Baseline) -> Activation:
     """The layers below at the baseline; an image that is reached past them is as it is."""
     parts = []
     for name in lower.widths:
@@ -269,7 +269,7 @@ def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
 
 
 def _seen(
-    run: ForwardCache, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+    run: ForwardCache, lower: LayersBelow, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()

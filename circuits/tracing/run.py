@@ -32,7 +32,7 @@ IMAGE = ""
 
 
 @dataclass(frozen=True, eq=False)
-class Lower:
+class LayersBelow:
     """What lies below the units of a layer: the nearest layers below it, and how it is computed from them.
 
     Args:
@@ -46,7 +46,7 @@ class Lower:
     widths: dict[str, int]
 
     def start(self, layer: str) -> int:
-        """The first channel of a lower layer."""
+        """The first of a layer's channels."""
         names = list(self.widths)
         return sum(self.widths[name] for name in names[: names.index(layer)])
 
@@ -81,16 +81,18 @@ class ForwardCache:
         activations = network.activations(image)
         return cls(network, {**activations, IMAGE: image} if network.branched else activations)
 
-    def below(self, layer: str) -> Lower:
+    def below(self, layer: str) -> LayersBelow:
         """What lies below the units of a layer.
 
         Raises:
             InputError: if there is nothing but the image.
         """
-        piece, found = subgraph_below(self.network, layer), self.network.layer(layer)
-        parts = [self.activations[name] for name in found.below]
-        widths = {name: part.shape[1] for name, part in zip(found.below, parts, strict=True)}
-        return Lower(piece, concatenate_padded([*parts, self.activations[IMAGE]] if found.is_open else parts), widths)
+        piece, upper = subgraph_below(self.network, layer), self.network.layer(layer)
+        parts = [self.activations[name] for name in upper.below]
+        widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
+        return LayersBelow(
+            piece, concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts), widths
+        )
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""
@@ -101,12 +103,10 @@ class ForwardCache:
             return gradient
         if key not in self.gradients:
             if self.network.branched:
-                self.gradients.update({(target.id, name): found for name, found in self._gradients(target).items()})
+                self.gradients |= {(target.id, name): gradient for name, gradient in self._gradients(target).items()}
                 return self.gradients[key]
-            layers = self.network.layers
-            above = layers[layers.index(layer) + 1]
-            at_target = above == target.unit.layer
-            upper = target.readout(self.network) if at_target else self.gradient(target, above)
+            above = self.network.layers[self.network.layers.index(layer) + 1]
+            upper = target.readout(self.network) if above == target.unit.layer else self.gradient(target, above)
             self.gradients[key] = gradient_down(self.network.segment(layer, above), self.activations[layer], upper)
         return self.gradients[key]
 
@@ -121,16 +121,15 @@ class ForwardCache:
 
     def _gradients(self, target: Target) -> dict[str, Activation]:
         """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        traced, layers = self.network.traced, self.network.layer_list
+        traced, nodes = self.network.traced, [layer.node for layer in self.network.layer_list]
         image = self.activations[IMAGE].detach().requires_grad_()
         with torch.enable_grad():
-            values = execute(traced, {image_node(traced): image}, [layer.node for layer in layers])
-            value = (
-                target.readout(self.network).value(as_maps(values[self.network.layer(target.unit.layer).node])).sum()
-            )
-            points = [values[layer.node] for layer in layers]
-            found = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
-        return {layer.name: as_maps(gradient) for layer, gradient in zip(layers, found, strict=True)}
+            values = execute(traced, {image_node(traced): image}, nodes)
+            upper = as_maps(values[self.network.layer(target.unit.layer).node])
+            value = target.readout(self.network).value(upper).sum()
+            points = [values[node] for node in nodes]
+            gradients = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
+        return dict(zip(self.network.layers, map(as_maps, gradients), strict=True))
 
     def readout(self, target: Target, unit: Unit, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""
@@ -147,7 +146,7 @@ def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
     if network.sha256 != circuit.network.sha256:
         known = circuit.network
         raise InputError(
-            f"The circuit was traced with {known['name']} ({known['sha256'][:12]}), not with {network.name} "
+            f"The circuit was traced with {known.name} ({known.sha256[:12]}), not with {network.name} "
             f"({network.sha256[:12]}); load that network to {to}."
         )
 

@@ -70,7 +70,7 @@ def canvas_of(
         network: the network.
         layer: the highest layer that is looked at.
         size: side of the pictures, in pixels.
-        transform: how images of a side are moved, which decides at which size the network is shown them.
+        transform: of images of a side, which decides at which size the network is shown them.
         zoom: of the canvas; `None`: as the layer needs.
 
     Raises:
@@ -200,21 +200,21 @@ def _hand_out(
     ]
     counts = [reader.count for reader in readers]
     if channels is None:
-        for own, found, rows in zip(wanted, activations, torch.split(values, counts), strict=True):
+        for own, into, rows in zip(wanted, activations, torch.split(values, counts), strict=True):
             for each in own:
-                found[each] = rows if each.channels is None else rows[:, list(each.channels)]
+                into[each] = rows if each.channels is None else rows[:, list(each.channels)]
         return
     place = {channel: at for at, channel in enumerate(channels)}
     pairs: list[tuple[int, int]] = []  # (image, place of the channel), picked at once: one step back instead of many
     pieces: list[tuple[dict[Read, Tensor], Read, tuple[int, int]]] = []
     first = 0
-    for own, found, count in zip(wanted, activations, counts, strict=True):
+    for own, into, count in zip(wanted, activations, counts, strict=True):
         for each in own:
             assert each.channels is not None
             pairs += [(first + image, place[c]) for image in range(count) for c in each.channels]
-            pieces.append((found, each, (count, len(each.channels))))
+            pieces.append((into, each, (count, len(each.channels))))
         first += count
     rows, columns = torch.tensor(pairs, device=values.device).T
     parts = torch.split(values[rows, columns], [count * width for _, _, (count, width) in pieces])
-    for (found, each, size), part in zip(pieces, parts, strict=True):
-        found[each] = part.reshape(*size, *part.shape[1:])
+    for (into, each, size), part in zip(pieces, parts, strict=True):
+        into[each] = part.reshape(*size, *part.shape[1:])

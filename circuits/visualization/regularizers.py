@@ -27,8 +27,12 @@ from circuits.visualization.objectives.base import Objective, ObjectiveInputs, R
 _DEVIATIONS = 4
 
 
+@dataclass(frozen=True)
 class Penalty(Objective):
-    """A function of the images alone; to be subtracted."""
+    """A function of the images, (N, colours, h, w), and of a grey; to be subtracted."""
+
+    formula: Callable[[Tensor, float], Tensor]
+    grey: float = 0.5
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -38,43 +42,12 @@ class Penalty(Objective):
         """Itself."""
         return self
 
-
-@dataclass(frozen=True)
-class TotalVariation(Penalty):
-    """See `total_variation`."""
-
     def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
-        """Of each image, all planes."""
-        across, down = inputs.images.diff(dim=3), inputs.images.diff(dim=2)
-        return across.abs().sum(dim=(1, 2, 3)) + down.abs().sum(dim=(1, 2, 3))
+        """The penalty of each image."""
+        return self.formula(inputs.images, self.grey)
 
 
-@dataclass(frozen=True)
-class Distance(Penalty):
-    """See `l1` and `l2`, whose power is 1 and 2; opacity does not count."""
-
-    power: int
-    grey: float = 0.5
-
-    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
-        """Of each image, its colours alone."""
-        images = inputs.images
-        away = (images[:, :-1] if _has_opacity(images) else images) - self.grey
-        return (away.abs() if self.power == 1 else 4 * away.square()).sum(dim=(1, 2, 3))
-
-
-@dataclass(frozen=True)
-class Opacity(Penalty):
-    """See `opacity`."""
-
-    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
-        """Of each image."""
-        if not _has_opacity(inputs.images):
-            raise InputError("Opacity cannot be held against images that have none; draw them with transparency.")
-        return inputs.images[:, -1].sum(dim=(1, 2))
-
-
-def total_variation() -> TotalVariation:
+def total_variation() -> Penalty:
     """Total variation: against fine grain, and against legitimate edges too.
 
     L = Σ |x(y, x+1) − x(y, x)| + Σ |x(y+1, x) − x(y, x)|, over all colours: the anisotropic form, that Lucid takes from
@@ -84,19 +57,19 @@ def total_variation() -> TotalVariation:
     >>> total_variation()(ObjectiveInputs({}, torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))).tolist()
     [2.0]
     """
-    return TotalVariation()
+    return Penalty(_total_variation)
 
 
-def l1(grey: int | float = 0.5) -> Distance:
+def l1(grey: int | float = 0.5) -> Penalty:
     """Σ |x − grey|: pulls every pixel to grey with the same force; what matters little ends there.
 
     >>> l1()(ObjectiveInputs({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
-    return Distance(1, float(grey))
+    return Penalty(_l1, float(grey))
 
 
-def l2(grey: int | float = 0.5) -> Distance:
+def l2(grey: int | float = 0.5) -> Penalty:
     """4 Σ (x − grey)²: pulls pixels to grey the harder, the farther they are; lower contrast everywhere.
 
     The factor makes black and white cost one each, and a weight mean about the same as that of `l1`. Lucid takes the
@@ -105,10 +78,10 @@ def l2(grey: int | float = 0.5) -> Distance:
     >>> l2()(ObjectiveInputs({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
-    return Distance(2, float(grey))
+    return Penalty(_l2, float(grey))
 
 
-def opacity() -> Opacity:
+def opacity() -> Penalty:
     """Σ α: pictures with transparency keep what matters and let go of the rest.
 
     Raises:
@@ -117,7 +90,35 @@ def opacity() -> Opacity:
     >>> opacity()(ObjectiveInputs({}, torch.full((1, 4, 2, 2), 0.5))).tolist()
     [2.0]
     """
-    return Opacity()
+    return Penalty(_opacity)
+
+
+def _total_variation(images: Tensor, grey: float) -> Tensor:
+    across, down = images.diff(dim=3), images.diff(dim=2)
+    return across.abs().sum(dim=(1, 2, 3)) + down.abs().sum(dim=(1, 2, 3))
+
+
+def _l1(images: Tensor, grey: float) -> Tensor:
+    return (_colours(images) - grey).abs().sum(dim=(1, 2, 3))
+
+
+def _l2(images: Tensor, grey: float) -> Tensor:
+    return (4 * (_colours(images) - grey).square()).sum(dim=(1, 2, 3))
+
+
+def _opacity(images: Tensor, grey: float) -> Tensor:
+    if not _has_opacity(images):
+        raise InputError("Opacity cannot be held against images that have none; draw them with transparency.")
+    return images[:, -1].sum(dim=(1, 2))
+
+
+def _has_opacity(images: Tensor) -> bool:
+    """Whether the last plane is an opacity: networks see one colour or three."""
+    return images.shape[1] in (2, 4)
+
+
+def _colours(images: Tensor) -> Tensor:
+    return images[:, :-1] if _has_opacity(images) else images
 
 
 def blurred(images: Tensor, sigma: int | float) -> Tensor:
@@ -189,8 +190,3 @@ def _blur_matrix(side: int, sigma: int | float) -> Tensor:
     mirrored = torch.minimum(places, 2 * side - 1 - places)
     matrix = torch.zeros(side, side, dtype=torch.float64)
     return matrix.scatter_add_(1, mirrored, (kernel / kernel.sum()).expand(side, -1))
-
-
-def _has_opacity(images: Tensor) -> bool:
-    """Whether the last plane is an opacity: networks see one colour or three."""
-    return images.shape[1] in (2, 4)

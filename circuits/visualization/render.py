@@ -105,14 +105,8 @@ def draw(
     progress: Progress | None = None,
     on_preview: OnPicture | None = None,
 ) -> Iterator[list[Picture]]:
-    """Draw units batch by batch, each unit once, and hand each batch over when it is done.
-
-    Raises:
-        UnknownError: if a unit does not exist.
-    """
+    """Draw units batch by batch, each unit once, and hand each batch over when it is done."""
     wanted = list(dict.fromkeys(units))
-    for unit in wanted:
-        network.check_unit(unit)
     tasks = [task_of(unit_objective(unit, settings), settings.seed) for unit in wanted]
     show = None if on_preview is None else lambda at, images: on_preview(wanted[at], images[0].convert("RGB"))
     for batch in run(network, tasks, options_of(settings), progress=progress, on_preview=show):

@@ -104,8 +104,8 @@ def visualize(
     >>> from circuits.visualization.objectives.unit import channel
     >>> network = load_network("squeezenet1_1", weights="random")
     >>> both = channel("features.4:17") + channel("features.4:18")
-    >>> [found] = visualize(network, both, size=32, steps=2)
-    >>> found.images[0].size, found.steps
+    >>> [drawn] = visualize(network, both, size=32, steps=2)
+    >>> drawn.images[0].size, drawn.steps
     ((32, 32), 2)
     """
     options = chosen(Options, options, choices)

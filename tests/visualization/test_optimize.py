@@ -184,7 +184,7 @@ class TestGradients:
         assert weights["evened"].max() < 1.05 * middle["evened"]
         assert weights["evened"].min() > 0.7 * middle["evened"]
 
-    def test_coverage_is_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
+    def test_border_weights_are_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
         assert border_weights(none(8), 8).unique().tolist() == [1.0]
         seen = border_weights(crop(4), 8)[0, 0]
         assert float(seen.sum()) == pytest.approx(16.0)

@@ -123,17 +123,8 @@ def matrix_for(matrix: Tensor | None, colours: int) -> Float[Tensor, "colours co
     return matrix.float()
 
 
-def logit(images: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """What a sigmoid turns into these values, log(v / (1 - v)), v being kept half an 8 bit step off 0 and 1.
-
-    >>> logit(torch.tensor([0.5, 1.0])).sigmoid().tolist()
-    [0.5, 0.998...]
-    """
-    return torch.logit(images, eps=HALF_STEP)
-
-
 class Colouring:
-    """How planes become images in 0..1.
+    """From planes to images in 0..1, and back.
 
     Args:
         colours: of the network's input.
@@ -180,12 +171,12 @@ class Colouring:
         given = images.shape[1]
         if not (self._alpha and given == self.planes):
             check_colours(images, self.colours)
-        colours = self._unlimited(logit(images[:, : self.colours]))
+        colours = self._unlimited(torch.logit(images[:, : self.colours], eps=HALF_STEP))
         planes = torch.einsum("cd,ndhw->nchw", self._inverse, colours)
         if not self._alpha:
             return planes
         opacity = images[:, self.colours :] if given == self.planes else torch.ones_like(images[:, :1])
-        return torch.cat([planes, logit(opacity)], dim=1)
+        return torch.cat([planes, torch.logit(opacity, eps=HALF_STEP)], dim=1)
 
     def _unlimited(self, limited: Tensor) -> Tensor:
         """What the limit on contrast turns into these values: with y = limit(x), mean(x²) = m / (1 - m/c²)."""
