@@ -55,11 +55,7 @@ class RenderedRow:
 def draw(
     network: Network, targets: Sequence[RenderTarget], request: RenderRequest, report: Report
 ) -> list[RenderedRow]:
-    """Draw all that was asked for, or find it in the store.
-
-    Raises:
-        InputError: if something turns out not to be drawable.
-    """
+    """Draw all that was asked for, or find it in the store."""
     rows = (_stored if request.stored else _drawn)(network, targets, request, report)
     if request.kind not in _ACTIVATIONS or request.filmstrip or request.interpolate:
         return rows

@@ -108,11 +108,7 @@ def trace(
 
 
 def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline":
-    """The baseline that a person asks for, a mean over the newest index of exemplars.
-
-    Raises:
-        InputError: if there is no such baseline, or no index.
-    """
+    """The baseline that a person asks for, a mean over the newest index of exemplars."""
     from circuits.attribution.ablation import Baseline
 
     if name == "zero":

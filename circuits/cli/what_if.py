@@ -58,9 +58,6 @@ def what_if(
 def _split(text: str) -> tuple[str, float]:
     """Units and their factor.
 
-    Raises:
-        InputError: if there is no factor.
-
     >>> _split("conv4:17@3,5=0.5")
     ('conv4:17@3,5', 0.5)
     """
@@ -72,12 +69,7 @@ def _split(text: str) -> tuple[str, float]:
 
 
 def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["Unit", float]:
-    """Each unit that is meant and its factor.
-
-    Raises:
-        InputError: if a unit is given two factors.
-        UnknownError: if there is no such layer or unit.
-    """
+    """Each unit that is meant and its factor."""
     from circuits.cli.unit_expressions import units_of
 
     changes: dict[Unit, float] = {}
