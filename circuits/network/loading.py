@@ -19,7 +19,8 @@ from circuits import builtin
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.hub import from_hub, make_timm, whole_modules
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.network.weights import fit_weights, read_labels, read_weights
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")

@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
-from circuits.network.prepare import prepare_module
+from circuits.network.rewrite import prepare_module
 from tests.support.nets import SIDES, ZOO, difference, image_for, randomize, ready, seeded, zoo_module
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
