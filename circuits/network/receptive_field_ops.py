@@ -1,4 +1,4 @@
-"""What each operation of a graph can depend on: the largest of the numbers that reach each value of its output."""
+"""What each value of an operation's output can depend on: the largest number among the inputs that reach it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ NOTHING = -float("inf")
 
 @dataclass(frozen=True)
 class OperationCall:
-    """An operation with what it is called on.
+    """An operation and its inputs.
 
     Args:
         traced: the prepared network.
         node: the operation.
         values: those of the nodes that it reads.
-        seen: those of them that depend on the image.
+        seen: the ones among them that depend on the image.
         largest: of the image's numbers.
     """
 
@@ -36,25 +36,20 @@ class OperationCall:
 
     @property
     def one(self) -> Tensor | None:
-        """The only tensor that depends on the image, if it holds numbers of pixels of maps."""
+        """The only input that depends on the image, if it is a map of numbers of pixels."""
         alone = len(self.seen) == 1 and _is_numbers(self.seen[0])
         return self.seen[0] if alone and self.seen[0].dim() == 4 else None
-
-    def given(self, argument: Any) -> Any:
-        """The value of an argument."""
-        return fx.node.map_arg(argument, lambda read: self.values[read])
 
     def settings(self, *names: str) -> dict[str, Any]:
         """Settings by name: those of the module, or the function's arguments after the first."""
         if self.node.op == "call_module":
             module = ops.called_module(self.traced, self.node)
             return {name: getattr(module, name) for name in names if hasattr(module, name)}
-        placed = dict(zip(names, self.given(self.node.args[1:]), strict=False))
-        named: dict[str, Any] = self.given(self.node.kwargs)
-        return placed | named
+        args, named = fx.node.map_arg((self.node.args[1:], dict(self.node.kwargs)), lambda read: self.values[read])
+        return dict(zip(names, args, strict=False)) | named
 
     def run(self, change: Callable[[Tensor], Tensor]) -> Any:
-        """What the operation itself makes of its inputs, their tensors changed."""
+        """The operation's own output for its inputs, their tensors changed."""
         reads = self.node.all_input_nodes
         changed = {read: pytree.tree_map_only(Tensor, change, self.values[read]) for read in reads}
         return ops.run_node(self.traced, self.node, changed)
@@ -65,7 +60,7 @@ def _is_numbers(value: object) -> bool:
 
 
 def _everything(call: OperationCall) -> Any:
-    """An operation that is not known: each of its values sees the whole image."""
+    """Of an operation that is not known, every value depends on the whole image."""
     made = call.run(lambda tensor: tensor.nan_to_num(neginf=0.0) if tensor.is_floating_point() else tensor)
     return pytree.tree_map_only(
         Tensor, lambda tensor: torch.full_like(tensor, call.largest) if tensor.is_floating_point() else tensor, made
@@ -81,15 +76,13 @@ def _elementwise(call: OperationCall) -> Any:
 
 
 def _moved(call: OperationCall) -> Any:
-    """An operation that only moves values: constants among them depend on nothing."""
+    """Of an operation that only moves values; constants depend on nothing."""
     if not all(map(_is_numbers, pytree.tree_leaves(call.seen))):
         return _everything(call)
     own = {id(tensor) for tensor in pytree.tree_leaves(call.seen)}
-    return call.run(lambda tensor: tensor if id(tensor) in own or not _is_numbers(tensor) else _nothing(tensor))
-
-
-def _nothing(tensor: Tensor) -> Tensor:
-    return torch.full_like(tensor, NOTHING)
+    return call.run(
+        lambda tensor: tensor if id(tensor) in own or not _is_numbers(tensor) else torch.full_like(tensor, NOTHING)
+    )
 
 
 _Pair = tuple[int, int]
@@ -148,7 +141,7 @@ def _spread(seen: Tensor, outputs: int) -> Tensor:
 
 
 def _padded(x: Tensor, pads: Sequence[int], mode: str = "constant") -> Tensor:
-    """Pads are given from the last dimension back, as torch does."""
+    """Padded with nothing, or as `mode` says; pads are given from the last dimension back."""
     if mode in ("zeros", "constant"):
         return F.pad(x, tuple(pads), value=NOTHING)
     return F.pad(x, tuple(pads), mode=mode)
@@ -187,7 +180,7 @@ def _adaptive_pool(call: OperationCall) -> Any:
 
 
 def _resized(call: OperationCall) -> Any:
-    """Interpolation is linear and acts on each axis alone: a single row, or column, of ones shows what it reaches."""
+    """Interpolation is linear and separable: a single row, or column, of ones shows the rows that it reaches."""
     x = call.one
     if x is None:
         return _everything(call)
@@ -199,7 +192,6 @@ def _resized(call: OperationCall) -> Any:
 
 
 def _reduced(call: OperationCall) -> Any:
-    """Means and sums over some dimensions."""
     if len(call.seen) != 1 or not _is_numbers(call.seen[0]):
         return _everything(call)
     given = call.settings("dim", "keepdim")
