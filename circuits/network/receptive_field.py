@@ -30,7 +30,7 @@ from circuits.errors import UnknownError
 from circuits.network import operations as ops
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.receptive_field_ops import REACH, OperationCall
+from circuits.network.receptive_field_ops import OperationCall, reach
 from circuits.units import Unit
 
 
@@ -45,10 +45,10 @@ def _reach(traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node]) -
         if dependent.isdisjoint(reads):
             return ops.run_node(traced, node, values)
         call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
-        reach = REACH[ops.operation(traced, node).reach](call)
-        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(reach)):
+        value = reach(call)
+        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(value)):
             dependent.add(node)
-        return reach
+        return value
 
     with torch.no_grad():
         return execute(traced, {image: numbers}, wanted, on_node=reach_of)
