@@ -517,7 +517,7 @@ def hooks(module: nn.Module) -> int:
 
 def test_a_network_that_fx_cannot_trace_gives_the_reason_in_a_sentence():
     expected = (
-        r"^torch\.fx cannot trace my net, which is stopped by line \d+ of test_preparation\.py, `return x .*`: "
+        r"^torch\.fx cannot trace my net, which is stopped by line \d+ of test_prepare\.py, `return x .*`: "
         r"symbolically traced variables .* control flow; write it differently, or move it into a module of its own"
     )
     with pytest.raises(InputError, match=expected):
