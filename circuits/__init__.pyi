@@ -4,6 +4,7 @@ from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
 from .attribution.decomposition import Books as Books
+from .attribution.decomposition import Decomposition as Decomposition
 from .attribution.gradient import MODES as MODES
 from .attribution.gradient import Readout as Readout
 from .attribution.gradient import ablation as ablation

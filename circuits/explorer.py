@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from queue import SimpleQueue
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -75,7 +75,7 @@ class Exploration:
 def explore(
     what: Network | Circuit,
     *,
-    photo: Photo | Any = None,
+    photo: Photo | PhotoSource | None = None,
     network: Network | None = None,
     port: int = 0,
     open_browser: bool = True,
@@ -108,8 +108,7 @@ def explore(
     explained = what if isinstance(what, Network) else network or _network_behind(what)
     if circuit is not None:
         forward_cache(explained, circuit)  # refuses another network before the page opens
-    if photo is not None and not isinstance(photo, Photo):
-        photo = load_photo(photo)
+    photo = None if photo is None else as_photo(photo)
     told: SimpleQueue[Server | Exception] = SimpleQueue()
     serve = find_explorer()
 

@@ -15,18 +15,19 @@ For units i of the upper layer, each with weights w_i on its map, S_ij = Σ_hw a
    W_cj ∗ e_j, is then made once for all units: S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj.
 5. Who else reads the front, such as the addition at the end of a block, is answered by gradient × activation there.
 
-The shares are those of a pass back for each unit, up to the rounding of sums taken in another order. That order does
-not depend on how many units are asked for at once (`crossing`), so that a unit expanded alone has the very numbers that
-it has in a deeper trace.
+The shares are those of a pass back for each unit, up to the rounding of sums taken in another order, which does not
+depend on how many units are asked for at once (`_linear_vjp`): a unit expanded alone has the very numbers that it has
+in a deeper trace.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import torch
 from torch import Tensor, fx, nn
 
-from circuits.attribution.crossing import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.network import operations as ops
 from circuits.network.execute import (
     Channels,
@@ -45,7 +46,7 @@ _BYTES = 256 * 2**20
 _BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
 
 
-class Entries:
+class BatchedAttribution:
     """What the units of an upper layer need of a segment, to be shared out over the channels of one lower activation.
 
     Args:
@@ -189,15 +190,15 @@ def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
     return tuple(activation.shape[2:]) == (*(ops.shape(segment.lower) or ())[2:], 1, 1)[:2]
 
 
+@dataclass(eq=False)
 class _Leaf:
     """A node at which the walk down from the upper layer ends: the units that end there, and their channels of it."""
 
-    def __init__(self, node: fx.Node, channels: tuple[int, ...], places: tuple[int, ...], value: Tensor) -> None:
-        self.node = node
-        self.channels = channels
-        self.places = places
-        self.value = value.detach().requires_grad_()
-        self.is_row = False
+    node: fx.Node
+    channels: tuple[int, ...]
+    places: tuple[int, ...]
+    value: Tensor
+    is_row: bool
 
 
 class _Rows(SlicedEvaluation):
@@ -247,10 +248,8 @@ class _Rows(SlicedEvaluation):
 
     def _end(self, node: fx.Node, channels: tuple[int, ...], value: Tensor, *, is_row: bool) -> Tensor:
         places = tuple(range(len(channels))) if self._places is None else self._places
-        leaf = _Leaf(node, channels, places, value)
-        leaf.is_row = is_row
-        self.leaves.append(leaf)
-        return leaf.value
+        self.leaves.append(_Leaf(node, channels, places, value.detach().requires_grad_(), is_row))
+        return self.leaves[-1].value
 
     def part(self, part: fx.Node, channels: Channels, rectified: bool, places: tuple[int, ...]) -> Tensor:
         outer = self._places

@@ -50,6 +50,7 @@ class Decomposition:
 
 
 Books = Decomposition
+"""A decomposition, as it is called on the page and in files."""
 
 
 def decompose(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Decomposition:

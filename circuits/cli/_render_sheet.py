@@ -15,7 +15,7 @@ from circuits.errors import InputError
 from circuits.files import write_atomically
 from circuits.network.network import Network
 from circuits.visualization import metadata
-from circuits.visualization.contact_sheet import layout_of, sheet
+from circuits.visualization.contact_sheet import ContactSheet, sheet
 
 _MEANING = {
     "channel": "number: highest activation reached",
@@ -41,7 +41,7 @@ def check_size(network: Network, targets: Sequence[RenderTarget], request: Rende
         for each in targets
     ]
     if _is_sheet(rows, request):
-        width, height = layout_of(**_page(network, rows, request)).size
+        width, height = ContactSheet(**_page(network, rows, request)).layout.size
         if max(width, height) > metadata.LARGEST_SIDE[request.format]:
             raise InputError(f"The sheet, {width}×{height} pixels, does not fit into {request.format}; write a .png.")
 

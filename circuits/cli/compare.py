@@ -2,10 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.report.text import number, percent
@@ -18,12 +17,9 @@ if TYPE_CHECKING:
 
 
 def compare(
-    left: Annotated[Path, typer.Argument(metavar="A.json", help="A circuit, from trace -o.", readable=False)],
-    right: Annotated[Path, typer.Argument(metavar="B.json", help="Another.", readable=False)],
-    file: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", readable=False, help="Write the comparison as JSON."),
-    ] = None,
+    left: Path = argument("A.json", "A circuit, from trace -o.", readable=False),
+    right: Path = argument("B.json", "Another.", readable=False),
+    file: Path | None = file_option("Write the comparison as JSON.", "--output", "-o"),
 ) -> None:
     """Compare two circuits: of two photos, two targets or two networks. Needs only their files."""
     from circuits.cli.console import note, output

@@ -1,11 +1,9 @@
 """`circuits exemplars`: what every unit fires on in a folder of photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from circuits.cli.options import AsJson, Layers, NetworkName, NetworkOptions
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions, argument, file_option, option
 from circuits.report.text import number
 
 if TYPE_CHECKING:
@@ -18,18 +16,13 @@ SHOWN_FAULTS = 5
 
 
 def exemplars(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", readable=False, help="Photos, in any number of folders.")],
-    unit: Annotated[
-        list[str] | None, typer.Option("--unit", metavar="UNIT", help="Show what this unit fires on; may be repeated.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, max=100, help="Photos in each list of a unit.")] = 9,
-    into: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", readable=False, help="Where indices are kept; by default in the cache."),
-    ] = None,
-    as_json: AsJson = False,
-    layers: Layers = "auto",
-    network: NetworkName = "builtin",
+    folder: Path = argument("FOLDER", "Photos, in any number of folders.", readable=False),
+    unit: list[str] | None = option(None, "Show what this unit fires on; may be repeated.", "--unit", metavar="UNIT"),
+    top: int = option(9, "Photos in each list of a unit.", min=1, max=100),
+    into: Path | None = file_option("Where indices are kept; by default in the cache.", metavar="DIR"),
+    as_json: bool = AS_JSON,
+    layers: str = LAYERS,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:
@@ -79,11 +72,11 @@ def _lists(index: "Exemplars", told: "UnitExemplars") -> "Table":
 
     table = Table("", "photo", "value", "at", box=None, header_style="dim")
     table.columns[2].justify = "right"
-    for name, found in _by_name(told).items():
+    for name, found in lists_of(told).items():
         for place, each in enumerate(found):
             at = f"{each.position[0]},{each.position[1]}"
             shown = each.photo.relative_to(index.folder).as_posix()
-            table.add_row(name if place == 0 else "", shown, number(each.value), at)
+            table.add_row(name.replace("_", " ") if place == 0 else "", shown, number(each.value), at)
     return table
 
 
@@ -98,13 +91,11 @@ def _quantiles(told: "UnitExemplars") -> "Table":
     return table
 
 
-def _by_name(told: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
-    return {
-        "most": told.most,
-        "slightly positive": told.slightly_positive,
-        "slightly negative": told.slightly_negative,
-        "least": told.least,
-    }
+def lists_of(exemplars: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
+    """The photos of a unit by kind, from those that it likes most to those that it likes least."""
+    from circuits.exemplars.top_k import KINDS
+
+    return {kind: getattr(exemplars, kind) for kind in KINDS}
 
 
 def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
@@ -121,10 +112,8 @@ def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
 
 def _unit_facts(told: "UnitExemplars") -> dict[str, Any]:
     lists = {
-        name.replace(" ", "_"): [
-            {"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found
-        ]
-        for name, found in _by_name(told).items()
+        name: [{"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found]
+        for name, found in lists_of(told).items()
     }
     quantiles = {
         what: {str(percent): value for percent, value in found.items()}

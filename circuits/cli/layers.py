@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from circuits.cli.options import AsJson, Layers, NetworkOptions
+from circuits.cli.options import AS_JSON, LAYERS, NetworkOptions, argument, option
 from circuits.errors import listed
 
 if TYPE_CHECKING:
@@ -17,14 +15,10 @@ _MOST = 4
 
 
 def layers(
-    network: Annotated[
-        str, typer.Argument(metavar="[NETWORK]", help="builtin, a torchvision name, or file.py:Factory.")
-    ] = "builtin",
-    layers: Layers = "auto",
-    every: Annotated[
-        bool, typer.Option("--all", help="Every tensor that may be a layer, by the name that --layers takes.")
-    ] = False,
-    as_json: AsJson = False,
+    network: str = argument("[NETWORK]", "builtin, a torchvision name, or file.py:Factory.", default="builtin"),
+    layers: str = LAYERS,
+    every: bool = option(False, "Every tensor that may be a layer, by the name that --layers takes.", "--all"),
+    as_json: bool = AS_JSON,
     *,
     options: NetworkOptions,
 ) -> None:

@@ -1,20 +1,16 @@
 """`circuits predict`: what the network sees in a photo."""
 
-from typing import Annotated
-
-import typer
-
-from circuits.cli.options import AsJson, NetworkName, NetworkOptions, PhotoName, Window, get_photo
+from circuits.cli.options import AS_JSON, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.text import ALONE, chance, network_and_source
 
 
 def predict(
-    photo: PhotoName,
-    top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 5,
-    window: Window = None,
-    as_json: AsJson = False,
-    network: NetworkName = "builtin",
+    photo: str = PHOTO,
+    top: int = option(5, "How many classes.", min=1),
+    window: str | None = WINDOW,
+    as_json: bool = AS_JSON,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:

@@ -1,15 +1,15 @@
 """`circuits render`: pictures of what units look for."""
 
 from circuits.cli._render_request import RenderRequest
-from circuits.cli.options import Layers, NetworkBesidePictures, NetworkName
+from circuits.cli.options import LAYERS, NETWORK, NetworkBesidePictures
 from circuits.errors import listed
 from circuits.files import check_writable
 
 
 def render(
     request: RenderRequest,
-    network: NetworkName = "builtin",
-    layers: Layers = "auto",
+    network: str = NETWORK,
+    layers: str = LAYERS,
     *,
     options: NetworkBesidePictures,
 ) -> None:

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from circuits.cli.options import (
-    AsJson,
-    IndexFolder,
-    Layers,
-    NetworkName,
+    AS_JSON,
+    INDEX_FOLDER,
+    LAYERS,
+    NETWORK,
+    PHOTO,
+    WINDOW,
     NetworkOptions,
-    PhotoName,
-    Window,
     counts,
+    file_option,
     get_photo,
+    option,
 )
 from circuits.cli.trace_measured import agreement, baseline_of, heading, warnings
 from circuits.errors import InputError
@@ -33,48 +35,32 @@ if TYPE_CHECKING:
 
 
 def trace(
-    photo: PhotoName,
-    file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", readable=False, help="Write the circuit as JSON.")
-    ] = None,
-    graphml: Annotated[Path | None, typer.Option(metavar="FILE", readable=False, help="Write it as GraphML.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", readable=False, help="Write it as one HTML page.")
-    ] = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Put what each unit looks for on the page.")
-    ] = True,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TARGET",
-            help="A class (label or number), a unit such as inception4a:17, a neuron such as inception4a:17@7,5, or "
-            "'A - B' for the difference of two classes; by default the class predicted.",
-        ),
-    ] = None,
-    window: Window = None,
-    layers: Layers = "auto",
-    depth: Annotated[int | None, typer.Option(min=1, help="Layers to walk down; 4, or one for each --top.")] = None,
-    top: Annotated[
-        str, typer.Option(metavar="N", help="Units to show below each unit, or one number a level: 8,5,3.")
-    ] = "5",
-    mode: Annotated[
-        str, typer.Option(metavar="MODE", help="sum, target, ig or ablate: how attribution is measured.")
-    ] = "sum",
-    signs: Annotated[
-        str, typer.Option(metavar="SIGNS", help="positive, or both to show what argues against too.")
-    ] = "positive",
-    measure: Annotated[
-        bool,
-        typer.Option("--measure", help="Switch off the unit of every edge, and note what its target really loses."),
-    ] = False,
-    baseline: Annotated[
-        str,
-        typer.Option(metavar="zero|mean", help="Measure too what is lost at the mean over an index of exemplars."),
-    ] = "zero",
-    exemplars: IndexFolder = None,
-    as_json: AsJson = False,
-    network: NetworkName = "builtin",
+    photo: str = PHOTO,
+    file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
+    graphml: Path | None = file_option("Write it as GraphML."),
+    html: Path | None = file_option("Write it as one HTML page."),
+    pictures: bool = option(True, "Put what each unit looks for on the page.", "--pictures/--no-pictures"),
+    target: str | None = option(
+        None,
+        "A class (label or number), a unit such as inception4a:17, a neuron such as inception4a:17@7,5, or "
+        "'A - B' for the difference of two classes; by default the class predicted.",
+        metavar="TARGET",
+    ),
+    window: str | None = WINDOW,
+    layers: str = LAYERS,
+    depth: int | None = option(None, "Layers to walk down; 4, or one for each --top.", min=1),
+    top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
+    mode: str = option("sum", "sum, target, ig or ablate: how attribution is measured.", metavar="MODE"),
+    signs: str = option("positive", "positive, or both to show what argues against too.", metavar="SIGNS"),
+    measure: bool = option(
+        False, "Switch off the unit of every edge, and note what its target really loses.", "--measure"
+    ),
+    baseline: str = option(
+        "zero", "Measure too what is lost at the mean over an index of exemplars.", metavar="zero|mean"
+    ),
+    exemplars: Path | None = INDEX_FOLDER,
+    as_json: bool = AS_JSON,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:

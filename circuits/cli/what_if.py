@@ -1,11 +1,10 @@
 """`circuits what-if`: what the network says when some of its units are scaled or switched off."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from circuits.cli.options import AsJson, Layers, NetworkName, NetworkOptions, PhotoName, Window, get_photo
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.text import network_and_source
 
@@ -21,24 +20,20 @@ _NAMED = 8
 
 
 def what_if(
-    photo: PhotoName,
-    unit: Annotated[
-        list[str],
-        typer.Option(
-            "--unit",
-            "-u",
-            metavar="UNIT=FACTOR",
-            help="A unit and its factor, 0 (off) to 4: conv4:17=0, conv4:17@3,5=2, conv4:0-39=0. Repeatable.",
-        ),
-    ],
-    top: Annotated[int, typer.Option(min=1, help="How many leading classes, before and after.")] = 5,
-    classes: Annotated[
-        list[str] | None, typer.Option("--class", metavar="CLASS", help="Also this class, by number or label.")
-    ] = None,
-    window: Window = None,
-    as_json: AsJson = False,
-    layers: Layers = "auto",
-    network: NetworkName = "builtin",
+    photo: str = PHOTO,
+    unit: list[str] = option(
+        MISSING,
+        "A unit and its factor, 0 (off) to 4: conv4:17=0, conv4:17@3,5=2, conv4:0-39=0. Repeatable.",
+        "--unit",
+        "-u",
+        metavar="UNIT=FACTOR",
+    ),
+    top: int = option(5, "How many leading classes, before and after.", min=1),
+    classes: list[str] | None = option(None, "Also this class, by number or label.", "--class", metavar="CLASS"),
+    window: str | None = WINDOW,
+    as_json: bool = AS_JSON,
+    layers: str = LAYERS,
+    network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:

@@ -16,7 +16,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.attribution.ablation import Baseline, mean_of_photos
@@ -29,7 +28,7 @@ from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, Scor
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
 from circuits.exemplars.exemplars import Exemplars, find_exemplars
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
@@ -44,7 +43,7 @@ CHANGES = 8
 def evaluate(
     network: Network,
     circuit: Circuit,
-    photos: Sequence[Photo | str | Path | bytes | Image.Image | NDArray[Any]] = (),
+    photos: Sequence[Photo | PhotoSource] = (),
     *,
     baselines: Sequence[Baseline] | None = None,
     controls: bool = True,
@@ -150,7 +149,8 @@ def _card(
     """What was measured, put together over photos."""
     given = [number for number, photo in enumerate(photos) if photo.given]
     over = {"own": [0], **({"photos": given} if given else {})}
-    table = ScoreTable(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
+    seed, resamples = settings["seed"], settings["resamples"]
+    table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
     rows, points = table.rows(), table.points(network, list(over)[-1])
     units = planned.sets[0].units
     return Card(
@@ -258,7 +258,7 @@ def photos_of(photos: Any) -> list[Photo]:
         named = photos.name if isinstance(photos, Photo) else type(photos).__name__
         shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else named
         raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
-    loaded = [photo if isinstance(photo, Photo) else load_photo(photo) for photo in photos]
+    loaded = [as_photo(photo) for photo in photos]
     return list({photo.sha256: photo for photo in loaded}.values())
 
 

@@ -6,8 +6,8 @@ An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, 
 2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
    unit's activation, the derivative in that direction.
 
-Where the layers form no chain (`branches`), an edge from a layer right below goes through the piece between alone, as
-its attribution does; one from further down takes every path.
+Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
+attribution does; one from further down takes every path.
 """
 
 from dataclasses import dataclass
@@ -19,23 +19,22 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
+from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
 from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 
 
-def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> HeatMap:
+def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
     """Where a unit fired in a photo.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit; a position is ignored.
 
     Returns:
@@ -104,12 +103,12 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
-def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
+def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         lower: the lower unit; a position is ignored.
         upper: the upper unit, a neuron, or the id of a circuit's target; of any layer above.
 
@@ -131,7 +130,7 @@ def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, uppe
 
 
 def fed_by(
-    network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
+    network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
     """What each position of a lower unit contributes to one position of an upper unit: a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w).
 
@@ -139,7 +138,7 @@ def fed_by(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         lower: the lower unit; a position is ignored.
         upper: the upper unit; its own position is ignored.
         position: (row, column) of the upper layer.
@@ -179,9 +178,9 @@ class _Edge:
     readout: Readout
 
 
-def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> _Edge:
+def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _Edge:
     below = as_unit(lower)
-    if isinstance(source, Photo) and not network.branched:
+    if not isinstance(source, Circuit) and not network.branched:
         run = ForwardCache(*activations_of(network, source, [below.layer]))
     else:
         run = forward_cache(network, source)

@@ -26,13 +26,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError, listed
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import forward_cache, input_crop
+from circuits.tracing.run import Source, forward_cache, input_crop
 from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
@@ -76,7 +75,7 @@ class _Options:
 
 def gradient_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     unit: Unit | str,
     *,
     method: str = "gradient",
@@ -108,7 +107,7 @@ def gradient_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit, or the id of a circuit's target, such as `fc:0-1`.
         method: one of the above.
         start: one of the above.
@@ -135,7 +134,7 @@ def gradient_picture(
 
 def relative_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     child: Unit | str,
     parent: Unit | str,
     *,
@@ -153,7 +152,7 @@ def relative_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         child: the unit to show; with a position, that neuron alone.
         parent: a unit of a higher layer, the next one or any other; or the id of a circuit's target.
         method: see `gradient_picture`.
@@ -180,7 +179,7 @@ def relative_picture(
 
 def path_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     path: Sequence[Unit | str],
     *,
     method: str = "guided",
@@ -199,7 +198,7 @@ def path_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         path: from the topmost unit, such as a class or the id of a circuit's target, down; of one unit, it is its
             gradient picture.
         method: see `gradient_picture`.
@@ -226,7 +225,7 @@ def path_picture(
 
 
 def _descend(
-    network: Network, source: Circuit | Photo, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
+    network: Network, source: Source, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
 ) -> GradientPicture:
     """The picture of a path of units, from the topmost, which may be the id of a circuit's target, down."""
     network = forward_cache(network, source).network if isinstance(source, Circuit) else network

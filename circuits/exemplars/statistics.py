@@ -58,10 +58,11 @@ class UnitStatistics:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A tensor that a layer is put together from, before and after its activation function."""
+    """A tensor that a layer is put together from, before and after its activation function, which may be a relu."""
 
     before: fx.Node
     after: fx.Node
+    is_rectified: bool
 
 
 class StatisticsCollector:
@@ -71,9 +72,7 @@ class StatisticsCollector:
         self._traced = network.traced
         self._image = image_node(network.traced)
         self._parts = [part for layer in layers for part in _parts(network.traced, layer.node)]
-        self._peaked = {part.before for part in self._parts} | {
-            part.after for part in self._parts if not self._tells(part)
-        }
+        self._peaked = {part.before for part in self._parts} | {p.after for p in self._parts if not p.is_rectified}
         self._averaged = {part.after for part in self._parts}
         self._top = max(part.after for part in self._parts)
 
@@ -82,10 +81,11 @@ class StatisticsCollector:
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             peaks, means = self._run(images)
-            highest = [peaks[part.before][0] for part in self._parts]
-            activations = [self._activation(part, peaks) for part in self._parts]
+            activations = [
+                peaks[part.before][0].relu() if part.is_rectified else peaks[part.after][0] for part in self._parts
+            ]
             return UnitStatistics(
-                torch.cat(highest, dim=1),
+                torch.cat([peaks[part.before][0] for part in self._parts], dim=1),
                 torch.cat([peaks[part.before][1] for part in self._parts], dim=1).to(torch.int32),
                 torch.cat(activations, dim=1),
                 torch.cat([means[part.after] for part in self._parts], dim=1),
@@ -113,15 +113,6 @@ class StatisticsCollector:
                 return torch.relu_(values[read])
         return ops.run_node(self._traced, node, values)
 
-    def _tells(self, part: _Part) -> bool:
-        """Whether the peak of the activation follows from that of the pre-activation."""
-        return part.before is part.after or _is_relu(self._traced, part.after)
-
-    def _activation(self, part: _Part, peaks: dict[fx.Node, tuple[Tensor, Tensor]]) -> Tensor:
-        if part.before is part.after or not self._tells(part):
-            return peaks[part.after][0]
-        return peaks[part.before][0].relu()
-
 
 def _is_relu(traced: fx.GraphModule, node: fx.Node) -> bool:
     return ops.operation(traced, node).cap == inf
@@ -138,8 +129,8 @@ def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Part]:
         return [part for each in parts for part in _parts(traced, each)]
     first = node.args[0] if node.args else None
     if ops.operation(traced, node).is_activation and isinstance(first, fx.Node):
-        return [_Part(first, node)]
-    return [_Part(node, node)]
+        return [_Part(first, node, _is_relu(traced, node))]
+    return [_Part(node, node, False)]
 
 
 def _peaks(value: Tensor) -> tuple[Tensor, Tensor]:

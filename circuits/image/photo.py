@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,11 +176,32 @@ def _cat() -> NDArray[np.uint8]:
 EXAMPLES: dict[str, Callable[[], NDArray[np.uint8]]] = {"cat": _cat}
 
 
-def load_photo(source: str | Path | bytes | Image.Image | NDArray[Any], *, name: str | None = None) -> Photo:
-    """Decode a photo from a path, `example:cat`, the bytes of a file, a PIL image or an array.
+@runtime_checkable
+class ImageTensor(Protocol):
+    """A tensor of torch, (C, H, W) or (1, C, H, W), uint8 or floats from 0 to 1."""
+
+    def numpy(self, *, force: bool = False) -> NDArray[Any]:
+        """Its values."""
+
+
+PhotoSource = str | Path | bytes | Image.Image | NDArray[Any] | ImageTensor
+"""What `load_photo` takes."""
+
+
+def as_photo(source: Photo | PhotoSource) -> Photo:
+    """A photo given as such or as what `load_photo` takes.
+
+    >>> as_photo(Image.new("RGB", (6, 4))).width
+    6
+    """
+    return source if isinstance(source, Photo) else load_photo(source)
+
+
+def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
+    """Decode a photo from a path, `example:cat`, the bytes of a file, a PIL image, an array or a tensor.
 
     Animations give their first frame, transparency is put on white, 16 bits become 8, EXIF is obeyed.
-    Arrays are (H, W) or (H, W, 1 | 3 | 4), uint8 or floats from 0 to 1.
+    Arrays are (H, W) or (H, W, 1 | 3 | 4), tensors (C, H, W) or (1, C, H, W), of uint8 or floats from 0 to 1.
 
     Args:
         source: the photo.
@@ -200,6 +221,10 @@ def load_photo(source: str | Path | bytes | Image.Image | NDArray[Any], *, name:
         return _photo(decode_image(lambda: source, name), name)
     if isinstance(source, np.ndarray):
         return _photo(from_array(source, name or "array"), name or "array")
+    if isinstance(source, ImageTensor):
+        values, name = source.numpy(force=True), name or "tensor"
+        values = values[0] if values.ndim == 4 and len(values) == 1 else values
+        return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name), name)
     if isinstance(source, bytes):
         return _photo(decode(source, name or "photo"), name or "photo")
     if isinstance(source, str) and source.startswith("example:"):

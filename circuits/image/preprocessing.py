@@ -73,6 +73,7 @@ class Preprocessing:
         for a network of another input size.
 
         >>> see = Preprocessing((8, 8), 8, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
         >>> stripes = load_photo(np.arange(20 * 16 * 3, dtype=np.uint8).reshape(16, 20, 3))
         >>> crop = see.crop_of(stripes.framed((3, 5, 11, 13)))
         >>> bool((np.asarray(crop) == np.asarray(stripes.image)[5:13, 3:11]).all())
@@ -92,6 +93,7 @@ class Preprocessing:
         It has the shape of the network's input: the largest part of the photo's window around its centre.
 
         >>> see = Preprocessing((224, 224), 256, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
         >>> see.window_of(load_photo(np.zeros((512, 1024, 3), dtype=np.uint8)))
         (288.0, 32.0, 736.0, 480.0)
         """
@@ -116,6 +118,7 @@ class Preprocessing:
             InputError: if it is not four finite numbers, or only what the network saw of the photo is at hand.
 
         >>> see = Preprocessing((32, 64), 32, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
         >>> see.framed(load_photo(np.zeros((100, 100, 3), dtype=np.uint8)), (80, 80, 120, 90)).window
         (60.0, 75.0, 100.0, 95.0)
         """

@@ -1,7 +1,7 @@
 """A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from circuits.network.execute import SlicedEvaluation, execute, image_node, node
 from circuits.network.layers import Layer, find_layers
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
-from circuits.units import Unit
+from circuits.units import Unit, as_unit
 
 
 def fingerprint(traced: fx.GraphModule) -> str:
@@ -127,6 +127,22 @@ class Network:
             size = f"{layer.height} rows and {layer.width} columns"
             raise UnknownError(f"No neuron {unit} in {self.name}; {unit.layer} has {size}, from 0.")
         return layer
+
+    def units(self, given: Unit | str | Iterable[Unit | str]) -> list[Unit]:
+        """The units that are named: one or several, by themselves or by address, or a layer for all of its channels.
+
+        Raises:
+            InputError: if a text is no address of a unit.
+            UnknownError: if a unit does not exist.
+        """
+        named: list[Unit] = []
+        for each in [given] if isinstance(given, Unit | str) else given:
+            if isinstance(each, str) and each in self.layers:
+                named += [Unit(each, channel) for channel in range(self.layer(each).channels)]
+            else:
+                named.append(as_unit(each))
+                self.check_unit(named[-1])
+        return named
 
     def segment(self, lower: str | None, upper: str) -> Segment:
         """The function from one layer (`None`: the image) to a higher one.

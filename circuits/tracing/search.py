@@ -9,12 +9,13 @@ import networkx as nx
 from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, attribute, strongest
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError, listed
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
-from circuits.tracing.circuit import visible_in
+from circuits.tracing.circuit import Circuit, visible_in
 from circuits.tracing.circuit_file import number, without_books
-from circuits.tracing.run import ForwardCache, Lower
+from circuits.tracing.facts import TraceSettings
+from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
 from circuits.units import MEASURED, Unit
 
@@ -35,7 +36,7 @@ class Shares:
     """
 
     name: str
-    lower: Lower
+    lower: LayersBelow
     value: float
     scores: Scores
     exact: bool
@@ -80,10 +81,8 @@ class CircuitBuilder:
         """Add the node of a unit; its value."""
         activation = self.run.activations[unit.layer][0, unit.channel]
         row: dict[str, Any] = {"layer": unit.layer, "channel": unit.channel}
-        if name == self.target.id and self.target.minus is not None:
-            row["minus"] = self.target.minus
-        if unit.position is not None:
-            row["position"] = list(unit.position)
+        row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
+        row |= {"position": list(unit.position)} if unit.position is not None else {}
         peak = divmod(int(activation.argmax()), activation.shape[1])
         self.graph.add_node(name, **row)
         value = float(self.readout(name).value(self.run.activations[unit.layer]))
@@ -195,6 +194,11 @@ class CircuitBuilder:
             if name in visible and not rows[name]["expanded"] and self.network.layers_below(rows[name]["layer"])
         ]
 
+    def default_top(self, settings: TraceSettings, name: str) -> int:
+        """Units to show below a node where nobody says how many: as many as when the circuit was traced."""
+        steps = nx.single_target_shortest_path_length(self.graph, self.target.id)
+        return settings.top_at(dict(steps).get(name, 0))
+
     def _by_layer(self, names: Sequence[str]) -> list[list[str]]:
         """Nodes by layer, from the top down; of each layer in the order given."""
         groups: dict[str, list[str]] = {}
@@ -202,3 +206,21 @@ class CircuitBuilder:
             groups.setdefault(self.graph.nodes[name]["layer"], []).append(name)
         order = self.network.layers.index
         return [groups[layer] for layer in sorted(groups, key=order, reverse=True)]
+
+
+def check_layer(circuit: Circuit, layer: str) -> None:
+    """Refuse a layer of which a circuit shows no unit, or that has nothing below it.
+
+    Raises:
+        InputError: likewise.
+        UnknownError: if the circuit's network has no such layer.
+    """
+    name = circuit.network.name
+    if layer not in circuit.layers:
+        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
+    if layer in circuit.lowest:
+        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
+    if layer not in shown:
+        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
+        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")

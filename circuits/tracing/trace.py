@@ -19,27 +19,24 @@ No edge depends on which other units are expanded, so expanding many at once is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import networkx as nx
 import torch
 
 from circuits.attribution.decomposition import Decomposition
 from circuits.attribution.gradient import check_mode, strongest
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit, reaching
 from circuits.tracing.circuit_file import attributes, without_books
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, tops_of
 from circuits.tracing.run import ForwardCache, forward_cache
-from circuits.tracing.search import CircuitBuilder, Progress
+from circuits.tracing.search import CircuitBuilder, Progress, check_layer
 from circuits.tracing.targets import find_target, target_of
 from circuits.units import Unit
-
-_PREDICTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Contributions:
 
 def trace(
     network: Network,
-    photo: Photo | Any,
+    photo: Photo | PhotoSource,
     target: Unit | str | int | None = None,
     *,
     layers: str | Sequence[str] = "auto",
@@ -106,7 +103,7 @@ def trace(
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)
-    photo = photo if isinstance(photo, Photo) else load_photo(photo)
+    photo = as_photo(photo)
     crop = network.preprocessing.crop_of(photo)
     run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
@@ -120,7 +117,7 @@ def trace(
     builder.graph.graph |= attributes(
         NetworkInfo.of(network),
         PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
-        ranked(network, logits, _PREDICTIONS),
+        ranked(network, logits, 5),
         TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
         TraceSettings(mode=mode, top=top if isinstance(top, int) else tuple(top), signs=signs, depth=depth),
     )
@@ -161,7 +158,7 @@ def expand(
     """
     name = circuit.node(unit).id
     builder = _builder(network, circuit)
-    count = _default_top(circuit, name) if top is None else tops_of(top, 1)[0]
+    count = builder.default_top(circuit.settings, name) if top is None else tops_of(top, 1)[0]
     next(builder.expand([name], count, signs or circuit.settings.signs))
     return _without_unreachable(circuit, builder.graph, builder.run)
 
@@ -221,14 +218,12 @@ def grow(
     if top is not None:
         tops_of(top, 1)
     if layer is not None:
-        _check_layer(circuit, layer)
+        check_layer(circuit, layer)
     builder = _builder(network, circuit)
-    if layer is not None and not builder.network.layers_below(layer):
-        raise _lowest(layer, network.name)
     builder.descend(
         [name for name, node in circuit.nodes.items() if layer in (None, node.unit.layer)],
         levels,
-        lambda _, name: _default_top(circuit, name, builder.graph) if top is None else top,
+        lambda _, name: builder.default_top(circuit.settings, name) if top is None else top,
         signs or circuit.settings.signs,
         progress,
         done_message="Expanded",
@@ -287,34 +282,11 @@ def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
 
 
 def _builder(network: Network, circuit: Circuit) -> CircuitBuilder:
-    return CircuitBuilder(
-        forward_cache(network, circuit), target_of(circuit), circuit.settings.mode, circuit.unfrozen()
-    )
-
-
-def _default_top(circuit: Circuit, name: str, graph: nx.DiGraph | None = None) -> int:
-    """Units to show below a unit where nobody says how many: as many as when the circuit was traced."""
-    steps = nx.single_target_shortest_path_length(circuit.graph if graph is None else graph, circuit.root)
-    return circuit.settings.top_at(dict(steps).get(name, 0))
+    run = forward_cache(network, circuit)
+    return CircuitBuilder(run, target_of(circuit), circuit.settings.mode, circuit.unfrozen())
 
 
 def _without_unreachable(circuit: Circuit, graph: nx.DiGraph, cache: object) -> Circuit:
     """The circuit with another graph, but for the nodes from which the target cannot be reached, discarded or not."""
     graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
     return replace(circuit, graph=graph, cache=cache)
-
-
-def _check_layer(circuit: Circuit, layer: str) -> None:
-    name = circuit.network.name
-    if layer not in circuit.layers:
-        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
-    if layer in circuit.lowest:
-        raise _lowest(layer, name)
-    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
-    if layer not in shown:
-        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
-        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")
-
-
-def _lowest(layer: str, name: str) -> InputError:
-    return InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")

@@ -9,6 +9,7 @@ from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import CurvePoint
 from circuits.report.curve import Frame, curve_svg
 from circuits.report.text import METHOD_NAMES, share
+from dashboard.features.evaluation.bars import unbroken
 from dashboard.features.target.view import attributes
 
 Component = Any
@@ -16,7 +17,7 @@ LINES = ("circuit", "activation", "random")
 """What is drawn, the first on top."""
 _FRAME = Frame(
     size=(320, 150),
-    margins=(40, 12, 8, 22),
+    margins=(46, 12, 8, 22),
     inset=4,
     limits=(-0.5, 1.5),
     steps=(0.5, 0.5),
@@ -69,9 +70,9 @@ def in_words(card: Card, baseline: str) -> str:
 
 
 def _areas(card: Card, baseline: str, methods: Sequence[str]) -> str:
-    found = {
-        area.method: area.faithfulness for area in card.areas if (area.baseline, area.metric) == (baseline, "value")
+    areas = {
+        each.method: each.faithfulness for each in card.areas if (each.baseline, each.metric) == (baseline, "value")
     }
-    said = [f"{METHOD_NAMES[name]} {share(found[name])}" for name in methods if found.get(name) is not None]
-    words = f"What is kept alone, by the share of these layers' units. Mean height: {', '.join(said)}."
-    return words.replace(" %", "\u00a0%")
+    means = [f"{METHOD_NAMES[name]} {share(areas[name])}" for name in methods if areas.get(name) is not None]
+    words = f"What is kept alone, by the share of these layers' units. Mean height: {', '.join(means)}."
+    return unbroken(words)

@@ -20,7 +20,7 @@ from circuits.network.network import Network
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
 from dashboard import toolbar
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.features.evaluation import queries as scores
 from dashboard.features.evaluation.bars import verdict
 from dashboard.features.evaluation.chart import points_of
@@ -458,7 +458,7 @@ def test_what_does_not_exist_is_not_found_and_nothing_is_made(
 
 
 def test_a_stranger_gets_no_card(network: Network, gallery: PaintedGallery, collection: PaintedCollection) -> None:
-    made = create_page(Settings(network, gallery=gallery, collection=collection, token="secret"))
+    made = create_page(PageSettings(network, gallery=gallery, collection=collection, token="secret"))
     try:
         assert made.dash.server.test_client().get(f"/export/{ANN}/score.json").status_code == 403
     finally:
