@@ -88,10 +88,10 @@ def _stored(
     network: Network, targets: Sequence[RenderTarget], request: RenderRequest, report: Report
 ) -> list[RenderedRow]:
     units = [Unit.parse(target.expression) for target in targets]
-    found = pictures(network, units, settings=settings_of_request(request), progress=report)
+    stored = pictures(network, units, settings=settings_of_request(request), progress=report)
     return [
         _row(target, (picture.image,), (picture.activation if target.unit else math.nan,))
-        for target, picture in zip(targets, found, strict=True)
+        for target, picture in zip(targets, stored, strict=True)
     ]
 
 

@@ -29,7 +29,7 @@ class RenderTarget:
         title: what to call it.
         expression: of the unit or layer, or of several with + between.
         objective: what is maximised.
-        unit: whose activation is told, and may turn out never to be above zero; `None` if another value is told.
+        unit: whose activation is the value, which may turn out never to be above zero; `None` if the value is another.
     """
 
     title: str
