@@ -61,7 +61,7 @@ def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Se
 
 
 def _in_wholes(traced: fx.GraphModule) -> tuple[str, ...]:
-    """Beginnings of the names of what lies in modules that are traced as wholes, and must stay as it is."""
+    """Prefixes of the names of all that is inside of modules traced as wholes, which must not be changed."""
     return tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
 
 
