@@ -27,7 +27,7 @@ from rich.table import Table
 
 from circuits import PictureStore, Unit, load_network, load_photo
 from circuits.network.network import Network
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.features.what_if.view import stamp
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.queue import Task
@@ -176,7 +176,7 @@ def main(
     loaded = load_network() if network == "builtin" else load_network(network, weights="random")
     with tempfile.TemporaryDirectory() as folder:
         gallery = StoredGallery(loaded, PictureStore(Path(folder)))
-        page = create_page(Settings(loaded, photo=load_photo("example:cat"), gallery=gallery))
+        page = create_page(PageSettings(loaded, photo=load_photo("example:cat"), gallery=gallery))
         table = Table("what a person does", "idle", "90 %", "rendering", "90 %", "ratio", f"under {GOAL:g} ms")
         for kind, idle, busy in measure(page, loaded, repeats):
             medians = statistics.median(idle), statistics.median(busy)

@@ -42,7 +42,7 @@ from benchmarks.quality_choosing import Chosen, Sizes, Walk, drawn, highest, par
 from benchmarks.quality_results import Results, Row
 from benchmarks.quality_tables import print_tables
 from circuits import Baseline, Network, load_network, load_photo, mean_of_photos
-from circuits.evaluation.controls import attributions, neutral, randomised
+from circuits.evaluation.controls import neutral, randomised
 from circuits.evaluation.scores import Score, mean_score, score_units
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target, find_target
@@ -156,7 +156,7 @@ class Measuring:
             scores["captum G×A"] = self.captum.gradient(run, target)
             scores["captum IG"] = self.captum.integrated(run, target, self.plan.steps)
             for layer, found in scores["captum G×A"].items():
-                check_equal(attributions(run, target, layer), found)
+                check_equal(run.attributions(target, layer), found)
         return {name: {top: highest(found, counts) for top, counts in sizes.items()} for name, found in scores.items()}
 
     def random(self, name: str, sizes: dict[int, Sizes]) -> dict[int, list[Chosen]]:

@@ -40,7 +40,7 @@ from circuits.visualization.optimize import GradientAscent, has_fast_bfloat16
 from circuits.visualization.render import options_of, render, unit_objective
 from circuits.visualization.settings import Settings
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
-from circuits.visualization.visualize import method_of, plan, task_of
+from circuits.visualization.visualize import ascent_options, plan, task_of
 
 CASES = (("googlenet", "inception4a"), ("squeezenet1_1", "features.7"))
 SHOWN_BY_LUCENT = 224  # it enlarges what it draws to this size
@@ -130,7 +130,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
     tasks = [task_of(unit_objective(Unit(layer, channel)), 0) for channel in range(units)]
     options = options_of(Settings(size=size, steps=steps))
     [batch] = plan(network, tasks, options)
-    ascent = GradientAscent(network, tasks, method_of(network, batch, options))
+    ascent = GradientAscent(network, tasks, ascent_options(network, batch, options))
     ascent.step()
     with FlopCounterMode(display=False) as counter:
         ascent.step()
@@ -147,7 +147,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
 
     from circuits.visualization import optimize as engine
 
-    method = ascent.method
+    method = ascent.options
     with (
         mock.patch.object(type(method.images), "__call__", timed("drawing", type(method.images).__call__)),
         mock.patch.object(type(method.transform), "__call__", timed("moving", type(method.transform).__call__)),

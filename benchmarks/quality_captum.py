@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from circuits import Network
 from circuits.evaluation.controls import neutral
 from circuits.network import operations as ops
-from circuits.network.execute import between
+from circuits.network.execute import nodes_between
 from circuits.shapes import Scores
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
@@ -101,7 +101,7 @@ def _marked(network: Network, lowest: str, top: str) -> fx.GraphModule:
         body.register_parameter(name, nn.Parameter(parameter, requires_grad=False))
     known = {layer.node: layer.name for layer in network.layer_list}
     bottom, last = network.layer(lowest).node, network.layer(top).node
-    steps = set(between(bottom, last))
+    steps = set(nodes_between(bottom, last))
     copied: dict[fx.Node, fx.Node] = {}
     for node in network.traced.graph.nodes:
         if node is bottom:

@@ -4,6 +4,7 @@ from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
 from .attribution.decomposition import Books as Books
+from .attribution.decomposition import Decomposition as Decomposition
 from .attribution.gradient import MODES as MODES
 from .attribution.gradient import Readout as Readout
 from .attribution.gradient import ablation as ablation
@@ -51,14 +52,13 @@ from .network.layers import Layer as Layer
 from .network.loading import available_networks as available_networks
 from .network.loading import load_network as load_network
 from .network.network import Network as Network
-from .network.network import prepare as prepare
 from .network.predict import Prediction as Prediction
 from .network.predict import predict as predict
+from .network.prepare import prepare as prepare
 from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html
 from .tracing.circuit import Circuit as Circuit
-from .tracing.circuit import Node as Node
 from .tracing.compare import Comparison as Comparison
 from .tracing.compare import LayerComparison as LayerComparison
 from .tracing.compare import SharedUnit as SharedUnit
@@ -66,6 +66,7 @@ from .tracing.compare import compare as compare
 from .tracing.intervene import Effect as Effect
 from .tracing.intervene import Outcome as Outcome
 from .tracing.intervene import intervene as intervene
+from .tracing.node import Node as Node
 from .tracing.trace import Contributions as Contributions
 from .tracing.trace import collapse as collapse
 from .tracing.trace import contributions as contributions

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from queue import SimpleQueue
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -75,7 +75,7 @@ class Exploration:
 def explore(
     what: Network | Circuit,
     *,
-    photo: Photo | Any = None,
+    photo: Photo | PhotoSource | None = None,
     network: Network | None = None,
     port: int = 0,
     open_browser: bool = True,
@@ -108,20 +108,19 @@ def explore(
     explained = what if isinstance(what, Network) else network or _network_behind(what)
     if circuit is not None:
         forward_cache(explained, circuit)  # refuses another network before the page opens
-    if photo is not None and not isinstance(photo, Photo):
-        photo = load_photo(photo)
-    told: SimpleQueue[Server | Exception] = SimpleQueue()
+    photo = None if photo is None else as_photo(photo)
+    started: SimpleQueue[Server | Exception] = SimpleQueue()
     serve = find_explorer()
 
     def work() -> None:
         try:
-            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=told.put)
+            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=started.put)
         except Exception as error:  # raised in the thread that asked
-            told.put(error)
+            started.put(error)
 
     thread = threading.Thread(target=work, name="circuits explore", daemon=True)
     thread.start()
-    first = told.get()
+    first = started.get()
     if isinstance(first, Exception):
         raise first
     return Exploration(first, thread)
@@ -139,12 +138,12 @@ def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | Non
 
     Args:
         circuit: the circuit.
-        weights: what a person said of them, which goes before.
+        weights: given by hand, which count before those of the file.
 
     Raises:
         InputError: if the file does not carry them.
     """
-    name, source = str(circuit.network["name"]), str(circuit.network["source"])
+    name, source = circuit.network.name, circuit.network.source
     if weights is None and source.startswith("torchvision:"):
         weights = source.removeprefix("torchvision:")
     elif weights is None and source in ("random", "timm:random"):
@@ -163,7 +162,7 @@ def find_explorer() -> Callable[..., None]:
     Raises:
         InputError: if no package offers one.
     """
-    for found in entry_points(group=EXPLORERS):
-        serve: Callable[..., None] = found.load()
+    for entry in entry_points(group=EXPLORERS):
+        serve: Callable[..., None] = entry.load()
         return serve
     raise InputError("No page for exploring is installed; install circuits with pip so that its page is registered.")

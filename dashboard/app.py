@@ -59,7 +59,7 @@ _INDEX = """<!DOCTYPE html>
 
 
 @dataclass(frozen=True)
-class Settings:
+class PageSettings:
     """What a page is made for.
 
     Args:
@@ -104,12 +104,12 @@ class Page:
         self.callbacks.work.close()
 
 
-def create_app(settings: Settings) -> Dash:
+def create_app(settings: PageSettings) -> Dash:
     """The Dash app for a network; `create_page` also gives access to its workers."""
     return create_page(settings).dash
 
 
-def create_page(settings: Settings) -> Page:
+def create_page(settings: PageSettings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
     collection = settings.collection or StoredCollection(settings.network)
     gallery = settings.gallery or _stored_gallery(settings.network)
@@ -185,7 +185,7 @@ def _stored_gallery(network: Network) -> Gallery:
     return StoredGallery(network)
 
 
-def _first_session(settings: Settings, library: Library) -> Session:
+def _first_session(settings: PageSettings, library: Library) -> Session:
     """What a new tab shows: the given circuit or photo, or else the example with its predictions."""
     if settings.circuit is not None:
         return with_circuit(Session(), settings.circuit, library)

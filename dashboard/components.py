@@ -12,7 +12,7 @@ from circuits.report import text as wording
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
 from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
-from dashboard.library import METHODS, PICTURE, STARTS, share
+from dashboard.library import METHODS, PICTURE, STARTS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Looking, Session
 
@@ -199,7 +199,7 @@ def edge_in_words(circuit: Circuit, edge: Edge) -> str:
     """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
-    return f"{lower} {verb} {upper}, {percent(abs(share(circuit, edge)))}"
+    return f"{lower} {verb} {upper}, {percent(abs(circuit.share(edge)))}"
 
 
 def percent(part: float) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 import circuits
 from circuits.attribution.ablation import Baseline
-from circuits.attribution.decomposition import Books
+from circuits.attribution.decomposition import Decomposition
 from circuits.errors import CircuitsError, InputError
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
@@ -164,8 +164,8 @@ class Library:
 
     def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:
         """What the network sees of a photo, as a data URI; a circuit carries it with every pixel."""
-        if circuit is not None and "thumbnail" in circuit.graph.graph["photo"]:
-            return str(circuit.graph.graph["photo"]["thumbnail"])
+        if circuit is not None and circuit.photo_info.thumbnail:
+            return circuit.photo_info.thumbnail
 
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
@@ -200,7 +200,7 @@ class Library:
 
     def is_own(self, circuit: Circuit) -> bool:
         """Whether a circuit was found in this network."""
-        return bool(circuit.network["sha256"] == self.network.sha256)
+        return circuit.network.sha256 == self.network.sha256
 
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
@@ -234,12 +234,12 @@ class Library:
         node = circuit.nodes[name]
         breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
         frozen = self.why_not_expand(circuit, name, locked)
-        return Inspection(breakdown, frozen, circuit.settings.get("mode") == "target")
+        return Inspection(breakdown, frozen, circuit.settings.mode == "target")
 
     def heat(self, circuit: Circuit, name: str) -> Image.Image:
         """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
         values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
-        seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+        seen = from_data_uri(circuit.photo_info.thumbnail)
         return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
 
     def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
@@ -292,7 +292,7 @@ class Library:
         below = network.layers_below(layer)
         return sum(network.layer(name).channels for name in below) if below else None
 
-    def _shown(self, circuit: Circuit, name: str, books: Books) -> Breakdown:
+    def _shown(self, circuit: Circuit, name: str, books: Decomposition) -> Breakdown:
         parts = tuple(
             Part(edge.source, circuit.nodes[edge.source].label, edge.attribution)
             for edge in circuit.edges_into(name)
@@ -328,12 +328,6 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     ]
 
 
-def share(circuit: Circuit, edge: Edge) -> float:
-    """Signed share of the upper unit's gross attribution that an edge holds, -1 to 1."""
-    books = circuit.nodes[edge.target].books
-    return edge.attribution / books.gross if books is not None and books.gross > 0 else 0.0
-
-
 def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
     """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
     if name not in circuit.nodes or circuit.nodes[name].discarded:
@@ -343,7 +337,7 @@ def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]
-    return tuple(sorted(found, key=lambda edge: (-abs(share(circuit, edge)), edge.target)))
+    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
 
 
 METHODS = {

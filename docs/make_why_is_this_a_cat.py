@@ -26,8 +26,8 @@ from PIL import Image
 from rich.console import Console
 
 from circuits import Circuit, Network, Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
-from circuits.cli.evidence_layout import Cell, Section, fitted, page, stacked
-from circuits.cli.evidence_sheet import held
+from circuits.cli._evidence_layout import Cell, Section, fitted, page, stacked
+from circuits.cli._evidence_sheet import held
 from circuits.evidence.maps import edge_maps
 from circuits.evidence.saliency import GradientPicture, gradient_picture, relative_picture
 from circuits.files import write_atomically

@@ -17,7 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 from circuits import Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from dashboard.app import Settings, create_page
+from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import OnPreview
@@ -95,7 +95,7 @@ def opened(
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["XDG_CACHE_HOME"] = folder
         gallery = GivenGallery(known, PictureStore(folder))
-        page = create_page(Settings(known, photo=seen, gallery=gallery))
+        page = create_page(PageSettings(known, photo=seen, gallery=gallery))
         running = Running(page, host="127.0.0.1", port=0)
         thread = threading.Thread(target=running.run, daemon=True)
         thread.start()

@@ -16,9 +16,10 @@ import circuits
 from circuits.errors import InputError, UnknownError
 from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit
-from dashboard.app import Settings, create_page
+from dashboard.app import PageSettings, create_page
 from tests.support.commandline import run
 from tests.support.person import Person
 
@@ -92,7 +93,7 @@ def test_a_strangers_predictions_are_those_of_the_module_itself(folder: Path) ->
 
 def test_a_strangers_network_goes_from_its_file_to_a_circuit_on_the_page(folder: Path) -> None:
     network = load_network("my_net.py:PetNet", weights="my_net.pth", labels="labels.txt", size=32)
-    page = create_page(Settings(network, photo=load_photo("cat.jpg")))
+    page = create_page(PageSettings(network, photo=load_photo("cat.jpg")))
     try:
         person = Person(page)
         person.do("open")
@@ -294,7 +295,7 @@ def test_a_backbone_on_the_page_asks_for_a_unit(
     backbone: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    page = create_page(Settings(backbone))
+    page = create_page(PageSettings(backbone))
     try:
         person = Person(page)
         person.do("open")

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from circuits.attribution.gradient import Readout, at_once, gradient_down
+from circuits.attribution.gradient import Readout, at_once, gradient_down, with_replaced
 from circuits.errors import InputError, UnknownError, listed
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, PerChannel, Scores
@@ -54,8 +52,7 @@ def ablated_one_by_one(
     read = sorted({channel for readout in readouts for channel in readout.channels})
     places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
     for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
-        copies = activation.repeat(len(some) + 1, 1, 1, 1)
-        copies[torch.arange(1, len(some) + 1), some] = instead[0, some]
+        copies = with_replaced(activation, [[], *([channel] for channel in some.tolist())], instead)
         with torch.no_grad():
             found = segment(copies, read)
             values = torch.stack([each.of(found[:, place]) for each, place in zip(readouts, places, strict=True)])
@@ -66,10 +63,8 @@ def ablated_together(
     segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
 ) -> float:
     """What a value loses without some channels at once; arguments as for `ablated_one_by_one`, of one value."""
-    copies = activation.repeat(2, 1, 1, 1)
-    copies[1, list(channels)] = instead[0, list(channels)]
     with torch.no_grad():
-        values = readout.through(segment, copies)
+        values = readout.through(segment, with_replaced(activation, [[], channels], instead))
     return float(values[0] - values[1])
 
 
@@ -195,9 +190,9 @@ class Baseline:
 
 def mean_of_photos(
     network: Network,
-    photos: Iterable[Photo | str | Path | bytes | Image.Image | NDArray[Any]],
+    photos: Iterable[Photo | PhotoSource],
     *,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     source: str = "",
 ) -> Baseline:
     """The baseline that sets ablated channels to their mean over some photos, a few photos in memory at a time.
@@ -207,7 +202,7 @@ def mean_of_photos(
     Args:
         network: the network.
         photos: what `load_photo` takes, or photos.
-        layers: their names; all of the network's, if `None`.
+        layers: their names, or that of one; all of the network's, if `None`.
         source: what to call the photos; only their number is told, if empty.
 
     Raises:
@@ -221,9 +216,10 @@ def mean_of_photos(
         >>> baseline.name, baseline.source, sorted(baseline.means) == sorted(network.layers)
         ('mean', 'one cat (1 photo)', True)
     """
+    layers = [layers] if isinstance(layers, str) else layers
     totals: dict[str, Tensor] = {}
     count = 0
-    loaded = (photo if isinstance(photo, Photo) else load_photo(photo) for photo in photos)
+    loaded = (as_photo(photo) for photo in photos)
     while some := list(islice(loaded, _AT_ONCE)):
         images = torch.cat([network.preprocessing.input_of(photo) for photo in some])
         for name, activation in network.activations(images, layers).items():

@@ -15,36 +15,38 @@ For units i of the upper layer, each with weights w_i on its map, S_ij = Σ_hw a
    W_cj ∗ e_j, is then made once for all units: S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj.
 5. Who else reads the front, such as the addition at the end of a block, is answered by gradient × activation there.
 
-The shares are those of a pass back for each unit, up to the rounding of sums taken in another order. That order does
-not depend on how many units are asked for at once (`crossing`), so that a unit expanded alone has the very numbers that
-it has in a deeper trace.
+The shares are those of a pass back for each unit, up to the rounding of sums taken in another order, which does not
+depend on how many units are asked for at once (`_linear_vjp`): a unit expanded alone has the very numbers that it has
+in a deeper trace.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
-from circuits.attribution.crossing import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.network import operations as ops
-from circuits.network.execute import SlicedEvaluation, between, is_sliceable, joined, needed, part_of, run_all, split
+from circuits.network.execute import (
+    Channels,
+    Request,
+    SlicedEvaluation,
+    execute,
+    is_sliceable,
+    nodes_between,
+    nodes_needed,
+)
 from circuits.network.segments import Segment
 from circuits.shapes import Activation
 
-_HOMOGENEOUS = (
-    ops.POOLS
-    | frozenset({nn.ReLU, nn.LeakyReLU, F.relu, F.leaky_relu, torch.relu, "relu"})
-    | frozenset({nn.Flatten, torch.flatten, "flatten", "reshape", "view", torch.reshape, "mean", torch.mean})
-)
-_KNOWN = _HOMOGENEOUS | ops.CONCATENATIONS | ops.ADDITIONS | frozenset({nn.Conv2d, nn.Linear})
 _UNITS = 64  # to be answered at once
 _BYTES = 256 * 2**20
 _BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
 
 
-class Entries:
+class BatchedAttribution:
     """What the units of an upper layer need of a segment, to be shared out over the channels of one lower activation.
 
     Args:
@@ -56,7 +58,7 @@ class Entries:
         self.segment = segment
         self.traced = segment.traced
         self.width = activation.shape[1]
-        self._steps = between(segment.lower, segment.upper)
+        self._steps = nodes_between(segment.lower, segment.upper)
         self._given = segment.given(activation.detach())
         self._front = front(segment)
 
@@ -126,7 +128,7 @@ class Entries:
 
     def _pass_back(self, rows: "_Rows", node: fx.Node, above: Tensor) -> list[Tensor | None]:
         """Gradients of several units in the heads, each (units, …), from those in a node above; `None` if none."""
-        deep = any(ops.is_mixing(self.traced, step) for step in needed([node], set(rows.heads) | self._front))
+        deep = any(ops.is_mixing(self.traced, step) for step in nodes_needed([node], set(rows.heads) | self._front))
         parts = []
         for some in in_blocks(above, _BLOCK) if deep else [above]:
             parts.append(
@@ -145,8 +147,8 @@ class Entries:
 def front(segment: Segment) -> frozenset[fx.Node]:
     """The lower node, and those that it reaches without its channels being mixed: step 1 of the file's head."""
     traced, found = segment.traced, {segment.lower}
-    for node in between(segment.lower, segment.upper):
-        if ops.kind(traced, node) in _HOMOGENEOUS and set(node.all_input_nodes) <= found and _keeps(traced, node):
+    for node in nodes_between(segment.lower, segment.upper):
+        if ops.operation(traced, node).homogeneous and set(node.all_input_nodes) <= found and _keeps(traced, node):
             found.add(node)
     return frozenset(found)
 
@@ -171,11 +173,12 @@ def is_understood(segment: Segment) -> bool:
     """
     if type(segment) is not Segment:
         return False
-    for node in between(segment.lower, segment.upper):
-        found = ops.kind(segment.traced, node)
-        if found not in _KNOWN or len(ops.shape(node) or ()) not in (2, 4):
+    for node in nodes_between(segment.lower, segment.upper):
+        called, kind = ops.operation(segment.traced, node), ops.kind(segment.traced, node)
+        known = called.homogeneous or called.role in ("concatenation", "addition") or kind in (nn.Conv2d, nn.Linear)
+        if not known or len(ops.shape(node) or ()) not in (2, 4):
             return False
-        if found is nn.Conv2d and isinstance(getattr(ops.called_module(segment.traced, node), "padding", ""), str):
+        if kind is nn.Conv2d and isinstance(getattr(ops.called_module(segment.traced, node), "padding", ""), str):
             return False
         if any(len(ops.shape(read) or ()) not in (2, 4) for read in node.all_input_nodes):
             return False
@@ -187,15 +190,15 @@ def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
     return tuple(activation.shape[2:]) == (*(ops.shape(segment.lower) or ())[2:], 1, 1)[:2]
 
 
+@dataclass(eq=False)
 class _Leaf:
     """A node at which the walk down from the upper layer ends: the units that end there, and their channels of it."""
 
-    def __init__(self, node: fx.Node, channels: tuple[int, ...], places: tuple[int, ...], value: Tensor) -> None:
-        self.node = node
-        self.channels = channels
-        self.places = places
-        self.value = value.detach().requires_grad_()
-        self.is_row = False
+    node: fx.Node
+    channels: tuple[int, ...]
+    places: tuple[int, ...]
+    value: Tensor
+    is_row: bool
 
 
 class _Rows(SlicedEvaluation):
@@ -215,57 +218,42 @@ class _Rows(SlicedEvaluation):
         self._steps = steps
         self._places: tuple[int, ...] | None = None
 
-    def prepare(self, asks: Sequence[tuple[fx.Node, tuple[int, ...] | None, bool]]) -> None:
+    def prepare(self, requests: Sequence[Request]) -> None:
         """Run what is needed whole; the entries' outputs, and the front where others read it, are the heads."""
-        whole: list[fx.Node] = []
-        for node, channels, rectified in asks:
-            self._ask(node, channels, rectified, whole)
-        order = needed(whole, self.values)
+        whole = self.needed_whole(requests)
+        order = nodes_needed(whole, self.values)
         given = set(self.values)
-        for node in order:
-            source = node.all_input_nodes[0]
-            entry = source in self._front and is_sliceable(self.traced, node)
-            if node in self._front or entry:
-                with torch.no_grad():
-                    self.values[node] = ops.run_node(self.traced, node, self.values)
-            if entry:
-                self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
-        above = [node for node in order if node not in self._front and node not in self.heads]
-        for node in sorted(self._front & (set(order) | given)):
-            if any(node in other.all_input_nodes for other in above):
-                self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
+        entries = [node for node in order if node.all_input_nodes[0] in self._front and is_sliceable(self.traced, node)]
+        fronts = [node for node in order if node in self._front]
+        with torch.no_grad():
+            self.values = execute(self.traced, self.values, [*fronts, *entries])
+        above = [node for node in order if node not in self._front and node not in entries]
+        read = {read for node in above for read in node.all_input_nodes}
+        for node in (*entries, *sorted(self._front & (set(order) | given) & read)):
+            self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
         if above:
             with torch.enable_grad():
-                self.values = run_all(self.traced, self.values, list(dict.fromkeys(whole)))
+                self.values = execute(self.traced, self.values, whole)
 
-    def picked(self, node: fx.Node, channels: tuple[int, ...] | None) -> Tensor:
-        found = super().picked(node, channels)
+    def picked(self, node: fx.Node, channels: Channels) -> Tensor:
+        value = super().picked(node, channels)
         if channels is None:
-            return found
-        return self._end(node, channels, found, is_row=node in self.heads and node not in self._front)
+            return value
+        return self._end(node, channels, value, is_row=node in self.heads and node not in self._front)
 
     def sliced(self, node: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
         with torch.no_grad():
-            found = super().sliced(node, x, channels)
-        return self._end(node, channels, found, is_row=True)
+            value = super().sliced(node, x, channels)
+        return self._end(node, channels, value, is_row=True)
 
     def _end(self, node: fx.Node, channels: tuple[int, ...], value: Tensor, *, is_row: bool) -> Tensor:
         places = tuple(range(len(channels))) if self._places is None else self._places
-        leaf = _Leaf(node, channels, places, value)
-        leaf.is_row = is_row
-        self.leaves.append(leaf)
-        return leaf.value
+        self.leaves.append(_Leaf(node, channels, places, value.detach().requires_grad_(), is_row))
+        return self.leaves[-1].value
 
-    def concatenated(self, node: fx.Node, channels: tuple[int, ...] | None, rectified: bool) -> Tensor:
-        inputs, outer = ops.concatenated(node), self._places
-        assert inputs is not None
-        assert channels is not None
-        places = range(len(channels)) if outer is None else outer
-        holders = [part_of(inputs, channel) for channel in channels]
-        pieces = []
-        for number, (part, some) in enumerate(zip(inputs, split(inputs, channels), strict=True)):
-            if some:
-                self._places = tuple(place for place, holder in zip(places, holders, strict=True) if holder == number)
-                pieces.append(self.value(part, some, rectified))
+    def part(self, part: fx.Node, channels: Channels, rectified: bool, places: tuple[int, ...]) -> Tensor:
+        outer = self._places
+        self._places = places if outer is None else tuple(outer[place] for place in places)
+        value = super().part(part, channels, rectified, places)
         self._places = outer
-        return joined(inputs, channels, pieces)
+        return value

@@ -1,14 +1,14 @@
-"""The books of a unit: its value, and where it comes from."""
+"""A unit's value taken apart: what the units shown account for, what the layer's other units do, and the bias."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from circuits.shapes import Scores
 
 
 @dataclass(frozen=True)
-class Books:
-    """Where a unit's value comes from: value = shown + rest + bias.
+class Decomposition:
+    """Where a unit's value comes from, its books: value = shown + rest + bias.
 
     Args:
         value: what is explained.
@@ -33,29 +33,35 @@ class Books:
         """`bias`, or `remainder` where it holds more than biases."""
         return "bias" if self.exact else "remainder"
 
-    def showing(self, attributions: Sequence[float]) -> "Books":
-        """The same books when the units with these attributions are the ones shown.
+    def share(self, attribution: float) -> float:
+        """The signed part of the gross attribution that an attribution is, S / Σ_all |S|; 0 where there is none."""
+        return attribution / self.gross if self.gross > 0 else 0.0
+
+    def showing(self, attributions: Sequence[float]) -> "Decomposition":
+        """The same value when the units with these attributions are the ones shown.
 
         Example:
-            >>> Books(10.0, 6.0, 3.0, 1.0, 0.6, 10.0, True).showing([4.0]).rest
+            >>> Decomposition(10.0, 6.0, 3.0, 1.0, 0.6, 10.0, True).showing([4.0]).rest
             5.0
         """
         shown = float(sum(attributions))
-        magnitude = float(sum(abs(share) for share in attributions))
-        coverage = min(1.0, magnitude / self.gross) if self.gross > 0 else 0.0
-        rest = self.value - self.bias - shown
-        return Books(self.value, shown, rest, self.bias, coverage, self.gross, self.exact)
+        coverage = min(1.0, self.share(float(sum(map(abs, attributions)))))
+        return replace(self, shown=shown, rest=self.value - self.bias - shown, coverage=coverage)
 
 
-def keep_books(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Books:
-    """Books of a value over the shares of all units of the layer below, of which some are shown.
+Books = Decomposition
+"""A decomposition, as it is called on the page and in files."""
+
+
+def decompose(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Decomposition:
+    """A value over the shares of all units of the layer below, (c,), of which some are shown.
 
     Example:
         >>> import torch
-        >>> keep_books(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
-        Books(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True)
+        >>> decompose(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
+        Decomposition(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True)
     """
     doubles = scores.double()
     total, gross = float(doubles.sum()), float(doubles.abs().sum())
-    books = Books(value, 0.0, 0.0, value - total, 0.0, gross, exact)
-    return books.showing([float(doubles[channel]) for channel in shown])
+    whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact)
+    return whole.showing([float(doubles[channel]) for channel in shown])

@@ -11,10 +11,10 @@ from itertools import islice
 import numpy as np
 import torch
 
-from circuits.attribution.batched import Entries, is_of_usual_size, is_understood
+from circuits.attribution.batched import BatchedAttribution, is_of_usual_size, is_understood
 from circuits.errors import InputError
 from circuits.network.segments import Segment
-from circuits.shapes import Activation, Activations, Maps, PerExample, Scores
+from circuits.shapes import Activation, Activations, Maps, PerChannel, PerExample, Scores
 
 _BATCH_BYTES = 256 * 2**20
 
@@ -105,12 +105,7 @@ def gradients_times_activation(
     """Gradient × activation of several values over the same lower layer, one after the other.
 
     What they need in common is run forward once. Where it is known how, several units are answered at once when the
-    first of them is asked for (`entries`); else each by a pass back of its own.
-
-    Args:
-        segment: from the lower layer to the upper.
-        activation: of the lower layer, for one photo.
-        readouts: the values to explain, on the upper layer.
+    first of them is asked for (`batched`); else each by a pass back of its own.
 
     Yields:
         Of each, the signed shares, (c,).
@@ -118,13 +113,13 @@ def gradients_times_activation(
     if not (is_understood(segment) and is_of_usual_size(segment, activation)):
         yield from _one_by_one(segment, activation, readouts)
         return
-    entries = Entries(segment, activation)
-    height, width = entries.size
+    batched = BatchedAttribution(segment, activation)
+    height, width = batched.size
     waiting = iter(readouts)
-    while some := list(islice(waiting, entries.at_once)):
+    while some := list(islice(waiting, batched.at_once)):
         asked = [channel for readout in some for channel in readout.channels]
         maps = [readout.maps(height, width).to(activation) for readout in some]
-        scores = entries.shares(asked, torch.cat(maps))
+        scores = batched.shares(asked, torch.cat(maps))
         for own in torch.split(scores, [len(readout.channels) for readout in some]):
             yield own.sum(0)
 
@@ -207,14 +202,27 @@ def ablation(
         asked = torch.zeros_like(alive)
         asked[list(channels)] = True
         alive = alive & asked
-    alive = alive.nonzero().flatten()
+    alive, zero = alive.nonzero().flatten(), torch.zeros_like(activation[:, :, :1, :1])
     with torch.no_grad():
         whole = readout.through(segment, activation)
         for some in torch.split(alive, at_once(activation)):
-            without = activation.repeat(len(some), 1, 1, 1)
-            without[torch.arange(len(some)), some] = 0
-            scores[some] = whole - readout.through(segment, without)
+            copies = with_replaced(activation, [[channel] for channel in some.tolist()], zero)
+            scores[some] = whole - readout.through(segment, copies)
     return scores
+
+
+def with_replaced(activation: Activation, sets: Sequence[Sequence[int]], instead: PerChannel) -> Activations:
+    """Copies of an activation, in each of which some channels are replaced, (sets, c, h, w).
+
+    Args:
+        activation: of a layer, for one photo.
+        sets: the channels to replace in each copy.
+        instead: what stands in their place, (1, c, 1, 1).
+    """
+    copies = activation.repeat(len(sets), 1, 1, 1)
+    for copy, channels in zip(copies, sets, strict=True):
+        copy[list(channels)] = instead[0, list(channels)]
+    return copies
 
 
 def at_once(activation: Activation) -> int:

@@ -1,12 +1,11 @@
 """What `circuits render` is asked for: its options in the panels of its help, and which do not go together."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from circuits.cli.options import argument, file_option, option
 from circuits.errors import InputError, UnknownError, listed
 
 OF_LAYERS = ("layer", "direction", "inversion", "caricature")
@@ -17,111 +16,73 @@ _GRID = re.compile(r"(\d{1,4})[x×](\d{1,4})", re.IGNORECASE)
 _PICTURE, _OBJECTIVE, _IMAGE, _REGULARISATION = "Picture", "Objective", "Image", "Regularisation"
 
 
-def _option(panel: str, *names: str, **details: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=panel, **details)
+def _several(help: str) -> Any:
+    return option(None, help, min=2, max=32, metavar="N", panel=_PICTURE)
+
+
+def _weight(help: str, *names: str, metavar: str = "W") -> Any:
+    return option(0.0, help, *names, min=0, metavar=metavar, panel=_REGULARISATION)
 
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """Which pictures are drawn of what, how, and where they go.
+    """Which pictures are drawn of what, how, and where they go."""
 
-    Raises:
-        InputError: if two of the options do not go together, or the file's ending or the grid cannot be used.
-        UnknownError: if there is no such objective.
-    """
-
-    units: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="UNIT…",
-            help="Units: inception4a:17, inception4a:0-39, inception4a:3,7,10-12, fc:cat; a layer is all of its units.",
-        ),
-    ]
-    file: Annotated[
-        Path,
-        _option(
-            _PICTURE,
-            "--output",
-            "-o",
-            metavar="FILE",
-            readable=False,
-            help="A .png, .webp or .jpg file, which carries its settings: a picture, or a sheet of several.",
-        ),
-    ]
-    sheet: Annotated[
-        str | None, _option(_PICTURE, metavar="RxC", help="Grid of the sheet: 5x8 is 5 rows of 8 pictures.")
-    ] = None
-    size: Annotated[int, _option(_PICTURE, "--size", min=16, max=1024, help="Side of each picture.")] = 128
-    steps: Annotated[int, _option(_PICTURE, min=1, max=10_000, help="Steps of gradient ascent.")] = 256
-    seed: Annotated[int, _option(_PICTURE, min=0, help="Another seed gives another picture.")] = 0
-    diverse: Annotated[
-        int | None, _option(_PICTURE, min=2, max=32, metavar="N", help="N pictures of each that differ.")
-    ] = None
-    interpolate: Annotated[
-        int | None, _option(_PICTURE, min=2, max=32, metavar="N", help="A row of N from one unit to another.")
-    ] = None
-    filmstrip: Annotated[
-        int | None, _option(_PICTURE, min=2, max=32, metavar="N", help="How each picture came about, in N frames.")
-    ] = None
-    objective: Annotated[
-        str | None,
-        _option(
-            _OBJECTIVE,
-            metavar="NAME",
-            help="channel, neuron, negative, joint (all units in one picture), logit, probability; of a layer as a "
-            "whole: layer (DeepDream), direction, inversion, caricature.",
-        ),
-    ] = None
-    photo: Annotated[
-        str | None, _option(_OBJECTIVE, metavar="PHOTO", help="What is inverted or caricatured; example:cat.")
-    ] = None
-    direction: Annotated[
-        Path | None,
-        _option(
-            _OBJECTIVE,
-            metavar="FILE",
-            readable=False,
-            help='Numbers of a layer\'s channels: .json, .csv or .npy; JSON {"17": 1, "5": -0.5} gives some of them.',
-        ),
-    ] = None
-    power: Annotated[
-        float | None, _option(_OBJECTIVE, min=0, metavar="P", help="Power of the cosine in a direction or caricature.")
-    ] = None
-    images: Annotated[
-        str, _option(_IMAGE, metavar="NAME", help="How it is written: fourier, pixels, pyramid, maco, or plain pixels.")
-    ] = "fourier"
-    spectrum: Annotated[
-        Path | None, _option(_IMAGE, metavar="FOLDER", readable=False, help="Photos whose spectrum maco takes.")
-    ] = None
-    colours: Annotated[
-        str, _option(_IMAGE, metavar="NAME", help="How they go together: imagenet, none, or as in a folder of photos.")
-    ] = "imagenet"
-    alpha: Annotated[bool, _option(_IMAGE, "--alpha", help="Transparent where nothing is needed.")] = False
-    opacity: Annotated[float | None, _option(_IMAGE, min=0, metavar="W", help="Price of opacity, with --alpha.")] = None
-    prior: Annotated[
-        str | None, _option(_IMAGE, metavar="FILE.py:NAME", help="A learned prior of your own (this runs your code).")
-    ] = None
-    start: Annotated[str | None, _option(_IMAGE, metavar="PHOTO", help="A photo to start from, in place of noise.")] = (
-        None
+    units: list[str] = argument(
+        "UNIT…", "Units: inception4a:17, inception4a:0-39, inception4a:3,7,10-12, fc:cat; a layer is all of its units."
     )
-    transform: Annotated[
-        str, _option(_REGULARISATION, "--transform", metavar="NAME", help="How it is moved: none, light or standard.")
-    ] = "standard"
-    total_variation: Annotated[
-        float, _option(_REGULARISATION, min=0, metavar="W", help="Weight of the total variation.")
-    ] = 0.0
-    l1: Annotated[
-        float, _option(_REGULARISATION, "--l1", min=0, metavar="W", help="Weight of the distance from grey.")
-    ] = 0.0
-    l2: Annotated[
-        float, _option(_REGULARISATION, "--l2", min=0, metavar="W", help="Weight of the squared distance.")
-    ] = 0.0
-    blur_gradient: Annotated[
-        float, _option(_REGULARISATION, min=0, metavar="PX", help="Blur of each step's gradient.")
-    ] = 0.0
-    blur_image: Annotated[
-        float, _option(_REGULARISATION, min=0, metavar="PX", help="Blur of the image every few steps.")
-    ] = 0.0
+    file: Path = option(
+        MISSING,
+        "A .png, .webp or .jpg file, which carries its settings: a picture, or a sheet of several.",
+        "--output",
+        "-o",
+        metavar="FILE",
+        readable=False,
+        panel=_PICTURE,
+    )
+    sheet: str | None = option(None, "Grid of the sheet: 5x8 is 5 rows of 8 pictures.", metavar="RxC", panel=_PICTURE)
+    size: int = option(128, "Side of each picture.", "--size", min=16, max=1024, panel=_PICTURE)
+    steps: int = option(256, "Steps of gradient ascent.", min=1, max=10_000, panel=_PICTURE)
+    seed: int = option(0, "Another seed gives another picture.", min=0, panel=_PICTURE)
+    diverse: int | None = _several("N pictures of each that differ.")
+    interpolate: int | None = _several("A row of N from one unit to another.")
+    filmstrip: int | None = _several("How each picture came about, in N frames.")
+    objective: str | None = option(
+        None,
+        "channel, neuron, negative, joint (all units in one picture), logit, probability; of a layer as a whole: "
+        "layer (DeepDream), direction, inversion, caricature.",
+        metavar="NAME",
+        panel=_OBJECTIVE,
+    )
+    photo: str | None = option(None, "What is inverted or caricatured; example:cat.", metavar="PHOTO", panel=_OBJECTIVE)
+    direction: Path | None = file_option(
+        'Numbers of a layer\'s channels: .json, .csv or .npy; JSON {"17": 1, "5": -0.5} gives some of them.',
+        panel=_OBJECTIVE,
+    )
+    power: float | None = option(
+        None, "Power of the cosine in a direction or caricature.", min=0, metavar="P", panel=_OBJECTIVE
+    )
+    images: str = option(
+        "fourier", "How it is written: fourier, pixels, pyramid, maco, or plain pixels.", metavar="NAME", panel=_IMAGE
+    )
+    spectrum: Path | None = file_option("Photos whose spectrum maco takes.", metavar="FOLDER", panel=_IMAGE)
+    colours: str = option(
+        "imagenet", "How they go together: imagenet, none, or as in a folder of photos.", metavar="NAME", panel=_IMAGE
+    )
+    alpha: bool = option(False, "Transparent where nothing is needed.", "--alpha", panel=_IMAGE)
+    opacity: float | None = option(None, "Price of opacity, with --alpha.", min=0, metavar="W", panel=_IMAGE)
+    prior: str | None = option(
+        None, "A learned prior of your own (this runs your code).", metavar="FILE.py:NAME", panel=_IMAGE
+    )
+    start: str | None = option(None, "A photo to start from, in place of noise.", metavar="PHOTO", panel=_IMAGE)
+    transform: str = option(
+        "standard", "How it is moved: none, light or standard.", metavar="NAME", panel=_REGULARISATION
+    )
+    total_variation: float = _weight("Weight of the total variation.")
+    l1: float = _weight("Weight of the distance from grey.", "--l1")
+    l2: float = _weight("Weight of the squared distance.", "--l2")
+    blur_gradient: float = _weight("Blur of each step's gradient.", metavar="PX")
+    blur_image: float = _weight("Blur of the image every few steps.", metavar="PX")
 
     def __post_init__(self) -> None:
         _ = self.format, self.grid
@@ -156,17 +117,17 @@ class RenderRequest:
         if self.spectrum is not None and self.images != "maco":
             raise InputError(f"--spectrum is what maco takes from photos; add --images maco to it, not {self.images}.")
         recoloured = self.colours != "imagenet"
-        for option, given in (("--colours", recoloured), ("--alpha", self.alpha)):
+        for name, given in (("--colours", recoloured), ("--alpha", self.alpha)):
             if given and self.images not in _WITH_COLOURS:
                 either = f"{', '.join(_WITH_COLOURS[:-1])} or {_WITH_COLOURS[-1]}"
-                raise InputError(f"{option} does not go with --images {self.images}; choose {either}.")
+                raise InputError(f"{name} does not go with --images {self.images}; choose {either}.")
         if self.opacity is not None and not self.alpha:
             raise InputError("--opacity is the price of opacity in transparent pictures; add --alpha.")
         if self.prior is not None:
             others = {"--images": self.images != "fourier", "--colours": recoloured}
-            for option, given in (others | {"--alpha": self.alpha, "--start": self.start is not None}).items():
+            for name, given in (others | {"--alpha": self.alpha, "--start": self.start is not None}).items():
                 if given:
-                    raise InputError(f"{option} does not go with --prior, which makes images in its own way.")
+                    raise InputError(f"{name} does not go with --prior, which makes images in its own way.")
 
     @property
     def format(self) -> str:

@@ -1,85 +1,66 @@
 """`circuits evidence`: what a unit did in a photo, and what else it fires on."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from circuits.cli.options import IndexFolder, Layers, NetworkBesidePictures, NetworkName, PhotoName, Window, get_photo
+from circuits.cli.console import note, print_json, progress
+from circuits.cli.options import (
+    INDEX_FOLDER,
+    LAYERS,
+    NETWORK,
+    PHOTO,
+    WINDOW,
+    NetworkBesidePictures,
+    argument,
+    file_option,
+    get_photo,
+    option,
+)
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 
-if TYPE_CHECKING:
-    from circuits.cli.console import Report
-    from circuits.cli.evidence_facts import Case
-    from circuits.cli.evidence_layout import Look
-    from circuits.cli.evidence_sheet import Pictures
-    from circuits.network.network import Network
-
 
 def evidence(
-    unit: Annotated[
-        str, typer.Argument(metavar="UNIT", help="A unit, inception4a:17; a neuron, inception4a:17@7,5; or fc:cat.")
-    ],
-    photo: PhotoName,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            readable=False,
-            help="The sheet: a .png, .webp or .jpg file, which carries the numbers.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="TARGET", help="What it is to argue for, as in trace; by default the class predicted."),
-    ] = None,
-    parent: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="A unit above: what this one did for it, and where.")
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option(metavar="U1,U2,…", help="Units from the topmost down to this one, step by step.")
-    ] = None,
-    start: Annotated[
-        str, typer.Option(metavar="START", help="Gradient pictures start at the unit's peak, or its whole map.")
-    ] = "peak",
-    smooth: Annotated[
-        int, typer.Option(min=0, max=1000, metavar="N", help="Their mean over N noisy copies of the photo.")
-    ] = 0,
-    pictures: Annotated[
-        bool, typer.Option("--pictures/--no-pictures", help="Show what units look for, drawn where not yet known.")
-    ] = True,
-    into: IndexFolder = None,
-    size: Annotated[int, typer.Option("--size", min=64, max=1024, help="Side of each picture on the sheet.")] = 192,
-    window: Window = None,
-    layers: Layers = "auto",
-    network: NetworkName = "builtin",
+    unit: str = argument("UNIT", "A unit, inception4a:17; a neuron, inception4a:17@7,5; or fc:cat."),
+    photo: str = PHOTO,
+    file: Path | None = file_option(
+        "The sheet: a .png, .webp or .jpg file, which carries the numbers.", "--output", "-o"
+    ),
+    as_json: bool = option(False, "Print the numbers as JSON.", "--json"),
+    target: str | None = option(
+        None, "What it is to argue for, as in trace; by default the class predicted.", metavar="TARGET"
+    ),
+    parent: str | None = option(None, "A unit above: what this one did for it, and where.", metavar="UNIT"),
+    path: str | None = option(None, "Units from the topmost down to this one, step by step.", metavar="U1,U2,…"),
+    start: str = option("peak", "Gradient pictures start at the unit's peak, or its whole map.", metavar="START"),
+    smooth: int = option(0, "Their mean over N noisy copies of the photo.", min=0, max=1000, metavar="N"),
+    pictures: bool = option(True, "Show what units look for, drawn where not yet known.", "--pictures/--no-pictures"),
+    into: Path | None = INDEX_FOLDER,
+    size: int = option(192, "Side of each picture on the sheet.", "--size", min=64, max=1024),
+    window: str | None = WINDOW,
+    layers: str = LAYERS,
+    network: str = NETWORK,
     *,
     options: NetworkBesidePictures,
 ) -> None:
     """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
-    from circuits.cli.console import note, print_json
+    from circuits.visualization import metadata
 
     if file is None and not as_json:
         raise InputError("Nothing was asked for; give -o FILE for the sheet, --json for the numbers, or both.")
     if start not in ("peak", "map"):
         raise InputError(f"--start {start!r} does not exist; write peak or map.")
     if file is not None:
-        from circuits.visualization import metadata
-
         metadata.format_of(file)
         check_writable(file)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    from circuits.cli.evidence_facts import Case, one_unit, path_of
+    from circuits.cli._unit_evidence import UnitEvidence, one_unit, path_of
     from circuits.exemplars.exemplars import find_exemplars
     from circuits.tracing.trace import trace
 
     wanted = one_unit(loaded, unit, "UNIT")
-    case = Case(
+    numbers = UnitEvidence(
         network=loaded,
         photo=picture,
         unit=wanted,
@@ -88,27 +69,15 @@ def evidence(
         circuit=trace(loaded, picture, target, depth=1, top=1),
         index=find_exemplars(loaded, into),
     )
-    settings = {"start": start, "smooth": smooth}
     if as_json:
-        print_json(case.record(**settings))
+        print_json(numbers.record(start=start, smooth=smooth))
     if file is not None:
-        from circuits.cli.evidence_layout import Look
+        from circuits.cli._evidence_sheet import SheetStyle, whole_sheet
+        from circuits.visualization.store import pictures as pictures_of
 
-        _write(case, Look(size, start, smooth), file, case.record(**settings, size=size), pictures=pictures)
+        with progress("Drawing") as report:
+            drawer = partial(pictures_of, loaded, progress=report) if pictures else None
+            sheet = whole_sheet(numbers, SheetStyle(size, start, smooth, drawer))
+        record = numbers.record(start=start, smooth=smooth, size=size)
+        write_atomically(file, metadata.pack(sheet, metadata.format_of(file), record))
         note(f"Wrote {file}.")
-
-
-def _write(case: "Case", look: "Look", file: Path, record: dict[str, object], *, pictures: bool) -> None:
-    from circuits.cli.console import progress
-    from circuits.cli.evidence_sheet import whole_sheet
-    from circuits.visualization import metadata
-
-    with progress("Drawing") as report:
-        sheet = whole_sheet(case, look, _drawer(case.network, report) if pictures else None)
-    write_atomically(file, metadata.pack(sheet, metadata.format_of(file), record))
-
-
-def _drawer(network: "Network", report: "Report") -> "Pictures":
-    from circuits.visualization.store import pictures
-
-    return lambda units: pictures(network, units, progress=report)

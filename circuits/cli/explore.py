@@ -1,37 +1,29 @@
 """`circuits explore`: the page on which circuits are explored."""
 
 from dataclasses import replace
-from typing import Annotated
 
 import typer
 
 from circuits.cli.console import warn
-from circuits.cli.options import NetworkOptions
+from circuits.cli.options import NetworkOptions, argument, option
 
 
 def explore(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PHOTO | CIRCUIT.json]", help="An image file, example:cat, or a circuit to go on with."
-        ),
-    ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the page; 0 for any free one.")] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in, if they have its token.")
-    ] = "127.0.0.1",
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            "--network",
-            "-n",
-            metavar="NAME",
-            help="builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
-            "your own as file.py:Factory or package.module:Factory (this runs your code).",
-            rich_help_panel="Network",
-        ),
-    ] = None,
+    source: str | None = argument(
+        "[PHOTO | CIRCUIT.json]", "An image file, example:cat, or a circuit to go on with.", default=None
+    ),
+    port: int | None = option(None, "Port of the page; 0 for any free one.", min=0, max=65535),
+    host: str = option("127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in, if they have its token."),
+    browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
+    network: str | None = option(
+        None,
+        "builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
+        "your own as file.py:Factory or package.module:Factory (this runs your code).",
+        "--network",
+        "-n",
+        metavar="NAME",
+        panel="Network",
+    ),
     *,
     options: NetworkOptions,
 ) -> None:

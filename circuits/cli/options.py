@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,90 +18,74 @@ if TYPE_CHECKING:
     from circuits.network.network import Network
 
 
-_PANEL = "Network"
+def option(default: Any, help: str, *names: str, panel: str | None = None, **details: Any) -> Any:
+    """The default of a command's parameter, or of a field of its options, that is given as an option.
 
-PhotoName = Annotated[str, typer.Argument(metavar="PHOTO", help="An image file, or example:cat.")]
-Window = Annotated[
-    str | None,
-    typer.Option(metavar="L,T,R,B", help="The part of the photo to look at, in its pixels; by default its centre."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-IndexFolder = Annotated[
-    Path | None, typer.Option(metavar="DIR", readable=False, help="Where `circuits exemplars` keeps its indices.")
-]
-NetworkName = Annotated[
-    str,
-    typer.Option(
-        "--network",
-        "-n",
-        metavar="NAME",
-        help="builtin, a torchvision classifier such as googlenet, timm:NAME, or your own as file.py:Factory "
-        "or package.module:Factory (this runs your code).",
-        rich_help_panel=_PANEL,
-    ),
-]
-Layers = Annotated[
-    str,
-    typer.Option(
-        metavar="LAYERS",
-        help="auto, fine (down to the branches), or names with commas between.",
-        rich_help_panel=_PANEL,
-    ),
-]
+    Args:
+        default: its value where it is not given; `MISSING` where it must be.
+        help: what `--help` says of it.
+        names: how it is written, by default as the parameter is called.
+        panel: of the help.
+        details: what else `typer.Option` takes.
+    """
+    return field(default=default, metadata={_TYPER: typer.Option(*names, help=help, rich_help_panel=panel, **details)})
+
+
+def argument(metavar: str, help: str, *, default: Any = MISSING, **details: Any) -> Any:
+    """The same for what is given by its place alone."""
+    return field(default=default, metadata={_TYPER: typer.Argument(metavar=metavar, help=help, **details)})
+
+
+def file_option(help: str, *names: str, metavar: str = "FILE", **details: Any) -> Any:
+    """An option that names a file or a folder."""
+    return option(None, help, *names, metavar=metavar, readable=False, **details)
+
+
+_TYPER, _PANEL = "typer", "Network"
+
+PHOTO = argument("PHOTO", "An image file, or example:cat.")
+WINDOW = option(None, "The part of the photo to look at, in its pixels; by default its centre.", metavar="L,T,R,B")
+AS_JSON = option(False, "Print JSON instead of a table.", "--json")
+INDEX_FOLDER = file_option("Where `circuits exemplars` keeps its indices.", metavar="DIR")
+NETWORK = option(
+    "builtin",
+    "builtin, a torchvision classifier such as googlenet, timm:NAME, or your own as file.py:Factory "
+    "or package.module:Factory (this runs your code).",
+    "--network", "-n", metavar="NAME", panel=_PANEL,
+)  # fmt: skip
+LAYERS = option(
+    "auto", "auto, fine (down to the branches), or names with commas between.", metavar="LAYERS", panel=_PANEL
+)
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
     """How a network is loaded, whatever its name and layers."""
 
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WEIGHTS",
-            help="A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as "
-            "IMAGENET1K_V1.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            readable=False,
-            help="Class labels, one a line, or the last column of a TSV file.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
-    input_size: Annotated[
-        str | None,
-        typer.Option(
-            "--size", "--input-size", metavar="SIZE", help="Input size in pixels, N or HxW.", rich_help_panel=_PANEL
-        ),
-    ] = None
-    mean: Annotated[
-        str | None,
-        typer.Option(metavar="R,G,B", help="Mean of the normalisation, on a scale of 0 to 1.", rich_help_panel=_PANEL),
-    ] = None
-    std: Annotated[
-        str | None,
-        typer.Option(metavar="R,G,B", help="Standard deviation of the normalisation.", rich_help_panel=_PANEL),
-    ] = None
-    leaf: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODULE",
-            help="A module that torch.fx cannot look into, traced as a whole; may be given again.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
-    multi_label: Annotated[
-        bool | None,
-        typer.Option(
-            "--multi-label/--one-label",
-            help="Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
-            rich_help_panel=_PANEL,
-        ),
-    ] = None
+    weights: str | None = option(
+        None,
+        "A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as IMAGENET1K_V1.",
+        metavar="WEIGHTS",
+        panel=_PANEL,
+    )
+    labels: Path | None = file_option("Class labels, one a line, or the last column of a TSV file.", panel=_PANEL)
+    input_size: str | None = option(
+        None, "Input size in pixels, N or HxW.", "--size", "--input-size", metavar="SIZE", panel=_PANEL
+    )
+    mean: str | None = option(None, "Mean of the normalisation, on a scale of 0 to 1.", metavar="R,G,B", panel=_PANEL)
+    std: str | None = option(None, "Standard deviation of the normalisation.", metavar="R,G,B", panel=_PANEL)
+    leaf: list[str] | None = option(
+        None,
+        "A module that torch.fx cannot look into, traced as a whole; may be given again.",
+        metavar="MODULE",
+        panel=_PANEL,
+    )
+    multi_label: bool | None = option(
+        None,
+        "Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+        "--multi-label/--one-label",
+        panel=_PANEL,
+    )
 
     def load(self, network: str, layers: str = "auto") -> "Network":
         """The network that the options describe.
@@ -131,10 +115,9 @@ class NetworkOptions:
 class NetworkBesidePictures(NetworkOptions):
     """The same where `--size` is that of pictures."""
 
-    input_size: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Input size of the network in pixels, N or HxW.", rich_help_panel=_PANEL),
-    ] = None
+    input_size: str | None = option(
+        None, "Input size of the network in pixels, N or HxW.", metavar="SIZE", panel=_PANEL
+    )
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -144,23 +127,19 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     for parameter in inspect.signature(command).parameters.values():
         if is_dataclass(parameter.annotation):
             groups[parameter.name] = parameter.annotation
-            parameters += [
-                inspect.Parameter(
-                    field.name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                    annotation=field.type,
-                )
-                for field in fields(parameter.annotation)
-            ]
+            parameters += [_parameter(each.name, each.type, each) for each in fields(parameter.annotation)]
         else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            declared = parameter.default
+            parameters.append(
+                _parameter(parameter.name, parameter.annotation, declared)
+                if isinstance(declared, Field)
+                else parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            )
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         values = {
-            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
+            name: group(**{each.name: given.pop(each.name) for each in fields(group)}) for name, group in groups.items()
         }
         command(**given, **values)
 
@@ -168,6 +147,12 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _parameter(name: str, kind: Any, declared: "Field[Any]") -> inspect.Parameter:
+    default = inspect.Parameter.empty if declared.default is MISSING else declared.default
+    annotation = Annotated[kind, declared.metadata[_TYPER]]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def get_photo(photo: str, window: str | None = None) -> "Photo":

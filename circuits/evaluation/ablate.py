@@ -1,144 +1,46 @@
-"""A photo run through a network with channels of some layers replaced, in many ways at once.
+"""A photo run through a network with channels of some layers ablated, for many sets of channels at once."""
 
-1. What no replaced channel can change is taken from the photo's own run, or computed once.
-2. The rest is run for all ways together, in batches of a bounded size, each node once; what comes out of a replaced
-   layer is put together from what arrives and from the baseline before anything reads it.
-
-It makes no difference whether the layers form a chain.
-"""
-
-import math
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx
+from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
-from circuits.network import operations as ops
-from circuits.network.execute import needed
-from circuits.network.layers import image_node
-from circuits.network.operations import as_maps
 from circuits.shapes import Activations
-from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.intervene import EditedRun
+from circuits.tracing.run import ForwardCache
 
 _BATCH_BYTES = 32 * 2**20
 
 
-class Ablating:
-    """Runs one photo to a layer, with channels of some lower layers replaced.
-
-    Args:
-        run: of the photo.
-        top: the layer that is wanted.
-        layers: those with replaced channels, from the image up.
-        baseline: what stands in the place of replaced channels.
-
-    Raises:
-        UnknownError: if the baseline knows nothing of a layer.
-    """
+class AblatedNetwork:
+    """Runs one photo up to a layer `top` with channels of lower layers, named from the image up, at a baseline."""
 
     def __init__(self, run: ForwardCache, top: str, layers: Sequence[str], baseline: Baseline) -> None:
-        network = run.network
-        self._traced = network.traced
-        self._top = network.layer(top).node
-        self._stations = {network.layer(name).node: name for name in layers}
-        self._baselines = {node: baseline.of(name, run.activations[name]) for node, name in self._stations.items()}
-        starts = np.cumsum([0, *(network.layer(name).channels for name in layers)])
-        self._columns = {
-            node: slice(int(start), int(end))
-            for node, start, end in zip(self._stations, starts[:-1], starts[1:], strict=True)
-        }
-        known = self._known(run)
-        order = needed([self._top], known)
-        self._each = self._changing(known, order)
-        self._shared = self._computed_once(known, [node for node in order if node not in self._each], self._each)
-        self._of_image = self._depending_on_image()
-        self._first = [node for node in self._stations if node in known]
-        largest = max(math.prod(ops.shape(node) or ()) for node in (*self._each, *self._first))
-        self._at_once = max(1, min(64, _BATCH_BYTES // (4 * largest)))
-
-    def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
-        """The photo's activations of the layers that no replaced channel can change, before any is replaced."""
-        after: set[fx.Node] = set()
-        for node in self._traced.graph.nodes:
-            if any(read in self._stations or read in after for read in node.all_input_nodes):
-                after.add(node)
-        found = {layer.node: run.activations[layer.name] for layer in run.network.layer_list if layer.node not in after}
-        known = {node: value.flatten(1) if len(ops.shape(node) or ()) == 2 else value for node, value in found.items()}
-        if IMAGE in run.activations:
-            known[image_node(self._traced)] = run.activations[IMAGE]
-        return known
-
-    def _changing(self, known: dict[fx.Node, Tensor], order: Sequence[fx.Node]) -> list[fx.Node]:
-        """The nodes that are run for every way: above a replaced channel, or telling of the size of the batch."""
-        found: dict[fx.Node, None] = {}
-        for node in order:
-            reads = node.all_input_nodes
-            above = any(read in found or read in self._stations for read in reads)
-            if above or (reads and ops.shape(node) is None):
-                found[node] = None
-        return list(found)
-
-    def _computed_once(
-        self, known: dict[fx.Node, Tensor], once: Sequence[fx.Node], each: Sequence[fx.Node]
-    ) -> dict[fx.Node, Any]:
-        """The values that the changing nodes read and that are the same every time."""
-        values: dict[fx.Node, Any] = dict(known)
-        with torch.no_grad():
-            for node in once:
-                values[node] = ops.run_node(self._traced, node, values)
-        inputs = {read for node in each for read in node.all_input_nodes}
-        wanted = {*inputs, *self._stations, self._top}
-        return {node: value for node, value in values.items() if node in wanted}
-
-    def _depending_on_image(self) -> set[fx.Node]:
-        """Nodes whose first dimension counts photos; the others are parameters."""
-        found = {image_node(self._traced)}
-        for node in self._traced.graph.nodes:
-            if any(read in found for read in node.all_input_nodes):
-                found.add(node)
-        return found
+        self._run = EditedRun(run, top, layers)
+        self._baselines = {name: baseline.of(name, run.activations[name]) for name in layers}
+        self._at_once = max(1, min(64, _BATCH_BYTES // (4 * self._run.largest)))
 
     def __call__(self, kept: NDArray[np.bool_]) -> Activations:
-        """The wanted layer's activation for each way.
+        """The top layer's activation for each set, (sets, C, H, W).
 
         Args:
-            kept: which channels of the replaced layers are kept, (ways, channels), those of all layers one after the
-                other.
-
-        Returns:
-            (ways, C, H, W).
+            kept: which channels are kept, (sets, channels), those of all ablated layers one after the other.
         """
-        with torch.no_grad():
-            masks = torch.from_numpy(kept)
-            return torch.cat([self._run(some) for some in torch.split(masks, self._at_once)])
+        return torch.cat([self._run_some(some) for some in torch.split(torch.from_numpy(kept), self._at_once)])
 
-    def _run(self, masks: Tensor) -> Tensor:
-        ways = len(masks)
-        values: dict[fx.Node, Any] = {}
-        for node, value in self._shared.items():
-            values[node] = value.expand(ways, *value.shape[1:]) if node in self._of_image else value
-        for node in self._first:
-            values[node] = self._replaced(node, values[node], masks)
-        waiting: dict[fx.Node, int] = {}
-        for node in self._each:
-            for read in node.all_input_nodes:
-                waiting[read] = waiting.get(read, 0) + 1
-        for node in self._each:
-            value = ops.run_node(self._traced, node, values)
-            values[node] = self._replaced(node, value, masks) if node in self._stations else value
-            for read in node.all_input_nodes:
-                waiting[read] -= 1
-                if waiting[read] == 0 and read is not self._top:
-                    del values[read]
-        return as_maps(values[self._top])
+    def _run_some(self, masks: Tensor) -> Tensor:
+        widths = [baseline.shape[1] for baseline in self._baselines.values()]
+        edits = {
+            name: partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
+            for (name, baseline), kept in zip(self._baselines.items(), torch.split(masks, widths, dim=1), strict=True)
+        }
+        return self._run(edits, len(masks))
 
-    def _replaced(self, node: fx.Node, value: Tensor, masks: Tensor) -> Tensor:
-        kept = masks[:, self._columns[node], None, None]
-        found = torch.where(kept, as_maps(value), self._baselines[node].to(value))
-        if value.dim() == 2:
-            return found.flatten(1)
-        return found.contiguous(memory_format=torch.channels_last)
+
+def _ablated(activation: Tensor, kept: Tensor, baseline: Tensor) -> Tensor:
+    found = torch.where(kept, activation, baseline.to(activation))
+    return found.contiguous(memory_format=torch.channels_last)

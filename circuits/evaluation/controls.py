@@ -85,12 +85,7 @@ def by_gradient(
         units: channels by layer, all below the target.
         signs: `positive` or `both`.
     """
-    return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
-
-
-def attributions(run: ForwardCache, target: Target, layer: str) -> Scores:
-    """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
-    return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
+    return _largest(units, {layer: run.attributions(target, layer) for layer in units}, signs)
 
 
 def by_weights(
@@ -181,7 +176,7 @@ def by_tracing(
     circuit = units_in(run.network, CircuitSearch(run, target, mode).sources(tops, signs), target.id)
     scores = {}
     for layer in units:
-        score = attributions(run, target, layer)
+        score = run.attributions(target, layer)
         score = score if signs == "positive" else score.abs()
         traced = torch.zeros_like(score)
         traced[list(circuit.get(layer, ()))] = 1 + float(score.max() - score.min())
@@ -271,7 +266,7 @@ def plan(
         other = ForwardCache.of(randomised(network, seed), image)
         sets.append(UnitSet("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
         for layer in units:
-            pair = (attributions(each, target, layer).tolist() for each in (run, other))
+            pair = (each.attributions(target, layer).tolist() for each in (run, other))
             correlations[layer] = rank_correlation(*pair)
     curve = _curve(run, search, target, levels=len(tops), signs=signs, ladder=ladder)
     layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]

@@ -16,7 +16,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.attribution.ablation import Baseline, mean_of_photos
@@ -29,14 +28,13 @@ from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, Scor
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
 from circuits.exemplars.exemplars import Exemplars, find_exemplars
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
 from circuits.tracing.search import Progress
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 
 DRAWS = 10
 CHANGES = 8
@@ -45,7 +43,7 @@ CHANGES = 8
 def evaluate(
     network: Network,
     circuit: Circuit,
-    photos: Sequence[Photo | str | Path | bytes | Image.Image | NDArray[Any]] = (),
+    photos: Sequence[Photo | PhotoSource] = (),
     *,
     baselines: Sequence[Baseline] | None = None,
     controls: bool = True,
@@ -123,8 +121,8 @@ def evaluate(
     for number, change in enumerate(changed):
         report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
-        search = CircuitSearch(run, target, circuit.settings["mode"])
-        again.append(search.sources(planned.tops, circuit.settings["signs"]))
+        search = CircuitSearch(run, target, circuit.settings.mode)
+        again.append(search.sources(planned.tops, circuit.settings.signs))
     survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
     settings = {
@@ -151,7 +149,8 @@ def _card(
     """What was measured, put together over photos."""
     given = [number for number, photo in enumerate(photos) if photo.given]
     over = {"own": [0], **({"photos": given} if given else {})}
-    table = ScoreTable(planned, measured, over, seed=settings["seed"], resamples=settings["resamples"])
+    seed, resamples = settings["seed"], settings["resamples"]
+    table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
     rows, points = table.rows(), table.points(network, list(over)[-1])
     units = planned.sets[0].units
     return Card(
@@ -176,7 +175,7 @@ def _card(
 
 def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     """What the card says of the circuit."""
-    photo = circuit.graph.graph["photo"]
+    photo = circuit.photo_info
     units = planned.sets[0].units
     return {
         "sha256": fingerprint_of(circuit.to_json_text()),
@@ -200,20 +199,20 @@ def _photos(
     network: Network, circuit: Circuit, photos: Sequence[Photo]
 ) -> tuple[Network, list[ScoredPhoto], list[Image.Image]]:
     """The network with the circuit's layers, and all photos and their crops, the circuit's own first; each once."""
-    facts = circuit.graph.graph["photo"]
+    facts = circuit.photo_info
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
-    if "thumbnail" in facts:
+    if facts.thumbnail:
         crop = input_crop(cut, circuit)
-    elif facts["sha256"] in given:
-        crop = cut.preprocessing.crop_of(given[facts["sha256"]])
+    elif facts.sha256 in given:
+        crop = cut.preprocessing.crop_of(given[facts.sha256])
     else:
         raise InputError(
-            f"The circuit's file does not carry its photo, {facts['name']}; give that photo too, so that the circuit "
+            f"The circuit's file does not carry its photo, {facts.name}; give that photo too, so that the circuit "
             "can be scored in it."
         )
-    own = ScoredPhoto(facts["name"], facts["sha256"], own=True, given=facts["sha256"] in given)
+    own = ScoredPhoto(facts.name, facts.sha256, own=True, given=facts.sha256 in given)
     others = [photo for photo in given.values() if photo.sha256 != own.sha256]
     scored = [own, *(ScoredPhoto(photo.name, photo.sha256, own=False, given=True) for photo in others)]
     return cut, scored, [crop, *map(cut.preprocessing.crop_of, others)]
@@ -259,7 +258,7 @@ def photos_of(photos: Any) -> list[Photo]:
         named = photos.name if isinstance(photos, Photo) else type(photos).__name__
         shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else named
         raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
-    loaded = [photo if isinstance(photo, Photo) else load_photo(photo) for photo in photos]
+    loaded = [as_photo(photo) for photo in photos]
     return list({photo.sha256: photo for photo in loaded}.values())
 
 

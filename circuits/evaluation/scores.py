@@ -17,7 +17,7 @@ is not expanded is as in the photo. The target, computed in this way, takes the 
 (edge-level circuits: Conmy et al. 2023, ACDC; Hanna et al. 2024, faithfulness of a circuit's edges).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +27,12 @@ from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
-from circuits.evaluation.ablate import Ablating
+from circuits.evaluation.ablate import AblatedNetwork
 from circuits.evaluation.unit_sets import Sources, Units, layer_of
 from circuits.network.branches import concatenate_padded
+from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
-from circuits.tracing.run import IMAGE, ForwardCache, Lower
+from circuits.tracing.run import IMAGE, ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
 from circuits.units import Unit
 
@@ -122,7 +123,7 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
         >>> units = units_of(network, circuit)
@@ -137,7 +138,7 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
         by_layers.setdefault(_checked(run, target, units), []).append(number)
     scored: dict[int, Scored] = {}
     for layers, numbers in by_layers.items():
-        some = _Conditions(run, target, layers, baseline).scored([sets[number] for number in numbers])
+        some = _score_together(run, target, layers, [sets[number] for number in numbers], baseline)
         scored.update(zip(numbers, some, strict=True))
     return [scored[number] for number in range(len(sets))]
 
@@ -157,54 +158,40 @@ def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]
     return layers
 
 
-class _Conditions:
-    """The values of a target in one photo when channels of some layers are ablated."""
+def _score_together(
+    run: ForwardCache, target: Target, layers: Sequence[str], sets: Sequence[Units], baseline: Baseline
+) -> list[Scored]:
+    """The scores of sets with the same ablated layers; what several sets ask for is run once."""
+    network = run.network
+    masks = [_mask(network, layers, units) for units in sets]
+    nothing = _mask(network, layers, {})
+    everything = ~nothing
+    rows = {row.tobytes(): row for kept in masks for row in (kept, ~kept)} | {nothing.tobytes(): nothing}
+    # With everything kept the network is as it is, to the last bit.
+    rows.pop(everything.tobytes(), None)
+    values = dict(zip([everything.tobytes()], _read(network, target, run.activations[target.unit.layer]), strict=True))
+    ablated = AblatedNetwork(run, target.unit.layer, layers, baseline)(np.stack(list(rows.values())))
+    values.update(zip(rows, _read(network, target, ablated), strict=True))
+    scored = []
+    for kept in masks:
+        conditions = (values[row.tobytes()] for row in (everything, nothing, kept, ~kept))
+        scored.append(Scored(str(baseline), *(Score(*metric) for metric in zip(*conditions, strict=True))))
+    return scored
 
-    def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
-        self._target, self._baseline = target, baseline
-        self._network = run.network
-        self._widths = [run.network.layer(layer).channels for layer in layers]
-        self._layers = layers
-        self._ablating = Ablating(run, target.unit.layer, layers, baseline)
-        self._whole = self._read(run.activations[target.unit.layer])
 
-    def scored(self, sets: Iterable[Units]) -> list[Scored]:
-        masks = [self._kept(units) for units in sets]
-        nothing = self._kept({})
-        everything = ~nothing
-        rows = {row.tobytes(): row for kept in masks for row in (kept, ~kept)}
-        rows[nothing.tobytes()] = nothing
-        # With everything kept the network is as it is, to the last bit.
-        rows.pop(everything.tobytes(), None)
-        values = {everything.tobytes(): self._whole}
-        activation = self._ablating(np.stack(list(rows.values())))
-        values.update(zip(rows, zip(*self._read_all(activation), strict=True), strict=True))
-        return [Scored(str(self._baseline), *self._scores(values, nothing, kept)) for kept in masks]
+def _mask(network: Network, layers: Sequence[str], units: Units) -> NDArray[np.bool_]:
+    """Which channels are kept, those of all layers one after the other."""
+    return np.concatenate(
+        [np.isin(np.arange(network.layer(layer).channels), list(units.get(layer, ()))) for layer in layers]
+    )
 
-    def _scores(
-        self, values: dict[bytes, tuple[float, ...]], nothing: NDArray[np.bool_], kept: NDArray[np.bool_]
-    ) -> Iterable[Score]:
-        """A score for each metric."""
-        conditions = (values[row.tobytes()] for row in (nothing, kept, ~kept))
-        return [Score(*four) for four in zip(self._whole, *conditions, strict=True)]
 
-    def _kept(self, units: Units) -> NDArray[np.bool_]:
-        """Which channels are kept, those of all layers one after the other."""
-        kept = [np.zeros(width, dtype=np.bool_) for width in self._widths]
-        for layer, row in zip(self._layers, kept, strict=True):
-            row[list(units.get(layer, ()))] = True
-        return np.concatenate(kept)
-
-    def _read(self, activation: Activations) -> tuple[float, ...]:
-        return tuple(metric[0] for metric in self._read_all(activation))
-
-    def _read_all(self, activation: Activations) -> list[list[float]]:
-        """The target's value and, of a class, its probability; one an example."""
-        metrics = [self._target.readout(self._network).value(activation).tolist()]
-        if self._target.kind == "class":
-            chances = self._network.probabilities(activation.sum((2, 3)))[:, self._target.unit.channel]
-            metrics.append(chances.tolist())
-        return metrics
+def _read(network: Network, target: Target, activation: Activations) -> list[tuple[float, ...]]:
+    """The target's value and, of a class, its probability, for each example."""
+    metrics = [target.readout(network).value(activation).tolist()]
+    if target.kind == "class":
+        metrics.append(network.probabilities(activation.sum((2, 3)))[:, target.unit.channel].tolist())
+    return list(zip(*metrics, strict=True))
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
@@ -238,7 +225,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
         >>> from circuits.tracing.run import forward_cache
-        >>> from circuits.tracing.trace import target_of
+        >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
         >>> run = forward_cache(network, circuit)
@@ -272,7 +259,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     return Score(float(whole), float(nothing), float(alone))
 
 
-def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
+def _base(run: ForwardCache, lower: LayersBelow, baseline: Baseline) -> Activation:
     """The layers below at the baseline; an image that is reached past them is as it is."""
     parts = []
     for name in lower.widths:
@@ -282,7 +269,7 @@ def _base(run: ForwardCache, lower: Lower, baseline: Baseline) -> Activation:
 
 
 def _seen(
-    run: ForwardCache, lower: Lower, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+    run: ForwardCache, lower: LayersBelow, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()

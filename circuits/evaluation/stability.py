@@ -91,10 +91,10 @@ def changes(count: int, seed: int) -> tuple[Change, ...]:
     for number in range(count - 1):
         kind = _KINDS[number % len(_KINDS)]
         if kind == "shift":
-            amounts = [float(way) for way in source.uniform(-SHIFT, SHIFT, 2)]
+            amounts = source.uniform(-SHIFT, SHIFT, 2).tolist()
         elif kind == "crop":
             side = float(source.uniform(*CROPS))
-            amounts = [*(float(start) for start in source.uniform(0, 1 - side, 2)), side]
+            amounts = [*source.uniform(0, 1 - side, 2).tolist(), side]
         else:
             amounts = [float(source.uniform(*NOISE))]
         drawn = int(source.integers(2**31)) if kind == "noise" else None

@@ -227,20 +227,15 @@ class CurveArea(_Scope):
     completeness: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScoreTable:
     """The scores in every photo, put together over groups of photos, which `over` gives by their numbers."""
 
-    def __init__(
-        self,
-        plan: EvaluationPlan,
-        measured: Sequence[PhotoScores],
-        over: Mapping[str, Sequence[int]],
-        *,
-        seed: int,
-        resamples: int,
-    ) -> None:
-        self._plan, self._measured, self._over = plan, measured, over
-        self._drawn = {name: draws(len(photos), seed, resamples) for name, photos in over.items()}
+    plan: EvaluationPlan
+    measured: Sequence[PhotoScores]
+    over: Mapping[str, Sequence[int]]
+    seed: int
+    resamples: int
 
     def rows(self) -> tuple[ScoreRow, ...]:
         """The circuit and its controls, over each group of photos, with each baseline and metric."""
@@ -248,7 +243,7 @@ class ScoreTable:
 
     def points(self, network: Network, over: str) -> tuple[CurvePoint, ...]:
         """The curve over a group of photos."""
-        tops = dict.fromkeys(each.top for each in self._plan.sets if each.top is not None)
+        tops = dict.fromkeys(each.top for each in self.plan.sets if each.top is not None)
         return tuple(
             self._point(network, group, method, top)
             for group in self._groups()
@@ -283,16 +278,16 @@ class ScoreTable:
 
     def _groups(self) -> Iterable[tuple[str, str, str]]:
         """Group of photos, baseline, metric."""
-        pairs = dict.fromkeys((each.baseline, each.metric) for each in self._measured)
-        return [(over, baseline, metric) for over in self._over for baseline, metric in pairs]
+        pairs = dict.fromkeys((each.baseline, each.metric) for each in self.measured)
+        return [(over, baseline, metric) for over in self.over for baseline, metric in pairs]
 
     def _sets(self, method: str, top: int | None) -> list[int]:
         """Numbers of the plan's sets of a method."""
-        return [n for n, each in enumerate(self._plan.sets) if (each.method, each.top) == (method, top)]
+        return [n for n, each in enumerate(self.plan.sets) if (each.method, each.top) == (method, top)]
 
     def _of(self, over: str, baseline: str, metric: str) -> list[PhotoScores]:
-        photos, wanted = self._over[over], (baseline, metric)
-        return [each for each in self._measured if each.photo in photos and (each.baseline, each.metric) == wanted]
+        photos, wanted = self.over[over], (baseline, metric)
+        return [each for each in self.measured if each.photo in photos and (each.baseline, each.metric) == wanted]
 
     def _scores(self, over: str, baseline: str, metric: str, sets: Sequence[int]) -> list[Score]:
         """One score a photo; of several sets their mean."""
@@ -300,13 +295,13 @@ class ScoreTable:
 
     def _point(self, network: Network, group: tuple[str, str, str], method: str, top: int) -> CurvePoint:
         sets = self._sets(method, top)
-        units = self._plan.sets[sets[0]].units
+        units = self.plan.sets[sets[0]].units
         share = count(units) / sum(network.layer(layer).channels for layer in units)
         score = mean_score(self._scores(*group, sets))
         return CurvePoint(*group, method, top, count(units), share, score.faithfulness, score.completeness)
 
     def _rows(self, over: str, baseline: str, metric: str) -> Iterable[ScoreRow]:
-        drawn = self._drawn[over]
+        drawn = draws(len(self.over[over]), self.seed, self.resamples)
         circuit = _Columns(self._scores(over, baseline, metric, self._sets(CIRCUIT, None)))
         for method in METHODS:
             sets = self._sets(method, None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 
-from circuits.attribution.gradient import check_mode, strongest
+from circuits.attribution.gradient import check_mode
 from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -92,7 +92,7 @@ def levels_of(circuit: Circuit) -> int:
 
 def tops_of_circuit(circuit: Circuit) -> list[int]:
     """Units to show at each level, as the circuit was traced; as the last level was, where a person went deeper."""
-    top = circuit.settings["top"]
+    top = circuit.settings.top
     tops = [top] if isinstance(top, int) else list(top)
     return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
 
@@ -103,33 +103,12 @@ class CircuitSearch:
     def __init__(self, run: ForwardCache, target: Target, mode: str) -> None:
         self.run = run
         self.target = target
-        self._builder = CircuitBuilder(run, target, check_mode(mode), nx.DiGraph())
-        self._builder.add(target.unit, target.id, target.label)
-        self._shares: dict[str, Shares] = {}
+        self._mode = check_mode(mode)
+        self._known: dict[str, Shares] = {}
 
     def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
         """The edges that `trace` finds with that many units below each unit of each level."""
-        sources: dict[str, tuple[Unit, ...]] = {}
-        level = [self.target.id]
-        for top in tops:
-            self._attribute([name for name in level if name not in self._shares])
-            below: dict[str, None] = {}
-            for name in level:
-                shares = self._shares[name]
-                chosen = strongest(shares.scores[: shares.lower.units], top, signs)
-                sources[name] = tuple(shares.lower.unit(channel) for channel in chosen)
-                below.update(dict.fromkeys(map(str, sources[name])))
-            level = [
-                name for name in below if name not in sources and self.run.network.layers_below(Unit.parse(name).layer)
-            ]
-        return sources
-
-    def _attribute(self, names: Sequence[str]) -> None:
-        """Share out the values of some units, those of one layer together."""
-        by_layer: dict[str, list[str]] = {}
-        for name in names:
-            if name not in self._builder.graph:
-                self._builder.add(Unit.parse(name), name, name)
-            by_layer.setdefault(self._builder.graph.nodes[name]["layer"], []).append(name)
-        for together in by_layer.values():
-            self._shares.update(zip(together, self._builder.shares(together), strict=True))
+        builder = CircuitBuilder(self.run, self.target, self._mode, nx.DiGraph(), self._known)
+        builder.add(self.target.unit, self.target.id, self.target.label)
+        chosen = builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs)
+        return {name: tuple(map(Unit.parse, lower)) for name, lower in chosen.items()}

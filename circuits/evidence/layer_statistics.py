@@ -11,16 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.run import Source, activations_of, forward_cache
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 
@@ -51,7 +48,7 @@ class LayerTable:
         return self.attributions / gross if gross > 0 else np.zeros_like(self.attributions)
 
 
-def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerTable:
+def layer_table(network: Network, source: Source, layer: str) -> LayerTable:
     """What every unit of a layer did in a photo and, for a circuit, its attribution for the target T.
 
     A_j = Σ_hw a_j(h,w) · ∂T/∂a_j(h,w), along every path of the network, whatever the circuit shows and in whatever mode
@@ -59,7 +56,7 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         layer: name of one of the network's layers, or of the circuit's.
 
     Raises:
@@ -78,7 +75,7 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
         >>> int(table.attributions.argmax()) == int(channel)
         True
     """
-    name = network.layer(layer).name if isinstance(source, Photo) else layer
+    name = layer if isinstance(source, Circuit) else network.layer(layer).name
     seen_by, activations = activations_of(network, source, [name])
     activation = activations[name][0]
     flat = activation.flatten(1)
@@ -86,31 +83,16 @@ def layer_table(network: Network, source: Circuit | Photo, layer: str) -> LayerT
     width = activation.shape[2]
     attributions = None
     if isinstance(source, Circuit):
-        attributions = _attributions(forward_cache(seen_by, source), target_of(source), name)
+        run, target = forward_cache(seen_by, source), target_of(source)
+        if run.network.layers.index(name) <= run.network.layers.index(target.unit.layer):
+            attributions = run.attributions(target, name, dtype=torch.float64).numpy()
     return LayerTable(
         name,
         peaks.numpy().copy(),
         torch.stack([at // width, at % width], dim=1).numpy(),
         (flat == 0).all(dim=1).numpy(),
-        None if attributions is None else attributions.numpy(),
+        attributions,
     )
-
-
-def _attributions(run: ForwardCache, target: Target, layer: str) -> Tensor | None:
-    """A_j of each channel; `None` above the target."""
-    layers, own = run.network.layers, target.unit.layer
-    if layers.index(layer) > layers.index(own):
-        return None
-    activation = run.activations[layer][0].double()
-    if layer != own:
-        gradient: Tensor = run.gradient(target, layer)[0]
-        return (activation * gradient).sum((1, 2))
-    readout = target.readout(run.network)
-    channels = list(readout.channels)
-    weights = 1.0 if readout.weights is None else readout.weights
-    attributions = torch.zeros(activation.shape[0], dtype=torch.float64)
-    attributions[channels] = (activation[channels] * weights).sum((1, 2))
-    return attributions
 
 
 @dataclass(frozen=True)
@@ -136,12 +118,12 @@ class Standing:
     edges: tuple[float, ...]
 
 
-def standing(network: Network, source: Circuit | Photo, unit: Unit | str, *, bins: int = 24) -> Standing:
+def standing(network: Network, source: Source, unit: Unit | str, *, bins: int = 24) -> Standing:
     """The rank of a unit's peak among those of all channels of its layer in one photo, and their histogram.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit; a position is ignored.
         bins: of equal width, over the range of the peaks.
 
@@ -212,13 +194,13 @@ def position_at(network: Network, layer: str, place: Point) -> tuple[int, int]:
 
 
 def firing_at(
-    network: Network, source: Circuit | Photo, layer: str, place: Point, *, count: int | None = None
+    network: Network, source: Source, layer: str, place: Point, *, count: int | None = None
 ) -> tuple[Firing, ...]:
     """The units of a layer at one point of a photo, highest activation first, ties by channel.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         layer: name of the layer; of one without positions the point does not matter, and the position is (0, 0).
         place: the point, (x, y) in shares of the crop's width and height, 0 to 1 from left and top.
         count: how many units at most; all, if `None`.

@@ -6,8 +6,8 @@ An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, 
 2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
    unit's activation, the derivative in that direction.
 
-Where the layers form no chain (`branches`), an edge from a layer right below goes through the piece between alone, as
-its attribution does; one from further down takes every path.
+Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
+attribution does; one from further down takes every path.
 """
 
 from dataclasses import dataclass
@@ -19,24 +19,22 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, activations_of, forward_cache
-from circuits.tracing.targets import readout_of
-from circuits.tracing.trace import target_of
+from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
+from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 
 
-def heat_map(network: Network, source: Circuit | Photo, unit: Unit | str) -> HeatMap:
+def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
     """Where a unit fired in a photo.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit; a position is ignored.
 
     Returns:
@@ -97,25 +95,20 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     """
     unit = as_unit(unit)
     run = forward_cache(network, circuit)
-    layer, target = run.network.check_unit(unit), target_of(circuit)
+    run.network.check_unit(unit)
+    target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
         raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
-    activation = run.activations[unit.layer][0, unit.channel]
-    if unit.layer != target.unit.layer:
-        return _as_map(activation * run.gradient(target, unit.layer)[0, unit.channel])
-    readout = target.readout(run.network)
-    weights = torch.zeros(layer.channels, layer.height, layer.width)
-    weights[list(readout.channels)] = 1.0 if readout.weights is None else readout.weights
-    return _as_map(activation * weights[unit.channel].to(activation))
+    return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
-def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
+def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         lower: the lower unit; a position is ignored.
         upper: the upper unit, a neuron, or the id of a circuit's target; of any layer above.
 
@@ -137,7 +130,7 @@ def edge_maps(network: Network, source: Circuit | Photo, lower: Unit | str, uppe
 
 
 def fed_by(
-    network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
+    network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
     """What each position of a lower unit contributes to one position of an upper unit: a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w).
 
@@ -145,7 +138,7 @@ def fed_by(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         lower: the lower unit; a position is ignored.
         upper: the upper unit; its own position is ignored.
         position: (row, column) of the upper layer.
@@ -167,7 +160,7 @@ def fed_by(
 
 
 @dataclass(frozen=True, eq=False)
-class _Edge:
+class _EdgeQuestion:
     """Two units and the segment between, whose input is the lower layer or all layers below the upper one, packed.
 
     Args:
@@ -185,9 +178,9 @@ class _Edge:
     readout: Readout
 
 
-def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: Unit | str) -> _Edge:
+def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _EdgeQuestion:
     below = as_unit(lower)
-    if isinstance(source, Photo) and not network.branched:
+    if not isinstance(source, Circuit) and not network.branched:
         run = ForwardCache(*activations_of(network, source, [below.layer]))
     else:
         run = forward_cache(network, source)
@@ -201,22 +194,24 @@ def _edge(network: Network, source: Circuit | Photo, lower: Unit | str, upper: U
         readout = readout_of(network, above)
     size, activation = (layer.height, layer.width), run.activations[below.layer]
     if not network.branched:
-        return _Edge(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
+        return _EdgeQuestion(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
     if below.layer in network.layers_below(above.layer):
         between = run.below(above.layer)
-        return _Edge(between.piece, between.activation, between.start(below.layer) + below.channel, size, readout)
+        return _EdgeQuestion(
+            between.piece, between.activation, between.start(below.layer) + below.channel, size, readout
+        )
     segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
-    return _Edge(segment, activation, below.channel, size, readout)
+    return _EdgeQuestion(segment, activation, below.channel, size, readout)
 
 
-def _from_below(edge: _Edge) -> HeatMap:
+def _from_below(edge: _EdgeQuestion) -> HeatMap:
     point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
     return _as_map((edge.activation * gradient)[0, edge.channel, : edge.size[0], : edge.size[1]])
 
 
-def _to_above(edge: _Edge) -> HeatMap:
+def _to_above(edge: _EdgeQuestion) -> HeatMap:
     """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
     alone = torch.zeros_like(edge.activation)
     alone[0, edge.channel] = edge.activation[0, edge.channel]

@@ -6,15 +6,15 @@ import numpy as np
 from jaxtyping import Float
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.tracing.circuit import Circuit, Node
-from circuits.tracing.run import forward_cache
-from circuits.units import Unit, as_unit
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
+from circuits.tracing.run import Source, forward_cache
+from circuits.units import Unit
 
 
 def correlations(
-    network: Network, source: Circuit | Photo, units: Sequence[Unit | str]
+    network: Network, source: Source, units: str | Sequence[Unit | str]
 ) -> Float[np.ndarray, "units units"]:
     """Pearson's correlation of the activation maps of some units of one layer, over positions of a photo.
 
@@ -25,8 +25,8 @@ def correlations(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
-        units: of one layer; positions are ignored.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        units: of one layer, or its name for all of them; positions are ignored.
 
     Returns:
         r, float64, symmetric, from -1 to 1, (units, units).
@@ -41,13 +41,11 @@ def correlations(
         >>> r.shape, bool(r[0, 1] > 0.999)
         ((3, 3), True)
     """
-    wanted = [as_unit(unit) for unit in units]
+    run = forward_cache(network, source)
+    wanted = run.network.units(units)
     layers = list(dict.fromkeys(unit.layer for unit in wanted))
     if len(layers) != 1:
         raise InputError(f"Maps are compared within one layer; the units lie in {', '.join(layers) or 'none'}.")
-    run = forward_cache(network, source)
-    for unit in wanted:
-        run.network.check_unit(unit)
     maps = run.activations[layers[0]][0, [unit.channel for unit in wanted]].double().flatten(1).numpy()
     centred = maps - maps.mean(axis=1, keepdims=True)
     flat = maps.max(axis=1) == maps.min(axis=1)
@@ -59,10 +57,10 @@ def correlations(
 def near_duplicates(network: Network, circuit: Circuit, *, threshold: float = 0.9) -> tuple[tuple[str, ...], ...]:
     """Groups of visible units of one layer whose maps are nearly the same in this photo.
 
-    1. A unit is as strong as the largest share that it has of a unit above: max_i |S_ij| / Σ_j' |S_ij'|, the second
-       being the gross attribution in the books of i. Units are taken from the strongest down, ties by channel.
-    2. Each that is in no group yet begins one: with it go all others of its layer that are in none and correlate with
-       it by more than the threshold (`correlations`). All members are like the first; two others may be less alike.
+    1. A unit is as strong as its largest share of the gross attribution of a unit above, max_i |S_ij| / Σ_j' |S_ij'|.
+       Units are taken from the strongest down, ties by channel.
+    2. Each that is in no group yet begins one, with all others of its layer that are in none and correlate with it by
+       more than the threshold (`correlations`). All members are like the first; two others may be less alike.
     3. Groups of one are dropped. Neurons, constant maps and layers without positions are never grouped.
 
     Args:
@@ -114,8 +112,6 @@ def _strengths(circuit: Circuit) -> dict[str, float]:
     """The largest share that each visible unit has of one above."""
     strengths: dict[str, float] = {}
     for upper in circuit.visible:
-        books = circuit.nodes[upper].books
         for edge in circuit.edges_into(upper):
-            share = abs(edge.attribution) / books.gross if books is not None and books.gross > 0 else 0.0
-            strengths[edge.source] = max(strengths.get(edge.source, 0.0), share)
+            strengths[edge.source] = max(strengths.get(edge.source, 0.0), abs(circuit.share(edge)))
     return strengths

@@ -14,12 +14,11 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.evidence.maps import heat_map
-from circuits.image.photo import Photo
+from circuits.exemplars.exemplars import cut_to_field
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
-from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import input_crop
+from circuits.tracing.run import Source, input_crop
 from circuits.units import Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
@@ -87,7 +86,7 @@ def _local_maxima(heat: HeatMap) -> list[tuple[int, int]]:
 
 def patch(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     unit: Unit | str,
     position: tuple[int, int] | None = None,
     *,
@@ -115,12 +114,7 @@ def patch(
     network.check_unit(unit)
     if position is None:
         position = unit.position or peaks(heat_map(network, source, unit), count=1, above=-np.inf)[0].position
-    box = receptive_field(network, unit.layer, unit.channel).box(position)
-    if not box.area:
-        raise InputError(
-            f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch to show."
-        )
-    return _enlarged(input_crop(network, source).crop(box.corners), side)
+    return _enlarged(cut_to_field(input_crop(network, source), network, unit, position), side)
 
 
 def patch_of_picture(

@@ -26,14 +26,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError, listed
-from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import forward_cache, input_crop
-from circuits.tracing.trace import target_of
+from circuits.tracing.run import Source, forward_cache, input_crop
+from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 
 GradientPicture = Float[np.ndarray, "rows columns colours"]
@@ -52,7 +51,7 @@ _Restrict = Callable[[Activations, Unit], Activations]
 
 
 @dataclass(frozen=True)
-class _Options:
+class _GradientOptions:
     """How a picture is made; see `gradient_picture`."""
 
     method: str
@@ -76,7 +75,7 @@ class _Options:
 
 def gradient_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     unit: Unit | str,
     *,
     method: str = "gradient",
@@ -108,7 +107,7 @@ def gradient_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         unit: the unit, or the id of a circuit's target, such as `fc:0-1`.
         method: one of the above.
         start: one of the above.
@@ -130,12 +129,12 @@ def gradient_picture(
         >>> gradient_picture(load_network(), load_photo("example:cat"), "conv4:3", method="guided").shape
         (64, 64, 3)
     """
-    return _descend(network, source, [unit], _own_part, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, [unit], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def relative_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     child: Unit | str,
     parent: Unit | str,
     *,
@@ -153,7 +152,7 @@ def relative_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         child: the unit to show; with a position, that neuron alone.
         parent: a unit of a higher layer, the next one or any other; or the id of a circuit's target.
         method: see `gradient_picture`.
@@ -175,12 +174,12 @@ def relative_picture(
         >>> relative_picture(load_network(), load_photo("example:cat"), "conv3:7", "conv4:3").shape
         (64, 64, 3)
     """
-    return _descend(network, source, [parent, child], _own_part, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, [parent, child], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def path_picture(
     network: Network,
-    source: Circuit | Photo,
+    source: Source,
     path: Sequence[Unit | str],
     *,
     method: str = "guided",
@@ -199,7 +198,7 @@ def path_picture(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         path: from the topmost unit, such as a class or the id of a circuit's target, down; of one unit, it is its
             gradient picture.
         method: see `gradient_picture`.
@@ -222,11 +221,11 @@ def path_picture(
     """
     if not path:
         raise InputError("The path is empty; give its units from the topmost down.")
-    return _descend(network, source, path, renormalised, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, path, renormalised, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def _descend(
-    network: Network, source: Circuit | Photo, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
+    network: Network, source: Source, path: Sequence[Unit | str], restrict: _Restrict, options: _GradientOptions
 ) -> GradientPicture:
     """The picture of a path of units, from the topmost, which may be the id of a circuit's target, down."""
     network = forward_cache(network, source).network if isinstance(source, Circuit) else network
@@ -315,7 +314,7 @@ def renormalised(gradient: Activations, unit: Unit) -> Activations:
     return torch.where(kept > 0, part * (whole / kept.clamp_min(torch.finfo(kept.dtype).tiny)), 0.0)
 
 
-def _copies(network: Network, image: Images, options: _Options) -> Iterator[Images]:
+def _copies(network: Network, image: Images, options: _GradientOptions) -> Iterator[Images]:
     """The image, or its noisy copies, a few at a time; each copy's noise is the same whatever the batch."""
     if not options.smooth:
         yield image

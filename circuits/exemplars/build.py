@@ -2,7 +2,7 @@
 
 1. Look at the files. Those that an earlier run counted are not read again; if one of them has been changed or
    removed, its traces cannot be taken out of the lists, and the index is made anew.
-2. Threads read, decode and crop photos ahead of the network (`loaded`), which runs them in batches of one size: the
+2. Threads read, decode and crop photos ahead of the network (`loader`), which runs them in batches of one size: the
    last is filled up, so that a photo's numbers do not depend on the photos around it.
 3. Every `CHUNK` files a thread merges the statistics into the lists and the sample (`accumulator`) and writes them
    (`storage`), while the network goes on. What is lost when the process is killed is the unfinished chunk.
@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 
@@ -46,7 +46,7 @@ def index_photos(
     network: Network,
     folder: str | Path,
     *,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     top: int = 9,
     into: str | Path | None = None,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def index_photos(
     Args:
         network: the network.
         folder: with photos, in any number of folders; files that are no photos are skipped and reported.
-        layers: their names; all layers of the network, if `None`.
+        layers: their names, or that of one; all layers of the network, if `None`.
         top: photos in each list of a unit.
         into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
         progress: called after every batch as `progress(done, total, message)`.
@@ -69,6 +69,7 @@ def index_photos(
     if top < 1:
         raise InputError(f"top is {top}; a list has at least 1 photo.")
     folder = Path(folder).expanduser().resolve()
+    layers = [layers] if isinstance(layers, str) else layers
     wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))
     if not wanted:
         raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")
@@ -154,7 +155,7 @@ def _run(
 ) -> None:
     done = total - len(todo)
     reader = PhotoReader(folder, network.preprocessing)
-    with read_ahead(reader, todo) as loaded, writer.working(), prefetched(batches(loaded)) as ready:
+    with closing(read_ahead(reader, todo)) as loaded, writer.working(), closing(prefetched(batches(loaded))) as ready:
         for batch in ready:
             count = sum(not entry.fault for entry in batch.entries)
             writer.add(batch.entries, None if batch.images is None else collect(batch.images)[:count])
@@ -228,11 +229,7 @@ class IndexWriter:
             self._entries, self._statistics = [], []
 
     def finish(self) -> IndexRecord:
-        """Write the rest, the quantiles, and that it is all.
-
-        Raises:
-            InputError: if no file was a photo.
-        """
+        """Write the rest, the quantiles, and that it is all; refuse an index without a photo."""
         if self._entries:
             self._write(self._entries, self._statistics)
         if not self._record.photos:

@@ -228,11 +228,15 @@ def exemplar_patch(network: Network, unit: Unit | str, exemplar: Exemplar) -> Im
         UnknownError: if the network has no such unit.
         InputError: if the photo is no longer there or cannot be read, or no pixel reaches the position.
     """
-    unit = as_unit(unit)
-    box = receptive_field(network, unit.layer, unit.channel).box(exemplar.position)
+    return cut_to_field(exemplar_crop(network, exemplar), network, as_unit(unit), exemplar.position)
+
+
+def cut_to_field(crop: Image.Image, network: Network, unit: Unit, position: tuple[int, int]) -> Image.Image:
+    """A crop as the network saw it, cut to the receptive field of a unit at a position."""
+    box = receptive_field(network, unit.layer, unit.channel).box(position)
     if not box.area:
-        raise InputError(f"No pixel of the image reaches {unit.whole} at {exemplar.position}; there is no patch.")
-    return exemplar_crop(network, exemplar).crop(box.corners)
+        raise InputError(f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch.")
+    return crop.crop(box.corners)
 
 
 def find_exemplars(network: Network, into: str | Path | None = None) -> Exemplars | None:

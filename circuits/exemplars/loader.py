@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -118,18 +118,25 @@ class PhotoReader:
         return normalized
 
 
-@contextmanager
-def read_ahead(reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[Iterator[LoadedPhoto]]:
-    """Read files in threads, a bounded number ahead, and yield them in order; on leaving, the threads are stopped."""
+def read_ahead(reader: PhotoReader, entries: Iterable[PhotoFile]) -> Generator[LoadedPhoto, None, None]:
+    """Read files in threads, a bounded number ahead, and yield them in order; closing it stops the threads."""
     with _pool(WORKERS, "photos") as pool:
-        yield _in_order(pool, reader, entries)
+        ahead: deque[Future[LoadedPhoto]] = deque()
+        for entry in entries:
+            ahead.append(pool.submit(reader, entry))
+            if len(ahead) >= AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
-@contextmanager
-def prefetched(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
-    """Get each item in a thread while the one before it is used; on leaving, the thread is stopped."""
+def prefetched(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """Get each item in a thread while the one before it is used; closing it stops the thread."""
     with _pool(1, "batches") as pool:
-        yield _one_ahead(pool, items)
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 @contextmanager
@@ -139,23 +146,6 @@ def _pool(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_order(pool: ThreadPoolExecutor, reader: PhotoReader, entries: Iterable[PhotoFile]) -> Iterator[LoadedPhoto]:
-    ahead: deque[Future[LoadedPhoto]] = deque()
-    for entry in entries:
-        ahead.append(pool.submit(reader, entry))
-        if len(ahead) >= AHEAD:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
-
-
-def _one_ahead(pool: ThreadPoolExecutor, items: Iterator[Item]) -> Iterator[Item]:
-    coming = pool.submit(next, items, None)
-    while (item := coming.result()) is not None:
-        coming = pool.submit(next, items, None)
-        yield item
 
 
 def _lower_priority() -> None:

@@ -69,10 +69,6 @@ class QuantileSample:
             self.seen + len(photos),
         )
 
-    @property
-    def exact(self) -> bool:
-        return self.seen == len(self.photos)
-
     def quantiles(self, what: str) -> Float[Tensor, "units percents"]:
         """The `PERCENTS` of every unit's `peaks` or `means`, interpolated linearly between photos."""
         ranked = np.sort(self.values[what].numpy(), axis=0)

@@ -11,22 +11,19 @@ The peak activation of a rectified unit is max(0, z) of its peak pre-activation 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from circuits.network import operations as ops
-from circuits.network.execute import between
-from circuits.network.layers import Layer, image_node
+from circuits.network.execute import execute, image_node
+from circuits.network.layers import Layer
 from circuits.network.network import Network
 from circuits.shapes import Images
-
-_RELU: frozenset[ops.Target] = frozenset({nn.ReLU, F.relu, torch.relu, "relu"})
-# Their results are new tensors, never views of others, and may be overwritten.
-_FRESH = (ops.MIXING - {torch.einsum}) | ops.ADDITIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +57,12 @@ class UnitStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """A tensor that a layer is put together from, before and after its activation function."""
+class _Partial:
+    """A tensor that a layer is put together from, before and after its activation function, which may be a relu."""
 
     before: fx.Node
     after: fx.Node
+    is_rectified: bool
 
 
 class StatisticsCollector:
@@ -74,73 +72,65 @@ class StatisticsCollector:
         self._traced = network.traced
         self._image = image_node(network.traced)
         self._parts = [part for layer in layers for part in _parts(network.traced, layer.node)]
-        self._peaked = {part.before for part in self._parts} | {
-            part.after for part in self._parts if not self._tells(part)
-        }
+        self._peaked = {part.before for part in self._parts} | {p.after for p in self._parts if not p.is_rectified}
         self._averaged = {part.after for part in self._parts}
-        top = max((part.after for part in self._parts), key=list(network.traced.graph.nodes).index)
-        self._order = between(self._image, top)
-        self._readers = dict.fromkeys((self._image, *self._order), 0)
-        for node in self._order:
-            for read in node.all_input_nodes:
-                self._readers[read] = self._readers.get(read, 0) + 1
+        self._top = max(part.after for part in self._parts)
 
     def __call__(self, images: Images) -> UnitStatistics:
         """Of preprocessed images, (N, c, h, w)."""
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             peaks, means = self._run(images)
-            highest = [peaks[part.before][0] for part in self._parts]
-            activations = [self._activation(part, peaks) for part in self._parts]
+            activations = [
+                peaks[part.before][0].relu() if part.is_rectified else peaks[part.after][0] for part in self._parts
+            ]
             return UnitStatistics(
-                torch.cat(highest, dim=1),
+                torch.cat([peaks[part.before][0] for part in self._parts], dim=1),
                 torch.cat([peaks[part.before][1] for part in self._parts], dim=1).to(torch.int32),
                 torch.cat(activations, dim=1),
                 torch.cat([means[part.after] for part in self._parts], dim=1),
             )
 
     def _run(self, images: Tensor) -> tuple[dict[fx.Node, tuple[Tensor, Tensor]], dict[fx.Node, Tensor]]:
-        values: dict[fx.Node, Any] = {self._image: images}
-        waiting = dict(self._readers)
         peaks: dict[fx.Node, tuple[Tensor, Tensor]] = {}
         means: dict[fx.Node, Tensor] = {}
-        for node in self._order:
-            values[node] = self._value(node, values)
+
+        def run_and_note(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+            value = self._value(node, values)
             if node in self._peaked:
-                peaks[node] = _peaks(values[node])
+                peaks[node] = _peaks(value)
             if node in self._averaged:
-                means[node] = ops.as_maps(values[node]).mean((2, 3))
-            for read in node.all_input_nodes:
-                waiting[read] -= 1
-                if waiting[read] == 0:
-                    del values[read]
+                means[node] = ops.as_maps(value).mean((2, 3))
+            return value
+
+        execute(self._traced, {self._image: images}, [self._top], on_node=run_and_note)
         return peaks, means
 
     def _value(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-        if ops.kind(self._traced, node) in _RELU and len(node.all_input_nodes) == 1:
+        if _is_relu(self._traced, node) and len(node.all_input_nodes) == 1:
             [read] = node.all_input_nodes
-            if len(read.users) == 1 and ops.kind(self._traced, read) in _FRESH:
+            if len(read.users) == 1 and _makes_new_tensor(self._traced, read):
                 return torch.relu_(values[read])
         return ops.run_node(self._traced, node, values)
 
-    def _tells(self, part: _Part) -> bool:
-        """Whether the peak of the activation follows from that of the pre-activation."""
-        return part.before is part.after or ops.kind(self._traced, part.after) in _RELU
 
-    def _activation(self, part: _Part, peaks: dict[fx.Node, tuple[Tensor, Tensor]]) -> Tensor:
-        if part.before is part.after or not self._tells(part):
-            return peaks[part.after][0]
-        return peaks[part.before][0].relu()
+def _is_relu(traced: fx.GraphModule, node: fx.Node) -> bool:
+    return ops.operation(traced, node).cap == inf
 
 
-def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Part]:
-    found = ops.kind(traced, node)
-    if found in ops.CONCATENATIONS and (inputs := ops.concatenated(node)):
-        return [part for each in inputs for part in _parts(traced, each)]
+def _makes_new_tensor(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a result is never a view of another tensor, so that it may be overwritten."""
+    is_new = ops.operation(traced, node).role in ("mixing", "addition")
+    return is_new and ops.kind(traced, node) is not torch.einsum
+
+
+def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Partial]:
+    if parts := ops.concatenated(traced, node):
+        return [part for each in parts for part in _parts(traced, each)]
     first = node.args[0] if node.args else None
-    if found in ops.ACTIVATIONS and isinstance(first, fx.Node):
-        return [_Part(first, node)]
-    return [_Part(node, node)]
+    if ops.operation(traced, node).is_activation and isinstance(first, fx.Node):
+        return [_Partial(first, node, _is_relu(traced, node))]
+    return [_Partial(node, node, False)]
 
 
 def _peaks(value: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-KINDS = ("most", "slightly_positive", "slightly_negative", "least")
+_SIGNS = {"most": 1, "slightly_positive": -1, "slightly_negative": 1, "least": -1}
+KINDS = tuple(_SIGNS)
 NOBODY = -1
 """Number of no photo, where a list is shorter than k."""
 
@@ -38,18 +39,13 @@ def photo_number(path: PurePath) -> int:
 
 def score(kind: str, peaks: Float[Tensor, "photos units"]) -> Float[Tensor, "photos units"]:
     """What a list is ranked by; minus infinity for photos that do not belong in it."""
-    if kind == "most":
-        return peaks
-    if kind == "least":
-        return -peaks
-    if kind == "slightly_positive":
-        return torch.where(peaks > 0, -peaks, -torch.inf)
-    return torch.where(peaks < 0, peaks, -torch.inf)
+    scores = peaks * _SIGNS[kind]
+    return torch.where(scores < 0, scores, -torch.inf) if kind.startswith("slightly") else scores
 
 
 def value(kind: str, scored: float) -> float:
     """The peak z that has this score."""
-    return scored if kind in ("most", "slightly_negative") else -scored
+    return scored * _SIGNS[kind]
 
 
 @dataclass(frozen=True, eq=False)

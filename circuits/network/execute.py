@@ -1,158 +1,173 @@
-"""Evaluation of a network's graph, run only as far as the wanted channels need it.
+"""Run the graph of a network: every node that is needed once, or only as far as the wanted channels need it.
 
 To compute some channels of a node,
 
-1. walk down from it: an activation function or a pooling asks its input for the same channels, a concatenation asks
-   each part for its own, an addition asks both sides;
-2. a convolution or linear layer computes the asked channels with those rows of its weight alone, and asks for the
-   whole of its input; any other operation is run whole, and the channels are picked from its output;
-3. whatever is asked for whole is run in the order of the graph, what lies below being given.
+1. walk down from it: of an activation function or a pooling the same channels of its input are needed, of a
+   concatenation those of each part, of an addition those of both sides;
+2. a convolution or linear layer computes the wanted channels with those rows of its weight alone, from the whole of its
+   input; any other operation is run whole, and the channels are picked from its output;
+3. whatever is needed whole is run in the order of the graph, the values below being known.
 
 One channel of an Inception block thus costs one branch, and one row of its last convolution.
 """
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
+from circuits.errors import InputError
 from circuits.network import operations as ops
 
-Wanted = tuple[int, ...] | None
-Ask = tuple[fx.Node, Wanted, bool]
+Channels = tuple[int, ...] | None
+"""Of a node, in the wanted order; all of them, if `None`."""
+Request = tuple[fx.Node, Channels, bool]
+"""A node, its channels, and whether it is taken rectified or before its activation function."""
 
 
-def between(lower: fx.Node, upper: fx.Node) -> list[fx.Node]:
-    """The nodes after `lower` that `upper` depends on, in order, `upper` included."""
-    return needed([upper], {lower})
+def image_node(traced: fx.GraphModule) -> fx.Node:
+    """The node of the image.
+
+    Raises:
+        InputError: if the network reads several inputs.
+    """
+    read: list[fx.Node] = [node for node in traced.graph.nodes if node.op == "placeholder" and node.users]
+    if len(read) != 1:
+        raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
+    return read[0]
 
 
-def run_all(
+def nodes_needed(wanted: Sequence[fx.Node], known: Collection[fx.Node]) -> list[fx.Node]:
+    """The nodes to run for the wanted ones where the values of some are known, in the order of the graph."""
+    needed: set[fx.Node] = set()
+    waiting = [node for node in wanted if node not in known]
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting.extend(read for read in node.all_input_nodes if read not in known)
+    return sorted(needed)
+
+
+def nodes_between(lower: fx.Node, upper: fx.Node) -> list[fx.Node]:
+    """The nodes after `lower` that `upper` depends on, in the order of the graph, `upper` included."""
+    return nodes_needed([upper], {lower})
+
+
+def execute(
     traced: fx.GraphModule,
-    known: dict[fx.Node, Any],
+    known: Mapping[fx.Node, Any],
     wanted: Sequence[fx.Node],
-    rectifier: ops.Rectifier | None = None,
+    *,
+    on_node: Callable[[fx.Node, dict[fx.Node, Any]], Any] | None = None,
 ) -> dict[fx.Node, Any]:
-    """Run what the wanted nodes need, each node once, letting go of values when their last reader has run."""
-    keep = set(wanted) | set(known)
-    order = needed(wanted, set(known))
-    readers = dict.fromkeys((*order, *known), 0)
-    for node in order:
-        for read in node.all_input_nodes:
-            readers[read] += 1
+    """Run what the wanted nodes need, each node once, freeing each value after its last reader.
+
+    Args:
+        traced: the prepared network.
+        known: values of nodes that are not run.
+        wanted: nodes whose values are kept.
+        on_node: computes a node from the values of those that it reads; `operations.run_node` if `None`.
+
+    Returns:
+        The values of the known and the wanted nodes.
+    """
+    order = nodes_needed(wanted, known)
+    readers = Counter(read for node in order for read in node.all_input_nodes)
+    kept = {*wanted, *known}
     values = dict(known)
     for node in order:
-        values[node] = ops.run_node(traced, node, values, rectifier)
+        values[node] = ops.run_node(traced, node, values) if on_node is None else on_node(node, values)
         for read in node.all_input_nodes:
             readers[read] -= 1
-            if readers[read] == 0 and read not in keep:
+            if readers[read] == 0 and read not in kept:
                 del values[read]
     return values
 
 
-def needed(wanted: Sequence[fx.Node], known: Collection[fx.Node]) -> list[fx.Node]:
-    """The nodes to run for the wanted ones where some are known, in order."""
-    seen: set[fx.Node] = set()
-    waiting = [node for node in wanted if node not in known]
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(read for read in node.all_input_nodes if read not in known)
-    return sorted(seen)
-
-
 class SlicedEvaluation:
-    """One evaluation: which nodes must be run whole, and the values of those that were.
+    """Evaluates some channels of some nodes, and keeps the values of the nodes that had to be run whole.
 
     Args:
         traced: the prepared network.
-        known: values that are given, such as that of the image or of a lower layer.
-        rectifier: run in place of rectifiers that are flat below zero.
+        known: values of nodes that are not run, such as the image or a lower layer.
+        rectifier: run in place of rectifiers that are zero below zero.
     """
 
     def __init__(
-        self, traced: fx.GraphModule, known: dict[fx.Node, Any], rectifier: ops.Rectifier | None = None
+        self, traced: fx.GraphModule, known: Mapping[fx.Node, Any], rectifier: ops.Rectifier | None = None
     ) -> None:
         self.traced = traced
-        self._rectifier = rectifier
         self.values = dict(known)
+        self._rectifier = rectifier
         self._given = frozenset(known)
-        self._known_parts: dict[Ask, list[Ask] | None] = {}
 
-    def prepare(self, asks: Sequence[Ask]) -> None:
-        """Run what some asks (node, channels, whether rectified) need whole, in one pass."""
-        whole: list[fx.Node] = []
-        for node, channels, rectified in asks:
-            self._ask(node, channels, rectified, whole)
-        if whole:
-            self.values = run_all(self.traced, self.values, list(dict.fromkeys(whole)), self._rectifier)
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Run the nodes that some requests need whole, in one pass."""
+        if whole := self.needed_whole(requests):
+            self.values = execute(self.traced, self.values, whole, on_node=self._run_node)
+
+    def needed_whole(self, requests: Sequence[Request]) -> list[fx.Node]:
+        """The nodes that must be run whole for some requests."""
+        whole: dict[fx.Node, None] = {}
+        waiting = list(reversed(requests))
+        while waiting:
+            request = waiting.pop()
+            if self._has(request[0], request[2]):
+                continue
+            inputs = self._inputs(*request)
+            if inputs is None:
+                whole[request[0]] = None
+            else:
+                waiting.extend(reversed(inputs))
+        return list(whole)
+
+    def _run_node(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        return ops.run_node(self.traced, node, values, self._rectifier)
 
     def _has(self, node: fx.Node, rectified: bool) -> bool:
-        """Whether what is asked of a node is there; what is given is taken as it is, rectified or not."""
+        """Whether the value of a node is there; a given one is taken as it is, rectified or not."""
         if rectified or node in self._given or node not in self.values:
             return node in self.values
-        return ops.kind(self.traced, node) not in ops.ACTIVATIONS | ops.CONCATENATIONS
+        called = ops.operation(self.traced, node)
+        return not called.is_activation and called.role != "concatenation"
 
-    def _ask(self, node: fx.Node, channels: Wanted, rectified: bool, whole: list[fx.Node]) -> None:
-        """Collect the nodes that must be run whole for some channels of `node`."""
-        if self._has(node, rectified):
-            return
-        parts = self._parts(node, channels, rectified)
-        if parts is None:
-            whole.append(node)
-        else:
-            for part, asked, kept in parts:
-                self._ask(part, asked, kept, whole)
-
-    def _parts(self, node: fx.Node, channels: Wanted, rectified: bool) -> list[Ask] | None:
-        """What `node` asks of its inputs for some channels; `None` if it is to be run whole. Found out once."""
-        key = (node, channels, rectified)
-        if key not in self._known_parts:
-            self._known_parts[key] = self._find_parts(node, channels, rectified)
-        return self._known_parts[key]
-
-    def _find_parts(self, node: fx.Node, channels: Wanted, rectified: bool) -> list[Ask] | None:
-        found = ops.kind(self.traced, node)
+    def _inputs(self, node: fx.Node, channels: Channels, rectified: bool) -> list[Request] | None:
+        """What some channels of a node need of its inputs; `None` if the node must be run whole."""
+        called = ops.operation(self.traced, node)
         first = node.args[0] if node.args else None
-        if not rectified and found in ops.ACTIVATIONS and isinstance(first, fx.Node):
+        if not rectified and called.is_activation and isinstance(first, fx.Node):
             return [(first, channels, True)]
-        if found in ops.CONCATENATIONS and (inputs := ops.concatenated(node)) and not (rectified and channels is None):
-            return [
-                (part, asked, rectified)
-                for part, asked in zip(inputs, split(inputs, channels), strict=True)
-                if asked is None or asked
-            ]
+        if (parts := ops.concatenated(self.traced, node)) and not (rectified and channels is None):
+            return [(part, some, rectified) for part, some, _ in split_channels(parts, channels)]
         if channels is None or not isinstance(first, fx.Node):
             return None
         if ops.is_channelwise(self.traced, node):
             return [(first, channels, True)]
-        if found in ops.ADDITIONS and _same_shape(node):
+        if called.role == "addition" and _adds_maps(node):
             return [(side, channels, True) for side in node.all_input_nodes]
-        if is_sliceable(self.traced, node):
-            return [(first, None, True)]
-        return None
+        return [(first, None, True)] if is_sliceable(self.traced, node) else None
 
-    def value(self, node: fx.Node, channels: Wanted, rectified: bool = True) -> Tensor:
-        """Some channels of a node whose needs were prepared; activations and merges are followed as in `_parts`."""
+    def value(self, node: fx.Node, channels: Channels, rectified: bool = True) -> Tensor:
+        """Some channels of a node, computed from the values that `prepare` made."""
         if self._has(node, rectified):
             return self.picked(node, channels)
-        parts = self._parts(node, channels, rectified)
-        assert parts is not None
-        found = ops.kind(self.traced, node)
-        if found in ops.CONCATENATIONS:
-            return self.concatenated(node, channels, rectified)
-        inputs = {part: self.value(part, asked, kept) for part, asked, kept in parts}
-        if not rectified and found in ops.ACTIVATIONS:
-            return inputs[parts[0][0]]
+        if parts := ops.concatenated(self.traced, node):
+            return self._concatenated(parts, channels, rectified)
+        inputs = self._inputs(node, channels, rectified)
+        assert inputs is not None
+        values = {read: self.value(read, some, before) for read, some, before in inputs}
+        if not rectified and ops.operation(self.traced, node).is_activation:
+            return values[inputs[0][0]]
         if channels is not None and is_sliceable(self.traced, node):
-            return self.sliced(node, inputs[parts[0][0]], channels)
-        result: Tensor = ops.run_node(self.traced, node, inputs, self._rectifier)
+            return self.sliced(node, values[inputs[0][0]], channels)
+        result: Tensor = self._run_node(node, values)
         return result
 
-    def picked(self, node: fx.Node, channels: Wanted) -> Tensor:
+    def picked(self, node: fx.Node, channels: Channels) -> Tensor:
         """Some channels of a node that was run whole."""
         value: Tensor = self.values[node]
         return value if channels is None else value.index_select(1, torch.tensor(channels, device=value.device))
@@ -168,50 +183,41 @@ class SlicedEvaluation:
             return F.linear(x, weight, bias)
         return F.conv2d(x, weight, bias, module.stride, module.padding, module.dilation)
 
-    def concatenated(self, node: fx.Node, channels: Wanted, rectified: bool) -> Tensor:
-        """Some channels of a concatenation, in the order asked for, from the parts that hold them."""
-        inputs = ops.concatenated(node)
-        assert inputs is not None
-        asked = split(inputs, channels)
-        pieces = [
-            self.value(part, some, rectified) for part, some in zip(inputs, asked, strict=True) if some is None or some
-        ]
-        return joined(inputs, channels, pieces)
+    def part(self, part: fx.Node, channels: Channels, rectified: bool, places: tuple[int, ...]) -> Tensor:
+        """Some channels of one part of a concatenation, which lie at some places among those that are wanted of all."""
+        return self.value(part, channels, rectified)
+
+    def _concatenated(self, parts: Sequence[fx.Node], channels: Channels, rectified: bool) -> Tensor:
+        """Some channels of a concatenation, in the wanted order."""
+        split = split_channels(parts, channels)
+        values = [self.part(part, some, rectified, places) for part, some, places in split]
+        together = torch.cat(values, dim=1) if len(values) > 1 else values[0]
+        if channels is None or list(channels) == sorted(channels):
+            return together
+        return together[:, torch.tensor([place for *_, places in split for place in places]).argsort()]
 
 
-def joined(parts: Sequence[fx.Node], channels: Wanted, pieces: Sequence[Tensor]) -> Tensor:
-    """Some channels of a concatenation in the order asked for, from what those parts of it gave that hold any."""
-    together = torch.cat(list(pieces), dim=1) if len(pieces) > 1 else pieces[0]
-    if channels is None or list(channels) == sorted(channels):
-        return together
-    by_part = sorted(range(len(channels)), key=lambda place: part_of(parts, channels[place]))
-    return together[:, torch.tensor(by_part).argsort()]
+def split_channels(parts: Sequence[fx.Node], channels: Channels) -> list[tuple[fx.Node, Channels, tuple[int, ...]]]:
+    """The parts of a concatenation that hold any of some channels.
 
-
-def part_of(parts: Sequence[fx.Node], channel: int) -> int:
-    """Number of the part that a channel of a concatenation lies in."""
-    for number, part in enumerate(parts):
-        width = (ops.shape(part) or (0, 0))[1]
-        if channel < width:
-            return number
-        channel -= width
-    raise IndexError(channel)
-
-
-def split(parts: Sequence[fx.Node], channels: Wanted) -> list[Wanted]:
-    """The channels asked of each part of a concatenation, in its own numbering."""
+    Returns:
+        Of each the node, the channels in its own numbering, and their places among the wanted channels.
+    """
     if channels is None:
-        return [None] * len(parts)
-    asked: list[Wanted] = []
+        return [(part, None, ()) for part in parts]
+    split: list[tuple[fx.Node, Channels, tuple[int, ...]]] = []
     start = 0
     for part in parts:
-        width = (ops.shape(part) or (0, 0))[1]
-        asked.append(tuple(channel - start for channel in channels if start <= channel < start + width))
-        start += width
-    return asked
+        end = start + (ops.shape(part) or (0, 0))[1]
+        places = tuple(place for place, channel in enumerate(channels) if start <= channel < end)
+        if places:
+            split.append((part, tuple(channels[place] - start for place in places), places))
+        start = end
+    return split
 
 
-def _same_shape(node: fx.Node) -> bool:
+def _adds_maps(node: fx.Node) -> bool:
+    """Whether both sides of an addition are maps of one shape."""
     sides = [argument for argument in node.args[:2] if isinstance(argument, fx.Node)]
     shapes = [ops.shape(side) for side in sides]
     return len(sides) == 2 and shapes[0] is not None and shapes[0] == shapes[1] and len(shapes[0]) == 4

@@ -1,9 +1,13 @@
-"""What the nodes of an fx graph do: mixing, rectifying, merging; piecewise linear or not; channel by channel or not."""
+"""What the nodes of an fx graph do: a table of operations, properties of nodes that follow from it, and `run_node`."""
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
@@ -11,35 +15,11 @@ from torch import Tensor, fx, nn
 
 from circuits.network.fx import Whole
 
-Target = Any  # a module's class, a function, or a method's name
+Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
 """Run in place of max(x, 0), with the same values; its gradient may be another."""
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
-MIXING: frozenset[Target] = frozenset(
-    {*CONVOLUTIONS, nn.Linear, nn.Bilinear, nn.MultiheadAttention, F.conv1d, F.conv2d, F.conv_transpose2d, F.linear}
-    | {torch.conv2d, torch.matmul, torch.bmm, torch.einsum, operator.matmul, "matmul", "bmm"}
-)
-RECTIFIERS: frozenset[Target] = frozenset(
-    {nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, F.relu, F.relu6, F.leaky_relu, F.hardtanh, torch.relu}
-    | {"relu"}
-)
-# Zero below zero, and with a cap above, or none.
-_FLAT_RECTIFIERS: Mapping[Target, float | None] = MappingProxyType(
-    {nn.ReLU: None, F.relu: None, torch.relu: None, "relu": None, nn.ReLU6: 6.0, F.relu6: 6.0}
-)
-SMOOTH_ACTIVATIONS: frozenset[Target] = frozenset(
-    {nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Tanh, nn.Sigmoid}
-    | {F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus, F.tanh, torch.tanh, torch.sigmoid}
-    | {nn.Hardsigmoid, F.hardsigmoid, F.sigmoid, "tanh", "sigmoid"}
-)
-ACTIVATIONS = RECTIFIERS | SMOOTH_ACTIVATIONS
-CONCATENATIONS: frozenset[Target] = frozenset({torch.cat, torch.concat, torch.concatenate})
-ADDITIONS: frozenset[Target] = frozenset({operator.add, torch.add, "add"})
-POOLS: frozenset[Target] = frozenset(
-    {nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, F.max_pool2d, torch.max_pool2d}
-    | {F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d}
-)
 
 
 def channels_first(x: Tensor) -> Tensor:
@@ -52,39 +32,115 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1)
 
 
-RESHAPES: frozenset[Target] = frozenset(
-    {nn.Flatten, nn.Unflatten, torch.flatten, torch.squeeze, torch.unsqueeze, torch.reshape, torch.permute}
-    | {channels_first, channels_last, torch.swapaxes, "swapaxes"}
-    | {torch.transpose, "flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"}
+Role = Literal["mixing", "rectifier", "smooth", "concatenation", "addition", "pool", "reshape", "scaling", "division"]
+Reach = Literal[
+    "elementwise", "moving", "convolution", "transposed", "max pool", "average pool", "adaptive pool", "resizing",
+    "padding", "reduction", "linear", "layer norm", "softmax", "channel window",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is known of an operation; of one that is not in the table, nothing.
+
+    Args:
+        role: what it does to its inputs: mixing multiplies channels by learned weights, a rectifier is a piecewise
+            linear activation function and a smooth one any other, scaling and division are linear in one factor.
+        linear: whether it is piecewise linear in its inputs.
+        homogeneous: whether f(c · x) = c · f(x) for c > 0, so that Σ x · ∂f/∂x = f (Euler).
+        channelwise: whether channel i of the output needs nothing but channel i of the input.
+        drops_space: whether it is channelwise where its shapes say that it puts all positions together.
+        cap: the upper limit of a rectifier that is zero below zero; infinity where there is none.
+        reach: how its receptive field is found (`receptive_field_ops`).
+    """
+
+    role: Role | None = None
+    linear: bool = False
+    homogeneous: bool = False
+    channelwise: bool = False
+    drops_space: bool = False
+    cap: float | None = None
+    reach: Reach | None = None
+
+    @property
+    def is_activation(self) -> bool:
+        return self.role in ("rectifier", "smooth")
+
+
+def _table(*rows: tuple[Operation, tuple[Callee, ...]]) -> Mapping[Callee, Operation]:
+    return MappingProxyType({target: operation for operation, targets in rows for target in targets})
+
+
+_rectifier = partial(Operation, "rectifier", linear=True, reach="elementwise")
+_pool = partial(Operation, "pool", linear=True, homogeneous=True, channelwise=True)
+_linear = partial(Operation, linear=True)
+_smooth = Operation("smooth", channelwise=True, reach="elementwise")
+_reshape = Operation("reshape", linear=True, reach="moving")
+_moving = Operation(reach="moving")
+_elementwise = Operation(reach="elementwise")
+
+OPERATIONS = _table(
+    (Operation("mixing", linear=True, reach="convolution"), (nn.Conv2d, F.conv2d, torch.conv2d)),
+    (Operation("mixing", linear=True, reach="transposed"), (nn.ConvTranspose2d, F.conv_transpose2d)),
+    (Operation("mixing", linear=True), (nn.Conv1d, F.conv1d, nn.Conv3d)),
+    (Operation("mixing", linear=True, reach="linear"), (nn.Linear, F.linear)),
+    (
+        Operation("mixing"),
+        (nn.Bilinear, nn.MultiheadAttention, torch.matmul, torch.bmm, torch.einsum, operator.matmul, "matmul", "bmm"),
+    ),
+    (_rectifier(homogeneous=True, channelwise=True, cap=inf), (nn.ReLU, F.relu, torch.relu, "relu")),
+    (_rectifier(channelwise=True, cap=6.0), (nn.ReLU6, F.relu6)),
+    (_rectifier(homogeneous=True, channelwise=True), (nn.LeakyReLU, F.leaky_relu)),
+    (_rectifier(channelwise=True), (nn.Hardtanh, F.hardtanh)),
+    (_rectifier(), (nn.PReLU,)),
+    (_smooth, (nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Hardsigmoid)),
+    (_smooth, (F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus, F.hardsigmoid)),
+    (_smooth, (nn.Tanh, F.tanh, torch.tanh, "tanh", nn.Sigmoid, F.sigmoid, torch.sigmoid, "sigmoid")),
+    (Operation("concatenation", linear=True, reach="moving"), (torch.cat, torch.concat, torch.concatenate)),
+    (Operation("addition", linear=True, reach="elementwise"), (operator.add, torch.add, "add")),
+    (_pool(reach="max pool"), (nn.MaxPool2d, F.max_pool2d, torch.max_pool2d)),
+    (_pool(reach="average pool"), (nn.AvgPool2d, F.avg_pool2d)),
+    (_pool(reach="adaptive pool"), (nn.AdaptiveAvgPool2d, F.adaptive_avg_pool2d)),
+    (_pool(reach="adaptive pool"), (nn.AdaptiveMaxPool2d, F.adaptive_max_pool2d)),
+    (replace(_reshape, homogeneous=True, drops_space=True), (nn.Flatten, torch.flatten, "flatten")),
+    (replace(_reshape, homogeneous=True), (torch.reshape, "reshape", "view")),
+    (_reshape, (nn.Unflatten, torch.squeeze, "squeeze", torch.unsqueeze, "unsqueeze", torch.permute, "permute")),
+    (_reshape, (torch.transpose, "transpose", torch.swapaxes, "swapaxes", channels_first, channels_last, "contiguous")),
+    # What does not change numbers, and what only moves them.
+    (_linear(channelwise=True, reach="elementwise"), (nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d)),
+    (_linear(reach="elementwise"), (F.alpha_dropout, "float", "to", nn.BatchNorm1d, nn.BatchNorm2d)),
+    (_linear(reach="moving"), (getattr, operator.getitem, "size", "dim", "chunk", "split", torch.chunk, torch.split)),
+    (_linear(reach="moving"), (torch.stack, nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, nn.PixelUnshuffle)),
+    (_moving, (torch.unbind, "unbind", torch.flip, "flip", torch.roll, "roll", torch.movedim, "movedim", "expand")),
+    (_moving, (torch.narrow, "narrow", torch.select, "select", "unflatten", "repeat", "clone", "detach")),
+    (_moving, (F.pixel_shuffle, F.pixel_unshuffle)),
+    # Arithmetic.
+    (_linear(reach="elementwise"), (operator.sub, torch.sub, "sub", operator.neg, torch.neg)),
+    (_linear(reach="elementwise"), (torch.maximum, torch.minimum, torch.abs, "abs")),
+    (_linear(), (operator.floordiv,)),
+    (Operation("scaling", reach="elementwise"), (operator.mul, torch.mul, "mul")),
+    (Operation("division", reach="elementwise"), (operator.truediv, torch.div, "div")),
+    (_elementwise, (operator.pow, torch.pow, "pow", "neg", torch.exp, "exp", torch.sqrt, "sqrt", torch.rsqrt, "rsqrt")),
+    (_elementwise, (torch.clamp, "clamp", nn.Threshold, F.prelu, nn.LogSigmoid, F.logsigmoid, nn.Softsign)),
+    (_elementwise, (F.batch_norm,)),
+    (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
+    (_linear(reach="reduction"), ("sum", torch.sum)),
+    (Operation(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
+    # Others that see further than one position.
+    (_linear(reach="padding"), (F.pad, nn.ZeroPad2d)),
+    (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
+    (_linear(reach="resizing"), (nn.Upsample, F.interpolate)),
+    (Operation(reach="resizing"), (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)),
+    (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm)),
+    (Operation(reach="softmax"), (nn.Softmax, F.softmax, torch.softmax, "softmax")),
+    (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm)),
 )
-BATCH_NORMS: frozenset[Target] = frozenset({nn.BatchNorm1d, nn.BatchNorm2d})
-# Not a change of the numbers, whether or not the graph still holds them.
-_PASSING: frozenset[Target] = frozenset(
-    {nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d, F.alpha_dropout, getattr, operator.getitem}
-    | {"size", "dim", "float", "to", "chunk", "split", torch.chunk, torch.split}
-)
-_LINEAR_OTHERS: frozenset[Target] = frozenset(
-    {operator.sub, torch.sub, "sub", operator.neg, torch.neg, "mean", torch.mean, "sum", torch.sum, F.pad, nn.ZeroPad2d}
-    | {nn.Upsample, F.interpolate, nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, nn.PixelUnshuffle}
-    | {torch.maximum, torch.minimum, torch.abs, "abs", operator.floordiv, torch.stack}
-)
-_LINEAR_MIXING: frozenset[Target] = frozenset(
-    {*CONVOLUTIONS, nn.Linear, F.conv1d, F.conv2d, F.conv_transpose2d, F.linear, torch.conv2d}
-)
-_PIECEWISE_LINEAR = (
-    _LINEAR_MIXING
-    | RECTIFIERS
-    | CONCATENATIONS
-    | ADDITIONS
-    | POOLS
-    | RESHAPES
-    | BATCH_NORMS
-    | _PASSING
-    | _LINEAR_OTHERS
-)
-_DIVISIONS: frozenset[Target] = frozenset({operator.truediv, torch.div, "div"})
-_LINEAR_BY_A_CONSTANT: frozenset[Target] = frozenset({operator.mul, torch.mul, "mul"}) | _DIVISIONS
-_CHANNELWISE = ACTIVATIONS | POOLS | frozenset({nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d})
+_UNKNOWN = Operation()
+
+
+def operation(traced: fx.GraphModule, node: fx.Node) -> Operation:
+    """What is known of the operation that a node calls."""
+    return OPERATIONS.get(kind(traced, node), _UNKNOWN)
 
 
 def called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module:
@@ -96,7 +152,7 @@ def called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module:
     return module
 
 
-def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
+def kind(traced: fx.GraphModule, node: fx.Node) -> Callee:
     """What a node calls: a module's class, a function, or a method's name; its op where it calls nothing."""
     if node.op == "call_module":
         return type(called_module(traced, node))
@@ -109,15 +165,15 @@ def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
     A module traced as a whole mixes if one of its parts does, and a function from elsewhere than torch, such as a
-    window attention of torchvision, if it is handed a matrix of weights.
+    window attention of torchvision, if it reads a matrix of weights.
     """
-    found = kind(traced, node)
-    if found is Whole:
-        return any(type(part) in MIXING for part in called_module(traced, node).modules())
-    return found in MIXING or _is_handed_weights(node)
+    if kind(traced, node) is Whole:
+        parts = called_module(traced, node).modules()
+        return any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
+    return operation(traced, node).role == "mixing" or _reads_weights(node)
 
 
-def _is_handed_weights(node: fx.Node) -> bool:
+def _reads_weights(node: fx.Node) -> bool:
     home = str(getattr(node.target, "__module__", ""))
     if node.op != "call_function" or home.partition(".")[0] in ("torch", "_operator", "builtins", "math", ""):
         return False
@@ -129,12 +185,12 @@ def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
 
     So does a module that is traced as a whole.
     """
-    found = kind(traced, node)
-    if found is channels_first:
+    if kind(traced, node) is channels_first:
         return is_merged_or_activated(traced, node.all_input_nodes[0])
-    if found in ADDITIONS:
+    called = operation(traced, node)
+    if called.role == "addition":
         return all(isinstance(argument, fx.Node) for argument in node.args[:2])
-    return found in ACTIVATIONS or found in CONCATENATIONS or _is_block(traced, node)
+    return called.is_activation or called.role == "concatenation" or _is_block(traced, node)
 
 
 def _is_block(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -147,15 +203,15 @@ def _is_block(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it."""
-    found = kind(traced, node)
-    if found in _LINEAR_BY_A_CONSTANT:
+    called = operation(traced, node)
+    if called.role in ("scaling", "division"):
         factors = [*node.args, *node.kwargs.values()]
-        divisors = factors[1:] if found in _DIVISIONS else []
-        return sum(map(_is_variable, factors)) <= 1 and not any(map(_is_variable, divisors))
-    return found in _PIECEWISE_LINEAR or node.op in ("placeholder", "output") or not _is_variable(node)
+        divisors = factors[1:] if called.role == "division" else []
+        return sum(map(is_variable, factors)) <= 1 and not any(map(is_variable, divisors))
+    return called.linear or node.op in ("placeholder", "output") or not is_variable(node)
 
 
-def _is_variable(argument: object) -> bool:
+def is_variable(argument: object) -> bool:
     """Whether an argument changes with the image: it is a node, and not made of parameters alone."""
     waiting = [argument] if isinstance(argument, fx.Node) else []
     seen: set[fx.Node] = set()
@@ -170,14 +226,14 @@ def _is_variable(argument: object) -> bool:
 
 def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether channel i of a node's output needs nothing but channel i of its first input."""
-    found = kind(traced, node)
-    if found in _CHANNELWISE and found is not nn.PReLU:
+    called = operation(traced, node)
+    if called.channelwise:
         return len(node.all_input_nodes) == 1  # not one that another node tells its size
-    if found in (torch.flatten, nn.Flatten, "flatten", "mean", torch.mean):
-        before, after = shape(node.args[0]), shape(node)
-        drops = before is not None and after is not None and len(before) == 4 and _drops_space(before, after)
-        return drops and (found not in ("mean", torch.mean) or _averages_space(node))
-    return False
+    before, after = shape(node.args[0]) if node.args else None, shape(node)
+    if not called.drops_space or before is None or after is None or len(before) != 4:
+        return False
+    drops = len(after) in (2, 4) and after[:2] == before[:2] and all(side == 1 for side in after[2:])
+    return drops and (called.role == "reshape" or _averages_space(node))
 
 
 def _averages_space(node: fx.Node) -> bool:
@@ -187,63 +243,15 @@ def _averages_space(node: fx.Node) -> bool:
     return bool(given) and all(isinstance(dim, int) and dim % 4 in (2, 3) for dim in given)
 
 
-def _drops_space(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
-    return after[:2] == before[:2] and all(side == 1 for side in after[2:]) and (len(after) == 4 or len(after) == 2)
-
-
 def shape(node: Any) -> tuple[int, ...] | None:
     """The shape that a node had in the example pass; `None` for what is no tensor."""
     return node.meta.get("shape") if isinstance(node, fx.Node) else None
 
 
-def channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
-    """The dimension that a node's channels lie along; 0 where they were mixed up with positions.
-
-    It is 1, unless the tensor was permuted, or a linear layer acts on the last dimension.
-    """
-    found, dims = kind(traced, node), len(shape(node) or ())
-    if found in (channels_first, channels_last):
-        return 1 if found is channels_first else 3
-    if found in (nn.Linear, F.linear):
-        return dims - 1
-    if found in CONVOLUTIONS or dims <= 2:
-        return 1
-    reads = [_before_splitting(node.args[0])] if found is operator.getitem else node.all_input_nodes
-    inputs = [read for read in reads if shape(read) and _is_variable(read)]
-    same = [read for read in inputs if len(shape(read) or ()) == dims]
-    if not same:
-        return _after_reshape(inputs[0], node) if len(inputs) == 1 and found in RESHAPES else 1
-    before: int = same[0].meta["channels_at"]
-    given: list[Any] = [*node.args[1:], *node.kwargs.values()]
-    if found in (torch.permute, "permute"):
-        order = given[0] if isinstance(given[0], (tuple, list)) else given
-        return [place % dims for place in order].index(before)
-    if found in (torch.transpose, "transpose", torch.swapaxes, "swapaxes"):
-        one, two = (int(place) % dims for place in given)
-        return two if before == one else one if before == two else before
-    return before
-
-
-def _before_splitting(node: Any) -> fx.Node:
-    """The tensor that a tuple of tensors, such as the chunks of one, was made from."""
-    while shape(node) is None and node.all_input_nodes:
-        node = node.all_input_nodes[0]
-    found: fx.Node = node
-    return found
-
-
-def _after_reshape(read: fx.Node, node: fx.Node) -> int:
-    """Where channels are after a reshape to another number of dimensions, which must leave them whole."""
-    old, new, before = shape(read) or (), shape(node) or (), read.meta["channels_at"]
-    is_kept = before == 1 and old[:2] == new[:2]
-    is_regrouped = 0 < before < len(old) - 2 and old[-2:] == new[-2:]  # as for a shuffle of channels
-    if is_kept or is_regrouped:
-        return 1
-    return len(new) - 1 if before == len(old) - 1 and old[-1] == new[-1] else 0
-
-
-def concatenated(node: fx.Node) -> tuple[fx.Node, ...] | None:
-    """The parts of a concatenation along the channels; `None` if it goes along another dimension."""
+def concatenated(traced: fx.GraphModule, node: fx.Node) -> tuple[fx.Node, ...] | None:
+    """The parts of a concatenation along the channels; `None` for any other operation."""
+    if operation(traced, node).role != "concatenation":
+        return None
     parts = node.args[0] if node.args else node.kwargs.get("tensors")
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", node.kwargs.get("axis", 0))
     if dim not in (1, -3) or not isinstance(parts, (list, tuple)):
@@ -265,17 +273,13 @@ def run_node(
         rectifier: run in place of rectifiers that are flat below zero (relu, relu6); a cap is kept.
     """
     if node.op == "get_attr":
-        found: Any = traced
-        for part in str(node.target).split("."):
-            found = getattr(found, part)
-        return found
+        return attrgetter(str(node.target))(traced)
     args = fx.node.map_arg(node.args, lambda read: values[read])
     kwargs = fx.node.map_arg(node.kwargs, lambda read: values[read])
-    if rectifier is not None and (found := kind(traced, node)) in _FLAT_RECTIFIERS:
+    if rectifier is not None and (cap := operation(traced, node).cap) is not None:
         given: Any = args[0] if args else kwargs["input"]
         rectified = rectifier(given)
-        cap = _FLAT_RECTIFIERS[found]
-        return rectified if cap is None else rectified.clamp(max=cap)
+        return rectified if cap == inf else rectified.clamp(max=cap)
     if node.op == "call_module":
         return called_module(traced, node)(*args, **kwargs)
     if node.op == "call_method":

@@ -1,17 +1,17 @@
-"""What a network says of a photo: the classes with the highest logits."""
+"""A network's predictions for a photo: the classes with the highest logits."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class that the network considers.
+    """One class with its logit and probability.
 
     Args:
         index: number of the class.
@@ -26,15 +26,20 @@ class Prediction:
     probability: float
 
 
-def predict(network: Network, photo: Photo, *, top: int = 5) -> tuple[Prediction, ...]:
+def predict(network: Network, photo: Photo | PhotoSource, *, top: int = 5) -> tuple[Prediction, ...]:
     """The classes with the highest logits, best first; none if the network has no classes.
+
+    Args:
+        network: the network.
+        photo: a photo, or what `load_photo` takes, such as a path.
+        top: how many classes.
 
     Raises:
         InputError: if top is less than 1.
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
-    logits = network.logits(network.preprocessing.input_of(photo))[0]
+    logits = network.logits(network.preprocessing.input_of(as_photo(photo)))[0]
     return ranked(network, logits, top)
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from circuits.report.circuit_svg import draw, warnings_in
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
 from circuits.report.text import network_and_source, question
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 
 _NO_PICTURES: Mapping[str, Image.Image] = {}
@@ -36,19 +37,17 @@ def to_html(
         UTF-8 HTML.
     """
     drawn = draw(circuit, pictures, heat_maps)
-    facts = circuit.graph.graph
     return fill_page(
         "circuit.html.j2",
         style=asset("circuit.css") + f"svg.map {{ max-width: {drawn.wide}px; min-width: {drawn.wide * 2 // 3}px; }}\n",
         script=asset("circuit.js"),
         question=question(circuit),
         circuit=circuit,
-        facts=facts,
-        source=network_and_source(facts["network"]["name"], facts["network"]["source"]),
+        source=network_and_source(circuit.network.name, circuit.network.source),
         layers={circuit.nodes[name].unit.layer for name in circuit.visible},
         edges=sum(len(circuit.edges_into(name)) for name in circuit.visible),
-        thumbnail=safe_picture(facts["photo"].get("thumbnail")),
-        multi_label=facts["network"].get("multi_label", False),
+        thumbnail=safe_picture(circuit.photo_info.thumbnail),
+        multi_label=circuit.network.multi_label,
         graph=drawn.svg,
         warnings=warnings_in(circuit),
         rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],

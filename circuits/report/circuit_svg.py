@@ -17,7 +17,8 @@ from circuits.image.encode import to_data_uri
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands, layered, line_heights
 from circuits.report.text import ALONE, LABELS, SIGNS, cut, label, network_and_source, number, question
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 
 _SIDE = 88
@@ -85,16 +86,16 @@ def svg_file(circuit: Circuit) -> str:
     Args:
         circuit: what to draw; the pictures that its nodes carry are drawn.
     """
-    photo, network = circuit.graph.graph["photo"], circuit.graph.graph["network"]
+    photo, network = circuit.photo_info, circuit.network
     drawn = draw(circuit, {}, {}, links=False, top=_MARGIN + _HEAD)
-    thumbnail, rows = safe_picture(photo.get("thumbnail")), circuit.predictions[:5]
+    thumbnail, rows = safe_picture(photo.thumbnail), circuit.predictions[:5]
     across = max(drawn.wide, 720) + 2 * _MARGIN
     left = float(_MARGIN) + (_PHOTO + 20 if thumbnail else 0)
     room = across - left - (_PREDICTIONS + 2 * _MARGIN if rows else _MARGIN)
     facts = (
-        network_and_source(network["name"], network["source"]),
-        f"on {photo['name']}" + (f"; {ALONE}" if network.get("multi_label") else ""),
-        f"{len(circuit.visible)} units, target value {number(circuit.target['value'])}",
+        network_and_source(network.name, network.source),
+        f"on {photo.name}" + (f"; {ALONE}" if network.multi_label else ""),
+        f"{len(circuit.visible)} units, target value {number(circuit.target.value)}",
     )
     document = fill(
         "file.svg.j2",
@@ -110,7 +111,7 @@ def svg_file(circuit: Circuit) -> str:
         photo_side=_PHOTO,
         predictions=[(row, _fitted(row.label, 150.0)) for row in rows],
         start=across - _MARGIN - _PREDICTIONS,
-        target=circuit.target["label"],
+        target=circuit.target.label,
         graph=drawn.svg,
         legend=list(_legend(circuit)),
     )
@@ -136,7 +137,7 @@ def _bands(circuit: Circuit, xy: Mapping[str, tuple[float, float]]) -> list[dict
 
 def _lines(circuit: Circuit, xy: Mapping[str, tuple[float, float]]) -> Iterator[dict[str, Any]]:
     """The edges into each unit; the strongest come last, on top of the others."""
-    shares = {edge: _share(circuit, edge) for name in xy for edge in circuit.edges_into(name)}
+    shares = {edge: abs(circuit.share(edge)) for name in xy for edge in circuit.edges_into(name)}
     largest = max(shares.values(), default=0.0) or 1.0
     for target, (to_x, to_y) in xy.items():
         for edge in reversed(circuit.edges_into(target)):
@@ -153,12 +154,6 @@ def _lines(circuit: Circuit, xy: Mapping[str, tuple[float, float]]) -> Iterator[
                 # A third of the way down the curve: there lines that end at one unit are apart.
                 "sign_at": (0.784 * to_x + 0.216 * x, 0.784 * end + 0.216 * y + 0.252 * bend + 5),
             }
-
-
-def _share(circuit: Circuit, edge: Edge) -> float:
-    """An edge's part of the gross attribution to the unit above."""
-    books = circuit.nodes[edge.target].books
-    return abs(edge.attribution) / (books.gross if books is not None and books.gross > 0 else 1.0)
 
 
 def _edge_in_words(edge: Edge) -> str:

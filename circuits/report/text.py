@@ -1,20 +1,11 @@
-"""How numbers are written for people, the same on the page and in the terminal.
+"""Numbers, warnings, measurements and scores in words: the same in the terminal, in reports and in the explorer."""
 
-What was measured, in words for people: the same on the page, in the HTML file and in the terminal.
-
-What a card's numbers are called and how they are read, the same in the terminal and on the page.
-"""
-
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-from circuits.evaluation.statistics import Estimate
 
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import ScoreRow
+    from circuits.evaluation.statistics import Estimate, ScoreRow
     from circuits.tracing.circuit import Circuit
     from circuits.units import Edge
 
@@ -39,14 +30,14 @@ def number(value: float, *, sign: bool = False) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a whole percentage.
+    """A share as a whole percentage, with a true minus.
 
-    >>> percent(0.584), percent(0.004), percent(0.0), percent(0.997)
-    ('58 %', '< 1 %', '0 %', '> 99 %')
+    >>> percent(0.584), percent(0.004), percent(0.0), percent(0.997), percent(-0.012)
+    ('58 %', '< 1 %', '0 %', '> 99 %', '\N{MINUS SIGN}1 %')
     """
-    if 0 < share < 0.005:
-        return "< 1 %"
-    return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+    size = abs(share)
+    text = "< 1 %" if 0 < size < 0.005 else "> 99 %" if 0.995 <= size < 1 else f"{100 * size:.0f} %"
+    return ("\N{MINUS SIGN}" if share < 0 else "") + text
 
 
 ALONE = "each class judged on its own"
@@ -82,8 +73,8 @@ def cut(words: str, length: int) -> str:
 
 def question(circuit: "Circuit") -> str:
     """The question that a circuit answers."""
-    label = circuit.target["label"]
-    return f"What drives {label}?" if circuit.target["kind"] in ("unit", "neuron") else f"Why “{label}”?"
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
 SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
@@ -150,12 +141,12 @@ def ranks_in_words(agreement: "Agreement") -> str:
         >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
         ''
     """
-    found = agreement.spearman
-    if found is None:
+    rho = agreement.spearman
+    if rho is None:
         return ""
-    how = next(words for least, words in _CLOSE if found >= least)
-    said = f"{found:.2f}".replace("-", "\N{MINUS SIGN}")
-    return f"Ranks {how}, {said} over {agreement.units} units."
+    how = next(words for least, words in _CLOSE if rho >= least)
+    written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"Ranks {how}, {written} over {agreement.units} units."
 
 
 _CLOSE = (
@@ -209,26 +200,24 @@ def _signed(value: float | None) -> str:
     return number(value or 0.0, sign=True)
 
 
-METHOD_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "circuit": "this circuit",
-        "random": "random units",
-        "activation": "strongest units",
-        "gradient": "gradient × activation",
-        "weights": "weights alone",
-        "randomised": "shuffled network",
-    }
-)
-METHOD_TEXTS: Mapping[str, str] = MappingProxyType(
-    {
-        "circuit": "the units that the circuit shows",
-        "random": "as many units of each layer, drawn by chance",
-        "activation": "as many units of each layer, those that fire most in the photo",
-        "gradient": "as many units of each layer, by attribution to the target, without walking along edges",
-        "weights": "as many units of each layer, by the gradient at a grey image: no photo, no activation",
-        "randomised": "as many units of each layer, from a circuit traced with all weights shuffled",
-    }
-)
+METHOD_NAMES = {
+    "circuit": "this circuit",
+    "random": "random units",
+    "activation": "strongest units",
+    "gradient": "gradient × activation",
+    "weights": "weights alone",
+    "randomised": "shuffled network",
+}
+"""The circuit and its controls, as they are called."""
+METHOD_TEXTS = {
+    "circuit": "the units that the circuit shows",
+    "random": "as many units of each layer, drawn by chance",
+    "activation": "as many units of each layer, those that fire most in the photo",
+    "gradient": "as many units of each layer, by attribution to the target, without walking along edges",
+    "weights": "as many units of each layer, by the gradient at a grey image: no photo, no activation",
+    "randomised": "as many units of each layer, from a circuit traced with all weights shuffled",
+}
+"""What they are."""
 
 
 def share(value: float | None) -> str:
@@ -244,26 +233,27 @@ def share(value: float | None) -> str:
     return f"{'−' if whole < 0 else ''}{abs(whole)} %"
 
 
-def interval(found: Estimate | None) -> str:
+def interval(estimate: "Estimate | None") -> str:
     """The ends of an interval, empty where there is none.
 
     Example:
+        >>> from circuits.evaluation.statistics import Estimate
         >>> interval(Estimate(0.5, 0.41, 0.62)), interval(Estimate(0.5))
         ('41 to 62 %', '')
     """
-    if found is None or found.low is None or found.high is None:
+    if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    return f"{share(found.low).removesuffix(' %')} to {share(found.high)}"
+    return f"{share(estimate.low).removesuffix(' %')} to {share(estimate.high)}"
 
 
-def many(things: Sequence[object], name: str) -> str:
+def many(count: int, name: str) -> str:
     """How many there are, with their name.
 
     Example:
-        >>> many([1], "changed photo"), many([], "changed photo")
+        >>> many(1, "changed photo"), many(0, "changed photo")
         ('1 changed photo', '0 changed photos')
     """
-    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+    return f"{count} {name}{'s' * (count != 1)}"
 
 
 def metric_name(card: "Card", metric: str) -> str:
@@ -278,8 +268,7 @@ def over_name(card: "Card", over: str) -> str:
     """Which photos a number is over."""
     if over == "own":
         return f"its own photo, {card.circuit['photo']['name']}"
-    given = sum(photo.given for photo in card.photos)
-    return f"{given} photo{'s' * (given != 1)}"
+    return many(sum(photo.given for photo in card.photos), "photo")
 
 
 def headline(card: "Card") -> str:
@@ -315,7 +304,7 @@ def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:
 def overshoot(card: "Card") -> str:
     """A sentence on scores above 1, if there are any; they look like errors and are none."""
     row = card.row("circuit")
-    values = [found.value for found in (row.faithfulness, row.necessity) if found.value is not None]
+    values = [score.value for score in (row.faithfulness, row.necessity) if score.value is not None]
     if not values or max(values) <= 1.05:
         return ""
     return (

@@ -1,6 +1,6 @@
 """A circuit: the units found for one photo and one target, as a frozen value over a directed graph."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,8 +8,6 @@ from typing import Any
 
 import networkx as nx
 
-from circuits.attribution.agreement import Agreement
-from circuits.attribution.decomposition import Books
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.image.encode import from_data_uri
@@ -18,49 +16,9 @@ from circuits.network.predict import Prediction
 from circuits.notebook import Reported
 from circuits.tracing import circuit_file
 from circuits.tracing.annotations import checked_name, checked_note, checked_place
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
+from circuits.tracing.node import Node
 from circuits.units import Edge, Unit
-
-
-@dataclass(frozen=True)
-class Node(Reported):
-    """One unit of a circuit.
-
-    Args:
-        id: unique in the circuit: the unit's address, or `fc:3-5` for the difference of two classes.
-        unit: its address (of the first class, for a difference).
-        label: what to call it.
-        value: sum of its activation over its positions (mode `target`: its share of the target).
-        max: its highest activation.
-        peak: (row, column) of the highest.
-        expanded: whether the layer below was searched.
-        discarded: whether a person threw it out.
-        note: a person's note.
-        books: value = shown + rest + bias, if expanded; only units that are visible count as shown.
-        picture: data URI of its feature visualisation, if the file carries one.
-        name: what a person calls it; empty if nobody named it.
-        place: (x, y) where a person locked it on the page; `None` where it may move.
-        measured: how well the attributions below it agree with ablation, by baseline, if `measure` has been asked.
-    """
-
-    id: str
-    unit: Unit
-    label: str
-    value: float
-    max: float
-    peak: tuple[int, int]
-    expanded: bool
-    discarded: bool
-    note: str
-    books: Books | None
-    picture: str | None = field(default=None, repr=False)
-    name: str = ""
-    place: tuple[float, float] | None = None
-    measured: tuple[Agreement, ...] = ()
-
-    @property
-    def called(self) -> str:
-        """The name that a person gave it, else its label."""
-        return self.name or self.label
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,30 +59,25 @@ class Circuit(Reported):
         edges = {(row["source"], row["target"]): row for row in data["edges"]}
         return data["graph"], {row["id"]: row for row in data["nodes"]}, edges
 
-    @property
-    def network(self) -> dict[str, Any]:
+    @cached_property
+    def network(self) -> NetworkInfo:
         """Name, source, fingerprint, layers and piecewise linearity of the network."""
-        return dict(self.graph.graph["network"])
+        return NetworkInfo.of_row(self.graph.graph["network"])
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layers that the circuit walks down, from the image up."""
-        return tuple(self.graph.graph["network"]["layers"])
+    @cached_property
+    def photo_info(self) -> PhotoInfo:
+        """Name, fingerprint, size and window of the photo, and the crop that the network saw."""
+        return PhotoInfo.of_row(self.graph.graph["photo"])
 
-    @property
-    def lowest(self) -> tuple[str, ...]:
-        """Those of its layers that have nothing below them but the image: the first, and with branches also others."""
-        return tuple(self.graph.graph["network"].get("lowest", self.layers[:1]))
-
-    @property
-    def target(self) -> dict[str, Any]:
+    @cached_property
+    def target(self) -> TargetInfo:
         """Kind, unit, label and value of what is explained."""
-        return dict(self.graph.graph["target"])
+        return TargetInfo.of_row(self.graph.graph["target"])
 
-    @property
-    def settings(self) -> dict[str, Any]:
+    @cached_property
+    def settings(self) -> TraceSettings:
         """Mode, top, signs and depth."""
-        return dict(self.graph.graph["settings"])
+        return TraceSettings.of_row(self.graph.graph["settings"])
 
     @property
     def predictions(self) -> tuple[Prediction, ...]:
@@ -133,53 +86,29 @@ class Circuit(Reported):
         return tuple(Prediction(row["class"], row["label"], row["logit"], row["probability"]) for row in rows)
 
     @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the circuit walks down, from the image up."""
+        return self.network.layers
+
+    @property
+    def lowest(self) -> tuple[str, ...]:
+        """Those of its layers that have nothing below them but the image: the first, and with branches also others."""
+        return self.network.lowest or self.layers[:1]
+
+    @cached_property
     def root(self) -> str:
         """Id of the node of the target."""
-        return str(self.graph.graph["target"]["unit"])
+        return self.target.unit
 
     @cached_property
     def visible(self) -> frozenset[str]:
         """Ids of the units from which the target can be reached without passing a discarded one."""
-        kept = {self.root}
-        waiting = [self.root]
-        while waiting:
-            for lower in self.graph.predecessors(waiting.pop()):
-                if lower not in kept and not self.graph.nodes[lower]["discarded"]:
-                    kept.add(lower)
-                    waiting.append(lower)
-        return frozenset(kept)
+        return visible_in(self.graph, self.root)
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
         """Every node by its id, the target first, discarded ones included."""
-        return {name: self._node(name, data) for name, data in self.graph.nodes(data=True)}
-
-    def _node(self, name: str, data: Mapping[str, Any]) -> Node:
-        position = data.get("position")
-        unit = Unit(data["layer"], data["channel"], None if position is None else (position[0], position[1]))
-        books, edges = None, self.edges_into(name)
-        shown = [edge.source for edge in edges]
-        if data["expanded"]:
-            exact = "bias" in data
-            closing = data["bias" if exact else "remainder"]
-            whole = Books(data["value"], 0.0, 0.0, closing, 0.0, data["gross"], exact)
-            books = whole.showing([edge.attribution for edge in edges])
-        return Node(
-            name,
-            unit,
-            data["label"],
-            data["value"],
-            data["max"],
-            (data["peak"][0], data["peak"][1]),
-            data["expanded"],
-            data["discarded"],
-            data["note"],
-            books,
-            data.get("picture"),
-            data.get("name", ""),
-            (data["place"][0], data["place"][1]) if "place" in data else None,
-            tuple(Agreement.of_row(row, shown) for row in data.get("measured", ())),
-        )
+        return {name: Node.of_row(name, row, self.edges_into(name)) for name, row in self.graph.nodes(data=True)}
 
     def node(self, unit: Unit | str) -> Node:
         """The node of a unit, or of an id.
@@ -200,6 +129,11 @@ class Circuit(Reported):
         ]
         return tuple(sorted(edges, key=lambda edge: edge.rank))
 
+    def share(self, edge: Edge) -> float:
+        """The signed part that an edge holds of the gross attribution to its upper unit, S_ij / Σ_j |S_ij|, -1 to 1."""
+        books = self.nodes[edge.target].books
+        return 0.0 if books is None else books.share(edge.attribution)
+
     def with_note(self, unit: Unit | str, note: str) -> "Circuit":
         """The circuit with a person's note on a unit.
 
@@ -207,7 +141,7 @@ class Circuit(Reported):
             InputError: if the note is longer than 2000 characters.
             UnknownError: if the unit is not in the circuit.
         """
-        return self._with_node(self.node(unit).id, note=checked_note(note))
+        return self.with_node(self.node(unit).id, note=checked_note(note))
 
     def with_name(self, unit: Unit | str, name: str) -> "Circuit":
         """The circuit with a person's own name for a unit, such as "left-facing dog head".
@@ -227,7 +161,7 @@ class Circuit(Reported):
             >>> circuit.with_name(lower, "  stripes ").node(lower).called
             'stripes'
         """
-        return self._with_node(self.node(unit).id, name=checked_name(name) or None)
+        return self.with_node(self.node(unit).id, name=checked_name(name) or None)
 
     def with_place(self, unit: Unit | str, place: tuple[float, float] | None) -> "Circuit":
         """The circuit with a unit locked in a place of the page, or (`None`) free to move again.
@@ -240,7 +174,7 @@ class Circuit(Reported):
             InputError: if a number is not finite or beyond ±1,000,000.
             UnknownError: if the unit is not in the circuit.
         """
-        return self._with_node(self.node(unit).id, place=None if place is None else checked_place(place))
+        return self.with_node(self.node(unit).id, place=None if place is None else checked_place(place))
 
     def with_pictures(self, pictures: Mapping[str, str]) -> "Circuit":
         """The circuit with a data URI of a picture on some of its nodes, by id."""
@@ -250,7 +184,7 @@ class Circuit(Reported):
                 graph.nodes[name]["picture"] = uri
         return replace(self, graph=graph)
 
-    def _with_node(self, name: str, /, **changes: object) -> "Circuit":
+    def with_node(self, name: str, /, **changes: object) -> "Circuit":
         """The circuit with attributes of a node changed; those that become `None` are taken away."""
         graph = self.unfrozen()
         row = graph.nodes[name]
@@ -281,18 +215,15 @@ class Circuit(Reported):
         Raises:
             InputError: if it is no circuit, of another format version, or contradicts itself; the sentence says where.
         """
-        graph = circuit_file.to_graph(data)
-        facts = graph.graph["photo"]
-        window = facts.get("window")
-        if window is not None:
-            window = check_window(window, facts["width"], facts["height"])
-        photo = None
-        if "thumbnail" in facts:
-            # What the network saw is all that a file carries of a photo.
-            seen = from_data_uri(facts["thumbnail"])
-            size = int(facts["width"]), int(facts["height"])
-            photo = Photo(facts["name"], facts["sha256"], *size, seen, window, whole=False)
-        return cls(graph, photo)
+        circuit = cls(circuit_file.to_graph(data))
+        facts = circuit.photo_info
+        window = None if facts.window is None else check_window(facts.window, facts.width, facts.height)
+        if not facts.thumbnail:
+            return circuit
+        # What the network saw is all that a file carries of a photo.
+        seen = from_data_uri(facts.thumbnail)
+        size = int(facts.width), int(facts.height)
+        return replace(circuit, photo=Photo(facts.name, facts.sha256, *size, seen, window, whole=False))
 
     def to_json_text(self) -> str:
         """The file as text."""
@@ -325,3 +256,27 @@ class Circuit(Reported):
             InputError: if it cannot be written.
         """
         write_atomically(path, circuit_file.to_graphml(self.to_networkx()))
+
+
+def reaching(
+    graph: nx.DiGraph,
+    root: str,
+    *,
+    passed: Callable[[str], bool] = lambda name: True,
+    followed: Callable[[str, str], bool] = lambda lower, upper: True,
+) -> frozenset[str]:
+    """The nodes from which the target can be reached, itself included.
+
+    Args:
+        graph: of the circuit.
+        root: id of the target.
+        passed: whether a node below the target counts; what is reached past others alone does not.
+        followed: whether an edge does.
+    """
+    kept = nx.subgraph_view(graph, filter_node=lambda name: name == root or passed(name), filter_edge=followed)
+    return frozenset({root, *nx.ancestors(kept, root)})
+
+
+def visible_in(graph: nx.DiGraph, root: str) -> frozenset[str]:
+    """The nodes from which the target can be reached without passing a discarded one."""
+    return reaching(graph, root, passed=lambda name: not graph.nodes[name]["discarded"])

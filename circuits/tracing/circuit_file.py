@@ -4,7 +4,9 @@ import io
 import json
 import math
 import re
+from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,9 @@ import networkx as nx
 import numpy as np
 
 from circuits.errors import InputError
+from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.units import MEASURED, Unit
 
 if TYPE_CHECKING:
@@ -66,6 +70,25 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
     return {
         "format": FORMAT, "directed": True, "multigraph": False,
         "graph": dict(graph.graph), "nodes": nodes, "edges": edges,
+    }  # fmt: skip
+
+
+def attributes(
+    network: NetworkInfo,
+    photo: PhotoInfo,
+    predictions: Sequence[Prediction],
+    target: TargetInfo,
+    settings: TraceSettings,
+) -> dict[str, Any]:
+    """What the file says beside the units, as attributes of the graph."""
+    return {
+        "network": dict(network), "photo": dict(photo),
+        "predictions": [
+            {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
+            for row in predictions
+        ],
+        "target": dict(target), "settings": dict(settings),
+        "versions": {name: version(name) for name in ("circuits", "torch")},
     }  # fmt: skip
 
 

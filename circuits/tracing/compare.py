@@ -161,7 +161,7 @@ def compare(left: Circuit, right: Circuit) -> Comparison:
         tuple((edges[end], others[end]) for end in ends if end in edges and end in others),
         tuple(edges[end] for end in ends if end not in others),
         tuple(others[end] for end in ends if end not in edges),
-        left.network["sha256"] == right.network["sha256"],
+        left.network.sha256 == right.network.sha256,
     )
 
 
@@ -174,12 +174,9 @@ def largest_share(circuit: Circuit, unit: Unit | str) -> float | None:
         UnknownError: if the unit is not in the circuit.
     """
     name = circuit.node(unit).id
-    shares = []
-    for _, target, data in circuit.graph.out_edges(name, data=True):
-        books = circuit.nodes[target].books
-        if target in circuit.visible and books is not None:
-            shares.append(abs(data["attribution"]) / books.gross if books.gross > 0 else 0.0)
-    return max(shares, default=None)
+    above = circuit.graph.out_edges(name, data=True)
+    edges = [Edge.of_row(name, upper, row) for _, upper, row in above if upper in circuit.visible]
+    return max((abs(circuit.share(edge)) for edge in edges), default=None)
 
 
 def _layer(left: Circuit, right: Circuit, layer: str) -> LayerComparison:

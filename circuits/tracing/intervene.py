@@ -1,30 +1,30 @@
 """What if: units made weaker, stronger or silent, and what the network says then.
 
-1. Take the photo's activations, and scale the changed units of the lowest changed layer.
-2. Run the network on to the next changed layer, scale its units in what has come out, and so on up to the logits.
+1. What no change can reach is taken from the photo's own run, or computed once.
+2. The rest of the network is run on, each node once. What comes out of a changed layer is edited before anything reads
+   it, so that a factor applies to what really arrives at a unit: with two changes one above the other, the upper one
+   scales an activation that the lower one changed.
 
-Nothing below the lowest change is run, and the photo's own activations are found once. A factor applies to what really
-arrives at a unit: with two changes one above the other, the upper one scales an activation that the lower one changed.
+It makes no difference whether the layers form a chain. `EditedRun` is the runner; ablation (`evaluation`) uses it too.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
-from circuits.network.execute import run_all
-from circuits.network.layers import image_node
+from circuits.network import operations as ops
+from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
-from circuits.shapes import Activation, Scores
-from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, forward_cache
+from circuits.shapes import Activation, Activations, Scores
+from circuits.tracing.run import IMAGE, ForwardCache, Source, forward_cache
 from circuits.units import Unit, as_unit
 
 Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]
@@ -75,11 +75,11 @@ class Outcome:
 
 def intervene(
     network: Network,
-    source: Circuit | Photo,
-    changes: Factors,
+    source: Source,
+    changes: Factors | Unit | str | Sequence[Unit | str],
     *,
     top: int = 5,
-    classes: Sequence[int | str] = (),
+    classes: int | str | Sequence[int | str] = (),
 ) -> Outcome:
     """What the network says of a photo with some units scaled.
 
@@ -89,10 +89,10 @@ def intervene(
 
     Args:
         network: the network.
-        source: a photo, or a circuit that carries its photo.
-        changes: unit to factor, 0 to 4.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        changes: unit to factor, 0 to 4; one or several units alone are ablated, factor 0.
         top: how many of the leading classes, before and after, are told of.
-        classes: further classes, by number or label.
+        classes: one or several further classes, by number or label.
 
     Raises:
         UnknownError: if the network has no such unit or class.
@@ -106,6 +106,9 @@ def intervene(
     """
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
+    if not isinstance(changes, Mapping):
+        changes = dict.fromkeys([changes] if isinstance(changes, Unit | str) else changes, 0)
+    classes = [classes] if isinstance(classes, int | str) else classes
     run = forward_cache(network, source)
     order = run.network.layers.index
     factors = {as_unit(unit): _factor(unit, factor) for unit, factor in changes.items()}
@@ -135,28 +138,9 @@ def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
     """The logits, the network being run from the lowest layer in which something changes."""
     changed = {unit.layer for unit, factor in factors.items() if factor != 1}
     top = run.network.layers[-1]
-    stations = [layer for layer in run.network.layers if layer in changed]
-    if not stations:
+    if not changed:
         return run.activations[top].clone()
-    with torch.no_grad():
-        if run.network.branched:
-            return _run_on_branched(run, stations, factors)
-        value = run.activations[stations[0]]
-        for layer, above in pairwise((*stations, top)):
-            value = run.network.segment(layer, above)(_scaled(value, layer, factors))
-    return value
-
-
-def _run_on_branched(run: ForwardCache, stations: Sequence[str], factors: Mapping[Unit, float]) -> Activation:
-    """The logits, where not all that one changed layer hands on passes the next: all are put in their places."""
-    network = run.network
-    known = {image_node(network.traced): run.activations[IMAGE]}
-    for layer in stations:
-        node = network.layer(layer).node
-        value = run_all(network.traced, known, [node])[node]
-        known[node] = _scaled(as_maps(value), layer, factors).view_as(value)
-    top = network.layer(network.layers[-1]).node
-    return as_maps(run_all(network.traced, known, [top])[top])
+    return EditedRun(run, top, changed)({layer: partial(_scaled, layer=layer, factors=factors) for layer in changed})
 
 
 def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float]) -> Activation:
@@ -174,3 +158,83 @@ def _factor(unit: Unit | str, factor: float | int) -> float:
             f"The factor of {unit} is {factor}; it must be a number from 0, which switches the unit off, to {MOST:g}."
         )
     return float(factor)
+
+
+Edit = Callable[[Tensor], Tensor]
+"""From a layer's activation as it arrives, (ways, C, H, W), to what is passed on."""
+
+
+class EditedRun:
+    """Runs a photo on to a layer, in several ways at once, with the activations of lower layers edited on the way.
+
+    Args:
+        run: of the photo.
+        top: the layer that is wanted.
+        layers: those whose activations are edited.
+    """
+
+    def __init__(self, run: ForwardCache, top: str, layers: Collection[str]) -> None:
+        self._traced, self._top = run.network.traced, run.network.layer(top).node
+        self._edited = {run.network.layer(name).node: name for name in layers}
+        known = self._known(run)
+        order = nodes_needed([self._top], known)
+        changing = self._changing(order)
+        reads = {read for node in changing for read in node.all_input_nodes}
+        once = ({*reads, *self._edited, self._top} & {*known, *order}) - changing
+        with torch.no_grad():
+            values = execute(self._traced, known, sorted(once))
+        self._once = {node: values[node] for node in once}
+        self._first = [node for node in self._edited if node in known]
+        self._of_photo = {image_node(self._traced), *_above(self._traced, {image_node(self._traced)})}
+        self.largest = max(math.prod(ops.shape(node) or ()) for node in (*changing, *self._first))
+        """Numbers in the largest tensor that is made for each way."""
+
+    def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
+        """The photo's activations of the layers that no edit reaches, before any is edited."""
+        above = _above(self._traced, self._edited)
+        layers = [layer for layer in run.network.layer_list if layer.node not in above]
+        known = {layer.node: _stored(layer.node, run.activations[layer.name]) for layer in layers}
+        if IMAGE in run.activations:
+            known[image_node(self._traced)] = run.activations[IMAGE]
+        return known
+
+    def _changing(self, order: Sequence[fx.Node]) -> set[fx.Node]:
+        """The nodes that are run for every way: above an edit, or telling of the number of ways."""
+        changing: set[fx.Node] = set()
+        for node in order:
+            reads = node.all_input_nodes
+            if any(read in changing or read in self._edited for read in reads) or (reads and ops.shape(node) is None):
+                changing.add(node)
+        return changing
+
+    def __call__(self, edits: Mapping[str, Edit], ways: int = 1) -> Activations:
+        """The wanted layer's activation in each way, (ways, C, H, W), each layer edited by its edit."""
+
+        def edited(node: fx.Node, value: Tensor) -> Tensor:
+            return _stored(node, edits[self._edited[node]](as_maps(value)))
+
+        def run_and_edit(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+            value = ops.run_node(self._traced, node, values)
+            return edited(node, value) if node in self._edited else value
+
+        with torch.no_grad():
+            values = {
+                node: value.expand(ways, *value.shape[1:]) if node in self._of_photo else value
+                for node, value in self._once.items()
+            }
+            values |= {node: edited(node, values[node]) for node in self._first}
+            return as_maps(execute(self._traced, values, [self._top], on_node=run_and_edit)[self._top])
+
+
+def _above(traced: fx.GraphModule, nodes: Collection[fx.Node]) -> set[fx.Node]:
+    """All that depends on some nodes."""
+    above: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        if any(read in nodes or read in above for read in node.all_input_nodes):
+            above.add(node)
+    return above
+
+
+def _stored(node: fx.Node, activation: Tensor) -> Tensor:
+    """An activation as the network stores it."""
+    return activation.flatten(1) if len(ops.shape(node) or ()) == 2 else activation

@@ -1,20 +1,21 @@
-"""A graph of units that grows: one photo's activations, and the search of the layers below a unit."""
+"""The search: share a unit's value among the layers below it, take the strongest as its children, level by level."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import networkx as nx
 
 from circuits.attribution.agreement import without_joint
-from circuits.attribution.decomposition import Books, keep_books
+from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, attribute, strongest
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError, listed
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
+from circuits.tracing.circuit import Circuit, visible_in
 from circuits.tracing.circuit_file import number, without_books
-from circuits.tracing.run import ForwardCache, Lower
+from circuits.tracing.facts import TraceSettings
+from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
 from circuits.units import MEASURED, Unit
 
@@ -35,7 +36,7 @@ class Shares:
     """
 
     name: str
-    lower: Lower
+    lower: LayersBelow
     value: float
     scores: Scores
     exact: bool
@@ -44,20 +45,31 @@ class Shares:
         """The channels to show, over all layers below together."""
         return strongest(self.scores[: self.lower.units], top, signs)
 
-    def books(self, shown: Sequence[int]) -> Books:
-        """The books when these channels are shown."""
-        return keep_books(self.value, self.scores, shown, exact=self.exact)
+    def decomposition(self, shown: Sequence[int]) -> Decomposition:
+        """Of the value, when these channels are shown."""
+        return decompose(self.value, self.scores, shown, exact=self.exact)
 
 
 class CircuitBuilder:
-    """A graph that is being grown for one photo and target."""
+    """The graph of one photo and target, to which units and edges are added.
 
-    def __init__(self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph) -> None:
+    Args:
+        run: of the photo.
+        target: what is explained.
+        mode: of the attribution.
+        graph: what there is of it.
+        known: shares by node, if they are to be kept for another graph of the same photo, target and mode.
+    """
+
+    def __init__(
+        self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph, known: dict[str, Shares] | None = None
+    ) -> None:
         self.run = run
         self.network = run.network
         self.target = target
         self.mode = mode
         self.graph = graph
+        self._known = known
 
     def readout(self, name: str) -> Readout:
         """The value of a node that its edges share out."""
@@ -69,10 +81,8 @@ class CircuitBuilder:
         """Add the node of a unit; its value."""
         activation = self.run.activations[unit.layer][0, unit.channel]
         row: dict[str, Any] = {"layer": unit.layer, "channel": unit.channel}
-        if name == self.target.id and self.target.minus is not None:
-            row["minus"] = self.target.minus
-        if unit.position is not None:
-            row["position"] = list(unit.position)
+        row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
+        row |= {"position": list(unit.position)} if unit.position is not None else {}
         peak = divmod(int(activation.argmax()), activation.shape[1])
         self.graph.add_node(name, **row)
         value = float(self.readout(name).value(self.run.activations[unit.layer]))
@@ -84,6 +94,17 @@ class CircuitBuilder:
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
         """The shares of the layers below, of nodes of one layer, one after the other."""
+        known = {} if self._known is None else self._known
+        found = self._attribute([name for name in names if name not in known])
+        for name in names:
+            shares = known[name] if name in known else next(found)
+            if self._known is not None:
+                self._known[name] = shares
+            yield shares
+
+    def _attribute(self, names: Sequence[str]) -> Iterator[Shares]:
+        if not names:
+            return
         layer = self.graph.nodes[names[0]]["layer"]
         if not self.network.layers_below(layer):
             raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
@@ -99,22 +120,19 @@ class CircuitBuilder:
             yield self._connect(shares, shares.strongest(top, signs))
 
     def _connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
-        name, books = shares.name, shares.books(chosen)
+        name, books = shares.name, shares.decomposition(chosen)
         before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
         self.graph.remove_edges_from([(source, name) for source in before])
         units = [shares.lower.unit(channel) for channel in chosen]
+        branched = len(shares.lower.widths) > 1
         for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
-            attribution = number(float(shares.scores[channel]))
-            measured = {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
-            entered = (
-                entrance_of(self.network, unit, self.graph.nodes[name]["layer"])
-                if len(shares.lower.widths) > 1
-                else None
-            )
-            told = {"entrance": entered} if entered is not None else {}
-            self.graph.add_edge(str(unit), name, attribution=attribution, rank=rank, **told, **measured)
+            edge: dict[str, Any] = {"attribution": number(float(shares.scores[channel])), "rank": rank}
+            if branched and (entered := entrance_of(self.network, unit, self.graph.nodes[name]["layer"])):
+                edge["entrance"] = entered
+            edge |= {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
+            self.graph.add_edge(str(unit), name, **edge)
         row = {**without_books(self.graph.nodes[name]), "expanded": True}
         row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
         row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
@@ -124,26 +142,62 @@ class CircuitBuilder:
         self.graph.nodes[name].update(row)
         return [str(unit) for unit in units]
 
-    def descend(self, tops: Sequence[int], signs: str, progress: Progress | None) -> None:
-        """Expand the target, then what was found, level by level."""
+    def descend(
+        self,
+        start: Iterable[str],
+        levels: int,
+        top: Callable[[int, str], int],
+        signs: str,
+        progress: Progress | None = None,
+        *,
+        done_message: str = "Traced",
+    ) -> dict[str, list[str]]:
+        """Expand some nodes, then what was found below them, level by level.
+
+        1. Of the nodes of a level those are expanded that are visible, are not expanded, and have a layer below them.
+        2. Nodes of one layer are expanded together, from the top down: what they need in common is computed once.
+        3. What was found is the next level.
+
+        Args:
+            start: the nodes of the first level.
+            levels: how many to expand.
+            top: units to show below the nodes of a layer, from the number of the level, and the first of the nodes.
+            signs: `positive` or `both`.
+            progress: called before each node, and at the end.
+            done_message: what is said at the end.
+
+        Returns:
+            Of each node that was expanded the ids below it, strongest first.
+        """
         report = progress or (lambda done, known, message: None)
-        level, done, known = [self.target.id], 0, 1
-        for top in tops:
-            found: dict[str, None] = {}
-            groups = self._by_layer(level)
-            level = [name for names in groups for name in names]
-            report(done, known, f"Expanding {level[0]}")
-            expanding = chain.from_iterable(self.expand(names, top, signs) for names in groups)
-            for place, units in enumerate(expanding, start=1):
-                found.update(dict.fromkeys(units))
-                done += 1
-                if place < len(level):
-                    report(done, known, f"Expanding {level[place]}")
-            level = [name for name in found if self._is_closed(name)]
-            if not level:
+        found: dict[str, list[str]] = {}
+        waiting = self._open(start)
+        for level in range(levels):
+            known = len(found) + len(waiting)
+            for names, count in [(names, top(level, names[0])) for names in self._by_layer(waiting)]:
+                expanding = self.expand(names, count, signs)
+                for name in names:
+                    report(len(found), known, f"Expanding {name}")
+                    found[name] = next(expanding)
+            waiting = self._open(dict.fromkeys(lower for name in waiting for lower in found[name]))
+            if not waiting:
                 break
-            known += len(level)
-        report(done, done, "Traced")
+        report(len(found), len(found), done_message)
+        return found
+
+    def _open(self, names: Iterable[str]) -> list[str]:
+        """Those of some nodes that are visible, are not expanded, and have a layer below them."""
+        visible, rows = visible_in(self.graph, self.target.id), self.graph.nodes
+        return [
+            name
+            for name in names
+            if name in visible and not rows[name]["expanded"] and self.network.layers_below(rows[name]["layer"])
+        ]
+
+    def default_top(self, settings: TraceSettings, name: str) -> int:
+        """Units to show below a node where nobody says how many: as many as when the circuit was traced."""
+        steps = nx.single_target_shortest_path_length(self.graph, self.target.id)
+        return settings.top_at(dict(steps).get(name, 0))
 
     def _by_layer(self, names: Sequence[str]) -> list[list[str]]:
         """Nodes by layer, from the top down; of each layer in the order given."""
@@ -153,12 +207,20 @@ class CircuitBuilder:
         order = self.network.layers.index
         return [groups[layer] for layer in sorted(groups, key=order, reverse=True)]
 
-    def _is_closed(self, name: str) -> bool:
-        """Whether a node can be expanded and is not."""
-        row = self.graph.nodes[name]
-        return not row["expanded"] and bool(self.network.layers_below(row["layer"]))
 
+def check_layer(circuit: Circuit, layer: str) -> None:
+    """Refuse a layer of which a circuit shows no unit, or that has nothing below it.
 
-def drop_unreachable(graph: nx.DiGraph, root: str) -> None:
-    """Take out, in place, the nodes from which the target cannot be reached, discarded or not."""
-    graph.remove_nodes_from(set(graph) - nx.ancestors(graph, root) - {root})
+    Raises:
+        InputError: likewise.
+        UnknownError: if the circuit's network has no such layer.
+    """
+    name = circuit.network.name
+    if layer not in circuit.layers:
+        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
+    if layer in circuit.lowest:
+        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
+    if layer not in shown:
+        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
+        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError, UnknownError
 from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 
 
@@ -84,6 +85,12 @@ def find_target(network: Network, wanted: Unit | str | int | None, predicted: in
             raise
         return _difference(network, wanted)
     return Target("class", Unit(top, channel), network.label(channel))
+
+
+def target_of(circuit: Circuit) -> Target:
+    """What a circuit explains."""
+    root = circuit.node(circuit.root)
+    return Target(circuit.target.kind, root.unit, root.label, circuit.graph.nodes[circuit.root].get("minus"))
 
 
 def _as_unit(network: Network, text: str) -> Unit | None:

@@ -2,9 +2,10 @@
 
 1. Run the photo once through the network and keep the activation of every layer.
 2. The target is the first unit. Expand it: share its value among the channels of the layer below, by gradient ×
-   activation through the segment between the two layers and nothing else; keep the books; the strongest become nodes.
-3. Expand every unit found in the same way, layer by layer, as deep as asked. A unit that several upper units choose
-   is one node with several edges.
+   activation through the segment between the two layers and nothing else; the strongest become nodes, and the node
+   says what they leave of the value.
+3. Expand every unit found in the same way, level by level, as deep as asked (`search`). A unit that several upper units
+   choose is one node with several edges.
 4. In mode `target` each unit's activation is weighed by the gradient of the target with respect to it, carried down
    from layer to layer by the chain rule over all paths, shown or not, so that no edge changes when another unit is
    expanded or discarded.
@@ -13,38 +14,29 @@ Cogswell 2016, "Why is this a cat?". Where the layers are dominators, a segment 
 where they lie in branches, "the layer below" means the nearest layers on each path (`branches`), and the strongest are
 chosen among all of their channels. A level is then a step along an edge; a unit is expanded where it is first found.
 
-Expand many units at once, and take an expansion back.
-
-1. The units of a level are those that are visible, not expanded, and have a layer below them.
-2. Units of one layer are expanded together: what their values need in common is computed once.
-3. The units found, as far as they are visible and not expanded, are the next level.
-
-No edge depends on which other units are expanded, so the result is that of expanding one unit after the other.
+No edge depends on which other units are expanded, so expanding many at once is expanding one after the other.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from typing import Any
 
 import networkx as nx
 import torch
 
-from circuits.attribution.decomposition import Books
+from circuits.attribution.decomposition import Decomposition
 from circuits.attribution.gradient import check_mode, strongest
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, load_photo
+from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
-from circuits.tracing.circuit import Circuit
-from circuits.tracing.circuit_file import number, without_books
+from circuits.tracing.circuit import Circuit, reaching
+from circuits.tracing.circuit_file import attributes, without_books
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, tops_of
 from circuits.tracing.run import ForwardCache, forward_cache
-from circuits.tracing.search import CircuitBuilder, Progress, drop_unreachable
-from circuits.tracing.targets import Target, find_target
+from circuits.tracing.search import CircuitBuilder, Progress, check_layer
+from circuits.tracing.targets import find_target, target_of
 from circuits.units import Unit
-
-_PREDICTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -61,14 +53,14 @@ class Contributions:
 
     unit: str
     lower: str
-    books: Books
+    books: Decomposition
     shares: tuple[tuple[Unit, float], ...]
     others: int
 
 
 def trace(
     network: Network,
-    photo: Photo | Any,
+    photo: Photo | PhotoSource,
     target: Unit | str | int | None = None,
     *,
     layers: str | Sequence[str] = "auto",
@@ -111,29 +103,26 @@ def trace(
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)
-    photo = photo if isinstance(photo, Photo) else load_photo(photo)
+    photo = as_photo(photo)
     crop = network.preprocessing.crop_of(photo)
     run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
-    predicted = ranked(network, logits, _PREDICTIONS)
-    found = find_target(network, target, int(logits.argmax()))
-    if network.below(found.unit.layer) is None:
-        raise InputError(f"{found.id} lies in the lowest layer of {network.name}; there is nothing below it to trace.")
-    graph = nx.DiGraph(
-        network=_network_facts(network),
-        photo=_photo_facts(network, photo, to_data_uri(crop, lossless=True)),
-        predictions=[
-            {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
-            for row in predicted
-        ],
-        target={"kind": found.kind, "unit": found.id, "label": found.label, "value": 0.0},
-        settings={"mode": mode, "top": top if isinstance(top, int) else list(top), "signs": signs, "depth": depth},
-        versions={name: version(name) for name in ("circuits", "torch")},
+    explained = find_target(network, target, int(logits.argmax()))
+    if network.below(explained.unit.layer) is None:
+        raise InputError(
+            f"{explained.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
+        )
+    builder = CircuitBuilder(run, explained, mode, nx.DiGraph())
+    value = builder.add(explained.unit, explained.id, explained.label)
+    builder.graph.graph |= attributes(
+        NetworkInfo.of(network),
+        PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
+        ranked(network, logits, 5),
+        TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
+        TraceSettings(mode=mode, top=top if isinstance(top, int) else tuple(top), signs=signs, depth=depth),
     )
-    builder = CircuitBuilder(run, found, mode, graph)
-    graph.graph["target"]["value"] = builder.add(found.unit, found.id, found.label)
-    builder.descend(tops, signs, progress)
-    return Circuit(graph, photo, run)
+    builder.descend([explained.id], depth, lambda level, _: tops[level], signs, progress)
+    return Circuit(builder.graph, photo, run)
 
 
 def expand(
@@ -167,15 +156,11 @@ def expand(
         >>> len(expand(network, circuit, lower, top=4).edges_into(lower))
         4
     """
-    node = circuit.node(unit)
-    run = forward_cache(network, circuit)
-    settings = circuit.settings
-    count = default_top(circuit, node.unit) if top is None else tops_of(top, 1)[0]
-    graph = circuit.unfrozen()
-    builder = CircuitBuilder(run, target_of(circuit), settings["mode"], graph)
-    next(builder.expand([node.id], count, signs or settings["signs"]))
-    drop_unreachable(graph, circuit.root)
-    return replace(circuit, graph=graph, cache=run)
+    name = circuit.node(unit).id
+    builder = _builder(network, circuit)
+    count = builder.default_top(circuit.settings, name) if top is None else tops_of(top, 1)[0]
+    next(builder.expand([name], count, signs or circuit.settings.signs))
+    return _without_unreachable(circuit, builder.graph, builder.run)
 
 
 def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
@@ -185,92 +170,12 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
         InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
         UnknownError: if the unit is not in the circuit.
     """
-    node = circuit.node(unit)
-    run = forward_cache(network, circuit)
-    builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], circuit.unfrozen())
-    found = next(builder.shares([node.id]))
+    name = circuit.node(unit).id
+    found = next(_builder(network, circuit).shares([name]))
     order = found.strongest(tops_of(top, 1)[0], "both")
     shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
-    names, others = ", ".join(found.lower.widths), found.lower.units - len(order)
-    return Contributions(node.id, names, found.books(order), shares, others)
-
-
-def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
-    """The circuit without a unit and what only it needs; both stay in the file and come back with `restore`.
-
-    Raises:
-        InputError: if the unit is the target.
-        UnknownError: if the unit is not in the circuit.
-    """
-    node = circuit.node(unit)
-    if node.id == circuit.root:
-        raise InputError(f"{node.label} is what the circuit explains; it cannot be discarded.")
-    return _marked(circuit, node.id, discarded=True)
-
-
-def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
-    """The circuit with a discarded unit back in it.
-
-    Raises:
-        UnknownError: if the unit is not in the circuit.
-    """
-    return _marked(circuit, circuit.node(unit).id, discarded=False)
-
-
-def _marked(circuit: Circuit, name: str, *, discarded: bool) -> Circuit:
-    graph = circuit.unfrozen()
-    graph.nodes[name]["discarded"] = discarded
-    return replace(circuit, graph=graph)
-
-
-def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
-    """Units to show at each level, from one number or one a level.
-
-    Raises:
-        InputError: if a number is less than 1, or there are more or fewer than levels.
-    """
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-        raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
-    tops = [top] * depth if isinstance(top, int) else list(top)
-    if len(tops) != depth:
-        raise InputError(f"top gives {len(tops)} numbers for a depth of {depth}; give one number, or one a level.")
-    if any(isinstance(count, bool) or not isinstance(count, int) or count < 1 for count in tops):
-        raise InputError(f"top is {top!r}; each number must be a whole number of at least 1.")
-    return tops
-
-
-def default_top(circuit: Circuit, unit: Unit) -> int:
-    """Units to show below a unit where nobody says how many: as many as when the circuit was traced."""
-    top = circuit.settings["top"]
-    if isinstance(top, int):
-        return top
-    steps: dict[str, int] = dict(nx.single_target_shortest_path_length(circuit.graph, circuit.root))
-    return int(top[min(steps.get(str(unit), 0), len(top) - 1)])
-
-
-def target_of(circuit: Circuit) -> Target:
-    """What a circuit explains."""
-    root = circuit.node(circuit.root)
-    minus = circuit.graph.nodes[circuit.root].get("minus")
-    return Target(circuit.target["kind"], root.unit, root.label, minus)
-
-
-def _network_facts(network: Network) -> dict[str, Any]:
-    lowest = [name for name in network.layers if not network.layers_below(name)]
-    return {
-        "name": network.name, "source": network.source, "sha256": network.sha256, "layers": list(network.layers),
-        **({"lowest": lowest} if len(lowest) > 1 else {}),
-        "piecewise_linear": network.piecewise_linear, **({"multi_label": True} if network.multi_label else {}),
-    }  # fmt: skip
-
-
-def _photo_facts(network: Network, photo: Photo, thumbnail: str) -> dict[str, Any]:
-    channels = len(network.preprocessing.mean)
-    return {
-        "name": photo.name, "sha256": photo.sha256, "width": photo.width, "height": photo.height,
-        **({"window": list(photo.window)} if photo.window is not None else {}),
-        "input": [channels, *network.preprocessing.size], "thumbnail": thumbnail,
-    }  # fmt: skip
+    others = found.lower.units - len(order)
+    return Contributions(name, ", ".join(found.lower.widths), found.decomposition(order), shares, others)
 
 
 def grow(
@@ -313,31 +218,17 @@ def grow(
     if top is not None:
         tops_of(top, 1)
     if layer is not None:
-        _check_layer(circuit, layer)
-    report = progress or (lambda done, known, message: None)
-    run = forward_cache(network, circuit)
-    if layer is not None and not run.network.layers_below(layer):
-        raise _lowest(layer, network.name)
-    candidates = [name for name in circuit.nodes if layer is None or circuit.nodes[name].unit.layer == layer]
-    done = 0
-    for _ in range(levels):
-        level = _expandable(run.network, circuit, candidates)
-        known = done + sum(map(len, level.values()))
-        graph = circuit.unfrozen()
-        builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], graph)
-        found: dict[str, None] = {}
-        for names in level.values():
-            count = default_top(circuit, circuit.nodes[names[0]].unit) if top is None else top
-            expanding = builder.expand(names, count, signs or circuit.settings["signs"])
-            for name in names:
-                report(done, known, f"Expanding {name}")
-                found.update(dict.fromkeys(next(expanding)))
-                done += 1
-        circuit, candidates = replace(circuit, graph=graph, cache=run), list(found)
-        if not found:
-            break
-    report(done, done, "Expanded")
-    return circuit
+        check_layer(circuit, layer)
+    builder = _builder(network, circuit)
+    builder.descend(
+        [name for name, node in circuit.nodes.items() if layer in (None, node.unit.layer)],
+        levels,
+        lambda _, name: builder.default_top(circuit.settings, name) if top is None else top,
+        signs or circuit.settings.signs,
+        progress,
+        done_message="Expanded",
+    )
+    return replace(circuit, graph=builder.graph, cache=builder.run)
 
 
 def collapse(circuit: Circuit, unit: Unit | str) -> Circuit:
@@ -365,31 +256,37 @@ def collapse(circuit: Circuit, unit: Unit | str) -> Circuit:
     row = without_books(graph.nodes[node.id])
     graph.nodes[node.id].clear()
     graph.nodes[node.id].update(row)
-    drop_unreachable(graph, circuit.root)
-    return replace(circuit, graph=graph)
+    return _without_unreachable(circuit, graph, circuit.cache)
 
 
-def _expandable(network: Network, circuit: Circuit, names: list[str]) -> dict[str, list[str]]:
-    """Of some nodes, those that can be expanded, by layer from the top down."""
-    nodes = [circuit.nodes[name] for name in names if name in circuit.visible]
-    waiting = [node for node in nodes if not node.expanded and network.layers_below(node.unit.layer)]
-    by_layer: dict[str, list[str]] = {}
-    for node in sorted(waiting, key=lambda node: -circuit.layers.index(node.unit.layer)):
-        by_layer.setdefault(node.unit.layer, []).append(node.id)
-    return by_layer
+def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit without a unit and what only it needs; both stay in the file and come back with `restore`.
+
+    Raises:
+        InputError: if the unit is the target.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    if node.id == circuit.root:
+        raise InputError(f"{node.label} is what the circuit explains; it cannot be discarded.")
+    return circuit.with_node(node.id, discarded=True)
 
 
-def _check_layer(circuit: Circuit, layer: str) -> None:
-    name = circuit.network["name"]
-    if layer not in circuit.layers:
-        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
-    if layer in circuit.lowest:
-        raise _lowest(layer, name)
-    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
-    if layer not in shown:
-        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
-        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")
+def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a discarded unit back in it.
+
+    Raises:
+        UnknownError: if the unit is not in the circuit.
+    """
+    return circuit.with_node(circuit.node(unit).id, discarded=False)
 
 
-def _lowest(layer: str, name: str) -> InputError:
-    return InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+def _builder(network: Network, circuit: Circuit) -> CircuitBuilder:
+    run = forward_cache(network, circuit)
+    return CircuitBuilder(run, target_of(circuit), circuit.settings.mode, circuit.unfrozen())
+
+
+def _without_unreachable(circuit: Circuit, graph: nx.DiGraph, cache: object) -> Circuit:
+    """The circuit with another graph, but for the nodes from which the target cannot be reached, discarded or not."""
+    graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
+    return replace(circuit, graph=graph, cache=cache)

@@ -33,7 +33,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
 from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.search import CircuitBuilder, Progress
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from circuits.units import Unit
 
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
@@ -95,7 +95,7 @@ def measure(
         names = [node.id]
     run = forward_cache(network, circuit)
     graph = circuit.unfrozen()
-    builder = CircuitBuilder(run, target_of(circuit), circuit.settings["mode"], graph)
+    builder = CircuitBuilder(run, target_of(circuit), circuit.settings.mode, graph)
     groups = _groups(run, circuit, names, whole_layer=whole_layer)
     report = progress or (lambda done, known, message: None)
     done, known = 0, sum(_steps(questions, baselines) for questions in groups)

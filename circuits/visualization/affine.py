@@ -1,7 +1,6 @@
-"""Shifts, turns and sizes of images, each image its own: one affine map, one resampling.
+"""Random affine transforms: each image its own shift, rotation and scale, in one resampling.
 
-Each pixel of the moved image is looked up in the given one, at the place that the map says, between four pixels
-(bilinear). What lies beyond the border of the given image is decided once, for pixels and for turns alike.
+Each pixel of the result is looked up in the given image, between four pixels (bilinear).
 """
 
 import math
@@ -23,16 +22,16 @@ MODES: Mapping[str, str] = MappingProxyType({"reflect": "reflection", "edge": "b
 
 @dataclass(frozen=True, repr=False)
 class RandomAffine:
-    """How far an image is moved at random at each step, and how far it is shown beyond its border.
+    """How far an image is moved at random, and how far it is shown beyond its border.
 
-    An image is shifted first, then turned and sized about its middle. Beyond its border it goes on mirrored, unless
+    An image is shifted first, then rotated and scaled about its middle. Beyond its border it goes on mirrored, unless
     said otherwise: nothing odd is seen there, that ascent would make use of.
 
     Args:
         padding: pixels that are shown beyond each border.
         jitter: largest shift, in pixels, in each direction.
         scale: largest change of size: 1.1 draws factors between 1/1.1 and 1.1, log-uniformly.
-        rotation: largest turn, in degrees.
+        rotation: largest rotation, in degrees.
         mode: what lies beyond the border: "reflect" (the outermost pixels are doubled), "edge" or "grey".
 
     Raises:
@@ -70,7 +69,7 @@ class RandomAffine:
         return resampled(images, self.maps(generators), self.padding, self.mode)
 
     def maps(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """Draw a turn, a size and a shift for each image: maps from moved to given pixels, (N, 2, 3)."""
+        """Draw a rotation, a scale and a shift for each image: maps from moved to given pixels, (N, 2, 3)."""
         draws = torch.stack([torch.rand(4, generator=generator) for generator in generators]) * 2 - 1
         angle = draws[:, 0] * math.radians(self.rotation)
         factor = torch.exp(draws[:, 1] * math.log(self.scale))
@@ -79,7 +78,7 @@ class RandomAffine:
         return torch.stack(rows, dim=1).reshape(-1, 2, 3)
 
     def then(self, later: "RandomAffine | AffineSequence") -> "RandomAffine | AffineSequence | None":
-        """One movement that does this and then another; `None` where they pad in different modes."""
+        """One transform that does this and then another; `None` where they pad in different modes."""
         return AffineSequence((self,)).then(later)
 
     def _says(self, name: str) -> bool:
@@ -88,10 +87,9 @@ class RandomAffine:
 
 @dataclass(frozen=True)
 class AffineSequence:
-    """Several movements, one after the other, in one resampling: their maps are multiplied.
+    """Several random affine transforms, the first first, in one resampling: their maps are multiplied.
 
-    Args:
-        parts: the movements, the first first; all that pad do so in one mode.
+    All that pad do so in one mode.
 
     >>> moving = RandomAffine(rotation=45.0).then(RandomAffine(padding=2, jitter=4.0))
     >>> moving(torch.zeros(1, 3, 8, 8), [torch.Generator()]).shape
@@ -114,7 +112,7 @@ class AffineSequence:
         return whole
 
     def then(self, later: "RandomAffine | AffineSequence") -> "RandomAffine | AffineSequence | None":
-        """One movement that does these and then another; `None` where they pad in different modes."""
+        """One transform that does these and then another; `None` where they pad in different modes."""
         *before, last = self.parts
         first, *after = later.parts if isinstance(later, AffineSequence) else (later,)
         if len({part.mode for part in (*self.parts, first, *after) if part.padding}) > 1:
@@ -126,16 +124,10 @@ class AffineSequence:
 
 
 def resampled(images: Tensor, maps: Tensor, padding: int, mode: str) -> Tensor:
-    """Images as maps from moved to given pixels, both counted from the middle, say.
-
-    Args:
-        images: (N, C, s, s).
-        maps: (N, 2, 3), columns for x, y and the shift.
-        padding: pixels shown beyond each border.
-        mode: what lies there, one of `MODES`.
+    """Images, (N, C, s, s), under maps from moved to given pixels, both counted from the middle, (N, 2, 3).
 
     Returns:
-        (N, C, s + 2·padding, s + 2·padding).
+        (N, C, s + 2·padding, s + 2·padding); beyond the border lies what `mode` says.
     """
     size = images.shape[-1]
     moved_size = size + 2 * padding
@@ -148,7 +140,7 @@ def resampled(images: Tensor, maps: Tensor, padding: int, mode: str) -> Tensor:
 
 
 def _joined(first: RandomAffine, later: RandomAffine) -> RandomAffine | None:
-    """Both as one movement with the same distribution; `None` where it takes two."""
+    """Both as one transform with the same distribution; `None` where it takes two."""
     turned = first.rotation > 0 or first.scale > 1
     twice = any(
         getattr(first, name) != neutral and getattr(later, name) != neutral

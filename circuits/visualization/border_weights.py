@@ -1,18 +1,18 @@
-"""Every pixel counts once: evens out how much each pixel of an image weighs in the mean over a layer's positions.
+"""Every pixel counts once: how much each pixel of an image weighs in the mean over a layer's positions.
 
-A mirrored border shows what lies near it twice, and the layer's own border is seen by fewer positions. Even a slight
-excess matters: gradients are scaled to one size, so that a low frequency that is bright at the border and dark in the
-middle grows and grows, and pictures get a middle, or corners, of the opposite colour. Dividing each pixel's gradient by
-its weight takes the excess away. What weighs less than the middle, as what random crops seldom reach, is left as it is.
+A mirrored border shows what lies near it twice, and the layer's own border lies in fewer receptive fields. Even a
+slight excess matters: gradients are scaled to one size, so that a low frequency that is bright at the border and dark
+in the middle grows and grows, and pictures get a middle, or corners, of the opposite colour. Each pixel's gradient is
+therefore divided by its weight. What weighs less than the middle, as what random crops seldom reach, stays as it is.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from circuits.visualization.regularizers import with_gradient
 from circuits.visualization.transforms import Transform
 
 _DRAWS = 256
@@ -23,15 +23,15 @@ _PIXELS_AT_ONCE = 256 * 128 * 128
 def border_weights(transform: Transform, side: int, field: int = 1) -> Tensor:
     """How much each pixel of an image weighs in the mean over a layer's positions, that of the middle being about one.
 
-    ∂(Σ W · moved image)/∂(pixel), averaged over draws, where W is the share of a field by which a pixel of the moved
-    image is seen: those near its border lie in fewer fields. The same for a pixel and its mirror images in all four
-    axes of the square, as movements are as likely to either side.
+    ∂(Σ W · moved image)/∂(pixel), averaged over draws, where W is the share of a receptive field by which a pixel of
+    the moved image is seen: those near its border lie in fewer fields. The same for a pixel and its mirror images in
+    all four axes of the square, as transforms are as likely to either side.
 
     Args:
-        transform: how images are moved.
+        transform: random transform of the images.
         side: of the image, in pixels.
-        field: how many pixels, along a side, one position of the layer sees; at least the moved image twice over for
-            a layer whose positions see all of it.
+        field: side of the layer's receptive field, in pixels; at least the moved image twice over for a layer whose
+            positions see all of it.
 
     Returns:
         (1, 1, side, side).
@@ -47,9 +47,9 @@ def border_weights(transform: Transform, side: int, field: int = 1) -> Tensor:
         images = torch.ones(len(draws), 1, side, side, requires_grad=True)
         with torch.enable_grad():
             moved = transform(images, [torch.Generator().manual_seed(draw) for draw in draws])
-            seen = field_share(moved.shape[-1], field)
-            (found,) = torch.autograd.grad((moved * seen * seen[:, None]).sum(), images)
-        weights += found.sum(dim=0, keepdim=True) / _DRAWS
+            share = field_share(moved.shape[-1], field)
+            (gradient,) = torch.autograd.grad((moved * share * share[:, None]).sum(), images)
+        weights += gradient.sum(dim=0, keepdim=True) / _DRAWS
     weights = (weights + weights.flip(2)) / 2
     weights = (weights + weights.flip(3)) / 2
     return (weights + weights.transpose(2, 3)) / 2
@@ -67,23 +67,7 @@ def field_share(side: int, field: int) -> Tensor:
 
 
 def equalize_gradient(transform: Transform, side: int, field: int = 1) -> Callable[[Tensor], Tensor]:
-    """A function on images that changes nothing but the gradient: each pixel's is divided by its weight above one."""
+    """The identity on images, whose gradient is divided, pixel by pixel, by the weights above one."""
     excess = border_weights(transform, side, field).clamp_min(1.0)
 
-    def apply(images: Tensor) -> Tensor:
-        result: Tensor = _Evened.apply(images, excess)
-        return result
-
-    return apply
-
-
-class _Evened(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, excess: Tensor) -> Tensor:
-        ctx.save_for_backward(excess)
-        return images.view_as(images)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (excess,) = ctx.saved_tensors
-        return gradient / excess, None
+    return lambda images: with_gradient(images, lambda gradient: gradient / excess)

@@ -1,7 +1,5 @@
-"""Sheets: many pictures on one page, each with its name, for the command line and for documents.
+"""Contact sheets: many pictures on one page, each with its name.
 
-A sheet is a grid on white. From the top: a title and small print, then rows of cells; a cell is a picture, its title
-below and a small caption below that. Rows may have titles of their own, on the left. What is not used takes no room.
 The font comes with Pillow, so that a sheet looks the same everywhere; it knows no accents, which are left out.
 """
 
@@ -10,6 +8,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -57,6 +56,11 @@ class Layout:
         return max(13, min(28, self.picture[0] // 12))
 
     @property
+    def small(self) -> int:
+        """Size of the captions' letters."""
+        return max(11, round(self.font * 0.82))
+
+    @property
     def gap(self) -> int:
         """Between two cells, and around all of them."""
         return max(8, min(24, self.picture[0] // 12))
@@ -65,11 +69,6 @@ class Layout:
     def lines(self) -> int:
         """Height of the text below a picture."""
         return self.titled * (self.font + 6) + self.captioned * (self.small + 5)
-
-    @property
-    def small(self) -> int:
-        """Size of the captions' letters."""
-        return max(11, round(self.font * 0.82))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,16 +84,8 @@ class Layout:
         return left, self.head + self.gap + row * (self.picture[1] + self.lines + self.gap)
 
 
-def sheet(
-    images: Sequence[Image.Image | None],
-    titles: Sequence[str] = (),
-    *,
-    columns: int | None = None,
-    title: str = "",
-    note: str = "",
-    captions: Sequence[str] = (),
-    row_titles: Sequence[str] = (),
-) -> Image.Image:
+@dataclass(frozen=True)
+class ContactSheet:
     """Pictures of one size in a grid on white, row by row.
 
     Args:
@@ -106,60 +97,109 @@ def sheet(
         captions: one a picture, small and grey, below its title.
         row_titles: one a row, on the left.
 
-    Returns:
-        Mode RGB.
-
     Raises:
-        InputError: if there are no pictures, they differ in size, or the numbers of texts do not fit.
+        InputError: if there are no pictures, they differ in size, the numbers of texts do not fit, or the sheet would
+            be too large.
 
-    >>> sheet([Image.new("RGB", (64, 64))] * 3, ["a", "b", "c"]).size
+    >>> ContactSheet([Image.new("RGB", (64, 64))] * 3, ["a", "b", "c"]).layout.size
     (224, 99)
     """
-    layout = layout_of(
-        images, titles, columns=columns, title=title, note=note, captions=captions, row_titles=row_titles
-    )
-    page = Image.new("RGB", layout.size, "white")
-    draw = ImageDraw.Draw(page)
-    top = layout.gap
-    for text, letters, colour in _heading(layout, title, note):
-        draw.text((layout.gap, top), text, colour, _font(letters), "la")
-        top += letters + _BETWEEN
-    for row, text in enumerate(row_titles):
-        middle = layout.place(row * layout.columns)[1] + layout.picture[1] / 2
-        draw.text(
-            (layout.left, middle), _cut(text, layout.font, layout.left - layout.gap), INK, _font(layout.font), "rm"
-        )
-    for number, image in enumerate(images):
-        if image is not None:
+
+    images: Sequence[Image.Image | None]
+    titles: Sequence[str] = ()
+    columns: int | None = None
+    title: str = ""
+    note: str = ""
+    captions: Sequence[str] = ()
+    row_titles: Sequence[str] = ()
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Where everything lies; only the sizes of the pictures matter."""
+        sizes = sorted({image.size for image in self.images if image is not None})
+        if not sizes:
+            raise InputError("A sheet without pictures cannot be made; give at least one.")
+        if len(sizes) > 1:
+            raise InputError(f"Pictures of {sizes[0]} and {sizes[1]} pixels do not make a grid; give them one size.")
+        if self.columns is not None and self.columns < 1:
+            raise InputError(f"A sheet has no {self.columns} columns; give 1 or more.")
+        count = len(self.images)
+        columns = self.columns or near_square(count)
+        rows = -(-count // columns)
+        for what, texts, wanted in (
+            ("titles", self.titles, count),
+            ("captions", self.captions, count),
+            ("row titles", self.row_titles, rows),
+        ):
+            if texts and len(texts) != wanted:
+                raise InputError(f"A sheet was given {len(texts)} {what}; it needs {wanted}, one each.")
+        plain = Layout(columns, rows, sizes[0], sizes[0][0], any(self.titles), any(self.captions))
+        widest = max((_width(text, plain.font) for text in self.titles), default=0)
+        left = min(_WIDEST_ROW_TITLE, max((_width(text, plain.font) for text in self.row_titles), default=0))
+        cell = max(sizes[0][0], min(widest, _WIDEST_TITLE))
+        layout = replace(plain, cell=cell, left=left + plain.gap if left else 0)
+        if lines := self._heading(layout):
+            layout = replace(layout, head=layout.gap + sum(letters + _BETWEEN for _, letters, _ in lines))
+        if layout.size[0] * layout.size[1] > LARGEST_PAGE:
+            raise InputError(
+                f"A sheet of {count} pictures would have {layout.size[0]}×{layout.size[1]} pixels; "
+                "draw fewer, or smaller ones."
+            )
+        return layout
+
+    def draw(self) -> Image.Image:
+        """The sheet, mode RGB."""
+        layout = self.layout
+        page = Image.new("RGB", layout.size, "white")
+        draw = ImageDraw.Draw(page)
+        top = layout.gap
+        for text, letters, colour in self._heading(layout):
+            draw.text((layout.gap, top), text, colour, _font(letters), "la")
+            top += letters + _BETWEEN
+        for row, text in enumerate(self.row_titles):
+            middle = layout.place(row * layout.columns)[1] + layout.picture[1] / 2
+            text = _cut(text, layout.font, layout.left - layout.gap)
+            draw.text((layout.left, middle), text, INK, _font(layout.font), "rm")
+        for number, image in enumerate(self.images):
+            if image is None:
+                continue
             left, top = layout.place(number)
             page.paste(on_chequers(image), (left, top))
             middle, below = left + layout.picture[0] / 2, top + layout.picture[1] + 4
-            if layout.titled:
-                text = _cut(titles[number], layout.font, layout.cell)
-                draw.text((middle, below), text, INK, _font(layout.font), "ma")
-                below += layout.font + 5
-            if layout.captioned:
-                text = _cut(captions[number], layout.small, layout.cell)
-                draw.text((middle, below), text, GREY, _font(layout.small), "ma")
-    return page
+            for shown, texts, letters, colour in (
+                (layout.titled, self.titles, layout.font, INK),
+                (layout.captioned, self.captions, layout.small, GREY),
+            ):
+                if shown:
+                    draw.text((middle, below), _cut(texts[number], letters, layout.cell), colour, _font(letters), "ma")
+                    below += letters + 5
+        return page
+
+    def _heading(self, layout: Layout) -> list[tuple[str, int, tuple[int, int, int]]]:
+        """Lines above the first row, with the size and colour of their letters; broken between parts where too long."""
+        room, large = layout.size[0] - 2 * layout.gap, round(layout.font * 1.35)
+        if self.title and _width(self.title, large) > room:
+            large = layout.font
+        heading = []
+        for text, letters, colour in ((self.title, large, INK), (self.note, layout.small, GREY)):
+            lines: list[str] = []
+            for part in text.split(_PART) if text else []:
+                longer = f"{lines[-1]}{_PART}{part}" if lines else part
+                if lines and _width(longer, letters) <= room:
+                    lines[-1] = longer
+                else:
+                    lines.append(part)
+            heading += [(_cut(line, letters, room), letters, colour) for line in lines]
+        return heading
 
 
-def strip(
-    images: Sequence[Image.Image | None],
-    titles: Sequence[str] = (),
-    *,
-    title: str = "",
-    note: str = "",
-    captions: Sequence[str] = (),
-) -> Image.Image:
-    """Pictures in one row.
+def sheet(images: Sequence[Image.Image | None], titles: Sequence[str] = (), **page: Any) -> Image.Image:
+    """A `ContactSheet`, drawn.
 
-    All arguments are those of `sheet`.
-
-    >>> strip([Image.new("RGB", (64, 64))] * 3).size
-    (224, 80)
+    >>> sheet([Image.new("RGB", (64, 64))] * 3, columns=2).size
+    (152, 152)
     """
-    return sheet(images, titles, columns=max(1, len(images)), title=title, note=note, captions=captions)
+    return ContactSheet(images, titles, **page).draw()
 
 
 def box(size: int, *lines: str) -> Image.Image:
@@ -177,50 +217,6 @@ def box(size: int, *lines: str) -> Image.Image:
         middle = size / 2 + (number - (len(lines) - 1) / 2) * height
         draw.text((size / 2, middle), _cut(text, letters, size - 6), GREY, _font(letters), "mm")
     return image
-
-
-def layout_of(
-    images: Sequence[Image.Image | None],
-    titles: Sequence[str] = (),
-    *,
-    columns: int | None = None,
-    title: str = "",
-    note: str = "",
-    captions: Sequence[str] = (),
-    row_titles: Sequence[str] = (),
-) -> Layout:
-    """Where everything will lie on the sheet of these arguments; only the sizes of the pictures matter.
-
-    Raises:
-        InputError: if there are no pictures, they differ in size, the numbers of texts do not fit, or the sheet would
-            be too large.
-    """
-    sizes = sorted({image.size for image in images if image is not None})
-    if not sizes:
-        raise InputError("A sheet without pictures cannot be made; give at least one.")
-    if len(sizes) > 1:
-        raise InputError(f"Pictures of {sizes[0]} and {sizes[1]} pixels do not make a grid; give them one size.")
-    if columns is not None and columns < 1:
-        raise InputError(f"A sheet has no {columns} columns; give 1 or more.")
-    columns = columns or near_square(len(images))
-    rows = -(-len(images) // columns)
-    for what, texts, wanted in (("titles", titles, len(images)), ("captions", captions, len(images))):
-        _check(what, texts, wanted)
-    _check("row titles", row_titles, rows)
-    plain = Layout(columns, rows, sizes[0], sizes[0][0], any(titles), any(captions))
-    widest = max((_width(text, plain.font) for text in titles), default=0)
-    left = min(_WIDEST_ROW_TITLE, max((_width(text, plain.font) for text in row_titles), default=0))
-    cell = max(sizes[0][0], min(widest, _WIDEST_TITLE))
-    layout = replace(plain, cell=cell, left=left + plain.gap if left else 0)
-    lines = _heading(layout, title, note)
-    if lines:
-        layout = replace(layout, head=layout.gap + sum(letters + _BETWEEN for _, letters, _ in lines))
-    if layout.size[0] * layout.size[1] > LARGEST_PAGE:
-        raise InputError(
-            f"A sheet of {len(images)} pictures would have {layout.size[0]}×{layout.size[1]} pixels; "
-            "draw fewer, or smaller ones."
-        )
-    return layout
 
 
 def near_square(count: int) -> int:
@@ -249,29 +245,6 @@ def on_chequers(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
 
 
-def _heading(layout: Layout, title: str, note: str) -> list[tuple[str, int, tuple[int, int, int]]]:
-    """Lines above the first row, with the size and colour of their letters; broken between parts where too long."""
-    room, large = layout.size[0] - 2 * layout.gap, round(layout.font * 1.35)
-    if title and _width(title, large) > room:
-        large = layout.font
-    found = []
-    for text, letters, colour in ((title, large, INK), (note, layout.small, GREY)):
-        lines: list[str] = []
-        for part in text.split(_PART) if text else []:
-            longer = f"{lines[-1]}{_PART}{part}" if lines else part
-            if lines and _width(longer, letters) <= room:
-                lines[-1] = longer
-            else:
-                lines.append(part)
-        found += [(_cut(line, letters, room), letters, colour) for line in lines]
-    return found
-
-
-def _check(what: str, texts: Sequence[str], wanted: int) -> None:
-    if texts and len(texts) != wanted:
-        raise InputError(f"A sheet was given {len(texts)} {what}; it needs {wanted}, one each.")
-
-
 def _cut(text: str, letters: int, room: int) -> str:
     """As much of a text as there is room for, with … where something is left out."""
     text = _drawable(text)
@@ -294,6 +267,6 @@ def _width(text: str, letters: int) -> int:
 
 @functools.lru_cache(maxsize=16)
 def _font(letters: int) -> ImageFont.FreeTypeFont:
-    found = ImageFont.load_default(size=letters)
-    assert isinstance(found, ImageFont.FreeTypeFont)
-    return found
+    font = ImageFont.load_default(size=letters)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

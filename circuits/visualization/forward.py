@@ -1,12 +1,12 @@
-"""What objectives see of their images: all that a batch of them reads, in one forward pass of the network.
+"""One forward pass for a batch of objectives, and the size at which images are drawn.
 
-1. What all objectives read of one layer is asked for together: the union of their channels, or the whole layer.
+1. What all objectives read of one layer is computed together: the union of their channels, or the whole layer.
 2. The images are resized, if the canvas says so, normalised, and run as far as the highest layer that is read.
 3. Each objective gets the rows of its own images, and of those the channels that it asked for.
 
-How large to draw: a low unit sees a few pixels, which would be lost in a large picture.
+The canvas: a low unit sees a few pixels, which would be lost in a large picture.
 
-1. Field: how many pixels of the image one position of the layer can depend on (`receptive_field`).
+1. Field: side of the receptive field of one position of the layer, in pixels (`receptive_field`).
 2. Zoom: each drawn pixel becomes zoom² pixels of the picture, so that the field of a low unit fills a visible part of
    it, and that nothing is drawn larger than the photos that the network was made for.
 3. Resize: a network that does not take images of the drawn size is shown them at its own input size.
@@ -51,11 +51,7 @@ class Canvas:
     resize: tuple[int, int] | None = None
 
     def enlarge(self, image: Image.Image) -> Image.Image:
-        """The picture of a drawn image.
-
-        >>> Canvas(side=16, zoom=2).enlarge(Image.new("RGB", (16, 16))).size
-        (32, 32)
-        """
+        """The picture of a drawn image."""
         side = self.side * self.zoom
         return image if self.zoom == 1 else image.resize((side, side), Image.Resampling.BICUBIC)
 
@@ -74,7 +70,7 @@ def canvas_of(
         network: the network.
         layer: the highest layer that is looked at.
         size: side of the pictures, in pixels.
-        transform: how images of a side are moved, which decides at which size the network is shown them.
+        transform: of images of a side, which decides at which size the network is shown them.
         zoom: of the canvas; `None`: as the layer needs.
 
     Raises:
@@ -97,7 +93,7 @@ def _zoom(network: Network, layer: str, size: int) -> int:
 
 
 def field_of(network: Network, layer: str) -> int:
-    """Longer side of the part of the image that the middle position of a layer can depend on, in pixels.
+    """Longer side of the receptive field of a layer's middle position, in pixels of the image.
 
     >>> from circuits import load_network
     >>> field_of(load_network("squeezenet1_1", weights="random"), "features.1")
@@ -137,12 +133,7 @@ LayerRead = tuple[str, tuple[int, ...] | None, bool]
 
 @dataclass(frozen=True)
 class BatchSlice:
-    """One objective's part of a batch.
-
-    Args:
-        reads: what it reads.
-        count: number of its images.
-    """
+    """One objective's part of a batch: what it reads of how many images."""
 
     reads: tuple[Read, ...]
     count: int
@@ -157,34 +148,33 @@ def forward(
     fast: bool = False,
     rectifier: Rectifier | None = None,
 ) -> list[dict[Read, Tensor]]:
-    """What each objective sees of its own images.
+    """What each objective reads of its own images.
 
     Args:
         network: the network.
         canvas: whether the images are resized.
         readers: the objectives, in the order of the images.
         images: those of all objectives, one after the other, (N, colours, h, w) from 0 to 1.
-        rectifier: run in place of the network's rectifiers, for another gradient.
         fast: compute in 16 bits.
         rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
 
     Returns:
-        For each objective what its reads found, (n, C, H, W) in 32 bits.
+        For each objective the activations of its reads, (n, C, H, W) in 32 bits.
     """
     if canvas.resize is not None:
         images = F.interpolate(images, size=canvas.resize, mode="bilinear", antialias=True)
     inputs = network.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
-    asks = merge_reads(readers)
+    reads = merge_reads(readers)
     with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-        found = network.read(inputs, asks, rectifier=rectifier)
-    seen: list[dict[Read, Tensor]] = [{} for _ in readers]
-    for ask, values in zip(asks, found, strict=True):
-        _hand_out(seen, readers, ask, values.float())
-    return seen
+        values = network.read(inputs, reads, rectifier=rectifier)
+    activations: list[dict[Read, Tensor]] = [{} for _ in readers]
+    for read, own in zip(reads, values, strict=True):
+        _hand_out(activations, readers, read, own.float())
+    return activations
 
 
 def merge_reads(readers: Sequence[BatchSlice]) -> list[LayerRead]:
-    """One ask a layer, rectified or not, that covers what all objectives read of it.
+    """One read a layer, rectified or not, that covers what all objectives read of it.
 
     >>> merge_reads([BatchSlice((Read("conv1", (3,)),), 1), BatchSlice((Read("conv1", (2,)),), 1)])
     [('conv1', (2, 3), True)]
@@ -200,29 +190,31 @@ def merge_reads(readers: Sequence[BatchSlice]) -> list[LayerRead]:
     ]
 
 
-def _hand_out(seen: list[dict[Read, Tensor]], readers: Sequence[BatchSlice], ask: LayerRead, values: Tensor) -> None:
-    """Give each objective its rows of what one ask found, and of those its channels."""
-    channels = ask[1]
+def _hand_out(
+    activations: list[dict[Read, Tensor]], readers: Sequence[BatchSlice], read: LayerRead, values: Tensor
+) -> None:
+    """Give each objective its rows of a layer's values, and of those its channels."""
+    layer, channels, rectified = read
+    wanted = [
+        [each for each in reader.reads if (each.layer, each.rectified) == (layer, rectified)] for reader in readers
+    ]
+    counts = [reader.count for reader in readers]
     if channels is None:
-        for reader, found, rows in zip(readers, seen, torch.split(values, [r.count for r in readers]), strict=True):
-            for read in _of(reader, ask):
-                found[read] = rows if read.channels is None else rows[:, list(read.channels)]
+        for own, into, rows in zip(wanted, activations, torch.split(values, counts), strict=True):
+            for each in own:
+                into[each] = rows if each.channels is None else rows[:, list(each.channels)]
         return
     place = {channel: at for at, channel in enumerate(channels)}
     pairs: list[tuple[int, int]] = []  # (image, place of the channel), picked at once: one step back instead of many
-    pieces: list[tuple[int, Read, tuple[int, int]]] = []
+    pieces: list[tuple[dict[Read, Tensor], Read, tuple[int, int]]] = []
     first = 0
-    for number, reader in enumerate(readers):
-        for read in _of(reader, ask):
-            assert read.channels is not None
-            pairs += [(first + image, place[c]) for image in range(reader.count) for c in read.channels]
-            pieces.append((number, read, (reader.count, len(read.channels))))
-        first += reader.count
+    for own, into, count in zip(wanted, activations, counts, strict=True):
+        for each in own:
+            assert each.channels is not None
+            pairs += [(first + image, place[c]) for image in range(count) for c in each.channels]
+            pieces.append((into, each, (count, len(each.channels))))
+        first += count
     rows, columns = torch.tensor(pairs, device=values.device).T
     parts = torch.split(values[rows, columns], [count * width for _, _, (count, width) in pieces])
-    for (number, read, size), part in zip(pieces, parts, strict=True):
-        seen[number][read] = part.reshape(*size, *part.shape[1:])
-
-
-def _of(reader: BatchSlice, ask: LayerRead) -> list[Read]:
-    return [read for read in reader.reads if (read.layer, read.rectified) == (ask[0], ask[2])]
+    for (into, each, size), part in zip(pieces, parts, strict=True):
+        into[each] = part.reshape(*size, *part.shape[1:])

@@ -1,13 +1,9 @@
-"""Pictures of units: what each of them looks for, with the activation that the picture reaches.
+"""Pictures of units: what each of them looks for, with the activation that the picture reaches."""
 
-The objective is that of the settings, the way to it that of `ascent`. The images as they are saved, in 8 bits and
-unmoved, are shown to the network once more for the activation reached.
-"""
-
-import functools
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -15,15 +11,15 @@ from PIL import Image
 from circuits.image.tensors import to_images
 from circuits.network.network import Network
 from circuits.notebook import Reported
-from circuits.units import Unit, as_unit
+from circuits.units import Unit
 from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, Read
 from circuits.visualization.objectives.unit import channel, negative, objective_of
 from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.regularizers import l1, l2, total_variation
-from circuits.visualization.settings import DEFAULT, Settings
-from circuits.visualization.transforms import make_transform
-from circuits.visualization.visualize import Options, Progress, run, task_of
+from circuits.visualization.settings import DEFAULT, Options, Settings, chosen
+from circuits.visualization.transforms import named_transform
+from circuits.visualization.visualize import Progress, run, task_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Picture(Reported):
         unit: the unit that was asked for.
         image: mode RGB, `size` pixels wide.
         activation: the highest rectified activation of the unit's channel over all positions, when the network is
-            shown the image reduced by `zoom`: `image.reduce(zoom)`.
+            shown the image, in 8 bits, reduced by `zoom`: `image.reduce(zoom)`.
         zoom: how many pixels of the image, along a side, make one pixel for the network.
     """
 
@@ -59,11 +55,12 @@ OnPicture = Callable[[Unit, Image.Image], None]
 
 def render(
     network: Network,
-    units: Sequence[Unit | str],
+    units: Unit | str | Sequence[Unit | str],
     *,
-    settings: Settings = DEFAULT,
+    settings: Settings | None = None,
     progress: Progress | None = None,
     on_preview: OnPicture | None = None,
+    **choices: Any,
 ) -> list[Picture]:
     """Draw what each unit looks for.
 
@@ -73,24 +70,28 @@ def render(
 
     Args:
         network: the network.
-        units: such as `"features.7:3"`, `"fc:284"` or `Unit("conv4", 17)`.
+        units: one or several, such as `"features.7:3"`, `"fc:284"` or `Unit("conv4", 17)`; the name of a layer stands
+            for all of its units.
         settings: how they are drawn.
         progress: called as `progress(done, total, message)` every few steps; an exception that it raises ends the work.
         on_preview: called with a unit and its picture as it is after a few steps, and again later.
+        choices: in place of `settings`, its fields: `render(network, units, size=64, steps=128)`.
 
     Returns:
         One picture a unit, in order.
 
     Raises:
-        UnknownError: if a unit does not exist.
+        InputError: if a number is out of range, or both settings and their fields are given.
+        UnknownError: if a unit or a choice does not exist.
 
     >>> from circuits import load_network
     >>> network = load_network("squeezenet1_1", weights="random")
-    >>> [picture] = render(network, ["features.4:17"], settings=Settings(size=32, steps=2))
+    >>> [picture] = render(network, "features.4:17", size=32, steps=2)
     >>> picture.unit, picture.image.size
     (Unit(layer='features.4', channel=17, position=None), (32, 32))
     """
-    wanted = [as_unit(unit) for unit in units]
+    settings = chosen(Settings, settings, choices)
+    wanted = network.units(units)
     drawn: dict[Unit, Picture] = {}
     for pictures in draw(network, wanted, settings, progress, on_preview):
         drawn |= {picture.unit: picture for picture in pictures}
@@ -104,22 +105,21 @@ def draw(
     progress: Progress | None = None,
     on_preview: OnPicture | None = None,
 ) -> Iterator[list[Picture]]:
-    """Draw units batch by batch, each unit once, and hand each batch over when it is done.
-
-    Raises:
-        UnknownError: if a unit does not exist.
-    """
+    """Draw units batch by batch, each unit once, and hand each batch over when it is done."""
     wanted = list(dict.fromkeys(units))
-    for unit in wanted:
-        network.check_unit(unit)
     tasks = [task_of(unit_objective(unit, settings), settings.seed) for unit in wanted]
     show = None if on_preview is None else lambda at, images: on_preview(wanted[at], images[0].convert("RGB"))
     for batch in run(network, tasks, options_of(settings), progress=progress, on_preview=show):
         own = [wanted[at] for at in batch]
-        images = [found.images[0].convert("RGB") for found in batch.values()]
-        canvas = next(iter(batch.values())).canvas
-        activations = reached(network, own, images, canvas)
-        yield [Picture(*parts, canvas.zoom) for parts in zip(own, images, activations, strict=True)]
+        images = [drawn.images[0] for drawn in batch.values()]
+        yield shown_to(network, own, images, next(iter(batch.values())).canvas)
+
+
+def shown_to(network: Network, units: Sequence[Unit], images: Sequence[Image.Image], canvas: Canvas) -> list[Picture]:
+    """Drawn images of one layer's units as pictures, with the activations that they reach."""
+    colours = [image.convert("RGB") for image in images]
+    activations = reached(network, units, colours, canvas)
+    return [Picture(*parts, canvas.zoom) for parts in zip(units, colours, activations, strict=True)]
 
 
 def unit_objective(unit: Unit, settings: Settings = DEFAULT) -> Objective:
@@ -136,7 +136,7 @@ def options_of(settings: Settings) -> Options:
         size=settings.size,
         steps=settings.steps,
         images=make_images(settings.images),
-        transform=functools.partial(make_transform, settings.transform),
+        transform=named_transform(settings.transform),
         regularizers=tuple(weight * penalty for weight, penalty in penalties if weight),
         blur_gradient=settings.blur_gradient,
         blur_image=settings.blur_image,
@@ -156,5 +156,5 @@ def reached(network: Network, units: Sequence[Unit], pictures: Sequence[Image.Im
     images = to_images([picture.reduce(canvas.zoom) for picture in pictures], network.preprocessing.channels)
     reads = [Read(unit.layer, (unit.channel,)) for unit in units]
     with torch.no_grad():
-        seen = forward(network, canvas, [BatchSlice((read,), 1) for read in reads], images)
-    return [float(values[read].max()) for values, read in zip(seen, reads, strict=True)]
+        values = forward(network, canvas, [BatchSlice((read,), 1) for read in reads], images)
+    return [float(own[read].max()) for own, read in zip(values, reads, strict=True)]

@@ -1,11 +1,17 @@
 """Pictures of any objectives: plan the batches, run each, and hand over what is done.
 
-`visualize` is the library's general way in; `rendering` draws units with it.
+1. Objectives are grouped by the highest layer that they read (the network is cut above it) and by whether they compare
+   with a photo.
+2. A batch has as many images as fill FAST_PIXELS pixels, beyond which nothing is gained, but no more than fit into
+   BATCH_BYTES with all that autograd saves; what one image saves is counted while one is run.
+3. The images of one objective stay together, however many they are.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
@@ -15,15 +21,14 @@ from circuits.errors import InputError
 from circuits.image.tensors import fitted, resized, to_images, to_pictures
 from circuits.network.network import Network
 from circuits.units import Unit
-from circuits.visualization.batching import chunked, grouped, top_layer
 from circuits.visualization.forward import BatchSlice, Canvas, canvas_of, forward, reach_of
-from circuits.visualization.objectives.base import Activations, Objective, Read, layers_of
+from circuits.visualization.objectives.base import Objective, ObjectiveInputs, Read, layers_of
+from circuits.visualization.objectives.unit import objective_of
 from circuits.visualization.optimize import AscentOptions, GradientAscent, RenderTask
-from circuits.visualization.parameterization.base import MakeImages
-from circuits.visualization.parameterization.fourier import FourierImages
 from circuits.visualization.regularizers import blur_gradient, blurred
-from circuits.visualization.settings import check_numbers
-from circuits.visualization.transforms import Transform, moved_side, standard
+from circuits.visualization.settings import Options as Options
+from circuits.visualization.settings import chosen
+from circuits.visualization.transforms import moved_side
 
 Progress = Callable[[int, int, str], None]
 Preview = Callable[[int, tuple[Image.Image, ...]], None]
@@ -31,40 +36,13 @@ Preview = Callable[[int, tuple[Image.Image, ...]], None]
 PREVIEWS = frozenset({16, 64, 160})
 """Steps after which a preview is shown."""
 
+FAST_PIXELS = 8 * 128 * 128
+LARGEST_BATCH = 32
+BATCH_BYTES = 1 << 30
+
 _REPORT_EVERY = 4
 
-
-@dataclass(frozen=True, eq=False)
-class Options:
-    """How images are made, all but the objectives and the seed.
-
-    Args:
-        size: side of the pictures, in pixels.
-        steps: steps of gradient ascent, at most.
-        images: how an image is written as parameters: (side, colours) to a parameterization.
-        transform: how images of a side are moved at each step.
-        regularizers: penalties that are taken away, each times its weight: `0.2 * total_variation()`.
-        blur_gradient: standard deviation in pixels of a blur of the gradient; 0 does not blur.
-        blur_image: standard deviation in pixels of a blur of the image after every few steps; 0 does not blur.
-        start: a photo to start from, in place of noise.
-        zoom: how many pixels of the picture, along a side, make one of the drawn image; `None`: as the layer needs.
-    """
-
-    size: int = 128
-    steps: int = 256
-    images: MakeImages = FourierImages
-    transform: Callable[[int], Transform] = standard
-    regularizers: tuple[Objective, ...] = ()
-    blur_gradient: float = 0.0
-    blur_image: float = 0.0
-    start: Image.Image | None = field(default=None, repr=False)
-    zoom: int | None = None
-
-    def __post_init__(self) -> None:
-        check_numbers(self.size, self.steps)
-        for name in ("blur_gradient", "blur_image"):
-            if not 0 <= getattr(self, name) <= self.size:
-                raise InputError(f"A {name} of {getattr(self, name)} pixels cannot be had; give 0 to {self.size}.")
+_bytes: WeakKeyDictionary[Network, dict[tuple[object, ...], int]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +68,7 @@ class Visualization:
 
 def visualize(
     network: Network,
-    objectives: Sequence[Objective],
+    objectives: Objective | Unit | str | Sequence[Objective | Unit | str],
     *,
     count: int = 1,
     seed: int = 0,
@@ -98,36 +76,44 @@ def visualize(
     frames: Sequence[int] = (),
     progress: Progress | None = None,
     on_preview: Preview | None = None,
+    **choices: Any,
 ) -> list[Visualization]:
     """Draw what makes each objective large.
 
     Args:
         network: the network.
-        objectives: what is maximised, each for images of its own.
+        objectives: what is maximised, each for images of its own: one or several; units and their addresses stand for
+            `channel` or `neuron`, the name of a layer for all of its units.
         count: images of each objective, from different noise; an objective that is about a number of images decides.
         seed: another seed gives other pictures.
         options: how the images are made.
         frames: steps after which the pictures are kept, 0 being the start.
         progress: called as `progress(done, total, message)` every few steps; an exception that it raises ends the work.
         on_preview: called as `on_preview(number of the objective, pictures)` after a few steps, and again later.
+        choices: in place of `options`, its fields; `images` and `transform` by their names too, and any photo as the
+            `start`: `visualize(network, objectives, size=64, images="pyramid", start="cat.jpg")`.
 
     Returns:
         One visualization an objective, in order.
 
     Raises:
         InputError: if a number is out of range, or an objective reads nothing.
-        UnknownError: if a layer or unit does not exist.
+        UnknownError: if a layer, unit or choice does not exist.
 
     >>> from circuits import load_network
     >>> from circuits.visualization.objectives.unit import channel
     >>> network = load_network("squeezenet1_1", weights="random")
     >>> both = channel("features.4:17") + channel("features.4:18")
-    >>> [found] = visualize(network, [both], options=Options(size=32, steps=2))
-    >>> found.images[0].size, found.steps
+    >>> [drawn] = visualize(network, both, size=32, steps=2)
+    >>> drawn.images[0].size, drawn.steps
     ((32, 32), 2)
     """
-    options = Options() if options is None else options
-    tasks = [task_of(objective, seed, objective.count or count) for objective in objectives]
+    options = chosen(Options, options, choices)
+    several = [objectives] if isinstance(objectives, Objective | Unit | str) else objectives
+    goals: list[Objective] = []
+    for each in several:
+        goals += [each] if isinstance(each, Objective) else map(objective_of, network.units(each))
+    tasks = [task_of(goal, seed, goal.count or count) for goal in goals]
     done: dict[int, Visualization] = {}
     for finished in run(network, tasks, options, frames=frames, progress=progress, on_preview=on_preview):
         done |= finished
@@ -135,28 +121,22 @@ def visualize(
 
 
 def task_of(objective: Objective, seed: int, count: int = 1) -> RenderTask:
-    """An objective with the seeds of its images, which depend on what it reads first and on nothing else.
-
-    >>> from circuits.visualization.objectives.unit import channel
-    >>> task_of(channel("conv1:3"), 0).seeds == task_of(channel("conv1:3") + channel("conv1:4"), 0).seeds
-    True
-    """
+    """An objective with the seeds of its images, which depend on what it reads first and on nothing else."""
     if count < 1:
         raise InputError(f"{count} pictures cannot be drawn; ask for 1 or more.")
     layers_of(objective)
-    first = objective.reads[0]
-    address = first.layer if first.channels is None else f"{first.layer}:{','.join(map(str, first.channels))}"
-    own = [address, *(f"{address} #{number}" for number in range(1, count))]
-    return RenderTask(objective, tuple(seed_of(text, seed) for text in own))
+    first = _first_read(objective)
+    own = [first, *(f"{first} #{number}" for number in range(1, count))]
+    return RenderTask(objective, tuple(_seed_of(address, seed) for address in own))
 
 
-def seed_of(address: str, seed: int) -> int:
-    """The seed of one image's random numbers.
-
-    >>> seed_of("conv1:3", 0) == seed_of("conv1:3", 1)
-    False
-    """
+def _seed_of(address: str, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {address}".encode()).digest()[:7], "big")
+
+
+def _first_read(objective: Objective) -> str:
+    read = objective.reads[0]
+    return read.layer if read.channels is None else f"{read.layer}:{','.join(map(str, read.channels))}"
 
 
 def run(
@@ -177,36 +157,61 @@ def run(
     batches = plan(network, tasks, options)
     total = len(batches) * options.steps
     for number, batch in enumerate(batches):
-        ascent = GradientAscent(network, [tasks[at] for at in batch.numbers], method_of(network, batch, options))
+        ascent = GradientAscent(network, [tasks[at] for at in batch.numbers], ascent_options(network, batch, options))
         kept = {0: _pictures(ascent, batch.canvas)} if 0 in frames else {}
         while not ascent.done:
             ascent.step()
             step = ascent.taken
             if progress is not None and (step % _REPORT_EVERY == 0 or ascent.done):
                 done = options.steps if ascent.done else step
-                what = _what(tasks, batch, step, options.steps)
-                progress(number * options.steps + done, total, what)
+                one = len(batch.numbers) == 1
+                what = _first_read(tasks[batch.numbers[0]].objective) if one else batch.title
+                progress(number * options.steps + done, total, f"{what}, step {step} of {options.steps}")
             if on_preview is not None and step in PREVIEWS and not ascent.done:
                 for at, images in zip(batch.numbers, _pictures(ascent, batch.canvas), strict=True):
                     on_preview(at, images)
             if step in frames:
                 kept[step] = _pictures(ascent, batch.canvas)
-        yield _finished(network, tasks, batch, ascent, kept)
+        finished = {}
+        for place, (at, own) in enumerate(zip(batch.numbers, _pictures(ascent, batch.canvas), strict=True)):
+            goal = tasks[at].objective
+            values = values_of(network, goal, own, batch.canvas)
+            on_the_way = tuple((step, drawn[place]) for step, drawn in sorted(kept.items()))
+            finished[at] = Visualization(goal, own, values, ascent.steps[place], batch.canvas, on_the_way)
+        yield finished
+
+
+def _pictures(ascent: GradientAscent, canvas: Canvas) -> list[tuple[Image.Image, ...]]:
+    """The pictures of each task of a batch as they are now."""
+    return [tuple(canvas.enlarge(picture) for picture in to_pictures(images)) for images in ascent.images()]
+
+
+def values_of(
+    network: Network, objective: Objective, pictures: Sequence[Image.Image], canvas: Canvas
+) -> tuple[float, ...]:
+    """An objective's value for pictures as they are: unmoved, in 8 bits, reduced by the canvas's zoom."""
+    images = to_images([picture.reduce(canvas.zoom) for picture in pictures], network.preprocessing.channels)
+    reader = BatchSlice(objective.reads, len(pictures))
+    reference: dict[Read, Tensor] = {}
+    with torch.no_grad():
+        [values] = forward(network, canvas, [reader], images)
+        if objective.photo is not None:
+            photos = resized(objective.photo, canvas.side).expand(len(pictures), -1, -1, -1)
+            [reference] = forward(network, canvas, [reader], photos)
+        return tuple(objective(ObjectiveInputs(values, images, reference)).tolist())
 
 
 @dataclass(frozen=True)
 class RenderBatch:
-    """Tasks that are drawn together.
-
-    Args:
-        numbers: of the tasks.
-        layer: the highest that they read.
-        canvas: on which they are drawn.
-    """
+    """Tasks that are drawn together: their numbers, the highest layer that they read, and their canvas."""
 
     numbers: tuple[int, ...]
     layer: str
     canvas: Canvas
+
+    @property
+    def title(self) -> str:
+        return f"{len(self.numbers)} units of {self.layer}"
 
 
 def plan(network: Network, tasks: Sequence[RenderTask], options: Options) -> list[RenderBatch]:
@@ -229,7 +234,7 @@ def plan(network: Network, tasks: Sequence[RenderTask], options: Options) -> lis
     return batches
 
 
-def method_of(network: Network, batch: RenderBatch, options: Options) -> AscentOptions:
+def ascent_options(network: Network, batch: RenderBatch, options: Options) -> AscentOptions:
     """How the images of a batch are made."""
     side, colours = batch.canvas.side, network.preprocessing.channels
     start = None if options.start is None else to_images([fitted(options.start, side)], colours)
@@ -246,48 +251,66 @@ def method_of(network: Network, batch: RenderBatch, options: Options) -> AscentO
     )
 
 
-def _pictures(ascent: GradientAscent, canvas: Canvas) -> list[tuple[Image.Image, ...]]:
-    """The pictures of each task of a batch as they are now."""
-    return [tuple(canvas.enlarge(picture) for picture in to_pictures(images)) for images in ascent.images()]
+def top_layer(network: Network, task: RenderTask) -> str:
+    """The highest layer that a task reads.
+
+    Raises:
+        UnknownError: if one of its layers does not exist.
+    """
+    return max(layers_of(task.objective), key=lambda name: network.layers.index(network.layer(name).name))
 
 
-def _what(tasks: Sequence[RenderTask], batch: RenderBatch, step: int, steps: int) -> str:
-    """What is being drawn, for people."""
-    if len(batch.numbers) > 1:
-        shown = f"{len(batch.numbers)} units of {batch.layer}"
-    else:
-        read = tasks[batch.numbers[0]].objective.reads[0]
-        shown = read.layer if read.channels is None else f"{read.layer}:{','.join(map(str, read.channels))}"
-    return f"{shown}, step {step} of {steps}"
+def grouped(network: Network, tasks: Sequence[RenderTask]) -> list[list[int]]:
+    """Numbers of the tasks that may share a batch: one highest layer, and all with a photo or all without."""
+    groups: dict[tuple[str, bool], list[int]] = {}
+    for number, task in enumerate(tasks):
+        groups.setdefault((top_layer(network, task), task.objective.photo is None), []).append(number)
+    return list(groups.values())
 
 
-def _finished(
-    network: Network,
-    tasks: Sequence[RenderTask],
-    batch: RenderBatch,
-    ascent: GradientAscent,
-    frames: dict[int, list[tuple[Image.Image, ...]]],
-) -> dict[int, Visualization]:
-    pictures = _pictures(ascent, batch.canvas)
-    found = {}
-    for place, (at, own) in enumerate(zip(batch.numbers, pictures, strict=True)):
-        values = values_of(network, tasks[at].objective, own, batch.canvas)
-        kept = tuple((step, drawn[place]) for step, drawn in sorted(frames.items()))
-        found[at] = Visualization(tasks[at].objective, own, values, ascent.steps[place], batch.canvas, kept)
-    return found
+def chunked(network: Network, tasks: Sequence[RenderTask], canvas: Canvas, shown: int) -> list[list[int]]:
+    """Numbers of the tasks of each batch, in order; `shown` is the side in pixels that the network is shown."""
+    most = largest_batch(network, tasks[0], canvas, shown)
+    batches: list[list[int]] = []
+    room = 0
+    for number, task in enumerate(tasks):
+        if not batches or len(task.seeds) > room:
+            batches.append([])
+            room = most
+        batches[-1].append(number)
+        room -= len(task.seeds)
+    return batches
 
 
-def values_of(
-    network: Network, objective: Objective, pictures: Sequence[Image.Image], canvas: Canvas
-) -> tuple[float, ...]:
-    """An objective's value for pictures as they are: unmoved, in 8 bits, reduced by the canvas's zoom."""
-    colours = network.preprocessing.channels
-    images = to_images([picture.reduce(canvas.zoom) for picture in pictures], colours)
-    reader = BatchSlice(objective.reads, len(pictures))
-    reference: dict[Read, Tensor] = {}
-    with torch.no_grad():
-        [seen] = forward(network, canvas, [reader], images)
-        if objective.photo is not None:
-            photos = resized(objective.photo, canvas.side).expand(len(pictures), -1, -1, -1)
-            [reference] = forward(network, canvas, [reader], photos)
-        return tuple(objective(Activations(seen, images, reference)).tolist())
+def largest_batch(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
+    """How many images are drawn at once: at least one."""
+    fast = min(LARGEST_BATCH, FAST_PIXELS // canvas.side**2)
+    return max(1, min(fast, BATCH_BYTES // max(1, bytes_kept(network, task, canvas, shown))))
+
+
+def bytes_kept(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
+    """Memory that autograd saves for one image: counted in one run, once a layer and size."""
+    key = (*sorted({(read.layer, read.channels is None) for read in task.objective.reads}), canvas, shown)
+    known = _bytes.setdefault(network, {})
+    if key not in known:
+        known[key] = _count_bytes(network, task, canvas, shown)
+    return known[key]
+
+
+def _count_bytes(network: Network, task: RenderTask, canvas: Canvas, shown: int) -> int:
+    """Bytes of the storages that autograd saves, parameters left out, each counted once."""
+    saved: dict[int, int] = {}
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.traced.parameters()}
+    alive: list[Tensor] = []  # so that no address is used twice while we count
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            saved[storage.data_ptr()] = storage.nbytes()
+        alive.append(tensor)
+        return tensor
+
+    image = torch.full((1, network.preprocessing.channels, shown, shown), 0.5, requires_grad=True)
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        forward(network, canvas, [BatchSlice(task.objective.reads, 1)], image)
+    return sum(saved.values())

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.targets import Target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, target_of
 from circuits.units import Unit
 
 _AGAINST = " - "

@@ -213,5 +213,5 @@ def expansion_of(session: Session, name: str) -> Choices:
     # A unit has fewer below it than were asked for where no more of them excite it.
     if chosen is not None and len(edges) <= chosen.top and (chosen.signs == "both" or not inhibited):
         return chosen
-    signs = "both" if inhibited else str(circuit.settings["signs"])
+    signs = "both" if inhibited else circuit.settings.signs
     return replace(session.choices, top=max(1, len(edges)), signs=signs)

@@ -159,7 +159,7 @@ class Evidence:
 
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
-    return from_data_uri(circuit.graph.graph["photo"]["thumbnail"])
+    return from_data_uri(circuit.photo_info.thumbnail)
 
 
 def _meant(circuit: Circuit, name: str) -> Unit | str:
@@ -191,4 +191,4 @@ def source_key(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ..
     """What answers depend on: the photo as the network sees it, and the target if that matters."""
     if isinstance(source, Photo):
         return source.sha256, str(source.window), str(source.whole), ""
-    return str(source.graph.graph["photo"]["thumbnail"]), source.root if rooted else ""
+    return source.photo_info.thumbnail, source.root if rooted else ""

@@ -50,7 +50,7 @@ class Query:
 
 def photo_key(circuit: Circuit) -> str:
     """What answers depend on beside the unit: the photo as it is in the circuit, whatever its file says of it."""
-    return digest(circuit.graph.graph["photo"]["thumbnail"])
+    return digest(circuit.photo_info.thumbnail)
 
 
 @lru_cache(maxsize=64)

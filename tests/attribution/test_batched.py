@@ -6,8 +6,8 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
 from circuits import Preprocessing, load_network, prepare
-from circuits.attribution.batched import Entries, front, is_of_usual_size, is_understood
-from circuits.attribution.crossing import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution.batched import BatchedAttribution, front, is_of_usual_size, is_understood
 from circuits.attribution.gradient import Readout, gradients_times_activation, integrated_gradients
 from circuits.network.network import Network
 from tests.support import reference
@@ -197,9 +197,9 @@ def test_rows_are_filled_up_with_zeros() -> None:
 def test_many_units_of_a_large_map_are_asked_for_in_parts(network: Network, image: Tensor) -> None:
     names = network.layers
     segment = network.segment(names[0], names[1])
-    entries = Entries(segment, network.activations(image)[names[0]])
-    assert entries.at_once == 64
-    assert entries.size == (6, 5)
+    batched = BatchedAttribution(segment, network.activations(image)[names[0]])
+    assert batched.at_once == 64
+    assert batched.size == (6, 5)
 
 
 def test_an_activation_of_another_size_is_answered_one_by_one():

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import InputError, Preprocessing, prepare
-from circuits.attribution.decomposition import Books, keep_books
+from circuits.attribution.decomposition import Books, decompose
 from circuits.attribution.gradient import (  # fmt: skip
     MODES,
     Readout,
@@ -206,17 +206,17 @@ def test_strongest_ranks_positive_shares_or_magnitudes_and_never_shows_what_has_
 
 def test_books_close_and_count_coverage_of_the_gross() -> None:
     scores = torch.tensor([3.0, -1.0, 2.0, 0.5])
-    books = keep_books(6.0, scores, [0, 1], exact=True)
+    books = decompose(6.0, scores, [0, 1], exact=True)
     assert books == Books(6.0, 2.0, 2.5, 1.5, 4 / 6.5, 6.5, True)
     assert books.shown + books.rest + books.bias == books.value
     fewer = books.showing([3.0])
     assert (fewer.shown, fewer.rest, fewer.bias, fewer.coverage) == (3.0, 1.5, 1.5, 3 / 6.5)
     assert books.bias_name == "bias"
-    assert keep_books(6.0, scores, [], exact=False).bias_name == "remainder"
+    assert decompose(6.0, scores, [], exact=False).bias_name == "remainder"
 
 
 def test_books_of_a_unit_that_nothing_drives_cover_nothing() -> None:
-    assert keep_books(1.0, torch.zeros(3), [], exact=True).coverage == 0
+    assert decompose(1.0, torch.zeros(3), [], exact=True).coverage == 0
 
 
 def test_bad_options_get_a_sentence(network: Network, activations: dict[str, Tensor]) -> None:

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks import bench_planted, planted
-from benchmarks.bench_planted import Score, Small, as_input, interval, losses, recognized, responding, score, scores_of
+from benchmarks.bench_planted import (
+    PlantedScore,
+    Small,
+    as_input,
+    interval,
+    losses,
+    recognized,
+    responding,
+    score,
+    scores_of,
+)
 from benchmarks.planted import CELL, CLASSES, GRID, PARTS, SIDE, areas_under_curve, peaks_in_cells, plant, stencil
 from circuits import MODES, Network, prepare
 
@@ -101,10 +111,10 @@ def test_a_score_counts_channels_of_the_class_of_others_and_parts_found() -> Non
     responds = np.zeros((6, len(PARTS)), dtype=bool)
     responds[0, 0] = responds[1, 1] = responds[2, 3] = responds[3, [1, 3]] = responds[4, 5] = True
     wanted, others = (0, 1), (3,)
-    assert score(responds, [0, 1, 2, 3, 4, 5], wanted, others) == Score(3 / 6, 1 / 6, 1.0, 6)
-    assert score(responds, [3, 2], wanted, others) == Score(0.5, 0.5, 0.5, 2)
-    assert score(responds, [4, 5], wanted, others) == Score(0.0, 0.0, 0.0, 2)
-    assert score(responds, [], wanted, others) == Score(0.0, 0.0, 0.0, 0)
+    assert score(responds, [0, 1, 2, 3, 4, 5], wanted, others) == PlantedScore(3 / 6, 1 / 6, 1.0, 6)
+    assert score(responds, [3, 2], wanted, others) == PlantedScore(0.5, 0.5, 0.5, 2)
+    assert score(responds, [4, 5], wanted, others) == PlantedScore(0.0, 0.0, 0.0, 2)
+    assert score(responds, [], wanted, others) == PlantedScore(0.0, 0.0, 0.0, 0)
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_more_pictures() -> None:
@@ -153,8 +163,8 @@ def test_scores_and_losses_of_a_network_are_told_for_each_layer_and_way(network:
     everything = {layer: np.ones((width[layer], len(PARTS)), dtype=bool) for layer in layers}
     found = scores_of(network, everything, test, 0, 5)
     assert set(found) == {(layer, way) for layer in layers for way in (*MODES, "|activation|", "peak", "any channel")}
-    assert found["conv4", "sum"] == found["conv4", "peak"] == Score(1.0, 0.0, 1.0, 5)
-    assert found["conv2", "any channel"] == Score(1.0, 0.0, 1.0, 32)
+    assert found["conv4", "sum"] == found["conv4", "peak"] == PlantedScore(1.0, 0.0, 1.0, 5)
+    assert found["conv2", "any channel"] == PlantedScore(1.0, 0.0, 1.0, 32)
     both = losses(network, "conv4", everything["conv4"], test)
     assert both["its first part"][1] == [48] * 3
     for drop, image, asked in zip(both["its first part"][0], as_input(test.pictures), test.asked, strict=True):

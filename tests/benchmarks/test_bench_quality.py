@@ -19,7 +19,7 @@ from benchmarks.quality_choosing import Sizes, Walk, drawn, highest, parents_of,
 from benchmarks.quality_results import RESAMPLES, Results, Row, curves, mean_over
 from benchmarks.quality_tables import ORDER, curve_table, difference_table, summary
 from circuits import Network, Readout, gradient_times_activation, load_photo, trace, units_of
-from circuits.evaluation.controls import attributions, neutral
+from circuits.evaluation.controls import neutral
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target, find_target
 from tests.support.nets import randomize, ready
@@ -93,7 +93,7 @@ def test_sums_of_edges_below_every_unit_of_a_layer_are_the_attributions_over_all
     walk = Walk(parents_of(run, target, "target"), target, (upper, lower))
     for count in (1, 3, 6):
         sizes = {upper: network.layer(upper).channels, lower: count}
-        expected = attributions(run, target, lower).argsort(descending=True)[:count]
+        expected = run.attributions(target, lower).argsort(descending=True)[:count]
         assert walk.choose(sizes, summed=True)[lower] == tuple(sorted(expected.tolist()))
 
 
@@ -105,7 +105,7 @@ def test_captum_says_of_the_class_and_of_one_unit_after_the_other_what_gradients
     captum = Captum(network, layers)
     found = captum.gradient(run, target)
     for layer in layers:
-        torch.testing.assert_close(found[layer], attributions(run, target, layer))
+        torch.testing.assert_close(found[layer], run.attributions(target, layer))
     upper, lower = layers[0], layers[1]
     for channel, scores in enumerate(captum.below(run, upper, range(12))):
         segment, activation = network.segment(lower, upper), run.activations[lower]

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import circuits.visualization.store
-from circuits.cli import evidence_sheet
-from circuits.cli.evidence_facts import Case
-from circuits.cli.evidence_layout import Cell, Look, Section, page, stacked
-from circuits.cli.evidence_sheet import held, whole_sheet
+from circuits.cli import _evidence_sheet
+from circuits.cli._evidence_layout import Cell, Section, page, stacked
+from circuits.cli._evidence_sheet import SheetStyle, held, whole_sheet
+from circuits.cli._unit_evidence import UnitEvidence
 from circuits.exemplars.build import index_photos
 from circuits.tracing.trace import trace
 from circuits.units import Unit
@@ -73,7 +73,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Section]:
         found.append(section)
         return page(section, columns, size)
 
-    monkeypatch.setattr(evidence_sheet, "page", kept)
+    monkeypatch.setattr(_evidence_sheet, "page", kept)
     return found
 
 
@@ -245,9 +245,9 @@ def test_pictures_are_drawn_only_where_they_are_wanted(
 def test_a_patch_of_a_unit_that_sees_everything_is_cut_to_the_pixels_that_matter() -> None:
     network, photo = handmade_network(), colour_photo()
     circuit = trace(network, photo, depth=1, top=1)
-    case = Case(network, photo, circuit, Unit("fc", 0))
-    assert case.is_large(case.box(case.peaks[0]))
-    assert not case.mapped
+    evidence = UnitEvidence(network, photo, circuit, Unit("fc", 0))
+    assert evidence.is_large(evidence.box(evidence.peaks[0].position))
+    assert not evidence.mapped
     picture = np.zeros((64, 48, 3), dtype=np.float32)
     picture[40:44, 8:12] = -3.0
     picture[0, 0] = 0.1
@@ -306,7 +306,7 @@ def test_a_photo_of_the_index_that_is_gone_leaves_a_box(tmp_path: Path, monkeypa
     (tmp_path / "collection" / "hot" / "9.png").unlink()
     sections = drawn(monkeypatch)
     circuit = trace(network, photo, depth=1, top=1)
-    whole_sheet(Case(network, photo, circuit, Unit("conv2", 0), index=index), Look(size=64), None)
+    whole_sheet(UnitEvidence(network, photo, circuit, Unit("conv2", 0), index=index), SheetStyle(size=64))
     assert sections[-1].rows[0][0].image.size == (64, 64)
     assert sections[-1].rows[1][0].image.size == (1, 1)
 

@@ -13,7 +13,7 @@ from circuits.cli._render_drawing import RenderedRow, beside_photos
 from circuits.exemplars.build import index_photos
 from circuits.units import Unit
 from circuits.visualization import metadata
-from circuits.visualization.contact_sheet import box, layout_of, sheet
+from circuits.visualization.contact_sheet import ContactSheet, box, sheet
 from circuits.visualization.render import Picture, render
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
@@ -107,7 +107,7 @@ def test_a_grid_is_rows_by_columns(tmp_path: Path, grid: str, columns: int, rows
 @pytest.mark.usefixtures("reds")
 def test_one_picture_may_be_a_sheet_too(tmp_path: Path) -> None:
     assert run("render", "conv1:1", "-o", tmp_path / "a.png", *NETWORK, "--size", 128, "--sheet", "1x1").exit_code == 0
-    layout = layout_of([Image.new("RGB", (128, 128))], ["conv1:1"], captions=["1.00"])
+    layout = ContactSheet([Image.new("RGB", (128, 128))], ["conv1:1"], captions=["1.00"]).layout
     assert opened(tmp_path / "a.png").width == layout.size[0]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.library import Library
 from tests.support.person import Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
@@ -62,7 +62,7 @@ def photo() -> Photo:
 @pytest.fixture
 def page(network: Network, gallery: PaintedGallery, collection: PaintedCollection, photo: Photo) -> Iterator[Page]:
     """A page without a server."""
-    made = create_page(Settings(network, photo=photo, gallery=gallery, collection=collection))
+    made = create_page(PageSettings(network, photo=photo, gallery=gallery, collection=collection))
     yield made
     made.close()
 

@@ -10,9 +10,9 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from circuits.visualization.settings import Settings as Drawing
+from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
-from dashboard.app import Settings, create_page
+from dashboard.app import PageSettings, create_page
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session
 from dashboard.work.gallery import StoredGallery
@@ -21,7 +21,7 @@ from tests.support import actions
 from tests.support.actions import payload
 from tests.support.pretend import PaintedGallery
 
-QUICK = Drawing(size=32, steps=2)
+QUICK = Settings(size=32, steps=2)
 
 
 def quiet(done: int, total: int, message: str) -> None:
@@ -91,7 +91,7 @@ def test_a_circuit_with_layers_that_the_network_lacks_is_locked(library: Library
 
 def test_the_built_in_networks_page_has_the_cat_and_its_predictions(tmp_path: Path) -> None:
     network = load_network()
-    page = create_page(Settings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
+    page = create_page(PageSettings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
     sent = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "open", "payload": payload("open", "")}]}
     view = page.callbacks.act(sent)
     page.close()

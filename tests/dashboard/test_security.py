@@ -13,7 +13,7 @@ from PIL import Image
 from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.units import Unit
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.security import MAX_BODY, trusted_hosts
 from dashboard.server import Running, serve, start
 from tests.dashboard.features.test_view import find
@@ -31,7 +31,7 @@ def client(page: Page) -> Any:
 
 @pytest.fixture
 def running(network: Network, gallery: PaintedGallery) -> Iterator[Running]:
-    made = start(Settings(network, gallery=gallery), port=0)
+    made = start(PageSettings(network, gallery=gallery), port=0)
     yield made
     made.close()
 
@@ -122,7 +122,7 @@ def test_port_zero_is_any_free_one(running: Running) -> None:
 def test_a_taken_port_is_a_sentence_that_names_the_option(running: Running, network: Network) -> None:
     port = int(running.url.rsplit(":", 1)[1].rstrip("/"))
     with pytest.raises(InputError, match=rf"^Port {port} of 127.0.0.1 is taken .*--port 0"):
-        start(Settings(network, gallery=running.page.callbacks.library.gallery), port=port)
+        start(PageSettings(network, gallery=running.page.callbacks.library.gallery), port=port)
 
 
 def test_serve_tells_its_address_and_ends_with_work_under_way(
@@ -154,7 +154,7 @@ TOKEN = "abc-DEF_123"
 
 @pytest.fixture
 def guarded(network: Network, gallery: PaintedGallery) -> Iterator[Any]:
-    page = create_page(Settings(network, gallery=gallery, token=TOKEN))
+    page = create_page(PageSettings(network, gallery=gallery, token=TOKEN))
     yield page.dash.server.test_client()
     page.close()
 
@@ -234,7 +234,7 @@ def test_only_a_page_that_others_can_reach_has_a_token_and_a_warning(
 
 
 def test_an_ipv6_page_is_served_and_its_address_can_be_opened(network: Network, gallery: PaintedGallery) -> None:
-    made = start(Settings(network, gallery=gallery, host="::1"), port=0)
+    made = start(PageSettings(network, gallery=gallery, host="::1"), port=0)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     assert re.fullmatch(r"http://\[::1\]:\d+/", made.url)

@@ -33,7 +33,7 @@ from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
 from circuits.evaluation.statistics import METRICS
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import Handmade, colour_photo, handmade_network, levels
 from tests.support.nets import preprocessing, randomize, ready, zoo_network

@@ -10,8 +10,8 @@ from circuits.evaluation.controls import by_activation, by_gradient, by_tracing,
 from circuits.evaluation.unit_sets import CircuitSearch, levels_of, sources_of, tops_of_circuit, units_of
 from circuits.image.photo import Photo
 from circuits.tracing.run import ForwardCache, forward_cache
-from circuits.tracing.targets import find_target
-from circuits.tracing.trace import target_of
+from circuits.tracing.search import CircuitBuilder
+from circuits.tracing.targets import find_target, target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.nets import image_for, randomize, ready, zoo_network
@@ -92,8 +92,10 @@ def test_a_ladder_computes_no_unit_twice(noise: Photo, monkeypatch: pytest.Monke
         ForwardCache.of(network, network.preprocessing.input_of(noise)), find_target(network, "class 3", 0), "sum"
     )
     asked: list[str] = []
-    attribute = search._attribute
-    monkeypatch.setattr(search, "_attribute", lambda names: (asked.extend(names), attribute(names)))
+    attribute = CircuitBuilder._attribute
+    monkeypatch.setattr(
+        CircuitBuilder, "_attribute", lambda self, names: (asked.extend(names), attribute(self, names))[1]
+    )
     for top in (1, 3, 2, 3):
         search.sources([top] * 3)
     assert len(asked) == len(set(asked))

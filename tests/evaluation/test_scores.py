@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from circuits import Baseline, InputError, Network, UnknownError, discard, load_photo, mean_of_photos, trace
 from circuits.evaluation.scores import Score, mean_score, score_edges, score_units
 from circuits.evaluation.unit_sets import Units, sources_of, units_of
-from circuits.network.layers import image_node
+from circuits.network.execute import image_node
 from circuits.network.operations import as_maps, run_node
 from circuits.tracing.run import ForwardCache, forward_cache
-from circuits.tracing.targets import Target, find_target
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import Target, find_target, target_of
 from tests.support.branched import Branches, Skip, branched, convolution, linear
 from tests.support.handmade import colour_photo, handmade_network, levels
 from tests.support.nets import image_for, seeded, zoo_network

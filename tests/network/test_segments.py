@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError, UnknownError
 from circuits.network import operations
-from circuits.network.execute import run_all
+from circuits.network.execute import execute
 from circuits.network.network import Network
 from tests.support.nets import ZOO, difference, image_for, randomize, ready, seeded, zoo_module, zoo_network
 
@@ -308,7 +308,7 @@ def test_values_are_let_go_when_their_last_reader_has_run(monkeypatch):
     nodes = list(network.traced.graph.nodes)
     names, alive = watched(monkeypatch)
     with torch.no_grad():
-        values = run_all(network.traced, {nodes[0]: torch.zeros(1, 3, 4, 4)}, [nodes[-2]])
+        values = execute(network.traced, {nodes[0]: torch.zeros(1, 3, 4, 4)}, [nodes[-2]])
     assert len(names) == 13
     assert max(alive) <= 2
     assert list(values) == [nodes[0], nodes[-2]]

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from circuits import Baseline, Card, evaluate, trace
-from circuits.cli.evaluate_tables import report
+from circuits.cli.evaluate import print_card
 from circuits.evaluation.stability import Stability
 from circuits.evaluation.statistics import CurvePoint, Estimate
 from circuits.report.curve import beyond, curve_svg
@@ -200,14 +200,14 @@ def test_a_point_beyond_the_drawing_is_a_triangle_at_its_border(card: Card) -> N
 def test_a_stability_of_no_edge_is_not_told_and_one_photo_is_one(card: Card) -> None:
     none = replace(card, stability=Stability({}, {}, (("conv1:0", "conv2:0"),)))
     shown = StringIO()
-    report(Console(file=shown, width=200), none)
+    print_card(Console(file=shown, width=200), none)
     assert "changed photo" not in shown.getvalue()
     text = Page(none.to_html()).text
     assert "changed photos" not in text
     assert "1 edge was not judged" in text
     one = replace(card, changes=card.changes[:1])
     shown = StringIO()
-    report(Console(file=shown, width=200), one)
+    print_card(Console(file=shown, width=200), one)
     assert "In 1 slightly changed photo 100 % of the edges" in shown.getvalue()
     assert "in 1 changed photo: mirrored." in Page(one.to_html()).text
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Network, Preprocessing, prepare
-from circuits.network.layers import image_node
+from circuits.network.execute import image_node
 from circuits.network.operations import as_maps, run_node
 
 SEE = Preprocessing(size=(4, 4), resize=4, mean=(0.0,) * 3, std=(1.0,) * 3, interpolation="bilinear")

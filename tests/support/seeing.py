@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from circuits.visualization.objectives.base import Activations, Objective
+from circuits.visualization.objectives.base import Objective, ObjectiveInputs
 
 
 def seen(
     objective: Objective, *values: Tensor, images: Tensor | None = None, reference: tuple[Tensor, ...] = ()
-) -> Activations:
+) -> ObjectiveInputs:
     """Activations for each of the objective's reads, in their order, and the photo's."""
     count = len(values[0]) if values else 1
-    return Activations(
+    return ObjectiveInputs(
         dict(zip(objective.reads, values, strict=True)),
         torch.zeros(count, 3, 8, 8) if images is None else images,
         dict(zip(objective.reads, reference, strict=bool(reference))),

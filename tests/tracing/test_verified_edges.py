@@ -33,7 +33,7 @@ from circuits.attribution.ablation import ablated_one_by_one, ablated_together, 
 from circuits.attribution.agreement import rank_correlation
 from circuits.attribution.gradient import MODES, Readout
 from circuits.tracing.run import forward_cache
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from tests.attribution.test_gradient import Branches as Seeded
 from tests.support import reference
 from tests.support.branched import Branches, Skip, branched

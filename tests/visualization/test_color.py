@@ -11,7 +11,7 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.image.photo import photos_in
-from circuits.visualization.parameterization.alpha import backgrounds, composite
+from circuits.visualization.optimize import backgrounds, composite
 from circuits.visualization.parameterization.color import Colouring, colour_matrix, colour_matrix_of, matrix_for
 from circuits.visualization.parameterization.fourier import FourierImages
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageFont
 
 from circuits.errors import InputError
 from circuits.visualization import metadata
-from circuits.visualization.contact_sheet import box, layout_of, near_square, on_chequers, sheet, strip
+from circuits.visualization.contact_sheet import ContactSheet, box, near_square, on_chequers, sheet
 
 
 def plain(colour: str = "red", side: int = 64) -> Image.Image:
@@ -45,14 +45,14 @@ def test_each_line_of_text_adds_its_own_height_and_no_more() -> None:
 
 
 def test_letters_and_gaps_grow_with_the_pictures() -> None:
-    layout = layout_of([plain(side=240)] * 2, ["a", "b"])
+    layout = ContactSheet([plain(side=240)] * 2, ["a", "b"]).layout
     assert (layout.gap, layout.font, layout.small) == (20, 20, 16)
     assert layout.size == (20 + 2 * 260, 20 + 240 + 26 + 20)
 
 
 def test_titles_stand_below_their_pictures_and_captions_below_titles() -> None:
     page = sheet([plain(side=128)], ["conv1:3"], captions=["2.50"])
-    layout = layout_of([plain(side=128)], ["conv1:3"], captions=["2.50"])
+    layout = ContactSheet([plain(side=128)], ["conv1:3"], captions=["2.50"]).layout
     left, top = layout.place(0)
     title, caption = top + 128, top + 128 + layout.font + 6
     assert dark(page, (left, title, left + 128, caption)) > 40
@@ -61,7 +61,7 @@ def test_titles_stand_below_their_pictures_and_captions_below_titles() -> None:
 
 
 def test_a_small_picture_stands_in_the_middle_of_a_cell_wide_enough_for_its_name() -> None:
-    layout = layout_of([plain(side=32)], ["inception4a:17"])
+    layout = ContactSheet([plain(side=32)], ["inception4a:17"]).layout
     assert 32 < layout.cell <= 110
     assert layout.place(0)[0] == layout.gap + (layout.cell - 32) // 2
 
@@ -69,7 +69,7 @@ def test_a_small_picture_stands_in_the_middle_of_a_cell_wide_enough_for_its_name
 def test_a_title_that_is_too_long_is_cut_and_stays_in_its_cell() -> None:
     images = [plain("white", 128)] * 2
     page = sheet(images, ["great white shark, white shark, man-eater", ""])
-    layout = layout_of(images, ["great white shark, white shark, man-eater", ""])
+    layout = ContactSheet(images, ["great white shark, white shark, man-eater", ""]).layout
     assert layout.cell == 128
     assert dark(page, (10, 138, 138, 170)) > 100
     assert dark(page, (139, 0, page.width, page.height)) == 0
@@ -87,7 +87,7 @@ def test_letters_that_the_font_does_not_know_are_written_in_those_that_it_knows(
 
 def test_rows_have_titles_on_the_left() -> None:
     images = [plain()] * 4
-    layout = layout_of(images, columns=2, row_titles=["conv1:3", "conv1:4"])
+    layout = ContactSheet(images, columns=2, row_titles=["conv1:3", "conv1:4"]).layout
     page = sheet(images, columns=2, row_titles=["conv1:3", "conv1:4"])
     assert page.size == (layout.left + 152, 152)
     assert layout.place(2) == (layout.left + 8, 80)
@@ -97,10 +97,12 @@ def test_rows_have_titles_on_the_left() -> None:
 
 def test_a_heading_that_is_too_long_is_broken_between_its_parts() -> None:
     images = [plain("white")] * 2
-    one, two = (layout_of(images, title=title).head for title in ("tiny · conv1", "squeezenet1_1 · features.7"))
+    one, two = (
+        ContactSheet(images, title=title).layout.head for title in ("tiny · conv1", "squeezenet1_1 · features.7")
+    )
     assert one == 8 + 18 + 6
     assert two == 8 + 2 * (13 + 6)  # in smaller letters, as they do not fit
-    assert layout_of(images, note="256 steps · seed 0 · number: activation").head == 8 + 2 * (11 + 6)
+    assert ContactSheet(images, note="256 steps · seed 0 · number: activation").layout.head == 8 + 2 * (11 + 6)
     page = sheet(images, title="squeezenet1_1 · features.7")
     assert dark(page, (8, 8, 144, 27)) > 40
     assert dark(page, (8, 27, 144, 46)) > 40
@@ -108,7 +110,7 @@ def test_a_heading_that_is_too_long_is_broken_between_its_parts() -> None:
 
 
 def test_an_empty_cell_stays_white() -> None:
-    page = strip([plain(), None, plain()], captions=["a", "", "c"])
+    page = sheet([plain(), None, plain()], captions=["a", "", "c"], columns=3)
     assert page.size == (8 + 3 * 72, 8 + 64 + 16 + 8)
     assert (np.asarray(page.crop((73, 0, 151, page.height))) == 255).all()
 

@@ -1,5 +1,7 @@
 """One forward pass serves all objectives of a batch, each with its own channels of its own images."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,15 +9,15 @@ from torch import Tensor, nn
 from circuits.errors import UnknownError
 from circuits.network.network import Network
 from circuits.units import Unit
-from circuits.visualization import batching
-from circuits.visualization.batching import bytes_kept, chunked, grouped, largest_batch, top_layer
 from circuits.visualization.forward import BatchSlice, Canvas, forward, merge_reads
 from circuits.visualization.objectives.base import Read
 from circuits.visualization.objectives.photo import inversion
 from circuits.visualization.objectives.unit import channel, layer
 from circuits.visualization.optimize import RenderTask
-from circuits.visualization.visualize import task_of
+from circuits.visualization.visualize import bytes_kept, chunked, grouped, largest_batch, task_of, top_layer
 from tests.support.drawn import classifier, convolution, network_of, two_layers
+
+drawing = import_module("circuits.visualization.visualize")  # the package has a function of that name
 
 
 def noise(count: int, side: int = 16) -> Tensor:
@@ -103,7 +105,7 @@ def test_tasks_are_grouped_by_the_highest_layer_they_read_and_by_having_a_photo(
 
 
 def test_images_of_one_objective_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "LARGEST_BATCH", 4)
+    monkeypatch.setattr(drawing, "LARGEST_BATCH", 4)
     network = two_layers()
     tasks = [RenderTask(channel(Unit("4", at)), tuple(range(count))) for at, count in enumerate((3, 1, 1, 6, 2, 2))]
     assert chunked(network, tasks, Canvas(16), 16) == [[0, 1], [2], [3], [4, 5]]
@@ -119,7 +121,7 @@ def test_what_a_step_keeps_is_counted_and_bounds_the_batch(monkeypatch: pytest.M
     more = bytes_kept(network, whole, Canvas(side), side)
     assert more >= 4 * side**2 * 4  # the rectified map, 4 channels of 4 bytes
     assert bytes_kept(network, whole, Canvas(2 * side), 2 * side) == pytest.approx(4 * more, rel=0.05)
-    monkeypatch.setattr(batching, "BATCH_BYTES", 3 * more)
+    monkeypatch.setattr(drawing, "BATCH_BYTES", 3 * more)
     assert largest_batch(network, whole, Canvas(side), side) == 3
-    monkeypatch.setattr(batching, "BATCH_BYTES", 1)
+    monkeypatch.setattr(drawing, "BATCH_BYTES", 1)
     assert largest_batch(network, whole, Canvas(side), side) == 1

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from circuits.network.network import Network
-from circuits.visualization.objectives.base import Activations, Objective, balance
+from circuits.visualization.objectives.base import Objective, ObjectiveInputs, balance
 from circuits.visualization.objectives.batch import diversity, interpolation
 from circuits.visualization.objectives.direction import direction
 from circuits.visualization.objectives.photo import caricature, inversion
@@ -46,7 +46,7 @@ def value(network: Network, objective: Objective, levels: np.ndarray) -> float:
     images = torch.tensor(levels).permute(0, 3, 1, 2).float()
     # On the network's scale: mean 0.5 and deviation 0.25 of 0..1.
     values = network.segment(None, read.layer)(images * 2, read.channels, rectified=read.rectified)
-    return float(objective(Activations({read: values}, images)).mean())
+    return float(objective(ObjectiveInputs({read: values}, images)).mean())
 
 
 def test_a_negative_has_the_opposite_colour_of_its_unit() -> None:

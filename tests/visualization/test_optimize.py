@@ -12,7 +12,7 @@ from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization.border_weights import border_weights, equalize_gradient
 from circuits.visualization.forward import canvas_of
-from circuits.visualization.objectives.base import Activations, Objective, Read, balance
+from circuits.visualization.objectives.base import Objective, ObjectiveInputs, Read, balance
 from circuits.visualization.objectives.batch import diversity
 from circuits.visualization.objectives.photo import inversion
 from circuits.visualization.objectives.unit import channel, negative
@@ -24,7 +24,7 @@ from circuits.visualization.regularizers import total_variation
 from circuits.visualization.render import render
 from circuits.visualization.settings import Settings
 from circuits.visualization.transforms import compose, crop, none, pad, standard
-from circuits.visualization.visualize import Options, method_of, plan, task_of, visualize
+from circuits.visualization.visualize import Options, ascent_options, plan, task_of, visualize
 from tests.support.drawn import classifier, convolution, edges, network_of, two_layers
 
 
@@ -43,7 +43,7 @@ def mean_colour(image: Image.Image) -> np.ndarray:
 def ascent_of(network: Network, objectives: list[Objective], options: Options) -> GradientAscent:
     tasks = [task_of(objective, 0) for objective in objectives]
     [batch] = plan(network, tasks, options)
-    return GradientAscent(network, tasks, method_of(network, batch, options))
+    return GradientAscent(network, tasks, ascent_options(network, batch, options))
 
 
 def flat(side: int, colours: int) -> Parameterization:
@@ -184,7 +184,7 @@ class TestGradients:
         assert weights["evened"].max() < 1.05 * middle["evened"]
         assert weights["evened"].min() > 0.7 * middle["evened"]
 
-    def test_coverage_is_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
+    def test_border_weights_are_one_without_movement_and_less_where_crops_seldom_reach(self) -> None:
         assert border_weights(none(8), 8).unique().tolist() == [1.0]
         seen = border_weights(crop(4), 8)[0, 0]
         assert float(seen.sum()) == pytest.approx(16.0)
@@ -200,7 +200,7 @@ class TestGradients:
             for penalties in ((), (0.5 * total_variation(),))
         )
         variations = [
-            float(total_variation()(Activations({}, to_images(found.images)))[0]) for found in (rough, smooth)
+            float(total_variation()(ObjectiveInputs({}, to_images(found.images)))[0]) for found in (rough, smooth)
         ]
         assert variations[1] < 0.7 * variations[0]
         assert smooth.values[0] < rough.values[0]
@@ -363,7 +363,7 @@ class TestChoices:
         def roughness(**blurs: float) -> float:
             options = Options(size=32, steps=24, images=make_images("pixels"), zoom=1, **blurs)  # type: ignore[arg-type]
             [found] = visualize(network, [channel("4:7")], options=options)
-            return float(total_variation()(Activations({}, to_images(found.images)))[0])
+            return float(total_variation()(ObjectiveInputs({}, to_images(found.images)))[0])
 
         plain = roughness()
         assert roughness(blur_gradient=1.5) < 0.8 * plain

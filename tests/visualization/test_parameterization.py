@@ -10,8 +10,9 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError
+from circuits.visualization.parameterization.base import START_SPREAD
 from circuits.visualization.parameterization.color import colour_matrix
-from circuits.visualization.parameterization.fourier import LARGEST_CONTRAST, START_SPREAD, FourierImages, frequencies
+from circuits.visualization.parameterization.fourier import LARGEST_CONTRAST, FourierImages, frequencies
 from circuits.visualization.parameterization.maco import MacoImages
 from circuits.visualization.parameterization.pixels import PixelImages, UnboundedPixels
 from circuits.visualization.parameterization.pyramid import LaplacianPyramid

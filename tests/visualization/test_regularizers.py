@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.objectives.base import Activations, Objective
+from circuits.visualization.objectives.base import Objective, ObjectiveInputs
 from circuits.visualization.objectives.unit import channel
 from circuits.visualization.regularizers import Penalty, blur_gradient, blurred, l1, l2, opacity, total_variation
 from circuits.visualization.visualize import Options, visualize
@@ -20,7 +20,7 @@ every = pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES.key
 
 
 def of(penalty: Objective, images: Tensor) -> Tensor:
-    return penalty(Activations({}, images))
+    return penalty(ObjectiveInputs({}, images))
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

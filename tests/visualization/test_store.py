@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,12 @@ from torch import nn
 from circuits import load_network
 from circuits.errors import UnknownError
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, WEIGHTS, Settings
-from circuits.visualization.store import DamagedError, PictureArchive, PictureStore, pack, packaged, pictures, unpack
+from circuits.visualization.store import DamagedError, PictureArchive, PictureStore, pack, pictures, unpack
 from training.builtin.pictures import all_units, build
 
 QUICK = Settings(size=16, steps=1)
@@ -371,7 +373,10 @@ def test_all_units_are_those_of_every_layer_and_the_classes(network: Network) ->
 def test_the_package_has_a_picture_of_every_unit_of_the_built_in_network(tmp_path: Path) -> None:
     network = load_network("builtin")
     store = PictureStore(tmp_path)
-    with packaged().open("rb") as file, zipfile.ZipFile(file) as members:
+    with (
+        resources.files("circuits").joinpath("builtin", "pictures.zip").open("rb") as file,
+        zipfile.ZipFile(file) as members,
+    ):
         index = json.loads(members.read("index.json"))
         assert members.testzip() is None
     assert index["network"] == network.sha256

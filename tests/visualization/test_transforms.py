@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError
-from circuits.visualization import affine as movements
+from circuits.visualization import affine
 from circuits.visualization.affine import MODES, AffineSequence, RandomAffine
 from circuits.visualization.transforms import (
     TRANSFORMS,
@@ -21,8 +21,8 @@ from circuits.visualization.transforms import (
     crop,
     jitter,
     light,
-    make_transform,
     moved_side,
+    named_transform,
     noise,
     none,
     pad,
@@ -231,13 +231,13 @@ def test_movements_that_follow_each_other_are_composed_to_one() -> None:
 
 def test_what_takes_two_draws_is_still_resampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    resampled = movements.resampled
+    resampled = affine.resampled
 
     def counted(*args: object) -> Tensor:
         calls.append(args)
         return resampled(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(movements, "resampled", counted)
+    monkeypatch.setattr(affine, "resampled", counted)
     moving = compose(pad(3), jitter(4), scale(1.1), rotate(10), jitter(2), pad(1))
     assert moving == AffineSequence((RandomAffine(3, 4.0, 1.1, 10.0), RandomAffine(1, 2.0)))
     assert moving(torch.rand(1, 3, 8, 8), seeded(0)).shape == (1, 3, 16, 16)
@@ -258,7 +258,7 @@ def test_one_resampling_is_what_one_after_the_other_shows_but_for_the_blur() -> 
     whole = np.eye(3)
     for drawn in draws:
         whole = whole @ np.vstack([drawn[0].double().numpy(), [0, 0, 1]])
-    moved = movements.resampled(smooth, torch.tensor(whole[None, :2]).float(), 0, "reflect")
+    moved = affine.resampled(smooth, torch.tensor(whole[None, :2]).float(), 0, "reflect")
     inner = slice(14, 34)  # farther out, the mirrored border comes in, which each resampling takes anew
     assert (moved - slowly)[..., inner, inner].abs().max() < 0.01
     assert (moved - smooth)[..., inner, inner].abs().max() > 0.1
@@ -305,10 +305,10 @@ def test_transforms_of_ones_own_take_part() -> None:
 
 def test_the_presets_are_found_by_name_and_say_their_side() -> None:
     assert set(TRANSFORMS) == {"none", "light", "standard"}
-    assert make_transform("light", 64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
-    assert [moved_side(make_transform(name, 64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
+    assert named_transform("light")(64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
+    assert [moved_side(named_transform(name)(64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
     with pytest.raises(UnknownError, match="There is no transform 'wild'; there are none, light, standard"):
-        make_transform("wild", 64)
+        named_transform("wild")
 
 
 @pytest.mark.parametrize(

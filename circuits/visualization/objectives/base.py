@@ -1,27 +1,27 @@
 """Objectives: a number for each image, to be maximised.
 
-An objective names the activations that it reads (`Read`) and is a function of them (`Activations`). Sums, differences
-and multiples of objectives are objectives: `channel("conv3:5") + 0.2 * diversity("conv3")`.
+An objective names the activations that it reads (`Read`) and is a function of them (`ObjectiveInputs`). Sums,
+differences and multiples of objectives are objectives: `channel("conv3:5") + 0.2 * diversity("conv3")`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError
+from circuits.units import Unit
 
 
 @dataclass(frozen=True)
 class Read:
-    """Activations that an objective asks of the network.
+    """Activations that an objective reads of a layer.
 
     Args:
-        layer: their layer.
+        layer: its name.
         channels: which channels, in this order; all of them if `None`.
         rectified: `False` asks for the pre-activation: the layer without the activation function that ends it.
     """
@@ -32,13 +32,13 @@ class Read:
 
 
 @dataclass(frozen=True, eq=False)
-class Activations:
-    """What one objective sees at a step: its own n images, and what it reads of them.
+class ObjectiveInputs:
+    """What an objective is a function of: its own n images and what it reads of them.
 
     Args:
-        values: what each read found, (n, C, H, W), the images being moved a little as transformations want.
-        images: the images as they are drawn, unmoved, 0 to 1, (n, colours, side, side); an opacity is one more colour.
-        reference: what the same reads find in the objective's photo, if it has one, moved in the same way.
+        values: the activations of each read, (n, C, H, W), of the images under a random transform.
+        images: the images themselves, 0 to 1, (n, colours, side, side); an opacity is one more colour.
+        reference: the same reads of the objective's photo, if it has one, under the same transform.
     """
 
     values: Mapping[Read, Tensor]
@@ -55,7 +55,7 @@ class Objective(ABC):
         """The activations that it is a function of."""
 
     @abstractmethod
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """Its value for each of its images."""
 
     @property
@@ -78,26 +78,43 @@ class Objective(ABC):
         return replace(self, rectified=False)  # type: ignore[type-var]  # a leaf that reads has this field
 
     def __add__(self, other: object) -> "Objective":
-        """The sum of both."""
         return Sum((self, other)) if isinstance(other, Objective) else NotImplemented
 
     def __sub__(self, other: object) -> "Objective":
-        """The difference of both."""
         return Sum((self, -other)) if isinstance(other, Objective) else NotImplemented
 
     def __mul__(self, weight: object) -> "Objective":
-        """A multiple."""
         return Scaled(float(weight), self) if isinstance(weight, (int, float)) else NotImplemented
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: object) -> "Objective":
-        """A fraction."""
         return Scaled(1 / float(divisor), self) if isinstance(divisor, (int, float)) else NotImplemented
 
     def __neg__(self) -> "Objective":
-        """What shrinks when this grows."""
         return Scaled(-1.0, self)
+
+
+class UnitObjective(Objective):
+    """An objective that reads one unit's map."""
+
+    unit: Unit
+    rectified: bool
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
+
+
+class LayerObjective(Objective):
+    """An objective that reads a whole layer."""
+
+    layer: str
+    rectified: bool
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        return (Read(self.layer, None, self.rectified),)
 
 
 @dataclass(frozen=True)
@@ -109,17 +126,14 @@ class Scaled(Objective):
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """Those of the objective."""
         return self.of.reads
 
     @property
     def photo(self) -> Tensor | None:
-        """That of the objective."""
         return self.of.photo
 
     @property
     def count(self) -> int | None:
-        """That of the objective."""
         return self.of.count
 
     @property
@@ -132,9 +146,9 @@ class Scaled(Objective):
         """The same multiple of the objective on its pre-activation."""
         return replace(self, of=self.of.before_activation())
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """Weight times the value."""
-        return self.weight * self.of(activations)
+        return self.weight * self.of(inputs)
 
 
 @dataclass(frozen=True)
@@ -148,12 +162,10 @@ class Sum(Objective):
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """Those of all parts, each once."""
         return tuple(dict.fromkeys(read for part in self.parts for read in part.reads))
 
     @property
     def photo(self) -> Tensor | None:
-        """The photo that the parts compare with."""
         photos = [photo for part in self.parts if (photo := part.photo) is not None]
         if any(photo is not photos[0] and not torch.equal(photo, photos[0]) for photo in photos):
             raise InputError("Objectives about two photos cannot be added; make one picture of each.")
@@ -161,7 +173,6 @@ class Sum(Objective):
 
     @property
     def count(self) -> int | None:
-        """The number of images that the parts are about."""
         counts = sorted({count for part in self.parts if (count := part.count) is not None})
         if len(counts) > 1:
             raise InputError(
@@ -173,9 +184,9 @@ class Sum(Objective):
         """The same sum of the parts on their pre-activations."""
         return replace(self, parts=tuple(part.before_activation() for part in self.parts))
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The sum of the values."""
-        first, *others = (part(activations) for part in self.parts)
+        first, *others = (part(inputs) for part in self.parts)
         return sum(others, start=first)
 
 
@@ -188,7 +199,6 @@ class Balanced(Sum):
 
     @property
     def terms(self) -> tuple[tuple[float, Objective], ...]:
-        """Each part with its weight apart."""
         return tuple(term for part in self.parts for term in _weighed(part))
 
 
@@ -227,11 +237,8 @@ def layers_of(objective: Objective) -> tuple[str, ...]:
     Raises:
         InputError: if it reads none, so that no network has a say.
     """
-    found = tuple(dict.fromkeys(read.layer for read in objective.reads))
-    if not found:
-        raise InputError(f"{_named(objective)} reads no layer; add an objective of the network, such as channel(unit).")
-    return found
-
-
-def _named(objective: Any) -> str:
-    return type(objective).__name__
+    layers = tuple(dict.fromkeys(read.layer for read in objective.reads))
+    if not layers:
+        name = type(objective).__name__
+        raise InputError(f"{name} reads no layer; add an objective of the network, such as channel(unit).")
+    return layers

@@ -1,9 +1,4 @@
-"""Terms that compare the images of one objective: to make them differ, or to keep them alike.
-
-`diversity` asks several images of one unit to differ, so that they show several of the things that excite it;
-`alignment` keeps the images of a row alike, so that what changes along it can be followed; `interpolation` is such a
-row, from one unit to another.
-"""
+"""Terms that compare the images of one objective: `diversity`, `alignment` and `interpolation`."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +8,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.units import Unit
-from circuits.visualization.objectives.base import Activations, Objective, Read, balance
+from circuits.visualization.objectives.base import LayerObjective, Objective, ObjectiveInputs, Read, balance
 from circuits.visualization.objectives.unit import SLOPE, Channel, channel
 
 # Smallest that is divided by; maps of length one have ⟨G, G⟩ of 1/C or more, and those of a silent image none.
@@ -21,20 +16,15 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Diversity(Objective):
+class Diversity(LayerObjective):
     """See `diversity`."""
 
     layer: str
     rectified: bool = True
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The whole layer."""
-        return (Read(self.layer, None, self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """Minus the mean cosine of each image's Gram matrix with the others'."""
-        maps = activations.values[self.reads[0]].flatten(2)
+        maps = inputs.values[self.reads[0]].flatten(2)
         _check_several(maps, "differ from")
         lengths = torch.linalg.vector_norm(maps, dim=(1, 2), keepdim=True).clamp_min(_SMALLEST)
         products = _gram_products(maps / lengths)  # of length one, so that nothing is too large or too small to square
@@ -53,12 +43,11 @@ class Alignment(Objective):
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """The whole layer, or nothing where images are compared."""
         return () if self.layer is None else (Read(self.layer, None, self.rectified),)
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """Minus the weighted mean squared difference of each image from the others."""
-        compared = (activations.values[self.reads[0]] if self.reads else activations.images).flatten(1)
+        compared = (inputs.values[self.reads[0]] if self.reads else inputs.images).flatten(1)
         _check_several(compared, "be like")
         # The differences come from products, |a|² + |b|² − 2 a·b: what all share would only cost digits there.
         own = compared - compared.mean(dim=0)
@@ -84,12 +73,10 @@ class Interpolation(Objective):
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """The maps of both units."""
         return tuple(dict.fromkeys((*self.first.reads, *self.second.reads)))
 
     @property
     def count(self) -> int:
-        """The number of images in the row."""
         return self.steps
 
     def before_activation(self) -> Objective:
@@ -97,9 +84,9 @@ class Interpolation(Objective):
         first, second = (replace(unit, rectified=False) for unit in (self.first, self.second))
         return replace(self, first=first, second=second)
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """Each image's own mixture of both values."""
-        first, second = self.first(activations), self.second(activations)
+        first, second = self.first(inputs), self.second(inputs)
         if len(first) != self.steps:
             raise InputError(
                 f"An interpolation of {self.steps} steps is not drawn as {len(first)} images; draw {self.steps}."
@@ -125,7 +112,7 @@ def diversity(layer: str) -> Diversity:
         InputError: when it is evaluated on one image alone.
 
     >>> values = torch.eye(2).reshape(2, 2, 1, 1)
-    >>> diversity("conv1")(Activations({Read("conv1"): values}, torch.zeros(2, 3, 8, 8))).tolist()
+    >>> diversity("conv1")(ObjectiveInputs({Read("conv1"): values}, torch.zeros(2, 3, 8, 8))).tolist()
     [-0.0, -0.0]
     """
     return Diversity(layer)
@@ -148,7 +135,7 @@ def alignment(layer: str | None = None, decay: float = 0.5) -> Alignment:
         InputError: if the decay is out of range, or when it is evaluated on one image alone.
 
     >>> images = torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 0.5)])
-    >>> alignment()(Activations({}, images)).tolist()
+    >>> alignment()(ObjectiveInputs({}, images)).tolist()
     [-0.25, -0.25]
     """
     if not 0 < decay <= 1:

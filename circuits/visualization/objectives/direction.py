@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.objectives.base import Activations, Objective, Read
+from circuits.visualization.objectives.base import LayerObjective, ObjectiveInputs
 from circuits.visualization.objectives.unit import SLOPE, at, check_slope, leaky
 
 FLOOR = 0.1
@@ -36,7 +36,7 @@ Vector = Sequence[float | int] | NDArray[Any] | Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Direction(Objective):
+class Direction(LayerObjective):
     """See `direction`."""
 
     layer: str
@@ -45,14 +45,9 @@ class Direction(Objective):
     slope: float | None = SLOPE
     rectified: bool = False
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The whole layer."""
-        return (Read(self.layer, None, self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The mean over all positions."""
-        return self.along(activations.values[self.reads[0]]).mean(dim=(1, 2))
+        return self.along(inputs.values[self.reads[0]]).mean(dim=(1, 2))
 
     def along(self, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
         """How far each position's vector goes in the direction.
@@ -74,9 +69,9 @@ class DirectionAt(Direction):
 
     position: tuple[int, int] | None = None
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The value at the position."""
-        return self.along(at(activations.values[self.reads[0]], self.position, self.layer)).flatten()
+        return self.along(at(inputs.values[self.reads[0]], self.position, self.layer)).flatten()
 
 
 def direction(layer: str, vector: Vector, power: float = 0.0, slope: float | None = SLOPE) -> Direction:
@@ -96,7 +91,7 @@ def direction(layer: str, vector: Vector, power: float = 0.0, slope: float | Non
 
     >>> objective = direction("conv1", [0.0, 2.0])
     >>> values = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
-    >>> objective(Activations({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
     [8.0]
     """
     return Direction(layer, _checked(vector), *_choices(power, slope))
@@ -126,7 +121,7 @@ def direction_at(
 
     >>> objective = direction_at("conv1", [0.0, 2.0], (0, 0))
     >>> values = torch.tensor([[3.0, 0.0], [4.0, 0.0]]).reshape(1, 2, 1, 2)
-    >>> objective(Activations({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs({objective.reads[0]: values}, torch.zeros(1, 3, 8, 8))).tolist()
     [8.0]
     """
     if position is not None and min(position) < 0:
@@ -151,11 +146,7 @@ def dot_times_cosine(
 
 
 def check_power(power: float) -> float:
-    """The power of a cosine, if it is one.
-
-    Raises:
-        InputError: if it is negative or no number.
-    """
+    """The power of a cosine; one that is negative or no number is refused."""
     if not 0 <= power < math.inf:
         raise InputError(f"Power {power} of the cosine would not reward the direction; choose 0 or more, such as 2.")
     return power
@@ -167,11 +158,7 @@ def _choices(power: float, slope: float | None) -> tuple[float, float | None, bo
 
 
 def _checked(vector: Vector) -> Tensor:
-    """The vector, in 64 bits.
-
-    Raises:
-        InputError: if it is no row of finite numbers, or all zero.
-    """
+    """The vector, in 64 bits."""
     try:
         plain = vector.detach().cpu().numpy() if isinstance(vector, Tensor) else vector
         numbers = torch.from_numpy(np.array(plain, dtype=np.float64))

@@ -1,11 +1,10 @@
-"""What a picture of units maximises: a number an image, a function of their pre-activations.
+"""Objectives of units and layers, functions of their pre-activations.
 
 Maximising the rectified activation fails where a unit is silent: no gradient passes, and most late units are silent on
-a start image. (Lucid's answer is a false gradient in the first steps, `redirected_relu_grad.py`.) Maximising the mean
-of the pre-activation fails in another way: it is linear in the layer below, so that where something lies drops out; the
-mean of a convolution over all positions is the mean of its input times the sum of the kernel, and an edge detector
-would be drawn as a flat colour. A leaky rectifier on the pre-activation has neither fault. The rendering scales
-gradients to one size, so that a silent unit moves as fast as on its pre-activation.
+a start image. (Lucid's answer is a false gradient in the first steps, `redirected_relu_grad.py`.) The mean of the
+pre-activation is linear in the layer below, so that positions drop out: the mean of a convolution is the mean of its
+input times the sum of the kernel, and an edge detector would be drawn as a flat colour. A leaky rectifier on the
+pre-activation has neither fault; as gradients are scaled to one size, a silent unit moves as fast as an active one.
 """
 
 from dataclasses import dataclass
@@ -16,63 +15,55 @@ from torch import Tensor
 
 from circuits.errors import InputError, UnknownError
 from circuits.units import Unit, as_unit
-from circuits.visualization.objectives.base import Activations, Objective, Read, balance
+from circuits.visualization.objectives.base import (
+    LayerObjective,
+    Objective,
+    ObjectiveInputs,
+    Read,
+    UnitObjective,
+    balance,
+)
 
 SLOPE = 0.3
 """Weight of the positions where a unit is silent."""
 
 
 @dataclass(frozen=True)
-class Channel(Objective):
+class Channel(UnitObjective):
     """See `channel`; `rectified` says whether it reads the activation or the pre-activation."""
 
     unit: Unit
     slope: float | None = SLOPE
     rectified: bool = False
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The unit's own map."""
-        return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The mean leaky value of each image."""
-        return leaky(activations.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
+        return leaky(inputs.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
 
 
 @dataclass(frozen=True)
-class Neuron(Objective):
+class Neuron(UnitObjective):
     """See `neuron`."""
 
     unit: Unit
     position: tuple[int, int] | None = None
     rectified: bool = False
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The unit's own map."""
-        return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The value at the position."""
-        return at(activations.values[self.reads[0]], self.position, self.unit.layer).flatten()
+        return at(inputs.values[self.reads[0]], self.position, self.unit.layer).flatten()
 
 
 @dataclass(frozen=True)
-class DeepDream(Objective):
+class DeepDream(LayerObjective):
     """See `layer`."""
 
-    name: str
+    layer: str
     rectified: bool = True
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The whole layer."""
-        return (Read(self.name, None, self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The mean square of each image."""
-        return activations.values[self.reads[0]].square().mean(dim=(1, 2, 3))
+        return inputs.values[self.reads[0]].square().mean(dim=(1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -84,33 +75,27 @@ class ClassProbability(Objective):
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        """The logits of all classes."""
         return (Read(self.unit.layer, None, self.rectified),)
 
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The probability that each image gets."""
-        logits = activations.values[self.reads[0]]
+        logits = inputs.values[self.reads[0]]
         if self.unit.channel >= logits.shape[1]:
             raise UnknownError(f"There is no {self.unit}; {self.unit.layer} has {logits.shape[1]} channels, from 0.")
         return logits.softmax(dim=1)[:, self.unit.channel].mean(dim=(1, 2))
 
 
 @dataclass(frozen=True)
-class Negative(Objective):
+class Negative(UnitObjective):
     """See `negative`."""
 
     unit: Unit
     slope: float = SLOPE
     rectified: bool = False
 
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """The unit's own map."""
-        return (Read(self.unit.layer, (self.unit.channel,), self.rectified),)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, " n"]:
+    def __call__(self, inputs: ObjectiveInputs) -> Float[Tensor, " n"]:
         """The mean leaky value of the sign turned."""
-        return leaky(-activations.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
+        return leaky(-inputs.values[self.reads[0]], self.slope).mean(dim=(1, 2, 3))
 
 
 def channel(unit: Unit | str, slope: float | None = SLOPE) -> Channel:
@@ -130,7 +115,7 @@ def channel(unit: Unit | str, slope: float | None = SLOPE) -> Channel:
     >>> import torch
     >>> objective = channel("conv1:3", slope=0.5)
     >>> values = {objective.reads[0]: torch.tensor([[[[-2.0, 3.0]]]])}
-    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs(values, torch.zeros(1, 3, 8, 8))).tolist()
     [1.0]
     """
     check_slope(slope)
@@ -154,7 +139,7 @@ def neuron(unit: Unit | str, position: tuple[int, int] | None = None) -> Neuron:
     >>> import torch
     >>> objective = neuron("conv1:3")
     >>> values = {objective.reads[0]: torch.tensor([[[[1.0, 3.0, 5.0]]]])}
-    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs(values, torch.zeros(1, 3, 8, 8))).tolist()
     [3.0]
     """
     unit = as_unit(unit)
@@ -174,7 +159,7 @@ def layer(name: str) -> DeepDream:
     >>> import torch
     >>> objective = layer("conv1")
     >>> values = {objective.reads[0]: torch.tensor([[[[1.0]], [[3.0]]]])}
-    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs(values, torch.zeros(1, 3, 8, 8))).tolist()
     [5.0]
     """
     return DeepDream(name)
@@ -211,7 +196,7 @@ def class_probability(unit: Unit | str) -> ClassProbability:
     >>> import torch
     >>> objective = class_probability("fc:1")
     >>> values = {objective.reads[0]: torch.zeros(1, 4, 1, 1)}
-    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs(values, torch.zeros(1, 3, 8, 8))).tolist()
     [0.25]
     """
     return ClassProbability(as_unit(unit).whole)
@@ -235,7 +220,7 @@ def negative(unit: Unit | str, slope: float = SLOPE) -> Negative:
     >>> import torch
     >>> objective = negative("conv1:3", slope=0.5)
     >>> values = {objective.reads[0]: torch.tensor([[[[-3.0, 2.0]]]])}
-    >>> objective(Activations(values, torch.zeros(1, 3, 8, 8))).tolist()
+    >>> objective(ObjectiveInputs(values, torch.zeros(1, 3, 8, 8))).tolist()
     [1.0]
     """
     check_slope(slope)
@@ -262,9 +247,7 @@ def joint(*units: Unit | str, slope: float | None = SLOPE) -> Objective:
 
 
 def objective_of(unit: Unit) -> Channel | Neuron:
-    """The objective that a unit's address names: a neuron if it has a position, else the channel.
-
-    The neuron is that in the middle of the picture: all neurons of a channel share a picture.
+    """`neuron`, in the middle of the picture, if the address has a position, else `channel`.
 
     >>> objective_of(Unit("conv1", 3))
     Channel(unit=Unit(layer='conv1', channel=3, position=None), slope=0.3, rectified=False)
@@ -273,7 +256,7 @@ def objective_of(unit: Unit) -> Channel | Neuron:
 
 
 def leaky(values: Tensor, slope: float | None) -> Tensor:
-    """Values with the negative ones scaled by the slope; as they are if it is `None`."""
+    """max(z, slope · z); the values as they are if the slope is `None`."""
     return values if slope is None else F.leaky_relu(values, slope)
 
 
@@ -294,10 +277,6 @@ def at(values: Float[Tensor, "n c h w"], position: tuple[int, int] | None, layer
 
 
 def check_slope(slope: float | None) -> None:
-    """Refuse a slope that is none.
-
-    Raises:
-        InputError: if it lies outside of 0..1.
-    """
+    """Refuse a slope outside of 0..1."""
     if slope is not None and not 0 <= slope <= 1:
         raise InputError(f"Slope {slope} is no weight of what pulls the other way; choose 0 to 1.")

@@ -1,17 +1,15 @@
-"""Colours as photos have them: independent planes become red, green and blue that go together.
+"""Decorrelated colours: independent planes become red, green and blue, correlated as in photos, and back.
 
-In photos the three colours rise and fall as one: nearly all of their variance is brightness. With M a square root of
-their covariance, steps in decorrelated planes p become steps M·p that are as large along each axis as photos are.
-
-Source: Olah, Mordvintsev, Schubert 2017, "Feature Visualization", section "Preconditioning and Parameterization"
-(https://distill.pub/2017/feature-visualization).
-
-From planes of numbers to the colours of an image, and back.
+In photos nearly all of the colours' variance is brightness. With M a square root of their covariance, steps in
+decorrelated planes p become steps M·p that are as large along each axis as photos are.
 
     colours = sigmoid(limit(M · p)) ,  limit(x) = x / √(1 + mean(x²)/c²) ,  opacity = sigmoid(q)
 
 M is the colour matrix, p the decorrelated planes, c the largest contrast (∞: no limit), q one more plane. Backwards, a
 sigmoid reaches neither 0 nor 1, so that values nearer to them than half of an 8 bit step count as that half step.
+
+Source: Olah, Mordvintsev, Schubert 2017, "Feature Visualization", section "Preconditioning and Parameterization"
+(https://distill.pub/2017/feature-visualization).
 """
 
 import logging
@@ -39,6 +37,16 @@ SMALLEST_SHARE = 1e-3
 MEASURED_SIDE = 256
 
 
+# Half of the distance between two values of 8 bits.
+HALF_STEP = 1 / 510
+
+# An image of more contrast than can be drawn gets this share of the largest mean square: nearer to the limit, the
+# numbers before it grow without bound, and ascent would hardly move them.
+_ENCODED_SHARE = 0.9
+
+_LOG = logging.getLogger(__name__)
+
+
 def colour_matrix(channels: int = 3) -> Float[Tensor, "channels channels"]:
     """Square root of the colour covariance of natural images, largest column of length one.
 
@@ -47,9 +55,6 @@ def colour_matrix(channels: int = 3) -> Float[Tensor, "channels channels"]:
 
     Args:
         channels: colours of the network's input; other than three have no statistics and get the identity.
-
-    Returns:
-        (channels, channels).
 
     >>> colour_matrix().shape
     torch.Size([3, 3])
@@ -118,27 +123,8 @@ def matrix_for(matrix: Tensor | None, colours: int) -> Float[Tensor, "colours co
     return matrix.float()
 
 
-# Half of the distance between two values of 8 bits.
-HALF_STEP = 1 / 510
-
-# An image of more contrast than can be drawn gets this share of the largest mean square: nearer to the limit, the
-# numbers before it grow without bound, and ascent would hardly move them.
-_ENCODED_SHARE = 0.9
-
-_LOG = logging.getLogger(__name__)
-
-
-def logit(images: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """What a sigmoid turns into these values, log(v / (1 - v)), v being kept half an 8 bit step off 0 and 1.
-
-    >>> logit(torch.tensor([0.5, 1.0])).sigmoid().tolist()
-    [0.5, 0.998...]
-    """
-    return torch.logit(images, eps=HALF_STEP)
-
-
 class Colouring:
-    """How planes become images in 0..1.
+    """From planes to images in 0..1, and back.
 
     Args:
         colours: of the network's input.
@@ -181,19 +167,16 @@ class Colouring:
         """The planes of images; those that say no opacity count as opaque.
 
         An image of more contrast than the limit allows is made paler, and a warning is logged.
-
-        Raises:
-            InputError: if the images have another number of colours.
         """
         given = images.shape[1]
         if not (self._alpha and given == self.planes):
             check_colours(images, self.colours)
-        colours = self._unlimited(logit(images[:, : self.colours]))
+        colours = self._unlimited(torch.logit(images[:, : self.colours], eps=HALF_STEP))
         planes = torch.einsum("cd,ndhw->nchw", self._inverse, colours)
         if not self._alpha:
             return planes
         opacity = images[:, self.colours :] if given == self.planes else torch.ones_like(images[:, :1])
-        return torch.cat([planes, logit(opacity)], dim=1)
+        return torch.cat([planes, torch.logit(opacity, eps=HALF_STEP)], dim=1)
 
     def _unlimited(self, limited: Tensor) -> Tensor:
         """What the limit on contrast turns into these values: with y = limit(x), mean(x²) = m / (1 - m/c²)."""
@@ -210,25 +193,13 @@ class Colouring:
 
 
 def check_side(images: Tensor, side: int) -> None:
-    """See that images have the size that is drawn.
-
-    Raises:
-        InputError: if they are smaller, larger or not square.
-
-    >>> check_side(torch.zeros(1, 3, 8, 8), 8)
-    """
+    """Refuse images of another size than the one that is drawn."""
     rows, columns = images.shape[-2:]
     if (rows, columns) != (side, side):
         raise InputError(f"An image of {columns}×{rows} pixels cannot start one of {side}×{side}; resize it first.")
 
 
 def check_colours(images: Tensor, colours: int) -> None:
-    """See that images have the colours that are drawn.
-
-    Raises:
-        InputError: if they have more or fewer.
-
-    >>> check_colours(torch.zeros(1, 3, 8, 8), 3)
-    """
+    """Refuse images of another number of colours than are drawn."""
     if images.shape[1] != colours:
         raise InputError(f"An image of {images.shape[1]} colours cannot start one of {colours}; convert it first.")

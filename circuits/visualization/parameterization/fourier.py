@@ -1,4 +1,4 @@
-"""Images as spectra: what gradient ascent turns, instead of pixels.
+"""Images as Fourier spectra.
 
 1. One complex number per frequency and colour is the parameter, drawn from a normal distribution.
 2. Dividing by the frequency gives the amplitudes of natural images (1/f) and steps of the same relative size
@@ -12,17 +12,12 @@ Source: Olah, Mordvintsev, Schubert 2017, "Feature Visualization", section "Prec
 (https://distill.pub/2017/feature-visualization).
 """
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.visualization.parameterization.base import Parameterization
-from circuits.visualization.parameterization.color import Colouring, check_side
-
-# Standard deviation of the planes' values at the start; the sigmoid turns 0.05 into about 0.49..0.51.
-START_SPREAD = 0.05
+from circuits.visualization.parameterization.base import PlaneImages
+from circuits.visualization.parameterization.color import Colouring
 
 # Root mean square, before the sigmoid, that no image exceeds: low units are nearly linear and would run into the
 # corners of the colour cube; high units hardly notice.
@@ -32,9 +27,6 @@ LARGEST_CONTRAST = 1.6
 def frequencies(height: int, width: int) -> Float[Tensor, "height columns"]:
     """Frequency, in cycles per pixel, of each coefficient of a real two-dimensional Fourier transform.
 
-    Returns:
-        (height, width // 2 + 1).
-
     >>> frequencies(4, 4)[0].tolist()
     [0.0, 0.25, 0.5]
     """
@@ -42,7 +34,7 @@ def frequencies(height: int, width: int) -> Float[Tensor, "height columns"]:
     return torch.sqrt(rows**2 + columns**2)
 
 
-class FourierImages(Parameterization):
+class FourierImages(PlaneImages):
     """Square images in 0..1, written as spectra with natural amplitudes and decorrelated colours.
 
     image = sigmoid(x / √(1 + mean(x²) / c²)), x = M · irfft2(spectrum · g), g(f) = s / max(f, 1/(2·side))ᵖ, where s
@@ -53,7 +45,7 @@ class FourierImages(Parameterization):
         side: in pixels.
         colours: of the network's input.
         power: p of the amplitude law; 1 is that of photos.
-        matrix: M, from decorrelated planes to colours; by default that of natural images.
+        matrix: M, the colour matrix.
         alpha: whether to draw an opacity too.
 
     >>> images = FourierImages(8)
@@ -66,28 +58,19 @@ class FourierImages(Parameterization):
     def __init__(
         self, side: int, colours: int = 3, *, power: float = 1.0, matrix: Tensor | None = None, alpha: bool = False
     ) -> None:
-        self.side = side
-        self._colouring = Colouring(colours, matrix=matrix, alpha=alpha, contrast=LARGEST_CONTRAST)
+        colouring = Colouring(colours, matrix=matrix, alpha=alpha, contrast=LARGEST_CONTRAST)
+        super().__init__(side, (colouring.planes, side, side // 2 + 1, 2), colouring)
         self._gain = _natural_gain(side, power)
 
-    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n planes rows columns 2"]:
-        """Soft noise: spectra drawn from a normal distribution, each from its own generator."""
-        shape = (self._colouring.planes, self.side, self.side // 2 + 1, 2)
-        return torch.stack([torch.randn(shape, generator=generator) for generator in generators]) * START_SPREAD
-
-    def __call__(self, parameters: Float[Tensor, "n planes rows columns 2"]) -> Float[Tensor, "n planes side side"]:
-        """The images of spectra."""
+    def planes(self, parameters: Float[Tensor, "n planes rows columns 2"]) -> Float[Tensor, "n planes side side"]:
+        """The planes of spectra."""
         spectrum = torch.view_as_complex(parameters) * self._gain
-        return self._colouring.images(torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho"))
+        planes: Tensor = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
+        return planes
 
-    def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n planes rows columns 2"]:
-        """The spectra of images; one of more contrast than can be drawn is made paler, which is logged.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
-        check_side(images, self.side)
-        return torch.view_as_real(torch.fft.rfft2(self._colouring.encode(images), norm="ortho") / self._gain)
+    def parameters(self, planes: Float[Tensor, "n planes side side"]) -> Float[Tensor, "n planes rows columns 2"]:
+        """The spectra of planes."""
+        return torch.view_as_real(torch.fft.rfft2(planes, norm="ortho") / self._gain)
 
 
 def _natural_gain(size: int, power: float) -> Tensor:

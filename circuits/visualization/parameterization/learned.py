@@ -1,7 +1,7 @@
-"""Images that a learned model makes: ascent moves in its latent space.
+"""Images of a generative model, optimized in its latent space.
 
-Pictures look like the data that the model was trained on, whatever the network asks for; what in them comes from the
-unit and what from the model cannot be told apart.
+Pictures look like the data that the model was trained on; what in them comes from the unit and what from the model
+cannot be told apart.
 
 Source: Nguyen, Dosovitskiy, Yosinski, Brox & Clune 2016, "Synthesizing the preferred inputs for neurons in neural
 networks via deep generator networks" (https://arxiv.org/abs/1605.09304).
@@ -48,11 +48,7 @@ class LearnedPrior:
         self.shape = self._tried()
 
     def __call__(self, side: int, colours: int) -> "PriorImages":
-        """The parameterization of a canvas.
-
-        Raises:
-            InputError: if the decoder makes images of another number of colours.
-        """
+        """The parameterization for a side and a number of colours, which must be the decoder's."""
         return PriorImages(side, colours, prior=self)
 
     def _tried(self) -> tuple[int, int, int]:
@@ -73,14 +69,6 @@ class PriorImages(Parameterization):
     """Square images in 0..1: image = (decoder(z) - low) / (high - low), z being the parameters, (N, *latent).
 
     What the decoder makes is scaled to the side if it has another one.
-
-    Args:
-        side: in pixels.
-        colours: of the network's input.
-        prior: the decoder and its range.
-
-    Raises:
-        InputError: if the decoder makes images of another number of colours.
     """
 
     rate = 0.05
@@ -103,9 +91,5 @@ class PriorImages(Parameterization):
         return ((made - self._prior.low) / (self._prior.high - self._prior.low)).clamp(0, 1)
 
     def encode(self, images: Tensor) -> Tensor:
-        """There is no way from images to latents.
-
-        Raises:
-            InputError: always.
-        """
+        """Refuse: there is no way from images to latents."""
         raise InputError("A learned prior only decodes: start it from noise, and blur gradients instead of images.")

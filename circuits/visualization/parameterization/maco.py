@@ -1,10 +1,10 @@
-"""Images of which only the phases are turned: how much there is of each frequency is that of photos.
+"""MACO: images whose phases are optimized while the magnitude of each frequency is that of photos.
 
     image = sigmoid(M · irfft2(m · exp(i·φ)))
 
 1. m is the mean magnitude of photos at each frequency, of each decorrelated colour; it never changes.
-2. φ, the phases, are the parameters: where things lie, and with it what there is. They start uniform in -π..π.
-3. Ascent cannot pile up fine grain or contrast, since their amount is given: that is its regularisation.
+2. φ, the phases, are the parameters. They start uniform in -π..π.
+3. Ascent cannot pile up fine grain or contrast, since their amount is given: that is its regularization.
 
 Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization"
 (https://arxiv.org/abs/2306.06805). Departures: magnitudes are measured before the sigmoid, so that an image needs no
@@ -28,8 +28,8 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.image.tensors import fitted, to_images
-from circuits.visualization.parameterization.base import Parameterization
-from circuits.visualization.parameterization.color import Colouring, check_side
+from circuits.visualization.parameterization.base import PlaneImages
+from circuits.visualization.parameterization.color import Colouring
 
 # A mean that is not to be told from its largest value would have no gradient: φ = 0 or π.
 _LARGEST_COSINE = 0.99
@@ -66,7 +66,7 @@ class Spectrum:
 
     @property
     def side(self) -> int:
-        """Of the photos that it was measured on, in pixels."""
+        """Of the photos, in pixels."""
         return self.magnitudes.shape[1]
 
     def exponents(self) -> Float[Tensor, " colours"]:
@@ -177,7 +177,7 @@ def shipped_spectrum() -> Spectrum:
     return Spectrum(tensors["magnitudes"].float(), tensors["matrix"].float())
 
 
-class MacoImages(Parameterization):
+class MacoImages(PlaneImages):
     """Square images in 0..1 with the magnitudes of photos; their phases are the parameters.
 
     Parameters are (N, colours, side, side // 2 + 1), in radians. A real image has each frequency twice, mirrored, with
@@ -206,35 +206,25 @@ class MacoImages(Parameterization):
             raise InputError(
                 f"A spectrum of {len(spectrum.magnitudes)} colours does not fit {colours}; give one that does."
             )
-        self.side = side
         self.magnitudes = spectrum.at(side)
-        self._colouring = Colouring(colours, matrix=spectrum.matrix)
+        super().__init__(side, self.magnitudes.shape, Colouring(colours, matrix=spectrum.matrix))
         self._source, self._sign, self._real = _mirrors(side)
 
     def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n colours side columns"]:
         """Uniform phases, each image's from its own generator."""
-        draws = [torch.rand(self.magnitudes.shape, generator=generator) for generator in generators]
+        draws = [torch.rand(self.shape, generator=generator) for generator in generators]
         return (torch.stack(draws) * 2 - 1) * math.pi
 
-    def __call__(self, parameters: Float[Tensor, "n colours side columns"]) -> Float[Tensor, "n colours side side"]:
-        """The images of phases."""
-        return self._colouring.images(self.planes(parameters))
-
     def planes(self, parameters: Float[Tensor, "n colours side columns"]) -> Float[Tensor, "n colours side side"]:
-        """The decorrelated planes of phases, before colours and sigmoid: their magnitudes are those given."""
+        """The planes of phases, with the magnitudes of the spectrum."""
         phases = parameters.flatten(2)[:, :, self._source].reshape(parameters.shape) * self._sign
         spectrum = torch.polar(self.magnitudes.expand_as(phases), phases)
         planes: Tensor = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
         return planes
 
-    def encode(self, images: Float[Tensor, "n _colours _rows _columns"]) -> Float[Tensor, "n colours side columns"]:
-        """The phases of images: what they show is kept, how much there is of each frequency is not.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
-        check_side(images, self.side)
-        spectrum = torch.fft.rfft2(self._colouring.encode(images), norm="ortho")
+    def parameters(self, planes: Float[Tensor, "n colours side side"]) -> Float[Tensor, "n colours side columns"]:
+        """The phases of planes; their magnitudes are not kept."""
+        spectrum = torch.fft.rfft2(planes, norm="ortho")
         cosines = spectrum.real / self.magnitudes.clamp_min(torch.finfo(torch.float32).tiny)
         return torch.where(self._real, cosines.clamp(-_LARGEST_COSINE, _LARGEST_COSINE).arccos(), spectrum.angle())
 

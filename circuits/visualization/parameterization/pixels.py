@@ -1,8 +1,8 @@
-"""Images as pixels: one number a pixel and colour, bounded by a sigmoid or not at all.
+"""Images as pixels, bounded by a sigmoid or not at all.
 
-Ascent in pixels moves all of them alike, and with them the finest detail most: pictures come out noisy. That is what
-the other parameterizations are compared with. Without any bound, it need not end: the mean of a convolution is linear
-in the pixels, L(x) = Σ c·x + b, its gradient c is the same everywhere, and after n plain steps of rate r
+Ascent in pixels favours the finest detail: pictures come out noisy. It is what the other parameterizations are compared
+with. Without any bound, it need not end: the mean of a convolution is linear in the pixels, L(x) = Σ c·x + b, its
+gradient c is the same everywhere, and after n plain steps of rate r
 
     x(n) = x(0) + n·r·c ,   L(x(n)) = L(x(0)) + n·r·|c|² ,
 
@@ -21,20 +21,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.visualization.parameterization.base import Parameterization
+from circuits.visualization.parameterization.base import Parameterization, PlaneImages
 from circuits.visualization.parameterization.color import Colouring, check_colours, check_side
-from circuits.visualization.parameterization.fourier import START_SPREAD
 
 
-class PixelImages(Parameterization):
+class PixelImages(PlaneImages):
     """Square images in 0..1: image = sigmoid(M · p), p being a number for each pixel and decorrelated colour.
-
-    Args:
-        side: in pixels.
-        colours: of the network's input.
-        matrix: M, from decorrelated planes to colours; by default that of natural images, the identity for plain
-            red, green and blue.
-        alpha: whether to draw an opacity too.
 
     >>> images = PixelImages(8)
     >>> images(images.start([torch.Generator().manual_seed(0)])).shape
@@ -44,26 +36,8 @@ class PixelImages(Parameterization):
     rate = 0.25
 
     def __init__(self, side: int, colours: int = 3, *, matrix: Tensor | None = None, alpha: bool = False) -> None:
-        self.side = side
-        self._colouring = Colouring(colours, matrix=matrix, alpha=alpha)
-
-    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n planes side side"]:
-        """Noise around grey, each image's from its own generator."""
-        shape = (self._colouring.planes, self.side, self.side)
-        return torch.stack([torch.randn(shape, generator=generator) for generator in generators]) * START_SPREAD
-
-    def __call__(self, parameters: Float[Tensor, "n planes side side"]) -> Float[Tensor, "n planes side side"]:
-        """The images of pixels."""
-        return self._colouring.images(parameters)
-
-    def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n planes side side"]:
-        """The pixels of images.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
-        check_side(images, self.side)
-        return self._colouring.encode(images)
+        colouring = Colouring(colours, matrix=matrix, alpha=alpha)
+        super().__init__(side, (colouring.planes, side, side), colouring)
 
 
 class UnboundedPixels(Parameterization):
@@ -71,10 +45,6 @@ class UnboundedPixels(Parameterization):
 
     With plain steps of rate 10 on the mean activation, 100 of them on 150 pixels a side, no movement and no gradient
     scaling, this is the recipe of Sankaran 2024. `finish` brings each image from its smallest to its largest value.
-
-    Args:
-        side: in pixels.
-        colours: of the network's input.
 
     >>> images = UnboundedPixels(1, 3)
     >>> images.finish(torch.tensor([-20.0, 0.0, 60.0]).reshape(1, 3, 1, 1)).flatten().tolist()
@@ -98,11 +68,7 @@ class UnboundedPixels(Parameterization):
         return parameters
 
     def encode(self, images: Float[Tensor, "n _colours _rows _columns"]) -> Float[Tensor, "n colours side side"]:
-        """The images as they are.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
+        """The images as they are."""
         check_side(images, self.side)
         check_colours(images, self.colours)
         return images.clone()

@@ -1,15 +1,13 @@
-"""Images as pyramids: a sum of images of halved and halved sizes.
+"""Images as Laplacian pyramids: a sum of images of halved and halved sizes.
 
-One number of a coarse level moves a wide, soft patch, one of the finest a single pixel, so that ascent makes steps of
-like size at every scale, in octaves, as the spectrum does frequency by frequency; but a level's number acts on one
-place only, where a coefficient of the spectrum acts everywhere.
+One parameter of a coarse level moves a wide, soft patch, one of the finest a single pixel: steps of like size at every
+scale, in octaves, as the spectrum takes them frequency by frequency, but each at one place only.
 
 Sources: Burt & Adelson 1983, "The Laplacian Pyramid as a Compact Image Code"; as a parameterization, tensorflow/lucid,
 `optvis/param/spatial.py`.
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
@@ -17,15 +15,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError
-from circuits.visualization.parameterization.base import Parameterization
-from circuits.visualization.parameterization.color import Colouring, check_side
-from circuits.visualization.parameterization.fourier import START_SPREAD
+from circuits.visualization.parameterization.base import START_SPREAD, PlaneImages
+from circuits.visualization.parameterization.color import Colouring
 
 # Side of the coarsest level, at least, where the number of levels is not given.
 COARSEST = 4
 
 
-class LaplacianPyramid(Parameterization):
+class LaplacianPyramid(PlaneImages):
     """Square images in 0..1: image = sigmoid(M · Σ_l enlarge(p_l)), level l having sides of ⌈side / 2ˡ⌉ pixels.
 
     Enlarging is bilinear. All levels of an image lie in one row of the parameters, (N, D), the finest first.
@@ -34,7 +31,7 @@ class LaplacianPyramid(Parameterization):
         side: in pixels.
         colours: of the network's input.
         levels: how many; by default down to one of at least 4 pixels a side.
-        matrix: M, from decorrelated planes to colours; by default that of natural images.
+        matrix: M, the colour matrix.
         alpha: whether to draw an opacity too.
 
     Raises:
@@ -58,38 +55,28 @@ class LaplacianPyramid(Parameterization):
         most = (side - 1).bit_length() + 1
         if levels is not None and not 1 <= levels <= most:
             raise InputError(f"An image of {side} pixels a side has 1 to {most} levels; {levels} cannot be made.")
-        self.side = side
         sides = [-(-side // 2**level) for level in range(most)]
         self.sides = tuple(sides[:levels] if levels else [s for s in sides if s >= COARSEST] or sides[:1])
-        self._colouring = Colouring(colours, matrix=matrix, alpha=alpha)
+        self.spread = START_SPREAD / math.sqrt(len(self.sides))  # all levels together spread as other starts do
+        colouring = Colouring(colours, matrix=matrix, alpha=alpha)
+        super().__init__(side, (colouring.planes * sum(side**2 for side in self.sides),), colouring)
 
-    def start(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n d"]:
-        """Noise on every level, each image's from its own generator; all levels together spread as other starts do."""
-        length = self._colouring.planes * sum(side**2 for side in self.sides)
-        spread = START_SPREAD / math.sqrt(len(self.sides))
-        return torch.stack([torch.randn(length, generator=generator) for generator in generators]) * spread
-
-    def __call__(self, parameters: Float[Tensor, "n d"]) -> Float[Tensor, "n planes side side"]:
-        """The images of pyramids."""
+    def planes(self, parameters: Float[Tensor, "n d"]) -> Float[Tensor, "n planes side side"]:
+        """The sums of the levels."""
         planes, *coarser = self.levels(parameters)
         for level in coarser:
             planes = planes + self._enlarge(level)
-        return self._colouring.images(planes)
+        return planes
 
     def levels(self, parameters: Float[Tensor, "n d"]) -> list[Float[Tensor, "n planes _side _side"]]:
         """The levels of pyramids, the finest first."""
-        planes = self._colouring.planes
+        planes = self.colouring.planes
         parts = torch.split(parameters, [planes * side**2 for side in self.sides], dim=1)
         return [part.reshape(-1, planes, side, side) for part, side in zip(parts, self.sides, strict=True)]
 
-    def encode(self, images: Float[Tensor, "n _planes _rows _columns"]) -> Float[Tensor, "n d"]:
-        """The pyramids of images: each level, from the coarsest, takes the means of what those before it leave.
-
-        Raises:
-            InputError: if the images have another size or another number of colours.
-        """
-        check_side(images, self.side)
-        rest = self._colouring.encode(images)
+    def parameters(self, planes: Float[Tensor, "n planes side side"]) -> Float[Tensor, "n d"]:
+        """The pyramids of planes: each level, from the coarsest, takes the means of what those before it leave."""
+        rest = planes
         parts = []
         for side in reversed(self.sides):
             level = rest if side == self.side else F.adaptive_avg_pool2d(rest, side)

@@ -1,4 +1,4 @@
-"""The parameterizations by name, as the command line and the page ask for them."""
+"""The parameterizations by name."""
 
 import functools
 import inspect

@@ -6,8 +6,9 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import network_and_source, number, percent
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.node import Node
 from dashboard.answers import WebP
 from dashboard.components import attributes, button, sends, short
 from dashboard.library import Library
@@ -56,14 +57,14 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
 def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
     """What a comparison comes to, in a sentence or two."""
     if not found.same_network:
-        names = f"{left.network['name']} and {right.network['name']}"
+        names = f"{left.network.name} and {right.network.name}"
         return (
             f"These circuits are of two networks, {names}: a unit's number in one says nothing about the same number "
             "in the other, so nothing is matched. Each side is shown by itself."
         )
     counts = f"{len(found.shared)} in both, {len(found.left)} only left, {len(found.right)} only right"
     edges = f"{len(found.shared_edges)} in both, {len(found.left_edges)} only left, {len(found.right_edges)} only right"
-    modes = left.settings["mode"], right.settings["mode"]
+    modes = left.settings.mode, right.settings.mode
     warning = f" They were traced in two modes, {modes[0]} and {modes[1]}: their shares are of different kinds."
     return (
         f"Units: {counts}; Jaccard index {found.unit_index:.2f}. Edges: {edges}; Jaccard index {found.edge_index:.2f}."
@@ -119,7 +120,7 @@ def _invitation(session: Session) -> Component:
 
 
 def _called(circuit: Circuit) -> str:
-    return f"Why {circuit.nodes[circuit.root].called}? ({circuit.graph.graph['photo']['name']})"
+    return f"Why {circuit.nodes[circuit.root].called}? ({circuit.photo_info.name})"
 
 
 def _crop(circuit: Circuit, library: Library, show: Show) -> str:
@@ -130,13 +131,13 @@ def _crop(circuit: Circuit, library: Library, show: Show) -> str:
 
 def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
     root = circuit.nodes[circuit.root]
-    photo = circuit.graph.graph["photo"]
+    photo = circuit.photo_info
     books = root.books
     held = f"; {percent(books.coverage)} of the gross attribution shown" if books is not None else ""
-    source = network_and_source(circuit.network["name"], circuit.network["source"])
+    source = network_and_source(circuit.network.name, circuit.network.source)
     image: Component = html.Div("no photo in the file", className="no-crop")
     if crop:
-        image = html.Img(src=crop, alt=f"{photo['name']}, as the network saw it")
+        image = html.Img(src=crop, alt=f"{photo.name}, as the network saw it")
     return html.Section(
         [
             image,
@@ -145,7 +146,7 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
                     html.Span(f"{side.capitalize()} · {role}", className="role"),
                     html.H2(f"Why {root.called}?"),
                     html.P(f"value {number(root.value)}{held}", className="small"),
-                    html.P(f"{photo['name']} · {circuit.network['name']}", className="small muted", title=source),
+                    html.P(f"{photo.name} · {circuit.network.name}", className="small muted", title=source),
                     html.P(f"{len(circuit.visible)} units", className="small muted"),
                 ]
             ),

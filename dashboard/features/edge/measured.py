@@ -30,7 +30,7 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
     title = html.H2("Measured by ablation", id="measured-title")
     if edge.ablation is None:
         words = f"Attribution is an estimate: measure what {circuit.nodes[edge.target].called} really loses without it."
-        if circuit.settings["mode"] == "ablate":
+        if circuit.settings.mode == "ablate":
             words = "This circuit's attributions are ablations already; measured again, they must be the same."
         parts = [
             html.P(words, className="small muted"),

@@ -7,7 +7,8 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.answers import EdgeShown, Failure, Signed
 from dashboard.components import (
@@ -22,7 +23,6 @@ from dashboard.components import (
     waiting,
 )
 from dashboard.features.edge.measured import measured_edge
-from dashboard.library import share
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
 from dashboard.work.tiles import Tile
@@ -86,7 +86,7 @@ def _back(session: Session) -> Component:
 def _facts(circuit: Circuit, edge: Edge) -> Component:
     facts = [
         ("attribution", number(edge.attribution, sign=True)),
-        (f"of {circuit.nodes[edge.target].called}'s gross", percent(share(circuit, edge))),
+        (f"of {circuit.nodes[edge.target].called}'s gross", percent(circuit.share(edge))),
         ("rank", str(edge.rank)),
     ]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -139,7 +139,7 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    mode = _MODES.get(circuit.settings.get("mode", "sum"))
+    mode = _MODES.get(circuit.settings.mode)
     if mode is None or not isinstance(found, EdgeShown):
         return []
     words = (

@@ -72,7 +72,7 @@ class Scored:
 def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     """Why a circuit cannot be scored, in a sentence; "" if it can."""
     if not library.is_own(circuit):
-        name = circuit.network["name"]
+        name = circuit.network.name
         return f"This circuit is of another network, {name}: only {name} can be asked what is left of its target."
     if circuit.photo is None:
         return "This circuit's file holds no photo, and a circuit is scored in its photo."
@@ -97,11 +97,11 @@ def key_of(session: Session, *, strip: bool) -> str:
     return hashlib.sha256(
         repr(
             (
-                circuit.network["sha256"],
+                circuit.network.sha256,
                 circuit.layers,
                 circuit.target,
                 circuit.settings,
-                _digest(circuit.graph.graph["photo"]["thumbnail"]),
+                _digest(circuit.photo_info.thumbnail),
                 sources_of(circuit),
                 [(photo.sha256, photo.window) for photo in photos],
             )

@@ -30,7 +30,7 @@ def pane(session: Session, circuit: Circuit, scored: Scored) -> Pane:
 
 def head(session: Session, circuit: Circuit) -> list[Component]:
     """What the pane is about."""
-    label, photo = circuit.nodes[circuit.root].called, circuit.graph.graph["photo"]["name"]
+    label, photo = circuit.nodes[circuit.root].called, circuit.photo_info.name
     words: list[Component] = [
         "The circuit of ",
         html.B(label),

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.report.text import LABELS, SIGNS, number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.answers import Groups
 from dashboard.components import edge_in_words, percent, short
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.features.graph.layout import Band, layout
-from dashboard.library import share
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60
@@ -107,13 +107,13 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
     waiting = [] if locked else [each for each in circuit.visible if not circuit.nodes[each].expanded]
     layers = [circuit.nodes[each].unit.layer for each in waiting]
     rows = tuple(_row(circuit, row, channels, layers) for row in arranged.rows)
-    text = json.dumps([circuit.root, circuit.network["sha256"], nodes, lines, rows], sort_keys=True)
+    text = json.dumps([circuit.root, circuit.network.sha256, nodes, lines, rows], sort_keys=True)
     return Drawing(hashlib.sha256(text.encode()).hexdigest()[:20], circuit, fold, nodes, lines, rows)
 
 
 def _row(circuit: Circuit, row: Band, channels: Channels, waiting: Collection[str]) -> dict[str, Any]:
     """A layer; `closed` counts its units that can be expanded and are not."""
-    own, count = circuit.network["layers"][-1], channels(circuit, row.layer)
+    own, count = circuit.network.layers[-1], channels(circuit, row.layer)
     kind = "classes" if row.layer == own and circuit.predictions else "channels"
     detail = "" if count is None else f"{count} {kind}"
     closed = 0 if row.layer in circuit.lowest else sum(layer == row.layer for layer in waiting)
@@ -123,7 +123,7 @@ def _row(circuit: Circuit, row: Band, channels: Channels, waiting: Collection[st
 def _part(circuit: Circuit, fold: Folds, edge: Merged) -> float:
     """Signed share of the gross attribution of the units above that an edge holds, -1 to 1."""
     if len(fold.members(edge.target)) == 1 and len(edge.parts) == 1:
-        return share(circuit, edge.parts[0])
+        return circuit.share(edge.parts[0])
     gross = _gross(circuit, fold, edge.target)
     return edge.attribution / gross if gross > 0 else 0.0
 

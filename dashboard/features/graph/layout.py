@@ -34,14 +34,14 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Layout:
+class GraphLayout:
     """Centres of the units' pictures by node id, and the bands from the top down."""
 
     places: Mapping[str, XY]
     rows: tuple[Band, ...]
 
 
-def layout(circuit: Circuit, hidden: Collection[str] = ()) -> Layout:
+def layout(circuit: Circuit, hidden: Collection[str] = ()) -> GraphLayout:
     """Positions of the visible units of a circuit.
 
     Args:
@@ -58,7 +58,7 @@ def layout(circuit: Circuit, hidden: Collection[str] = ()) -> Layout:
         across = [places[name][1] for name in names]
         rows.append(Band(circuit.nodes[names[0]].unit.layer, min(across), max(across)))
     locked = {name: place for name in places if (place := circuit.nodes[name].place) is not None}
-    return Layout(_around(places, locked), tuple(rows))
+    return GraphLayout(_around(places, locked), tuple(rows))
 
 
 def covers(one: XY, other: XY) -> bool:

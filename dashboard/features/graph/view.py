@@ -38,9 +38,7 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
     if drawing is None:
         return found
     circuit, work, stands = drawing.circuit, session.work, drawing.fold.stands
-    found["circuit"] = "/".join(
-        (circuit.network["sha256"][:12], circuit.graph.graph["photo"]["sha256"][:12], circuit.root)
-    )
+    found["circuit"] = "/".join((circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root))
     found["selected"] = stands(work.selected)
     found["edge"] = [stands(name) for name in work.edge or ()]
     found["busy"] = sorted({stands(name) for request in session.requests for name in expanding(circuit, request)})

@@ -1,7 +1,6 @@
 """What is left of a circuit when its weak edges are hidden, as `weak.js` works it out in the browser."""
 
-from circuits.tracing.circuit import Circuit
-from dashboard.library import share
+from circuits.tracing.circuit import Circuit, reaching
 
 
 def reached(circuit: Circuit, weak: float) -> frozenset[str]:
@@ -11,15 +10,13 @@ def reached(circuit: Circuit, weak: float) -> frozenset[str]:
         circuit: the circuit.
         weak: edges whose share of the upper unit's gross attribution is smaller, in percent, are hidden.
     """
-    kept = {circuit.root}
-    waiting = [circuit.root]
-    while waiting:
-        for edge in circuit.edges_into(waiting.pop()):
-            strong = abs(share(circuit, edge)) * 100 >= weak
-            if strong and edge.source in circuit.visible and edge.source not in kept:
-                kept.add(edge.source)
-                waiting.append(edge.source)
-    return frozenset(kept)
+    strong = {
+        (edge.source, edge.target)
+        for name in circuit.visible
+        for edge in circuit.edges_into(name)
+        if abs(circuit.share(edge)) * 100 >= weak
+    }
+    return reaching(circuit.graph, circuit.root, followed=lambda lower, upper: (lower, upper) in strong)
 
 
 def coverage(circuit: Circuit, weak: float) -> tuple[float, float]:
@@ -33,7 +30,7 @@ def coverage(circuit: Circuit, weak: float) -> tuple[float, float]:
         if books is None or not books.gross:
             continue
         expanded += 1
-        shares = [abs(share(circuit, edge)) for edge in circuit.edges_into(name)]
+        shares = [abs(circuit.share(edge)) for edge in circuit.edges_into(name)]
         whole += sum(shares)
         kept += sum(each for each in shares if each * 100 >= weak)
     return (kept / expanded, whole / expanded) if expanded else (0.0, 0.0)

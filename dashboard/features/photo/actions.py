@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from circuits.errors import InputError
 from circuits.image.photo import Photo, Window
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, Progress, RequestType, requested
 from dashboard.session.questions import written

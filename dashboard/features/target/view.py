@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.network.predict import Prediction
 from circuits.report.text import chance, number
-from circuits.tracing.trace import target_of
+from circuits.tracing.targets import target_of
 from dashboard.components import attributes, button, percent, setting
 from dashboard.library import MODES, SIGNS
 from dashboard.session.questions import against, question_of

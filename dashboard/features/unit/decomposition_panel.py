@@ -5,12 +5,12 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed, percent
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit.measured import measured_edges
-from dashboard.library import share
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
 
@@ -120,7 +120,7 @@ def _edges_below(node: Node, circuit: Circuit) -> list[Component]:
     if not edges or any(edge.ablation is not None for edge in edges):  # what was measured lists them too
         return []
     rows = [
-        html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].called} {percent(share(circuit, edge))}"))
+        html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].called} {percent(circuit.share(edge))}"))
         for edge in edges
     ]
     return [html.Div([html.Span("Its edges:", className="muted"), html.Ul(rows)], className="edges-below small")]

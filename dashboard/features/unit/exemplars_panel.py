@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Node
+from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Exemplar, Failure, NoCollection
 from dashboard.components import WAITING, attributes, failed, section
 from dashboard.work.results import Answers

@@ -5,7 +5,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.answers import Failure, Places, Signed, Spot, WebP
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.standing_panel import in_its_layer

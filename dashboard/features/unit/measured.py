@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dash import html
 
 from circuits.report.text import MEANINGS, SIGNS, error_in_words, joint_in_words, label, number, ranks_in_words
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.components import Component, attributes, edge_in_words, measure_button, sends
 from dashboard.session.state import Session

@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.report.text import number
-from circuits.tracing.circuit import Node
+from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import Failure, WebP
 from dashboard.components import Pane, attributes, button, failed, figure, section, signed_share, waiting

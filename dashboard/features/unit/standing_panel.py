@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.evidence.layer_statistics import Standing
 from circuits.report.text import number
-from circuits.tracing.circuit import Node
+from circuits.tracing.node import Node
 from dashboard.answers import Failure
 from dashboard.components import attributes, failed
 

@@ -6,7 +6,8 @@ from typing import Any
 from dash import html
 
 from circuits.report.text import number
-from circuits.tracing.circuit import Circuit, Node
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from dashboard.answers import Inspection, WebP
 from dashboard.components import (
     Pane,
@@ -27,7 +28,7 @@ from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
-from dashboard.library import SIGNS, edges_from, share
+from dashboard.library import SIGNS, edges_from
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.results import Answers
@@ -103,7 +104,7 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     for edge in edges[:_ABOVE]:
         label = circuit.nodes[edge.target].called
         link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        words += [edge_link(circuit, edge, percent(share(circuit, edge))), " of ", link, ", "]
+        words += [edge_link(circuit, edge, percent(circuit.share(edge))), " of ", link, ", "]
     words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 

@@ -18,7 +18,7 @@ def stamp(session: Session) -> str:
     work = session.work
     circuit = work.circuit
     if circuit is not None:
-        seen = str(circuit.graph.graph["photo"].get("thumbnail", "")), circuit.network["sha256"], circuit.root
+        seen = circuit.photo_info.thumbnail, circuit.network.sha256, circuit.root
     elif work.photo is not None:
         seen = work.photo.sha256, str(work.photo.window), ""
     else:

@@ -16,7 +16,7 @@ from PIL import Image
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.server import Running
 from tests.dashboard.browser.test_browser import unit, upload, why
 from tests.support.pretend import PaintedCollection, PaintedGallery
@@ -139,7 +139,7 @@ def test_an_address_typed_into_an_open_page_is_opened(tab: Any, open_tab: Open, 
 class Server:
     """A server that can be stopped and started again at the same port."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PageSettings) -> None:
         self.settings = settings
         self.port = 0
         self.running: Running | None = None
@@ -161,12 +161,12 @@ class Server:
 
 
 @pytest.fixture
-def settings(network: Network, photo: Photo, gallery: PaintedGallery, tmp_path: Path) -> Settings:
-    return Settings(network, photo=photo, gallery=gallery, collection=PaintedCollection(), folder=tmp_path / "kept")
+def settings(network: Network, photo: Photo, gallery: PaintedGallery, tmp_path: Path) -> PageSettings:
+    return PageSettings(network, photo=photo, gallery=gallery, collection=PaintedCollection(), folder=tmp_path / "kept")
 
 
 @pytest.fixture
-def serving(settings: Settings) -> Iterator[Callable[..., Server]]:
+def serving(settings: PageSettings) -> Iterator[Callable[..., Server]]:
     made: list[Server] = []
 
     def start(*, keep: bool) -> Server:

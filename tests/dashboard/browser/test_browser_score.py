@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -28,9 +29,10 @@ def test_one_press_scores_the_circuit_and_the_card_is_saved(
     expect(pane.locator(".controls-table tbody tr")).to_have_count(6)
     chart = pane.locator(".score-curve")
     expect(chart.locator("svg")).to_have_count(1)
-    drawn = json.loads(chart.get_attribute("data-curve"))
-    count = sum(len(line["points"]) for line in drawn["lines"])
-    expect(chart.locator("circle")).to_have_count(count + 1)
+    drawn = ElementTree.fromstring(chart.get_attribute("data-curve"))
+    count = sum(len(line.get("points").split()) for line in drawn.iter("polyline"))
+    assert count > 2
+    expect(chart.locator(".dot")).to_have_count(count + 1)
     expect(ask).to_be_focused()
     pane.get_by_role("link", name="JSON").focus()
     with tab.expect_download() as waiting:

@@ -11,7 +11,7 @@ import circuits
 import circuits.tracing.compare
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.session.state import Session
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery, tiny_network
@@ -211,7 +211,7 @@ def test_a_file_that_is_no_circuit_is_refused_and_nothing_changes(ann: Person) -
 def test_pictures_of_the_held_circuit_are_drawn_while_it_is_compared(
     network: Any, gallery: PaintedGallery, photo: Photo, collection: Any
 ) -> None:
-    page: Page = create_page(Settings(network, photo=photo, gallery=gallery, collection=collection))
+    page: Page = create_page(PageSettings(network, photo=photo, gallery=gallery, collection=collection))
     try:
         ann = Person(page)
         gallery.gate.clear()

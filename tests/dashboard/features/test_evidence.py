@@ -69,7 +69,7 @@ def test_the_first_spot_is_the_units_peak_with_the_pixels_that_it_sees(
     row, column = node.peak
     assert (spots[0].left, spots[0].top) == ((column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0])
     box = receptive_field(network, "b").box(node.peak)
-    seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"]).crop(box.corners)
+    seen = from_data_uri(circuit.photo_info.thumbnail).crop(box.corners)
     patch = opened(spots[0].patch)
     assert max(patch.size) == 160
     assert np.allclose(np.asarray(patch).mean((0, 1)), np.asarray(seen).mean((0, 1)), atol=6)
@@ -113,7 +113,7 @@ def test_gradient_pictures_are_made_in_every_way(
     found = evidence.saliency(circuit, lower, Looking(method, start))
     assert not found.empty
     assert found.around == (circuit.nodes[lower].peak if start == "peak" else None)
-    assert max(opened(found.shot).size) == 340
+    assert max(opened(found.webp).size) == 340
 
 
 def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
@@ -123,7 +123,7 @@ def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
     found = evidence.relative(circuit, lower, upper, Looking("gradient"))
     assert found.upper == upper
     assert found.child.around == found.parent.around
-    assert opened(found.child.shot).size == opened(found.parent.shot).size
+    assert opened(found.child.webp).size == opened(found.parent.webp).size
     assert found.parent == evidence.saliency(circuit, upper, Looking("gradient"))
 
 
@@ -239,7 +239,7 @@ def test_a_difference_of_classes_is_shown_as_a_difference(evidence: Evidence, ne
     alone = gradient_picture(network, circuit, circuit.nodes[circuit.root].unit)
     assert found == drawn(gradient_picture(network, circuit, circuit.root)) != drawn(alone)
     child = circuit.edges_into(circuit.root)[0].source
-    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.shot.key == found
+    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.webp.key == found
 
 
 def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circuit: Circuit, lower: str) -> None:

@@ -16,10 +16,12 @@ from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.app import Page
 from dashboard.components import WAITING
+from dashboard.features.evaluation import view as scores
+from dashboard.features.evaluation.queries import Scored
 from dashboard.features.unit import view as inspector
 from dashboard.features.unit.exemplars_panel import COMMAND
 from dashboard.features.unit.queries import upper_of
-from dashboard.library import Library
+from dashboard.library import Library, edges_from
 from dashboard.session.state import Choices, Session, Work
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Task, WorkQueue
@@ -136,9 +138,8 @@ def test_a_look_brings_the_evidence_alone_unless_more_has_changed(ann: Person, c
         return ann.callbacks.act({"session": ann.name, "tab": "tab", "queue": [entry]})
 
     seen = look(tab_session.revision)
-    assert [name for name, part in seen.items() if isinstance(part, list | dict)] == [
-        "view", "spot", "fired", "books", "evidence",
-    ]  # fmt: skip
+    told = {name for name, part in seen.items() if isinstance(part, list | dict)}
+    assert told == {"view", "spot", "fired", "books", "evidence"}
     assert isinstance(look(tab_session.revision - 1)["head"], list)
 
 
@@ -220,14 +221,12 @@ def test_what_could_not_be_found_out_is_found_when_it_is_tried_again(
 
 def test_a_refusal_of_the_library_is_said_in_its_own_words(ann: Person, child: str) -> None:
     tab_session = ann.callbacks.sessions.tab(ann.name)
-    told = inspector.unit(
-        tab_session.session, None, Tile("none"), None, {"saliency": Failure("No pixel reaches it.")}
-    ).parts
+    session, circuit = tab_session.session, tab_session.session.work.circuit
+    told = scores.pane(session, circuit, Scored()).parts
     assert "No pixel reaches it." not in words(told)
-    inspection = ann.callbacks.library.inspect(tab_session.session.work.circuit, child, "")
-    told = inspector.unit(
-        tab_session.session, inspection, Tile("none"), None, {"saliency": Failure("No pixel reaches it.")}
-    )
+    inspection = ann.callbacks.library.inspect(circuit, child, "")
+    missing = {"saliency": Failure("No pixel reaches it.")}
+    told = inspector.unit(session, circuit, inspection, Tile("none"), None, missing)
     assert "No pixel reaches it." in words(told.evidence)
 
 
@@ -288,7 +287,7 @@ def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person
 
 def test_a_unit_is_shown_relative_to_the_one_that_it_was_reached_from(library: Library, photo: Photo) -> None:
     circuit = library.trace(photo, 2, Choices(depth=2, top=8), lambda *report: None)
-    above = {name: [edge.target for edge in library.edges_from(circuit, name)] for name in circuit.visible}
+    above = {name: [edge.target for edge in edges_from(circuit, name)] for name in circuit.visible}
     name = max(above, key=lambda each: len(above[each]))
     strongest, *others = above[name]
     session = Session(Work(circuit=circuit, selected=circuit.root))

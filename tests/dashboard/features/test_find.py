@@ -88,7 +88,7 @@ def test_every_class_has_a_probability_once_a_circuit_is_there(
 
 def test_when_a_class_is_explained_the_others_can_be_held_against_it(traced: Session, library: Library) -> None:
     (dog,) = find(traced, library, "dog")
-    assert dog.other == Other("not", "root", "2 - 1")
+    assert dog.other == Other("not", "root", {"target": "2 - 1"})
     (tree,) = find(traced, library, "tree")
     assert tree.other is None
 
@@ -135,7 +135,7 @@ def test_without_a_circuit_the_units_of_a_layer_come_by_number(begun: Session, l
 
 def test_a_unit_of_the_circuit_can_be_shown(traced: Session, library: Library) -> None:
     inside = traced.work.circuit.edges_into("fc:2")[0].source
-    assert find(traced, library, inside)[0].other == Other("show", "select", inside)
+    assert find(traced, library, inside)[0].other == Other("show", "select", {"unit": inside})
 
 
 def test_two_classes_with_a_minus_between_are_their_difference(traced: Session, library: Library) -> None:

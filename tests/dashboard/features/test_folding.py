@@ -14,7 +14,6 @@ from circuits.tracing.circuit import Circuit
 from dashboard.answers import Alike
 from dashboard.features.graph.drawing import Drawing, draw
 from dashboard.features.graph.folding import Folds, folds, merged
-from dashboard.library import share
 from dashboard.work.results import token
 from tests.support.person import Person
 
@@ -99,7 +98,7 @@ def test_an_edge_of_its_own_is_drawn_as_it_is(circuit: Circuit) -> None:
     for target in circuit.visible:
         for edge in circuit.edges_into(target):
             line = lines[edge.source, edge.target]
-            assert line["part"] == pytest.approx(100 * abs(share(circuit, edge)), abs=1e-3)
+            assert line["part"] == pytest.approx(100 * abs(circuit.share(edge)), abs=1e-3)
             assert line["chosen_as"] == {"lower": edge.source, "upper": edge.target}
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from circuits.network.network import Network
 from circuits.units import Unit
-from circuits.visualization.settings import Settings as Drawing
+from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import Page
 from dashboard.work.gallery import StoredGallery
@@ -152,7 +152,7 @@ def test_other_kinds_are_refused(drawn: Person, kind: str) -> None:
 def test_the_store_keeps_them_beside_the_standard_picture(
     network: Network, tmp_path: Path, kind: str, count: int
 ) -> None:
-    store, settings, unit = PictureStore(tmp_path / "store"), Drawing(size=32, steps=20), Unit("b", 3)
+    store, settings, unit = PictureStore(tmp_path / "store"), Settings(size=32, steps=20), Unit("b", 3)
     stored = StoredGallery(network, store, settings)
     assert [variant.activation for variant in stored.variants(unit, kind)] == [None] * count
     shown: list[tuple[str, int, int]] = []
@@ -174,7 +174,7 @@ def test_the_store_keeps_them_beside_the_standard_picture(
 
 
 def test_what_a_unit_is_against_excites_it_less_than_what_it_looks_for(network: Network, tmp_path: Path) -> None:
-    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Drawing(size=32, steps=20))
+    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Settings(size=32, steps=20))
     unit = Unit("b", 3)
     stored.render([unit], lambda *report: None, lambda *sketch: None)
     stored.draw_variants(unit, "negative", lambda *report: None, lambda *sketch: None)
@@ -183,7 +183,7 @@ def test_what_a_unit_is_against_excites_it_less_than_what_it_looks_for(network: 
 
 
 def test_a_drawing_that_is_cancelled_leaves_nothing_in_the_store(network: Network, tmp_path: Path) -> None:
-    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Drawing(size=32, steps=20))
+    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Settings(size=32, steps=20))
 
     def stop(done: int, total: int, message: str) -> None:
         raise InterruptedError

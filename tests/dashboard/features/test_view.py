@@ -22,7 +22,7 @@ from dashboard.features.target import view as panels
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit import decomposition_panel as books_panel
 from dashboard.features.unit import view as inspector
-from dashboard.library import Library, share
+from dashboard.library import Library
 from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Request, Session, Work
 from dashboard.work.queue import Report
@@ -88,7 +88,7 @@ def test_shares_of_a_units_edges_add_up_to_its_coverage(circuit: Circuit) -> Non
     for name in circuit.visible:
         books = circuit.nodes[name].books
         if books is not None:
-            held = sum(abs(share(circuit, edge)) for edge in circuit.edges_into(name))
+            held = sum(abs(circuit.share(edge)) for edge in circuit.edges_into(name))
             assert held == pytest.approx(books.coverage, rel=1e-6)
 
 
@@ -115,7 +115,7 @@ def test_units_say_in_words_what_they_do(session: Session, library: Library) -> 
     assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
     best = circuit.edges_into(circuit.root)[0]
     verb = "inhibits" if best.attribution < 0 else "excites"
-    part = components.percent(abs(share(circuit, best)))
+    part = components.percent(abs(circuit.share(best)))
     assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
     assert "rank 1" in nodes[best.source]["title"]
 
@@ -245,13 +245,13 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     circuit = session.work.circuit
     name = max(circuit.visible, key=lambda name: sum(circuit.graph.has_edge(name, above) for above in circuit.visible))
     above = [edge for upper in circuit.visible for edge in circuit.edges_into(upper) if edge.source == name]
-    above.sort(key=lambda edge: -abs(share(circuit, edge)))
+    above.sort(key=lambda edge: -abs(circuit.share(edge)))
     assert len(above) > 1
     chosen = actions.apply(session, actions.Action("select", name), library)
     pane = inspector.unit(chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **does("select", edge.target))
-    assert f"Holds  {components.percent(share(circuit, above[0]))}  of  {above[0].target}" in words(pane)
+    assert f"Holds  {components.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, library: Library) -> None:

@@ -11,7 +11,7 @@ from dashboard.features.graph import actions as on_circuit
 from dashboard.features.graph.drawing import draw
 from dashboard.features.graph.folding import folds
 from dashboard.features.graph.weak import coverage, reached
-from dashboard.library import Library, closed, share
+from dashboard.library import Library, closed
 from dashboard.session.state import Session, Showing, Work
 from tests.support import actions
 from tests.support.actions import Action, apply, commit, run
@@ -38,7 +38,7 @@ def slowly(circuit: Circuit, weak: int) -> set[str]:
     def walk(name: str) -> None:
         found.add(name)
         for edge in circuit.edges_into(name):
-            if abs(share(circuit, edge)) >= weak / 100:
+            if abs(circuit.share(edge)) >= weak / 100:
                 walk(edge.source)
 
     walk(circuit.root)
@@ -71,7 +71,7 @@ def test_the_limit_is_kept_with_the_view(ann: Person) -> None:
     assert ann.poll()["toasts"][-1]["text"] == "weak = 2.4 is not a setting that this page offers."
     assert ann.do("set", "weak=12")["view"]["weak"] == 12
     ann.do("set", "weak=31")
-    assert ann.poll()["toasts"][-1]["text"] == "weak = 31 is not a setting that this page offers."
+    assert ann.poll()["toasts"][-1]["text"] == "weak = 31.0 is not a setting that this page offers."
     assert ann.look()["view"]["weak"] == 12
 
 

@@ -11,7 +11,7 @@ import pytest
 from circuits import trace
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from dashboard.app import Settings, create_page
+from dashboard.app import PageSettings, create_page
 from dashboard.library import Library
 from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Looking, Request, Session, Showing
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_is_said_once(
 def test_a_restarted_page_finds_the_work_of_its_tab(
     network: Network, photo: Photo, gallery: PaintedGallery, tmp_path: Path
 ) -> None:
-    settings = Settings(network, photo=photo, gallery=gallery, folder=tmp_path / "sessions")
+    settings = PageSettings(network, photo=photo, gallery=gallery, folder=tmp_path / "sessions")
     sent = {"session": ANN, "tab": "t", "queue": [{"number": 1, "kind": "why", "payload": payload("why", "2")}]}
     before = create_page(settings)
     before.callbacks.act(sent)

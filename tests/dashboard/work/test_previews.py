@@ -12,7 +12,7 @@ from PIL import Image
 from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization.render import Picture
-from circuits.visualization.settings import Settings as Drawing
+from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import Page
 from dashboard.features.unit import view as inspector
@@ -190,7 +190,7 @@ def test_no_address_is_used_twice_even_when_a_drawing_begins_again() -> None:
 
 
 def test_the_library_shows_previews_before_the_picture_is_stored(network: Network, tmp_path: Path) -> None:
-    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Drawing(size=32, steps=20))
+    stored = StoredGallery(network, PictureStore(tmp_path / "store"), Settings(size=32, steps=20))
     units = [Unit("b", 3), Unit("b", 5)]
     shown: list[tuple[Unit, int, int, bool]] = []
 
@@ -208,9 +208,9 @@ def test_a_unit_is_dead_if_its_picture_reaches_nothing(
     network: Network, tmp_path: Path, reached: float, dead: bool
 ) -> None:
     store, unit = PictureStore(tmp_path / "store"), Unit("b", 3)
-    stored = StoredGallery(network, store, Drawing(size=32))
+    stored = StoredGallery(network, store, Settings(size=32))
     assert not stored.dead(unit)
-    store.put(network, Picture(unit, Image.new("RGB", (32, 32)), reached), Drawing(size=32))
+    store.put(network, Picture(unit, Image.new("RGB", (32, 32)), reached), Settings(size=32))
     assert stored.dead(unit) == dead
     assert stored.activation(unit) == reached
 

@@ -2,68 +2,63 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from circuits.cli.unit_expressions import units_of
 from circuits.errors import InputError
 from circuits.evidence.maps import EdgeMaps, argument_map, edge_maps, heat_map
 from circuits.evidence.patches import Peak, peaks
+from circuits.exemplars.exemplars import Exemplars
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, receptive_field
+from circuits.shapes import HeatMap
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-
-if TYPE_CHECKING:
-    from circuits.exemplars.exemplars import Exemplars
-    from circuits.shapes import HeatMap
-    from circuits.tracing.circuit import Circuit
-
 
 PEAKS = 3
 _LARGE = 0.5
-"""Share of what the network sees from which on a field tells little about the place."""
+"""Share of what the network sees from which on a receptive field tells little about the place."""
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class UnitEvidence:
     """One unit in one photo, and what it is compared with.
 
     Args:
         network: the network.
         photo: the photo.
-        circuit: of the target alone, from which arguments are counted.
+        circuit: of the target alone, to which the unit contributes.
         unit: the unit, or a neuron.
         parent: a unit of a layer above, if one was given.
         path: units from the topmost down to the unit; empty if none was given.
         index: of exemplars, if there is one.
-
-    Raises:
-        InputError: if the parent does not lie above the unit, or the path does not go down to it.
     """
 
     network: Network
     photo: Photo
-    circuit: "Circuit"
+    circuit: Circuit
     unit: Unit
     parent: Unit | None = None
     path: tuple[Unit, ...] = ()
-    index: "Exemplars | None" = None
+    index: Exemplars | None = None
 
     def __post_init__(self) -> None:
-        above = self.network.layers.index
-        if self.parent is not None and above(self.parent.layer) <= above(self.unit.layer):
+        height = self.network.layers.index
+        if self.parent is not None and height(self.parent.layer) <= height(self.unit.layer):
             raise InputError(f"--parent {self.parent} does not lie above {self.unit}; name a unit of a layer above.")
-        depths = [above(unit.layer) for unit in self.path]
-        if any(upper <= lower for upper, lower in pairwise(depths)):
-            told = ",".join(map(str, self.path))
-            raise InputError(f"The path {told} does not go down; name its units from the topmost down to {self.unit}.")
+        if any(height(upper.layer) <= height(lower.layer) for upper, lower in pairwise(self.path)):
+            path = ",".join(map(str, self.path))
+            raise InputError(f"The path {path} does not go down; name its units from the topmost down to {self.unit}.")
 
     @cached_property
-    def heat(self) -> "HeatMap":
+    def heat(self) -> HeatMap:
         """Activation at each position, (H, W)."""
         return heat_map(self.network, self.photo, self.unit)
 
@@ -76,18 +71,28 @@ class Case:
     def peaks(self) -> tuple[Peak, ...]:
         """Where it fired most, or the neuron's own place."""
         if self.unit.position is not None:
-            return (Peak(self.unit.position, float(self.heat[self.unit.position])),)
+            return (Peak(self.unit.position, self.value),)
         field = receptive_field(self.network, self.unit.layer, self.unit.channel)
         return peaks(self.heat, field, count=PEAKS, above=0.0 if self.mapped else -np.inf)
 
-    def box(self, peak: Peak) -> Box:
-        """What the unit can see at a peak, in pixels of what the network saw."""
-        return receptive_field(self.network, self.unit.layer, self.unit.channel).box(peak.position)
+    def box(self, position: tuple[int, int]) -> Box:
+        """What the unit can see at a position, in pixels of what the network saw."""
+        return receptive_field(self.network, self.unit.layer, self.unit.channel).box(position)
 
     def is_large(self, box: Box) -> bool:
         """Whether a box is most of what the network saw."""
         height, width = self.network.preprocessing.size
         return box.area > _LARGE * height * width
+
+    def place(self, position: tuple[int, int]) -> Box | None:
+        """What the unit can see at a position, if that tells of a place."""
+        box = self.box(position)
+        return box if self.mapped and not self.is_large(box) else None
+
+    @property
+    def place_of_peak(self) -> Box | None:
+        """What the unit can see where it fired most, if that tells of a place."""
+        return self.place(self.peaks[0].position) if self.peaks else None
 
     @property
     def value(self) -> float:
@@ -95,19 +100,19 @@ class Case:
         return float(self.heat.max() if self.unit.position is None else self.heat[self.unit.position])
 
     @cached_property
-    def argument(self) -> "HeatMap | None":
+    def contributions(self) -> HeatMap | None:
         """What each position contributes to the target; `None` where the unit lies above it."""
-        order = self.network.layers.index
-        if order(self.unit.layer) > order(self.circuit.target["unit"].partition(":")[0]):
+        height = self.network.layers.index
+        if height(self.unit.layer) > height(self.circuit.target.unit.partition(":")[0]):
             return None
         return argument_map(self.network, self.circuit, self.unit)
 
     @cached_property
     def attribution(self) -> float | None:
-        """The sum of the argument, or the neuron's own part of it."""
-        if self.argument is None:
+        """The sum of the contributions, or the neuron's own."""
+        if self.contributions is None:
             return None
-        return float(self.argument.sum() if self.unit.position is None else self.argument[self.unit.position])
+        return float(self.contributions.sum() if self.unit.position is None else self.contributions[self.unit.position])
 
     @cached_property
     def edge(self) -> EdgeMaps | None:
@@ -121,21 +126,16 @@ class Case:
             return None
         return self.index.percentile(self.unit, self.value)
 
-    def name(self, unit: Unit) -> str:
-        """A class by its label, every other unit by its address."""
-        return self.network.unit_label(unit).partition(",")[0] if unit.layer == self.network.layers[-1] else str(unit)
-
     def record(self, **settings: Any) -> dict[str, Any]:
         """All numbers, as JSON and as what a picture's file carries."""
-        graph = self.circuit.graph.graph
-        found: dict[str, Any] = {
+        record: dict[str, Any] = {
             "network": {"name": self.network.name, "source": self.network.source, "sha256": self.network.sha256},
             "photo": {
                 "name": self.photo.name,
                 "sha256": self.photo.sha256,
                 "window": list(self.network.preprocessing.window_of(self.photo)),
             },
-            "predictions": graph["predictions"],
+            "predictions": self.circuit.graph.graph["predictions"],
             "unit": str(self.unit),
             "activation": {
                 "value": self.value,
@@ -143,64 +143,41 @@ class Case:
                 "positions": self.heat.size,
                 "positive": int((self.heat > 0).sum()),
             },
-            "peaks": [self._peak(peak) for peak in self.peaks],
-            "target": {"id": self.circuit.root, "label": self.circuit.target["label"], "attribution": self.attribution},
+            "peaks": [
+                {"position": list(peak.position), "value": peak.value, "box": asdict(self.box(peak.position))}
+                for peak in self.peaks
+            ],
+            "target": {"id": self.circuit.root, "label": self.circuit.target.label, "attribution": self.attribution},
         }
         if self.edge is not None:
-            found["parent"] = {"unit": str(self.parent), "attribution": self.edge.attribution}
+            record["parent"] = {"unit": str(self.parent), "attribution": self.edge.attribution}
         if self.path:
-            found["path"] = [str(unit) for unit in self.path]
+            record["path"] = [str(unit) for unit in self.path]
         if self.percentile is not None and self.index is not None:
-            found["exemplars"] = {"photos": self.index.photos, "percentile": self.percentile}
-        return found | {"settings": settings, "versions": _versions()}
-
-    def _peak(self, peak: Peak) -> dict[str, Any]:
-        box = self.box(peak)
-        return {
-            "position": list(peak.position),
-            "value": peak.value,
-            "box": {"top": box.top, "left": box.left, "bottom": box.bottom, "right": box.right},
-        }
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("circuits", "torch")}
+            record["exemplars"] = {"photos": self.index.photos, "percentile": self.percentile}
+        return record | {"settings": settings, "versions": {name: version(name) for name in ("circuits", "torch")}}
 
 
 def one_unit(network: Network, text: str, option: str) -> Unit:
-    """The one unit that a text means.
-
-    Raises:
-        InputError: if it means several, or none.
-        UnknownError: if there is no such layer, unit or class.
-    """
-    from circuits.cli.unit_expressions import units_of
-
-    found = units_of(network, [text])
-    if len(found) != 1:
-        raise InputError(f"{option} {text!r} is {len(found)} units; evidence is about one, such as {found[0]}.")
-    return found[0]
+    """The one unit that a text means."""
+    units = units_of(network, [text])
+    if len(units) != 1:
+        raise InputError(f"{option} {text!r} is {len(units)} units; evidence is about one, such as {units[0]}.")
+    return units[0]
 
 
 def path_of(network: Network, text: str, unit: Unit) -> tuple[Unit, ...]:
-    """The units of a path, from the topmost down; the unit that evidence is about is its end, named or not.
-
-    Raises:
-        InputError: if it is empty, or a part is no unit.
-        UnknownError: if there is no such layer, unit or class.
-    """
-    found = [one_unit(network, part, "--path") for part in _parts(text)]
-    if found and found[-1].whole == unit.whole:
-        found.pop()
-    if not found:
+    """The units of a path, from the topmost down; the unit that evidence is about is its end, named or not."""
+    units = [one_unit(network, part, "--path") for part in _parts(text)]
+    if units and units[-1].whole == unit.whole:
+        units.pop()
+    if not units:
         raise InputError(f"--path {text!r} has no units above {unit}; name some, from the topmost down.")
-    return (*found, unit)
+    return (*units, unit)
 
 
 def _parts(text: str) -> Sequence[str]:
-    """Addresses with commas between; those within an address, as in conv4:3@1,2, are left alone.
+    """Units with commas between; the comma of a position, as in conv4:3@1,2, is left alone.
 
     >>> _parts("fc:284, conv4:3@1,2,conv1:7")
     ['fc:284', 'conv4:3@1,2', 'conv1:7']

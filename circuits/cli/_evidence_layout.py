@@ -7,8 +7,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from circuits.visualization.contact_sheet import LINE, sheet
 
-COLUMNS = 6
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -21,32 +19,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of cells under a heading.
-
-    Args:
-        title: above them.
-        note: small print below the title.
-        rows: of at most `COLUMNS` cells.
-    """
+    """Rows of cells under a heading, with small print below its title."""
 
     title: str
     note: str
     rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True)
-class Look:
-    """How it is drawn.
-
-    Args:
-        size: side of each picture, in pixels.
-        start: of gradient pictures, `peak` or `map`.
-        smooth: noisy copies of the photo that they are the mean of.
-    """
-
-    size: int = 192
-    start: str = "peak"
-    smooth: int = 0
 
 
 def page(section: Section, columns: int, size: int) -> Image.Image:
@@ -96,28 +73,42 @@ def fitted(image: Image.Image, size: int) -> Image.Image:
     return ground
 
 
-def mark(image: Image.Image, corners: tuple[float, float, float, float], text: str, *, ring: bool = False) -> None:
-    """Draw a frame or a ring in white on black, with a number, visible on every ground."""
+def framed(image: Image.Image, corners: tuple[float, float, float, float], text: str) -> None:
+    """Draw a numbered frame, its number within its top left corner."""
+    left, top, _, _ = corners
+    _mark(image, corners, text, (left + 3 + _letters(image) / 3, top + 2), "ma")
+
+
+def ringed(image: Image.Image, shape: tuple[int, ...], position: tuple[int, int], text: str = "") -> Image.Image:
+    """A picture of what the network saw with a ring at a position of a layer of that shape, its number beside it."""
+    radius = max(5, max(image.size) // 28)
+    down, right = (position[0] + 0.5) / shape[0] * image.height, (position[1] + 0.5) / shape[1] * image.width
+    corners = right - radius, down - radius, right + radius, down + radius
+    fits = corners[2] + _letters(image) < image.width
+    place, anchor = ((corners[2] + 3, down), "lm") if fits else ((corners[0] - 3, down), "rm")
+    _mark(image, corners, text, place, anchor, ring=True)
+    return image
+
+
+def _letters(image: Image.Image) -> int:
+    return max(11, image.width // 14)
+
+
+def _mark(
+    image: Image.Image,
+    corners: tuple[float, float, float, float],
+    text: str,
+    place: tuple[float, float],
+    anchor: str,
+    *,
+    ring: bool = False,
+) -> None:
+    """White between two lines of black, so that it is visible on every ground."""
     draw = ImageDraw.Draw(image)
     shape = draw.ellipse if ring else draw.rectangle
     left, top, right, bottom = corners
     shape((left - 1, top - 1, right + 1, bottom + 1), outline="black")
     shape((left + 1, top + 1, right - 1, bottom - 1), outline="black")
     shape(corners, outline="white")
-    letters = max(11, image.width // 14)
-    font = ImageFont.load_default(size=letters)
-    place = (left + (right - left) / 2, top + (bottom - top) / 2) if ring else (left + 3 + letters / 3, top + 2)
-    if ring and right + letters < image.width:
-        place, anchor = (right + 3, place[1]), "lm"
-    else:
-        anchor = "rm" if ring else "ma"
-        place = (left - 3, place[1]) if ring else place
+    font = ImageFont.load_default(size=_letters(image))
     draw.text(place, text, "white", font, anchor, stroke_width=2, stroke_fill="black")
-
-
-def ringed(image: Image.Image, shape: tuple[int, ...], position: tuple[int, int], text: str = "") -> Image.Image:
-    """A picture of what the network saw with a ring at a position of a layer of that shape."""
-    radius = max(5, max(image.size) // 28)
-    down, right = (position[0] + 0.5) / shape[0] * image.height, (position[1] + 0.5) / shape[1] * image.width
-    mark(image, (right - radius, down - radius, right + radius, down + radius), text, ring=True)
-    return image
