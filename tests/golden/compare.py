@@ -112,12 +112,7 @@ def _in_values(ours: Any, theirs: Any, where: str, scale: float) -> Iterator[str
 def _is_close_value(ours: Any, theirs: Any, scale: float) -> bool:
     if isinstance(ours, str) and isinstance(theirs, str):
         return is_close_text(ours, theirs)
-    if (
-        isinstance(ours, float)
-        and isinstance(theirs, (int, float))
-        or isinstance(theirs, float)
-        and isinstance(ours, int)
-    ):
+    if float in (type(ours), type(theirs)) and {type(ours), type(theirs)} <= {int, float}:
         return math.isclose(ours, theirs, rel_tol=RELATIVE, abs_tol=ABSOLUTE * scale)
     return type(ours) is type(theirs) and bool(ours == theirs)
 

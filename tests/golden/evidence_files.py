@@ -133,7 +133,8 @@ def write_exemplars(to: Recorder, networks: Mapping[str, Network], folder: Path,
     for name, network in networks.items():
         index = circuits.index_photos(network, folder, top=4, into=into / name)
         told: dict[str, Any] = {
-            "photos": index.photos, "units": index.units, "top": index.top, "exact": index.exact, "layers": index.layers,
+            "photos": index.photos, "units": index.units, "top": index.top, "exact": index.exact,
+            "layers": index.layers,
             "skipped": {path.relative_to(folder).as_posix(): why for path, why in index.skipped.items()},
             "means": {layer: index.mean(layer) for layer in index.layers},
         }  # fmt: skip

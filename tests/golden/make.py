@@ -9,25 +9,30 @@ Only public names (`circuits.X`), the command line and, in one place (`page_file
 script outlives any move. Two runs on one machine give the same bytes; between machines the last bits of floats differ,
 and `test_golden.py` compares numbers with a tolerance against the files in `files/`.
 
-After a change that is meant to change an answer: `python tests/golden/make.py tests/golden/files`, and look at the
-difference before it is committed.
+The repository keeps the files of some networks for each part. After a change that is meant to change an answer, make
+those anew and read what git says of them: `python tests/golden/make.py --brief tests/golden/files`.
 """
+
+# ruff: noqa: E402
 
 import argparse
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # run as a file, from anywhere
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # run as a file, from anywhere
 
 import torch
 
 import circuits
 from circuits import Network, Photo
-from tests.golden import circuit_files, command_files, evidence_files, nets
+from tests.golden import circuit_files, command_files, evidence_files, nets, page_files
 from tests.golden.compare import differences
 from tests.golden.record import Recorder
 
@@ -61,27 +66,44 @@ PARTS: dict[str, Callable[[Stage], None]] = {
         stage.to, stage.networks, stage.collection, stage.work / "indices"
     ),
     "pictures": lambda stage: evidence_files.write_pictures(stage.to, stage.networks),
-    "commands": lambda stage: command_files.write_commands(stage.to, stage.work / "commands", stage.collection),
+    "commands": lambda stage: command_files.write_commands(
+        stage.to, stage.networks, stage.work / "commands", stage.collection
+    ),
+    "page": lambda stage: page_files.write_page(stage.to, stage.networks, stage.photos, stage.collection, stage.work),
 }
+"""Each part writes into the folder of its name."""
+
+BRIEF: dict[str, tuple[str, ...]] = {
+    "circuits": ("builtin", "branched", "smooth"),
+    "changes": ("branched",),
+    "cards": ("branched",),
+    "evidence": ("builtin", "branched"),
+    "exemplars": ("branched",),
+    "commands": ("builtin",),
+    "page": ("plain",),
+}
+"""Networks of the parts of which the repository does not keep those of all."""
 
 
-def make(folder: Path, parts: Sequence[str] = ()) -> None:
+def make(folder: Path, parts: Sequence[str] = (), *, brief: bool = False) -> None:
     """Make golden files.
 
     Args:
         folder: where to.
         parts: which; all if there are none.
+        brief: only those that the repository keeps.
     """
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as temporary:
+    networks, photos = _networks(), _photos()
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         work = Path(temporary).resolve()
-        os.environ["XDG_CACHE_HOME"] = str(work / "cache")
-        hidden = {str(work): "WORK", str(Path(__file__).resolve().parents[2]): "REPOSITORY"}
-        stage = Stage(
-            Recorder(folder, hidden), _networks(), _photos(), work, evidence_files.save_photos(work / "collection")
-        )
-        for part in parts or PARTS:
-            PARTS[part](stage)
+        stack.enter_context(patch.dict(os.environ, {"XDG_CACHE_HOME": str(work / "cache")}))
+        to = Recorder(folder.resolve(), {str(work): "WORK", str(ROOT): "REPOSITORY"})
+        collection = evidence_files.save_photos(work / "collection")
+        for part, write in PARTS.items():
+            if not parts or part in parts:
+                names = BRIEF.get(part, networks) if brief else networks
+                write(Stage(to, {name: networks[name] for name in names}, photos, work, collection))
 
 
 def _networks() -> dict[str, Network]:
@@ -102,28 +124,29 @@ def _photos() -> dict[str, Photo]:
     return {"builtin": circuits.load_photo("example:cat"), **seeded}
 
 
-def check(against: Path, parts: Sequence[str], *, trees: bool) -> dict[str, str]:
+def check(against: Path, parts: Sequence[str], *, trees: bool, brief: bool) -> dict[str, str]:
     """Make the files anew and compare them with those of a folder; by file the first difference."""
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), parts)
+        make(Path(folder), parts, brief=brief)
         found = differences(Path(folder), against, trees=trees)
         return {name: said for name, said in found.items() if not parts or name.partition("/")[0] in parts}
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="where to write the files")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="compare with files made on this machine")
     parser.add_argument("--trees", action="store_true", help="compare HTML, SVG and GraphML as parsed trees")
     parser.add_argument("--only", action="append", choices=PARTS, default=[], help="this part alone; repeatable")
-    given = parser.parse_args()
+    parser.add_argument("--brief", action="store_true", help="only what the repository keeps")
+    given = parser.parse_args(arguments)
     if (given.folder is None) == (given.against is None):
         parser.error("give a folder to write to, or one to compare with --against")
     if given.folder is not None:
-        make(given.folder, given.only)
+        make(given.folder, given.only, brief=given.brief)
         return 0
-    found = check(given.against, given.only, trees=given.trees)
+    found = check(given.against, given.only, trees=given.trees, brief=given.brief)
     for name, said in found.items():
         print(f"{name}: {said}")
     print(f"{len(found)} files differ." if found else "All files are the same.")

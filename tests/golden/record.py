@@ -1,4 +1,4 @@
-"""How golden files are written: plain values, large arrays and pictures as digests, nothing that changes by the hour."""
+"""How golden files are written: plain values, large arrays and pictures as digests, nothing that tells the hour."""
 
 import hashlib
 import json
@@ -16,6 +16,8 @@ _LARGE = 64
 _SOME = 12
 _BLOCKS = 4
 _DATA_URI = re.compile(r"data:([a-z]+/[a-z0-9+.-]+);base64,([A-Za-z0-9+/=]{32,})")
+_INSIDE = re.compile(r"(<(script|style)\b[^>]*>)(.*?)(</\2>)", re.DOTALL)
+_NUMBERS = re.compile(r"\[[\s\d.,e+-]+\]")
 _VERSIONS = re.compile(r'("versions"\s*:\s*)\{[^{}]*\}')
 _ADDRESS = re.compile(r"indices/[0-9a-f]{32}")  # of an index; it hangs on where the photos lie
 _TIMES = re.compile(r"\b\d+(\.\d+)? (ms|seconds?|minutes?)\b")
@@ -35,7 +37,8 @@ class Recorder:
 
     def json(self, name: str, value: object) -> None:
         """Write a value as JSON, `name.json`."""
-        self._write(f"{name}.json", json.dumps(plain(value), ensure_ascii=False, indent=1))
+        text = json.dumps(plain(value), ensure_ascii=False, indent=1)
+        self._write(f"{name}.json", _NUMBERS.sub(lambda found: " ".join(found[0].split()), text))
 
     def text(self, name: str, text: str) -> None:
         """Write a text under a name that carries its ending: `.txt`, `.html`, `.svg` or `.graphml`."""
@@ -50,14 +53,19 @@ class Recorder:
 
 
 def steady(text: str) -> str:
-    """A text without version numbers and durations, data URIs as digests."""
+    """A text without version numbers and durations; data URIs and what is in scripts and styles as digests."""
     text = _DATA_URI.sub(lambda found: f"data:{found[1]};digest:{_sha256(found[2].encode())}", text)
     text = _ADDRESS.sub("indices/ADDRESS", _VERSIONS.sub(r"\1{}", text))
-    return _TIMES.sub("TIME", text)
+    return _INSIDE.sub(_digested, _TIMES.sub("TIME", text))
+
+
+def _digested(found: re.Match[str]) -> str:
+    words = " ".join(found[3].split())
+    return f"{found[1]}digest:{_sha256(words.encode())}{found[4]}" if len(words) > _LARGE else found[0]
 
 
 def plain(value: object) -> Any:
-    """A value as JSON has it: units and paths as text, arrays and pictures by `summary` and `seen` if they are large."""
+    """A value as JSON has it: units and paths as text, arrays and pictures by `summary` and `seen`."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, np.generic):
