@@ -123,7 +123,7 @@ def _run(arguments: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "'circuits.*' found in sys.modules", RuntimeWarning)
-            runpy.run_module("circuits", run_name="__main__")
+            runpy.run_module("circuits", run_name="__main__", alter_sys=True)
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else 0 if left.code is None else 1
     finally:

@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -79,7 +80,8 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "cards": ("branched",),
     "evidence": ("builtin", "branched"),
     "exemplars": ("branched",),
-    "commands": ("builtin",),
+    "pictures": ("plain", "smooth"),
+    "commands": ("branched",),
     "page": ("plain",),
 }
 """Networks of the parts of which the repository does not keep those of all."""
@@ -106,6 +108,7 @@ def make(folder: Path, parts: Sequence[str] = (), *, brief: bool = False) -> Non
                 write(Stage(to, {name: networks[name] for name in names}, photos, work, collection))
 
 
+@cache
 def _networks() -> dict[str, Network]:
     made = {"plain": nets.Plain, "branched": nets.Branched, "smooth": nets.Smooth}
     middle = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
@@ -116,6 +119,7 @@ def _networks() -> dict[str, Network]:
     return {"builtin": circuits.load_network(), **random}
 
 
+@cache
 def _photos() -> dict[str, Photo]:
     seeded = {
         name: circuits.load_photo(nets.photo_pixels(seed), name=f"patches {seed}")

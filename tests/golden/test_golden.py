@@ -34,7 +34,7 @@ def test_what_is_said_is_what_was_said(made: Path, part: str) -> None:
         ("changes/branched/said.graphml", "cat", "cats"),
         ("changes/branched/said.html", 'class="', 'class="x'),
         ("changes/branched/said.html", "</title>", " again</title>"),
-        ("commands/builtin/predict.txt", "cat", "cats"),
+        ("commands/branched/predict.txt", "cat", "cats"),
         ("page/plain/04-select.json", "Collapse", "Fold"),
     ],
 )
