@@ -1,8 +1,8 @@
 """Compare golden files: byte for byte, as parsed trees, or with a tolerance for numbers.
 
-With a tolerance, numbers of JSON may differ by `RELATIVE` of themselves and `ABSOLUTE` of the largest number beside
-them; numbers inside texts by one unit of the last digit that is written; digests, which hang on the last bits, by
-anything. Whole numbers must be the same.
+With a tolerance, numbers of JSON may differ by `RELATIVE` of themselves, `ABSOLUTE` of the largest number beside them, or
+`SMALLEST`; numbers inside texts by one unit of the last digit that is written; digests, which hang on the last bits,
+by anything. Whole numbers must be the same.
 """
 
 import json
@@ -15,11 +15,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 RELATIVE = 1e-4
-ABSOLUTE = 5e-6
+ABSOLUTE = 2e-5
+SMALLEST = 1e-6
 _BLOCKS = 1.5
 _TREES = (".html", ".svg", ".graphml")
 _NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?:\s?%)?")
-_DIGEST = re.compile(r"\b(?=[a-z]*\d)[0-9a-f]{16,64}\b")
+_DIGEST = re.compile(r"(?<![\w.])[0-9a-f]{16,64}\b")
 
 
 def differences(made: Path, stored: Path, *, trees: bool = False, tolerant: bool = False) -> dict[str, str]:
@@ -85,7 +86,7 @@ def _is_close_number(ours: str, theirs: str) -> bool:
         return False
     one, other = (float(text.rstrip("% ").replace("−", "-")) for text in (ours, theirs))
     decimals = max(len(text.rstrip("% ").partition("e")[0].partition(".")[2]) for text in (ours, theirs))
-    return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=1.01 * 10.0**-decimals)
+    return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=max(SMALLEST, 1.01 * 10.0**-decimals))
 
 
 def _in_values(ours: Any, theirs: Any, where: str, scale: float) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _is_close_value(ours: Any, theirs: Any, scale: float) -> bool:
     if isinstance(ours, str) and isinstance(theirs, str):
         return is_close_text(ours, theirs)
     if float in (type(ours), type(theirs)) and {type(ours), type(theirs)} <= {int, float}:
-        return math.isclose(ours, theirs, rel_tol=RELATIVE, abs_tol=ABSOLUTE * scale)
+        return math.isclose(ours, theirs, rel_tol=RELATIVE, abs_tol=max(SMALLEST, ABSOLUTE * scale))
     return type(ours) is type(theirs) and bool(ours == theirs)
 
 

@@ -81,7 +81,7 @@ class Smooth(nn.Module):
         """Logits, (N, classes)."""
         x = nn.functional.gelu(self.one(x))
         x = nn.functional.silu(self.norm(self.two(x)))
-        x = x * torch.sigmoid(self.gate(x))
+        x = x + x * torch.sigmoid(self.gate(x))  # of a bare product both factors would have the same share: a tie
         return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
