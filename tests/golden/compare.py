@@ -1,8 +1,8 @@
 """Compare golden files: byte for byte, as parsed trees, or with a tolerance for numbers.
 
-With a tolerance, numbers of JSON may differ by `RELATIVE` of themselves, `ABSOLUTE` of the largest number beside them, or
-`SMALLEST`; numbers inside texts by one unit of the last digit that is written; digests, which hang on the last bits,
-by anything. Whole numbers must be the same.
+With a tolerance, numbers of JSON may differ by `RELATIVE` of themselves, `ABSOLUTE` of the largest beside them, or
+`SMALLEST`; numbers inside texts by one unit of the last digit that is written; digests, which hang on the last
+bits, by anything. Whole numbers must be the same.
 """
 
 import json

@@ -80,7 +80,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "cards": ("branched",),
     "evidence": ("builtin", "branched"),
     "exemplars": ("branched",),
-    "pictures": ("plain", "smooth"),
+    "pictures": ("plain",),
     "commands": ("branched",),
     "page": ("plain",),
 }

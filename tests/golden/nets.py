@@ -68,7 +68,7 @@ class Branched(nn.Module):
 
 
 class Smooth(nn.Module):
-    """Smooth activations, layer norm over channels and a sigmoid gate: not piecewise linear."""
+    """Smooth activations, group norm and a sigmoid beside a skip: not piecewise linear."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Smooth(nn.Module):
         """Logits, (N, classes)."""
         x = nn.functional.gelu(self.one(x))
         x = nn.functional.silu(self.norm(self.two(x)))
-        x = x + x * torch.sigmoid(self.gate(x))  # of a bare product both factors would have the same share: a tie
+        x = x + 2 * torch.sigmoid(self.gate(x))  # no product: both of its factors would have one share, a tie
         return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
