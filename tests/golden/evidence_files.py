@@ -1,6 +1,6 @@
 """Golden files of attributions, evidence, exemplar indices and pictures of units."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,8 @@ def _of_circuit(network: Network, circuit: Circuit) -> dict[str, Any]:
             f"{each.source} {each.target}": _maps(circuits.edge_maps(network, circuit, each.source, each.target))
             for each in (edge, below)
         },
-        "relative": circuits.relative_picture(network, circuit, below.source, edge.source),
-        "path": circuits.path_picture(network, circuit, [circuit.root, edge.source, below.source]),
+        "relative": _or_refusal(lambda: circuits.relative_picture(network, circuit, below.source, edge.source)),
+        "path": _or_refusal(lambda: circuits.path_picture(network, circuit, [circuit.root, edge.source, below.source])),
         "firing": circuits.firing_at(network, circuit, layer, (0.4, 0.6), count=5),
         "correlations": circuits.correlations(network, circuit, [f"{layer}:{channel}" for channel in range(4)]),
         "near duplicates": {
@@ -86,6 +86,14 @@ def _of_circuit(network: Network, circuit: Circuit) -> dict[str, Any]:
             for threshold in (0.2, 0.5, 0.9)
         },
     }
+
+
+def _or_refusal(ask: Callable[[], Any]) -> Any:
+    """What is answered, or the sentence that says why there is no answer."""
+    try:
+        return ask()
+    except circuits.InputError as refusal:
+        return str(refusal)
 
 
 def _of_photo(network: Network, photo: Photo) -> dict[str, Any]:

@@ -75,14 +75,15 @@ def test_files_that_come_and_go_are_named(tmp_path: Path) -> None:
 
 
 def test_the_script_says_which_files_differ_and_leaves_with_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setitem(PARTS, "networks", lambda stage: stage.to.json("networks/names", list(stage.networks)))
     assert main(["--only", "networks", str(tmp_path)]) == 0
     assert main(["--only", "networks", "--against", str(tmp_path)]) == 0
-    changed = tmp_path / "networks" / "plain.json"
-    changed.write_text(changed.read_text("utf-8").replace('"label": "dog"', '"label": "dogs"'), "utf-8")
+    changed = tmp_path / "networks" / "names.json"
+    changed.write_text(changed.read_text("utf-8").replace("plain", "plane"), "utf-8")
     shutil.copy(changed, tmp_path / "networks" / "other.json")
     assert main(["--only", "networks", "--against", str(tmp_path)]) == 1
     said = capsys.readouterr().out
-    assert "networks/plain.json: line " in said
+    assert "networks/names.json: line " in said
     assert "networks/other.json: is not made any more" in said
