@@ -32,9 +32,9 @@ from rich.table import Table
 from torch import Tensor
 
 from circuits import Network, load_network
-from circuits.evidence import index_photos, indexing
-from circuits.evidence.feeding import Reader, files_in
-from circuits.evidence.indexing import Batch
+from circuits.exemplars import build
+from circuits.exemplars.build import PhotoBatch, index_photos
+from circuits.exemplars.loader import PhotoReader, files_in
 
 NETWORKS = ("squeezenet1_1", "googlenet")
 
@@ -52,8 +52,8 @@ def make_photos(folder: Path, count: int) -> None:
 
 def decoded(network: Network, folder: Path) -> list[Tensor]:
     """All photos in the batches of the index."""
-    reader = Reader(folder, network.preprocessing)
-    batches = indexing.batches(map(reader, files_in(folder)))
+    reader = PhotoReader(folder, network.preprocessing)
+    batches = build.batches(map(reader, files_in(folder)))
     return [batch.images for batch in batches if batch.images is not None]
 
 
@@ -76,14 +76,14 @@ def forward(network: Network, batches: list[Tensor]) -> Took:
 
 def index(network: Network, folder: Path) -> Took:
     waited = 0.0
-    plain = indexing.ahead
+    plain = build.ahead
 
     @contextmanager
-    def watched(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    def watched(batches: Iterator[PhotoBatch]) -> Iterator[Iterator[PhotoBatch]]:
         with plain(batches) as ready:
             yield timed(ready)
 
-    def timed(ready: Iterator[Batch]) -> Iterator[Batch]:
+    def timed(ready: Iterator[PhotoBatch]) -> Iterator[PhotoBatch]:
         nonlocal waited
         while True:
             begun = time.perf_counter()
@@ -93,7 +93,7 @@ def index(network: Network, folder: Path) -> Took:
                 return
             yield batch
 
-    with tempfile.TemporaryDirectory() as kept, mock.patch.object(indexing, "ahead", watched):
+    with tempfile.TemporaryDirectory() as kept, mock.patch.object(build, "ahead", watched):
         begun = time.perf_counter(), time.thread_time()
         index_photos(network, folder, into=kept)
         return Took(time.perf_counter() - begun[0], time.thread_time() - begun[1], waited)

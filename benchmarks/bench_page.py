@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import PictureStore, Unit, load_network, load_photo
-from circuits.networks import Network
-from dashboard.app import Page, Settings, create_page
-from dashboard.gallery import StoredGallery
-from dashboard.jobs import Task
-from dashboard.unit_view import stamp
+from circuits.network.network import Network
+from dashboard.app import Page, PageSettings, create_page
+from dashboard.features.unit.chosen import stamp
+from dashboard.work.gallery import StoredGallery
+from dashboard.work.queue import Task
 
 NAME = "b" * 32
 GOAL = 100.0
@@ -175,7 +175,7 @@ def main(
     loaded = load_network() if network == "builtin" else load_network(network, weights="random")
     with tempfile.TemporaryDirectory() as folder:
         gallery = StoredGallery(loaded, PictureStore(Path(folder)))
-        page = create_page(Settings(loaded, photo=load_photo("example:cat"), gallery=gallery))
+        page = create_page(PageSettings(loaded, photo=load_photo("example:cat"), gallery=gallery))
         table = Table("what a person does", "idle", "90 %", "rendering", "90 %", "ratio", f"under {GOAL:g} ms")
         for kind, idle, busy in measure(page, loaded, repeats):
             medians = statistics.median(idle), statistics.median(busy)

@@ -101,7 +101,7 @@ def responding(network: Network, layers: Sequence[str], probe: Planted) -> dict[
 
 
 @dataclass(frozen=True)
-class Score:
+class PlantedScore:
     """What the channels chosen in one picture respond to.
 
     Args:
@@ -117,14 +117,18 @@ class Score:
     chosen: int
 
 
-def score(responds: NDArray[np.bool_], chosen: Sequence[int], wanted: Sequence[int], others: Sequence[int]) -> Score:
+def score(
+    responds: NDArray[np.bool_], chosen: Sequence[int], wanted: Sequence[int], others: Sequence[int]
+) -> PlantedScore:
     """What some channels of a layer respond to: responds is (channels, parts), wanted and others are parts."""
     if not len(chosen):
-        return Score(0.0, 0.0, 0.0, 0)
+        return PlantedScore(0.0, 0.0, 0.0, 0)
     rows = responds[list(chosen)]
     right = rows[:, list(wanted)].any(1)
     astray = rows[:, list(others)].any(1) & ~right
-    return Score(float(right.mean()), float(astray.mean()), float(rows[:, list(wanted)].any(0).mean()), len(rows))
+    return PlantedScore(
+        float(right.mean()), float(astray.mean()), float(rows[:, list(wanted)].any(0).mean()), len(rows)
+    )
 
 
 def shown_in(circuit: Circuit, layer: str) -> list[int]:
@@ -134,13 +138,13 @@ def shown_in(circuit: Circuit, layer: str) -> list[int]:
 
 def scores_of(
     network: Network, responds: Mapping[str, NDArray[np.bool_]], test: Planted, n: int, top: int
-) -> dict[tuple[str, str], Score]:
+) -> dict[tuple[str, str], PlantedScore]:
     """One picture: by layer and way of choosing."""
     wanted = CLASSES[test.asked[n]]
     others = sorted({int(part) for part in test.parts[n].flat if part >= 0} - set(wanted))
     photo = load_photo(test.pictures[n], name=str(n))
     activations = network.activations(as_input(test.pictures[n : n + 1]), list(responds))
-    found: dict[tuple[str, str], Score] = {}
+    found: dict[tuple[str, str], PlantedScore] = {}
     for mode in MODES:
         circuit = trace(network, photo, int(test.asked[n]), depth=len(responds), top=top, mode=mode)
         for layer, table in responds.items():

@@ -42,11 +42,10 @@ from benchmarks.quality_choosing import Chosen, Sizes, Walk, drawn, highest, par
 from benchmarks.quality_results import Results, Row
 from benchmarks.quality_tables import print_tables
 from circuits import Baseline, Network, load_network, load_photo, mean_of_photos
-from circuits.evaluation import Score, randomised, score_units
-from circuits.evaluation.controls import attributions, neutral
-from circuits.evaluation.scoring import mean_score
-from circuits.growth import Run
-from circuits.targets import Target, find_target
+from circuits.evaluation.controls import neutral, randomised
+from circuits.evaluation.scores import Score, mean_score, score_units
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.targets import Target, find_target
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
 RESULTS = platformdirs.user_cache_path("circuits") / "quality"
@@ -94,7 +93,7 @@ class Measuring:
             mean_of_photos(network, others, layers=self.layers, source="the other photos"),
         ]
         self.shuffled = randomised(network, plan.seed)
-        self.grey = Run.of(network, neutral(network))
+        self.grey = ForwardCache.of(network, neutral(network))
         self.captum = None
         if plan.captum_up_to:
             from benchmarks.quality_captum import Captum
@@ -104,12 +103,12 @@ class Measuring:
     def row(self, path: Path) -> Row:
         """Everything about one photo."""
         image = self.network.preprocessing.input_of(load_photo(path))
-        run = Run.of(self.network, image)
+        run = ForwardCache.of(self.network, image)
         predicted = int(run.activations[self.top].sum((0, 2, 3)).argmax())
         target = find_target(self.network, f"{self.top}:{predicted}", predicted)
         walk = Walk(parents_of(run, target, "sum"), target, self.layers)
         sizes: dict[int, Sizes] = {top: walk.sizes(top) for top in self.plan.tops}
-        shuffled = Run.of(self.shuffled, image)
+        shuffled = ForwardCache.of(self.shuffled, image)
         chosen = self.ranked(run, target, sizes) | self.walked(walk, run, shuffled, target, sizes)
         random = self.random(path.name, sizes)
         row: Row = {
@@ -131,7 +130,7 @@ class Measuring:
         return row | {"scores": self._scores(run, target, chosen, random)}
 
     def walked(
-        self, walk: Walk, run: Run, shuffled: Run, target: Target, sizes: dict[int, Sizes]
+        self, walk: Walk, run: ForwardCache, shuffled: ForwardCache, target: Target, sizes: dict[int, Sizes]
     ) -> dict[str, dict[int, Chosen]]:
         """By method and size, the units that a walk chooses; that of mode `sum` has been begun."""
         walks = {mode: Walk(parents_of(run, target, mode), target, self.layers) for mode in ("target", "ig")}
@@ -145,7 +144,7 @@ class Measuring:
         summed = {top: walks["target"].choose(counts, summed=True) for top, counts in sizes.items()}
         return found | {"target Σ": summed}
 
-    def ranked(self, run: Run, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
+    def ranked(self, run: ForwardCache, target: Target, sizes: dict[int, Sizes]) -> dict[str, dict[int, Chosen]]:
         """By method and size, the units with the highest scores of each layer."""
         scores = {
             "activation": {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in self.layers},
@@ -157,7 +156,7 @@ class Measuring:
             scores["captum G×A"] = self.captum.gradient(run, target)
             scores["captum IG"] = self.captum.integrated(run, target, self.plan.steps)
             for layer, found in scores["captum G×A"].items():
-                check_equal(attributions(run, target, layer), found)
+                check_equal(run.attributions(target, layer), found)
         return {name: {top: highest(found, counts) for top, counts in sizes.items()} for name, found in scores.items()}
 
     def random(self, name: str, sizes: dict[int, Sizes]) -> dict[int, list[Chosen]]:
@@ -168,7 +167,7 @@ class Measuring:
         }
 
     def _scores(
-        self, run: Run, target: Target, chosen: dict[str, dict[int, Chosen]], random: dict[int, list[Chosen]]
+        self, run: ForwardCache, target: Target, chosen: dict[str, dict[int, Chosen]], random: dict[int, list[Chosen]]
     ) -> dict[str, dict[str, dict[str, list[float | None]]]]:
         """By method, size and baseline: the logit of the whole, of nothing, of the circuit alone, and without it."""
         asked = [(name, top, [units]) for name, found in chosen.items() for top, units in found.items()]

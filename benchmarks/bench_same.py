@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import Readout, load_network
-from circuits.attribution import integrated_gradients
+from circuits.attribution.gradient import integrated_gradients
 
 STEPS = 32
 

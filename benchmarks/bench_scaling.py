@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits import Readout, load_network, trace
-from circuits.attribution import gradient_times_activation
+from circuits.attribution.gradient import gradient_times_activation
 
 NETWORKS = (
     "squeezenet1_1,alexnet,shufflenet_v2_x1_0,mobilenet_v2,resnet18,googlenet,densenet121,resnet50,vgg16,"

@@ -34,13 +34,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from circuits import Network, load_network
+from circuits.image.tensors import to_images
 from circuits.units import Unit
-from circuits.visualization import Settings, render
-from circuits.visualization.ascent import Ascent, has_fast_bfloat16
-from circuits.visualization.conversion import to_images
-from circuits.visualization.rendering import options_of, unit_objective
+from circuits.visualization.optimize import GradientAscent, has_fast_bfloat16
+from circuits.visualization.render import options_of, render, unit_objective
+from circuits.visualization.settings import Settings
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
-from circuits.visualization.visualizing import method_of, plan, task_of
+from circuits.visualization.visualize import ascent_options, plan, task_of
 
 CASES = (("googlenet", "inception4a"), ("squeezenet1_1", "features.7"))
 SHOWN_BY_LUCENT = 224  # it enlarges what it draws to this size
@@ -83,7 +83,7 @@ def lucent(module: nn.Module, layer: str, channel: int, size: int, steps: int) -
 @contextmanager
 def exact() -> Iterator[None]:
     """32 bits, whatever the processor has."""
-    with mock.patch("circuits.visualization.ascent.has_fast_bfloat16", return_value=False):
+    with mock.patch("circuits.visualization.optimize.has_fast_bfloat16", return_value=False):
         yield
 
 
@@ -130,7 +130,7 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
     tasks = [task_of(unit_objective(Unit(layer, channel)), 0) for channel in range(units)]
     options = options_of(Settings(size=size, steps=steps))
     [batch] = plan(network, tasks, options)
-    ascent = Ascent(network, tasks, method_of(network, batch, options))
+    ascent = GradientAscent(network, tasks, ascent_options(network, batch, options))
     ascent.step()
     with FlopCounterMode(display=False) as counter:
         ascent.step()
@@ -145,13 +145,13 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
 
         return run
 
-    import circuits.visualization.ascent as engine
+    from circuits.visualization import optimize as engine
 
-    method = ascent.method
+    method = ascent.options
     with (
         mock.patch.object(type(method.images), "__call__", timed("drawing", type(method.images).__call__)),
         mock.patch.object(type(method.transform), "__call__", timed("moving", type(method.transform).__call__)),
-        mock.patch.object(engine, "look", timed("network, forward", engine.look)),
+        mock.patch.object(engine, "forward", timed("network, forward", engine.forward)),
     ):
         start = time.perf_counter()
         while not ascent.done:

@@ -12,12 +12,12 @@ from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from torch import Tensor, fx, nn
 
 from circuits import Network
-from circuits import operations as ops
 from circuits.evaluation.controls import neutral
-from circuits.growth import Run
-from circuits.running import between
+from circuits.network import operations as ops
+from circuits.network.execute import nodes_between
 from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.targets import Target
 
 _BATCH = 8
 """Parents at once; `bench_trace` finds it the fastest."""
@@ -34,9 +34,9 @@ class Captum:
     def __init__(self, network: Network, layers: Sequence[str]) -> None:
         self._network, self._layers = network, layers
         self._parts: dict[str, nn.Module] = {}
-        self._grey = self._start(Run.of(network, neutral(network)))
+        self._grey = self._start(ForwardCache.of(network, neutral(network)))
 
-    def gradient(self, run: Run, target: Target) -> dict[str, Scores]:
+    def gradient(self, run: ForwardCache, target: Target) -> dict[str, Scores]:
         """`LayerGradientXActivation` of the class at each layer, summed over space."""
         part = self._part(target.unit.layer)
         found = {}
@@ -45,7 +45,7 @@ class Captum:
             found[layer] = _summed(explain.attribute(self._start(run), target=target.unit.channel))[0]
         return found
 
-    def integrated(self, run: Run, target: Target, steps: int) -> dict[str, Scores]:
+    def integrated(self, run: ForwardCache, target: Target, steps: int) -> dict[str, Scores]:
         """`LayerIntegratedGradients` of the class at each layer, from a grey image's activation, summed over space."""
         part = self._part(target.unit.layer)
         found = {}
@@ -57,7 +57,7 @@ class Captum:
             found[layer] = _summed(attributions)[0]
         return found
 
-    def below(self, run: Run, upper: str, channels: Sequence[int]) -> Iterator[Scores]:
+    def below(self, run: ForwardCache, upper: str, channels: Sequence[int]) -> Iterator[Scores]:
         """`LayerGradientXActivation` of some units of a layer, each summed over space, at the layer below."""
         part = self._part(upper)
         lower = self._layers[0] if upper not in self._layers else self._layers[self._layers.index(upper) + 1]
@@ -67,7 +67,7 @@ class Captum:
             batch = self._start(run).expand(len(some), *self._grey.shape[1:])
             yield from _summed(explain.attribute(batch, target=some))
 
-    def _start(self, run: Run) -> Tensor:
+    def _start(self, run: ForwardCache) -> Tensor:
         """What a photo has at the lowest layer, as the network makes it; captum marks it as wanting a gradient."""
         activation = run.activations[self._layers[-1]].detach()
         flat = len(ops.shape(self._network.layer(self._layers[-1]).node) or ()) == 2
@@ -99,9 +99,9 @@ def _marked(network: Network, lowest: str, top: str) -> fx.GraphModule:
         body.add_module(name, module)
     for name, parameter in network.traced.named_parameters(recurse=False):
         body.register_parameter(name, nn.Parameter(parameter, requires_grad=False))
-    known = {layer.node: layer.name for layer in network.found}
+    known = {layer.node: layer.name for layer in network.layer_list}
     bottom, last = network.layer(lowest).node, network.layer(top).node
-    steps = set(between(bottom, last))
+    steps = set(nodes_between(bottom, last))
     copied: dict[fx.Node, fx.Node] = {}
     for node in network.traced.graph.nodes:
         if node is bottom:

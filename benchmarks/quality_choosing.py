@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.attribution import attribute
-from circuits.growth import Run
+from circuits.attribution.gradient import attribute
 from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.targets import Target
 from circuits.units import Unit
 
 Sizes = Mapping[str, int]
@@ -29,7 +29,7 @@ Parents = Callable[[str, Sequence[int]], Iterable[Scores]]
 """The scores of all channels of the layer below, of some channels of a layer; the target is a channel of its own."""
 
 
-def parents_of(run: Run, target: Target, mode: str) -> Parents:
+def parents_of(run: ForwardCache, target: Target, mode: str) -> Parents:
     """The scores that `trace` gives in a mode."""
 
     def scores(upper: str, channels: Sequence[int]) -> Iterable[Scores]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.evaluation import Score
-from circuits.evaluation.curve import area, distance
+from circuits.evaluation.scores import Score
+from circuits.evaluation.statistics import area, distance
 
 RESAMPLES = 2000
 

@@ -1,6 +1,6 @@
 """Run the command line with `python -m circuits`."""
 
-from circuits.cli import main
+from circuits.cli.main import main
 
 if __name__ == "__main__":
     main()

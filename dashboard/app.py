@@ -7,28 +7,28 @@ from pathlib import Path
 
 from dash import Dash
 
-from circuits.circuit import Circuit
-from circuits.images import Photo
-from circuits.networks import Network
-from dashboard import actions
-from dashboard.background import Background
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from dashboard.callbacks import Callbacks
-from dashboard.carried import add_carried
-from dashboard.collection import Collection, StoredCollection
-from dashboard.evidence import Evidence
-from dashboard.explorer import Explorer
-from dashboard.find_routes import add_find_routes
-from dashboard.galleries import Gallery
-from dashboard.jobs import Lane
+from dashboard.features.evaluation.routes import add_score_routes
+from dashboard.features.export.routes import add_routes
+from dashboard.features.layer.routes import add_wall_routes
+from dashboard.features.target.routes import add_find_routes
+from dashboard.features.unit.evidence import Evidence
+from dashboard.features.what_if.routes import add_what_if
 from dashboard.layout import layout
-from dashboard.routes import add_routes
-from dashboard.score_routes import add_score_routes
+from dashboard.library import Explorer
 from dashboard.security import protect
-from dashboard.sessions import Session, Sessions
-from dashboard.shelf import Shelf
-from dashboard.wall_routes import add_wall_routes
-from dashboard.what_if_routes import add_what_if
+from dashboard.session import actions
+from dashboard.session.state import Session, Sessions
+from dashboard.session.storage import Shelf
 from dashboard.wiring import connect
+from dashboard.work.carried import add_carried
+from dashboard.work.collection import Collection, StoredCollection
+from dashboard.work.galleries import Gallery
+from dashboard.work.queue import Lane
+from dashboard.work.scheduler import Background
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -47,7 +47,7 @@ _INDEX = """<!DOCTYPE html>
 
 
 @dataclass(frozen=True)
-class Settings:
+class PageSettings:
     """What a page is made for.
 
     Args:
@@ -92,12 +92,12 @@ class Page:
         self.callbacks.background.close()
 
 
-def create_app(settings: Settings) -> Dash:
+def create_app(settings: PageSettings) -> Dash:
     """The Dash app for a network; `create_page` also gives access to its workers."""
     return create_page(settings).dash
 
 
-def create_page(settings: Settings) -> Page:
+def create_page(settings: PageSettings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
     collection = settings.collection or StoredCollection(settings.network)
     gallery = settings.gallery or _stored_gallery(settings.network)
@@ -140,12 +140,12 @@ def create_page(settings: Settings) -> Page:
 
 
 def _stored_gallery(network: Network) -> Gallery:
-    from dashboard.gallery import StoredGallery
+    from dashboard.work.gallery import StoredGallery
 
     return StoredGallery(network)
 
 
-def _first_session(settings: Settings, explorer: Explorer) -> Session:
+def _first_session(settings: PageSettings, explorer: Explorer) -> Session:
     """What a new tab shows: the given circuit or photo, or else the example with its predictions."""
     if settings.circuit is not None:
         return actions.with_circuit(Session(), settings.circuit, explorer)

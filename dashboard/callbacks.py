@@ -16,22 +16,32 @@ from dash import no_update
 from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
-from dashboard import actions, compare, inspector, outside, panels, scores, spots, unit_view, variants, view, wall
-from dashboard.actions import Action
-from dashboard.background import Background
-from dashboard.carried import Carried
-from dashboard.compare import BESIDE
-from dashboard.drawing import Drawing, Drawings
-from dashboard.edge_panel import chosen_edge, edge_panel
-from dashboard.explorer import Explorer
-from dashboard.firing import SPOTTED, TOPIC, spotted
-from dashboard.folding import Alike
-from dashboard.on_wall import stranger, with_beside
-from dashboard.sessions import Desk, Session, Sessions
-from dashboard.shelf import Shelf, copy_of
-from dashboard.strip import strip
-from dashboard.tiles import Tile, tiles
-from dashboard.topics import Found, token
+from dashboard.features.compare import view as compare
+from dashboard.features.compare.view import BESIDE
+from dashboard.features.edge.view import chosen_edge, edge_panel
+from dashboard.features.evaluation import queries as scores
+from dashboard.features.graph import view
+from dashboard.features.graph.drawing import Drawing, Drawings
+from dashboard.features.graph.folding import Alike
+from dashboard.features.layer import outside
+from dashboard.features.layer import view as wall
+from dashboard.features.layer.actions import stranger, with_beside
+from dashboard.features.photo.view import strip
+from dashboard.features.point import view as spots
+from dashboard.features.point.queries import SPOTTED, TOPIC, spotted
+from dashboard.features.target import view as panels
+from dashboard.features.unit import chosen as unit_view
+from dashboard.features.unit import variants
+from dashboard.features.unit import view as inspector
+from dashboard.library import Explorer
+from dashboard.session import actions
+from dashboard.session.acting import Action
+from dashboard.session.state import Desk, Session, Sessions
+from dashboard.session.storage import Shelf, copy_of
+from dashboard.work.carried import Carried
+from dashboard.work.scheduler import Background
+from dashboard.work.tiles import Tile, tiles
+from dashboard.work.topics import Found, token
 
 QUICK = 0.3
 SOON = 0.01

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import html
 
-from dashboard.panels import attributes
+from dashboard.features.target.view import attributes
 
 Component = Any
 _Keys = tuple[tuple[str, str], ...]

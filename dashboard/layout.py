@@ -4,10 +4,11 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.networks import Network
-from circuits.wording import ALONE
-from dashboard import ids, keys, panels
-from dashboard.panels import attributes
+from circuits.network.network import Network
+from circuits.report.text import ALONE
+from dashboard import ids, keys
+from dashboard.features.target import view as panels
+from dashboard.features.target.view import attributes
 from dashboard.toolbar import stage, toolbar
 
 _POLL = 500

@@ -11,14 +11,14 @@ import platformdirs
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.images import Photo
-from circuits.networks import Network
-from dashboard.app import Page, Settings, create_page
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.security import MAX_BODY, is_local, new_token, own_address
 
-__all__ = ["PORT", "Running", "Settings", "serve", "start"]
+__all__ = ["PORT", "Running", "PageSettings", "serve", "start"]
 
 PORT = 8050
 _THREADS = 10
@@ -126,7 +126,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return made
 
 
-def start(settings: Settings, *, port: int = PORT) -> Running:
+def start(settings: PageSettings, *, port: int = PORT) -> Running:
     """A server for a page, bound but not yet running.
 
     Raises:
@@ -166,7 +166,7 @@ def serve(
     """
     folder = platformdirs.user_state_path("circuits") / "sessions"
     token = "" if is_local(host) else new_token()
-    settings = Settings(network, photo=photo, circuit=circuit, host=host, folder=folder, token=token)
+    settings = PageSettings(network, photo=photo, circuit=circuit, host=host, folder=folder, token=token)
     running = start(settings, port=port)
     try:
         if warn is not None and token:

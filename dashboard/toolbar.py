@@ -4,10 +4,12 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.verdicts import LABELS, MEANINGS, SIGNS
-from dashboard import exports, ids, panels
-from dashboard.on_circuit import LEVELS
-from dashboard.panels import attributes
+from circuits.report.text import LABELS, MEANINGS, SIGNS
+from dashboard import ids
+from dashboard.features.export import exports
+from dashboard.features.graph.actions import LEVELS
+from dashboard.features.target import view as panels
+from dashboard.features.target.view import attributes
 
 Component = Any
 

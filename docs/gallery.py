@@ -25,36 +25,28 @@ from torch import Tensor
 
 from circuits import Network, load_network, load_photo
 from circuits.files import write_atomically
-from circuits.visualization import (
-    Objective,
-    Options,
-    PictureStore,
-    balance,
-    caricature,
+from circuits.image.photo import photos_in
+from circuits.image.tensors import fitted
+from circuits.visualization.contact_sheet import sheet
+from circuits.visualization.objectives.base import Objective, balance
+from circuits.visualization.objectives.batch import diversity, interpolation
+from circuits.visualization.objectives.direction import direction
+from circuits.visualization.objectives.photo import caricature, inversion
+from circuits.visualization.objectives.unit import (
     channel,
     class_logit,
     class_probability,
-    direction,
-    diversity,
-    interpolation,
-    inversion,
     joint,
-    l1,
-    l2,
     layer,
-    make_images,
     negative,
     neuron,
-    opacity,
-    pictures,
-    total_variation,
-    visualize,
 )
-from circuits.visualization.colours import colour_matrix_of
-from circuits.visualization.conversion import fitted
-from circuits.visualization.photos import photos_in
-from circuits.visualization.sheets import sheet
+from circuits.visualization.parameterization.color import colour_matrix_of
+from circuits.visualization.parameterization.registry import make_images
+from circuits.visualization.regularizers import l1, l2, opacity, total_variation
+from circuits.visualization.store import PictureStore, pictures
 from circuits.visualization.transforms import TRANSFORMS, none
+from circuits.visualization.visualize import Options, visualize
 
 # Units that the overview shows to be clear, from low to high, and classes.
 LOW, MIDDLE, HIGH = "conv2:155", "inception_3b:123", "inception_4a:152"
@@ -91,8 +83,8 @@ class Studio:
     ) -> list[Image.Image]:
         """The images of the objectives, one after the other."""
         options = Options(size=size, steps=steps, **choices)
-        found = visualize(self.network, objectives, count=count, options=options)
-        return [image for each in found for image in each.images]
+        drawn = visualize(self.network, objectives, count=count, options=options)
+        return [image for each in drawn for image in each.images]
 
     def name(self, unit: str) -> str:
         """What a class is called, or else the unit's address."""
@@ -131,8 +123,8 @@ def overview(network: Network, layers: Sequence[str], store: PictureStore) -> Im
     rows = []
     for name in layers:
         count = network.layer(name).channels
-        found = pictures(network, [f"{name}:{at * count // 10}" for at in range(10)], store=store)
-        for half in (found[:5], found[5:]):
+        drawn = pictures(network, [f"{name}:{at * count // 10}" for at in range(10)], store=store)
+        for half in (drawn[:5], drawn[5:]):
             rows.append(Row(name, [p.image for p in half], [f":{p.unit.channel}" for p in half]))
     return page(rows)
 
@@ -193,8 +185,8 @@ def pairs(studio: Studio) -> Image.Image:
     """Two units, and both in one picture."""
     rows = []
     for first, second in PAIRS:
-        found = studio.draw(channel(first), joint(first, second), channel(second))
-        rows.append(Row("", found, (first, "both", second)))
+        drawn = studio.draw(channel(first), joint(first, second), channel(second))
+        rows.append(Row("", drawn, (first, "both", second)))
     return page(rows)
 
 
@@ -270,8 +262,8 @@ def transparent(studio: Studio) -> Image.Image:
     alpha = make_images("fourier", alpha=True)
     made = []
     for price in (0.0, 0.1, 0.3, 1.0):
-        found = studio.draw(*goals, images=alpha, regularizers=(price * opacity(),) if price else ())
-        made.append((f"opacity {price:g}", found))
+        drawn = studio.draw(*goals, images=alpha, regularizers=(price * opacity(),) if price else ())
+        made.append((f"opacity {price:g}", drawn))
     return turned([studio.name(unit) for unit in chosen], made)
 
 
@@ -318,8 +310,8 @@ def defaults(studio: Studio) -> Image.Image:
 
 @contextmanager
 def border_counted_twice() -> Iterator[None]:
-    """Gradients as they were before each pixel counted once (`coverage`)."""
-    with mock.patch("circuits.visualization.ascent.evened", return_value=lambda images: images):
+    """Gradients as they were before each pixel counted once (`border_weights`)."""
+    with mock.patch("circuits.visualization.optimize.equalize_gradient", return_value=lambda images: images):
         yield
 
 
@@ -333,8 +325,8 @@ def unbounded(studio: Studio) -> Image.Image:
         ("features.4", studio.squeezenet, channel("features.4:25", slope=None)),
     )
     for title, network, goal in cases:
-        [found] = visualize(network, [goal], options=options, frames=steps)
-        rows.append(Row(title, [frame for _, [frame] in found.frames], [f"step {step}" for step, _ in found.frames]))
+        [drawn] = visualize(network, [goal], options=options, frames=steps)
+        rows.append(Row(title, [frame for _, [frame] in drawn.frames], [f"step {step}" for step, _ in drawn.frames]))
     return page(rows)
 
 
@@ -342,8 +334,8 @@ def filmstrip(studio: Studio) -> Image.Image:
     """How pictures come about."""
     steps, rows = (0, 4, 8, 16, 32, 64, 128), []
     goals, options = [channel(unit) for unit in UNITS], Options(size=SIZE, steps=steps[-1])
-    found = visualize(studio.network, goals, options=options, frames=steps)
-    for unit, each in zip(UNITS, found, strict=True):
+    drawn = visualize(studio.network, goals, options=options, frames=steps)
+    for unit, each in zip(UNITS, drawn, strict=True):
         rows.append(Row(unit, [frame for _, [frame] in each.frames], [f"step {step}" for step, _ in each.frames]))
     return page(rows)
 

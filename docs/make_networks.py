@@ -12,14 +12,15 @@ from pathlib import Path
 import torch
 import torchvision
 
-from tests.zoo_checks import DEPTH, NAMES, known_rows, row
+from tests.support.zoo_checks import DEPTH, NAMES, known_rows, row
 
 PAGE = Path(__file__).with_name("networks.md")
 HEAD = f"""# Networks
 
 Every image classifier of torchvision, put through the whole of the library with random weights. The table is made by
-`docs/make_networks.py`, with torchvision {{version}}; the checks are those of `tests/zoo_checks.py`. The tests run them
-for the smallest of each family, and `pytest -m slow tests/test_zoo.py -s` for all. For each network:
+`docs/make_networks.py`, with torchvision {{version}}; the checks are those of `tests/support/zoo_checks.py`.
+The tests run them for the smallest of each family, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each
+network:
 
 1. It loads by its name with random weights, and has the same layers as one that is prepared from a live module.
 2. Prepared, it puts out what the original does. Column *output*: the largest difference, relative to the largest

@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 from PIL import Image
 from stage import opened
-from states import Stage
 
 from circuits.files import write_atomically
+from tests.support.states import Stage
 
 IMAGES = Path(__file__).with_name("images")
 HERO = "02-why"

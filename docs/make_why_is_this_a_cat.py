@@ -26,14 +26,16 @@ from PIL import Image
 from rich.console import Console
 
 from circuits import Circuit, Network, Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
-from circuits.commands.evidence_layout import Cell, Section, fitted, page, stacked
-from circuits.commands.evidence_sheet import held
-from circuits.evidence import crop_seen, edge_maps, gradient_picture, relative_picture, show_map, show_picture
-from circuits.evidence.gradients import GradientPicture
+from circuits.cli._evidence_layout import Cell, Section, fitted, page, stacked
+from circuits.cli._evidence_sheet import held
+from circuits.evidence.maps import edge_maps
+from circuits.evidence.saliency import GradientPicture, gradient_picture, relative_picture
 from circuits.files import write_atomically
+from circuits.image.encode import show_map, show_picture
+from circuits.report.text import number, percent
+from circuits.tracing.run import input_crop
 from circuits.units import Edge
-from circuits.visualization.sheets import box, sheet
-from circuits.wording import number, percent
+from circuits.visualization.contact_sheet import box, sheet
 
 TOP = 5
 SIZE = 160
@@ -107,7 +109,7 @@ class Walk:
     @cached_property
     def crop(self) -> Image.Image:
         """What the network saw."""
-        return crop_seen(self.network, self.photo)
+        return input_crop(self.network, self.photo)
 
     def below(self, step: Step) -> Circuit:
         """The step's unit and those that gave it most."""

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from stage import SIZE, opened
-from states import walk
+
+from tests.support.states import walk
 
 NARROW = ((1280, 720), (1024, 768))
 WATCHED = ("predicted", "circuit", "unit", "layers", "compare", "keys")

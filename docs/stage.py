@@ -15,16 +15,16 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import expect, sync_playwright
 
 from circuits import Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
-from circuits.circuit import Circuit
-from circuits.networks import Network
-from dashboard.app import Settings, create_page
-from dashboard.gallery import StoredGallery
-from dashboard.jobs import Progress
-from dashboard.previews import OnPreview
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
+from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
+from dashboard.work.gallery import StoredGallery
+from dashboard.work.previews import OnPreview
+from dashboard.work.queue import Progress
 
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "dashboard"))
-from states import Stage
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.support.states import Stage
 
 SIZE = (1280, 800)
 _PATIENCE = 60_000
@@ -95,7 +95,7 @@ def opened(
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["XDG_CACHE_HOME"] = folder
         gallery = GivenGallery(known, PictureStore(folder))
-        page = create_page(Settings(known, photo=seen, gallery=gallery))
+        page = create_page(PageSettings(known, photo=seen, gallery=gallery))
         running = Running(page, host="127.0.0.1", port=0)
         thread = threading.Thread(target=running.run, daemon=True)
         thread.start()

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.commandline import HANDMADE, on_handmade, refusal, run, save_photo
-from tests.handmade import Handmade
+from tests.support.commandline import HANDMADE, on_handmade, refusal, run, save_photo
+from tests.support.handmade import Handmade
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import networkx as nx
 import pytest
 
 import circuits
-from circuits.circuit import Circuit
-from circuits.loading import load_network
-from circuits.weights import read_labels
-from tests.commandline import run
+from circuits.network.loading import load_network
+from circuits.network.weights import read_labels
+from circuits.tracing.circuit import Circuit
+from tests.support.commandline import run
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -37,6 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_reference_has_every_public_name_once() -> None:
     named = re.findall(r"^::: ([\w.]+)\.(\w+)$", page("reference"), re.MULTILINE)
     assert sorted(name for _, name in named) == sorted(circuits.__all__)
+    assert all(hasattr(circuits, name) for name in circuits.__all__)
     for module, name in named:
         assert getattr(importlib.import_module(module), name) is getattr(circuits, name)
 

@@ -10,14 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import platformdirs
 import pytest
 from PIL import Image
 from torch import nn
 
-from circuits.images import load_photo
-from circuits.visualization.ascent import Ascent
-from tests.commandline import run
+from tests.support.commandline import run
+from tests.support.page_folder import page_folder
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "visualization.md").read_text("utf-8")
@@ -29,15 +27,7 @@ SHEETS = re.findall(r"!\[[^]]+\]\((images/visualization/\w+\.webp)\)", PAGE)
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the page speaks of, where each picture takes one step."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(Ascent, "done", property(lambda ascent: ascent.taken >= 1))
-    cat = load_photo("example:cat").image
-    cat.save("cat.jpg")
-    Path("photos").mkdir()
-    for number in range(2):
-        cat.crop((100 * number, 0, 100 * number + 200, 200)).save(f"photos/{number}.png")
+    page_folder(tmp_path, monkeypatch)
     Path("weights.json").write_text(json.dumps({"17": 1, "5": -0.5}))
     return tmp_path
 

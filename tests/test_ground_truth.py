@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from circuits import MODES, measure, trace
-from circuits.circuit import Circuit
-from tests.known import Known
-from tests.known_circuits import CASES, Case, verdict
-from tests.random_wiring import Edges, Random, known_edges, random_wiring
-from tests.wiring import Join, Plus, Stage, Wiring, colours, photo_of, read_formula
+from circuits.tracing.circuit import Circuit
+from tests.support.known import Known
+from tests.support.known_circuits import CASES, Case, verdict
+from tests.support.random_wiring import Edges, Random, known_edges, random_wiring
+from tests.support.wiring import Join, Plus, Stage, Wiring, colours, photo_of, read_formula
 
 METHODS = (Path(__file__).parents[1] / "docs" / "methods.md").read_text("utf-8")
 WORDS = {"exact", "units", "missed"}

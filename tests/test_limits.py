@@ -9,8 +9,8 @@ import pytest
 
 from circuits import MODES, Circuit, Readout, expand, integrated_gradients, measure, trace
 from circuits.units import Edge
-from tests.known_circuits import CASES, Case, verdict
-from tests.wiring import Stage, Wiring, colours, photo_of
+from tests.support.known_circuits import CASES, Case, verdict
+from tests.support.wiring import Stage, Wiring, colours, photo_of
 
 
 def traced(case: Case, mode: str, **options: object) -> Circuit:

@@ -5,6 +5,8 @@ import html
 import io
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,15 @@ from PIL import Image
 from torch import nn
 
 import circuits
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.exploring import Exploration, explore, named_network
-from circuits.images import load_photo
-from circuits.loading import load_network
-from circuits.networks import Network, prepare
-from circuits.visualization import Picture, Settings
-from tests.commandline import HANDMADE
+from circuits.explorer import Exploration, explore, named_network
+from circuits.image.photo import load_photo
+from circuits.network.loading import load_network
+from circuits.network.network import Network, prepare
+from circuits.tracing.circuit import Circuit
+from circuits.visualization.render import Picture
+from circuits.visualization.settings import Settings
+from tests.support.commandline import HANDMADE
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 
@@ -73,6 +76,21 @@ def test_a_unit_of_a_circuit_shows_its_value_books_and_picture(circuit: Circuit)
 
 def test_a_circuit_shows_itself_in_a_frame(circuit: Circuit) -> None:
     assert circuit._repr_html_().startswith('<iframe srcdoc="&lt;!DOCTYPE html&gt;')
+
+
+SHOWS_ITSELF = """
+import sys
+from circuits import load_network, trace
+
+assert not any(name.startswith("circuits.report") for name in sys.modules)
+circuit = trace(load_network(), "example:cat", "cat", depth=1, top=2)
+print(circuit._repr_html_()[:15], circuit.node(circuit.root)._repr_html_()[:3])
+"""
+
+
+def test_a_circuit_shows_itself_where_nobody_has_imported_the_reports() -> None:
+    found = subprocess.run([sys.executable, "-c", SHOWS_ITSELF], capture_output=True, text=True, check=False)
+    assert (found.stdout, found.stderr) == ("<iframe srcdoc= <p>\n", "")
 
 
 def fetched(page: Exploration) -> str:

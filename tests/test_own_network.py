@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 import circuits
-from circuits.circuit import Circuit
 from circuits.errors import InputError, UnknownError
-from circuits.images import load_photo
-from circuits.loading import load_network
-from circuits.networks import Network, prepare
-from dashboard.app import Settings, create_page
-from tests.commandline import run
-from tests.dashboard.person import Person
+from circuits.image.photo import load_photo
+from circuits.network.loading import load_network
+from circuits.network.network import Network, prepare
+from circuits.tracing.circuit import Circuit
+from dashboard.app import PageSettings, create_page
+from tests.support.commandline import run
+from tests.support.person import Person
 
 PAGE = (Path(__file__).parents[1] / "docs" / "your-own-network.md").read_text("utf-8")
 COMMANDS = re.findall(r"^    (circuits .*)$", PAGE, re.MULTILINE)
@@ -92,7 +92,7 @@ def test_a_strangers_predictions_are_those_of_the_module_itself(folder: Path) ->
 
 def test_a_strangers_network_goes_from_its_file_to_a_circuit_on_the_page(folder: Path) -> None:
     network = load_network("my_net.py:PetNet", weights="my_net.pth", labels="labels.txt", size=32)
-    page = create_page(Settings(network, photo=load_photo("cat.jpg")))
+    page = create_page(PageSettings(network, photo=load_photo("cat.jpg")))
     try:
         person = Person(page)
         person.do("open")
@@ -153,7 +153,7 @@ def test_a_module_traced_as_a_whole_gives_the_same_outputs_and_a_remainder() -> 
     module = Gated()
     network = prepare(module, leaf_modules=["gates.first"], **GREY)
     assert network.layers == ("low", "gates.first", "high")
-    assert [layer.piecewise_linear for layer in network.found] == [True, False, True]
+    assert [layer.piecewise_linear for layer in network.layer_list] == [True, False, True]
     image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(network.logits(image), module(image.clone()))
     circuit = circuits.trace(network, "example:cat", 0, depth=2, top=2)
@@ -294,7 +294,7 @@ def test_a_backbone_on_the_page_asks_for_a_unit(
     backbone: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    page = create_page(Settings(backbone))
+    page = create_page(PageSettings(backbone))
     try:
         person = Person(page)
         person.do("open")

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from circuits import PictureStore
 from circuits.units import Unit
-from circuits.visualization import Picture
-from tests.commandline import HANDMADE, save_photo
-from tests.handmade import colour_photo, handmade_network
+from circuits.visualization.render import Picture
+from tests.support.commandline import HANDMADE, save_photo
+from tests.support.handmade import colour_photo, handmade_network
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTES = """
@@ -88,7 +88,7 @@ def test_the_script_writes_the_whole_page_and_the_one_without_the_photo(script: 
 def test_the_page_without_the_photo_never_looks_at_its_pixels(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("crop_seen", "gradient_picture", "relative_picture", "show_map"):
+    for name in ("input_crop", "gradient_picture", "relative_picture", "show_map"):
         monkeypatch.setattr(script, name, None)
     walk = script.Walk(handmade_network(), colour_photo(), PictureStore(tmp_path))
     script.synthetic_page(walk, script.read_notes(notes_in(tmp_path)), tmp_path)

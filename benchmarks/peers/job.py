@@ -71,7 +71,7 @@ def with_markers(network: Network, top: str | None = None) -> fx.GraphModule:
     """The prepared network with an identity module at every layer, for tools that watch modules; cut above `top`."""
     graph = fx.Graph()
     copied: dict[fx.Node, fx.Node] = {}
-    known = {layer.node: layer.name for layer in network.found}
+    known = {layer.node: layer.name for layer in network.layer_list}
     body = nn.Module()
     for name, module in network.traced.named_children():
         body.add_module(name, module)

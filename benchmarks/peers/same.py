@@ -4,7 +4,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch import Tensor, nn
 
-from circuits.segments import Segment
+from circuits.network.segments import Segment
 
 
 class _Value(nn.Module):

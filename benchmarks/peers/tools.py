@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Readout
-from circuits.attribution import attribute
-from circuits.running import run_all
+from circuits.attribution.gradient import attribute
+from circuits.network.execute import execute
 from peers.job import Job, Scores, Tool, marker, summed, with_markers
 
 BATCH = 8
@@ -45,7 +45,7 @@ def treevis(job: Job) -> Callable[[], Scores]:
     def run() -> Scores:
         image = job.image.contiguous(memory_format=torch.channels_last).requires_grad_()
         with torch.enable_grad():
-            values = run_all(traced, {start: image}, list(nodes.values()))
+            values = execute(traced, {start: image}, list(nodes.values()))
         kept = {name: values[node] for name, node in nodes.items()}
         scores: Scores = {}
         for upper, lower, channel in job.parents:

@@ -17,7 +17,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from circuits.builtin.architecture import Network
+    from circuits.builtin.architecture import BuiltinNetwork
 
 __all__ = ["INPUT_SIZE", "MEAN", "STD", "labels", "load"]
 
@@ -37,7 +37,7 @@ def labels() -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def load() -> "Network":
+def load() -> "BuiltinNetwork":
     """The trained network: plain convolutions with bias, float32, in evaluation mode.
 
     The file holds 16-bit floats, which is half the size and changes no prediction worth the name.

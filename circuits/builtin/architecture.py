@@ -43,7 +43,7 @@ class Stage(nn.Module):
         return functional.relu(self.before_rectifier(x))
 
 
-class Network(nn.Module):
+class BuiltinNetwork(nn.Module):
     """The stages conv1 … conv7, pooling between them, a global average, and the linear layer `fc`.
 
     The first stage has no batch norm even in training: its input is normalised already, and at full
@@ -80,7 +80,7 @@ class Network(nn.Module):
         return [self.conv1, self.conv2, self.conv3, self.conv4, self.conv5, self.conv6, self.conv7]
 
 
-def build(*, batch_norm: bool = False) -> Network:
+def build(*, batch_norm: bool = False) -> BuiltinNetwork:
     """The network with fresh random weights: as shipped, or with batch norms for training.
 
     Weights are drawn as in He 2015, "Delving Deep into Rectifiers": variance 2 / fan-in.
@@ -90,7 +90,7 @@ def build(*, batch_norm: bool = False) -> Network:
     >>> any(isinstance(module, nn.BatchNorm2d) for module in build().modules())
     False
     """
-    network = Network(batch_norm=batch_norm)
+    network = BuiltinNetwork(batch_norm=batch_norm)
     for stage in network.stages():
         nn.init.kaiming_normal_(stage.convolution.weight, nonlinearity="relu")
         if stage.convolution.bias is not None:
@@ -99,7 +99,7 @@ def build(*, batch_norm: bool = False) -> Network:
     return network
 
 
-def pooled_features(network: Network, x: Tensor) -> Tensor:
+def pooled_features(network: BuiltinNetwork, x: Tensor) -> Tensor:
     """The averaged output of the last stage, (n, channels), what `fc` reads; a cheaper order of steps.
 
     Taking the maximum and rectifying can be swapped, max(relu(a)) = relu(max(a)), and rectifying the
@@ -112,14 +112,14 @@ def pooled_features(network: Network, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fold(network: Network) -> Network:
+def fold(network: BuiltinNetwork) -> BuiltinNetwork:
     """The same function without batch norms: each is folded into the convolution before it.
 
     In evaluation a batch norm is g · (a - m) / sqrt(v + e) + b with fixed g, m, v, b, so a convolution
     with weight w becomes one with weight s · w and bias b - s · m, where s = g / sqrt(v + e).
 
     Args:
-        network: any `Network`; it is left as it is.
+        network: any `BuiltinNetwork`; it is left as it is.
 
     Returns:
         A network of plain convolutions with bias, float32, in evaluation mode.

@@ -13,14 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from circuits.circuit_file import number
 from circuits.errors import UnknownError, listed
-from circuits.evaluation.intervals import Estimate
-from circuits.evaluation.scoring import Score
+from circuits.evaluation.scores import Score
 from circuits.evaluation.stability import Change, Stability
-from circuits.evaluation.summing_up import Area, Measured, Point, Row
+from circuits.evaluation.statistics import CurveArea, CurvePoint, Estimate, PhotoScores, ScoreRow
 from circuits.files import write_atomically
-from circuits.predictions import Prediction
+from circuits.network.predict import Prediction
+from circuits.notebook import Reported, to_page
+from circuits.tracing.circuit_file import number
 
 FORMAT = "circuits-card/1"
 
@@ -28,12 +28,12 @@ FORMAT = "circuits-card/1"
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of the card."""
-    loaded: dict[str, Any] = json.loads(files("circuits").joinpath("card.schema.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("card.schema.json").read_text("utf-8"))
     return loaded
 
 
 @dataclass(frozen=True)
-class Shown:
+class ScoredPhoto:
     """A photo that a circuit was scored in.
 
     Args:
@@ -41,7 +41,7 @@ class Shown:
         sha256: of its pixels.
         own: whether the circuit was traced in it.
         given: whether it was given for the evaluation; intervals are over these.
-        prediction: what the network says it is; `None` if the network has no classes.
+        prediction: of the network; `None` if it has no classes.
         agrees: whether that is the class that the circuit explains; `None` if it explains none.
     """
 
@@ -49,12 +49,12 @@ class Shown:
     sha256: str
     own: bool
     given: bool
-    prediction: Prediction | None
-    agrees: bool | None
+    prediction: Prediction | None = None
+    agrees: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class Card(Reported):
     """What an evaluation found, and all that decides it. Made by `evaluate`.
 
     Args:
@@ -83,11 +83,11 @@ class Card:
     widths: Mapping[str, int] = field(repr=False)
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
-    photos: tuple[Shown, ...]
-    rows: tuple[Row, ...] = field(repr=False)
-    points: tuple[Point, ...] = field(repr=False)
-    areas: tuple[Area, ...] = field(repr=False)
-    measured: tuple[Measured, ...] = field(repr=False)
+    photos: tuple[ScoredPhoto, ...]
+    rows: tuple[ScoreRow, ...] = field(repr=False)
+    points: tuple[CurvePoint, ...] = field(repr=False)
+    areas: tuple[CurveArea, ...] = field(repr=False)
+    measured: tuple[PhotoScores, ...] = field(repr=False)
     methods: tuple[tuple[str, int | None], ...] = field(repr=False)
     correlations: Mapping[str, float | None] = field(repr=False)
     changes: tuple[Change, ...] = field(repr=False)
@@ -95,12 +95,12 @@ class Card:
     notes: tuple[str, ...]
     thumbnail: str = field(default="", repr=False)
 
-    def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> Row:
-        """The scores of a method.
+    def row(self, method: str, *, over: str | None = None, baseline: str = "zero", metric: str = "value") -> ScoreRow:
+        """The scores of `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
 
         Args:
-            method: `circuit`, `random`, `activation`, `gradient`, `weights` or `randomised`.
-            over: `own` or `photos`; the photos if some were given, if `None`.
+            method: one of these.
+            over: `own` or `photos`; if `None`, the photos where some were given.
             baseline: `zero` or `mean`.
             metric: `value` or `probability`.
 
@@ -131,14 +131,12 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of the file, `circuits-card/1`."""
+        layers = self.units.items()
         return {
             "format": FORMAT,
             "network": dict(self.network),
             "circuit": dict(self.circuit),
-            "layers": [
-                {"name": layer, "channels": self.widths[layer], "units": list(units)}
-                for layer, units in self.units.items()
-            ],
+            "layers": [{"name": name, "channels": self.widths[name], "units": list(units)} for name, units in layers],
             "settings": dict(self.settings),
             "versions": dict(self.versions),
             "photos": [_photo(photo) for photo in self.photos],
@@ -169,14 +167,7 @@ class Card:
 
     def to_html(self) -> str:
         """The card as a page that needs no other file."""
-        from circuits.evaluation.card_html import to_html
-
-        return to_html(self)
-
-    def _repr_html_(self) -> str:
-        from circuits.evaluation.card_html import for_notebook
-
-        return for_notebook(self)
+        return to_page(self)
 
 
 def fingerprint_of(text: str) -> str:
@@ -188,62 +179,53 @@ def _number(value: float | None) -> float | None:
     return None if value is None else number(value)
 
 
-def _record(found: Row | Point | Area) -> dict[str, Any]:
+def _record(row: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
     """The fields of a row; those that it does not have are left out."""
     record: dict[str, Any] = {}
-    for name, value in vars(found).items():
+    for name, value in vars(row).items():
         if isinstance(value, Estimate):
             record[name] = {end: _number(each) for end, each in vars(value).items()}
         elif isinstance(value, float):
             record[name] = number(value)
-        elif value is not None or not isinstance(found, Row):
+        elif value is not None or not isinstance(row, ScoreRow):
             record[name] = value
     return record
 
 
-def _photo(photo: Shown) -> dict[str, Any]:
-    said = photo.prediction
-    told = None if said is None else {
-        "class": said.index, "label": said.label, "logit": number(said.logit), "probability": number(said.probability)
+def _photo(photo: ScoredPhoto) -> dict[str, Any]:
+    first = photo.prediction
+    prediction = None if first is None else {
+        "class": first.index, "label": first.label,
+        "logit": number(first.logit), "probability": number(first.probability),
     }  # fmt: skip
-    return {
-        "name": photo.name, "sha256": photo.sha256, "own": photo.own, "given": photo.given, "prediction": told,
-        "agrees": photo.agrees,
-    }  # fmt: skip
+    return {**vars(photo), "prediction": prediction}
 
 
 def _score(score: Score) -> dict[str, float]:
     return {name: number(value) for name, value in vars(score).items() if value is not None}
 
 
-def _measured(each: Measured, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
+def _measured(each: PhotoScores, methods: Sequence[tuple[str, int | None]]) -> dict[str, Any]:
     """What was measured in one photo, the points of the curve left out."""
-    scores = [score for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
-    return {
-        "photo": each.photo,
-        "baseline": each.baseline,
-        "metric": each.metric,
-        "scores": [_score(score) for score in scores],
-        **({} if each.edges is None else {"edges": _score(each.edges)}),
-    }
+    scores = [_score(score) for score, (_, top) in zip(each.scores, methods, strict=True) if top is None]
+    edges = {} if each.edges is None else {"edges": _score(each.edges)}
+    return {"photo": each.photo, "baseline": each.baseline, "metric": each.metric, "scores": scores, **edges}
 
 
-def _stability(found: Stability, changes: Sequence[Change]) -> dict[str, Any]:
+def _change(change: Change) -> dict[str, Any]:
+    seed = {} if change.seed is None else {"seed": change.seed}
+    return {"kind": change.kind, "amounts": list(change.amounts), **seed}
+
+
+def _stability(stability: Stability, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "edges": [
             {"source": source, "target": target, "survival": number(share)}
-            for (source, target), share in found.edges.items()
+            for (source, target), share in stability.edges.items()
         ],
-        "units": [{"unit": unit, "survival": number(share)} for unit, share in found.units.items()],
-        "edge_mean": _number(found.edge_mean),
-        "unit_mean": _number(found.unit_mean),
-        "by_hand": [{"source": source, "target": target} for source, target in found.by_hand],
-        "changes": [
-            {
-                "kind": change.kind,
-                "amounts": list(change.amounts),
-                **({} if change.seed is None else {"seed": change.seed}),
-            }
-            for change in changes
-        ],
+        "units": [{"unit": unit, "survival": number(share)} for unit, share in stability.units.items()],
+        "edge_mean": _number(stability.edge_mean),
+        "unit_mean": _number(stability.unit_mean),
+        "by_hand": [{"source": source, "target": target} for source, target in stability.by_hand],
+        "changes": [_change(change) for change in changes],
     }

@@ -1,6 +1,4 @@
-"""Sets of units of the same shape as a circuit's, chosen in other ways: what its score has to be better than.
-
-All of them have as many units in each layer as the circuit, so that only the choice differs.
+"""Controls: sets with as many units in each layer as a circuit, chosen in other ways, and the plan of what is scored.
 
 | control | chooses in each layer |
 |---|---|
@@ -13,19 +11,20 @@ All of them have as many units in each layer as the circuit, so that only the ch
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.evaluation.sets import Search, Units, units_in
-from circuits.fingerprints import fingerprint
-from circuits.growth import Run
-from circuits.layers import find_layers
-from circuits.networks import Network
-from circuits.shapes import Scores
-from circuits.targets import Target
+from circuits.attribution.agreement import rank_correlation
+from circuits.evaluation.unit_sets import CircuitSearch, Sources, Units, sources_of, tops_of_circuit, units_in
+from circuits.network.layers import find_layers
+from circuits.network.network import Network, fingerprint
+from circuits.shapes import Images, Scores
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.targets import Target
 
 
 def random_like(network: Network, units: Units, seed: int | np.random.Generator) -> dict[str, tuple[int, ...]]:
@@ -48,12 +47,12 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
     source = np.random.default_rng(seed)
     drawn = {}
     for layer, channels in units.items():
-        found = source.choice(network.layer(layer).channels, size=len(channels), replace=False)
-        drawn[layer] = tuple(sorted(int(channel) for channel in found))
+        chosen = source.choice(network.layer(layer).channels, size=len(channels), replace=False)
+        drawn[layer] = tuple(sorted(chosen.tolist()))
     return drawn
 
 
-def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
+def by_activation(run: ForwardCache, units: Units) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest mean |a| in the photo.
 
     mean |a_j| = 1/(H·W) Σ_hw |a_j(h,w)|
@@ -65,7 +64,7 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     Example:
         >>> from circuits import load_network, load_photo
         >>> network = load_network()
-        >>> run = Run.of(network, network.preprocessing.input_of(load_photo("example:cat")))
+        >>> run = ForwardCache.of(network, network.preprocessing.input_of(load_photo("example:cat")))
         >>> [channel] = by_activation(run, {"conv4": [0]})["conv4"]
         >>> int(run.activations["conv4"][0].mean((1, 2)).argmax()) == channel
         True
@@ -73,7 +72,9 @@ def by_activation(run: Run, units: Units) -> dict[str, tuple[int, ...]]:
     return _largest(units, {layer: run.activations[layer][0].abs().mean((1, 2)) for layer in units})
 
 
-def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positive") -> dict[str, tuple[int, ...]]:
+def by_gradient(
+    run: ForwardCache, target: Target, units: Units, *, signs: str = "positive"
+) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those with the largest attribution to the target over all paths.
 
     S_j = Σ_hw a_j · ∂T/∂a_j   (`positive`: the largest; `both`: the largest in magnitude)
@@ -84,12 +85,7 @@ def by_gradient(run: Run, target: Target, units: Units, *, signs: str = "positiv
         units: channels by layer, all below the target.
         signs: `positive` or `both`.
     """
-    return _largest(units, {layer: attributions(run, target, layer) for layer in units}, signs)
-
-
-def attributions(run: Run, target: Target, layer: str) -> Scores:
-    """What each channel of a layer contributes to the target over all paths, S_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
-    return (run.activations[layer] * run.gradient(target, layer))[0].sum((1, 2))
+    return _largest(units, {layer: run.attributions(target, layer) for layer in units}, signs)
 
 
 def by_weights(
@@ -97,9 +93,7 @@ def by_weights(
 ) -> dict[str, tuple[int, ...]] | None:
     """As many units in each layer as a set has: those that the weights alone connect to the target most.
 
-    W_j = Σ_hw ∂T/∂a_j at the neutral input, an image that is zero after normalisation: the mean colour everywhere
-
-    No activation enters, and no photo; the input only says which rectifiers are open.
+    W_j = Σ_hw ∂T/∂a_j at the neutral input, zero after normalisation, which only says which rectifiers are open
 
     Args:
         network: cut at the layers of the set.
@@ -108,17 +102,16 @@ def by_weights(
         signs: `positive` (the largest W) or `both` (the largest in magnitude).
 
     Returns:
-        `None` if the target does not change with anything at the neutral input, so that there is no order.
+        `None` if nothing moves the target at the neutral input.
 
     Example:
         >>> from circuits import load_network
-        >>> from circuits.targets import find_target
+        >>> from circuits.tracing.targets import find_target
         >>> network = load_network()
-        >>> found = by_weights(network, find_target(network, "cat", 0), {"conv7": [0, 1]})
-        >>> len(found["conv7"])
+        >>> len(by_weights(network, find_target(network, "cat", 0), {"conv7": [0, 1]})["conv7"])
         2
     """
-    run = Run.of(network, neutral(network))
+    run = ForwardCache.of(network, neutral(network))
     weights = {layer: run.gradient(target, layer)[0].sum((1, 2)) for layer in units}
     if not any(bool(row.any()) for row in weights.values()):
         return None
@@ -133,8 +126,8 @@ def neutral(network: Network) -> Tensor:
 def randomised(network: Network, seed: int) -> Network:
     """A copy of a network in which the entries of every weight and every bias are shuffled.
 
-    Every tensor keeps its values, and so their size, and loses what was learned of their order. All layers at once:
-    the full parameter randomisation of Adebayo et al. 2018, "Sanity checks for saliency maps".
+    The full parameter randomisation of Adebayo et al. 2018, "Sanity checks for saliency maps": every tensor keeps its
+    values, and loses what was learned of their order.
 
     Args:
         network: the network.
@@ -159,18 +152,18 @@ def randomised(network: Network, seed: int) -> Network:
         source=f"{network.source}, shuffled with seed {seed}",
         traced=traced,
         sha256=fingerprint(traced),
-        found=find_layers(traced, network.layers),
+        layer_list=find_layers(traced, network.layers),
         _segments={},
     )
 
 
 def by_tracing(
-    run: Run, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
+    run: ForwardCache, target: Target, units: Units, *, tops: Sequence[int], mode: str, signs: str = "positive"
 ) -> dict[str, tuple[int, ...]]:
     """As many units in each layer as a set has: those of a circuit traced in this run, which may be another network's.
 
-    Where the circuit has more units in a layer than the set, those with the largest attribution to its target over all
-    paths are taken; where it has fewer, the next largest fill up.
+    Where that circuit has more units in a layer than the set, or fewer, those with the largest attribution to its
+    target over all paths are left, or fill up.
 
     Args:
         run: of the photo, through the network that is traced.
@@ -180,21 +173,124 @@ def by_tracing(
         mode: of the attribution.
         signs: `positive` or `both`.
     """
-    found = units_in(run.network, Search(run, target, mode).sources(tops, signs), target.id)
+    circuit = units_in(run.network, CircuitSearch(run, target, mode).sources(tops, signs), target.id)
     scores = {}
     for layer in units:
-        score = attributions(run, target, layer)
+        score = run.attributions(target, layer)
         score = score if signs == "positive" else score.abs()
         traced = torch.zeros_like(score)
-        traced[list(found.get(layer, ()))] = 1 + float(score.max() - score.min())
+        traced[list(circuit.get(layer, ()))] = 1 + float(score.max() - score.min())
         scores[layer] = score + traced
     return _largest(units, scores)
 
 
 def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -> dict[str, tuple[int, ...]]:
     """The channels with the largest scores, as many in each layer as a set has; of equal ones the first."""
-    found = {}
+    largest = {}
     for layer, channels in units.items():
         order = (scores[layer] if signs == "positive" else scores[layer].abs()).argsort(descending=True, stable=True)
-        found[layer] = tuple(sorted(order[: len(channels)].tolist()))
-    return found
+        largest[layer] = tuple(sorted(order[: len(channels)].tolist()))
+    return largest
+
+
+CIRCUIT = "circuit"
+METHODS = (CIRCUIT, "random", "activation", "gradient", "weights", "randomised")
+"""The circuit and its controls, in the order of a card's rows."""
+CURVE_DRAWS = 3
+"""Random sets at each size of the curve, at most."""
+
+
+@dataclass(frozen=True)
+class UnitSet:
+    """Units to be scored, chosen by one of `METHODS`; for a point of the curve, with `top` units below each unit."""
+
+    method: str
+    units: Units
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """All that is scored in every photo.
+
+    Args:
+        target: what is measured.
+        sources: the circuit's edges.
+        sets: the circuit's units first, then controls and the points of the curve.
+        unchanged: the edges that the search finds in the circuit's own photo.
+        tops: units below each unit at each level, as the circuit was traced.
+        correlations: by layer, the rank correlation of attributions with those of the shuffled network.
+        notes: sentences about what is left out.
+    """
+
+    target: Target
+    sources: Sources
+    sets: tuple[UnitSet, ...]
+    unchanged: Sources
+    tops: tuple[int, ...]
+    correlations: dict[str, float | None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    run: ForwardCache,
+    image: Images,
+    circuit: Circuit,
+    target: Target,
+    *,
+    controls: bool,
+    ladder: Sequence[int],
+    draws: int,
+    seed: int,
+) -> EvaluationPlan:
+    """Choose all sets by the circuit's own photo, given as a run and preprocessed; see `evaluate` for the options."""
+    network, settings = run.network, circuit.settings
+    mode, signs = settings["mode"], settings["signs"]
+    sources = sources_of(circuit)
+    units = units_in(network, sources, target.id)
+    tops = tops_of_circuit(circuit)
+    search = CircuitSearch(run, target, mode)
+    sets = [UnitSet(CIRCUIT, units)]
+    notes: list[str] = []
+    correlations: dict[str, float | None] = {}
+    if controls:
+        source = np.random.default_rng(seed)
+        sets += [UnitSet("random", random_like(network, units, source)) for _ in range(draws)]
+        sets.append(UnitSet("activation", by_activation(run, units)))
+        sets.append(UnitSet("gradient", by_gradient(run, target, units, signs=signs)))
+        by_weight = by_weights(network, target, units, signs=signs)
+        if by_weight is not None:
+            sets.append(UnitSet("weights", by_weight))
+        else:
+            notes.append(f"There is no control by weights: nothing moves {target.label} at the neutral input.")
+        other = ForwardCache.of(randomised(network, seed), image)
+        sets.append(UnitSet("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
+        for layer in units:
+            pair = (each.attributions(target, layer).tolist() for each in (run, other))
+            correlations[layer] = rank_correlation(*pair)
+    curve = _curve(run, search, target, levels=len(tops), signs=signs, ladder=ladder)
+    layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]
+    for top, shown in curve.items():
+        kept = {layer: shown.get(layer, ()) for layer in layers}
+        sets.append(UnitSet(CIRCUIT, kept, top))
+        if controls:
+            source = np.random.default_rng([seed, top])
+            sets += [UnitSet("random", random_like(network, kept, source), top) for _ in range(min(draws, CURVE_DRAWS))]
+            sets.append(UnitSet("activation", by_activation(run, kept), top))
+    return EvaluationPlan(
+        target, sources, tuple(sets), search.sources(tops, signs), tuple(tops), correlations, tuple(notes)
+    )
+
+
+def _curve(
+    run: ForwardCache, search: CircuitSearch, target: Target, *, levels: int, signs: str, ladder: Sequence[int]
+) -> dict[int, Units]:
+    """The units of the circuit at each rung of the ladder, which ends where nothing is added."""
+    units: dict[int, Units] = {}
+    before: Sources = {}
+    for top in sorted(set(ladder)):
+        sources = search.sources([top] * levels, signs)
+        if sources == before:
+            break
+        units[top], before = units_in(run.network, sources, target.id), sources
+    return units

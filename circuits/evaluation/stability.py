@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from circuits.errors import InputError
-from circuits.evaluation.sets import Sources
+from circuits.evaluation.unit_sets import Sources
 
 SHIFT = 0.06
 """Furthest shift, a share of the side."""
@@ -40,12 +40,7 @@ class Change:
     seed: int | None = None
 
     def __call__(self, crop: Image.Image) -> Image.Image:
-        """The changed photo, of the same size and mode. What a shift brings in is mirrored at the edge.
-
-        Example:
-            >>> Change("shift", (0.25, 0.0))(Image.linear_gradient("L")).size
-            (256, 256)
-        """
+        """The changed photo, of the same size and mode. What a shift brings in is mirrored at the edge."""
         if self.kind == "flip":
             return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.kind == "crop":
@@ -62,9 +57,8 @@ class Change:
     def __str__(self) -> str:
         """What was done, in words.
 
-        Example:
-            >>> str(Change("shift", (0.05, -0.02))), str(Change("noise", (0.03,), 1))
-            ('shifted 5 % right and 2 % up', 'noise of 0.030')
+        >>> str(Change("shift", (0.05, -0.02))), str(Change("noise", (0.03,), 1))
+        ('shifted 5 % right and 2 % up', 'noise of 0.030')
         """
         if self.kind == "shift":
             right, down = self.amounts
@@ -87,39 +81,35 @@ def _shifted(pixels: np.ndarray, right: float, down: float) -> np.ndarray:
 def changes(count: int, seed: int) -> tuple[Change, ...]:
     """Small changes, the same for the same seed: first the mirror image, then shifts, crops and noise in turn.
 
-    Raises:
-        InputError: if count is below 0.
-
-    Example:
-        >>> [change.kind for change in changes(5, seed=0)]
-        ['flip', 'shift', 'crop', 'noise', 'shift']
+    >>> [change.kind for change in changes(5, seed=0)]
+    ['flip', 'shift', 'crop', 'noise', 'shift']
     """
     if count < 0:
         raise InputError(f"The number of changed photos is {count}; it must be 0 or more.")
     source = np.random.default_rng(seed)
-    found = [Change("flip")]
+    made = [Change("flip")]
     for number in range(count - 1):
         kind = _KINDS[number % len(_KINDS)]
         if kind == "shift":
-            amounts = [float(way) for way in source.uniform(-SHIFT, SHIFT, 2)]
+            amounts = source.uniform(-SHIFT, SHIFT, 2).tolist()
         elif kind == "crop":
             side = float(source.uniform(*CROPS))
-            amounts = [*(float(start) for start in source.uniform(0, 1 - side, 2)), side]
+            amounts = [*source.uniform(0, 1 - side, 2).tolist(), side]
         else:
             amounts = [float(source.uniform(*NOISE))]
         drawn = int(source.integers(2**31)) if kind == "noise" else None
         # Rounded, so that the card holds exactly what was done; down, so that a crop stays within the photo.
-        found.append(Change(kind, tuple(math.floor(amount * 1e4) / 1e4 for amount in amounts), drawn))
-    return tuple(found[:count])
+        made.append(Change(kind, tuple(math.floor(amount * 1e4) / 1e4 for amount in amounts), drawn))
+    return tuple(made[:count])
 
 
 @dataclass(frozen=True)
 class Stability:
-    """What is left of a circuit's edges and units in changed photos.
+    """The survival of a circuit's edges (source, target), and of its units but the target.
 
     Args:
-        edges: of each edge (source, target) the share of changed photos in which it is found again.
-        units: of each unit but the target.
+        edges: the share of changed photos in which each edge is found again.
+        units: the same of each unit.
         by_hand: edges that the search does not find in the unchanged photo either, because a person grew or discarded
             something; they are not judged.
     """
@@ -139,40 +129,27 @@ class Stability:
         return float(np.mean(list(self.units.values()))) if self.units else None
 
 
-def edges_in(sources: Sources) -> set[tuple[str, str]]:
-    """(source, target) of each edge.
-
-    Example:
-        >>> from circuits import Unit
-        >>> edges_in({"fc:1": [Unit("conv4", 2)]})
-        {('conv4:2', 'fc:1')}
-    """
-    return {(str(unit), name) for name, units in sources.items() for unit in units}
+def _edges(sources: Sources) -> list[tuple[str, str]]:
+    """(source, target) of each edge."""
+    return [(str(unit), name) for name, units in sources.items() for unit in units]
 
 
 def survival(circuit: Sources, unchanged: Sources, changed: Sequence[Sources]) -> Stability:
-    """How often the edges and units of a circuit are found in changed photos.
+    """How often a circuit's edges and units are among those found in the changed photos, if also in the unchanged one.
 
-    Args:
-        circuit: its edges.
-        unchanged: those that the search finds in the photo as it is.
-        changed: those that it finds in each changed photo; at least one.
-
-    Example:
-        >>> from circuits import Unit
-        >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
-        >>> one = {"fc:0": [high], "conv2:0": [low]}
-        >>> survival(one, one, [one, {"fc:0": [high]}]).edges
-        {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
+    >>> from circuits import Unit
+    >>> low, high = Unit("conv1", 0), Unit("conv2", 0)
+    >>> one = {"fc:0": [high], "conv2:0": [low]}
+    >>> survival(one, one, [one, {"fc:0": [high]}]).edges
+    {('conv2:0', 'fc:0'): 1.0, ('conv1:0', 'conv2:0'): 0.5}
     """
-    again = [edges_in(sources) for sources in changed]
-    found = edges_in(unchanged)
-    asked = [(str(unit), name) for name, units in circuit.items() for unit in units]
-    judged = [edge for edge in asked if edge in found]
+    again = [set(_edges(sources)) for sources in changed]
+    searched = set(_edges(unchanged))
+    judged = [edge for edge in _edges(circuit) if edge in searched]
     units = [{source for source, _ in edges} for edges in again]
     names = dict.fromkeys(source for source, _ in judged)
     return Stability(
         {edge: sum(edge in edges for edges in again) / len(again) for edge in judged},
         {name: sum(name in some for some in units) / len(units) for name in names},
-        tuple(edge for edge in asked if edge not in found),
+        tuple(edge for edge in _edges(circuit) if edge not in searched),
     )

@@ -1,62 +1,44 @@
 """What happened in the photo: where a unit fired, on what, for what, and beside which others."""
 
-from circuits.evidence.arguments import EdgeMaps, argument_map, edge_maps, fed_by
-from circuits.evidence.exemplars import (
-    Exemplar,
-    Exemplars,
-    UnitExemplars,
-    exemplar_crop,
-    exemplar_patch,
-    find_exemplars,
-    kept_in,
+from circuits.evidence.layer_statistics import (
+    Firing as Firing,
+    LayerTable as LayerTable,
+    Standing as Standing,
+    firing_at as firing_at,
+    layer_table as layer_table,
+    position_at as position_at,
+    standing as standing,
 )
-from circuits.evidence.fields import Box, Field, receptive_field
-from circuits.evidence.gradients import gradient_picture
-from circuits.evidence.heatmaps import heat_map
-from circuits.evidence.indexing import index_photos
-from circuits.evidence.likeness import correlations, near_duplicates
-from circuits.evidence.peaks import Peak, patch, patch_of_picture, peaks
-from circuits.evidence.relative import path_picture, relative_picture
-from circuits.evidence.showing import show_map, show_picture
-from circuits.evidence.sources import crop_seen
-from circuits.evidence.spots import Firing, firing_at, position_at
-from circuits.evidence.standings import Standing, standing
-from circuits.evidence.tables import LayerTable, layer_table
+from circuits.evidence.maps import (
+    EdgeMaps as EdgeMaps,
+    argument_map as argument_map,
+    edge_maps as edge_maps,
+    fed_by as fed_by,
+    heat_map as heat_map,
+)
+from circuits.evidence.near_duplicates import correlations as correlations, near_duplicates as near_duplicates
+from circuits.evidence.patches import Peak as Peak, patch as patch, patch_of_picture as patch_of_picture, peaks as peaks
+from circuits.evidence.saliency import (
+    gradient_picture as gradient_picture,
+    path_picture as path_picture,
+    relative_picture as relative_picture,
+)
+from circuits.exemplars.build import index_photos as index_photos
+from circuits.exemplars.exemplars import (
+    Exemplar as Exemplar,
+    Exemplars as Exemplars,
+    UnitExemplars as UnitExemplars,
+    exemplar_crop as exemplar_crop,
+    exemplar_patch as exemplar_patch,
+    find_exemplars as find_exemplars,
+    kept_in as kept_in,
+)
+from circuits.image.encode import show_map as show_map, show_picture as show_picture
+from circuits.network.receptive_field import (
+    Box as Box,
+    ReceptiveField as ReceptiveField,
+    receptive_field as receptive_field,
+)
+from circuits.tracing.run import input_crop as input_crop
 
-__all__ = [
-    "Exemplar",
-    "Exemplars",
-    "UnitExemplars",
-    "exemplar_crop",
-    "exemplar_patch",
-    "find_exemplars",
-    "index_photos",
-    "kept_in",
-    "EdgeMaps",
-    "argument_map",
-    "edge_maps",
-    "fed_by",
-    "Box",
-    "Field",
-    "receptive_field",
-    "Peak",
-    "patch",
-    "patch_of_picture",
-    "peaks",
-    "crop_seen",
-    "correlations",
-    "near_duplicates",
-    "Firing",
-    "firing_at",
-    "position_at",
-    "Standing",
-    "standing",
-    "gradient_picture",
-    "heat_map",
-    "LayerTable",
-    "layer_table",
-    "path_picture",
-    "relative_picture",
-    "show_map",
-    "show_picture",
-]
+crop_seen, Field = input_crop, ReceptiveField  # their names before

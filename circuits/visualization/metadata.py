@@ -1,8 +1,4 @@
-"""Settings inside a picture's file, so that a picture says how it was made.
-
-One JSON document: in a PNG the text chunk `circuits`, in WebP and JPEG the EXIF description. It travels with the file,
-and viewers show it.
-"""
+"""Settings inside a picture's file: JSON in the text chunk `circuits` of a PNG, else in the EXIF description."""
 
 import io
 import json
@@ -19,15 +15,12 @@ FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 LARGEST_SIDE = {"PNG": 1 << 20, "WEBP": 16_383, "JPEG": 65_500}
 """Pixels along a side that each format can hold."""
 
-_DESCRIPTION = 0x010E
+DESCRIPTION = 0x010E
 _LARGEST_EXIF = 65_000
 
 
 def format_of(path: str | Path) -> str:
-    """The format that a file's ending names.
-
-    Raises:
-        InputError: if it names none of pictures.
+    """The format of pictures that a file's ending names.
 
     >>> format_of("units.png")
     'PNG'
@@ -67,7 +60,7 @@ def pack(image: Image.Image, format: str, record: Mapping[str, Any]) -> bytes:
     if len(text) > _LARGEST_EXIF:
         raise InputError(f"The settings of the pictures, {len(text)} bytes, do not fit into {format}; write a .png.")
     exif = Image.Exif()
-    exif[_DESCRIPTION] = text
+    exif[DESCRIPTION] = text
     if format == "JPEG" and "A" in image.mode:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
@@ -76,19 +69,15 @@ def pack(image: Image.Image, format: str, record: Mapping[str, Any]) -> bytes:
 
 
 def unpack(image: Image.Image) -> dict[str, Any] | None:
-    """The record that an opened picture carries, or `None`.
-
-    Args:
-        image: as `PIL.Image.open` gives it.
-    """
-    text = image.info.get(KEY) if image.format == "PNG" else image.getexif().get(_DESCRIPTION)
+    """The record that a picture carries, as `PIL.Image.open` gives it, or `None`."""
+    text = image.info.get(KEY) if image.format == "PNG" else image.getexif().get(DESCRIPTION)
     try:
-        found = json.loads(text) if isinstance(text, str) else None
+        record = json.loads(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    if isinstance(found, dict) and image.format != "PNG":
-        found = found.get(KEY)
-    return found if isinstance(found, dict) else None
+    if isinstance(record, dict) and image.format != "PNG":
+        record = record.get(KEY)
+    return record if isinstance(record, dict) else None
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -110,13 +99,13 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     try:
         with Image.open(path, formats=sorted(set(FORMATS.values()))) as opened:
-            found = unpack(opened)
+            record = unpack(opened)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}; check the path.") from None
     except UnidentifiedImageError:
         raise InputError(f"{path} is no picture; give a file that ends in {listed(FORMATS)}.") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from None
-    if found is None:
+    if record is None:
         raise InputError(f"{path} does not say how it was made; circuits render writes files that do.")
-    return found
+    return record

@@ -1,37 +1,149 @@
 """Pictures on disk, so that a unit is drawn once per machine.
 
 A picture's address is the sha256 of all that decides what it looks like: the network's fingerprint, the unit, the
-settings. It is kept as `ab/ab12….webp` below the store's folder, written whole or not at all; an entry that does not
-fit its seal (`entries`) is removed and counts as missing. Several processes may share a folder.
+settings. It is kept as `ab/ab12….webp` below the store's folder, written atomically. Its EXIF description is a record
+in JSON: address, unit, activation, zoom, and `seal`, the sha256 of those and of the pixels. A file that is cut short,
+altered, or put in another's place does not fit its seal or its address; it is removed and counts as missing. Several
+processes may share a folder.
+
+The pictures of the built-in network come with the package, in one archive of images before they are enlarged. Its
+`index.json` has for each picture the address, file, unit, activation and zoom. As the address covers the network's
+fingerprint and all settings, they are found for the very network and settings that they were drawn with.
 """
 
 import atexit
+import functools
 import hashlib
+import io
 import json
 import logging
+import math
 import re
 import shutil
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+from PIL import Image
 
 from circuits.errors import InputError
 from circuits.files import write_atomically
-from circuits.networks import Network
+from circuits.network.network import Network
 from circuits.units import Unit, as_unit
-from circuits.visualization.entries import DamagedError, pack, unpack
-from circuits.visualization.rendering import OnPicture, Picture, draw
-from circuits.visualization.settings import DEFAULT, Settings
-from circuits.visualization.shipped import Shipped, packaged
-from circuits.visualization.visualizing import Progress
+from circuits.visualization.forward import Canvas
+from circuits.visualization.metadata import DESCRIPTION
+from circuits.visualization.render import OnPicture, Picture, draw
+from circuits.visualization.settings import DEFAULT, Settings, chosen
+from circuits.visualization.visualize import Progress
+
+
+class DamagedError(Exception):
+    """The bytes are not the picture that they are taken for."""
+
+
+def pack(picture: Picture, key: str) -> bytes:
+    """The file of a picture, lossless.
+
+    >>> image = Image.new("RGB", (16, 16), "teal")
+    >>> unpack(pack(Picture(Unit("conv1", 3), image, 2.5), "ab12"), "ab12").activation
+    2.5
+    """
+    image = picture.image.convert("RGB")
+    record: dict[str, object] = {
+        "key": key,
+        "unit": str(picture.unit),
+        "activation": picture.activation,
+        "zoom": picture.zoom,
+    }
+    record["seal"] = _seal(record, image)
+    exif = Image.Exif()
+    exif[DESCRIPTION] = json.dumps(record)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=True, exif=exif)
+    return buffer.getvalue()
+
+
+def unpack(data: bytes, key: str) -> Picture:
+    """The picture of a file; a `DamagedError` if the bytes are not what was packed under this key."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("WEBP",)) as opened:
+            record = json.loads(opened.getexif()[DESCRIPTION])
+            image = opened.convert("RGB")
+        seal = record.pop("seal")
+        if record["key"] != key or seal != _seal(record, image) or not math.isfinite(record["activation"]):
+            raise DamagedError(f"it is not the picture {key}")
+        return Picture(Unit.parse(record["unit"]), image, float(record["activation"]), int(record["zoom"]))
+    except DamagedError:
+        raise
+    except Exception as error:  # a damaged file makes decoders raise what they will
+        raise DamagedError(str(error) or type(error).__name__) from error
+
+
+def _seal(record: dict[str, object], image: Image.Image) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    digest.update(f"\n{image.width}x{image.height} RGB\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+INDEX = "index.json"
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _LOG = logging.getLogger(__name__)
+
+
+class PictureArchive:
+    """An archive of pictures, found by their address.
+
+    Args:
+        archive: a file of the form that `training.builtin.pictures` writes; one that is missing or damaged is empty.
+            By default that in the package.
+
+    >>> PictureArchive(Path("missing.zip")).get("ab12") is None
+    True
+    """
+
+    def __init__(self, archive: Path | Traversable | None = None) -> None:
+        self._archive = archive or resources.files("circuits").joinpath("builtin", "pictures.zip")
+
+    def get(self, key: str) -> Picture | None:
+        """The picture of that address, or `None`."""
+        entry = self._index.get(key)
+        if entry is None:
+            return None
+        try:
+            data = self._member(entry["file"])
+            with Image.open(io.BytesIO(data), formats=("WEBP",)) as opened:
+                drawn = opened.convert("RGB")
+            zoom = int(entry["zoom"])
+            image = Canvas(drawn.width, zoom).enlarge(drawn)
+            return Picture(Unit.parse(entry["unit"]), image, float(entry["activation"]), zoom)
+        except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
+            _LOG.warning("A picture in %s is damaged (%s); it is drawn anew.", self._archive, error)
+            return None
+
+    def _member(self, name: str) -> bytes:
+        with self._archive.open("rb") as file, zipfile.ZipFile(file) as members:
+            return members.read(name)  # checked against the archive's checksum
+
+    @functools.cached_property
+    def _index(self) -> dict[str, dict[str, str]]:
+        if not self._archive.is_file():
+            return {}
+        try:
+            entries: list[dict[str, str]] = json.loads(self._member(INDEX))["pictures"]
+            return {entry["key"]: entry for entry in entries}
+        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            _LOG.warning("%s is damaged (%s); its pictures are drawn anew.", self._archive, error)
+            return {}
 
 
 class PictureStore:
@@ -56,9 +168,9 @@ class PictureStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, folder: str | Path | None = None, *, shipped: Shipped | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, *, shipped: PictureArchive | None = None) -> None:
         self.folder = Path(folder) if folder is not None else platformdirs.user_cache_path("circuits") / "pictures"
-        self._shipped = Shipped(packaged()) if shipped is None else shipped
+        self._shipped = PictureArchive() if shipped is None else shipped
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
         self._fallback: Path | None = None
@@ -66,11 +178,7 @@ class PictureStore:
     def key(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = "") -> str:
         """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture.
 
-        Args:
-            network: the network.
-            unit: whose picture.
-            settings: how it is drawn.
-            variant: which picture, of a unit that has several drawn with the same settings.
+        `variant` names one of several pictures of a unit that are drawn with the same settings.
         """
         unit = as_unit(unit)
         asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
@@ -82,11 +190,8 @@ class PictureStore:
         self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = ""
     ) -> Picture | None:
         """The picture of a unit, or `None` if there is no undamaged one."""
-        unit = as_unit(unit)
-        found = self.find(self.key(network, unit, settings, variant=variant))
-        if found is None:
-            return None
-        return Picture(unit, found.image, found.activation, found.zoom)
+        picture = self.find(self.key(network, unit, settings, variant=variant))
+        return None if picture is None else replace(picture, unit=as_unit(unit))
 
     def find(self, key: str) -> Picture | None:
         """The picture of an address, or `None` if there is no undamaged one."""
@@ -97,11 +202,7 @@ class PictureStore:
         self._write(self.key(network, picture.unit, settings, variant=variant), picture)
 
     def path(self, key: str) -> Path | None:
-        """The WebP file of a picture, or `None` if there is no undamaged one; shipped pictures are unpacked.
-
-        Args:
-            key: an address from `key`; any other text is the address of nothing.
-        """
+        """The WebP file of a picture's address, or `None` if there is no undamaged one; shipped ones are unpacked."""
         if not _KEY.fullmatch(key):
             return None
         if not self._holds(key) and (shipped := self._shipped.get(key)) is not None:
@@ -178,36 +279,37 @@ def _state(file: Path) -> tuple[int, int, int]:
 
 def pictures(
     network: Network,
-    units: Sequence[Unit | str],
+    units: Unit | str | Sequence[Unit | str],
     *,
-    settings: Settings = DEFAULT,
+    settings: Settings | None = None,
     store: PictureStore | None = None,
     progress: Progress | None = None,
     on_picture: Callable[[Picture], None] | None = None,
     on_preview: OnPicture | None = None,
+    **choices: Any,
 ) -> list[Picture]:
     """Pictures of units: from the store, and drawn and stored where they are missing.
 
     Args:
         network: the network.
-        units: such as `"features.7:3"` or `Unit("conv4", 17)`.
-        settings: how they are drawn.
+        units: as in `render`.
+        settings: as in `render`.
         store: where they are kept; the person's cache folder by default.
-        progress: called as `progress(done, total, message)` while pictures are drawn; an exception that it raises ends
-            the work, and the pictures finished until then stay in the store.
+        progress: as in `render`; if it raises, the pictures finished until then stay in the store.
         on_picture: called with each picture as soon as it is there; those found in the store come first.
-        on_preview: called with a unit and its picture as it is after a few steps, and again later.
+        on_preview: as in `render`.
+        choices: as in `render`.
 
     Returns:
         One picture a unit, in order.
 
     Raises:
-        UnknownError: if a unit does not exist.
+        InputError: if a number is out of range, or both settings and their fields are given.
+        UnknownError: if a unit or a choice does not exist.
     """
+    settings = chosen(Settings, settings, choices)
     store = PictureStore() if store is None else store
-    wanted = [as_unit(unit) for unit in units]
-    for unit in wanted:
-        network.check_unit(unit)
+    wanted = network.units(units)
     there: dict[Unit, Picture] = {}
 
     def keep(picture: Picture) -> None:
@@ -216,9 +318,8 @@ def pictures(
             on_picture(picture)
 
     for unit in dict.fromkeys(wanted):
-        found = store.get(network, unit, settings)
-        if found is not None:
-            keep(found)
+        if (stored := store.get(network, unit, settings)) is not None:
+            keep(stored)
     for drawn in draw(network, [unit for unit in wanted if unit not in there], settings, progress, on_preview):
         for picture in drawn:
             store.put(network, picture, settings)

@@ -1,13 +1,13 @@
-"""Small random changes, under which a picture has to keep exciting its unit.
+"""Random transforms, under which a picture has to keep exciting its unit.
 
 Without them, ascent finds fine grids that excite the unit only at this very position of strides and pools. Random
-shifts are in DeepDream (google/deepdream 2015, `dream.ipynb`), turns and sizes in Olah 2017, "Feature Visualization",
-section "Transformation robustness".
+shifts are in DeepDream (google/deepdream 2015, `dream.ipynb`), rotation and scale in Olah 2017, "Feature
+Visualization", section "Transformation robustness".
 
-1. A transform is a function of images, (N, C, s, s), and of one source of random numbers an image; it may change the
-   side. Each image is changed in its own way, which does not depend on its company; all its colours in the same.
-2. What turns, shifts and sizes do is one affine map, and `compose` has neighbours of that kind done in one resampling
-   (`movements`): resampling twice blurs twice.
+1. A transform is a function of images, (N, C, s, s), and of one random generator an image; it may change the side. Each
+   image is changed in its own way, independent of the others in its batch; all its colours in the same.
+2. Rotation, shift and scale are one affine map, and `compose` does neighbours of that kind in one resampling
+   (`affine`): resampling twice blurs twice.
 3. A preset is a function of the side, as a shift of eight pixels is much in a small image.
 """
 
@@ -19,37 +19,33 @@ import torch
 from torch import Tensor
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.visualization.movements import Movement, Movements
+from circuits.visualization.affine import AffineSequence, RandomAffine
 
 Transform = Callable[[Tensor, Sequence[torch.Generator]], Tensor]
 
 
-def pad(pixels: int, mode: str = "reflect") -> Movement:
-    """Show so many pixels beyond each border.
-
-    Args:
-        pixels: how many.
-        mode: what lies there: "reflect", the image mirrored; "edge", its outermost pixels; "grey", a grey of 0.5.
+def pad(pixels: int, mode: str = "reflect") -> RandomAffine:
+    """Show so many pixels beyond each border: mirrored ("reflect"), the outermost pixels ("edge") or 0.5 ("grey").
 
     >>> pad(1, "edge")(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), [torch.Generator()])[0, 0, 1].tolist()
     [1.0, 1.0, 2.0, 2.0]
     """
-    return Movement(padding=pixels, mode=mode)
+    return RandomAffine(padding=pixels, mode=mode)
 
 
-def jitter(pixels: int | float) -> Movement:
+def jitter(pixels: int | float) -> RandomAffine:
     """Shift by up to so many pixels, up or down and left or right, uniformly; fractions of a pixel too."""
-    return Movement(jitter=float(pixels))
+    return RandomAffine(jitter=float(pixels))
 
 
-def rotate(degrees: int | float) -> Movement:
-    """Turn about the middle by up to so many degrees, either way, uniformly."""
-    return Movement(rotation=float(degrees))
+def rotate(degrees: int | float) -> RandomAffine:
+    """Rotate about the middle by up to so many degrees, either way, uniformly."""
+    return RandomAffine(rotation=float(degrees))
 
 
-def scale(factor: int | float) -> Movement:
+def scale(factor: int | float) -> RandomAffine:
     """Enlarge or shrink about the middle, log-uniformly between 1/factor and factor; the side stays what it is."""
-    return Movement(scale=float(factor))
+    return RandomAffine(scale=float(factor))
 
 
 def crop(window: int | float) -> "Crop":
@@ -141,52 +137,49 @@ class Composed:
 
 
 def compose(*transforms: Transform) -> Transform:
-    """One transform that does all of them, in this order; the movements among them that follow each other as one.
+    """All transforms, in this order; affine ones that follow each other in one resampling.
 
-    An image is thought to go on without end in the way that padding says, so that it does not matter whether padding
-    comes before or after a turn; paddings of different modes are done one after the other.
+    An image is taken to go on without end in the way that padding says, so that it does not matter whether padding
+    comes before or after a rotation; paddings of different modes are done one after the other.
 
     >>> compose(pad(8), jitter(8), rotate(10), scale(1.1)) == standard(128)
     True
     >>> compose(jitter(2), noise(0.1)).parts
-    (Movement(jitter=2.0), Noise(std=0.1))
+    (RandomAffine(jitter=2.0), Noise(std=0.1))
     """
     parts: list[Transform] = []
-    flat = [part for given in transforms for part in (given.parts if isinstance(given, Composed) else (given,))]
-    for part in flat:
+    for part in (part for given in transforms for part in (given.parts if isinstance(given, Composed) else (given,))):
         last = parts[-1] if parts else None
         joined = None
-        if isinstance(last, (Movement, Movements)) and isinstance(part, (Movement, Movements)):
+        if isinstance(last, RandomAffine | AffineSequence) and isinstance(part, RandomAffine | AffineSequence):
             joined = last.then(part)
         if joined is None:
             parts.append(part)
         else:
             parts[-1] = joined
-    kept = [part for part in parts if part != Movement()]
-    return kept[0] if len(kept) == 1 else Composed(tuple(kept)) if kept else Movement()
+    kept = [part for part in parts if part != RandomAffine()]
+    return kept[0] if len(kept) == 1 else Composed(tuple(kept)) if kept else RandomAffine()
 
 
 def none(side: int) -> Transform:
     """No change at all: what ascent finds without transformation robustness."""
-    return Movement()
+    return RandomAffine()
 
 
 def light(side: int) -> Transform:
-    """Shifts of up to a pixel, turns of up to 5°, sizes within 1.1×: pictures that keep fine detail.
+    """Shifts of up to a pixel, rotations of up to 5°, scales within 1.1×: pictures that keep fine detail.
 
     >>> light(128)
-    Movement(jitter=1.0, scale=1.1, rotation=5.0)
+    RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
     """
     return compose(jitter(1), rotate(5), scale(1.1))
 
 
 def standard(side: int) -> Transform:
-    """The movement with which pictures are drawn unless another is asked for.
-
-    Shifts of up to 8 pixels cover the strides and poolings of common networks; small images are shifted less.
+    """The default. Shifts of up to 8 pixels cover the strides and poolings of common networks.
 
     >>> standard(128)
-    Movement(padding=8, jitter=8.0, scale=1.1, rotation=10.0)
+    RandomAffine(padding=8, jitter=8.0, scale=1.1, rotation=10.0)
     """
     return compose(pad(side // 16), jitter(min(8.0, side / 8)), rotate(10), scale(1.1))
 
@@ -196,22 +189,22 @@ TRANSFORMS: Mapping[str, Callable[[int], Transform]] = MappingProxyType(
 )
 
 
-def make_transform(name: str, side: int) -> Transform:
-    """The preset of that name for images of a size.
+def named_transform(name: str) -> Callable[[int], Transform]:
+    """The preset of that name.
 
     Raises:
         UnknownError: if there is none.
 
-    >>> make_transform("none", 128)
-    Movement()
+    >>> named_transform("none")(128)
+    RandomAffine()
     """
     if name not in TRANSFORMS:
         raise UnknownError(f"There is no transform {name!r}; there are {listed(TRANSFORMS)}.")
-    return TRANSFORMS[name](side)
+    return TRANSFORMS[name]
 
 
 def moved_side(transform: Transform, side: int) -> int:
-    """Side of what a transform makes of images of a size: what the network is shown.
+    """Side of transformed images of a side: what the network is shown.
 
     >>> moved_side(standard(128), 128), moved_side(compose(pad(4), crop(20)), 32)
     (144, 20)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from person import Person
 from PIL import Image
-from pretend import PaintedCollection, PaintedGallery, tiny_network
 
-from circuits.images import Photo, load_photo
-from circuits.networks import Network
-from dashboard.app import Page, Settings, create_page
-from dashboard.explorer import Explorer
+from circuits.image.photo import Photo, load_photo
+from circuits.network.network import Network
+from dashboard.app import Page, PageSettings, create_page
+from dashboard.library import Explorer
+from tests.support.person import Person
+from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
 
 # Milliseconds; a loaded machine is slow, and a test that passes does not wait so long.
 PATIENCE = 30_000
@@ -62,7 +62,7 @@ def photo() -> Photo:
 @pytest.fixture
 def page(network: Network, gallery: PaintedGallery, collection: PaintedCollection, photo: Photo) -> Iterator[Page]:
     """A page without a server."""
-    made = create_page(Settings(network, photo=photo, gallery=gallery, collection=collection))
+    made = create_page(PageSettings(network, photo=photo, gallery=gallery, collection=collection))
     yield made
     made.close()
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pretend import PaintedGallery, tiny_network
-from states import Stage, walk
 
 import circuits
-from circuits.images import Photo
+from circuits.image.photo import Photo
 from dashboard.app import Page
+from tests.support.pretend import PaintedGallery, tiny_network
+from tests.support.states import Stage, walk
 
 GRAVE = ("serious", "critical")
 STATES = 42

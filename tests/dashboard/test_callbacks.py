@@ -8,17 +8,17 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from person import ANN, BOB, Person, ready
 from PIL import Image
-from pretend import PaintedGallery, tiny_network
 
-from circuits.circuit import Circuit
 from circuits.errors import InputError
-from circuits.images import Photo
-from circuits.networks import Network
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.app import Page, Settings, create_app, create_page
+from dashboard.app import Page, PageSettings, create_app, create_page
 from dashboard.callbacks import decoded
+from tests.support.person import ANN, BOB, Person, ready
+from tests.support.pretend import PaintedGallery, tiny_network
 
 
 def png(width: int = 40, height: int = 30) -> bytes:
@@ -35,7 +35,7 @@ def test_a_new_page_has_the_photo_and_its_predictions(ann: Person) -> None:
 
 
 def test_without_a_photo_the_example_cat_is_there(network: Network, gallery: PaintedGallery) -> None:
-    page = create_page(Settings(network, gallery=gallery))
+    page = create_page(PageSettings(network, gallery=gallery))
     assert page.callbacks.sessions.desk(ANN).session.work.photo.name == "cat"
     page.close()
 
@@ -209,7 +209,7 @@ def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo:
     ann.rendered()
     _, data = ann.export(pictures=True)
     other = tiny_network(seed=4, name="other")
-    page = create_page(Settings(other, gallery=PaintedGallery(tmp_path, other), photo=photo))
+    page = create_page(PageSettings(other, gallery=PaintedGallery(tmp_path, other), photo=photo))
     bob = Person(page, BOB)
     assert bob.send(json.dumps(data).encode(), "tree.json", "circuit") == []
     bob.do("refresh")
@@ -221,7 +221,7 @@ def test_pictures_in_a_foreign_file_are_shown(ann: Person, tmp_path: Any, photo:
 def test_a_page_opens_with_a_given_circuit(ann: Person, network: Network, gallery: PaintedGallery) -> None:
     ann.why("2")
     circuit = Circuit.from_dict(ann.export()[1])
-    page = create_page(Settings(network, circuit=circuit, gallery=gallery))
+    page = create_page(PageSettings(network, circuit=circuit, gallery=gallery))
     bob = Person(page, BOB)
     bob.do("open")
     assert bob.seen["view"]["selected"] == "fc:2"
@@ -343,7 +343,7 @@ def test_a_damaged_upload_is_refused() -> None:
 
 
 def test_apps_share_nothing(network: Network, gallery: PaintedGallery, photo: Photo) -> None:
-    one = create_app(Settings(network, photo=photo, gallery=gallery))
-    two = create_app(Settings(network, photo=photo, gallery=gallery))
+    one = create_app(PageSettings(network, photo=photo, gallery=gallery))
+    two = create_app(PageSettings(network, photo=photo, gallery=gallery))
     assert one.server is not two.server
     assert one.callback_map is not two.callback_map

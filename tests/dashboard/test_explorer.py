@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from pretend import PaintedGallery
 
 from circuits import load_network, trace
-from circuits.circuit import Circuit
-from circuits.images import Photo
-from circuits.networks import Network
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from circuits.visualization import PictureStore
-from circuits.visualization import Settings as Drawing
-from dashboard import actions
-from dashboard.app import Settings, create_page
-from dashboard.explorer import Explorer
-from dashboard.gallery import StoredGallery
-from dashboard.jobs import CancelledError
-from dashboard.sessions import Choices, Session
+from circuits.visualization.settings import Settings
+from circuits.visualization.store import PictureStore
+from dashboard.app import PageSettings, create_page
+from dashboard.library import Explorer
+from dashboard.session import actions
+from dashboard.session.state import Choices, Session
+from dashboard.work.gallery import StoredGallery
+from dashboard.work.queue import CancelledError
+from tests.support.pretend import PaintedGallery
 
-QUICK = Drawing(size=32, steps=2)
+QUICK = Settings(size=32, steps=2)
 
 
 def quiet(done: int, total: int, message: str) -> None:
@@ -90,7 +90,7 @@ def test_a_circuit_with_layers_that_the_network_lacks_is_locked(explorer: Explor
 
 def test_the_built_in_networks_page_has_the_cat_and_its_predictions(tmp_path: Path) -> None:
     network = load_network()
-    page = create_page(Settings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
+    page = create_page(PageSettings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
     sent = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "open", "subject": ""}]}
     view = page.callbacks.act(sent)
     page.close()

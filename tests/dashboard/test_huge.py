@@ -6,13 +6,14 @@ import time
 from typing import Any
 
 import pytest
-from huge import huge
-from person import Person
 
 from circuits import trace
-from circuits.images import Photo, to_data_uri
-from circuits.networks import Network
+from circuits.image.encode import to_data_uri
+from circuits.image.photo import Photo
+from circuits.network.network import Network
 from dashboard.app import Page
+from tests.support.huge import huge
+from tests.support.person import Person
 
 
 @pytest.fixture(scope="module")

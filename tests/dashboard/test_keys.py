@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-from parts import words
-from person import Person
-
 from dashboard import keys
+from tests.support.parts import words
+from tests.support.person import Person
 
 GUIDE = Path(__file__).parents[2] / "docs" / "page.md"
 SCRIPTS = Path(keys.__file__).parent / "assets"

@@ -8,17 +8,17 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from person import ANN, Person
 from PIL import Image
-from pretend import PaintedGallery
-from test_view import find
 
 from circuits.errors import InputError
-from circuits.networks import Network
+from circuits.network.network import Network
 from circuits.units import Unit
-from dashboard.app import Page, Settings, create_page
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.security import MAX_BODY, trusted_hosts
 from dashboard.server import Running, serve, start
+from tests.dashboard.features.test_view import find
+from tests.support.person import ANN, Person
+from tests.support.pretend import PaintedGallery
 
 POST = "/_dash-update-component"
 
@@ -30,7 +30,7 @@ def client(page: Page) -> Any:
 
 @pytest.fixture
 def running(network: Network, gallery: PaintedGallery) -> Iterator[Running]:
-    made = start(Settings(network, gallery=gallery), port=0)
+    made = start(PageSettings(network, gallery=gallery), port=0)
     yield made
     made.close()
 
@@ -121,7 +121,7 @@ def test_port_zero_is_any_free_one(running: Running) -> None:
 def test_a_taken_port_is_a_sentence_that_names_the_option(running: Running, network: Network) -> None:
     port = int(running.url.rsplit(":", 1)[1].rstrip("/"))
     with pytest.raises(InputError, match=rf"^Port {port} of 127.0.0.1 is taken .*--port 0"):
-        start(Settings(network, gallery=running.page.callbacks.explorer.gallery), port=port)
+        start(PageSettings(network, gallery=running.page.callbacks.explorer.gallery), port=port)
 
 
 def test_serve_tells_its_address_and_ends_with_work_under_way(
@@ -149,7 +149,7 @@ TOKEN = "abc-DEF_123"
 
 @pytest.fixture
 def guarded(network: Network, gallery: PaintedGallery) -> Iterator[Any]:
-    page = create_page(Settings(network, gallery=gallery, token=TOKEN))
+    page = create_page(PageSettings(network, gallery=gallery, token=TOKEN))
     yield page.dash.server.test_client()
     page.close()
 
@@ -229,7 +229,7 @@ def test_only_a_page_that_others_can_reach_has_a_token_and_a_warning(
 
 
 def test_an_ipv6_page_is_served_and_its_address_can_be_opened(network: Network, gallery: PaintedGallery) -> None:
-    made = start(Settings(network, gallery=gallery, host="::1"), port=0)
+    made = start(PageSettings(network, gallery=gallery, host="::1"), port=0)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     assert re.fullmatch(r"http://\[::1\]:\d+/", made.url)

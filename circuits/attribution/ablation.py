@@ -1,0 +1,242 @@
+"""What a value really loses without lower channels: one at a time, or together, exactly, through a segment.
+
+What stands in the place of a unit that is ablated: zero, or the unit's mean over a collection of photos.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuits.attribution.gradient import Readout, at_once, gradient_down, with_replaced
+from circuits.errors import InputError, UnknownError, listed
+from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.network import Network
+from circuits.network.segments import Segment
+from circuits.shapes import Activation, Activations, PerChannel, Scores
+
+
+def ablated_one_by_one(
+    segment: Segment, activation: Activation, readouts: Sequence[Readout], channels: Sequence[int], instead: PerChannel
+) -> Iterator[tuple[list[int], Float[Tensor, "readouts some"]]]:
+    """What some values lose without each of some channels, a batch of forward passes after the other.
+
+    A_j = f(a) - f(a with a_j = instead_j)
+
+    The photo as it is runs in every batch beside its ablated copies, so that what changes nothing differs by exactly 0.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readouts: the values, on the upper layer.
+        channels: the ones to ablate.
+        instead: what stands in their place, (1, c, 1, 1), as `Baseline.of` gives it.
+
+    Yields:
+        Some of the channels, and what each value loses without each.
+
+    Example:
+        >>> from circuits import Baseline, load_network
+        >>> network = load_network()
+        >>> lower = torch.rand(1, network.layer("conv5").channels, 4, 4)
+        >>> zero, values = Baseline.zero().of("conv5", lower), [Readout.of_unit(7), Readout.of_unit(8)]
+        >>> found = ablated_one_by_one(network.segment("conv5", "conv6"), lower, values, [3, 5, 9], zero)
+        >>> [(channels, lost.shape) for channels, lost in found]
+        [([3, 5, 9], torch.Size([2, 3]))]
+    """
+    read = sorted({channel for readout in readouts for channel in readout.channels})
+    places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
+    for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
+        copies = with_replaced(activation, [[], *([channel] for channel in some.tolist())], instead)
+        with torch.no_grad():
+            found = segment(copies, read)
+            values = torch.stack([each.of(found[:, place]) for each, place in zip(readouts, places, strict=True)])
+        yield some.tolist(), values[:, :1] - values[:, 1:]
+
+
+def ablated_together(
+    segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
+) -> float:
+    """What a value loses without some channels at once; arguments as for `ablated_one_by_one`, of one value."""
+    with torch.no_grad():
+        values = readout.through(segment, with_replaced(activation, [[], channels], instead))
+    return float(values[0] - values[1])
+
+
+def changed(activation: Activation, instead: PerChannel) -> Sequence[int]:
+    """The channels that ablation changes at all."""
+    found: list[int] = (activation != instead)[0].flatten(1).any(1).nonzero().flatten().tolist()
+    return found
+
+
+def signed_parts(segment: Segment, activation: Activation, readout: Readout) -> tuple[Scores, Scores]:
+    """What argues for a value and what against it within each channel: gradient × activation in two sums.
+
+    P_j = Σ_hw max(0, a_j · ∂f/∂a_j) ,   N_j = Σ_hw min(0, a_j · ∂f/∂a_j) ,   P_j + N_j = S_j
+
+    Returns:
+        The positive parts and the negative parts, in units of f, (c,) each.
+    """
+    shares = activation * gradient_down(segment, activation, readout)
+    return shares.clamp(min=0).sum((0, 2, 3)), shares.clamp(max=0).sum((0, 2, 3))
+
+
+_AT_ONCE = 8
+_NAMES = ("zero", "mean")
+
+
+@runtime_checkable
+class Means(Protocol):
+    """What knows the mean activation of every unit over some photos, as an index of exemplars does."""
+
+    @property
+    def folder(self) -> Path:
+        """The collection."""
+
+    @property
+    def photos(self) -> int:
+        """How many photos it has."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose units it knows."""
+
+    def mean(self, layer: str) -> Float[Tensor, " c"]:
+        """Mean activation of each channel of a layer over photos and positions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What an ablated channel is set to, at every position: zero, or its mean over some photos.
+
+    Zero says what is lost when a unit falls silent. The mean says what is lost when it no longer tells this photo from
+    others, and keeps the units above closer to what they are used to (mean ablation: Wang et al. 2022).
+
+    Args:
+        name: `zero` or `mean`; every result that was found with a baseline says which.
+        source: what the mean was taken over, such as `photos (1200 photos)`; empty for zero.
+        means: by layer, the mean activation of each channel, (C,); empty for zero.
+
+    Raises:
+        InputError: if the name is another, or a mean is not finite.
+
+    Example:
+        >>> Baseline.zero().of("conv1", torch.ones(1, 2, 3, 3)).shape
+        torch.Size([1, 2, 1, 1])
+    """
+
+    name: str
+    source: str = ""
+    means: Mapping[str, Float[Tensor, " c"]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no result could say, or would turn into NaN."""
+        if self.name not in _NAMES:
+            raise InputError(f"A baseline's name is {self.name!r}; it must be {' or '.join(_NAMES)}.")
+        for layer, found in self.means.items():
+            if not bool(torch.isfinite(found).all()):
+                raise InputError(
+                    f"The mean over {self.source} of {layer} is not finite; take it over photos without overflow."
+                )
+
+    @classmethod
+    def zero(cls) -> "Baseline":
+        """Ablated channels are silent."""
+        return cls("zero")
+
+    @classmethod
+    def mean(cls, index: Means) -> "Baseline":
+        """Ablated channels are as they are on average over an index of exemplars (`index_photos`).
+
+        mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w)
+        """
+        return cls("mean", told(index.folder.name, index.photos), {name: index.mean(name) for name in index.layers})
+
+    def of(self, layer: str, like: Activations) -> PerChannel:
+        """What stands in the place of each channel of a layer, (1, C, 1, 1); spreads over examples and positions.
+
+        Args:
+            layer: its name.
+            like: an activation of the layer, (N, C, H, W), whose type and device the answer has.
+
+        Raises:
+            UnknownError: if nothing is known of the layer.
+            InputError: if the layer has another number of channels.
+        """
+        channels = like.shape[1]
+        if self.name == "zero":
+            return like.new_zeros(1, channels, 1, 1)
+        if layer not in self.means:
+            raise UnknownError(
+                f"The mean over {self.source} is not known for layer {layer!r}, only for {listed(self.means)}; "
+                "take it over an index or photos with all layers of the network."
+            )
+        found = self.means[layer]
+        if len(found) != channels:
+            raise InputError(
+                f"The mean over {self.source} has {len(found)} channels of {layer}, which has {channels}; "
+                "it belongs to another network."
+            )
+        return found.to(like)[None, :, None, None]
+
+    def __str__(self) -> str:
+        return f"{self.name} over {self.source}" if self.source else self.name
+
+
+def mean_of_photos(
+    network: Network,
+    photos: Iterable[Photo | PhotoSource],
+    *,
+    layers: str | Sequence[str] | None = None,
+    source: str = "",
+) -> Baseline:
+    """The baseline that sets ablated channels to their mean over some photos, a few photos in memory at a time.
+
+    mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w), summed in float64
+
+    Args:
+        network: the network.
+        photos: what `load_photo` takes, or photos.
+        layers: their names, or that of one; all of the network's, if `None`.
+        source: what to call the photos; only their number is told, if empty.
+
+    Raises:
+        InputError: if there are no photos, or one cannot be read.
+        UnknownError: if the network has no such layer.
+
+    Example:
+        >>> from circuits import load_network
+        >>> network = load_network()
+        >>> baseline = mean_of_photos(network, ["example:cat"], source="one cat")
+        >>> baseline.name, baseline.source, sorted(baseline.means) == sorted(network.layers)
+        ('mean', 'one cat (1 photo)', True)
+    """
+    layers = [layers] if isinstance(layers, str) else layers
+    totals: dict[str, Tensor] = {}
+    count = 0
+    loaded = (as_photo(photo) for photo in photos)
+    while some := list(islice(loaded, _AT_ONCE)):
+        images = torch.cat([network.preprocessing.input_of(photo) for photo in some])
+        for name, activation in network.activations(images, layers).items():
+            sums = activation.double().mean((2, 3)).sum(0)
+            totals[name] = totals[name] + sums if name in totals else sums
+        count += len(some)
+    if not count:
+        raise InputError("A mean needs photos, but there are none; give at least one.")
+    return Baseline("mean", told(source, count), {name: (total / count).float() for name, total in totals.items()})
+
+
+def told(source: str, photos: int) -> str:
+    """What a mean was taken over, in words.
+
+    Example:
+        >>> told("animals", 1), told("", 1200)
+        ('animals (1 photo)', '1200 photos')
+    """
+    many = f"{photos} photo{'s' * (photos != 1)}"
+    return f"{source} ({many})" if source else many

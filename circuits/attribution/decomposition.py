@@ -1,0 +1,67 @@
+"""A unit's value taken apart: what the units shown account for, what the layer's other units do, and the bias."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from circuits.shapes import Scores
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Where a unit's value comes from, its books: value = shown + rest + bias.
+
+    Args:
+        value: what is explained.
+        shown: sum of the shares of the units that are shown.
+        rest: sum of the shares of the layer's other units.
+        bias: what no unit of the layer accounts for; called the *remainder* where `exact` is False.
+        coverage: Σ_shown |S| / Σ_all |S|, 0 to 1.
+        gross: Σ_all |S|.
+        exact: whether `bias` is the effective bias alone: mode `sum` or `target` in a piecewise linear segment.
+    """
+
+    value: float
+    shown: float
+    rest: float
+    bias: float
+    coverage: float
+    gross: float
+    exact: bool
+
+    @property
+    def bias_name(self) -> str:
+        """`bias`, or `remainder` where it holds more than biases."""
+        return "bias" if self.exact else "remainder"
+
+    def share(self, attribution: float) -> float:
+        """The signed part of the gross attribution that an attribution is, S / Σ_all |S|; 0 where there is none."""
+        return attribution / self.gross if self.gross > 0 else 0.0
+
+    def showing(self, attributions: Sequence[float]) -> "Decomposition":
+        """The same value when the units with these attributions are the ones shown.
+
+        Example:
+            >>> Decomposition(10.0, 6.0, 3.0, 1.0, 0.6, 10.0, True).showing([4.0]).rest
+            5.0
+        """
+        shown = float(sum(attributions))
+        coverage = min(1.0, self.share(float(sum(map(abs, attributions)))))
+        return replace(self, shown=shown, rest=self.value - self.bias - shown, coverage=coverage)
+
+
+Books = Decomposition
+"""A decomposition, as it is called on the page and in files."""
+
+
+def decompose(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Decomposition:
+    """A value over the shares of all units of the layer below, (c,), of which some are shown.
+
+    Example:
+        >>> import torch
+        >>> decompose(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
+        Decomposition(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True)
+    """
+    doubles = scores.double()
+    total, gross = float(doubles.sum()), float(doubles.abs().sum())
+    whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact)
+    return whole.showing([float(doubles[channel]) for channel in shown])

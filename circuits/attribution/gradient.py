@@ -1,0 +1,287 @@
+"""How much of an upper unit's value each channel of the layer below accounts for. One function a formula.
+
+A value to explain is a weighted sum over the upper layer's activation, f = Σ_c Σ_hw w_c(h,w) · a_c(h,w): a `Readout`.
+A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the difference of two classes w = +1 and -1.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+
+from circuits.attribution.batched import BatchedAttribution, is_of_usual_size, is_understood
+from circuits.errors import InputError
+from circuits.network.segments import Segment
+from circuits.shapes import Activation, Activations, Maps, PerChannel, PerExample, Scores
+
+_BATCH_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """A scalar that is linear in the upper layer's activation.
+
+    Args:
+        channels: the channels that it reads.
+        weights: one map a channel, (channels, H, W) or anything that spreads to it; one everywhere if `None`.
+
+    Example:
+        >>> Readout.of_neuron(3, (0, 1), 2, 2).weights
+        tensor([[[0., 1.],
+                 [0., 0.]]])
+    """
+
+    channels: tuple[int, ...]
+    weights: Maps | None = None
+
+    @classmethod
+    def of_unit(cls, channel: int) -> "Readout":
+        """Sum of a channel over its positions; a class logit is such a sum over one position."""
+        return cls((channel,))
+
+    @classmethod
+    def of_neuron(cls, channel: int, position: tuple[int, int], height: int, width: int) -> "Readout":
+        """Value of a channel at one position of a layer of height × width."""
+        weights = torch.zeros(1, height, width)
+        weights[0, position[0], position[1]] = 1
+        return cls((channel,), weights)
+
+    @classmethod
+    def of_difference(cls, plus: int, minus: int) -> "Readout":
+        """One channel's sum minus another's."""
+        return cls((plus, minus), torch.tensor([1.0, -1.0])[:, None, None])
+
+    def maps(self, height: int, width: int) -> Maps:
+        """The weights, one map a channel, (channels, H, W)."""
+        weights = torch.ones(1, 1, 1) if self.weights is None else self.weights
+        return weights.expand(len(self.channels), height, width)
+
+    def value(self, activation: Activations) -> PerExample:
+        """The scalar, one an example, from the activation of the whole upper layer."""
+        return self.of(activation.index_select(1, torch.tensor(self.channels)))
+
+    def through(self, segment: Segment, activation: Activations) -> PerExample:
+        """The scalar, one an example, from the activation of the lower layer; only its channels are computed."""
+        return self.of(segment(activation, self.channels))
+
+    def of(self, read: Activations) -> PerExample:
+        """The scalar, one an example, from the activation of its channels alone."""
+        weighted = read if self.weights is None else read * self.weights.to(read)
+        return weighted.sum((1, 2, 3))
+
+
+def gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+    """Share of a value that each channel below accounts for, to first order at the photo. Mode `sum`.
+
+    S_j = Σ_hw a_j · ∂f/∂a_j   (Cogswell, "Why is this a cat?", 2016; gradient × input: Shrikumar 2016)
+
+    In a piecewise linear segment Σ_j S_j = f - bias, where the bias term is Σ_b b · ∂f/∂b over the effective biases.
+    With the readout's weights set to ∂T/∂a_i it is mode `target`, in units of the target T.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+
+    Returns:
+        Signed, in units of f, (c,).
+
+    Example:
+        >>> from circuits import load_network
+        >>> network = load_network()
+        >>> lower = torch.rand(1, network.layer("conv5").channels, 4, 4)
+        >>> scores = gradient_times_activation(network.segment("conv5", "conv6"), lower, Readout.of_unit(7))
+        >>> scores.shape[0] == network.layer("conv5").channels
+        True
+    """
+    return next(gradients_times_activation(segment, activation, [readout]))
+
+
+def gradients_times_activation(
+    segment: Segment, activation: Activation, readouts: Iterable[Readout]
+) -> Iterator[Scores]:
+    """Gradient × activation of several values over the same lower layer, one after the other.
+
+    What they need in common is run forward once. Where it is known how, several units are answered at once when the
+    first of them is asked for (`batched`); else each by a pass back of its own.
+
+    Yields:
+        Of each, the signed shares, (c,).
+    """
+    if not (is_understood(segment) and is_of_usual_size(segment, activation)):
+        yield from _one_by_one(segment, activation, readouts)
+        return
+    batched = BatchedAttribution(segment, activation)
+    height, width = batched.size
+    waiting = iter(readouts)
+    while some := list(islice(waiting, batched.at_once)):
+        asked = [channel for readout in some for channel in readout.channels]
+        maps = [readout.maps(height, width).to(activation) for readout in some]
+        scores = batched.shares(asked, torch.cat(maps))
+        for own in torch.split(scores, [len(readout.channels) for readout in some]):
+            yield own.sum(0)
+
+
+def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
+    """A pass back for each value, stopped at the lower layer."""
+    point = activation.detach().requires_grad_()
+    read = segment.reader(point)
+    for readout in readouts:
+        with torch.enable_grad():
+            value = readout.of(read(readout.channels)).sum()
+            gradient = _gradient(value, point, keep=True)
+        yield (activation * gradient).sum((0, 2, 3))
+
+
+def _gradient(
+    value: torch.Tensor, point: Activations, above: Activations | None = None, *, keep: bool = False
+) -> Activations:
+    """Gradient of a value in a point; zero where the value does not depend on it."""
+    if not value.requires_grad:
+        return torch.zeros_like(point)
+    (found,) = torch.autograd.grad(value, point, above, retain_graph=keep, materialize_grads=True)
+    return found
+
+
+def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
+    """Share of a value that each channel accounts for on the straight way from zero. Mode `ig`.
+
+    S_j = Σ_hw a_j · ∫₀¹ ∂f(αa)/∂a_j dα   (Sundararajan, Taly & Yan 2017), Gauss-Legendre quadrature
+
+    Σ_j S_j = f(a) - f(0), up to the error of the quadrature.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+        steps: points of the quadrature.
+
+    Returns:
+        Signed, in units of f, (c,).
+
+    Raises:
+        InputError: if steps is less than 1.
+    """
+    if steps < 1:
+        raise InputError(f"steps is {steps}; integrated gradients needs at least 1.")
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    alphas = torch.from_numpy((places + 1) / 2).to(activation)
+    shares = torch.from_numpy(weights / 2).to(activation)
+    total = torch.zeros_like(activation[0])
+    for some in torch.split(torch.arange(steps), at_once(activation)):
+        point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
+        with torch.enable_grad():
+            gradient = _gradient(readout.through(segment, point).sum(), point)
+        total += (gradient * shares[some, None, None, None]).sum(0)
+    return (activation[0] * total).sum((1, 2))
+
+
+def ablation(
+    segment: Segment, activation: Activation, readout: Readout, *, channels: Sequence[int] | None = None
+) -> Scores:
+    """Exact change of a value when one channel at a time is set to zero. Mode `ablate`.
+
+    S_j = f(a) - f(a with a_j = 0)   (one forward pass through the segment a channel that is not zero, batched)
+
+    The shares need not add up: what two channels do only together is counted in both, or in neither.
+
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer, for one photo.
+        readout: the value to explain, on the upper layer.
+        channels: the ones to set to zero; every one if `None`.
+
+    Returns:
+        Signed, in units of f, (c,); zero for channels that were not asked for.
+    """
+    scores = torch.zeros_like(activation[0, :, 0, 0])
+    alive = (activation[0] != 0).flatten(1).any(1)
+    if channels is not None:
+        asked = torch.zeros_like(alive)
+        asked[list(channels)] = True
+        alive = alive & asked
+    alive, zero = alive.nonzero().flatten(), torch.zeros_like(activation[:, :, :1, :1])
+    with torch.no_grad():
+        whole = readout.through(segment, activation)
+        for some in torch.split(alive, at_once(activation)):
+            copies = with_replaced(activation, [[channel] for channel in some.tolist()], zero)
+            scores[some] = whole - readout.through(segment, copies)
+    return scores
+
+
+def with_replaced(activation: Activation, sets: Sequence[Sequence[int]], instead: PerChannel) -> Activations:
+    """Copies of an activation, in each of which some channels are replaced, (sets, c, h, w).
+
+    Args:
+        activation: of a layer, for one photo.
+        sets: the channels to replace in each copy.
+        instead: what stands in their place, (1, c, 1, 1).
+    """
+    copies = activation.repeat(len(sets), 1, 1, 1)
+    for copy, channels in zip(copies, sets, strict=True):
+        copy[list(channels)] = instead[0, list(channels)]
+    return copies
+
+
+def at_once(activation: Activation) -> int:
+    """How many copies of a layer's activation to run at once, within the memory bound."""
+    return int(max(1, min(64, _BATCH_BYTES // (16 * activation.element_size() * activation.numel()))))
+
+
+MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
+    "sum": gradient_times_activation,
+    "target": gradient_times_activation,
+    "ig": integrated_gradients,
+    "ablate": ablation,
+}
+
+
+def attribute(mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
+    """Shares of several values over the same lower layer, one after the other, in a mode."""
+    if MODES[mode] is gradient_times_activation:
+        return gradients_times_activation(segment, activation, readouts)
+    return (MODES[mode](segment, activation, readout) for readout in readouts)
+
+
+def check_mode(mode: str) -> str:
+    """The mode, if there is one of that name.
+
+    Raises:
+        InputError: if not.
+    """
+    if mode not in MODES:
+        raise InputError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
+    return mode
+
+
+def gradient_down(segment: Segment, activation: Activation, above: Activations | Readout) -> Activation:
+    """Gradient of a target with respect to the lower layer, from its gradient with respect to the upper layer.
+
+    ∂T/∂a_lower = (∂a_upper/∂a_lower)ᵀ · ∂T/∂a_upper   (chain rule)
+    """
+    point = activation.detach().requires_grad_()
+    with torch.enable_grad():
+        if isinstance(above, Readout):
+            gradient = _gradient(above.through(segment, point).sum(), point)
+        else:
+            gradient = _gradient(segment(point), point, above)
+    return gradient
+
+
+def strongest(scores: Scores, top: int, signs: str) -> list[int]:
+    """The channels to show: the `top` with the highest positive share, or (`both`) of the highest magnitude.
+
+    Raises:
+        InputError: if signs is neither `positive` nor `both`.
+
+    Example:
+        >>> scores = torch.tensor([1.0, -3.0, 2.0, 0.0])
+        >>> strongest(scores, 2, "positive"), strongest(scores, 2, "both")
+        ([2, 0], [1, 2])
+    """
+    if signs not in ("positive", "both"):
+        raise InputError(f"signs is {signs!r}; it must be 'positive' or 'both'.")
+    order = (scores if signs == "positive" else scores.abs()).argsort(descending=True, stable=True)[:top].tolist()
+    return [channel for channel in order if (scores[channel] > 0 if signs == "positive" else scores[channel] != 0)]

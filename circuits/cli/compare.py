@@ -1,0 +1,94 @@
+"""`circuits compare`: what two circuits share, and what only one of them shows."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from circuits.cli.console import note, output
+from circuits.cli.options import argument, file_option
+from circuits.errors import InputError
+from circuits.files import check_writable, write_atomically
+from circuits.report.text import number, percent
+
+if TYPE_CHECKING:
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.compare import Comparison, SharedUnit
+
+
+def compare(
+    left: Path = argument("A.json", "A circuit, from trace -o.", readable=False),
+    right: Path = argument("B.json", "Another.", readable=False),
+    file: Path | None = file_option("Write the comparison as JSON.", "--output", "-o"),
+) -> None:
+    """Compare two circuits: of two photos, two targets or two networks. Needs only their files."""
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.compare import compare as compare_circuits
+
+    if file is not None:
+        check_writable(file)
+        if file.resolve() in (left.resolve(), right.resolve()):
+            raise InputError(f"{file} is one of the circuits; give the comparison a name of its own.")
+    one, other = Circuit.from_json(left), Circuit.from_json(right)
+    comparison = compare_circuits(one, other)
+    console = output()
+    console.print(summary(one, other, comparison), soft_wrap=True)
+    console.print(table(comparison))
+    if file is not None:
+        write_atomically(file, json.dumps(comparison.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        note(f"Wrote {file}.")
+
+
+def summary(left: "Circuit", right: "Circuit", comparison: "Comparison") -> str:
+    """What is compared, and how alike it is."""
+    named = [f"{name}: {_question(circuit)}" for name, circuit in (("A", left), ("B", right))]
+    if not comparison.same_network:
+        named.append("The networks differ, so a unit that both show is only the same address.")
+    modes = [circuit.settings.mode for circuit in (left, right)]
+    if modes[0] != modes[1]:
+        named.append(f"The modes differ ({modes[0]} and {modes[1]}), so their values are in different units.")
+    units = _counted("unit", len(comparison.shared), len(comparison.left), len(comparison.right))
+    edges = _counted("edge", len(comparison.shared_edges), len(comparison.left_edges), len(comparison.right_edges))
+    named += [
+        f"{units} (Jaccard index {comparison.unit_index:.2f}).",
+        f"{edges} (Jaccard index {comparison.edge_index:.2f}).",
+        "Of each shared unit: its value, and its share of the unit above that it matters to most; A, then B.",
+    ]
+    return "\n".join(named)
+
+
+def _counted(what: str, shared: int, left: int, right: int) -> str:
+    return f"{shared} {what if shared == 1 else what + 's'} shared, {left} only in A, {right} only in B"
+
+
+def _question(circuit: "Circuit") -> str:
+    return f"why {circuit.target.label}? {circuit.network.name} on {circuit.photo_info.name}"
+
+
+def table(comparison: "Comparison") -> Table:
+    """Layer by layer from the top: the shared units with their values and shares, and those of one circuit alone."""
+    from rich.table import Table
+
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    grid.add_column("layer", no_wrap=True)
+    grid.add_column("shared", no_wrap=True)
+    for head in ("value A", "value B", "share A", "share B"):
+        grid.add_column(head, justify="right", no_wrap=True)
+    for head in ("only A", "only B"):
+        grid.add_column(head, overflow="fold", max_width=32)
+    for row in comparison.layers:
+        lines = [_cells(unit) for unit in row.shared] or [("none", "", "", "", "")]
+        columns = ["\n".join(column) for column in zip(*lines, strict=True)]
+        alone = [", ".join(name.partition(":")[2] for name in names) for names in (row.left, row.right)]
+        grid.add_row(row.layer, *columns, *alone)
+        grid.add_section()
+    return grid
+
+
+def _cells(unit: "SharedUnit") -> tuple[str, str, str, str, str]:
+    short = unit.id.partition(":")[2]
+    called = short if unit.called == unit.id else f"{short} {unit.called.partition(',')[0]}"
+    shares = ["" if share is None else percent(share) for share in (unit.left_share, unit.right_share)]
+    return called, number(unit.left), number(unit.right), shares[0], shares[1]

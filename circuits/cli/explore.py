@@ -1,0 +1,63 @@
+"""`circuits explore`: the page on which circuits are explored."""
+
+from dataclasses import replace
+
+import typer
+
+from circuits.cli.console import warn
+from circuits.cli.options import NetworkOptions, argument, option
+
+
+def explore(
+    source: str | None = argument(
+        "[PHOTO | CIRCUIT.json]", "An image file, example:cat, or a circuit to go on with.", default=None
+    ),
+    port: int | None = option(None, "Port of the page; 0 for any free one.", min=0, max=65535),
+    host: str = option("127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in, if they have its token."),
+    browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
+    network: str | None = option(
+        None,
+        "builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
+        "your own as file.py:Factory or package.module:Factory (this runs your code).",
+        "--network",
+        "-n",
+        metavar="NAME",
+        panel="Network",
+    ),
+    *,
+    options: NetworkOptions,
+) -> None:
+    """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
+    from circuits.explorer import find_explorer, named_network
+
+    serve = find_explorer()
+    circuit, photo = None, None
+    if source is not None and source.lower().endswith(".json"):
+        from circuits.tracing.circuit import Circuit
+
+        circuit = Circuit.from_json(source)
+    elif source is not None:
+        from circuits.image.photo import load_photo
+
+        photo = load_photo(source)
+    if network is None:
+        network = "builtin"
+        if circuit is not None:
+            network, weights = named_network(circuit, options.weights)
+            options = replace(options, weights=weights)
+    loaded = options.load(network)
+    if circuit is not None:
+        from circuits.tracing.run import forward_cache
+
+        forward_cache(loaded, circuit)  # refuses another network before the page opens
+    serve(
+        loaded,
+        photo=photo,
+        circuit=circuit,
+        host=host,
+        open_browser=browser,
+        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C."),
+        warn=warn,
+        **({} if port is None else {"port": port}),
+    )
+    raise KeyboardInterrupt  # the page ends in no other way

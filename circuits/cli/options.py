@@ -1,0 +1,220 @@
+"""Options that several commands share, and the network and photo that they describe."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from circuits.errors import InputError
+
+if TYPE_CHECKING:
+    from circuits.image.photo import Photo
+    from circuits.network.network import Network
+
+
+def option(default: Any, help: str, *names: str, panel: str | None = None, **details: Any) -> Any:
+    """The default of a command's parameter, or of a field of its options, that is given as an option.
+
+    Args:
+        default: its value where it is not given; `MISSING` where it must be.
+        help: what `--help` says of it.
+        names: how it is written, by default as the parameter is called.
+        panel: of the help.
+        details: what else `typer.Option` takes.
+    """
+    return field(default=default, metadata={_TYPER: typer.Option(*names, help=help, rich_help_panel=panel, **details)})
+
+
+def argument(metavar: str, help: str, *, default: Any = MISSING, **details: Any) -> Any:
+    """The same for what is given by its place alone."""
+    return field(default=default, metadata={_TYPER: typer.Argument(metavar=metavar, help=help, **details)})
+
+
+def file_option(help: str, *names: str, metavar: str = "FILE", **details: Any) -> Any:
+    """An option that names a file or a folder."""
+    return option(None, help, *names, metavar=metavar, readable=False, **details)
+
+
+_TYPER, _PANEL = "typer", "Network"
+
+PHOTO = argument("PHOTO", "An image file, or example:cat.")
+WINDOW = option(None, "The part of the photo to look at, in its pixels; by default its centre.", metavar="L,T,R,B")
+AS_JSON = option(False, "Print JSON instead of a table.", "--json")
+INDEX_FOLDER = file_option("Where `circuits exemplars` keeps its indices.", metavar="DIR")
+NETWORK = option(
+    "builtin",
+    "builtin, a torchvision classifier such as googlenet, timm:NAME, or your own as file.py:Factory "
+    "or package.module:Factory (this runs your code).",
+    "--network", "-n", metavar="NAME", panel=_PANEL,
+)  # fmt: skip
+LAYERS = option(
+    "auto", "auto, fine (down to the branches), or names with commas between.", metavar="LAYERS", panel=_PANEL
+)
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How a network is loaded, whatever its name and layers."""
+
+    weights: str | None = option(
+        None,
+        "A .safetensors or .pth file, hf:owner/repository, random, or a name of torchvision's such as IMAGENET1K_V1.",
+        metavar="WEIGHTS",
+        panel=_PANEL,
+    )
+    labels: Path | None = file_option("Class labels, one a line, or the last column of a TSV file.", panel=_PANEL)
+    input_size: str | None = option(
+        None, "Input size in pixels, N or HxW.", "--size", "--input-size", metavar="SIZE", panel=_PANEL
+    )
+    mean: str | None = option(None, "Mean of the normalisation, on a scale of 0 to 1.", metavar="R,G,B", panel=_PANEL)
+    std: str | None = option(None, "Standard deviation of the normalisation.", metavar="R,G,B", panel=_PANEL)
+    leaf: list[str] | None = option(
+        None,
+        "A module that torch.fx cannot look into, traced as a whole; may be given again.",
+        metavar="MODULE",
+        panel=_PANEL,
+    )
+    multi_label: bool | None = option(
+        None,
+        "Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+        "--multi-label/--one-label",
+        panel=_PANEL,
+    )
+
+    def load(self, network: str, layers: str = "auto") -> "Network":
+        """The network that the options describe.
+
+        Raises:
+            InputError: if they do not describe one.
+            UnknownError: if there is no network, weights or layer of that name.
+        """
+        from circuits.network.loading import load_network
+
+        if ":" in network and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
+        return load_network(
+            network,
+            weights=self.weights,
+            labels=self.labels,
+            size=None if self.input_size is None else pair(self.input_size),
+            mean=None if self.mean is None else numbers("--mean", self.mean),
+            std=None if self.std is None else numbers("--std", self.std),
+            layers=layers,
+            leaf_modules=self.leaf or (),
+            multi_label=self.multi_label,
+        )
+
+
+@dataclass(frozen=True)
+class NetworkBesidePictures(NetworkOptions):
+    """The same where `--size` is that of pictures."""
+
+    input_size: str | None = option(
+        None, "Input size of the network in pixels, N or HxW.", metavar="SIZE", panel=_PANEL
+    )
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer: where it takes a dataclass, it gets the fields of it as options, and hands on the value."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        if is_dataclass(parameter.annotation):
+            groups[parameter.name] = parameter.annotation
+            parameters += [_parameter(each.name, each.type, each) for each in fields(parameter.annotation)]
+        else:
+            declared = parameter.default
+            parameters.append(
+                _parameter(parameter.name, parameter.annotation, declared)
+                if isinstance(declared, Field)
+                else parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            )
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        values = {
+            name: group(**{each.name: given.pop(each.name) for each in fields(group)}) for name, group in groups.items()
+        }
+        command(**given, **values)
+
+    del run.__wrapped__  # typer must not look through to the command's own parameters
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _parameter(name: str, kind: Any, declared: "Field[Any]") -> inspect.Parameter:
+    default = inspect.Parameter.empty if declared.default is MISSING else declared.default
+    annotation = Annotated[kind, declared.metadata[_TYPER]]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def get_photo(photo: str, window: str | None = None) -> "Photo":
+    """A photo, and the part of it to look at, left, top, right and bottom in its pixels.
+
+    Raises:
+        InputError: if it is no photo, or the window is not four numbers with commas between that lie in it.
+    """
+    from circuits.image.photo import load_photo
+
+    loaded = load_photo(photo)
+    if window is None:
+        return loaded
+    try:
+        sides = [float(part) for part in window.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--window {window!r} is no window; write left,top,right,bottom, such as 80,40,304,264."
+        ) from None
+    return loaded.framed(sides)
+
+
+def pair(text: str) -> tuple[int, int]:
+    """A size, `224` or `224x320`, as (height, width).
+
+    >>> pair("224"), pair("224x320")
+    ((224, 224), (224, 320))
+
+    Raises:
+        InputError: if it is neither.
+    """
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--size {text!r} is no size; write pixels such as 224, or height x width such as 224x320.")
+    return int(parts[0]), int(parts[-1])
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """A comma list of numbers.
+
+    >>> numbers("--mean", "0.5,0.4,0.3")
+    (0.5, 0.4, 0.3)
+
+    Raises:
+        InputError: if a part is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text!r} is no list of numbers; write it as 0.485,0.456,0.406.") from None
+
+
+def counts(option: str, text: str) -> int | tuple[int, ...]:
+    """One whole number above 0, or a comma list of them.
+
+    >>> counts("--top", "5"), counts("--top", "8,5,3")
+    (5, (8, 5, 3))
+
+    Raises:
+        InputError: if a part is no such number.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(f"{option} {text!r} is no number; write one above 0, or one a level such as 8,5,3.")
+    return int(parts[0]) if len(parts) == 1 else tuple(int(part) for part in parts)

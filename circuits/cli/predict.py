@@ -1,0 +1,45 @@
+"""`circuits predict`: what the network sees in a photo."""
+
+from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.options import AS_JSON, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
+from circuits.errors import InputError
+from circuits.report.text import ALONE, chance, network_and_source
+
+
+def predict(
+    photo: str = PHOTO,
+    top: int = option(5, "How many classes.", min=1),
+    window: str | None = WINDOW,
+    as_json: bool = AS_JSON,
+    network: str = NETWORK,
+    *,
+    options: NetworkOptions,
+) -> None:
+    """What the network sees in a photo: its best classes with their probabilities."""
+    picture = get_photo(photo, window)
+    loaded = options.load(network)
+    from circuits.network.predict import predict as predictions_of
+
+    if not loaded.labels:
+        raise InputError(
+            f"{loaded.name} has no classes to predict; explain one of its units, such as "
+            f"circuits trace {photo} --target {loaded.layers[-1]}:0."
+        )
+    predictions = predictions_of(loaded, picture, top=top)
+    if as_json:
+        print_json(
+            {
+                "predictions": [
+                    {"class": row.index, "label": row.label, "logit": row.logit, "probability": row.probability}
+                    for row in predictions
+                ]
+            }
+        )
+        return
+    table = plain_table(("class", "label", "probability", "logit"), numbers=(0, 2, 3))
+    for row in predictions:
+        table.add_row(str(row.index), row.label, chance(row.probability), f"{row.logit:.2f}")
+    console = output()
+    alone = f" ({ALONE})" if loaded.multi_label else ""
+    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")
+    console.print(table)

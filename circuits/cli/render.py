@@ -1,0 +1,33 @@
+"""`circuits render`: pictures of what units look for."""
+
+from circuits.cli._render_request import RenderRequest
+from circuits.cli.console import note, progress
+from circuits.cli.options import LAYERS, NETWORK, NetworkBesidePictures
+from circuits.errors import listed
+from circuits.files import check_writable
+
+
+def render(
+    request: RenderRequest,
+    network: str = NETWORK,
+    layers: str = LAYERS,
+    *,
+    options: NetworkBesidePictures,
+) -> None:
+    """Pictures of what units look for: one gives its picture, several a labelled sheet."""
+    from circuits.cli._render_drawing import draw
+    from circuits.cli._render_sheet import check_size, save
+    from circuits.cli._render_targets import targets_of
+
+    check_writable(request.file)
+    loaded = options.load(network, layers)
+    targets = targets_of(request, loaded)
+    check_size(loaded, targets, request)
+    with progress("Rendering") as report:
+        rows = draw(loaded, targets, request, report)
+    dead = [row.expression for row in rows if row.dead]
+    if dead:
+        share = f"{len(dead)} of {len(rows)} units" if len(rows) > 1 else "The unit"
+        note(f"{share} never lit up, whatever was drawn: {listed(dead)}; a box stands for each picture.")
+    save(loaded, rows, request)
+    note(f"Wrote {request.file}.")

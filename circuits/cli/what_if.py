@@ -1,0 +1,123 @@
+"""`circuits what-if`: what the network says when some of its units are scaled or switched off."""
+
+from collections.abc import Sequence
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
+from circuits.errors import InputError
+from circuits.report.text import network_and_source
+
+if TYPE_CHECKING:
+    from circuits.network.network import Network
+    from circuits.tracing.intervene import Effect, Outcome
+    from circuits.units import Unit
+
+
+_NAMED = 8
+
+
+def what_if(
+    photo: str = PHOTO,
+    unit: list[str] = option(
+        MISSING,
+        "A unit and its factor, 0 (off) to 4: conv4:17=0, conv4:17@3,5=2, conv4:0-39=0. Repeatable.",
+        "--unit",
+        "-u",
+        metavar="UNIT=FACTOR",
+    ),
+    top: int = option(5, "How many leading classes, before and after.", min=1),
+    classes: list[str] | None = option(None, "Also this class, by number or label.", "--class", metavar="CLASS"),
+    window: str | None = WINDOW,
+    as_json: bool = AS_JSON,
+    layers: str = LAYERS,
+    network: str = NETWORK,
+    *,
+    options: NetworkOptions,
+) -> None:
+    """What the network says of a photo when some of its units are weakened, strengthened or switched off."""
+    wanted = [_split(text) for text in unit]
+    picture = get_photo(photo, window)
+    loaded = options.load(network, layers)
+    from circuits.tracing.intervene import intervene
+
+    outcome = intervene(loaded, picture, _changes(loaded, wanted), top=top, classes=tuple(classes or ()))
+    if as_json:
+        print_json(_record(outcome))
+        return
+    console = output()
+    console.print(
+        f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}, with {_changes_in_words(outcome)}:"
+    )
+    console.print(_table(outcome))
+
+
+def _split(text: str) -> tuple[str, float]:
+    """Units and their factor.
+
+    Raises:
+        InputError: if there is no factor.
+
+    >>> _split("conv4:17@3,5=0.5")
+    ('conv4:17@3,5', 0.5)
+    """
+    name, _, factor = text.rpartition("=")
+    try:
+        return name, float(factor)
+    except ValueError:
+        raise InputError(f"--unit {text!r} has no factor; write UNIT=FACTOR, such as conv4:17=0.") from None
+
+
+def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["Unit", float]:
+    """Each unit that is meant and its factor.
+
+    Raises:
+        InputError: if a unit is given two factors.
+        UnknownError: if there is no such layer or unit.
+    """
+    from circuits.cli.unit_expressions import units_of
+
+    changes: dict[Unit, float] = {}
+    for text, factor in wanted:
+        for unit in units_of(network, [text]):
+            if unit in changes and changes[unit] != factor:
+                raise InputError(f"--unit gives {unit} two factors, {changes[unit]:g} and {factor:g}; give it one.")
+            changes[unit] = factor
+    return changes
+
+
+def _changes_in_words(outcome: "Outcome") -> str:
+    shown = [f"{unit} × {factor:g}" for unit, factor in outcome.changes[:_NAMED]]
+    others = len(outcome.changes) - len(shown)
+    return ", ".join(shown) + (f" and {others} more" if others else "")
+
+
+def _table(outcome: "Outcome") -> Table:
+    table = plain_table(("class", "label", "probability", "change", "logit", "change"), numbers=(0, 2, 3, 4, 5))
+    for effect in outcome.effects:
+        before, after = effect.before, effect.after
+        table.add_row(
+            str(before.index),
+            before.label,
+            f"{100 * before.probability:.1f} → {100 * after.probability:.1f} %",
+            f"{100 * effect.gain:+.1f}",
+            f"{before.logit:.2f} → {after.logit:.2f}",
+            f"{after.logit - before.logit:+.2f}",
+        )
+    return table
+
+
+def _record(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "changes": [{"unit": str(unit), "factor": factor} for unit, factor in outcome.changes],
+        "effects": [_numbers(effect) for effect in outcome.effects],
+    }
+
+
+def _numbers(effect: "Effect") -> dict[str, Any]:
+    sides = (("before", effect.before), ("after", effect.after))
+    numbers = {side: {"logit": row.logit, "probability": row.probability} for side, row in sides}
+    return {"class": effect.before.index, "label": effect.label, **numbers}

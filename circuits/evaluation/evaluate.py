@@ -1,0 +1,308 @@
+"""The whole evaluation of a circuit: scores, controls, curve, edges and stability, in its own photo and in others.
+
+1. Choose all sets of units by the circuit's own photo (`controls`): controls of its shape, circuits of other sizes.
+2. In every photo, with every baseline, score all of them together, and the circuit's edges (`scores`).
+3. Search the circuit again in changed photos (`stability`).
+4. Put the numbers together over photos, with intervals (`statistics`), as a card.
+
+Arguments are checked before anything is computed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from circuits.attribution.ablation import Baseline, mean_of_photos
+from circuits.errors import InputError
+from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
+from circuits.evaluation.controls import EvaluationPlan, plan
+from circuits.evaluation.scores import score_edges, score_units
+from circuits.evaluation.stability import Change, Stability, changes, survival
+from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, ScoreTable, areas, rungs
+from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
+from circuits.exemplars.exemplars import Exemplars, find_exemplars
+from circuits.image.encode import to_data_uri
+from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.network import Network
+from circuits.network.predict import ranked
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import ForwardCache, check_network, input_crop
+from circuits.tracing.search import Progress
+from circuits.tracing.targets import Target, target_of
+
+DRAWS = 10
+CHANGES = 8
+
+
+def evaluate(
+    network: Network,
+    circuit: Circuit,
+    photos: Sequence[Photo | PhotoSource] = (),
+    *,
+    baselines: Sequence[Baseline] | None = None,
+    controls: bool = True,
+    ladder: Sequence[int] = rungs(LARGEST),
+    draws: int = DRAWS,
+    stability: int = CHANGES,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Card:
+    """Score a circuit: what it keeps of its target alone, and what is left without it.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        photos: more photos, or what `load_photo` takes, to score the same units and edges in, each once; intervals
+            are over these.
+        baselines: what stands in the place of ablated units; zero and, if `None`, the mean over the photos (two or
+            more) or over an index of exemplars, where there is one.
+        controls: score sets of the same shape that were chosen in other ways.
+        ladder: units below each unit, of the circuits along the curve; none leaves the curve out.
+        draws: random sets of the circuit's shape.
+        stability: changed photos in which the circuit is searched again; 0 leaves that out.
+        resamples: draws of photos for each interval.
+        seed: of all that is drawn.
+        progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The card, with all numbers; the same for the same arguments on one machine.
+
+    Raises:
+        InputError: if the circuit is of another network, shows nothing but its target, or carries no photo and none is
+            given; or a photo cannot be read, or a number is out of its range.
+        UnknownError: if a baseline knows nothing of one of the circuit's layers.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=2, top=4)
+        >>> card = evaluate(network, circuit, controls=False, ladder=(), stability=0, baselines=[Baseline.zero()])
+        >>> [row.method for row in card.rows], card.row("circuit").faithfulness.value > 0
+        (['circuit', 'circuit'], True)
+    """
+    ladder, seed = ladder_of(ladder), seed_of(seed)
+    draws, resamples = count_of("draws", draws, least=1), count_of("resamples", resamples, least=1)
+    stability = count_of("stability", stability, least=0)
+    baselines = None if baselines is None else baselines_of(baselines)
+    changed = changes(stability, seed)
+    given = photos_of(photos)
+    cut, scored, crops = _photos(network, circuit, given)
+    target = target_of(circuit)
+    if not any(sources_of(circuit).values()):
+        raise InputError(
+            f"The circuit shows no unit below {target.label}, so there is nothing to score; expand it, or choose "
+            "another target."
+        )
+    notes: list[str] = []
+    if baselines is None:
+        baselines, why = default_baselines(cut, circuit, given)
+        notes += [why] if why else []
+    report = progress or (lambda done, known, message: None)
+    steps = 1 + len(crops) * len(baselines) + len(changed)
+    report(0, steps, "Choosing controls")
+    image = cut.preprocessing.from_crop(crops[0])
+    first = ForwardCache.of(cut, image)
+    planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
+    measured: list[PhotoScores] = []
+    for number, photo in enumerate(scored):
+        run = ForwardCache.of(cut, cut.preprocessing.from_crop(crops[number])) if number else first
+        scored[number] = _with_prediction(photo, run, target)
+        for place, baseline in enumerate(baselines):
+            report(1 + number * len(baselines) + place, steps, f"Scoring {photo.name}")
+            measured += _photo_scores(run, planned, number, baseline)
+    again = []
+    for number, change in enumerate(changed):
+        report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
+        run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
+        search = CircuitSearch(run, target, circuit.settings.mode)
+        again.append(search.sources(planned.tops, circuit.settings.signs))
+    survived = survival(planned.sources, planned.unchanged, again) if changed else None
+    report(steps, steps, "Evaluated")
+    settings = {
+        "seed": seed, "draws": draws if controls else 0, "resamples": resamples, "ladder": list(ladder),
+        "controls": controls, "changes": stability,
+        "baselines": [{"name": each.name, "source": each.source} for each in baselines],
+    }  # fmt: skip
+    card = _card(cut, circuit, planned, tuple(scored), measured, changed, survived, settings=settings, notes=notes)
+    return replace(card, thumbnail=to_data_uri(crops[0], lossless=True))
+
+
+def _card(
+    network: Network,
+    circuit: Circuit,
+    planned: EvaluationPlan,
+    photos: tuple[ScoredPhoto, ...],
+    measured: Sequence[PhotoScores],
+    changed: tuple[Change, ...],
+    stability: Stability | None,
+    *,
+    settings: dict[str, Any],
+    notes: Sequence[str],
+) -> Card:
+    """What was measured, put together over photos."""
+    given = [number for number, photo in enumerate(photos) if photo.given]
+    over = {"own": [0], **({"photos": given} if given else {})}
+    seed, resamples = settings["seed"], settings["resamples"]
+    table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
+    rows, points = table.rows(), table.points(network, list(over)[-1])
+    units = planned.sets[0].units
+    return Card(
+        network=circuit.network,
+        circuit=_facts(circuit, planned),
+        units=units,
+        widths={layer: network.layer(layer).channels for layer in units},
+        settings=settings,
+        versions={name: version(name) for name in ("circuits", "numpy", "torch")},
+        photos=photos,
+        rows=rows,
+        points=points,
+        areas=areas(points),
+        measured=tuple(measured),
+        methods=tuple((each.method, each.top) for each in planned.sets),
+        correlations=planned.correlations,
+        changes=changed,
+        stability=stability,
+        notes=(*notes, *planned.notes, *table.notes(rows)),
+    )
+
+
+def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
+    """What the card says of the circuit."""
+    photo = circuit.photo_info
+    units = planned.sets[0].units
+    return {
+        "sha256": fingerprint_of(circuit.to_json_text()),
+        "photo": {key: photo[key] for key in ("name", "sha256", "width", "height", "window") if key in photo},
+        "target": circuit.target,
+        "settings": circuit.settings,
+        "levels": len(planned.tops),
+        "units": count(units),
+        "edges": sum(len(sources) for sources in planned.sources.values()),
+    }
+
+
+def _with_prediction(photo: ScoredPhoto, run: ForwardCache, target: Target) -> ScoredPhoto:
+    logits = run.activations[run.network.layers[-1]].sum((0, 2, 3))
+    prediction = next(iter(ranked(run.network, logits, 1)), None)
+    agrees = prediction.index == target.unit.channel if prediction is not None and target.kind == "class" else None
+    return replace(photo, prediction=prediction, agrees=agrees)
+
+
+def _photos(
+    network: Network, circuit: Circuit, photos: Sequence[Photo]
+) -> tuple[Network, list[ScoredPhoto], list[Image.Image]]:
+    """The network with the circuit's layers, and all photos and their crops, the circuit's own first; each once."""
+    facts = circuit.photo_info
+    given = {photo.sha256: photo for photo in photos}
+    check_network(network, circuit, to="evaluate it")
+    cut = network.with_layers(circuit.layers)
+    if facts.thumbnail:
+        crop = input_crop(cut, circuit)
+    elif facts.sha256 in given:
+        crop = cut.preprocessing.crop_of(given[facts.sha256])
+    else:
+        raise InputError(
+            f"The circuit's file does not carry its photo, {facts.name}; give that photo too, so that the circuit "
+            "can be scored in it."
+        )
+    own = ScoredPhoto(facts.name, facts.sha256, own=True, given=facts.sha256 in given)
+    others = [photo for photo in given.values() if photo.sha256 != own.sha256]
+    scored = [own, *(ScoredPhoto(photo.name, photo.sha256, own=False, given=True) for photo in others)]
+    return cut, scored, [crop, *map(cut.preprocessing.crop_of, others)]
+
+
+def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[list[Baseline], str]:
+    """Zero, and the mean over an index of exemplars or over the photos; a sentence says why, if there is no mean.
+
+    An index comes first, because with the mean over the very photos that are scored, the sum of m(whole) − m(nothing)
+    over them is next to nothing wherever the target is linear in the highest ablated layer, so that no score over all
+    of them is defined; those of single photos are.
+    """
+    zero = Baseline.zero()
+    index: Exemplars | None = find_exemplars(network)
+    if index is not None and set(circuit.layers[:-1]) <= set(index.layers):
+        return [zero, Baseline.mean(index)], ""
+    if len(photos) >= 2:
+        return [zero, mean_of_photos(network, photos, source="the photos that are scored")], ""
+    return [zero], (
+        "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
+        "circuits exemplars, or give two photos or more."
+    )
+
+
+def _photo_scores(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
+    """All scores in one photo with one baseline, by metric."""
+    scored = score_units(run, planned.target, [each.units for each in planned.sets], baseline)
+    edges = score_edges(run, planned.target, planned.sources, baseline)
+    scores = [PhotoScores(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
+    probabilities = tuple(each.probability for each in scored if each.probability is not None)
+    if probabilities:
+        scores.append(PhotoScores(photo, baseline.name, "probability", probabilities, None))
+    return scores
+
+
+def photos_of(photos: Any) -> list[Photo]:
+    """Photos that are given as such or as what `load_photo` takes, each once, whatever it is called.
+
+    >>> [photo.name for photo in photos_of(["example:cat", "example:cat"])]
+    ['cat']
+    """
+    if isinstance(photos, str | bytes | Path | Photo) or not isinstance(photos, Iterable):
+        named = photos.name if isinstance(photos, Photo) else type(photos).__name__
+        shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else named
+        raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
+    loaded = [as_photo(photo) for photo in photos]
+    return list({photo.sha256: photo for photo in loaded}.values())
+
+
+def baselines_of(baselines: Any) -> list[Baseline]:
+    """Baselines, checked to be of different names."""
+    if not isinstance(baselines, Sequence) or not all(isinstance(each, Baseline) for each in baselines):
+        raise InputError(f"baselines is {baselines!r}; give a list of Baseline, such as [Baseline.zero()].")
+    if not baselines:
+        raise InputError("baselines is empty; give at least one, such as Baseline.zero().")
+    [(name, times)] = Counter(each.name for each in baselines).most_common(1)
+    if times > 1:
+        raise InputError(f"baselines has {times} of the name {name}; give one of each name.")
+    return list(baselines)
+
+
+def ladder_of(ladder: Any) -> tuple[int, ...]:
+    """Units below each unit along the curve, checked to be whole numbers above 0."""
+    if isinstance(ladder, str | bytes) or not isinstance(ladder, Iterable):
+        raise InputError(f"The ladder is {ladder!r}; give whole numbers above 0 in a row, such as (1, 3, 10).")
+    tops = list(ladder)
+    if not all(_is_whole(top) and top >= 1 for top in tops):
+        raise InputError(
+            f"The ladder is {tops}; each number counts units below a unit and must be whole and at least 1."
+        )
+    return tuple(int(top) for top in tops)
+
+
+def count_of(name: str, number: Any, *, least: int) -> int:
+    """A number, checked to be whole and not below the least."""
+    if not _is_whole(number):
+        raise InputError(f"{name} is {number!r}; it must be a whole number.")
+    if number < least:
+        raise InputError(f"{name} is {number}; it must be {'0 or more' if least == 0 else f'at least {least}'}.")
+    return int(number)
+
+
+def seed_of(seed: Any) -> int:
+    """A seed, checked to be one that every generator takes."""
+    if not _is_whole(seed):
+        raise InputError(f"seed is {seed!r}; it must be a whole number.")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed}; it must be 0 or more and below 2^63.")
+    return int(seed)
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)

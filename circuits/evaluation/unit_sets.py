@@ -1,0 +1,114 @@
+"""What is scored: units by layer, and edges by upper unit; of a circuit, or searched anew with other settings."""
+
+from collections.abc import Mapping, Sequence
+
+import networkx as nx
+
+from circuits.attribution.gradient import check_mode
+from circuits.errors import InputError
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.targets import Target
+from circuits.units import Unit
+
+Units = Mapping[str, Sequence[int]]
+"""Channels by layer. The layers named are those in which something is ablated; an empty list keeps none of a layer."""
+
+Sources = Mapping[str, Sequence[Unit]]
+"""The units that edges come from, by the id of the unit that they lead to."""
+
+
+def units_of(network: Network, circuit: Circuit) -> dict[str, tuple[int, ...]]:
+    """The units that a circuit shows, by layer: all layers below a unit that it expands, from the image up.
+
+    The target itself is not among them; it is what is measured.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit; discarded units, and what only they need, do not count.
+
+    Raises:
+        InputError: if nothing of the circuit is expanded.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> {layer: len(kept) for layer, kept in units_of(network, trace(network, "example:cat", depth=1)).items()}
+        {'conv7': 5}
+    """
+    return units_in(network.with_layers(circuit.layers), sources_of(circuit), circuit.root)
+
+
+def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
+    """The edges that a circuit shows, by the id of the upper unit.
+
+    Raises:
+        InputError: if nothing of the circuit is expanded.
+    """
+    shown = [node for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
+    if circuit.root not in {node.id for node in shown}:
+        raise InputError(
+            f"The circuit holds nothing but its target, {circuit.target['label']}; expand that before it is scored."
+        )
+    return {
+        node.id: tuple(circuit.nodes[edge.source].unit.whole for edge in circuit.edges_into(node.id)) for node in shown
+    }
+
+
+def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[int, ...]]:
+    """The units of some edges by layer, of all layers below an expanded unit, from the image up."""
+    layers: set[str] = set()
+    kept: dict[str, set[int]] = {}
+    for name, units in sources.items():
+        upper = layer_of(name, root)
+        layers.update(network.layers_below(upper), (unit.layer for unit in units))
+        for unit in units:
+            kept.setdefault(unit.layer, set()).add(unit.channel)
+    return {layer: tuple(sorted(kept.get(layer, ()))) for layer in network.layers if layer in layers}
+
+
+def layer_of(name: str, root: str) -> str:
+    """The layer of a node; the target's id may name two classes.
+
+    >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
+    ('fc', 'conv4')
+    """
+    return name.rpartition(":")[0] if name == root else Unit.parse(name).layer
+
+
+def count(units: Units) -> int:
+    """How many units a set has."""
+    return sum(len(channels) for channels in units.values())
+
+
+def levels_of(circuit: Circuit) -> int:
+    """Steps from the target to the lowest units, along the shortest ways; a person may have gone deeper by hand."""
+    steps = nx.single_target_shortest_path_length(circuit.to_networkx(), circuit.root)
+    shown = sources_of(circuit)
+    return 1 + max(int(distance) for name, distance in dict(steps).items() if name in shown)
+
+
+def tops_of_circuit(circuit: Circuit) -> list[int]:
+    """Units to show at each level, as the circuit was traced; as the last level was, where a person went deeper."""
+    top = circuit.settings.top
+    tops = [top] if isinstance(top, int) else list(top)
+    return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
+
+
+class CircuitSearch:
+    """The search for circuits of several sizes in one photo, in which no unit's attributions are computed twice."""
+
+    def __init__(self, run: ForwardCache, target: Target, mode: str) -> None:
+        self.run = run
+        self.target = target
+        self._mode = check_mode(mode)
+        self._known: dict[str, Shares] = {}
+
+    def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
+        """The edges that `trace` finds with that many units below each unit of each level."""
+        builder = CircuitBuilder(self.run, self.target, self._mode, nx.DiGraph(), self._known)
+        builder.add(self.target.unit, self.target.id, self.target.label)
+        chosen = builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs)
+        return {name: tuple(map(Unit.parse, lower)) for name, lower in chosen.items()}

@@ -1,0 +1,229 @@
+"""Heat maps of activations, and attribution maps: an attribution before it is summed over positions.
+
+An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, which both sum to it:
+
+1. From below: a_j(h,w) · ∂f_i/∂a_j(h,w), at each position of the lower unit. One gradient.
+2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
+   unit's activation, the derivative in that direction.
+
+Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
+attribution does; one from further down takes every path.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from circuits.attribution.gradient import Readout
+from circuits.errors import InputError
+from circuits.network.network import Network
+from circuits.network.segments import Segment
+from circuits.network.subgraphs import subgraph_between
+from circuits.shapes import Activation, HeatMap
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
+from circuits.tracing.targets import readout_of, target_of
+from circuits.units import Unit, as_unit
+
+
+def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
+    """Where a unit fired in a photo.
+
+    Args:
+        network: the network.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        unit: the unit; a position is ignored.
+
+    Returns:
+        Activation at each position of the layer, in the layer's own units, (H, W).
+
+    Raises:
+        UnknownError: if the network has no such unit.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> heat_map(load_network(), load_photo("example:cat"), "conv1:3").shape
+        (64, 64)
+    """
+    unit = as_unit(unit)
+    seen_by, activations = activations_of(network, source, [unit.layer])
+    seen_by.check_unit(unit)
+    return activations[unit.layer][0, unit.channel].numpy().copy()
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeMaps:
+    """An edge's attribution at each position of the lower and of the upper unit, signed."""
+
+    lower: Float[np.ndarray, "h w"]
+    upper: Float[np.ndarray, "H W"]
+
+    @property
+    def attribution(self) -> float:
+        """S_ij, in units of the upper unit's value."""
+        return float(self.lower.sum(dtype=np.float64))
+
+
+def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
+    """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
+
+    The gradient is along every path of the network, whatever the circuit shows and in whatever mode it was traced. The
+    map sums to the unit's attribution for the target.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        unit: a unit of one of its layers, in the circuit or not; a position is ignored.
+
+    Returns:
+        Signed, in units of the target, (H, W).
+
+    Raises:
+        InputError: if the unit lies above the target, or the network or photo is not the circuit's.
+        UnknownError: if the circuit's layers have no such unit.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=1)
+        >>> [edge] = circuit.edges_into(circuit.root)
+        >>> abs(float(argument_map(network, circuit, edge.source).sum()) - edge.attribution) < 1e-3
+        True
+    """
+    unit = as_unit(unit)
+    run = forward_cache(network, circuit)
+    run.network.check_unit(unit)
+    target = target_of(circuit)
+    layers = run.network.layers
+    if layers.index(unit.layer) > layers.index(target.unit.layer):
+        raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
+    return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
+
+
+def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
+    """Attribution maps of an edge, in mode `sum`.
+
+    Args:
+        network: the network.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        lower: the lower unit; a position is ignored.
+        upper: the upper unit, a neuron, or the id of a circuit's target; of any layer above.
+
+    Returns:
+        Two maps, signed, in units of the upper unit's value.
+
+    Raises:
+        InputError: if the upper unit does not lie above the lower one.
+        UnknownError: if the network has no such unit.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> maps = edge_maps(load_network(), load_photo("example:cat"), "conv5:4", "conv6:17")
+        >>> maps.lower.shape, maps.upper.shape
+        ((8, 8), (8, 8))
+    """
+    edge = _edge(network, source, lower, upper)
+    return EdgeMaps(_from_below(edge), _to_above(edge))
+
+
+def fed_by(
+    network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
+) -> HeatMap:
+    """What each position of a lower unit contributes to one position of an upper unit: a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w).
+
+    It sums to the upper map of `edge_maps` at that position.
+
+    Args:
+        network: the network.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        lower: the lower unit; a position is ignored.
+        upper: the upper unit; its own position is ignored.
+        position: (row, column) of the upper layer.
+
+    Returns:
+        Signed, in units of the upper unit's activation, (h, w).
+
+    Raises:
+        InputError: if the upper unit does not lie above the lower one.
+        UnknownError: if the network has no such unit or position.
+
+    Example:
+        >>> from circuits import load_network, load_photo
+        >>> fed_by(load_network(), load_photo("example:cat"), "conv5:4", "conv6:17", (0, 0)).shape
+        (8, 8)
+    """
+    above = as_unit(upper)
+    return _from_below(_edge(network, source, lower, Unit(above.layer, above.channel, position)))
+
+
+@dataclass(frozen=True, eq=False)
+class _EdgeQuestion:
+    """Two units and the segment between, whose input is the lower layer or all layers below the upper one, packed.
+
+    Args:
+        segment: up to the upper layer.
+        activation: its input.
+        channel: of the lower unit in it.
+        size: rows and columns of the lower layer.
+        readout: the upper unit's value.
+    """
+
+    segment: Segment
+    activation: Activation
+    channel: int
+    size: tuple[int, int]
+    readout: Readout
+
+
+def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _EdgeQuestion:
+    below = as_unit(lower)
+    if not isinstance(source, Circuit) and not network.branched:
+        run = ForwardCache(*activations_of(network, source, [below.layer]))
+    else:
+        run = forward_cache(network, source)
+    network = run.network
+    layer = network.check_unit(below)
+    if isinstance(source, Circuit) and str(upper) == source.root:
+        target = target_of(source)
+        above, readout = target.unit, target.readout(network)
+    else:
+        above = as_unit(upper)
+        readout = readout_of(network, above)
+    size, activation = (layer.height, layer.width), run.activations[below.layer]
+    if not network.branched:
+        return _EdgeQuestion(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
+    if below.layer in network.layers_below(above.layer):
+        between = run.below(above.layer)
+        return _EdgeQuestion(
+            between.piece, between.activation, between.start(below.layer) + below.channel, size, readout
+        )
+    segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
+    return _EdgeQuestion(segment, activation, below.channel, size, readout)
+
+
+def _from_below(edge: _EdgeQuestion) -> HeatMap:
+    point = edge.activation.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
+    return _as_map((edge.activation * gradient)[0, edge.channel, : edge.size[0], : edge.size[1]])
+
+
+def _to_above(edge: _EdgeQuestion) -> HeatMap:
+    """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
+    alone = torch.zeros_like(edge.activation)
+    alone[0, edge.channel] = edge.activation[0, edge.channel]
+    point = edge.activation.detach().requires_grad_()
+    with torch.enable_grad():
+        read = edge.segment(point, edge.readout.channels)
+        weights = torch.zeros_like(read).requires_grad_()
+        (back,) = torch.autograd.grad(read, point, weights, create_graph=True)
+        (change,) = torch.autograd.grad(back, weights, alone)
+    weighted = change if edge.readout.weights is None else change * edge.readout.weights.to(change)
+    return _as_map(weighted[0].sum(0))
+
+
+def _as_map(values: Tensor) -> HeatMap:
+    return np.array(values.detach().numpy())

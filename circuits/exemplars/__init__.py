@@ -1,0 +1,1 @@
+"""Exemplars: an index of what every unit fires on in a folder of photos."""

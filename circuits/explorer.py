@@ -1,0 +1,168 @@
+"""Open the page on which circuits are explored, from a notebook or a script, while they go on.
+
+The library does not know any page. A package that has one names its function `serve` under the entry points
+`circuits.explorers`, and it is imported only when a page is opened.
+"""
+
+import html
+import threading
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from queue import SimpleQueue
+from typing import Protocol, runtime_checkable
+
+from circuits.errors import InputError
+from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.loading import load_network
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import ForwardCache, forward_cache
+
+EXPLORERS = "circuits.explorers"
+_PATIENCE = 10.0
+
+
+@runtime_checkable
+class Server(Protocol):
+    """What serves a page."""
+
+    url: str
+
+    def close(self) -> None:
+        """Stop."""
+
+
+class Exploration:
+    """A page that is open in the background; in a notebook it shows itself as a link.
+
+    Args:
+        server: what serves it.
+        thread: the thread that it is served in.
+    """
+
+    def __init__(self, server: Server, thread: threading.Thread) -> None:
+        self._server = server
+        self._thread = thread
+        self.url = server.url
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the page is still served."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop serving; what is under way is given up. Closing again does nothing."""
+        if self.is_open:
+            self._server.close()
+            self._thread.join(_PATIENCE)
+
+    def __enter__(self) -> "Exploration":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"The page is at {self.url} until it is closed." if self.is_open else "The page is closed."
+
+    def _repr_html_(self) -> str:
+        if not self.is_open:
+            return "<p>The page is closed.</p>"
+        url = html.escape(self.url)
+        return f'<p>The page is at <a href="{url}" target="_blank">{url}</a> until it is closed.</p>'
+
+
+def explore(
+    what: Network | Circuit,
+    *,
+    photo: Photo | PhotoSource | None = None,
+    network: Network | None = None,
+    port: int = 0,
+    open_browser: bool = True,
+) -> Exploration:
+    """Open the page of a network or a circuit in the background.
+
+    Args:
+        what: a network, or a circuit to go on with.
+        photo: the photo that a network's page begins with, or what `load_photo` takes; the example cat if `None`.
+        network: the circuit's; if `None`, that which it was traced with, or the one that its file names.
+        port: 0 for any free one.
+        open_browser: open it in a browser of this machine, if there is one.
+
+    Returns:
+        The open page, with `url` and `close`; it also closes when Python ends.
+
+    Raises:
+        InputError: if the port is taken, the circuit is of another network or names none that can be had, or no package
+            offers a page.
+
+    Example:
+        >>> from circuits import load_network
+        >>> with explore(load_network(), open_browser=False) as page:
+        ...     page.url.startswith("http://127.0.0.1:")
+        True
+    """
+    circuit = what if isinstance(what, Circuit) else None
+    if circuit is not None and photo is not None:
+        raise InputError("A circuit brings its own photo; give a photo only with a network.")
+    explained = what if isinstance(what, Network) else network or _network_behind(what)
+    if circuit is not None:
+        forward_cache(explained, circuit)  # refuses another network before the page opens
+    photo = None if photo is None else as_photo(photo)
+    started: SimpleQueue[Server | Exception] = SimpleQueue()
+    serve = find_explorer()
+
+    def work() -> None:
+        try:
+            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=started.put)
+        except Exception as error:  # raised in the thread that asked
+            started.put(error)
+
+    thread = threading.Thread(target=work, name="circuits explore", daemon=True)
+    thread.start()
+    first = started.get()
+    if isinstance(first, Exception):
+        raise first
+    return Exploration(first, thread)
+
+
+def _network_behind(circuit: Circuit) -> Network:
+    if isinstance(circuit.cache, ForwardCache):
+        return circuit.cache.network
+    name, weights = named_network(circuit, None)
+    return load_network(name, weights=weights)
+
+
+def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | None]:
+    """Name and weights of the network that a circuit was traced with, as far as its file says.
+
+    Args:
+        circuit: the circuit.
+        weights: given by hand, which count before those of the file.
+
+    Raises:
+        InputError: if the file does not carry them.
+    """
+    name, source = circuit.network.name, circuit.network.source
+    if weights is None and source.startswith("torchvision:"):
+        weights = source.removeprefix("torchvision:")
+    elif weights is None and source in ("random", "timm:random"):
+        weights = "random"
+    elif weights is None and source not in ("builtin", "timm"):
+        raise InputError(
+            f"The circuit was traced with {name} ({source}), which its file does not carry; "
+            "name the network again with --network and --weights (network= in Python)."
+        )
+    return name, weights
+
+
+def find_explorer() -> Callable[..., None]:
+    """The function that serves a page.
+
+    Raises:
+        InputError: if no package offers one.
+    """
+    for entry in entry_points(group=EXPLORERS):
+        serve: Callable[..., None] = entry.load()
+        return serve
+    raise InputError("No page for exploring is installed; install circuits with pip so that its page is registered.")

@@ -1,0 +1,1 @@
+"""Images: decode a photo, show it to a network, encode pictures for pages and files."""

@@ -1,0 +1,206 @@
+"""Bytes, files and arrays of strangers to upright RGB images.
+
+Decoding follows fixed steps, so that a hostile file costs little and an odd one simply works:
+
+1. the bytes are counted before they are read, and the pixels before they are decoded;
+2. only the named raster formats are tried, so no interpreter of documents or scripts is ever started;
+3. the first frame is decoded, turned as its EXIF says, put on white where it is transparent, and made RGB.
+
+Several threads may decode at once; all together never more than `MAX_PIXELS`, so that memory stays that of one photo.
+"""
+
+import io
+import re
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from circuits.errors import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 60_000_000
+MIN_SIDE = 2
+MAX_ASPECT = 50
+
+_READABLE = "PNG, JPEG, WebP, GIF, TIFF, BMP, PPM or AVIF"
+
+
+class PixelBudget:
+    """Lets photos be decoded at once as long as they fit together, first come, first served.
+
+    Args:
+        pixels: how many may be decoded at once; a photo with more has to wait until it is alone.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._free = self._all = pixels
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Wait for that many pixels, and keep them while the block runs."""
+        pixels, ticket = min(pixels, self._all), object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._queue[0] is ticket and self._free >= pixels)
+                self._free -= pixels
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+_budget = PixelBudget(MAX_PIXELS)
+_REMARKS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+
+
+def _ignore_remarks() -> None:
+    """Silence what Pillow remarks on odd files; for good, because filters cannot be put back for one thread alone."""
+    if _REMARKS not in warnings.filters[:1]:
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a photo's file.
+
+    Raises:
+        InputError: if it is missing, a folder, not to be read by this person, or over 64 MiB.
+    """
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one image file in it.")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file; give an image file.")
+        _check_bytes(size, str(path))
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}; check the path, or try example:cat.") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read; give yourself permission to read it.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from None
+
+
+def decode(data: bytes, name: str) -> Image.Image:
+    """The bytes of a photo's file as an upright RGB image; `name` is what errors call it.
+
+    Raises:
+        InputError: if they are none, too many, not an image, damaged, or too large once decoded.
+    """
+    if not data:
+        raise InputError(f"{name} is empty (0 bytes); give an image file.")
+    _check_bytes(len(data), name)
+    if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf") and b"avif" not in data[:64]:
+        raise InputError(f"{name} is a HEIC photo, which cannot be read here; save it as JPEG or PNG.")
+    Image.init()  # Pillow looks the formats up among those it has loaded
+    return decode_image(lambda: Image.open(io.BytesIO(data), formats=FORMATS), name)
+
+
+def decode_image(opened: Callable[[], Image.Image], name: str) -> Image.Image:
+    """An opened, not yet decoded image as an upright RGB image; `name` is what errors call it.
+
+    Raises:
+        InputError: if it is damaged or too large.
+    """
+    _ignore_remarks()
+    try:
+        image = opened()
+        _check_size(image.width, image.height, name)
+        with _budget.taken(image.width * image.height):
+            image.load()
+            return _upright_rgb(image, name)
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{name} claims over {MAX_PIXELS // 10**6} megapixels; give a smaller one.") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{name} is not an image that can be read; give a {_READABLE} file.") from None
+    except Exception:  # decoders fail in many ways on damaged bytes, and all of them mean this
+        raise InputError(f"{name} is damaged or cut short; save or download it again.") from None
+
+
+def _check_bytes(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{name} has {size / 2**20:.0f} MiB, and at most {MAX_BYTES // 2**20} are read; give a smaller file."
+        )
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name} has {width}×{height} pixels, over the limit of {MAX_PIXELS // 10**6} megapixels; "
+            "give a smaller one."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise InputError(f"{name} has {width}×{height} pixels; a photo needs {MIN_SIDE} or more on each side.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise InputError(
+            f"{name} has {width}×{height} pixels, and its longer side may be at most {MAX_ASPECT} times the "
+            "shorter one, because the network sees only the middle; cut out the part you mean."
+        )
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # a broken EXIF block is no reason to refuse the pixels
+        image = image.copy()
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_eight_bits(image, name)
+    if image.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in image.info:
+        with_alpha = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, with_alpha)
+    return image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """Grey of 16 bits (65535 is white) or floats from 0 to 1; PIL's own conversion would clip both."""
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode == "F" else 65535.0
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+        raise InputError(
+            f"{name} has values from {values.min():g} to {values.max():g}, and 0 to {top:g} can be shown; "
+            "save it with 8 bits a channel."
+        )
+    return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8))
+
+
+def from_array(array: NDArray[Any], name: str) -> Image.Image:
+    """An array (H, W) or (H, W, 1 | 3 | 4) of uint8, or floats from 0 to 1, as an RGB image.
+
+    Raises:
+        InputError: if it has another shape, type or range.
+    """
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise InputError(f"{name} has shape {array.shape}; an image is (H, W) or (H, W, 1 | 3 | 4).")
+    if array.dtype == np.uint8:
+        pixels = array
+    elif np.issubdtype(array.dtype, np.floating):
+        if not (np.isfinite(array).all() and array.size and array.min() >= 0 and array.max() <= 1):
+            raise InputError(f"{name} has floats outside 0 to 1, or none; divide by the largest value first.")
+        pixels = np.round(array.astype(np.float64) * 255).astype(np.uint8)
+    else:
+        raise InputError(f"{name} has dtype {array.dtype}; an image is uint8, or floats from 0 to 1.")
+    _check_size(array.shape[1], array.shape[0], name)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    return _upright_rgb(Image.fromarray(np.ascontiguousarray(pixels)), name)

@@ -1,0 +1,246 @@
+"""What a network of one's own wants to see: its size and normalisation, as far as they were told or can be guessed."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from circuits.errors import InputError, listed
+from circuits.image.photo import Corners, Photo, Window, inner_window, nearest_window
+
+if TYPE_CHECKING:
+    import torch
+from collections.abc import Sequence
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a network wants its photos: shorter side to `resize`, centre crop to `size`, (x - mean) / std.
+
+    Attributes:
+        size: (height, width) of the crop in pixels.
+        resize: length of the photo's shorter side before cropping, in pixels.
+        mean: one for each input channel, on a scale of 0 to 1; one channel means greyscale.
+        std: one for each input channel.
+        interpolation: "bilinear" or "bicubic", antialiased.
+
+    >>> imagenet = Preprocessing((224, 224), 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear")
+    >>> imagenet.crop(Image.new("RGB", (640, 480))).size
+    (224, 224)
+    """
+
+    size: tuple[int, int]
+    resize: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse what no photo could be brought to."""
+        if min(self.size) < 1 or self.resize < 1:
+            raise InputError(f"Input size {self.size}, resized to {self.resize}, must be 1 pixel or more.")
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise InputError(
+                f"Mean {self.mean} and std {self.std} must have one number for each input channel: "
+                "3 for colour, 1 for greyscale."
+            )
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and min(self.std) > 0):
+            raise InputError(f"Mean {self.mean} must be finite and std {self.std} finite and above 0.")
+        if self.interpolation not in _RESAMPLING:
+            raise InputError(f"Interpolation {self.interpolation!r} is not known; there is {listed(_RESAMPLING)}.")
+
+    @property
+    def channels(self) -> int:
+        """Input channels of the network: 3 for colour, 1 for greyscale."""
+        return len(self.mean)
+
+    def crop(self, image: Image.Image) -> Image.Image:
+        """The part of the photo that the network sees: mode RGB, or L for a network of one channel.
+
+        The shorter side becomes `resize`, or more where `size` would not be covered; the centre is cut out.
+        """
+        height, width = self.size
+        image = image if image.mode == "RGB" else image.convert("RGB")
+        new, left, top = self._placed(*image.size)
+        resized = image.resize(new, _RESAMPLING[self.interpolation])
+        return self._coloured(resized.crop((left, top, left + width, top + height)))
+
+    def crop_of(self, photo: Photo) -> Image.Image:
+        """What the network sees of a photo through its window: mode RGB, or L for a network of one channel.
+
+        The window is resized to `size`; one of exactly that size, at whole pixels, is shown as it is. Without a window
+        it is the centre, as `crop` cuts it out. A photo that is not at hand as a whole is shown as it was seen before,
+        or the middle of that, to a network of another input size.
+
+        >>> see = Preprocessing((8, 8), 8, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
+        >>> stripes = load_photo(np.arange(20 * 16 * 3, dtype=np.uint8).reshape(16, 20, 3))
+        >>> crop = see.crop_of(stripes.framed((3, 5, 11, 13)))
+        >>> bool((np.asarray(crop) == np.asarray(stripes.image)[5:13, 3:11]).all())
+        True
+        """
+        height, width = self.size
+        if not photo.whole and photo.image.size == (width, height):
+            return self._coloured(photo.image)
+        if photo.window is None or not photo.whole:
+            return self.crop(photo.image)
+        method = _RESAMPLING[self.interpolation]
+        return self._coloured(photo.image.resize((width, height), method, box=self.window_of(photo)))
+
+    def window_of(self, photo: Photo) -> Window:
+        """The part of a photo that the network sees, (left, top, right, bottom) in pixels of the photo.
+
+        It has the shape of the network's input: of a window of another shape it is the largest part around its
+        centre.
+
+        >>> see = Preprocessing((224, 224), 256, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
+        >>> see.window_of(load_photo(np.zeros((512, 1024, 3), dtype=np.uint8)))
+        (288.0, 32.0, 736.0, 480.0)
+        """
+        height, width = self.size
+        if photo.window is not None:
+            return inner_window(photo.window, self.size)
+        new, left, top = self._placed(photo.width, photo.height)
+        across, down = photo.width / new[0], photo.height / new[1]
+        return left * across, top * down, (left + width) * across, (top + height) * down
+
+    def framed(self, photo: Photo, window: Corners) -> Photo:
+        """The photo seen through the window that comes closest to a rectangle, which may have been drawn by hand.
+
+        It is given the shape of the network's input around the rectangle's centre, at least 8 pixels along its longer
+        side where the photo has them, and moved inside the photo.
+
+        Args:
+            photo: the photo.
+            window: two opposite corners, in pixels of the photo; they may lie outside of it.
+
+        Raises:
+            InputError: if it is not four finite numbers, or only what the network saw of the photo is at hand.
+
+        >>> see = Preprocessing((32, 64), 32, (0.5,) * 3, (0.5,) * 3)
+        >>> from circuits.image.photo import load_photo
+        >>> see.framed(load_photo(np.zeros((100, 100, 3), dtype=np.uint8)), (80, 80, 120, 90)).window
+        (60.0, 75.0, 100.0, 95.0)
+        """
+        height, width = self.size
+        return photo.framed(nearest_window(window, width / height, photo.width, photo.height))
+
+    def _placed(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
+        """Size that a photo is brought to, and left and top of the centre that is cut out of it."""
+        longer = int(self.resize * max(width, height) / min(width, height))
+        new = (self.resize, longer) if width <= height else (longer, self.resize)
+        if new[0] < self.size[1] or new[1] < self.size[0]:
+            scale = max(self.size[1] / width, self.size[0] / height)
+            new = (max(self.size[1], round(width * scale)), max(self.size[0], round(height * scale)))
+        # Python rounds halves to even, and so does torchvision, which the networks were trained with.
+        return new, round((new[0] - self.size[1]) / 2), round((new[1] - self.size[0]) / 2)
+
+    def _coloured(self, crop: Image.Image) -> Image.Image:
+        return crop if self.channels == 3 else crop.convert("L")
+
+    def input_of(self, photo: Photo) -> "torch.Tensor":
+        """The network's input for what it sees of a photo, `crop_of`: normalised, float32 (1, c, h, w)."""
+        return self.from_crop(self.crop_of(photo))
+
+    def to_tensor(self, image: Image.Image) -> "torch.Tensor":
+        """The network's input for a photo: cropped and normalised, float32 (1, c, h, w)."""
+        return self.from_crop(self.crop(image))
+
+    def from_crop(self, crop: Image.Image) -> "torch.Tensor":
+        """The network's input for what `crop` returned, or for its stored thumbnail: float32 (1, c, h, w).
+
+        Raises:
+            InputError: if the crop does not have the network's size.
+        """
+        import torch
+
+        if crop.size != (self.size[1], self.size[0]):
+            raise InputError(
+                f"A crop of {crop.width}×{crop.height} pixels does not fit the network, which takes "
+                f"{self.size[1]}×{self.size[0]}."
+            )
+        pixels = np.array(crop.convert("RGB" if self.channels == 3 else "L"), dtype=np.uint8, ndmin=3)
+        if self.channels == 1:
+            pixels = pixels.transpose(1, 2, 0)
+        images = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).to(torch.float32) / 255
+        return self.normalize(images)
+
+    def normalize(self, images01: "torch.Tensor") -> "torch.Tensor":
+        """Images on a scale of 0 to 1, (n, 3, h, w) or (n, c, h, w), to network input (n, c, h, w).
+
+        For a network of one channel, colours become luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B).
+        Differentiable.
+        """
+        if self.channels == 1 and images01.shape[1] == 3:
+            weights = images01.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)
+            images01 = (images01 * weights).sum(dim=1, keepdim=True)
+        mean = images01.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = images01.new_tensor(self.std).view(1, -1, 1, 1)
+        return (images01 - mean) / std
+
+
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class InputOptions:
+    """What the user said of the input: size, mean and std, each of which may be left open.
+
+    Args:
+        size: side, or (height, width).
+        mean: of the normalisation, one a colour; one number makes a greyscale network.
+        std: of the normalisation.
+
+    Raises:
+        InputError: if a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        self.size = (size, size) if isinstance(size, int) else size
+        self.mean = None if mean is None else tuple(float(value) for value in mean)
+        self.std = None if std is None else tuple(float(value) for value in std)
+        if self.size is not None and min(self.size) < 1:
+            raise InputError(f"The input size is {size}; it must be at least 1.")
+        if self.std is not None and min(self.std) <= 0:
+            raise InputError(f"The std is {self.std}; each must be above 0.")
+
+    def applied_to(self, default: Preprocessing) -> Preprocessing:
+        """The default with what the user said put over it."""
+        size = self.size or default.size
+        resize = default.resize
+        if self.size is not None:
+            side = min(size)
+            resize = round(side * 256 / 224) if side >= 128 else side
+        mean, std = self.mean or default.mean, self.std or default.std
+        if len(mean) != len(std) or len(mean) not in (1, 3):
+            raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
+        return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
+
+    def for_module(self, module: nn.Module) -> Preprocessing:
+        """What was said over what is usual: 224 × 224, ImageNet's colours, grey if the first convolution is.
+
+        Example:
+            >>> InputOptions(28).for_module(nn.Sequential(nn.Conv2d(1, 8, 3))).mean
+            (0.449,)
+        """
+        channels = next((part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)), 3)
+        grey = channels == 1 or (self.mean is not None and len(self.mean) == 1)
+        default = Preprocessing(
+            size=(224, 224),
+            resize=256,
+            interpolation="bilinear",
+            mean=(0.449,) if grey else IMAGENET_MEAN,
+            std=(0.226,) if grey else IMAGENET_STD,
+        )
+        return self.applied_to(default)

@@ -1,0 +1,1 @@
+"""Networks: load one, prepare it, find its layers, cut it into segments and run them."""

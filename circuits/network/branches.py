@@ -1,0 +1,143 @@
+"""Layers inside branches: what lies below a unit where the chosen layers form no chain.
+
+1. A tensor of the graph may be a layer if it has channels, depends on the image, and the logits depend on it.
+2. The *lower layers* of a chosen tensor u are the nearest chosen ones on each path: those from which the graph has a
+   path to u with no other chosen tensor on it. What lies between is a function u = F(l_1, …, l_n) of these tensors,
+   each taken as an argument of its own, though one may be computed from another.
+3. Attribution goes through F alone, S_lj = Σ_hw a_lj · ∂F/∂a_lj with the other arguments held as they are. Every path
+   from the image to u is cut at one place, at the last chosen tensor on it, so that it is counted once, and
+   f = Σ_l Σ_j S_lj + bias closes with the biases of F alone.
+4. On a path with no chosen tensor the image itself is the last argument of F. What its colours account for is part of
+   the rest; they are no units, and are never shown.
+
+In a chain F is the segment from the one layer below. Below an addition of a block lie what came over the skip and what
+the block added; below a concatenation, the last tensors of its branches.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
+from torch import Tensor, fx
+
+from circuits.network import operations as ops
+from circuits.network.execute import nodes_between, nodes_needed
+from circuits.network.segments import Segment
+from circuits.shapes import Activations
+
+
+def on_the_way(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
+    """The nodes above the image that depend on it and that the logits depend on, in the order of the graph."""
+    reached = {image}
+    way = []
+    for node in nodes_between(image, logits):
+        if node is not image and any(read in reached for read in node.all_input_nodes):
+            reached.add(node)
+            way.append(node)
+    return way
+
+
+def fine(traced: fx.GraphModule, way: Sequence[fx.Node]) -> list[fx.Node]:
+    """Every activated or merged tensor on the way, and the parts of every merge: concatenation or addition."""
+    merges = [
+        node
+        for node in way
+        if ops.is_merged_or_activated(traced, node) and not ops.operation(traced, node).is_activation
+    ]
+    parts = {read for merge in merges for read in merge.all_input_nodes}
+    return [node for node in way if node in parts or ops.is_merged_or_activated(traced, node)]
+
+
+def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) -> list[fx.Node]:
+    """The last chosen tensors on the paths from the image to a node, in the order of the graph.
+
+    The image is one of them, the first, if some path has no chosen tensor on it.
+    """
+    found: set[fx.Node] = set()
+    seen = {node}
+    waiting = [node]
+    while waiting:
+        for read in waiting.pop().all_input_nodes:
+            if read in chosen or read is image:
+                found.add(read)
+            elif read not in seen:
+                seen.add(read)
+                waiting.append(read)
+    return sorted(found)
+
+
+def is_linear_above(traced: fx.GraphModule, lowers: Collection[fx.Node], upper: fx.Node) -> bool:
+    """Whether all that lies between some tensors and one above them is piecewise linear."""
+    return all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([upper], lowers))
+
+
+@dataclass(frozen=True, eq=False)
+class BranchSegment(Segment):
+    """`h_upper = F(h_1, …, h_n)`: what the network does between a layer and several tensors below it.
+
+    The lower activations are passed as one tensor, made by `concatenate_padded`: their channels one after the other, on
+    the largest height and width among them, zero where one is smaller. What is zero accounts for nothing, so that every
+    formula of `attribution` holds as it stands.
+
+    Args:
+        traced: the prepared network.
+        lower: the first of the lower nodes.
+        upper: node of the upper layer.
+        piecewise_linear: whether every operation between them is piecewise linear.
+        lowers: the lower nodes, in the order in which they are packed.
+        constants: values of further nodes, for one photo, of which nothing is asked.
+    """
+
+    lowers: tuple[fx.Node, ...] = ()
+    constants: tuple[tuple[fx.Node, Tensor], ...] = ()
+
+    def given(self, x: Activations) -> dict[fx.Node, Tensor]:
+        """The lower activations, each as the network stores it."""
+        values = {node: value.expand(len(x), *value.shape[1:]) for node, value in self.constants}
+        start = 0
+        for node in self.lowers:
+            shape = ops.shape(node)
+            assert shape is not None
+            rows, columns = shape[2:] if len(shape) == 4 else (1, 1)
+            part = x[:, start : start + shape[1], :rows, :columns]
+            values[node] = part if len(shape) == 4 else part.flatten(1)
+            start += shape[1]
+        return values
+
+
+def concatenate_padded(activations: Sequence[Activations]) -> Activations:
+    """Activations of several layers as one tensor, (N, Σ C, max H, max W), zero beyond a layer's own size.
+
+    Example:
+        >>> concatenate_padded([torch.ones(1, 2, 1, 1), torch.ones(1, 1, 2, 2)])[0].flatten(1).tolist()
+        [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    if len(activations) == 1:
+        return activations[0]
+    rows, columns = (max(each.shape[at] for each in activations) for at in (2, 3))
+    return torch.cat([F.pad(each, (0, columns - each.shape[3], 0, rows - each.shape[2])) for each in activations], 1)
+
+
+def concatenated_as(
+    traced: fx.GraphModule, lower: fx.Node, lowers: Collection[fx.Node], upper: fx.Node
+) -> tuple[fx.Node, int] | None:
+    """The concatenation through which a tensor enters one above it, and the channel at which it starts there.
+
+    Activation functions and pools on the way there keep its channels. `None` if there is no such concatenation between
+    the lower layers and the upper tensor, or more than one.
+    """
+    inside = set(nodes_needed([upper], lowers)) - {upper}
+    found: list[tuple[fx.Node, int]] = []
+    waiting = [lower]
+    while waiting:
+        node = waiting.pop()
+        for user in node.users:
+            if user not in inside:
+                continue
+            if parts := ops.concatenated(traced, user):
+                widths = [(ops.shape(part) or (0, 0))[1] for part in parts]
+                found += [(user, sum(widths[:place])) for place, part in enumerate(parts) if part is node]
+            elif ops.is_channelwise(traced, user):
+                waiting.append(user)
+    return found[0] if len(found) == 1 else None

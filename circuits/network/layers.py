@@ -1,0 +1,208 @@
+"""Layers: the tensors of a network through which everything passes, found in its dataflow graph.
+
+1. Run an example through the traced network and note the shape of every node.
+2. The nodes that every path from the image to the output passes through are the dominators of the output
+   (Lengauer & Tarjan 1979; `networkx.immediate_dominators`). They form a chain.
+3. Cut the chain before each step that mixes (a convolution or linear layer). Of each piece `auto` keeps the last
+   activated or merged tensor (relu, concatenation, addition); inside a named block (`blocks`: a Fire, an Inception,
+   a BasicBlock) only the block's output. The logits are the top layer.
+4. Names are those of the blocks and modules that make the tensors (`blocks.name_nodes`).
+
+Tensors inside of branches, which not every path passes, are named in the same way and may be chosen too (`branches`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import networkx as nx
+from torch import fx
+
+from circuits.errors import InputError, UnknownError, listed
+from circuits.network import branches
+from circuits.network import operations as ops
+from circuits.network.blocks import Blocks, name_nodes, paths_around
+from circuits.network.execute import image_node, nodes_between
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A tensor of the network with channels: one that all information passes through, or one inside of a branch.
+
+    Args:
+        name: how people and files call it.
+        channels: number of units.
+        height: rows of positions; 1 for a fully connected layer.
+        width: columns of positions.
+        piecewise_linear: whether the books of its units close exactly over the layer below.
+        node: the fx node that makes it.
+        below: the nearest layers below it on each path, from the image up; none for the lowest, one in a chain.
+        is_open: whether a path from the image reaches it past all of these.
+    """
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    piecewise_linear: bool
+    node: fx.Node
+    below: tuple[str, ...] = ()
+    is_open: bool = False
+
+
+def dominators(traced: fx.GraphModule) -> list[fx.Node]:
+    """The nodes that every path from the image to the logits passes through, from the image up, both included.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from circuits.network.record_shapes import record_shapes
+        >>> class Skip(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+        ...     def forward(self, x):
+        ...         y = self.a(x)
+        ...         return (y + self.b(y)).relu() + self.c(y)
+        >>> traced = fx.symbolic_trace(Skip())
+        >>> record_shapes(traced, torch.zeros(1, 3, 1, 1))
+        >>> [node.name for node in dominators(traced)]
+        ['x', 'a', 'add_1']
+
+    Raises:
+        InputError: if the network has several inputs, its output is neither (N, C) nor (N, C, H, W), or does not depend
+            on the image.
+    """
+    image = image_node(traced)
+    logits = next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    if len(ops.shape(logits) or ()) not in (2, 4):
+        raise InputError("The network's output is not one tensor, (N, classes) or (N, C, H, W); wrap it so that it is.")
+    flow = nx.DiGraph([(read, node) for node in traced.graph.nodes for read in node.all_input_nodes])
+    above = nx.immediate_dominators(flow, image)
+    chain = [logits]
+    while chain[-1] is not image:
+        if above.get(chain[-1]) is None:
+            raise InputError("The network's output does not depend on its input.")
+        chain.append(above[chain[-1]])
+    return chain[::-1]
+
+
+def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") -> tuple[Layer, ...]:
+    """The layers of a traced network whose shapes were recorded, from the image up.
+
+    Args:
+        traced: a prepared network.
+        choice: `auto`, `fine` (every activated or merged tensor, down to the branches, and the parts of every merge),
+            or a list of names, in any order.
+
+    Raises:
+        UnknownError: if a name is no layer.
+        InputError: if fewer than two layers are left.
+    """
+    chain = [node for node in dominators(traced) if ops.shape(node) is not None]
+    blocks = Blocks(traced)
+    names = name_layers(blocks, chain)
+    if isinstance(choice, str) and choice not in ("auto", "fine"):
+        choice = [part.strip() for part in choice.split(",") if part.strip()]
+    if isinstance(choice, str):
+        chosen = branches.fine(traced, list(names)) if choice == "fine" else _auto(blocks, chain)
+    else:
+        chosen = _by_name(blocks, chain, names, choice)
+    wanted = {chain[-1], *chosen}
+    chosen = [node for node in names if node in wanted]
+    if len(chosen) < 2:
+        _refuse_tokens(chain)
+        raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
+    return tuple(_layer(traced, names, node, wanted, chain[0]) for node in chosen)
+
+
+def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
+    rows = [node for node in chain if len(ops.shape(node) or ()) == 3]
+    if len(rows) > len(chain) / 2:
+        raise InputError(
+            f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), which "
+            "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
+            "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
+        )
+
+
+def name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up; the last is that of the logits.
+
+    Args:
+        blocks: of the traced network.
+        chain: its dominators, from the image up.
+    """
+    top = chain[-1]
+    way = [node for node in branches.on_the_way(chain[0], top) if node is top or _has_channels(node)]
+    # Those of the chain come first, so that no branch takes a name from them.
+    names = name_nodes(blocks, [*dict.fromkeys([*chain, *way])], top)
+    return {node: names[node] for node in way}
+
+
+def all_names(traced: fx.GraphModule) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up."""
+    return name_layers(Blocks(traced), [node for node in dominators(traced) if ops.shape(node) is not None])
+
+
+def _layer(
+    traced: fx.GraphModule, names: dict[fx.Node, str], node: fx.Node, chosen: set[fx.Node], image: fx.Node
+) -> Layer:
+    shape = ops.shape(node)
+    assert shape is not None
+    height, width = shape[2:] if len(shape) == 4 else (1, 1)
+    lowers = branches.nearest_below(node, chosen, image)
+    linear = branches.is_linear_above(traced, lowers, node)
+    below = tuple(names[lower] for lower in lowers if lower is not image)
+    return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers)
+
+
+def _by_name(blocks: Blocks, chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:
+    by_name = {name: node for node, name in names.items()}
+    for name in choice:
+        if name not in by_name:
+            auto = [names[node] for node in _auto(blocks, chain)]
+            more = [names[node] for node in chain[1:] if node in names and names[node] not in auto]
+            inner = [other for other in by_name if other not in {*auto, *more}]
+            also = f"; by name also {listed([*more, *inner], limit=40)}" if more or inner else ""
+            raise UnknownError(
+                f"Layer {name!r} {_why_not(blocks, names, name)}; the layers are {', '.join(auto)}{also}."
+            )
+    return [by_name[name] for name in choice]
+
+
+def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
+    """Why there is no layer of a name, though the graph may have a node or module that is called so."""
+    ending = next((node for node in reversed(names) if name == node.name or name in paths_around(node)), None)
+    if ending is not None:
+        return f"is called {names[ending]!r} here"
+    nodes = blocks.traced.graph.nodes
+    exists = any(name in (node.name, str(node.target)) or name in paths_around(node) for node in nodes)
+    return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
+
+
+def _has_channels(node: fx.Node) -> bool:
+    """Whether a node's tensor is (N, C, H, W) or (N, C), not permuted to (N, H, W, C)."""
+    return len(ops.shape(node) or ()) in (2, 4) and node.meta["channels_at"] == 1
+
+
+def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
+    """Step 3 of the file's head: of each piece between two mixing steps the tensor that is kept, and the logits."""
+    chosen: list[fx.Node] = []
+    for piece in _pieces(blocks.traced, chain):
+        worthy = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
+        kept = [node for node in worthy if blocks.is_mixed(node)] or worthy
+        if chain[-1] not in piece and kept and not blocks.is_inner(kept[-1]):
+            chosen.append(kept[-1])
+    return [*chosen, chain[-1]]
+
+
+def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:
+    """The chain above the image, cut before each step in which something is mixed."""
+    pieces: list[list[fx.Node]] = []
+    for lower, node in pairwise(chain):
+        if any(ops.is_mixing(traced, step) for step in nodes_between(lower, node)):
+            pieces.append([])
+        if pieces:
+            pieces[-1].append(node)
+    return pieces

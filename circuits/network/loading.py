@@ -1,0 +1,278 @@
+"""Get a network: the built-in one, any torchvision classifier by its name, or one of the user's own."""
+
+import copy
+import http.client
+import importlib
+import importlib.util
+import sys
+import urllib.error
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypedDict
+
+import torch
+from torch import nn
+
+from circuits import builtin
+from circuits.errors import InputError, UnknownError, listed
+from circuits.image.preprocessing import InputOptions, Preprocessing
+from circuits.network.hub import from_hub, make_timm, whole_modules
+from circuits.network.network import Network, prepare
+from circuits.network.weights import fit_weights, read_labels, read_weights
+
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+_WITH_AUXILIARY = ("googlenet", "inception_v3")
+
+
+def available_networks() -> tuple[str, ...]:
+    """Names that `load_network` takes besides a file or package of the user's own.
+
+    Example:
+        >>> "builtin" in available_networks() and "googlenet" in available_networks()
+        True
+    """
+    from torchvision import models
+
+    return ("builtin", *models.list_models(module=models))
+
+
+def load_network(
+    name_or_path: str = "builtin",
+    *,
+    weights: str | Path | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    layers: str | Sequence[str] = "auto",
+    leaf_modules: Sequence[str] = (),
+    multi_label: bool | None = None,
+) -> Network:
+    """Load and prepare a network.
+
+    Args:
+        name_or_path: `builtin`; a torchvision classifier (`googlenet`); one of timm's (`timm:resnet10t`);
+            `path/to/file.py:Factory` or `package.module:Factory`, where Factory returns the module. Loading a file
+            runs its code.
+        weights: for torchvision and timm `None` (the default pretrained weights, downloaded once), the name of one of
+            torchvision's weights (`IMAGENET1K_V1`), `random`, a `.safetensors` / `.pth` file, or
+            `hf:owner/repository` of the Hugging Face hub (its `model.safetensors`, or the file named after one more
+            slash); for one's own network a file, `random`, or `None` to keep what the factory returns.
+        labels: a file, one a line or TSV, or a list.
+        size: input side, or (height, width).
+        mean: of the normalisation, one a colour; one number makes a greyscale network.
+        std: of the normalisation.
+        layers: `auto`, `fine`, or names.
+        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
+        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
+            or has one output.
+
+    Raises:
+        UnknownError: if there is no network, layer or module of that name.
+        InputError: if the weights, labels or sizes do not fit, or a download fails.
+
+    Example:
+        >>> network = load_network()
+        >>> network.layers[0], network.layers[-1], network.find_class("cat") == network.labels.index("cat")
+        ('conv1', 'fc', True)
+    """
+    if isinstance(labels, (str, Path)):
+        labels = read_labels(labels)
+    rest: _Rest = {"labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label}
+    if name_or_path == "builtin":
+        if any(given is not None for given in (weights, labels, size, mean, std, multi_label, *leaf_modules)):
+            raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
+        return _load_builtin(layers)
+    changes = InputOptions(size, mean, std)
+    if str(weights).startswith("hf:"):
+        weights = from_hub(str(weights))
+    if name_or_path.startswith("timm:"):
+        module, source, default, known = make_timm(name_or_path.removeprefix("timm:"), weights)
+        rest["labels"] = known if labels is None else labels
+        rest["leaf_modules"] = (*whole_modules(module), *leaf_modules)
+        return prepare(module, name=name_or_path, source=source, preprocessing=changes.applied_to(default), **rest)
+    if ":" in name_or_path:
+        return _load_own(name_or_path, weights, changes, rest)
+    return _load_torchvision(name_or_path, weights, changes, rest)
+
+
+class _Rest(TypedDict):
+    """What every network takes, wherever it comes from."""
+
+    labels: Sequence[str] | None
+    layers: str | Sequence[str]
+    leaf_modules: Sequence[str]
+    multi_label: bool | None
+
+
+def _load_builtin(layers: str | Sequence[str]) -> Network:
+    side = builtin.INPUT_SIZE
+    preprocessing = Preprocessing(
+        size=(side, side), resize=side, mean=builtin.MEAN, std=builtin.STD, interpolation="bilinear"
+    )
+    return prepare(
+        builtin.load(),
+        name="builtin",
+        source="builtin",
+        preprocessing=preprocessing,
+        labels=builtin.labels(),
+        layers=layers,
+        check=False,
+    )
+
+
+def _load_own(path: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = _call(find_factory(path), path)
+    source = "as made" if weights is None else str(weights)
+    if weights == "random":
+        _shuffle(module)
+    elif weights is not None:
+        fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
+        source = f"file:{Path(weights).name}"
+    preprocessing = changes.for_module(module)
+    name = path.rpartition(":")[2]
+    return prepare(module, name=name, source=source, preprocessing=preprocessing, **rest)
+
+
+def _shuffle(module: nn.Module) -> None:
+    """Start every part again from seeded random weights, as far as it knows how to."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for part in module.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
+
+
+def find_factory(path: str) -> object:
+    """What `path/to/file.py:Factory` or `package.module:Factory` names; the file's code is run.
+
+    Raises:
+        InputError: if the file does not exist or fails.
+        UnknownError: if it has no such name.
+    """
+    where, _, name = path.rpartition(":")
+    if where.endswith(".py") and not Path(where).is_file():
+        raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
+    try:
+        loaded = _run_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(f"{where!r} could not be run: {type(error).__name__}: {error}.") from error
+    if not hasattr(loaded, name):
+        known = [key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, nn.Module)]
+        raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
+    found: object = getattr(loaded, name)
+    return found
+
+
+def _run_file(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(path).stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _call(factory: object, path: str) -> nn.Module:
+    try:
+        module = copy.deepcopy(factory) if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]  # checked below
+    except Exception as error:  # the user's code may raise anything
+        raise InputError(f"{path!r} could not be called without arguments: {type(error).__name__}: {error}.") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{path!r} gave a {type(module).__name__}; it must give a torch.nn.Module.")
+    return module
+
+
+def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
+    from torchvision import models
+
+    known = available_networks()
+    if name not in known:
+        near = [other for other in known if name[:4].lower() in other] or list(known)
+        raise UnknownError(
+            f"No network {name!r}; there are for example {listed(near)}, timm:NAME, or write path/to/file.py:Factory."
+        )
+    entries: Any = models.get_model_weights(name)
+    chosen: Any = None
+    if weights is None:
+        chosen = entries.DEFAULT
+    elif str(weights) in entries.__members__:
+        chosen = entries[str(weights)]
+    elif weights != "random":
+        chosen = next((entry for entry in entries if entry.url.endswith("/" + Path(weights).name)), None)
+    meta = chosen or entries.DEFAULT
+    default = _preset(meta.transforms())
+    if weights is None or str(weights) in entries.__members__:
+        module, source = _download(name, chosen), f"torchvision:{chosen.name}"
+    elif weights == "random":
+        module, source = _empty(name, len(rest["labels"] or ()) or 1000, official=False), "random"
+    else:
+        module, source = _from_file(name, weights, official=chosen is not None), f"file:{Path(weights).name}"
+    categories = meta.meta["categories"]
+    if rest["labels"] is None and _classes(module) == len(categories):
+        rest["labels"] = categories
+    return prepare(module, name=name, source=source, preprocessing=changes.applied_to(default), **rest)
+
+
+def _preset(transforms: Any) -> Preprocessing:
+    side = int(transforms.crop_size[0])
+    return Preprocessing(
+        size=(side, side),
+        resize=int(transforms.resize_size[0]),
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+        interpolation=str(transforms.interpolation.value),
+    )
+
+
+def _download(name: str, entry: Any) -> nn.Module:
+    from torchvision import models
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module: nn.Module = models.get_model(name, weights=entry, progress=True)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise InputError(
+            f"The weights of {name} could not be downloaded from {entry.url.split('/')[2]}: there is no connection; "
+            "give a file of weights with --weights, or use the network that ships with circuits, builtin."
+        ) from error
+    except RuntimeError as error:
+        if "invalid hash" not in str(error):
+            raise
+        raise InputError(f"The download of {name}'s weights was damaged; try again.") from error
+    return module
+
+
+def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
+    """A torchvision module with seeded random weights."""
+    from torchvision import models
+
+    options: dict[str, Any] = {"num_classes": classes}
+    if name in _WITH_AUXILIARY:
+        options |= {"aux_logits": False, "init_weights": False, "transform_input": official}
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        module: nn.Module = models.get_model(name, weights=None, **options)
+    return module
+
+
+def _from_file(name: str, weights: str | Path, *, official: bool) -> nn.Module:
+    state = {key: value for key, value in read_weights(weights).items() if not key.startswith(_AUXILIARY)}
+    module = _empty(name, 1000, official=official)
+    last = [key for key in module.state_dict() if key.endswith(".weight")][-1]
+    if last in state and state[last].shape[0] != 1000:
+        module = _empty(name, int(state[last].shape[0]), official=official)
+    fit_weights(module, state, what=f"The weights in {str(weights)!r}")
+    return module
+
+
+def _classes(module: nn.Module) -> int:
+    weighted = [value for key, value in module.state_dict().items() if key.endswith(".weight")]
+    return int(weighted[-1].shape[0])

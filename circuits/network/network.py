@@ -1,0 +1,367 @@
+"""A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers.
+
+Fingerprints of prepared networks: what pictures and indices are kept under.
+"""
+
+import copy
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor, fx, nn
+
+from circuits.errors import InputError, UnknownError, listed
+from circuits.image.preprocessing import InputOptions, Preprocessing
+from circuits.network import operations as ops
+from circuits.network.channels_first import move_channels_first
+from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
+from circuits.network.layers import Layer, find_layers
+from circuits.network.prepare import HEADS, choose_output, drop_head, leaves, prepare_module
+from circuits.network.record_shapes import record_shapes
+from circuits.network.segments import Segment
+from circuits.shapes import Activations, Images
+from circuits.units import Unit, as_unit
+
+
+def fingerprint(traced: fx.GraphModule) -> str:
+    """sha256 of a prepared network's graph, the settings of its modules, and its parameters and buffers."""
+    digest = hashlib.sha256()
+    for node in traced.graph.nodes:
+        called = repr(traced.get_submodule(str(node.target))) if node.op == "call_module" else ""
+        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+        digest.update(f"{node.op} {node.name} {target} {node.args} {node.kwargs} {called}\n".encode())
+    for name, value in traced.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(memoryview(value.detach().contiguous().numpy()).cast("B") if value.numel() else b"")
+    return digest.hexdigest()
+
+
+_SAME = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A prepared image classifier: eval mode, frozen, batch norm folded, nothing in place.
+
+    Made by `load_network` or `prepare`.
+
+    Args:
+        name: what people call it.
+        source: where its weights come from, such as `builtin` or `torchvision:IMAGENET1K_V1`.
+        traced: the prepared graph.
+        labels: one a class; none if the top layer's units are no classes, as those of a backbone are not.
+        preprocessing: from a photo to what the network sees.
+        sha256: fingerprint of its graph and parameters.
+        layer_list: its layers, from the image up.
+        multi_label: whether each class is judged on its own (sigmoid), so that several may hold, or none.
+    """
+
+    name: str
+    source: str
+    traced: fx.GraphModule = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    preprocessing: Preprocessing
+    sha256: str
+    layer_list: tuple[Layer, ...] = field(repr=False)
+    multi_label: bool = False
+    _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, from the image up; the last is that of the logits, or what a backbone puts out."""
+        return tuple(layer.name for layer in self.layer_list)
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether the books close exactly in every layer above the lowest."""
+        return all(layer.piecewise_linear for layer in self.layer_list[1:])
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name.
+
+        Raises:
+            UnknownError: if there is none; the sentence says which there are.
+        """
+        for layer in self.layer_list:
+            if layer.name == name:
+                return layer
+        raise UnknownError(f"No layer {name!r} in {self.name}; it has {listed(self.layers, limit=60)}.")
+
+    def below(self, name: str) -> str | None:
+        """The layer that a unit of this one is expanded into, the highest of several; `None` at the lowest."""
+        below = self.layer(name).below
+        return below[-1] if below else None
+
+    def layers_below(self, name: str) -> tuple[str, ...]:
+        """The layers that a unit of this one is expanded into, from the image up: the nearest on each path.
+
+        One, where the layers form a chain; none for the lowest.
+
+        Example:
+            >>> from circuits import load_network
+            >>> network = load_network("resnet18", weights="random").with_layers("fine")
+            >>> network.layers_below("add_1")  # what came over the skip, what the block added
+            ('layer1.0', 'layer1.1.conv2')
+        """
+        return self.layer(name).below
+
+    @property
+    def branched(self) -> bool:
+        """Whether the layers do not form a chain."""
+        return any(len(layer.below) + layer.is_open != 1 for layer in self.layer_list) or any(
+            upper.below != (lower.name,) for lower, upper in pairwise(self.layer_list)
+        )
+
+    def with_layers(self, choice: str | Sequence[str]) -> "Network":
+        """The same network with another choice of layers: `auto`, `fine` or names.
+
+        Raises:
+            UnknownError: if a name is not a layer.
+        """
+        if not isinstance(choice, str) and tuple(choice) == self.layers:
+            return self
+        return replace(self, layer_list=find_layers(self.traced, choice), _segments={})
+
+    def check_unit(self, unit: Unit) -> Layer:
+        """The layer of a unit.
+
+        Raises:
+            UnknownError: if the layer, the channel or the position does not exist.
+        """
+        layer = self.layer(unit.layer)
+        if unit.channel >= layer.channels:
+            raise UnknownError(f"No unit {unit} in {self.name}; {unit.layer} has {layer.channels} channels, from 0.")
+        if unit.position is not None and not (unit.position[0] < layer.height and unit.position[1] < layer.width):
+            size = f"{layer.height} rows and {layer.width} columns"
+            raise UnknownError(f"No neuron {unit} in {self.name}; {unit.layer} has {size}, from 0.")
+        return layer
+
+    def units(self, given: Unit | str | Iterable[Unit | str]) -> list[Unit]:
+        """The units that are named: one or several, by themselves or by address, or a layer for all of its channels.
+
+        Raises:
+            InputError: if a text is no address of a unit.
+            UnknownError: if a unit does not exist.
+        """
+        named: list[Unit] = []
+        for each in [given] if isinstance(given, Unit | str) else given:
+            if isinstance(each, str) and each in self.layers:
+                named += [Unit(each, channel) for channel in range(self.layer(each).channels)]
+            else:
+                named.append(as_unit(each))
+                self.check_unit(named[-1])
+        return named
+
+    def segment(self, lower: str | None, upper: str) -> Segment:
+        """The function from one layer (`None`: the image) to a higher one.
+
+        Raises:
+            UnknownError: if a layer does not exist.
+            InputError: if `upper` does not lie above `lower`, or can be reached from the image past it.
+        """
+        key = (lower, upper)
+        if key not in self._segments:
+            top = self.layer(upper).node
+            bottom = image_node(self.traced) if lower is None else self.layer(lower).node
+            if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
+                raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
+            steps = nodes_between(bottom, top)
+            if lower is not None and image_node(self.traced) in steps:
+                raise InputError(
+                    f"What reaches {upper} in {self.name} does not all pass {lower}, so no function of {lower} alone "
+                    "lies between them; choose a layer that everything passes."
+                )
+            linear = all(ops.is_piecewise_linear(self.traced, node) for node in steps)
+            self._segments[key] = Segment(self.traced, bottom, top, linear)
+        return self._segments[key]
+
+    def activations(self, images: Images, layers: Sequence[str] | None = None) -> dict[str, Activations]:
+        """Activations of some layers (all, if `None`) in one forward pass, without gradients.
+
+        Args:
+            images: preprocessed, (N, c, h, w).
+            layers: their names.
+
+        Returns:
+            name to (N, C, H, W); a fully connected layer has H = W = 1.
+
+        Raises:
+            UnknownError: if a layer does not exist.
+        """
+        nodes = {name: self.layer(name).node for name in (self.layers if layers is None else layers)}
+        image = image_node(self.traced)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            values = execute(self.traced, {image: images}, list(nodes.values()))
+        return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
+
+    def read(
+        self,
+        images: Images,
+        asks: Sequence[tuple[str, Sequence[int] | None, bool]],
+        *,
+        rectifier: ops.Rectifier | None = None,
+    ) -> tuple[Activations, ...]:
+        """Some channels of some layers in one forward pass, differentiable in the images.
+
+        Args:
+            images: preprocessed, (N, c, h, w).
+            asks: for each answer the layer, the channels in the wanted order (all of them, if `None`), and whether the
+                layer is taken rectified, or as its pre-activation.
+            rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
+
+        Returns:
+            (N, C, H, W) for each ask, in order.
+
+        Raises:
+            UnknownError: if a layer or a channel does not exist.
+        """
+        wanted = []
+        for name, channels, rectified in asks:
+            for channel in channels or ():
+                self.check_unit(Unit(name, channel))
+            wanted.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
+        run = SlicedEvaluation(self.traced, {image_node(self.traced): images}, rectifier)
+        run.prepare(wanted)
+        return tuple(ops.as_maps(run.value(*ask)) for ask in wanted)
+
+    def logits(self, images: Images) -> Tensor:
+        """Logits of preprocessed images, (N, classes); of a backbone the sums of its top layer's units."""
+        return self.activations(images, [self.layers[-1]])[self.layers[-1]].sum((2, 3))
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of logits, (..., classes): the sigmoid of each if the network is multi-label, else their softmax."""
+        return logits.sigmoid() if self.multi_label else logits.softmax(-1)
+
+    def label(self, channel: int) -> str:
+        """Label of a class; of a unit of the top layer its address, if that holds no classes."""
+        return self.labels[channel] if self.labels else str(Unit(self.layers[-1], channel))
+
+    def unit_label(self, unit: Unit) -> str:
+        """What to call a unit: a class by its label, any other by its address."""
+        return self.label(unit.channel) if self.labels and unit.layer == self.layers[-1] else str(unit)
+
+    def find_class(self, wanted: str | int) -> int:
+        """Number of a class given by its number or label: exact, then a synonym, then a unique beginning.
+
+        Case is ignored. A label may list synonyms separated by commas, as ImageNet's do.
+
+        Raises:
+            UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
+        """
+        if not self.labels:
+            unit = Unit(self.layers[-1], 0)
+            raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
+        if isinstance(wanted, int) or wanted.strip().isdecimal():
+            number = int(wanted)
+            if not 0 <= number < len(self.labels):
+                raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
+            return number
+        text = wanted.strip().casefold()
+        folded = [label.casefold() for label in self.labels]
+        synonyms = [{part.strip() for part in label.split(",")} for label in folded]
+        exact = [n for n, label in enumerate(folded) if label == text]
+        synonym = [n for n, names in enumerate(synonyms) if text in names]
+        begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
+        matches = exact or synonym or begins
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            several = listed([f"{self.labels[n]!r} ({n})" for n in matches])
+            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give a number.")
+        near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
+        raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")
+
+
+def prepare(
+    module: nn.Module,
+    *,
+    name: str | None = None,
+    source: str = "live",
+    preprocessing: Preprocessing | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    labels: Sequence[str] | None = None,
+    layers: str | Sequence[str] = "auto",
+    leaf_modules: Sequence[str] = (),
+    multi_label: bool | None = None,
+    check: bool = True,
+) -> Network:
+    """Prepare a live module.
+
+    Args:
+        module: an image classifier, or the backbone of a detector; it is copied, not changed.
+        name: what people call it; the name of its class if `None`.
+        source: where its weights come from.
+        preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
+        size: input side, or (height, width); 224 if `None`.
+        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
+        std: of the normalisation.
+        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
+        layers: `auto`, `fine` or names.
+        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
+        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
+            or has one output.
+        check: compare the outputs before and after, which costs two forward passes.
+
+    Raises:
+        InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
+            number of labels is not the number of classes.
+        UnknownError: if there is no such layer or leaf module.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
+        ('1', '4')
+    """
+    name = name or type(module).__name__
+    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(module)
+    traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
+    generator = torch.Generator().manual_seed(0)
+    example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
+    _try_out(traced, name, example)
+    place = choose_output(traced)
+    head = drop_head(traced)
+    move_channels_first(traced)
+    found = find_layers(traced, layers)
+    top = found[-1]
+    if labels is None:
+        labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
+    if labels and len(labels) != top.channels:
+        raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
+    alone = multi_label if multi_label is not None else head == "sigmoid" or len(labels) == 1
+    network = Network(name, source, traced, tuple(labels), preprocessing, fingerprint(traced), found, alone)
+    if check:
+        _check_unchanged(module, network, example, place, head)
+    return network
+
+
+def _try_out(traced: fx.GraphModule, name: str, example: Tensor) -> None:
+    """Record shapes, and say in a sentence why that is not possible."""
+    try:
+        record_shapes(traced, example)
+    except InputError:
+        raise
+    except Exception as error:  # the network's own code may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
+        ) from error
+
+
+def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place: int, head: str) -> None:
+    with torch.no_grad():
+        before = leaves(copy.deepcopy(module).eval().float()(example.clone()))[place]
+    if not bool(before.isfinite().all()):
+        raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
+    top = network.activations(example, [network.layers[-1]])[network.layers[-1]]
+    after = HEADS[head](top.flatten(1))
+    difference = float((before.flatten(1) - after).abs().max() / before.abs().max().clamp_min(1e-12))
+    if not difference <= _SAME:
+        raise InputError(
+            f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
+            "tensors in a way that is not understood: write it without in-place operations on views."
+        )

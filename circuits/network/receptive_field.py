@@ -1,0 +1,263 @@
+"""Receptive fields: the pixels of the network's input that a position of a layer can depend on.
+
+Which pixels a value of the network can depend on, found by running the network on the numbers of its pixels.
+
+1. Replace every operation of the graph by the largest of what each value of its output can depend on: a convolution by
+   the largest in its window, an addition by the larger side, a mean by the largest; a reshape moves values as it does.
+   Weights do not matter, and padding is nothing (-∞).
+2. Run that on an image whose pixels hold the numbers of their rows. What comes out is the lowest row that each value
+   sees; with the numbers negated, the highest; and the same for columns.
+
+Exact for what `reach_steps` lists: stride, padding of every kind, dilation, groups, ceil_mode, uneven bins,
+interpolation, branches, concatenations, shuffles, slices, and multiplication by what was pooled from everywhere. An
+operation that is not listed is taken to see the whole image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from circuits.errors import UnknownError
+from circuits.network import operations as ops
+from circuits.network.execute import execute, image_node
+from circuits.network.network import Network
+from circuits.network.receptive_field_ops import REACH, OperationCall
+from circuits.units import Unit
+
+
+def _reach(traced: fx.GraphModule, image: fx.Node, numbers: Tensor, wanted: Sequence[fx.Node]) -> dict[fx.Node, Any]:
+    """The largest of the pixels' numbers that each value of some nodes can depend on; -∞ where it depends on none.
+
+    Args:
+        traced: the prepared network.
+        image: the image's node.
+        numbers: one for each pixel, (1, c, h, w).
+        wanted: nodes that make tensors.
+    """
+    dependent = {image}
+    largest = float(numbers.max())
+
+    def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        reads = node.all_input_nodes
+        if dependent.isdisjoint(reads):
+            return ops.run_node(traced, node, values)
+        call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
+        reach = REACH[ops.operation(traced, node).reach](call)
+        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(reach)):
+            dependent.add(node)
+        return reach
+
+    with torch.no_grad():
+        return execute(traced, {image: numbers}, wanted, on_node=reach_of)
+
+
+Boxes = Int[np.ndarray, "rows columns 4"]
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """A rectangle of pixels of what the network sees.
+
+    Args:
+        top: first row.
+        left: first column.
+        bottom: row after the last.
+        right: column after the last.
+
+    Example:
+        >>> Box(0, 0, 2, 4).overlap(Box(0, 2, 2, 6))
+        0.3333333333333333
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """In pixels; 0 for a position that no pixel reaches."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def area(self) -> int:
+        """In pixels."""
+        return self.height * self.width
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom), as Pillow crops."""
+        return self.left, self.top, self.right, self.bottom
+
+    def overlap(self, other: "Box") -> float:
+        """Pixels that lie in both over pixels that lie in either, 0 to 1."""
+        rows = min(self.bottom, other.bottom) - max(self.top, other.top)
+        columns = min(self.right, other.right) - max(self.left, other.left)
+        both = max(0, rows) * max(0, columns)
+        return both / (self.area + other.area - both) if both else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ReceptiveField:
+    """The receptive field of every position of a layer.
+
+    Attributes:
+        boxes: (top, left, bottom, right) of each position, in pixels of the input, (H, W, 4).
+        image: (height, width) of the input, in pixels.
+    """
+
+    boxes: Boxes
+    image: tuple[int, int]
+
+    def box(self, position: tuple[int, int]) -> Box:
+        """The smallest box around the pixels that a position (row, column) can depend on.
+
+        Raises:
+            UnknownError: if the layer has no such position.
+        """
+        rows, columns = self.boxes.shape[:2]
+        if not (0 <= position[0] < rows and 0 <= position[1] < columns):
+            raise UnknownError(f"No position {position}; the layer has {rows} rows and {columns} columns, from 0.")
+        top, left, bottom, right = (int(side) for side in self.boxes[position])
+        return Box(top, left, bottom, right)
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The position that pictures of a neuron are drawn for: half the rows down, half the columns right."""
+        return self.boxes.shape[0] // 2, self.boxes.shape[1] // 2
+
+    @property
+    def whole(self) -> bool:
+        """Whether each position sees all that any of them sees, as after a mean over all positions."""
+        return bool((self.boxes == self.boxes[0, 0]).all())
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the field away from the border; `None` where no rule gives one, or none can be seen."""
+        return self._regular and (self._regular[0].size, self._regular[1].size)
+
+    @property
+    def stride(self) -> tuple[int, int] | None:
+        """Pixels from one position's field to the next one's, down and right; `None` as for `size`."""
+        return self._regular and (self._regular[0].stride, self._regular[1].stride)
+
+    @property
+    def offset(self) -> tuple[int, int] | None:
+        """(top, left) of the field of position (0, 0), not clipped: zero or negative where it is padded."""
+        return self._regular and (self._regular[0].offset, self._regular[1].offset)
+
+    @cached_property
+    def _regular(self) -> "tuple[_Rule, _Rule] | None":
+        row, column = self.middle
+        rows = _rule(self.boxes[:, column, 0], self.boxes[:, column, 2])
+        columns = _rule(self.boxes[row, :, 1], self.boxes[row, :, 3])
+        return (rows, columns) if rows and columns else None
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Position i sees pixels offset + stride · i to offset + stride · i + size, clipped to the image."""
+
+    size: int
+    stride: int
+    offset: int
+
+
+def _rule(lows: NDArray[np.integer], highs: NDArray[np.integer]) -> _Rule | None:
+    """The rule that the ends of all positions follow along one axis, if those that are not clipped tell of one."""
+    places = np.arange(len(lows))
+    # Strides may leave out the last pixels, so that fields are clipped before the image ends.
+    first, last = lows.min(), highs.max()
+    free_low, free_high = places[lows > first], places[highs < last]
+    steps = np.concatenate([np.diff(lows[free_low]), np.diff(highs[free_high])])
+    if not (len(steps) and len(free_low) and len(free_high)):
+        return None
+    stride = int(steps[0])
+    offset = int(lows[free_low[0]]) - stride * int(free_low[0])
+    end = int(highs[free_high[0]]) - stride * int(free_high[0])
+    same = (lows == np.maximum(offset + stride * places, first)) & (highs == np.minimum(end + stride * places, last))
+    return _Rule(end - offset, stride, offset) if same.all() else None
+
+
+# (height, width) of the input, layer -> the boxes that differ, and which of them each channel has.
+_Known = dict[tuple[tuple[int, int], str], tuple[list[ReceptiveField], list[int]]]
+_known: WeakKeyDictionary[Network, _Known] = WeakKeyDictionary()
+
+
+def receptive_field(
+    network: Network, layer: str, channel: int | None = None, *, size: tuple[int, int] | None = None
+) -> ReceptiveField:
+    """The pixels that each position of a layer can depend on, exact and clipped to the image.
+
+    Of a layer whose channels see different parts, such as a concatenation of branches, the union over its channels.
+    An operation that is not known (see `reach_steps`) is taken to see the whole image. What a position *can* depend on
+    is far more than what mostly decides about it (Luo 2016, "Understanding the effective receptive field").
+
+    Args:
+        network: the network.
+        layer: name of the layer.
+        channel: of one channel alone.
+        size: (height, width) of the images shown; the network's own, if `None`.
+
+    Raises:
+        UnknownError: if the network has no such layer or channel.
+
+    Example:
+        >>> from circuits import load_network
+        >>> field = receptive_field(load_network("squeezenet1_1", weights="random"), "features.1")
+        >>> field.size, field.stride, field.box((1, 0))
+        ((3, 3), (2, 2), Box(top=2, left=0, bottom=5, right=3))
+    """
+    found = network.layer(layer) if channel is None else network.check_unit(Unit(layer, channel))
+    size = network.preprocessing.size if size is None else size
+    known = _known.setdefault(network, {})
+    if (size, layer) not in known:
+        below = network.layer_list[: network.layer_list.index(found) + 1]
+        boxes = _boxes(network, [each.node for each in below], size)
+        known.update({(size, each.name): _told_apart(of, size) for each, of in zip(below, boxes, strict=True)})
+    fields, kinds = known[size, layer]
+    return fields[0 if channel is None else kinds[channel]]
+
+
+def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) -> list[Tensor]:
+    """Of each node (top, left, bottom, right) of every value, (4, C, H, W)."""
+    image = image_node(network.traced)
+    shape = (1, network.preprocessing.channels, *size)
+    dtype = next((weight.dtype for weight in network.traced.parameters()), torch.float32)
+    rows = torch.arange(size[0], dtype=dtype)[:, None].expand(shape)
+    columns = torch.arange(size[1], dtype=dtype).expand(shape)
+    reached = [_reach(network.traced, image, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
+    found = []
+    for node in nodes:
+        top, left, bottom, right = (ops.as_maps(each[node])[0] for each in reached)
+        box = torch.stack([-top, -left, bottom + 1, right + 1])
+        # What no pixel reaches has an empty box.
+        found.append(torch.where(box.isfinite().all(0), box, 0.0))
+    return found
+
+
+def _told_apart(boxes: Tensor, image: tuple[int, int]) -> tuple[list[ReceptiveField], list[int]]:
+    """The field of all channels, then those that differ among them; and which of these each channel has."""
+    seen: dict[bytes, int] = {}
+    each = boxes.permute(1, 2, 3, 0).to(torch.int32).numpy()
+    kinds = [seen.setdefault(channel.tobytes(), len(seen) + 1) for channel in each]
+    distinct = np.stack([each[kinds.index(kind)] for kind in seen.values()])
+    reached = distinct[..., 2:] > distinct[..., :2]
+    lows = np.where(reached, distinct[..., :2], np.iinfo(np.int32).max).min(0)
+    union = np.concatenate([lows, distinct[..., 2:].max(0)], axis=-1)
+    union = np.where((union[..., 2:] > 0).all(-1, keepdims=True), union, 0)
+    return [ReceptiveField(field, image) for field in (union, *distinct)], kinds

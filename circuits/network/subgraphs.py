@@ -1,0 +1,82 @@
+"""Pieces of a network between its layers, whether or not these form a chain (`branches`)."""
+
+from circuits.errors import InputError
+from circuits.network import operations as ops
+from circuits.network.branches import BranchSegment, concatenated_as
+from circuits.network.execute import image_node, nodes_between
+from circuits.network.layers import all_names
+from circuits.network.network import Network
+from circuits.network.segments import Segment
+from circuits.shapes import Images
+from circuits.units import Unit
+
+
+def subgraph_below(network: Network, upper: str) -> Segment:
+    """What a network does between a layer and the nearest layers below it on each path.
+
+    In a chain, the segment from the layer below. Otherwise the lower activations are passed as one tensor
+    (`branches.concatenate_padded`): those of `Network.layers_below` and, where a path meets none of these, the image as
+    the last.
+
+    Raises:
+        UnknownError: if there is no such layer.
+        InputError: if it is the lowest: there is nothing below it but the image.
+    """
+    layer = network.layer(upper)
+    if not layer.below:
+        raise InputError(f"{upper} is a lowest layer of {network.name}; there is nothing below it but the image.")
+    lowers = [network.layer(name).node for name in layer.below]
+    if layer.is_open:
+        lowers.append(image_node(network.traced))
+    if len(lowers) == 1:
+        return network.segment(layer.below[0], upper)
+    return BranchSegment(network.traced, lowers[0], layer.node, layer.piecewise_linear, tuple(lowers))
+
+
+def subgraph_between(network: Network, lower: str, upper: str, image: Images) -> Segment:
+    """What a network does to one photo between a layer and a higher one, along every path from the one to the other.
+
+    Where the photo also reaches the upper layer past the lower one, what it brings there stays as it is.
+
+    Args:
+        network: the network.
+        lower: name of the lower layer.
+        upper: name of the upper layer.
+        image: the photo, preprocessed, (1, c, h, w).
+
+    Raises:
+        UnknownError: if a layer does not exist.
+        InputError: if nothing leads from the one up to the other.
+    """
+    bottom, top, pixels = network.layer(lower).node, network.layer(upper).node, image_node(network.traced)
+    steps = nodes_between(bottom, top)
+    if bottom is top or not any(bottom in step.all_input_nodes for step in steps):
+        raise InputError(
+            f"{upper} does not lie above {lower} in {network.name}; nothing leads from the one up to the other."
+        )
+    if pixels not in steps:
+        return network.segment(lower, upper)
+    linear = all(ops.is_piecewise_linear(network.traced, node) for node in steps)
+    return BranchSegment(network.traced, bottom, top, linear, (bottom,), ((pixels, image),))
+
+
+def entrance_of(network: Network, lower: Unit, upper: str) -> str | None:
+    """The channel of a concatenation as which a unit of a branch enters a layer above, such as `inception4a:209`.
+
+    `None` if it enters none between the layers, or more than one; then the unit's own address says all.
+
+    Example:
+        >>> from circuits import load_network
+        >>> network = load_network("squeezenet1_1", weights="random")
+        >>> network = network.with_layers(["features.3.expand1x1_activation", "features.3.expand3x3_activation"])
+        >>> entrance_of(network, Unit("features.3.expand3x3_activation", 2), network.layers[-1])
+        'features.3:66'
+    """
+    top = network.layer(upper)
+    lowers = [network.layer(name).node for name in top.below]
+    if len(lowers) == 1 and not top.is_open:
+        return None
+    found = concatenated_as(network.traced, network.layer(lower.layer).node, lowers, top.node)
+    if found is None:
+        return None
+    return str(Unit(all_names(network.traced)[found[0]], found[1] + lower.channel))

@@ -1,0 +1,1 @@
+"""Reports: circuits and scores as text, SVG and HTML."""

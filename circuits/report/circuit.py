@@ -1,0 +1,77 @@
+"""A circuit as one HTML page that needs no server, no network and no other file.
+
+The graph is an SVG that is complete without scripts; the script adds the panel of details. A policy in the page
+(CSP) lets run only the script and the style that it was made with, and load nothing from anywhere.
+"""
+
+import json
+from collections.abc import Mapping
+
+from markupsafe import Markup
+from PIL import Image
+
+from circuits.report.circuit_svg import draw, warnings_in
+from circuits.report.jinja import asset, fill, fill_page, safe_picture
+from circuits.report.text import network_and_source, question
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
+from circuits.units import Edge
+
+_NO_PICTURES: Mapping[str, Image.Image] = {}
+
+
+def to_html(
+    circuit: Circuit,
+    *,
+    pictures: Mapping[str, Image.Image] = _NO_PICTURES,
+    heat_maps: Mapping[str, Image.Image] = _NO_PICTURES,
+) -> str:
+    """The circuit as a page: the graph, the predictions, the books of every unit, and the file itself.
+
+    Args:
+        circuit: what to show; discarded units and what only they need are left out.
+        pictures: what units look for, by node id; those that the circuit carries are used where there is none.
+        heat_maps: where units fired in the photo, by node id.
+
+    Returns:
+        UTF-8 HTML.
+    """
+    drawn = draw(circuit, pictures, heat_maps)
+    return fill_page(
+        "circuit.html.j2",
+        style=asset("circuit.css") + f"svg.map {{ max-width: {drawn.wide}px; min-width: {drawn.wide * 2 // 3}px; }}\n",
+        script=asset("circuit.js"),
+        question=question(circuit),
+        circuit=circuit,
+        source=network_and_source(circuit.network.name, circuit.network.source),
+        layers={circuit.nodes[name].unit.layer for name in circuit.visible},
+        edges=sum(len(circuit.edges_into(name)) for name in circuit.visible),
+        thumbnail=safe_picture(circuit.photo_info.thumbnail),
+        multi_label=circuit.network.multi_label,
+        graph=drawn.svg,
+        warnings=warnings_in(circuit),
+        rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],
+        hidden=len(circuit.nodes) - len(circuit.visible),
+        file=_data(circuit),
+    )
+
+
+def node_to_html(node: Node) -> str:
+    """A unit of a circuit: its picture, if the circuit carries it, its value and its books."""
+    return str(fill("node.html.j2", node=node, picture=safe_picture(node.picture)))
+
+
+def _feeds(circuit: Circuit, name: str) -> list[Edge]:
+    """The edges from a unit to visible units above it, the strongest first."""
+    rows = circuit.graph.out_edges(name, data=True)
+    edges = [Edge.of_row(name, target, row) for _, target, row in rows if target in circuit.visible]
+    return sorted(edges, key=lambda edge: -abs(edge.attribution))
+
+
+def _data(circuit: Circuit) -> Markup:
+    """The circuit file for the script, without the pictures, which the graph already holds."""
+    data = circuit.to_dict()
+    data["nodes"] = [{key: value for key, value in row.items() if key != "picture"} for row in data["nodes"]]
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    # Inside a script element only "<" could end it or open a comment.
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

@@ -1,0 +1,313 @@
+"""Numbers, warnings, measurements and scores in words: the same in the terminal, in reports and in the explorer."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from circuits.attribution.agreement import Agreement
+    from circuits.evaluation.card import Card
+    from circuits.evaluation.statistics import Estimate, ScoreRow
+    from circuits.tracing.circuit import Circuit
+    from circuits.units import Edge
+
+
+def number(value: float, *, sign: bool = False) -> str:
+    """Three significant digits, whole from 1000 on, with a true minus; `sign` writes a plus too.
+
+    >>> number(3.14159), number(-0.5), number(2624.3), number(0.0), number(12.0, sign=True)
+    ('3.14', '\N{MINUS SIGN}0.500', '2624', '0', '+12.0')
+    >>> number(0.00012345)
+    '0.000123'
+    """
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 0.0001 <= size < 1000:
+        text = f"{size:#.3g}".rstrip(".")
+        text = f"{size:.0f}" if "e" in text else text
+    else:
+        text = f"{size:.0f}" if 1000 <= size < 1e7 else f"{size:.2e}"
+    return ("\N{MINUS SIGN}" if value < 0 else "+" if sign else "") + text
+
+
+def percent(share: float) -> str:
+    """A share as a whole percentage, with a true minus.
+
+    >>> percent(0.584), percent(0.004), percent(0.0), percent(0.997), percent(-0.012)
+    ('58 %', '< 1 %', '0 %', '> 99 %', '\N{MINUS SIGN}1 %')
+    """
+    size = abs(share)
+    text = "< 1 %" if 0 < size < 0.005 else "> 99 %" if 0.995 <= size < 1 else f"{100 * size:.0f} %"
+    return ("\N{MINUS SIGN}" if share < 0 else "") + text
+
+
+ALONE = "each class judged on its own"
+"""Said of the predictions of a multi-label network."""
+
+
+def chance(probability: float) -> str:
+    """A probability with one decimal; one that is next to nothing is not called nothing.
+
+    >>> chance(0.9684), chance(0.0004), chance(0.0)
+    ('96.8 %', '< 0.1 %', '< 0.1 %')
+    """
+    return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
+
+
+def network_and_source(name: str, source: str) -> str:
+    """A network's name and where its weights come from, once where both are the same.
+
+    >>> network_and_source("googlenet", "random"), network_and_source("builtin", "builtin")
+    ('googlenet (random)', 'builtin')
+    """
+    return name if name == source else f"{name} ({source})"
+
+
+def cut(words: str, length: int) -> str:
+    """A text of at most so many characters; an ellipsis stands for what is left out.
+
+    >>> cut("Siamese cat", 8), cut("cat", 8)
+    ('Siamese…', 'cat')
+    """
+    return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def question(circuit: "Circuit") -> str:
+    """The question that a circuit answers."""
+    label = circuit.target.label
+    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
+
+
+SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
+"""How an edge's warnings are marked."""
+LABELS = {"disagrees": "ablation disagrees", "cancels": "parts cancel", "saturates": "saturated or past a threshold"}
+"""What an edge's warnings are called."""
+MEANINGS = {
+    "disagrees": "the measured change has another sign, or is more than twice or less than half the attribution",
+    "cancels": "at different places the unit argues for and against, and what is left is under a tenth of both",
+    "saturates": "gradients integrated from zero give less than half, or more than twice, what the one here does",
+}
+"""What they mean, as the end of a sentence."""
+
+
+def label(edge: "Edge", name: str) -> str:
+    """What a warning about this edge is called, as briefly as it can be said.
+
+    Example:
+        >>> from circuits.units import Edge
+        >>> edges = [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig) for ig in (9.0, 0.5)]
+        >>> [label(edge, "saturates") for edge in edges]
+        ['saturated', 'past a threshold']
+    """
+    if name != "saturates":
+        return LABELS[name]
+    return "saturated" if abs(edge.integrated or 0.0) > abs(_net(edge)) else "past a threshold"
+
+
+def warning(circuit: "Circuit", edge: "Edge", name: str) -> str:
+    """A warning about an edge in a sentence, with its numbers.
+
+    Args:
+        circuit: that it is in.
+        edge: which.
+        name: one of `Edge.warnings`.
+    """
+    lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
+    if name == "cancels":
+        return (
+            f"{lower} argues for {upper} in some places ({_signed(edge.positive)}) and against it in others "
+            f"({_signed(edge.negative)}); the two nearly cancel, so that their sum says little."
+        )
+    if name == "saturates":
+        less = abs(edge.integrated or 0.0) > abs(_net(edge))
+        return (
+            f"A small change here does {'less' if less else 'more'} than one on the way from zero: gradient × "
+            f"activation gives {_signed(_net(edge))} at the photo, integrated over the way {_signed(edge.integrated)}."
+        )
+    return f"Ablation gives {_signed(edge.ablation)}, not {_signed(edge.attribution)}."
+
+
+def _net(edge: "Edge") -> float:
+    """Gradient × activation."""
+    return (edge.positive or 0.0) + (edge.negative or 0.0)
+
+
+def ranks_in_words(agreement: "Agreement") -> str:
+    """How alike attribution and ablation order the layer below, in a sentence; "" if that was not measured.
+
+    Example:
+        >>> from circuits.attribution.agreement import Agreement
+        >>> ranks_in_words(Agreement("zero", "", 480, spearman=0.934))
+        'Ranks agree closely, 0.93 over 480 units.'
+        >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
+        ''
+    """
+    rho = agreement.spearman
+    if rho is None:
+        return ""
+    how = next(words for least, words in _CLOSE if rho >= least)
+    written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"Ranks {how}, {written} over {agreement.units} units."
+
+
+_CLOSE = (
+    (0.9, "agree closely"),
+    (0.7, "agree"),
+    (0.4, "agree in part"),
+    (-0.1, "hardly agree"),
+    (-1.0, "are reversed"),
+)
+
+
+def error_in_words(agreement: "Agreement") -> str:
+    """How far the shown attributions are from their ablations, in a sentence; "" if that is not known.
+
+    Example:
+        >>> from circuits.attribution.agreement import Agreement
+        >>> error_in_words(Agreement("zero", "", 480, error=0.12))
+        'The attributions shown are off by 12 % of what ablation finds.'
+    """
+    if agreement.error is None:
+        return ""
+    return f"The attributions shown are off by {percent(round(agreement.error, 3))} of what ablation finds."
+
+
+def joint_in_words(circuit: "Circuit", agreement: "Agreement", name: str) -> str:
+    """What a unit loses without all units shown below it at once, in a sentence; "" if that is not known.
+
+    It says so where this is more than twice, or less than half, what they lose it one by one.
+
+    Args:
+        circuit: that it is in.
+        agreement: that was found of it.
+        name: id of its node.
+    """
+    edges = circuit.edges_into(name)
+    if agreement.joint is None or not edges:
+        return ""
+    upper, count = circuit.nodes[name].called, len(edges)
+    changes = f"{upper} {'loses' if agreement.joint >= 0 else 'gains'} {number(abs(agreement.joint))}"
+    if count == 1:
+        return f"Without it {changes}."
+    single = [edge.ablation if agreement.baseline == "zero" else edge.ablation_mean for edge in edges]
+    alone = sum(lost for lost in single if lost is not None)
+    said = f"Without {'both' if count == 2 else f'all {count}'} together {changes}; one by one {_signed(alone)}."
+    if agreement.joint > 2 * max(alone, 0.0):
+        return f"{said} They stand in for one another."
+    return f"{said} Each needs the others." if 0 <= 2 * agreement.joint < alone else said
+
+
+def _signed(value: float | None) -> str:
+    return number(value or 0.0, sign=True)
+
+
+METHOD_NAMES = {
+    "circuit": "this circuit",
+    "random": "random units",
+    "activation": "strongest units",
+    "gradient": "gradient × activation",
+    "weights": "weights alone",
+    "randomised": "shuffled network",
+}
+"""The circuit and its controls, as they are called."""
+METHOD_TEXTS = {
+    "circuit": "the units that the circuit shows",
+    "random": "as many units of each layer, drawn by chance",
+    "activation": "as many units of each layer, those that fire most in the photo",
+    "gradient": "as many units of each layer, by attribution to the target, without walking along edges",
+    "weights": "as many units of each layer, by the gradient at a grey image: no photo, no activation",
+    "randomised": "as many units of each layer, from a circuit traced with all weights shuffled",
+}
+"""What they are."""
+
+
+def share(value: float | None) -> str:
+    """A score in percent, with a true minus; a dash where it is not defined.
+
+    Example:
+        >>> share(0.7346), share(-0.02), share(None), share(0.0004), share(-37.0)
+        ('73 %', '−2 %', '–', '0 %', '−3700 %')
+    """
+    if value is None:
+        return "–"
+    whole = round(100 * value)
+    return f"{'−' if whole < 0 else ''}{abs(whole)} %"
+
+
+def interval(estimate: "Estimate | None") -> str:
+    """The ends of an interval, empty where there is none.
+
+    Example:
+        >>> from circuits.evaluation.statistics import Estimate
+        >>> interval(Estimate(0.5, 0.41, 0.62)), interval(Estimate(0.5))
+        ('41 to 62 %', '')
+    """
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    return f"{share(estimate.low).removesuffix(' %')} to {share(estimate.high)}"
+
+
+def many(count: int, name: str) -> str:
+    """How many there are, with their name.
+
+    Example:
+        >>> many(1, "changed photo"), many(0, "changed photo")
+        ('1 changed photo', '0 changed photos')
+    """
+    return f"{count} {name}{'s' * (count != 1)}"
+
+
+def metric_name(card: "Card", metric: str) -> str:
+    """What is measured: the target's own value, or the probability of its class."""
+    kind = card.circuit["target"]["kind"]
+    if metric == "probability":
+        return "probability"
+    return {"class": "logit", "difference": "difference of logits"}.get(kind, "activation")
+
+
+def over_name(card: "Card", over: str) -> str:
+    """Which photos a number is over."""
+    if over == "own":
+        return f"its own photo, {card.circuit['photo']['name']}"
+    return many(sum(photo.given for photo in card.photos), "photo")
+
+
+def headline(card: "Card") -> str:
+    """The card in a few sentences: what the circuit keeps, what is lost without it, and against what."""
+    row = card.row("circuit")
+    label, units = card.circuit["target"]["label"], card.circuit["units"]
+    everything = sum(card.widths.values())
+    if row.faithfulness.value is None:
+        return f"No score of these {units} units is defined with zero ablation: nothing in these layers moves {label}."
+    said = [
+        f"Alone, {units} of {everything} units ({percent(units / everything)}) keep {share(row.faithfulness.value)} of "
+        f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, all others being silent."
+    ]
+    if row.necessity.value is not None:
+        said.append(f"Without them {share(row.necessity.value)} of it is lost.")
+    controls = [other for other in card.rows if other.method != "circuit" and _beside(other, row)]
+    best = max(controls, key=lambda other: other.faithfulness.value or 0.0, default=None)
+    random = next((other for other in controls if other.method == "random"), None)
+    if random is not None and best is not None:
+        said.append(
+            f"Random units of the same shape keep {share(random.faithfulness.value)}; the best control, "
+            f"{METHOD_NAMES[best.method]}, keeps {share(best.faithfulness.value)}."
+        )
+    if row.edges is not None and row.edges.value is not None:
+        said.append(f"Its {card.circuit['edges']} edges alone carry {share(row.edges.value)}.")
+    return " ".join(said)
+
+
+def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:
+    return (row.over, row.baseline, row.metric) == (other.over, other.baseline, other.metric)
+
+
+def overshoot(card: "Card") -> str:
+    """A sentence on scores above 1, if there are any; they look like errors and are none."""
+    row = card.row("circuit")
+    values = [score.value for score in (row.faithfulness, row.necessity) if score.value is not None]
+    if not values or max(values) <= 1.05:
+        return ""
+    return (
+        "More than 100 % is no error: the circuit shows what argues for the target and leaves out what argues against "
+        "it, so that alone it can say more than the whole network, and without it more can be lost than there was."
+    )

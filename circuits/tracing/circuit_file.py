@@ -1,0 +1,258 @@
+"""The circuit file, `circuits/1`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
+
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+
+from circuits.errors import InputError
+from circuits.network.predict import Prediction
+from circuits.tracing.annotations import tidied
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
+from circuits.units import MEASURED, Unit
+
+if TYPE_CHECKING:
+    from circuits.tracing.circuit import Circuit
+
+
+FORMAT = "circuits/1"
+_MOST_BYTES = 64 * 2**20
+_BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
+_AGREEMENT = ("spearman", "joint", "error")
+_FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
+_LARGEST = float(np.finfo(np.float32).max)
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("circuit.schema.json").read_text("utf-8"))
+    return loaded
+
+
+def number(value: float) -> float:
+    """A finite float32, which is how the file writes every measured number.
+
+    Raises:
+        ValueError: if it is not finite: a number that cannot be written means that the computation failed.
+
+    Example:
+        >>> number(0.1)
+        0.10000000149011612
+    """
+    rounded = float(np.float32(value))
+    if not math.isfinite(rounded):
+        raise ValueError(f"A circuit holds finite numbers only, but one is {value}.")
+    return rounded
+
+
+def to_dict(circuit: "Circuit") -> dict[str, Any]:
+    """The contents of the file for a circuit."""
+    graph = circuit.graph
+    nodes = []
+    for name, data in graph.nodes(data=True):
+        row = {"id": name, **data}
+        books = circuit.nodes[name].books
+        if books is not None:
+            row |= {key: number(value) for key, value in (("shown", books.shown), ("rest", books.rest))}
+            row["coverage"] = number(books.coverage)
+        nodes.append(row)
+    edges = [{"source": source, "target": target, **data} for source, target, data in graph.edges(data=True)]
+    return {
+        "format": FORMAT, "directed": True, "multigraph": False,
+        "graph": dict(graph.graph), "nodes": nodes, "edges": edges,
+    }  # fmt: skip
+
+
+def attributes(
+    network: NetworkInfo,
+    photo: PhotoInfo,
+    predictions: Sequence[Prediction],
+    target: TargetInfo,
+    settings: TraceSettings,
+) -> dict[str, Any]:
+    """What the file says beside the units, as attributes of the graph."""
+    return {
+        "network": dict(network), "photo": dict(photo),
+        "predictions": [
+            {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
+            for row in predictions
+        ],
+        "target": dict(target), "settings": dict(settings),
+        "versions": {name: version(name) for name in ("circuits", "torch")},
+    }  # fmt: skip
+
+
+def to_text(data: dict[str, Any]) -> str:
+    """JSON text, the same for the same circuit."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def from_text(text: str) -> object:
+    """Parse JSON text.
+
+    Raises:
+        InputError: if it is not JSON, holds NaN or infinity, or is over 64 MiB.
+    """
+    if len(text) > _MOST_BYTES:
+        raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise InputError(f"The file holds {constant}, but a circuit holds finite numbers only.")
+
+
+def to_graph(data: object) -> nx.DiGraph:
+    """The graph of a file's contents, validated.
+
+    Raises:
+        InputError: if it is not a circuit of this format; the sentence says where and why.
+    """
+    if not isinstance(data, dict) or "format" not in data:
+        raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMAT!r}.")
+    if data["format"] != FORMAT:
+        raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {FORMAT!r}.")
+    _validate(data)
+    graph = nx.DiGraph(**data["graph"])
+    graph.graph["target"] = _measured(graph.graph["target"])
+    graph.graph["predictions"] = [_measured(row) for row in graph.graph["predictions"]]
+    for row in map(_measured, data["nodes"]):
+        if row["id"] in graph:
+            raise InputError(f"The circuit has two nodes {row['id']!r}; each id may stand once.")
+        graph.add_node(row["id"], **_node(row))
+    for row in map(_measured, data["edges"]):
+        source, target = row["source"], row["target"]
+        if graph.has_edge(source, target):
+            raise InputError(f"The circuit has two edges {source} → {target}; there may be one.")
+        missing = next((end for end in (source, target) if end not in graph), None)
+        if missing is not None:
+            raise InputError(f"The circuit has an edge to {missing!r}, which is not among its nodes.")
+        graph.add_edge(source, target, **{key: value for key, value in row.items() if key not in ("source", "target")})
+    _check_consistent(graph)
+    return graph
+
+
+def _node(row: dict[str, Any]) -> dict[str, Any]:
+    """What a node carries, its name and place as the library writes them."""
+    data = {key: value for key, value in row.items() if key not in ("id", "name", "place")}
+    if name := tidied(row.get("name", "")):
+        data["name"] = name
+    if "measured" in row:
+        data["measured"] = [_measured(found) for found in row["measured"]]
+    if "place" in row:
+        data["place"] = [float(value) for value in row["place"]]
+    return data
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
+    read = {key: _finite(key, value) if key in _FLOATS else value for key, value in row.items()}
+    return read | {key: int(read[key]) for key in ("channel", "rank", "class") if key in read}
+
+
+def _finite(key: str, value: float | int) -> float:
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise InputError(f"The circuit holds {str(value)[:40]} at {key}, but it may hold finite numbers only.")
+    if abs(found) > _LARGEST:
+        raise InputError(f"The circuit holds {found:g} at {key}, but it may hold numbers up to 3.4e38 only.")
+    return found
+
+
+def _validate(data: dict[str, Any]) -> None:
+    from jsonschema import Draft202012Validator  # heavy, and only files that are read need it
+
+    errors = Draft202012Validator(schema()).iter_errors(data)
+    error = min(errors, key=lambda found: list(map(str, found.path)), default=None)
+    if error is not None:
+        where = "/".join(str(part) for part in error.absolute_path) or "the top"
+        raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
+    for row in data["nodes"]:
+        for value in row.get("place", ()):
+            _finite("place", value)
+
+
+def _check_consistent(graph: nx.DiGraph) -> None:
+    layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
+    _check_target(graph)
+    for name, row in graph.nodes(data=True):
+        if row["layer"] not in layers:
+            raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
+        if "minus" not in row:
+            _check_address(name, row)
+        needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
+        if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
+            raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
+        if "measured" in row and not row["expanded"]:
+            raise InputError(f"The node {name!r} was measured but is not expanded; only what is expanded can be.")
+    for source, target in graph.edges:
+        if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
+            raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_target(graph: nx.DiGraph) -> None:
+    kind, root = graph.graph["target"]["kind"], graph.graph["target"]["unit"]
+    if root not in graph:
+        raise InputError(f"The circuit's target {root!r} is not among its nodes.")
+    row, top = graph.nodes[root], graph.graph["network"]["layers"][-1]
+    if row["discarded"]:
+        raise InputError(f"The circuit's target {root!r} is discarded; it is what the circuit explains.")
+    fits = {
+        "difference": "minus" in row,
+        "class": row["layer"] == top and "minus" not in row and "@" not in root,
+        "neuron": "@" in root,
+        "unit": "@" not in root and "minus" not in row,
+    }
+    if not fits[kind]:
+        raise InputError(f"The circuit's target {root!r} is no {kind}, as the file says; trace it again.")
+
+
+def _check_address(name: str, row: dict[str, Any]) -> None:
+    unit = Unit.parse(name)
+    if (unit.layer, unit.channel) != (row["layer"], row["channel"]):
+        raise InputError(
+            f"The node {name!r} says that it is channel {row['channel']} of layer {row['layer']!r}, unlike its id; "
+            "trace it again."
+        )
+
+
+def to_graphml(graph: nx.DiGraph) -> bytes:
+    """GraphML of a graph; what is not a scalar is written as JSON text, pictures are left out."""
+    flat = nx.DiGraph(**{key: json.dumps(value) for key, value in graph.graph.items()})
+    for name, data in graph.nodes(data=True):
+        flat.add_node(name, **{key: _scalar(value) for key, value in data.items() if key != "picture"})
+    flat.add_edges_from(graph.edges(data=True))
+    buffer = io.BytesIO()
+    nx.write_graphml(flat, buffer)
+    return buffer.getvalue()
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, str):
+        return _NOT_IN_XML.sub("", value)
+    return value if isinstance(value, (int, float, bool)) else json.dumps(value)
+
+
+def without_books(row: dict[str, Any]) -> dict[str, Any]:
+    """A node's attributes as they were before it was expanded."""
+    return {**{key: value for key, value in row.items() if key not in (*_BOOKS, "measured")}, "expanded": False}

@@ -1,0 +1,158 @@
+"""What a circuit says beside its units: of its network, photo, target and settings.
+
+Each is a frozen value with named fields that is also the row of the file: `circuit.target.label` is
+`circuit.target["label"]`. Fields that a row leaves out have their default.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, NoReturn, TypeVar
+
+from circuits.errors import InputError
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+
+_R = TypeVar("_R", bound="_Row")
+
+
+class _Row(dict[str, Any]):
+    """The row of a dataclass: a dictionary filled from its fields, which is never changed."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # what derives from this is a dataclass
+            value = getattr(self, field.name)
+            if field.default is MISSING or value != field.default:
+                dict.__setitem__(self, field.name, list(value) if isinstance(value, tuple) else value)
+
+    @classmethod
+    def of_row(cls: type[_R], row: Mapping[str, Any]) -> _R:
+        """The value that a file's row says."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be changed; make a dict of it first.")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = clear = setdefault = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of_row, (dict(self),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkInfo(_Row):
+    """The network that a circuit was traced with.
+
+    Args:
+        name: what it is called.
+        source: where its weights are from.
+        sha256: its fingerprint.
+        layers: names of the layers that the circuit walks down, from the image up.
+        lowest: those with nothing below them but the image, if the first is not the only one.
+        piecewise_linear: whether the books close exactly everywhere.
+        multi_label: whether each class is judged on its own, by a sigmoid.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    layers: tuple[str, ...]
+    lowest: tuple[str, ...] = ()
+    piecewise_linear: bool
+    multi_label: bool = False
+
+    @classmethod
+    def of(cls, network: Network) -> "NetworkInfo":
+        """Of a network as it is cut."""
+        lowest = tuple(name for name in network.layers if not network.layers_below(name))
+        return cls(
+            name=network.name, source=network.source, sha256=network.sha256, layers=tuple(network.layers),
+            lowest=lowest if len(lowest) > 1 else (), piecewise_linear=network.piecewise_linear,
+            multi_label=network.multi_label,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhotoInfo(_Row):
+    """The photo that a circuit explains.
+
+    Args:
+        name: what it is called.
+        sha256: of its pixels.
+        width: in pixels.
+        height: in pixels.
+        window: left, top, right and bottom of the part shown, in pixels of the photo; the centre without it.
+        input: size of the network's input, (channels, height, width).
+        thumbnail: data URI of the crop that the network saw; empty if the file does not carry it.
+    """
+
+    name: str
+    sha256: str
+    width: int
+    height: int
+    window: tuple[float, float, float, float] | None = None
+    input: tuple[int, int, int]
+    thumbnail: str = ""
+
+    @classmethod
+    def of(cls, network: Network, photo: Photo, thumbnail: str) -> "PhotoInfo":
+        """Of a photo as a network sees it."""
+        height, width = network.preprocessing.size
+        return cls(
+            name=photo.name, sha256=photo.sha256, width=photo.width, height=photo.height, window=photo.window,
+            input=(len(network.preprocessing.mean), height, width), thumbnail=thumbnail,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TargetInfo(_Row):
+    """What a circuit explains.
+
+    Args:
+        kind: `class`, `unit`, `neuron` or `difference`.
+        unit: id of its node, such as `fc:284`, or `fc:284-281` for a difference of two classes.
+        label: what to call it.
+        value: what is explained: a logit, a sum of activations, an activation, or a difference of two logits.
+    """
+
+    kind: str
+    unit: str
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TraceSettings(_Row):
+    """How a circuit was traced; arguments as of `trace`.
+
+    Args:
+        mode: of the attribution.
+        top: units to show below each unit; one number, or one a level.
+        signs: `positive` or `both`.
+        depth: number of layers walked down.
+    """
+
+    mode: str
+    top: int | tuple[int, ...]
+    signs: str
+    depth: int
+
+    def top_at(self, level: int) -> int:
+        """Units to show below a unit of a level, 0 for the target; below the last level as many as there."""
+        return self.top if isinstance(self.top, int) else self.top[min(level, len(self.top) - 1)]
+
+
+def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
+    """Units to show at each level, from one number or one a level.
+
+    Raises:
+        InputError: if a number is less than 1, or there are more or fewer than levels.
+    """
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
+    tops = [top] * depth if isinstance(top, int) else list(top)
+    if len(tops) != depth:
+        raise InputError(f"top gives {len(tops)} numbers for a depth of {depth}; give one number, or one a level.")
+    if any(isinstance(count, bool) or not isinstance(count, int) or count < 1 for count in tops):
+        raise InputError(f"top is {top!r}; each number must be a whole number of at least 1.")
+    return tops

@@ -1,0 +1,83 @@
+"""A node of a circuit: one unit, with what was found of it and what a person said of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from circuits.attribution.agreement import Agreement
+from circuits.attribution.decomposition import Decomposition
+from circuits.notebook import Reported
+from circuits.units import Edge, Unit
+
+
+@dataclass(frozen=True)
+class Node(Reported):
+    """One unit of a circuit.
+
+    Args:
+        id: unique in the circuit: the unit's address, or `fc:3-5` for the difference of two classes.
+        unit: its address (of the first class, for a difference).
+        label: what to call it.
+        value: sum of its activation over its positions (mode `target`: its share of the target).
+        max: its highest activation.
+        peak: (row, column) of the highest.
+        expanded: whether the layer below was searched.
+        discarded: whether a person threw it out.
+        note: a person's note.
+        books: value = shown + rest + bias, if expanded; only units that are visible count as shown.
+        picture: data URI of its feature visualisation, if the file carries one.
+        name: what a person calls it; empty if nobody named it.
+        place: (x, y) where a person locked it on the page; `None` where it may move.
+        measured: how well the attributions below it agree with ablation, by baseline, if `measure` has been asked.
+    """
+
+    id: str
+    unit: Unit
+    label: str
+    value: float
+    max: float
+    peak: tuple[int, int]
+    expanded: bool
+    discarded: bool
+    note: str
+    books: Decomposition | None
+    picture: str | None = field(default=None, repr=False)
+    name: str = ""
+    place: tuple[float, float] | None = None
+    measured: tuple[Agreement, ...] = ()
+
+    @classmethod
+    def of_row(cls, name: str, row: Mapping[str, Any], edges: Sequence[Edge]) -> "Node":
+        """The node that a graph or a file says there is, with the edges into it that are shown."""
+        books = None
+        if row["expanded"]:
+            exact = "bias" in row
+            closing = row["bias" if exact else "remainder"]
+            whole = Decomposition(row["value"], 0.0, 0.0, closing, 0.0, row["gross"], exact)
+            books = whole.showing([edge.attribution for edge in edges])
+        shown = [edge.source for edge in edges]
+        return cls(
+            id=name,
+            unit=Unit(row["layer"], row["channel"], _pair(row.get("position"))),
+            label=row["label"],
+            value=row["value"],
+            max=row["max"],
+            peak=(row["peak"][0], row["peak"][1]),
+            expanded=row["expanded"],
+            discarded=row["discarded"],
+            note=row["note"],
+            books=books,
+            picture=row.get("picture"),
+            name=row.get("name", ""),
+            place=_pair(row.get("place")),
+            measured=tuple(Agreement.of_row(found, shown) for found in row.get("measured", ())),
+        )
+
+    @property
+    def called(self) -> str:
+        """The name that a person gave it, else its label."""
+        return self.name or self.label
+
+
+def _pair(values: Sequence[Any] | None) -> tuple[Any, Any] | None:
+    return None if values is None else (values[0], values[1])

@@ -1,0 +1,226 @@
+"""The search: share a unit's value among the layers below it, take the strongest as its children, level by level."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from circuits.attribution.agreement import without_joint
+from circuits.attribution.decomposition import Decomposition, decompose
+from circuits.attribution.gradient import Readout, attribute, strongest
+from circuits.errors import InputError, UnknownError, listed
+from circuits.network.subgraphs import entrance_of
+from circuits.shapes import Scores
+from circuits.tracing.circuit import Circuit, visible_in
+from circuits.tracing.circuit_file import number, without_books
+from circuits.tracing.facts import TraceSettings
+from circuits.tracing.run import ForwardCache, LayersBelow
+from circuits.tracing.targets import Target
+from circuits.units import MEASURED, Unit
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, known, what is under way); raising an exception in it cancels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What each channel of the layers below accounts for in one unit.
+
+    Args:
+        name: id of the unit's node.
+        lower: the layers below.
+        value: what is shared out.
+        scores: signed, one a channel; the colours of an image that is reached past the layers below come last.
+        exact: whether what the scores leave of the value is the effective bias.
+    """
+
+    name: str
+    lower: LayersBelow
+    value: float
+    scores: Scores
+    exact: bool
+
+    def strongest(self, top: int, signs: str) -> list[int]:
+        """The channels to show, over all layers below together."""
+        return strongest(self.scores[: self.lower.units], top, signs)
+
+    def decomposition(self, shown: Sequence[int]) -> Decomposition:
+        """Of the value, when these channels are shown."""
+        return decompose(self.value, self.scores, shown, exact=self.exact)
+
+
+class CircuitBuilder:
+    """The graph of one photo and target, to which units and edges are added.
+
+    Args:
+        run: of the photo.
+        target: what is explained.
+        mode: of the attribution.
+        graph: what there is of it.
+        known: shares by node, if they are to be kept for another graph of the same photo, target and mode.
+    """
+
+    def __init__(
+        self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph, known: dict[str, Shares] | None = None
+    ) -> None:
+        self.run = run
+        self.network = run.network
+        self.target = target
+        self.mode = mode
+        self.graph = graph
+        self._known = known
+
+    def readout(self, name: str) -> Readout:
+        """The value of a node that its edges share out."""
+        row = self.graph.nodes[name]
+        unit = Unit(row["layer"], row["channel"])
+        return self.run.readout(self.target, unit, self.mode, is_root=name == self.target.id)
+
+    def add(self, unit: Unit, name: str, label: str) -> float:
+        """Add the node of a unit; its value."""
+        activation = self.run.activations[unit.layer][0, unit.channel]
+        row: dict[str, Any] = {"layer": unit.layer, "channel": unit.channel}
+        row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
+        row |= {"position": list(unit.position)} if unit.position is not None else {}
+        peak = divmod(int(activation.argmax()), activation.shape[1])
+        self.graph.add_node(name, **row)
+        value = float(self.readout(name).value(self.run.activations[unit.layer]))
+        self.graph.nodes[name].update(
+            label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
+            note="", discarded=False,
+        )  # fmt: skip
+        return number(value)
+
+    def shares(self, names: Sequence[str]) -> Iterator[Shares]:
+        """The shares of the layers below, of nodes of one layer, one after the other."""
+        known = {} if self._known is None else self._known
+        found = self._attribute([name for name in names if name not in known])
+        for name in names:
+            shares = known[name] if name in known else next(found)
+            if self._known is not None:
+                self._known[name] = shares
+            yield shares
+
+    def _attribute(self, names: Sequence[str]) -> Iterator[Shares]:
+        if not names:
+            return
+        layer = self.graph.nodes[names[0]]["layer"]
+        if not self.network.layers_below(layer):
+            raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
+        lower = self.run.below(layer)
+        exact = lower.piece.piecewise_linear and self.mode in ("sum", "target")
+        found = attribute(self.mode, lower.piece, lower.activation, map(self.readout, names))
+        for name, scores in zip(names, found, strict=True):
+            yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)
+
+    def expand(self, names: Sequence[str], top: int, signs: str) -> Iterator[list[str]]:
+        """Search the layers below nodes of one layer; of each, when it is done, the ids chosen, strongest first."""
+        for shares in self.shares(names):
+            yield self._connect(shares, shares.strongest(top, signs))
+
+    def _connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
+        name, books = shares.name, shares.decomposition(chosen)
+        before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
+        self.graph.remove_edges_from([(source, name) for source in before])
+        units = [shares.lower.unit(channel) for channel in chosen]
+        branched = len(shares.lower.widths) > 1
+        for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
+            if str(unit) not in self.graph:
+                self.add(unit, str(unit), str(unit))
+            edge: dict[str, Any] = {"attribution": number(float(shares.scores[channel])), "rank": rank}
+            if branched and (entered := entrance_of(self.network, unit, self.graph.nodes[name]["layer"])):
+                edge["entrance"] = entered
+            edge |= {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
+            self.graph.add_edge(str(unit), name, **edge)
+        row = {**without_books(self.graph.nodes[name]), "expanded": True}
+        row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
+        row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
+        if rows := self.graph.nodes[name].get("measured"):
+            row["measured"] = rows if set(before) == set(map(str, units)) else without_joint(rows)
+        self.graph.nodes[name].clear()
+        self.graph.nodes[name].update(row)
+        return [str(unit) for unit in units]
+
+    def descend(
+        self,
+        start: Iterable[str],
+        levels: int,
+        top: Callable[[int, str], int],
+        signs: str,
+        progress: Progress | None = None,
+        *,
+        done_message: str = "Traced",
+    ) -> dict[str, list[str]]:
+        """Expand some nodes, then what was found below them, level by level.
+
+        1. Of the nodes of a level those are expanded that are visible, are not expanded, and have a layer below them.
+        2. Nodes of one layer are expanded together, from the top down: what they need in common is computed once.
+        3. What was found is the next level.
+
+        Args:
+            start: the nodes of the first level.
+            levels: how many to expand.
+            top: units to show below the nodes of a layer, from the number of the level, and the first of the nodes.
+            signs: `positive` or `both`.
+            progress: called before each node, and at the end.
+            done_message: what is said at the end.
+
+        Returns:
+            Of each node that was expanded the ids below it, strongest first.
+        """
+        report = progress or (lambda done, known, message: None)
+        found: dict[str, list[str]] = {}
+        waiting = self._open(start)
+        for level in range(levels):
+            known = len(found) + len(waiting)
+            for names, count in [(names, top(level, names[0])) for names in self._by_layer(waiting)]:
+                expanding = self.expand(names, count, signs)
+                for name in names:
+                    report(len(found), known, f"Expanding {name}")
+                    found[name] = next(expanding)
+            waiting = self._open(dict.fromkeys(lower for name in waiting for lower in found[name]))
+            if not waiting:
+                break
+        report(len(found), len(found), done_message)
+        return found
+
+    def _open(self, names: Iterable[str]) -> list[str]:
+        """Those of some nodes that are visible, are not expanded, and have a layer below them."""
+        visible, rows = visible_in(self.graph, self.target.id), self.graph.nodes
+        return [
+            name
+            for name in names
+            if name in visible and not rows[name]["expanded"] and self.network.layers_below(rows[name]["layer"])
+        ]
+
+    def default_top(self, settings: TraceSettings, name: str) -> int:
+        """Units to show below a node where nobody says how many: as many as when the circuit was traced."""
+        steps = nx.single_target_shortest_path_length(self.graph, self.target.id)
+        return settings.top_at(dict(steps).get(name, 0))
+
+    def _by_layer(self, names: Sequence[str]) -> list[list[str]]:
+        """Nodes by layer, from the top down; of each layer in the order given."""
+        groups: dict[str, list[str]] = {}
+        for name in names:
+            groups.setdefault(self.graph.nodes[name]["layer"], []).append(name)
+        order = self.network.layers.index
+        return [groups[layer] for layer in sorted(groups, key=order, reverse=True)]
+
+
+def check_layer(circuit: Circuit, layer: str) -> None:
+    """Refuse a layer of which a circuit shows no unit, or that has nothing below it.
+
+    Raises:
+        InputError: likewise.
+        UnknownError: if the circuit's network has no such layer.
+    """
+    name = circuit.network.name
+    if layer not in circuit.layers:
+        raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
+    if layer in circuit.lowest:
+        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+    shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
+    if layer not in shown:
+        has = listed(layer for layer in reversed(circuit.layers) if layer in shown)
+        raise InputError(f"The circuit shows no unit of {layer}; it has units of {has}.")

@@ -1,0 +1,292 @@
+"""Grow a circuit: trace it from a target, expand its units, discard and restore them.
+
+1. Run the photo once through the network and keep the activation of every layer.
+2. The target is the first unit. Expand it: share its value among the channels of the layer below, by gradient ×
+   activation through the segment between the two layers and nothing else; the strongest become nodes, and the node
+   says what they leave of the value.
+3. Expand every unit found in the same way, level by level, as deep as asked (`search`). A unit that several upper units
+   choose is one node with several edges.
+4. In mode `target` each unit's activation is weighed by the gradient of the target with respect to it, carried down
+   from layer to layer by the chain rule over all paths, shown or not, so that no edge changes when another unit is
+   expanded or discarded.
+
+Cogswell 2016, "Why is this a cat?". Where the layers are dominators, a segment holds every path between two of them;
+where they lie in branches, "the layer below" means the nearest layers on each path (`branches`), and the strongest are
+chosen among all of their channels. A level is then a step along an edge; a unit is expanded where it is first found.
+
+No edge depends on which other units are expanded, so expanding many at once is expanding one after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+import torch
+
+from circuits.attribution.decomposition import Decomposition
+from circuits.attribution.gradient import check_mode, strongest
+from circuits.errors import InputError
+from circuits.image.encode import to_data_uri
+from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.network import Network
+from circuits.network.predict import ranked
+from circuits.tracing.circuit import Circuit, reaching
+from circuits.tracing.circuit_file import attributes, without_books
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, tops_of
+from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.search import CircuitBuilder, Progress, check_layer
+from circuits.tracing.targets import find_target, target_of
+from circuits.units import Unit
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What the layer below contributes to one unit, or the nearest layers below it on each path.
+
+    Args:
+        unit: the upper unit.
+        lower: the layer below; the names of several with commas between.
+        books: of the units listed.
+        shares: (unit, signed attribution), strongest first.
+        others: number of units of these layers that are not listed.
+    """
+
+    unit: str
+    lower: str
+    books: Decomposition
+    shares: tuple[tuple[Unit, float], ...]
+    others: int
+
+
+def trace(
+    network: Network,
+    photo: Photo | PhotoSource,
+    target: Unit | str | int | None = None,
+    *,
+    layers: str | Sequence[str] = "auto",
+    depth: int = 4,
+    top: int | Sequence[int] = 5,
+    mode: str = "sum",
+    signs: str = "positive",
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit behind a target for one photo.
+
+    Args:
+        network: from `load_network`.
+        photo: a `Photo`, or what `load_photo` takes: a path, a PIL image, an array, `example:cat`.
+        target: the predicted class if `None` (of a network without classes the unit of its top layer that fires most);
+            a label or class number; `layer:channel`; `layer:channel@row,column`; or `A - B`, the difference of two
+            classes.
+        layers: `auto` (as the network was loaded), `fine` (down to the branches), or names.
+        depth: number of layers below the target to walk down.
+        top: units to show below each unit; one number, or one a level.
+        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution.gradient`.
+        signs: `positive` shows what argues for, `both` also what argues against.
+        progress: called with (units done, units known, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The circuit; its edges are in units of the upper unit's value (mode `target`: of the target).
+
+    Raises:
+        InputError: if an option is out of its range.
+        UnknownError: if the target or a layer does not exist.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> circuit = trace(load_network(), "example:cat", "cat", depth=1, top=3)
+        >>> len(circuit.edges_into(circuit.root))
+        3
+    """
+    tops = tops_of(top, depth)
+    check_mode(mode)
+    strongest(torch.zeros(1), 1, signs)
+    if layers != "auto":
+        network = network.with_layers(layers)
+    photo = as_photo(photo)
+    crop = network.preprocessing.crop_of(photo)
+    run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
+    logits = run.activations[network.layers[-1]].sum((0, 2, 3))
+    explained = find_target(network, target, int(logits.argmax()))
+    if network.below(explained.unit.layer) is None:
+        raise InputError(
+            f"{explained.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
+        )
+    builder = CircuitBuilder(run, explained, mode, nx.DiGraph())
+    value = builder.add(explained.unit, explained.id, explained.label)
+    builder.graph.graph |= attributes(
+        NetworkInfo.of(network),
+        PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
+        ranked(network, logits, 5),
+        TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
+        TraceSettings(mode=mode, top=top if isinstance(top, int) else tuple(top), signs=signs, depth=depth),
+    )
+    builder.descend([explained.id], depth, lambda level, _: tops[level], signs, progress)
+    return Circuit(builder.graph, photo, run)
+
+
+def expand(
+    network: Network,
+    circuit: Circuit,
+    unit: Unit | str,
+    *,
+    top: int | None = None,
+    signs: str | None = None,
+) -> Circuit:
+    """The circuit with the layer below a unit searched.
+
+    Expanding a unit again, with other settings, replaces the edges that it had.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        unit: one of its units, or the id of a node.
+        top: units to show; as the circuit was traced, if `None`.
+        signs: `positive` or `both`; as the circuit was traced, if `None`.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+
+    Example:
+        >>> from circuits import expand, load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=2)
+        >>> lower = circuit.edges_into(circuit.root)[0].source
+        >>> len(expand(network, circuit, lower, top=4).edges_into(lower))
+        4
+    """
+    name = circuit.node(unit).id
+    builder = _builder(network, circuit)
+    count = builder.default_top(circuit.settings, name) if top is None else tops_of(top, 1)[0]
+    next(builder.expand([name], count, signs or circuit.settings.signs))
+    return _without_unreachable(circuit, builder.graph, builder.run)
+
+
+def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
+    """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
+
+    Raises:
+        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
+        UnknownError: if the unit is not in the circuit.
+    """
+    name = circuit.node(unit).id
+    found = next(_builder(network, circuit).shares([name]))
+    order = found.strongest(tops_of(top, 1)[0], "both")
+    shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
+    others = found.lower.units - len(order)
+    return Contributions(name, ", ".join(found.lower.widths), found.decomposition(order), shares, others)
+
+
+def grow(
+    network: Network,
+    circuit: Circuit,
+    *,
+    layer: str | None = None,
+    levels: int = 1,
+    top: int | None = None,
+    signs: str | None = None,
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit with every visible unit expanded that was not, and again with the units found.
+
+    Units that are expanded stay as they are; where all of them are, nothing changes.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        layer: expand only this layer's units (and, with more levels, what is found below them); all if `None`.
+        levels: how often to expand what was found.
+        top: units to show below each unit; as the circuit was traced, if `None`.
+        signs: `positive` or `both`; as the circuit was traced, if `None`.
+        progress: called with (units done, units known, what is under way); raising an exception in it cancels.
+
+    Raises:
+        InputError: if levels or an option is out of its range, the layer is the lowest, the circuit shows no unit of
+            it, or the network or photo is not the circuit's.
+        UnknownError: if the circuit's network has no such layer.
+
+    Example:
+        >>> from circuits import grow, load_network, trace
+        >>> network = load_network()
+        >>> grown = grow(network, trace(network, "example:cat", depth=1, top=3), levels=2)
+        >>> grown.visible == trace(network, "example:cat", depth=3, top=3).visible
+        True
+    """
+    if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
+        raise InputError(f"levels is {levels!r}; it counts the layers to walk down and must be at least 1.")
+    if top is not None:
+        tops_of(top, 1)
+    if layer is not None:
+        check_layer(circuit, layer)
+    builder = _builder(network, circuit)
+    builder.descend(
+        [name for name, node in circuit.nodes.items() if layer in (None, node.unit.layer)],
+        levels,
+        lambda _, name: builder.default_top(circuit.settings, name) if top is None else top,
+        signs or circuit.settings.signs,
+        progress,
+        done_message="Expanded",
+    )
+    return replace(circuit, graph=builder.graph, cache=builder.run)
+
+
+def collapse(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a unit not expanded any more, without the edges into it and what only it needed.
+
+    What leaves is forgotten, with its names, notes and places; `expand` finds the units anew.
+
+    Raises:
+        InputError: if the unit is not expanded.
+        UnknownError: if the unit is not in the circuit.
+
+    Example:
+        >>> from circuits import collapse, expand, load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=3)
+        >>> bare = collapse(circuit, circuit.root)
+        >>> len(bare.nodes), expand(network, bare, bare.root) == circuit
+        (1, True)
+    """
+    node = circuit.node(unit)
+    if not node.expanded:
+        raise InputError(f"{node.called} is not expanded, so it cannot be collapsed; choose a unit that is expanded.")
+    graph = circuit.unfrozen()
+    graph.remove_edges_from(list(graph.in_edges(node.id)))
+    row = without_books(graph.nodes[node.id])
+    graph.nodes[node.id].clear()
+    graph.nodes[node.id].update(row)
+    return _without_unreachable(circuit, graph, circuit.cache)
+
+
+def discard(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit without a unit and what only it needs; both stay in the file and come back with `restore`.
+
+    Raises:
+        InputError: if the unit is the target.
+        UnknownError: if the unit is not in the circuit.
+    """
+    node = circuit.node(unit)
+    if node.id == circuit.root:
+        raise InputError(f"{node.label} is what the circuit explains; it cannot be discarded.")
+    return circuit.with_node(node.id, discarded=True)
+
+
+def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
+    """The circuit with a discarded unit back in it.
+
+    Raises:
+        UnknownError: if the unit is not in the circuit.
+    """
+    return circuit.with_node(circuit.node(unit).id, discarded=False)
+
+
+def _builder(network: Network, circuit: Circuit) -> CircuitBuilder:
+    run = forward_cache(network, circuit)
+    return CircuitBuilder(run, target_of(circuit), circuit.settings.mode, circuit.unfrozen())
+
+
+def _without_unreachable(circuit: Circuit, graph: nx.DiGraph, cache: object) -> Circuit:
+    """The circuit with another graph, but for the nodes from which the target cannot be reached, discarded or not."""
+    graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
+    return replace(circuit, graph=graph, cache=cache)

@@ -1,0 +1,286 @@
+"""Check the edges of a circuit by intervention: what does a unit really lose without those below it?
+
+1. Take the value that the edges of an upper unit share out, as its mode defines it: the sum of its activation or, in
+   mode `target`, of its activation weighted by the target's gradient at the photo, Σ_hw a_i · ∂T/∂a_i.
+2. Ablate each lower unit: set its activation to zero, or to its mean over photos, run the segment between the two
+   layers, and take the value again. The difference is exact and in the units of the attribution. In mode `target` it
+   is what the target loses, to first order in the upper unit, through that unit and no other way.
+3. Ablate all lower units that are shown at once: what the circuit's `shown` really stands for.
+4. Ablate every other unit of the layer below too: do attribution and ablation put the layer in the same order?
+5. Note of each edge what could mislead: its positive and negative parts over positions, which may cancel, and its
+   share by integrated gradients, from which the gradient at the photo differs where something is saturated.
+
+Where the layers form no chain, the other layers below the upper unit are held as they are, as they are for the
+attribution (`branches`): without a unit of the trunk of a residual block only what came over the skip is lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, changed, signed_parts
+from circuits.attribution.agreement import rank_correlation, relative_error
+from circuits.attribution.gradient import Readout, integrated_gradients
+from circuits.errors import InputError
+from circuits.network.network import Network
+from circuits.network.segments import Segment
+from circuits.shapes import Activation, PerChannel, Scores
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.circuit_file import number
+from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.search import CircuitBuilder, Progress
+from circuits.tracing.targets import target_of
+from circuits.units import Unit
+
+_FIELD = {"zero": "ablation", "mean": "ablation_mean"}
+
+
+def measure(
+    network: Network,
+    circuit: Circuit,
+    unit: Unit | str | None = None,
+    *,
+    baseline: Baseline | None = None,
+    whole_layer: bool = True,
+    progress: Progress | None = None,
+) -> Circuit:
+    """The circuit with the exact effect of ablation on the edges into a unit, and how well attribution predicts it.
+
+    A_ij = f_i(a) - f_i(a with a_j = 0) ,   joint_i = f_i(a) - f_i(a with a_j = 0 for all j shown)
+
+    f_i is what the edges share out: Σ_hw a_i or, in mode `target`, Σ_hw a_i · ∂T/∂a_i with the gradient kept as it is
+    at the photo. In mode `ablate` A is the attribution itself. Edges from discarded units are measured too, but do not
+    count as shown. With a mean as baseline both are found with it as well.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+        unit: an expanded unit, or the id of its node; every visible expanded unit if `None`.
+        baseline: what ablated units are set to beside zero: `Baseline.mean(index)`, or `mean_of_photos`.
+        whole_layer: whether every unit of the layer below is ablated, not only those with edges, so that the ranks of
+            attribution and ablation can be compared.
+        progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
+
+    Returns:
+        The circuit, with `Edge.ablation`, `.positive`, `.negative` and `.integrated` on those edges, with a mean
+        `Edge.ablation_mean`, and `Node.measured` on their upper units. What was measured before with a mean stays where
+        none is given.
+
+    Raises:
+        InputError: if the unit is not expanded, the network or photo is not the circuit's, or the baseline is none.
+        UnknownError: if the unit is not in the circuit, an edge comes from one that the network lacks, or the baseline
+            does not know a layer.
+
+    Example:
+        >>> from circuits import load_network, measure, trace
+        >>> network = load_network()
+        >>> circuit = measure(network, trace(network, "example:cat", depth=2, top=3), "conv7:284")
+        >>> [edge.disagrees for edge in circuit.edges_into("conv7:284")]
+        [False, False, False]
+        >>> [agreement] = circuit.nodes["conv7:284"].measured
+        >>> round(agreement.error, 2), round(agreement.joint), round(circuit.nodes["conv7:284"].books.shown)
+        (0.05, 23, 26)
+    """
+    baselines = _baselines(baseline)
+    if unit is None:
+        names = [node.id for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
+    else:
+        node = circuit.node(unit)
+        if not node.expanded:
+            raise InputError(f"{node.called} is not expanded, so it has no edges to measure; expand it first.")
+        names = [node.id]
+    run = forward_cache(network, circuit)
+    graph = circuit.unfrozen()
+    builder = CircuitBuilder(run, target_of(circuit), circuit.settings.mode, graph)
+    groups = _groups(run, circuit, names, whole_layer=whole_layer)
+    report = progress or (lambda done, known, message: None)
+    done, known = 0, sum(_steps(questions, baselines) for questions in groups)
+    for questions in groups:
+        message = _message(circuit, questions)
+
+        def tell(count: int, base: int = done, message: str = message) -> None:
+            report(base + count, known, message)
+
+        tell(0)
+        readouts = [builder.readout(question.name) for question in questions]
+        for question, readout, found in _measured(questions, readouts, builder.mode, baselines, tell):
+            for source, channel in question.sources.items():
+                row = {key: number(float(values[channel])) for key, values in found.items() if key != "scores"}
+                graph.edges[source, question.name].update(row)
+            if question.is_next:
+                _note(graph, question, found, readout, baselines)
+        done += _steps(questions, baselines)
+    report(done, known, "Measured")
+    return replace(circuit, graph=graph, cache=run)
+
+
+def _baselines(baseline: Any) -> list[Baseline]:
+    """Zero, and what was given beside it.
+
+    Raises:
+        InputError: if that is no baseline.
+    """
+    if baseline is None:
+        return [Baseline.zero()]
+    if not isinstance(baseline, Baseline):
+        raise InputError(f"baseline is {baseline!r}; give Baseline.mean(index) or mean_of_photos(…).")
+    return [Baseline.zero(), *([baseline] if baseline.name != "zero" else [])]
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is asked of the layers below a unit, or of one that lies further down.
+
+    Args:
+        name: id of the unit's node.
+        segment: from the lower layers to the upper one.
+        activation: that goes in.
+        widths: number of channels of each lower layer, by its name, in the order of the channels.
+        sources: channel of each unit with an edge, by the id of its node.
+        shown: ids of those whose edges are shown.
+        channels: those that are to be ablated.
+        is_next: whether these are all the layers below.
+    """
+
+    name: str
+    segment: Segment
+    activation: Activation
+    widths: Mapping[str, int]
+    sources: Mapping[str, int]
+    shown: Sequence[str]
+    channels: Sequence[int]
+    is_next: bool
+
+    @property
+    def units(self) -> int:
+        """How many units the lower layers have."""
+        return sum(self.widths.values())
+
+    def instead(self, baseline: Baseline) -> PerChannel:
+        """What stands in the place of the lower units, (1, c, 1, 1)."""
+        start, found = 0, torch.zeros_like(self.activation[:, :, :1, :1])
+        for layer, width in self.widths.items():
+            found[:, start : start + width] = baseline.of(layer, self.activation[:, start : start + width])
+            start += width
+        return found
+
+
+def _groups(run: ForwardCache, circuit: Circuit, names: Sequence[str], *, whole_layer: bool) -> list[list[_Question]]:
+    """What is asked, together where the same units are ablated for several units of a layer."""
+    groups: dict[object, list[_Question]] = {}
+    for name in names:
+        for question in _questions(run, circuit, name, whole_layer=whole_layer):
+            together = question.is_next and whole_layer
+            key = circuit.nodes[name].unit.layer if together else (name, *question.widths)
+            groups.setdefault(key, []).append(question)
+    return list(groups.values())
+
+
+def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
+    """The layers below a unit and then, one by one, those further down from which it has edges."""
+    upper = circuit.nodes[name].unit.layer
+    lower = run.below(upper)
+    sources: dict[str, dict[str, int]] = {}
+    for edge in circuit.edges_into(name, discarded=True):
+        unit = circuit.nodes[edge.source].unit
+        run.network.check_unit(unit.whole)
+        layer, start = ("", lower.start(unit.layer)) if unit.layer in lower.widths else (unit.layer, 0)
+        sources.setdefault(layer, {})[edge.source] = start + unit.channel
+    near = sources.pop("", {})
+    # With an edge from further down, all that is shown cannot be ablated at one place.
+    shown = [] if sources else [edge.source for edge in circuit.edges_into(name)]
+    channels = range(lower.units) if whole_layer else sorted(near.values())
+    yield _Question(name, lower.piece, lower.activation, lower.widths, near, shown, channels, True)
+    for layer, far in sources.items():
+        activation = run.activations[layer]
+        segment, widths = run.network.segment(layer, upper), {layer: activation.shape[1]}
+        yield _Question(name, segment, activation, widths, far, [], sorted(far.values()), False)
+
+
+def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
+    """How much there is to do: units to ablate, and then each upper unit's gradients."""
+    return len(baselines) * len(questions[0].channels) + len(questions)
+
+
+def _message(circuit: Circuit, questions: Sequence[_Question]) -> str:
+    if len(questions) == 1:
+        return f"Measuring {questions[0].name}"
+    return f"Measuring {len(questions)} units of {circuit.nodes[questions[0].name].unit.layer}"
+
+
+def _measured(
+    questions: Sequence[_Question],
+    readouts: Sequence[Readout],
+    mode: str,
+    baselines: Sequence[Baseline],
+    tell: Callable[[int], None],
+) -> Iterator[tuple[_Question, Readout, dict[str, Scores]]]:
+    """What was found for each question of a group, for each lower channel by what the file calls it.
+
+    `scores` are the attributions.
+    """
+    first = questions[0]
+    segment, activation = first.segment, first.activation
+    lost: dict[str, Tensor] = {}
+    done = 0
+    for baseline in baselines:
+        instead = first.instead(baseline)
+        lost[_FIELD[baseline.name]] = values = activation.new_zeros(len(questions), activation.shape[1])
+        moved = set(changed(activation, instead))
+        channels = [channel for channel in first.channels if channel in moved]
+        done += len(first.channels) - len(channels)
+        for some, losses in ablated_one_by_one(segment, activation, readouts, channels, instead):
+            values[:, some] = losses
+            done += len(some)
+            tell(done)
+    for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
+        found = {field: values[place] for field, values in lost.items()}
+        found["positive"], found["negative"] = signed_parts(segment, activation, readout)
+        found["integrated"] = integrated_gradients(segment, activation, readout)
+        scores = {"ig": found["integrated"], "ablate": found["ablation"]}
+        found["scores"] = scores.get(mode, found["positive"] + found["negative"])
+        yield question, readout, found
+        done += 1
+        tell(done)
+
+
+def _note(
+    graph: nx.DiGraph,
+    question: _Question,
+    found: Mapping[str, Scores],
+    readout: Readout,
+    baselines: Sequence[Baseline],
+) -> None:
+    """Write on the node of the upper unit what was found of the layers below altogether."""
+    node = graph.nodes[question.name]
+    known = {row["baseline"]: row for row in node.get("measured", ())}
+    for baseline in baselines:
+        lost = found[_FIELD[baseline.name]]
+        row: dict[str, Any] = {"baseline": baseline.name, "units": question.units}
+        if baseline.source:
+            row["source"] = baseline.source
+        before = known.get(baseline.name, {})
+        if len(question.channels) == question.units:
+            ranks = (values[: question.units].tolist() for values in (found["scores"], lost))
+            row |= _written(spearman=rank_correlation(*ranks))
+        elif before.get("source", "") == baseline.source and "spearman" in before:
+            row["spearman"] = before["spearman"]
+        if question.shown:
+            channels = [question.sources[source] for source in question.shown]
+            shares = [graph.edges[source, question.name]["attribution"] for source in question.shown]
+            joint = ablated_together(
+                question.segment, question.activation, readout, channels, question.instead(baseline)
+            )
+            row |= _written(joint=joint, error=relative_error(shares, lost[channels].tolist()))
+            row["together"] = list(question.shown)
+        known[baseline.name] = row
+    node["measured"] = [known[name] for name in _FIELD if name in known]
+
+
+def _written(**numbers: float | None) -> dict[str, float]:
+    """Numbers as the file writes them; those that are not defined are left out."""
+    return {key: number(value) for key, value in numbers.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Objectives: what an image is optimized for."""

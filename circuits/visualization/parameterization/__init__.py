@@ -1,0 +1,1 @@
+"""Parameterizations: how an image that is optimized is written, and in which colours."""

@@ -1,0 +1,1 @@
+"""What the page does, a folder a feature; features know nothing of each other."""

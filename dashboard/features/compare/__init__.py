@@ -1,0 +1,1 @@
+"""Two circuits side by side."""

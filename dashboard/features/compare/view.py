@@ -1,0 +1,288 @@
+"""Two circuits side by side, in the middle of the page: what both show, and what only one does."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from dash import html
+
+from circuits.report.text import network_and_source, number, percent
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.node import Node
+from dashboard.features.graph.view import short
+from dashboard.features.target.view import attributes, button
+from dashboard.library import Explorer
+from dashboard.session.state import Session
+from dashboard.work.findings import Shot
+
+Component = Any
+Tiles = Mapping[str, Mapping[str, Any]]
+Show = Callable[[Shot], str]
+BESIDE = "beside "
+"""Before the ids of the held circuit's units, where tiles are named: the page's circuit may have the same ids."""
+
+_SIDES = ("left", "right")
+
+
+def panel(session: Session, explorer: Explorer, tiles: Tiles, show: Show) -> list[Component]:
+    """Both circuits, with the units that they share and those that only one has; nothing while hidden.
+
+    Args:
+        session: whose.
+        explorer: knows the crops of the photos.
+        tiles: what units show, by id; those of the held circuit with `BESIDE` before it.
+        show: keeps a picture for the page, and tells its address.
+    """
+    if session.showing.page != "compare":
+        return []
+    held, circuit = session.beside, session.work.circuit
+    if held is None or circuit is None or held is circuit:
+        return [_tools(session), _invitation(session)]
+    found = explorer.compared(held, circuit)
+    sides = ((held, "left", "Held"), (circuit, "right", "On the page"))
+    head = [_side(each, _crop(each, explorer, show), side, role) for each, side, role in sides]
+    body = [_alike(held, circuit, found, tiles)] if found.same_network else [_apart(held, circuit, tiles)]
+    return [
+        _tools(session),
+        html.Div(
+            [
+                html.Div(head, className="sides"),
+                html.P(in_words(held, circuit, found), className="compared-words", role="status"),
+                *body,
+            ],
+            className="comparison",
+        ),
+    ]
+
+
+def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
+    """What a comparison comes to, in a sentence or two."""
+    if not found.same_network:
+        names = f"{left.network.name} and {right.network.name}"
+        return (
+            f"These circuits are of two networks, {names}: a unit's number in one says nothing about the same number "
+            "in the other, so nothing is matched. Each side is shown by itself."
+        )
+    counts = f"{len(found.shared)} in both, {len(found.left)} only left, {len(found.right)} only right"
+    edges = f"{len(found.shared_edges)} in both, {len(found.left_edges)} only left, {len(found.right_edges)} only right"
+    modes = left.settings.mode, right.settings.mode
+    warning = f" They were traced in two modes, {modes[0]} and {modes[1]}: their shares are of different kinds."
+    return (
+        f"Units: {counts}; Jaccard index {found.unit_index:.2f}. Edges: {edges}; Jaccard index {found.edge_index:.2f}."
+    ) + (warning if modes[0] != modes[1] else "")
+
+
+def _tools(session: Session) -> Component:
+    held, circuit = session.beside is not None, session.work.circuit is not None
+    return html.Div(
+        [
+            button(
+                "Hold this circuit", "hold", disabled=not circuit,
+                title="Keep the page's circuit on the left, and go on with another photo or target",
+            ),
+            html.Button(
+                "Open a circuit file to compare …", type="button", className="button", title="An exported JSON file",
+                **attributes(data_open="beside"),
+            ),
+            html.Span(className="grow"),
+            button("Swap sides", "swap", disabled=not (held and circuit), title="The held circuit comes onto the page"),
+            button("Forget", "forget", disabled=not held, title="Hold no circuit any more"),
+        ],
+        className="tools", role="toolbar", **attributes(aria_label="Comparison"),
+    )  # fmt: skip
+
+
+def _invitation(session: Session) -> Component:
+    """What to do until there are two circuits."""
+    held, circuit = session.beside, session.work.circuit
+    if held is not None:
+        title = f"Held: {_called(held)}"
+        hint = "Ask why? of another class, or take another photo and ask there; the two then stand here side by side."
+        deeds = [button("To the circuit page", "page", "circuit", className="main")]
+    elif circuit is not None:
+        title = "Compare two circuits"
+        hint = (
+            "Hold the circuit on the page and go on with another photo or target, or open a circuit file. "
+            "You will see which units both use, and which only one does."
+        )
+        deeds = [button(f"Hold: {_called(circuit)}", "hold", className="main")]
+    elif session.work.photo is not None:
+        title = "There is no circuit yet"
+        hint = "Press why? beside a class first; then hold that circuit here, and compare it with the next one."
+        deeds = []
+    else:
+        title, hint, deeds = "There is no photo yet", "Choose a photo and ask why?; then circuits can be compared.", []
+    parts = [html.Strong(title), html.P(hint, className="muted"), *deeds]
+    return html.Div(html.Div(parts), className="nothing-yet")
+
+
+def _called(circuit: Circuit) -> str:
+    return f"Why {circuit.nodes[circuit.root].called}? ({circuit.photo_info.name})"
+
+
+def _crop(circuit: Circuit, explorer: Explorer, show: Show) -> str:
+    """Address of what the network saw of a circuit's photo; "" if the file does not carry it."""
+    photo = circuit.photo
+    return show(explorer.seen(photo, circuit)) if photo is not None else ""
+
+
+def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
+    root = circuit.nodes[circuit.root]
+    photo = circuit.photo_info
+    books = root.books
+    held = f"; {percent(books.coverage)} of the gross attribution shown" if books is not None else ""
+    source = network_and_source(circuit.network.name, circuit.network.source)
+    image: Component = html.Div("no photo in the file", className="no-crop")
+    if crop:
+        image = html.Img(src=crop, alt=f"{photo.name}, as the network saw it")
+    return html.Section(
+        [
+            image,
+            html.Div(
+                [
+                    html.Span(f"{side.capitalize()} · {role}", className="role"),
+                    html.H2(f"Why {root.called}?"),
+                    html.P(f"value {number(root.value)}{held}", className="small"),
+                    html.P(f"{photo.name} · {circuit.network.name}", className="small muted", title=source),
+                    html.P(f"{len(circuit.visible)} units", className="small muted"),
+                ]
+            ),
+        ],
+        className=f"side of-{side}", **attributes(aria_label=f"{side.capitalize()} circuit"),
+    )  # fmt: skip
+
+
+def _alike(left: Circuit, right: Circuit, found: Comparison, tiles: Tiles) -> Component:
+    """A row a layer with what only the left shows, what both do, and what only the right shows."""
+    titles = [
+        ("Layer", None),
+        ("Only left", len(found.left)),
+        ("In both", len(found.shared)),
+        ("Only right", len(found.right)),
+    ]
+    head = [
+        html.Th([title, "" if count is None else html.Span(f" {count}", className="muted")], scope="col")
+        for title, count in titles
+    ]
+    rows = [_row(layer, left, right, tiles) for layer in found.layers]
+    return html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="compared")
+
+
+def _row(row: LayerComparison, left: Circuit, right: Circuit, tiles: Tiles) -> Component:
+    names = [*row.left, *(unit.id for unit in row.shared)], [*row.right, *(unit.id for unit in row.shared)]
+    most = max(_largest(left, names[0]), _largest(right, names[1]))
+    ours = [_single(left, name, f"{BESIDE}{name}", tiles, most, outside=True) for name in row.left]
+    both = [_shared(unit, right, tiles, most) for unit in row.shared]
+    theirs = [_single(right, name, name, tiles, most, outside=False) for name in row.right]
+    return html.Tr(
+        [
+            html.Th(row.layer, scope="row"),
+            *[html.Td(html.Ul(cell, className="units") if cell else _none()) for cell in (ours, both, theirs)],
+        ]
+    )
+
+
+def _none() -> Component:
+    return html.Span("none", className="none muted")
+
+
+def _apart(left: Circuit, right: Circuit, tiles: Tiles) -> Component:
+    """Each side by itself, for circuits of two networks."""
+    columns = []
+    for circuit, side, prefix in ((left, "left", BESIDE), (right, "right", "")):
+        rows = []
+        for layer in circuit.layers[::-1]:
+            names = _strongest_first(circuit, layer)
+            if names:
+                most = _largest(circuit, names)
+                shown = [_single(circuit, name, f"{prefix}{name}", tiles, most, outside=None) for name in names]
+                rows.append(html.Tr([html.Th(layer, scope="row"), html.Td(html.Ul(shown, className="units"))]))
+        head = html.Tr([html.Th("Layer", scope="col"), html.Th(f"{side.capitalize()} units", scope="col")])
+        columns.append(html.Table([html.Thead(head), html.Tbody(rows)], className="compared"))
+    return html.Div(columns, className="apart")
+
+
+def _strongest_first(circuit: Circuit, layer: str) -> list[str]:
+    names = sorted(name for name in circuit.visible if circuit.nodes[name].unit.layer == layer)
+    return sorted(names, key=lambda name: -(largest_share(circuit, name) or 0.0))
+
+
+def _largest(circuit: Circuit, names: Iterable[str]) -> float:
+    """The largest share among some units, to draw the others beside."""
+    return max((largest_share(circuit, name) or 0.0 for name in names), default=0.0)
+
+
+def _shared(unit: SharedUnit, right: Circuit, tiles: Tiles, most: float) -> Component:
+    """A unit that both show, with both shares as a pair of bars."""
+    root = unit.left_share is None or unit.right_share is None
+    if root:
+        words = f"value {number(unit.left)} left, {number(unit.right)} right"
+        shares = [
+            html.Span(f"{side} {number(value)}", className=f"bare {side}")
+            for side, value in zip(_SIDES, (unit.left, unit.right), strict=True)
+        ]
+    else:
+        pair = (unit.left_share or 0.0, unit.right_share or 0.0)
+        words = f"share {percent(pair[0])} left, {percent(pair[1])} right"
+        shares = [_bar(side, part, most) for side, part in zip(_SIDES, pair, strict=True)]
+    spoken = f"{unit.called}, in both: {words}"
+    return _tile(right, unit.id, unit.id, tiles, spoken, shares, action=("unit", unit.id))
+
+
+def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *, outside: bool | None) -> Component:
+    """A unit that one circuit shows.
+
+    Args:
+        circuit: it.
+        name: of the unit in it.
+        tile: its name among the tiles.
+        tiles: all of them.
+        most: the largest share in its row, whose bar is full.
+        outside: it is not in the page's circuit, but of the same network; `None` if the networks differ.
+    """
+    node, part = circuit.nodes[name], largest_share(circuit, name)
+    words = f"value {number(node.value)}" if part is None else f"share {percent(part)}"
+    side = "left" if tile.startswith(BESIDE) else "right"
+    bars = [html.Span(words, className=f"bare {side}")] if part is None else [_bar(side, part, most)]
+    chosen = str(node.unit.whole) if outside else name
+    action = None if outside is None and side == "left" else ("unit" if outside is not None else "select", chosen)
+    return _tile(circuit, name, tile, tiles, f"{node.called}, only {side}: {words}", bars, action=action)
+
+
+def _bar(side: str, part: float, most: float) -> Component:
+    """A share in numbers, over a bar as long as it is beside the largest of its row."""
+    width = 100 * part / most if most > 0 else 0.0
+    return html.Span([html.I(style={"width": f"{width:.1f}%"}), html.B(percent(part))], className=f"share-bar {side}")
+
+
+def _brief(node: Node) -> str:
+    """A name that fits under a picture; the row says the layer."""
+    if node.name or node.label != str(node.unit):
+        return short(node.called)
+    return f":{node.label.rpartition(':')[2]}"
+
+
+def _tile(
+    circuit: Circuit,
+    name: str,
+    tile: str,
+    tiles: Tiles,
+    spoken: str,
+    shares: list[Component],
+    *,
+    action: tuple[str, str] | None,
+) -> Component:
+    """A unit's picture or what stands for it, its name and shares; a button if it can be chosen."""
+    node, facts = circuit.nodes[name], tiles.get(tile, {"state": "none", "picture": "", "said": ""})
+    image = html.Img(src=facts["picture"], alt="") if facts["picture"] else html.Img(alt="", hidden=True)
+    parts = [
+        html.Span(image, className="frame", **attributes(data_tile=tile, data_state=facts["state"])),
+        html.Span(_brief(node), className="name"),
+        html.Span(shares, className="shares numbers"),
+    ]
+    if action is None:
+        return html.Li(
+            html.Div(parts, className="unit-card", title=spoken, role="img", **attributes(aria_label=spoken))
+        )
+    named = attributes(data_action=action[0], data_arg=action[1], aria_label=spoken)
+    return html.Li(html.Button(parts, type="button", className="unit-card", title=spoken, **named))

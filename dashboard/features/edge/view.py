@@ -1,0 +1,153 @@
+"""The right pane for an edge: what a lower unit does to an upper one, where it comes from and where it arrives."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from circuits.evaluation.card import Card
+from circuits.report.text import number
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
+from circuits.units import Edge
+from dashboard.components import Pane, figure, section, waiting
+from dashboard.features.edge.measured import measured_edge
+from dashboard.features.graph.view import edge_in_words, percent
+from dashboard.features.target.view import attributes, button
+from dashboard.features.unit.in_photo import controls, relative
+from dashboard.session.state import Session
+from dashboard.work.findings import EdgeShown, Failure, Signed
+from dashboard.work.tiles import Tile
+from dashboard.work.topics import Found
+
+Component = Any
+_MODES = {"ig": "integrated gradients", "ablate": "what silencing it changes", "target": "shares of the target"}
+
+
+def chosen_edge(session: Session) -> Edge | None:
+    """The edge that is chosen, if it is one of the circuit's."""
+    circuit, chosen = session.work.circuit, session.work.edge
+    if circuit is None or chosen is None or chosen[1] not in circuit.nodes:
+        return None
+    return next((edge for edge in circuit.edges_into(chosen[1]) if edge.source == chosen[0]), None)
+
+
+def edge_link(circuit: Circuit, edge: Edge, words: str) -> Component:
+    """A word that chooses an edge."""
+    return html.Button(
+        words, type="button", className="link",
+        **attributes(
+            data_action="edge", data_arg=f"{edge.source} {edge.target}",
+            aria_label=f"{words}: edge {edge_in_words(circuit, edge)}",
+        ),
+    )  # fmt: skip
+
+
+def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Found, tiles: Mapping[str, Tile]) -> Pane:
+    """The chosen edge.
+
+    Args:
+        session: whose edge.
+        circuit: that it is in.
+        edge: which.
+        found: what was found out, by topic.
+        tiles: what the units show.
+    """
+    lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
+    verb = "inhibits" if edge.attribution < 0 else "excites"
+    parts = [
+        html.H2([lower.called, html.Span(f" {verb} ", className=verb), upper.called], className="unit-title"),
+        html.P(["An edge of the circuit. ", _back(session)], className="muted small"),
+        _facts(circuit, edge),
+        html.Div(
+            [_end(lower, "lower", tiles), html.Span("→", className=f"arrow {verb}"), _end(upper, "upper", tiles)],
+            className="ends",
+        ),
+        measured_edge(session, circuit, edge),
+        *_found_again(edge, found.get("card")),
+    ]
+    if not found:
+        return Pane(parts)
+    evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
+    evidence += _difference(circuit, edge, found.get("edge"))
+    evidence += relative(lower.called, circuit, found.get("relative"))
+    evidence.append(controls(session.looking))
+    return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
+
+
+def _back(session: Session) -> Component:
+    circuit, selected = session.work.circuit, session.work.selected
+    label = circuit.nodes[selected].called if circuit is not None and selected in circuit.nodes else "the circuit"
+    return html.Button(
+        f"Back to {label}",
+        type="button",
+        className="link",
+        title="Esc",
+        **attributes(data_action="select", data_arg=""),
+    )
+
+
+def _facts(circuit: Circuit, edge: Edge) -> Component:
+    facts = [
+        ("attribution", number(edge.attribution, sign=True)),
+        (f"of {circuit.nodes[edge.target].called}'s gross", percent(circuit.share(edge))),
+        ("rank", str(edge.rank)),
+    ]
+    return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
+
+
+def _found_again(edge: Edge, card: Card | Failure | None) -> list[Component]:
+    """In how many slightly changed photos the edge is found too, if the circuit was scored."""
+    if not isinstance(card, Card) or card.stability is None:
+        return []
+    often, count = card.stability.edges.get((edge.source, edge.target)), len(card.changes)
+    if often is None:
+        return []
+    words = f"Found again in {round(often * count)} of {count} slightly changed photos."
+    title = "; ".join(str(change) for change in card.changes)
+    return [html.P(words, className="small muted found-again", title=title)]
+
+
+def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
+    picture = tiles.get(node.id, Tile("none")).picture
+    image = (
+        html.Img(src=picture, alt="", className="large")
+        if picture
+        else html.Div("no picture", className="large placeholder")
+    )
+    choose = button(node.called, "select", node.id, title=f"Show the {which} unit")
+    return html.Div([image, choose])
+
+
+def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[Component]:
+    titles = f"Where in {lower.called} it comes from", f"Where in {upper.called} it arrives"
+    if isinstance(found, Failure):
+        return [waiting(titles[0], found)]
+    if found is None:
+        return [waiting(title, None, "blue excites, orange inhibits") for title in titles]
+    spoken = f"Positions of {lower.called} that fed {upper.called}, over the photo"
+    maps = [_map(titles[0], spoken, found.lower)]
+    if found.scalar:
+        return [*maps, figure(titles[1], "", "", "", f"{upper.called} is one value: it has no places")]
+    spoken = f"Positions of {upper.called} that {lower.called} fed, over the photo"
+    return [*maps, _map(titles[1], spoken, found.upper)]
+
+
+def _map(title: str, spoken: str, shown: Signed) -> Component:
+    words = [
+        html.Span("blue", className="blue"), " excites, ", html.Span("orange", className="orange"),
+        f" inhibits; strongest {number(shown.strongest)}",
+    ]  # fmt: skip
+    return figure(title, shown.shot.address, spoken, words, "")
+
+
+def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
+    """What the maps add up to, where that is not the edge's attribution."""
+    mode = _MODES.get(circuit.settings.mode)
+    if mode is None or not isinstance(found, EdgeShown):
+        return []
+    words = (
+        f"The maps show gradient × activation, in all {number(found.lower.total, sign=True)}; the edge's attribution, "
+        f"{number(edge.attribution, sign=True)}, is from this circuit's mode: {mode}."
+    )
+    return [html.P(words, className="small muted")]

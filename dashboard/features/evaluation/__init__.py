@@ -1,0 +1,1 @@
+"""How good the circuit is: scores beside controls."""

@@ -1,0 +1,160 @@
+"""The scores of a circuit as bars on one scale: what it keeps and leaves, and beside it as many other units."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from circuits.evaluation.card import Card
+from circuits.evaluation.statistics import Estimate, ScoreRow
+from circuits.report.text import METHOD_NAMES, METHOD_TEXTS, chance, interval, metric_name, number, overshoot, share
+from dashboard.features.target.view import attributes
+
+Component = Any
+_FURTHEST = (-1.0, 2.0)
+"""Bars end here; the number beside them says the rest."""
+
+
+def measures(card: Card, baseline: str) -> list[Component]:
+    """Faithfulness, completeness and the edges, each in words, as a bar and as a number; and the raw values."""
+    row = card.row("circuit", baseline=baseline)
+    low, high = _scale(card, baseline)
+    what = f"{metric_name(card, 'value')} of {card.circuit['target']['label']}"
+    units, edges = card.circuit["units"], card.circuit["edges"]
+    kept = "Faithfulness: its units as they are, all others ablated."
+    left = "Completeness: its units ablated, all others as they are. Low is good; the rest is lost (necessity)."
+    along = "Only these edges carry what the photo says; what would come along others is the ablated value."
+    rows = [
+        _measure(f"Kept by its {units} units alone", row.faithfulness, kept, low, high, "kept"),
+        _measure("Left without them", row.completeness, left, low, high, "left"),
+    ]
+    if row.edges is not None:
+        rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, along, low, high, "kept"))
+    more = overshoot(card)
+    return [
+        html.P(f"Of the {what}{_over(card)}:", className="small of-what"),
+        html.Dl(rows, className="measures"),
+        *([html.P(more, className="small muted")] if more and baseline == "zero" else []),
+        html.P(_raw(card, baseline), className="small muted numbers"),
+    ]
+
+
+def _over(card: Card) -> str:
+    """In which photos, and of how many of them the network says what the circuit explains."""
+    if card.main == "own":
+        return ""
+    given = [photo for photo in card.photos if photo.given]
+    agreed = [photo.agrees for photo in given if photo.agrees is not None]
+    label = card.circuit["target"]["label"]
+    said = f" ({sum(agreed)} of which the network calls {label})" if agreed else ""
+    return f", over {len(given)} photos{said}"
+
+
+def _measure(words: str, found: Estimate, hint: str, low: float, high: float, kind: str) -> Component:
+    between = interval(found)
+    told = (
+        html.Span(unbroken(f"95 % interval over the photos: {between}"), className="small muted numbers")
+        if between
+        else ""
+    )
+    value = html.Span(share(found.value), className="numbers big")
+    return html.Div(
+        [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), value, told]), html.Dd(hint, className="hint")]
+    )
+
+
+def _bar(value: float | None, low: float, high: float, kind: str, spread: float | None = None) -> Component:
+    """A bar from zero, on a scale with a line at 1; what lies outside is cut off."""
+
+    def place(point: float) -> float:
+        return 100 * (min(max(point, low), high) - low) / (high - low)
+
+    parts: list[Component] = [html.B(style={"left": f"{place(point):.1f}%"}) for point in (0.0, 1.0) if low < point]
+    if value is not None:
+        start, end = sorted((place(0.0), place(value)))
+        parts.append(html.I(style={"left": f"{start:.1f}%", "width": f"{end - start:.1f}%"}, className=kind))
+    if value is not None and spread:
+        start, end = place(value - spread), place(value + spread)
+        parts.append(html.U(style={"left": f"{start:.1f}%", "width": f"{end - start:.1f}%"}))
+    return html.Span(parts, className="bar", **attributes(aria_hidden="true"))
+
+
+def _scale(card: Card, baseline: str) -> tuple[float, float]:
+    """One scale for all bars: from 0, or the lowest score, to 1, or the highest."""
+    rows = [row for row in card.rows if _is(row, card, baseline)]
+    scores = [score for row in rows for score in (row.faithfulness, row.completeness, row.edges) if score is not None]
+    values = [score.value for score in scores if score.value is not None]
+    return max(_FURTHEST[0], min([0.0, *values])), min(_FURTHEST[1], max([1.0, *values]))
+
+
+def _is(row: ScoreRow, card: Card, baseline: str) -> bool:
+    return (row.over, row.baseline, row.metric) == (card.main, baseline, "value")
+
+
+def _raw(card: Card, baseline: str) -> str:
+    """What the target is in its own photo in each of the conditions; of a class also the probability."""
+    said = []
+    for each in card.measured:
+        if each.photo != 0 or each.baseline != baseline:
+            continue
+        score, write = each.scores[0], chance if each.metric == "probability" else number
+        name = metric_name(card, each.metric)
+        without = f", {write(score.without)} without them" if score.without is not None else ""
+        said.append(
+            f"{name[0].upper()}{name[1:]}: {write(score.whole)} in all, {write(score.alone)} alone{without}, "
+            f"{write(score.nothing)} with nothing of these layers."
+        )
+    where = "In its own photo: " if card.main == "photos" else ""
+    return unbroken(where + " ".join(said))
+
+
+def unbroken(words: str) -> str:
+    """A sentence in which numbers stay on the line of their signs."""
+    return words.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
+
+
+def controls(card: Card, baseline: str) -> list[Component]:
+    """A table of as many units that were chosen in other ways, on the scale of the circuit; nothing without any."""
+    rows = [row for row in card.rows if _is(row, card, baseline)]
+    if len(rows) < 2:
+        return []
+    low, high = _scale(card, baseline)
+    cells = []
+    for row in rows:
+        draws = f" ({card.settings['draws']} draws)" if row.method == "random" else ""
+        cells.append(
+            html.Tr(
+                [
+                    html.Th(METHOD_NAMES[row.method], scope="row", title=f"{METHOD_TEXTS[row.method]}{draws}"),
+                    html.Td(
+                        [_bar(row.faithfulness.value, low, high, "kept", row.spread), share(row.faithfulness.value)]
+                    ),
+                    html.Td([_bar(row.completeness.value, low, high, "left"), share(row.completeness.value)]),
+                ],
+                className="own" if row.method == "circuit" else "",
+            )
+        )
+    names = [html.Th("units", scope="col"), html.Th("kept alone", scope="col"), html.Th("left without", scope="col")]
+    table = html.Table([html.Thead(html.Tr(names)), html.Tbody(cells)], className="controls-table numbers")
+    return [html.P(verdict(rows), className="verdict-line"), table]
+
+
+def verdict(rows: Sequence[ScoreRow]) -> str:
+    """Whether the circuit keeps more than chance and than the other choices, in a sentence or two."""
+    values = {row.method: row.faithfulness.value for row in rows}
+    own, random = values.get("circuit"), next((row for row in rows if row.method == "random"), None)
+    if own is None or random is None or random.faithfulness.value is None:
+        return "Nothing in these layers moves the target, so that there is nothing to compare."
+    chance, spread = random.faithfulness.value, random.spread or 0.0
+    above, doubt = own - chance > 2 * spread, f" ± {share(spread)}"
+    if random.advantage is not None and random.advantage.low is not None:
+        above, doubt = random.advantage.low > 0, ""
+    words = f"{'Better' if above else 'Not better'} than chance: random units keep {share(chance)}{doubt}."
+    others = [name for name in ("activation", "gradient", "weights") if (values.get(name) or 0.0) > own]
+    if others:
+        named = " and ".join(f"{METHOD_NAMES[name]} ({share(values[name])})" for name in others)
+        words += f" More is kept by {named}."
+    shuffled = values.get("randomised")
+    if shuffled is not None and shuffled >= own:
+        words += " A circuit of a shuffled network keeps as much: this says little of what was learned."
+    return unbroken(words)

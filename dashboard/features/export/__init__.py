@@ -1,0 +1,1 @@
+"""Exports: the circuit as a file."""

@@ -1,0 +1,251 @@
+"""A circuit as it is drawn: units with places and words, edges with widths, rows. Made once for each circuit.
+
+A drawing does not depend on what is chosen, nor on pictures, so the page keeps it while a person looks around, and it
+is sent again only when it is another one.
+"""
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from circuits.report.text import LABELS, SIGNS, number
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
+from dashboard.features.graph.folding import Folds, Groups, Merged, folds, merged
+from dashboard.features.graph.layout import Band, layout
+from dashboard.features.graph.view import edge_in_words, percent, short
+
+# Beyond so many edges each is drawn fainter, or they hide one another.
+_MANY = 60
+_FADE = 0.55
+_KEPT = 16
+
+Channels = Callable[[Circuit, str], int | None]
+"""Number of channels of a circuit's layer, or `None` if it is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """What `graph.js` draws of a circuit.
+
+    Args:
+        key: tells it from any other drawing.
+        circuit: the circuit.
+        fold: its near-duplicates.
+        nodes: the units that are drawn.
+        edges: the lines between them.
+        rows: the layers from the top down.
+    """
+
+    key: str
+    circuit: Circuit
+    fold: Folds
+    nodes: tuple[dict[str, Any], ...]
+    edges: tuple[dict[str, Any], ...]
+    rows: tuple[dict[str, Any], ...]
+
+
+class Drawings:
+    """The last drawings that were made; for many threads.
+
+    Args:
+        channels: of a layer of a circuit.
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._kept: OrderedDict[tuple[int, Groups, frozenset[str]], Drawing] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, circuit: Circuit, groups: Groups, folded: frozenset[str], *, locked: bool) -> Drawing:
+        """The drawing of a circuit.
+
+        Args:
+            circuit: the circuit.
+            groups: its near-duplicates.
+            folded: ids of those into which their groups are folded.
+            locked: whether it cannot be expanded.
+        """
+        # The drawing holds the circuit, so that no other one takes over its id.
+        key = (id(circuit), groups, folded)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        drawing = draw(circuit, folds(circuit, groups, folded), self._channels, locked=locked)
+        with self._lock:
+            self._kept[key] = drawing
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return drawing
+
+
+def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> Drawing:
+    """The drawing of a circuit.
+
+    Args:
+        circuit: the circuit.
+        fold: its near-duplicates.
+        channels: of a layer of the circuit.
+        locked: whether the circuit cannot be expanded.
+    """
+    arranged = layout(circuit, fold.into)
+    edges = merged(circuit, fold, list(arranged.places))
+    above: dict[str, list[Merged]] = {}
+    for edge in edges:
+        above.setdefault(edge.source, []).append(edge)
+    nodes = tuple(
+        _unit(circuit, fold, name, above.get(name, [])) | {"x": x, "y": y} for name, (x, y) in arranged.places.items()
+    )
+    fade = _FADE if len(edges) > _MANY else 1.0
+    lines = tuple(_line(circuit, fold, edge, fade) for edge in edges)
+    waiting = [] if locked else [each for each in circuit.visible if not circuit.nodes[each].expanded]
+    layers = [circuit.nodes[each].unit.layer for each in waiting]
+    rows = tuple(_row(circuit, row, channels, layers) for row in arranged.rows)
+    text = json.dumps([circuit.root, circuit.network.sha256, nodes, lines, rows], sort_keys=True)
+    return Drawing(hashlib.sha256(text.encode()).hexdigest()[:20], circuit, fold, nodes, lines, rows)
+
+
+def _row(circuit: Circuit, row: Band, channels: Channels, waiting: Collection[str]) -> dict[str, Any]:
+    """A layer; `closed` counts its units that can be expanded and are not."""
+    own, count = circuit.network.layers[-1], channels(circuit, row.layer)
+    kind = "classes" if row.layer == own and circuit.predictions else "channels"
+    detail = "" if count is None else f"{count} {kind}"
+    closed = 0 if row.layer in circuit.lowest else sum(layer == row.layer for layer in waiting)
+    return asdict(row) | {"detail": detail, "title": f"Layer {row.layer}", "closed": closed}
+
+
+def _part(circuit: Circuit, fold: Folds, edge: Merged) -> float:
+    """Signed share of the gross attribution of the units above that an edge holds, -1 to 1."""
+    if len(fold.members(edge.target)) == 1 and len(edge.parts) == 1:
+        return circuit.share(edge.parts[0])
+    gross = _gross(circuit, fold, edge.target)
+    return edge.attribution / gross if gross > 0 else 0.0
+
+
+def _gross(circuit: Circuit, fold: Folds, name: str) -> float:
+    books = (circuit.nodes[member].books for member in fold.members(name))
+    return sum(each.gross for each in books if each is not None)
+
+
+def _brief(value: float) -> float:
+    """A number to seven figures, as many as attributions have."""
+    return float(f"{value:.7g}")
+
+
+def _coverage(circuit: Circuit, fold: Folds, name: str) -> str:
+    """Shown share of what lies below a drawn unit; "" if it is not expanded."""
+    found = [books for member in fold.members(name) if (books := circuit.nodes[member].books) is not None]
+    gross = sum(books.gross for books in found)
+    if not found:
+        return ""
+    return percent(sum(books.coverage * books.gross for books in found) / gross if gross > 0 else 0.0)
+
+
+def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -> dict[str, Any]:
+    node, members = circuit.nodes[name], fold.members(name)
+    shares = {edge.target: _part(circuit, fold, edge) for edge in above}
+    strongest = max(above, key=lambda edge: abs(shares[edge.target]), default=None)
+    part = shares[strongest.target] if strongest is not None else 0.0
+    held = _coverage(circuit, fold, name)
+    root = name == circuit.root
+    group = fold.groups.get(name, ())
+    return {
+        "id": name,
+        "layer": node.unit.layer,
+        "label": node.label if root and not node.name else node.name or short(node.label),
+        "named": bool(node.name),
+        "root": root,
+        "share": f"value {number(node.value)}" if root else percent(part),
+        "shown": held,
+        "inhibits": part < 0,
+        "expanded": bool(held),
+        "pinned": node.place is not None,
+        "alike": len(group),
+        "folded": len(members) if len(members) > 1 else 0,
+        "strongest": group[0] if group else "",
+        "gross": _brief(_gross(circuit, fold, name)),
+        "title": _title(circuit, fold, node, shares, above),
+        "spoken": _spoken(circuit, node, strongest, part, held, len(group), folded=len(members) > 1),
+    }
+
+
+def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float], above: Collection[Merged]) -> str:
+    called = node.called
+    lines = [f"{called} ({node.id})" if called != node.id else called]
+    lines.append(f"value {number(node.value)}, highest activation {number(node.max)}")
+    for edge in sorted(above, key=lambda edge: -abs(edge.attribution)):
+        part = f"{number(edge.attribution, sign=True)} to {circuit.nodes[edge.target].called}"
+        rank = f", rank {edge.parts[0].rank}" if len(edge.parts) == 1 else ""
+        lines.append(f"{part}: {percent(shares[edge.target])}{rank}")
+    if node.books is not None:
+        lines.append(f"expanded: {percent(node.books.coverage)} of its gross attribution is shown")
+    members = fold.members(node.id)
+    if len(members) > 1:
+        lines.append(f"stands for {', '.join(members)}, which fire in nearly the same places (f unfolds)")
+    elif node.id in fold.groups:
+        others = ", ".join(each for each in fold.groups[node.id] if each != node.id)
+        lines.append(f"fires in nearly the same places as {others} (f folds them into one)")
+    if node.place is not None:
+        lines.append("locked in place (p releases it)")
+    return "\n".join(lines)
+
+
+def _spoken(
+    circuit: Circuit, node: Node, strongest: Merged | None, part: float, held: str, alike: int, *, folded: bool
+) -> str:
+    words = [node.called if node.called == node.label else f"{node.called}, {node.label}"]
+    if strongest is not None:
+        verb = "inhibits" if part < 0 else "excites"
+        words.append(f"{verb} {circuit.nodes[strongest.target].called}, {percent(abs(part))}")
+    words.append(f"expanded, {held} of what is below it is shown" if held else "not expanded")
+    if folded:
+        words.append(f"stands for {alike} that fire in nearly the same places")
+    elif alike:
+        words.append(f"one of {alike} that fire in nearly the same places")
+    if node.place is not None:
+        words.append("locked in place")
+    return ", ".join(words)
+
+
+def _line(circuit: Circuit, fold: Folds, edge: Merged, fade: float) -> dict[str, Any]:
+    part = _part(circuit, fold, edge)
+    strength = abs(part) ** 0.5
+    best = edge.parts[0]
+    return {
+        "source": edge.source,
+        "target": edge.target,
+        "chosen_as": f"{best.source} {best.target}",
+        "share": percent(part),
+        "part": round(abs(part) * 100, 4),
+        "size": _brief(edge.size),
+        "spoken": _line_in_words(circuit, edge, part),
+        "inhibits": edge.attribution < 0,
+        "disagrees": edge.disagrees,
+        "marks": "".join(SIGNS[name] for name in edge.warnings if name != "disagrees"),
+        "width": round(1.2 + 15.0 * strength, 2),
+        "strength": round(fade * min(0.9, 0.35 + 0.7 * strength), 3),
+    }
+
+
+def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
+    """An edge in words, with what the ablation found if it was measured."""
+    if len(edge.parts) == 1:
+        best = edge.parts[0]
+        measured = ""
+        if best.ablation is not None:
+            measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
+        return f"{edge_in_words(circuit, best)}{measured}{_doubts(edge)}"
+    lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
+    verb = "inhibits" if edge.attribution < 0 else "excites"
+    measured = "; measured by ablation" if edge.warnings else ""
+    return f"{lower} {verb} {upper}, {percent(abs(part))}, {len(edge.parts)} edges in one{measured}{_doubts(edge)}"
+
+
+def _doubts(edge: Merged) -> str:
+    others = "".join(f", {LABELS[name]}" for name in edge.warnings if name != "disagrees")
+    return others + (", disagrees" if edge.disagrees else "")

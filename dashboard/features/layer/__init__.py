@@ -1,0 +1,1 @@
+"""All units of a layer, and units outside the circuit."""

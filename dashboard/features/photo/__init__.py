@@ -1,0 +1,1 @@
+"""The photo, its crop and the strip of photos."""

@@ -1,0 +1,1 @@
+"""The units that fire at a point of the photo."""

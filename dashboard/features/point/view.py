@@ -1,0 +1,106 @@
+"""What fires at a place of the photo, in the left pane."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from circuits.evidence.layer_statistics import Firing
+from circuits.report.text import number
+from dashboard.features.graph.view import percent, short
+from dashboard.features.point.queries import SPOTTED, Firings, spot_layer
+from dashboard.features.target.view import attributes, button
+from dashboard.library import Explorer
+from dashboard.session.state import Session
+from dashboard.work.findings import Failure
+
+Component = Any
+Tiles = Mapping[str, Mapping[str, Any]]
+_NO_TILE = {"state": "none", "picture": "", "said": ""}
+
+
+def panel(session: Session, explorer: Explorer, finding: object, tiles: Tiles) -> list[Component]:
+    """The units of a layer that are strongest at the spot that was chosen; nothing if none was.
+
+    Args:
+        session: whose.
+        explorer: knows the layers.
+        finding: what was found out, `Firings` or a `Failure`; `None` while it is being found out.
+        tiles: what units show, as the page is told.
+    """
+    if session.work.spot is None or session.work.locked:
+        return []
+    layer = spot_layer(session, explorer)
+    close = button(
+        "×", "spot", "", className="round", title="Esc",
+        **attributes(aria_label="Close what fires here"),
+    )  # fmt: skip
+    title = html.Div(
+        [html.H2("What fires here?", id="spot-title"), _choice(explorer, layer), close], className="titled"
+    )
+    parts = [title, *_found(session, explorer, finding, tiles)]
+    return [html.Section(parts, className="spotted", **attributes(aria_labelledby="spot-title"))]
+
+
+def _choice(explorer: Explorer, layer: str) -> Component:
+    """The layers with positions, the highest first; `spot.js` keeps it in step and sends what is chosen."""
+    options = [html.Option(name, value=name) for name in reversed(explorer.placed)]
+    return html.Select(options, id="spot-layer", **attributes(aria_label="Layer", data_value=layer))
+
+
+def _found(session: Session, explorer: Explorer, finding: object, tiles: Tiles) -> list[Component]:
+    if isinstance(finding, Failure):
+        return [html.P(finding.sentence, className="failed small")]
+    if not isinstance(finding, Firings):
+        return [html.P("Looking …", className="muted small")]
+    if not finding.units:
+        return [html.P(f"No unit of {finding.layer} is above zero here.", className="muted small")]
+    lowest = explorer.network.below(finding.layer) is None
+    reason = f"{finding.layer} is the lowest layer: below it is only the image." if lowest else ""
+    rows = [
+        _row(session, firing, tiles.get(f"{SPOTTED}{firing.unit.whole}", _NO_TILE), reason) for firing in finding.units
+    ]
+    return [html.Ul(rows), *([html.P(reason, className="muted small")] if reason else [])]
+
+
+def _row(session: Session, firing: Firing, tile: Mapping[str, Any], reason: str) -> Component:
+    unit, circuit = firing.unit, session.work.circuit
+    name, address = str(unit.whole), str(unit)
+    row, column = unit.position or (0, 0)
+    share = f"{percent(firing.share)} of all that is positive in {unit.layer} here"
+    words = [html.Span(number(firing.value), className="numbers", title=share)]
+    if firing.peak_here:
+        words.append(html.Span("peak", className="peak", title=f"{name} is nowhere higher in this photo"))
+    asked = any(ask.kind == "why" and ask.subject == address for ask in session.asks)
+    deeds = [
+        button(
+            "…" if asked else "why?", "root", address, disabled=bool(reason),
+            title=reason or f"Why did {name} fire here, at row {row}, column {column}?",
+            **attributes(aria_label=f"why did {name} fire here?"),
+        )
+    ]  # fmt: skip
+    inside = next((each for each in (address, name) if circuit is not None and each in circuit.visible), "")
+    if inside:
+        deeds.append(
+            button("show", "select", inside, title=f"{name} in the graph", **attributes(aria_label=f"show {name}"))
+        )
+    called = html.Span(short(name), className="address", title=name)
+    return html.Li(
+        [
+            picture(name, tile),
+            html.Span([called, html.Span(words, className="small")], className="said"),
+            *deeds,
+        ],
+        key=name,
+    )
+
+
+def picture(name: str, tile: Mapping[str, Any]) -> Component:
+    """The picture of a unit as a small tile, which `spot.js` keeps up to date."""
+    image = html.Img(src=tile["picture"] or None, alt="", width=32, height=32)
+    return html.Span(
+        image,
+        className="unit-tile",
+        title=tile["said"] or f"What {name} looks for",
+        **attributes(data_tile=name, data_state=tile["state"]),
+    )

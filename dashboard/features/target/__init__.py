@@ -1,0 +1,1 @@
+"""What is explained: the question, predictions, search."""

@@ -1,0 +1,222 @@
+"""What the search field finds: classes by label or number, units and neurons by address, layers by name.
+
+1. A text with a colon, and the name of a layer, mean units first; any other text means classes first.
+2. Classes: a label or synonym that is the text, then those that begin with it, then those of which every word of the
+   text begins a word, then those that contain it; among equals the more probable first.
+3. `17` is also that unit of every layer; `conv4:` and `conv4` are the units of the layer that are strongest here;
+   `conv4:1` also those whose number begins so; `conv4:17@3,4` is the neuron; `cat - dog` the difference of two classes.
+
+Nothing here runs the network: numbers come from the circuit's own run and from the predictions, where they are.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from circuits.network.network import Network
+from circuits.report.text import chance, number
+from circuits.tracing.run import ForwardCache
+from circuits.units import Unit
+from dashboard.features.layer.actions import network_of
+from dashboard.features.target.questions import against, explained, spoken
+from dashboard.library import Explorer
+from dashboard.session.state import Session
+
+LIMIT = 12
+_CLASSES_BESIDE_UNITS = 8
+_LONGEST = 120
+_UNIT = re.compile(r"(?P<layer>[^:@]+):\s*(?P<channel>\d*)(?:@(?P<row>\d*)(?:,(?P<column>\d*))?)?")
+_WORDS = re.compile(r"[^\w]+")
+
+
+@dataclass(frozen=True)
+class Other:
+    """A second thing to do with what was found."""
+
+    label: str
+    action: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Something that was found.
+
+    Args:
+        kind: `class`, `difference`, `unit` or `neuron`.
+        label: what it is called.
+        detail: its probability, or its activation in this photo, if that is known.
+        subject: the target to ask why of.
+        question: what that asks, in words.
+        reason: why it cannot be asked, or "".
+        other: what else can be done with it.
+    """
+
+    kind: str
+    label: str
+    detail: str
+    subject: str
+    question: str
+    reason: str = ""
+    other: Other | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The result as JSON for the page."""
+        return asdict(self)
+
+
+def find(session: Session, explorer: Explorer, text: str) -> list[Result]:
+    """What a text finds, the likeliest first; at most `LIMIT`.
+
+    Args:
+        session: whose photo and circuit.
+        explorer: the library.
+        text: what was typed.
+    """
+    text = " ".join(text[:_LONGEST].split())
+    if not text:
+        return []
+    desk = _Search(session, explorer)
+    units = [desk.unit(unit) for unit in _first(desk.units(text), LIMIT)]
+    classes = [desk.of_class(channel) for channel in _first(desk.classes(text), LIMIT)]
+    if " - " in text:
+        return [*desk.differences(text), *classes][:LIMIT]
+    if ":" in text or any(text.casefold() == layer.casefold() for layer in desk.network.layers):
+        return [*units, *classes][:LIMIT]
+    return [*(classes[:_CLASSES_BESIDE_UNITS] if units else classes), *units][:LIMIT]
+
+
+class _Search:
+    """The network, and what is known of the photo without asking it."""
+
+    def __init__(self, session: Session, explorer: Explorer) -> None:
+        self.session = session
+        self.network: Network = network_of(session, explorer)
+        self.top = self.network.layers[-1]
+        self.chances = {row.index: row.probability for row in session.work.predictions}
+        circuit = session.work.circuit
+        run = circuit.cache if circuit is not None and not session.work.locked else None
+        self.run = run if isinstance(run, ForwardCache) and run.network.sha256 == self.network.sha256 else None
+        if self.run is not None and self.top in self.run.activations:
+            logits = self.run.activations[self.top].sum((0, 2, 3))
+            self.chances = dict(enumerate(self.network.probabilities(logits).tolist()))
+
+    def classes(self, text: str) -> Iterator[int]:
+        """Numbers of the classes that a text means, the likeliest first."""
+        wanted, count = text.casefold(), len(self.network.labels)
+        if wanted.isdecimal() and int(wanted) < count:
+            yield int(wanted)
+        words = [word for word in _WORDS.split(wanted) if word]
+        ranked = []
+        for channel, label in enumerate(self.network.labels):
+            rank = _rank(label.casefold(), wanted, words)
+            if rank is not None and str(channel) != wanted:
+                ranked.append((rank, -self.chances.get(channel, 0.0), channel))
+        yield from (channel for _, _, channel in sorted(ranked))
+
+    def units(self, text: str) -> Iterator[Unit]:
+        """The units that a text means, the likeliest first; classes are not among them."""
+        below = self.network.layers[::-1] if not self.network.labels else self.network.layers[-2::-1]
+        if text.isdecimal():
+            yield from (Unit(name, int(text)) for name in below if int(text) < self.network.layer(name).channels)
+            return
+        found = _UNIT.fullmatch(text)
+        if found is not None:
+            for layer in _named(below, found["layer"]):
+                yield from self._in_layer(layer, found["channel"], found["row"], found["column"])
+        elif ":" not in text:
+            layers = _named(below, text)
+            for layer in layers:
+                yield from self._strongest(layer, LIMIT if len(layers) == 1 else 1)
+
+    def _in_layer(self, layer: str, channel: str, row: str | None, column: str | None) -> Iterator[Unit]:
+        found = self.network.layer(layer)
+        if not channel:
+            yield from self._strongest(layer, LIMIT)
+            return
+        exact = int(channel)
+        if exact < found.channels:
+            at = (int(row), int(column)) if row and column else None
+            if at is not None and at[0] < found.height and at[1] < found.width:
+                yield Unit(layer, exact, at)
+            yield Unit(layer, exact)
+        if row is None:
+            longer = (n for n in range(found.channels) if n != exact and str(n).startswith(channel))
+            yield from (Unit(layer, n) for n in longer)
+
+    def _strongest(self, layer: str, count: int) -> list[Unit]:
+        """Units of a layer by their highest activation in the photo; by number where that is not known."""
+        channels = range(self.network.layer(layer).channels)
+        if self.run is None or layer not in self.run.activations:
+            return [Unit(layer, channel) for channel in channels[:count]]
+        highest = self.run.activations[layer][0].amax((1, 2))
+        order = highest.argsort(descending=True, stable=True)[:count].tolist()
+        return [Unit(layer, channel) for channel in order]
+
+    def differences(self, text: str) -> list[Result]:
+        """The difference of the classes that both sides mean most likely."""
+        left, _, right = text.partition(" - ")
+        plus, minus = next(self.classes(left.strip()), None), next(self.classes(right.strip()), None)
+        if plus is None or minus is None or plus == minus:
+            return []
+        labels = f"{self.network.label(plus)} - {self.network.label(minus)}"
+        question = "".join(spoken("difference", Unit(self.top, plus), labels))
+        detail = " and ".join(filter(None, (self._chance(plus), self._chance(minus))))
+        return [Result("difference", labels, detail, against(plus, minus), question, self.session.work.locked)]
+
+    def of_class(self, channel: int) -> Result:
+        """A class as a result."""
+        label, held = self.network.label(channel), explained(self.session.work.circuit)
+        other = None
+        if held is not None and held[0] != channel and not self.session.work.locked:
+            other = Other("not", "root", against(held[0], channel))
+        question = "".join(spoken("class", Unit(self.top, channel), label))
+        return Result("class", label, self._chance(channel), str(channel), question, self.session.work.locked, other)
+
+    def unit(self, unit: Unit) -> Result:
+        """A unit or neuron as a result."""
+        circuit, name = self.session.work.circuit, str(unit)
+        kind = "unit" if unit.position is None else "neuron"
+        reason = self.session.work.locked
+        if not reason and self.network.below(unit.layer) is None:
+            reason = f"{unit.layer} is the lowest layer: below it is only the image."
+        inside = circuit is not None and name in circuit.visible
+        other = Other("show", "select", name) if inside else None
+        return Result(kind, name, self._activation(unit), name, "".join(spoken(kind, unit, name)), reason, other)
+
+    def _chance(self, channel: int) -> str:
+        return chance(self.chances[channel]) if channel in self.chances else ""
+
+    def _activation(self, unit: Unit) -> str:
+        if self.run is None or unit.layer not in self.run.activations:
+            return ""
+        heat = self.run.activations[unit.layer][0, unit.channel]
+        if unit.position is not None:
+            return f"activation {number(float(heat[unit.position]))} there"
+        return f"activation up to {number(float(heat.max()))} here"
+
+
+def _rank(label: str, wanted: str, words: list[str]) -> int | None:
+    """How well a label fits a text, both folded; 0 is best, `None` not at all."""
+    names = [name.strip() for name in label.split(",")]
+    if wanted == label or wanted in names:
+        return 0
+    if any(name.startswith(wanted) for name in (label, *names)):
+        return 1
+    parts = _WORDS.split(label)
+    if words and all(any(part.startswith(word) for part in parts) for word in words):
+        return 2
+    return 3 if len(wanted) > 2 and wanted in label else None
+
+
+def _named(layers: tuple[str, ...], text: str) -> list[str]:
+    """The layers that a text names: the one of that name, else those that begin with it, else those that contain it."""
+    wanted = text.strip().casefold()
+    exact = [name for name in layers if name.casefold() == wanted]
+    begins = [name for name in layers if name.casefold().startswith(wanted)]
+    return exact or begins or [name for name in layers if len(wanted) > 1 and wanted in name.casefold()]
+
+
+def _first(found: Iterator[Any], count: int) -> list[Any]:
+    return [each for each, _ in zip(found, range(count), strict=False)]

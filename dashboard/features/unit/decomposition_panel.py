@@ -1,0 +1,128 @@
+"""What a unit's value is made of: shown, rest and bias as a chart, as shares of the value, and in words."""
+
+from typing import Any
+
+from dash import dcc, html
+
+from circuits.report.text import number
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
+from dashboard.components import WAITING, failed
+from dashboard.features.edge.measured import measured_edges
+from dashboard.features.edge.view import edge_link
+from dashboard.features.graph.view import percent
+from dashboard.features.unit import charts as figures
+from dashboard.session.state import Session
+from dashboard.work.findings import Breakdown, Failure, Inspection
+from dashboard.work.topics import Found
+
+Component = Any
+# Below this share of all that adds up to it, a value is what is left of a draw, and shares of it say nothing.
+_NEXT_TO_NOTHING = 0.02
+
+
+def contributions(
+    node: Node, session: Session, circuit: Circuit, inspection: Inspection, found: Found
+) -> list[Component]:
+    """What a unit is made of.
+
+    Args:
+        node: the unit.
+        session: whose.
+        circuit: that it is in.
+        inspection: what is known of it without the network.
+        found: what was found out, by topic.
+    """
+    broken = inspection.breakdown or found.get("books")
+    title = "What it is made of" if node.expanded else "What it is made of, not yet in the graph"
+    if isinstance(broken, Failure):
+        return [html.H2(title), *failed(broken)]
+    if broken is None:
+        room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting chart-room")
+        return [html.H2(title), room] if "books" in found else []
+    chart = dcc.Graph(
+        figure=figures.contributions(broken), config={"displayModeBar": False, "responsive": True},
+        style={"height": f"{figures.contributions(broken)['layout']['height']}px"}, className="chart",
+    )  # fmt: skip
+    return [
+        html.H2(title, title=f"Attributions of {node.called}"),
+        chart,
+        html.P(sum_in_words(broken), className="sum numbers"),
+        html.P(books_in_words(broken, in_target_units=inspection.in_target_units), className="books muted"),
+        *_edges_below(node, circuit),
+        *measured_edges(session, circuit, node),
+    ]
+
+
+def shares(broken: Breakdown) -> tuple[int, int, int] | None:
+    """Shown, rest and bias in percent of the value, rounded so that they add up to 100.
+
+    Each is the signed part over the value; where parts of both signs nearly cancel they are large, and where the value
+    is less than 2 % of all that adds up to it there are none.
+
+    Example:
+        >>> shares(Breakdown((), 6.0, 7, 0.2, "bias", 10.0, 0.4, 12.0, True, True))
+        (38, 60, 2)
+        >>> shares(Breakdown((), 6.0, 7, 0.2, "bias", 0.001, 0.4, 12.0, True, True)) is None
+        True
+    """
+    shown = broken.value - broken.rest - broken.bias
+    whole = broken.gross + abs(broken.bias)
+    if abs(broken.value) <= _NEXT_TO_NOTHING * whole:
+        return None
+    exact = [100 * part / broken.value for part in (shown, broken.rest, broken.bias)]
+    rounded = [int(part // 1) for part in exact]
+    # What is lost in rounding down goes to those that lost most.
+    order = sorted(range(3), key=lambda place: rounded[place] - exact[place])
+    for place in order[: 100 - sum(rounded)]:
+        rounded[place] += 1
+    return rounded[0], rounded[1], rounded[2]
+
+
+def sum_in_words(broken: Breakdown) -> str:
+    """The books in one line.
+
+    Example:
+        >>> sum_in_words(Breakdown((), 6.0, 7, -0.8, "bias", 10.0, 0.4, 12.0, True, True))
+        'shown 48 % + rest 60 % − bias 8 % = value'
+    """
+    parts = shares(broken)
+    if parts is None:
+        what = "zero" if broken.value == 0 else f"{number(broken.value)}, close to zero beside what it is made of"
+        return f"The value is {what}: its parts cancel, and shares of it would say nothing."
+    names = ("shown" if broken.expanded else "named", "rest", broken.bias_name)
+    words = ""
+    for name, part in zip(names, parts, strict=True):
+        sign = ("−" if part < 0 else "") if not words else " − " if part < 0 else " + "
+        words += f"{sign}{name} {abs(part)} %"
+    return f"{words} = value"
+
+
+def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
+    """How much of the answer the named units hold, and what the last bars mean."""
+    count = len(broken.parts)
+    if count == 0:
+        words = "No unit is shown; everything is in the rest."
+    else:
+        which = "This unit holds" if count == 1 else f"These {count} units hold"
+        words = f"{which} {percent(broken.coverage)} of the gross attribution."
+    if not broken.exact:
+        words += (
+            " The remainder is what is left over: this mode, or a curved step such as GELU or softmax, "
+            "does not split the value exactly."
+        )
+    if in_target_units:
+        words += " Attributions are in units of the target."
+    return words
+
+
+def _edges_below(node: Node, circuit: Circuit) -> list[Component]:
+    """The edges into a unit, each of which can be chosen."""
+    edges = [edge for edge in circuit.edges_into(node.id) if edge.source in circuit.visible]
+    if not edges or any(edge.ablation is not None for edge in edges):  # what was measured lists them too
+        return []
+    rows = [
+        html.Li(edge_link(circuit, edge, f"{circuit.nodes[edge.source].called} {percent(circuit.share(edge))}"))
+        for edge in edges
+    ]
+    return [html.Div([html.Span("Its edges:", className="muted"), html.Ul(rows)], className="edges-below small")]

@@ -1,0 +1,139 @@
+"""The right pane's part on other photos: what a unit fires on in a collection, and where this one stands among them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from circuits.report.text import number
+from circuits.tracing.node import Node
+from dashboard.components import WAITING, failed, section
+from dashboard.features.target.view import attributes
+from dashboard.work.findings import Elsewhere, Exemplar, Failure, NoCollection
+from dashboard.work.topics import Found
+
+Component = Any
+GROUPS = {
+    "most": "Most activating",
+    "slightly_positive": "Slightly positive",
+    "slightly_negative": "Slightly negative",
+    "least": "Least activating",
+}
+COMMAND = "circuits exemplars FOLDER"
+_CLASSES = 3
+# Of the strip's zones: these percents are told apart.
+_ZONES = ((0, 50), (50, 90), (90, 99), (99, 100))
+
+
+def elsewhere(node: Node, found: Found, reached: float | None) -> list[Component]:
+    """Evidence from a collection of photos; nothing for a circuit without its network.
+
+    Args:
+        node: the chosen unit.
+        found: what was found out, by topic.
+        reached: activation that the unit's picture reached, if there is one.
+    """
+    if "elsewhere" not in found:
+        return []
+    told = found["elsewhere"]
+    if isinstance(told, Elsewhere):
+        parts = _told(node, told, reached)
+    elif isinstance(told, NoCollection):
+        begin: list[Component] = ["To see what it fires on in your own photos, make an index of them: "]
+        parts = [html.P([*begin, html.Code(COMMAND), "."], className="small")]
+    elif isinstance(told, Failure):
+        parts = failed(told)
+    else:
+        room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting strip-room")
+        parts = [room, html.Div([_skeleton(title) for title in GROUPS.values()], className="pair groups")]
+    return [section("Elsewhere", "elsewhere", parts)]
+
+
+def _told(node: Node, told: Elsewhere, reached: float | None) -> list[Component]:
+    parts: list[Component] = [html.P(in_words(told, reached), className="small"), *_strip(told, reached)]
+    groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
+    parts.append(html.Div(groups, className="pair groups"))
+    if told.classes:
+        count = sum(times for _, times in told.classes)
+        named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
+        parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
+    if told.missing:
+        gone = f"{told.missing} of these photos can no longer be read; make the index anew to leave them out."
+        parts.append(html.P(gone, className="small muted"))
+    return parts
+
+
+def in_words(told: Elsewhere, reached: float | None) -> str:
+    """Where this photo and the unit's picture stand among the photos of the collection.
+
+    Example:
+        >>> in_words(Elsewhere({}, 4650, ((0.0, 0.0), (100.0, 8.0)), 6.0, 99.2, ()), 16.0)
+        'Its activation here, 6.00, is higher than in 99 % of 4650 photos. Its picture reaches 16.0, 2.0 times the
+        highest of all.'
+    """
+    photos = f"{told.photos} photo{'' if told.photos == 1 else 's'}"
+    if told.above >= 100:
+        words = f"Its activation here, {number(told.here)}, is higher than in all of {photos}."
+    elif told.above < 1:
+        share = "none" if told.above <= 0 else "less than 1 %"
+        words = f"Its activation here, {number(told.here)}, is higher than in {share} of {photos}."
+    else:
+        words = f"Its activation here, {number(told.here)}, is higher than in {int(told.above)} % of {photos}."
+    highest = told.quantiles[-1][1]
+    if reached is not None and highest > 0:
+        words += f" Its picture reaches {number(reached)}, {reached / highest:.1f} times the highest of all."
+    return words
+
+
+def _strip(told: Elsewhere, reached: float | None) -> list[Component]:
+    """The collection's activations as a strip, with this photo and the unit's picture on it."""
+    levels = dict(told.quantiles)
+    values = [*levels.values(), told.here, *([] if reached is None else [reached])]
+    low, high = min(values), max(values)
+    if high <= low:
+        return []
+
+    def place(value: float) -> float:
+        return 100 * (value - low) / (high - low)
+
+    def zone(rank: int, start: float, end: float) -> Component:
+        left, width = place(levels[start]), place(levels[end]) - place(levels[start])
+        words = f"{start} to {end} % of the photos: {number(levels[start])} to {number(levels[end])}"
+        style = {"left": f"{left:.2f}%", "width": f"{width:.2f}%"}
+        return html.I(className=f"zone zone-{rank}", title=words, style=style)
+
+    zones = [zone(rank, *ends) for rank, ends in enumerate(_ZONES)]
+    marks = [_mark("here", "here", place(told.here))]
+    if reached is not None:
+        marks.append(_mark("picture", "its picture", place(reached)))
+    spoken = f"Activations from {number(low)} to {number(high)}; half of the photos stay below {number(levels[50])}"
+    bar = html.Div([*zones, *marks], className="strip", role="img", **attributes(aria_label=spoken))
+    ends = html.Div([html.Span(number(low)), html.Span(number(high))], className="strip-ends numbers muted")
+    return [bar, ends]
+
+
+def _mark(kind: str, words: str, left: float) -> Component:
+    side = "after" if left < 50 else "before"
+    return html.B(html.Span(words), className=f"at at-{kind} {side}", style={"left": f"{left:.2f}%"})
+
+
+def _group(node: Node, title: str, shown: Sequence[Exemplar]) -> Component:
+    heading = html.H2(title)
+    if not shown:
+        return html.Div([heading, html.P("There are none.", className="small muted")])
+    return html.Div([heading, html.Ul([_exemplar(node, each) for each in shown], className="exemplars")])
+
+
+def _exemplar(node: Node, each: Exemplar) -> Component:
+    of = f", {each.group}" if each.group else ""
+    words = f"{number(each.value)}: {each.name}{of}"
+    spoken = f"{node.label} in {each.name}{of}: {number(each.value)}"
+    image = html.Img(src=each.shot.address, alt=spoken, className="large")
+    return html.Li(
+        html.Button(image, type="button", className="enlarge", title=words, **attributes(data_enlarge=spoken))
+    )
+
+
+def _skeleton(title: str) -> Component:
+    tiles = [html.Li(html.Div(className="large placeholder waiting")) for _ in range(9)]
+    return html.Div([html.H2(title), html.Ul(tiles, className="exemplars", **attributes(aria_hidden="true"))])

@@ -1,0 +1,105 @@
+"""Further pictures of the chosen unit, under the first one: what it is against, and four that differ."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from circuits.report.text import number
+from circuits.tracing.node import Node
+from dashboard.features.target.view import attributes
+from dashboard.features.unit.variants import Shown
+from dashboard.work.findings import VARIANTS
+from dashboard.work.tiles import Tile
+
+Component = Any
+_HINTS = {
+    "negative": "What drives it down most: the opposite of what it looks for",
+    "diverse": "Four pictures drawn together and kept apart, for a unit that looks for several things",
+}
+
+
+def more_pictures(node: Node, more: Sequence[Shown], *, offered: bool) -> list[Component]:
+    """The choice of further pictures, and those that were chosen.
+
+    Args:
+        node: the unit.
+        more: its further pictures that were asked for.
+        offered: whether this network can draw it.
+    """
+    if not offered:
+        return []
+    open_kinds = {shown.kind for shown in more}
+    buttons = [
+        html.Button(
+            label, type="button", title=_HINTS[kind], className="button tick small",
+            **attributes(
+                data_action="pictures", data_arg=f"{node.id} {kind}", aria_pressed=str(kind in open_kinds).lower()
+            ),
+        )
+        for kind, label in VARIANTS.items()
+    ]  # fmt: skip
+    choice = html.Div(
+        [html.Span("More:", className="muted small"), *buttons],
+        className="choose-more", role="group", **attributes(aria_label=f"More pictures of {node.called}"),
+    )  # fmt: skip
+    return [html.Div([choice, *(_row(node, shown) for shown in more)], className="more-pictures")]
+
+
+def _row(node: Node, shown: Shown) -> Component:
+    """The pictures of one kind with a line on what they are."""
+    called = node.called
+    if shown.kind == "negative":
+        tiles = [_picture(shown.tiles[0], f"What {called} is against", "")]
+        words = _against(shown, called)
+    else:
+        count = len(shown.tiles)
+        tiles = [
+            _picture(
+                tile,
+                f"What {called} looks for, {place} of {count} that differ",
+                "" if reached is None else number(reached),
+            )
+            for place, (tile, reached) in enumerate(zip(shown.tiles, shown.activations, strict=True), start=1)
+        ]
+        words = _differ(shown)
+    return html.Div(
+        [html.Ul(tiles, className="patches"), html.P(words, className="small muted")],
+        className=f"variants {shown.kind}",
+        key=shown.kind,
+    )
+
+
+def _against(shown: Shown, called: str) -> str:
+    [reached] = shown.activations
+    if reached is None:
+        return _unfinished(shown) or f"What drives {called} down most."
+    what = "it does not fire at all" if reached <= 0 else f"it still fires up to {number(reached)}"
+    return f"What drives {called} down most; in this picture {what}."
+
+
+def _differ(shown: Shown) -> str:
+    return _unfinished(shown) or "Drawn together and kept apart; the numbers are the activations that they reach."
+
+
+def _unfinished(shown: Shown) -> str:
+    """How far the drawing is, in words; "" when it is done."""
+    states = {tile.state for tile in shown.tiles}
+    said = next((tile.said for tile in shown.tiles if tile.said), "")
+    if states == {"ready"}:
+        return ""
+    if "none" in states:
+        return "Not drawn: the drawing was cancelled or failed; Resume, at the bottom, tries again."
+    return said or "On its way …"
+
+
+def _picture(tile: Tile, spoken: str, caption: str) -> Component:
+    words = html.Span(caption, className="numbers")
+    if not tile.picture:
+        waiting = " waiting" if tile.state == "waiting" else ""
+        return html.Li([html.Div(className=f"large placeholder{waiting}"), words])
+    unfinished = tile.state == "drawing"
+    spoken = f"{spoken}, unfinished" if unfinished else spoken
+    image = html.Img(src=tile.picture, alt=spoken, className="large")
+    enlarge = html.Button(image, type="button", className="enlarge", title=spoken, **attributes(data_enlarge=spoken))
+    return html.Li([enlarge, words], className="unfinished" if unfinished else "")

@@ -1,0 +1,104 @@
+"""Where a unit stands in its layer in this photo, in a sentence and as a histogram of all the layer's units."""
+
+from typing import Any
+
+from dash import html
+
+from circuits.evidence.layer_statistics import Standing
+from circuits.report.text import number
+from circuits.tracing.node import Node
+from dashboard.components import failed
+from dashboard.features.target.view import attributes
+from dashboard.work.findings import Failure
+
+Component = Any
+
+
+def in_its_layer(node: Node, found: Standing | Failure | None) -> list[Component]:
+    """A unit among those of its layer.
+
+    Args:
+        node: the unit.
+        found: where it stands; `None` while it is being worked out.
+    """
+    title = html.H2(f"In layer {node.unit.layer}")
+    if isinstance(found, Failure):
+        return [title, *failed(found)]
+    if found is None:
+        return [title, html.Div(className="placeholder waiting histogram-room")]
+    return [title, html.P(rank_in_words(found), className="small"), _histogram(node, found)]
+
+
+def rank_in_words(found: Standing) -> str:
+    """A unit's place in its layer.
+
+    Example:
+        >>> from circuits.units import Unit
+        >>> rank_in_words(Standing(Unit("a", 3), 2.5, 2, 192, 57, (1,), (0.0, 1.0)))
+        'Its highest activation is the 2nd of 192; 57 units are silent here.'
+        >>> rank_in_words(Standing(Unit("a", 3), 0.0, 6, 8, 3, (1,), (0.0, 1.0)))
+        'It is silent here, as are 2 more of 8 units.'
+        >>> rank_in_words(Standing(Unit("a", 3), 1.0, 1, 8, 0, (1,), (0.0, 1.0)))
+        'Its highest activation is the highest of 8; none is silent here.'
+        >>> rank_in_words(Standing(Unit("fc", 3), 1.0, 2, 8, 3, (1,), (-1.0, 1.0)))
+        'It is the 2nd of 8.'
+    """
+    place = "highest" if found.rank == 1 else ordinal(found.rank)
+    if found.edges[0] < 0:  # logits: below zero is not silent
+        return f"It is the {place} of {found.channels}."
+    if found.peak <= 0:
+        others = found.silent - 1
+        more = f"as {'is' if others == 1 else 'are'} {others} more of {found.channels} units"
+        return f"It is silent here, {more if others else f'alone of {found.channels} units'}."
+    quiet = {0: "none is silent here", 1: "1 unit is silent here"}.get(
+        found.silent, f"{found.silent} units are silent here"
+    )
+    return f"Its highest activation is the {place} of {found.channels}; {quiet}."
+
+
+def ordinal(count: int) -> str:
+    """A place in a row.
+
+    Example:
+        >>> [ordinal(count) for count in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
+        ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '102nd', '111th']
+    """
+    ending = "th" if 10 <= count % 100 <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
+    return f"{count}{ending}"
+
+
+def bin_of(found: Standing) -> int:
+    """Which bin of the histogram a unit's peak lies in.
+
+    Example:
+        >>> from circuits.units import Unit
+        >>> [bin_of(Standing(Unit("a", 0), peak, 1, 4, 0, (1, 2, 1), (0.0, 1.0, 2.0, 3.0))) for peak in (0.0, 1.0, 3.0)]
+        [0, 1, 2]
+    """
+    inner = found.edges[1:-1]
+    return sum(found.peak >= edge for edge in inner)
+
+
+def _histogram(node: Node, found: Standing) -> Component:
+    tallest, own = max(found.counts), bin_of(found)
+    bars = []
+    for place, count in enumerate(found.counts):
+        words = (
+            f"{number(found.edges[place])} to {number(found.edges[place + 1])}: {count} unit{'' if count == 1 else 's'}"
+        )
+        # By the root of the count, or the few that fire would be lost beside the many that do not.
+        height = 100 * (count / tallest) ** 0.5
+        bars.append(html.I(title=words, style={"--high": f"{height:.1f}%"}, className="own" if place == own else ""))
+    spoken = (
+        f"Highest activations of the {found.channels} units of {node.unit.layer} in this photo, from "
+        f"{number(found.edges[0])} to {number(found.edges[-1])}; {node.called} is at {number(found.peak)}"
+    )
+    return html.Div(
+        [
+            html.Div(bars, className="bars", role="img", **attributes(aria_label=spoken)),
+            html.Div(
+                [html.Span(number(found.edges[0])), html.Span(number(found.edges[-1]))], className="strip-ends muted"
+            ),
+        ],
+        className="histogram",
+    )

@@ -1,0 +1,1 @@
+"""What if units were off, or stronger?"""

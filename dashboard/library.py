@@ -1,0 +1,319 @@
+"""The one window onto the library: what the page may ask of `circuits`, for one network."""
+
+import base64
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+
+import circuits
+from circuits.attribution.ablation import Baseline
+from circuits.attribution.decomposition import Decomposition
+from circuits.errors import CircuitsError, InputError
+from circuits.image.encode import from_data_uri, overlay, to_data_uri
+from circuits.image.photo import EXAMPLES, Photo, load_photo
+from circuits.network.network import Network
+from circuits.network.predict import Prediction
+from circuits.tracing import circuit_file
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.compare import Comparison
+from circuits.tracing.run import forward_cache
+from circuits.tracing.targets import Target, find_target
+from circuits.units import Unit
+from dashboard.session.state import Choices
+from dashboard.work.findings import Breakdown, Inspection, Part, Shot
+from dashboard.work.galleries import Gallery
+from dashboard.work.queue import Progress
+from dashboard.work.shots import kept, shot
+
+MODES = {
+    "sum": "Gradient × activation over the whole map: fast, adds up.",
+    "target": "The same, weighed by what it does to the class.",
+    "ig": "Gradients integrated from zero: slower.",
+    "ablate": "The exact change when a unit is silenced: slow.",
+}
+SIGNS = {
+    "positive": "Only units that excite the one above.",
+    "both": "Also units that inhibit it, by magnitude.",
+}
+PICTURE = 340
+_CIRCUIT_LIMIT = 12 * 2**20
+_WEBP = "data:image/webp;base64"
+
+
+class Explorer:
+    """The library, for one network and one gallery of pictures; may be used by many threads.
+
+    Args:
+        network: the network.
+        gallery: pictures of its units.
+        baseline: what ablated units are set to beside zero, if there is such a thing when it is asked.
+    """
+
+    def __init__(
+        self, network: Network, gallery: Gallery, baseline: Callable[[], Baseline | None] = lambda: None
+    ) -> None:
+        self.network = network
+        self.gallery = gallery
+        self._baseline = baseline
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Numbers of layers that a circuit may walk down, for the page to offer; the last reaches the lowest."""
+        below = len(self.network.layers) - 1
+        return (*(depth for depth in (1, 2, 3, 4, 6) if depth < below), below)
+
+    def predict(self, photo: Photo) -> tuple[Prediction, ...]:
+        """The five classes with the highest logits."""
+        return circuits.predict(self.network, photo, top=5)
+
+    @property
+    def placed(self) -> tuple[str, ...]:
+        """The layers with more than one position, from the image up."""
+        return tuple(layer.name for layer in self.network.layer_list if layer.height * layer.width > 1)
+
+    def target(self, wish: str, *, like: Circuit | None = None) -> Target:
+        """What a person means who asks why: a class, a unit, a neuron, or `A - B`.
+
+        Args:
+            wish: as it was written.
+            like: a circuit whose layers there are; those that the network was opened with, if `None`.
+
+        Raises:
+            CircuitsError: if it names nothing, or there is nothing below it.
+        """
+        network = self.network if like is None else self.cut(like)
+        target = find_target(network, wish, 0)
+        if network.below(target.unit.layer) is None:
+            raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
+        return target
+
+    def trace(
+        self,
+        photo: Photo,
+        target: int | str | Unit,
+        choices: Choices,
+        progress: Progress,
+        *,
+        like: Circuit | None = None,
+    ) -> Circuit:
+        """The circuit of a target: a class, a unit, a neuron, or the difference of two classes.
+
+        Args:
+            photo: the photo.
+            target: a number or label, `layer:channel`, `layer:channel@row,column`, or `A - B`.
+            choices: how it is found.
+            progress: told how far, and raises to stop.
+            like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
+        """
+        return circuits.trace(
+            self.network if like is None else self.cut(like), photo, target, depth=choices.depth, top=choices.top,
+            mode=choices.mode, signs=choices.signs, progress=progress,
+        )  # fmt: skip
+
+    def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
+        """The circuit with the lower units of one unit."""
+        return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
+
+    def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
+        """The circuit with what ablation says of the edges into a unit; with a mean too, if all layers have one."""
+        baseline = self._baseline()
+        if baseline is not None and not baseline.means.keys() >= set(circuit.layers):
+            baseline = None
+        return circuits.measure(self.network, circuit, name, baseline=baseline, progress=progress)
+
+    def grow(self, circuit: Circuit, layer: str | None, choices: Choices, progress: Progress) -> Circuit:
+        """The circuit with the lower units of all units of a layer, or of all units."""
+        return circuits.grow(
+            self.network, circuit, layer=layer, top=choices.top, signs=choices.signs, progress=progress
+        )
+
+    def discard(self, circuit: Circuit, name: str) -> Circuit:
+        """The circuit without a unit and what only it needs."""
+        return circuits.discard(circuit, name)
+
+    def restore(self, circuit: Circuit, name: str) -> Circuit:
+        """The circuit with a discarded unit again."""
+        return circuits.restore(circuit, name)
+
+    def example(self, name: str) -> Photo:
+        """An example photo, by its name without `example:`."""
+        return load_photo(f"example:{name or next(iter(EXAMPLES))}")
+
+    def photo(self, data: bytes, name: str) -> Photo:
+        """A photo from the bytes of a file."""
+        return load_photo(data, name=name[:80] or "photo")
+
+    def circuit(self, data: bytes) -> Circuit:
+        """A circuit from the bytes of a file.
+
+        Raises:
+            InputError: if it is too large, not JSON, or not a circuit.
+        """
+        if len(data) > _CIRCUIT_LIMIT:
+            raise InputError(f"The circuit file has {len(data) >> 20} MiB; at most {_CIRCUIT_LIMIT >> 20} are taken.")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError("The file is not JSON; choose a circuit that was exported as JSON.") from None
+        return Circuit.from_dict(circuit_file.from_text(text))
+
+    def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:
+        """What the network sees of a photo, as a data URI; a circuit carries it with every pixel."""
+        if circuit is not None and circuit.photo_info.thumbnail:
+            return circuit.photo_info.thumbnail
+
+        def pack() -> str:
+            return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
+
+        found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
+        return found
+
+    def seen(self, photo: Photo, circuit: Circuit | None) -> Shot:
+        """What the network sees of a photo, for the page to fetch."""
+        uri = self.crop(photo, circuit)
+
+        def pack() -> Shot:
+            head, _, body = uri.partition(",")
+            # A file may carry it in another format.
+            return kept(base64.b64decode(body)) if head == _WEBP else shot(from_data_uri(uri))
+
+        found: Shot = self._once(("seen", uri), pack)
+        return found
+
+    def compared(self, left: Circuit, right: Circuit) -> Comparison:
+        """What two circuits share; found once for the two."""
+        # The circuits are kept with the answer, so that no other can get their identities meanwhile.
+        found = self._once(("compared", id(left), id(right)), lambda: (left, right, circuits.compare(left, right)))
+        answer: Comparison = found[2]
+        return answer
+
+    def channels(self, circuit: Circuit, layer: str) -> int | None:
+        """Channels of a circuit's layer, or `None` if it is not one of this network."""
+        if self.why_locked(circuit):
+            return None
+        return self.cut(circuit).layer(layer).channels
+
+    def is_own(self, circuit: Circuit) -> bool:
+        """Whether a circuit was found in this network."""
+        return circuit.network.sha256 == self.network.sha256
+
+    def why_locked(self, circuit: Circuit) -> str:
+        """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
+        if not self.is_own(circuit):
+            return (
+                f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
+                f"units, but {self.network.name} cannot expand it."
+            )
+        if circuit.photo is None:
+            return "This circuit's file holds no photo: you can look at it, but not expand it."
+        try:
+            self.cut(circuit)
+        except CircuitsError as error:
+            return f"This circuit's layers are not those of {self.network.name}: {error}"
+        return ""
+
+    def warmed(self, circuit: Circuit) -> Circuit:
+        """A circuit of this network with its photo's activations at hand, so that no question waits for them."""
+        return replace(circuit, cache=forward_cache(self.network, circuit))
+
+    def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
+        """Why one unit cannot be expanded, in a sentence; "" if it can."""
+        if locked:
+            return locked
+        if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
+            return f"{name} is in the lowest layer: below it is only the image."
+        return ""
+
+    def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
+        """What the page says of a unit without asking the network."""
+        node = circuit.nodes[name]
+        breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
+        frozen = self.why_not_expand(circuit, name, locked)
+        return Inspection(breakdown, frozen, circuit.settings.mode == "target")
+
+    def heat(self, circuit: Circuit, name: str) -> Image.Image:
+        """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
+        values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
+        seen = from_data_uri(circuit.photo_info.thumbnail)
+        return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
+
+    def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
+        """What a unit's value would be made of if it were expanded."""
+        found = circuits.contributions(self.network, circuit, name, top=choices.top)
+        books = found.books
+        parts = tuple(Part(str(unit), str(unit), attribution) for unit, attribution in found.shares)
+        return Breakdown(
+            parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
+            books.exact, expanded=False,
+        )  # fmt: skip
+
+    def key(self, circuit: Circuit, name: str) -> str:
+        """Content address of the picture of a unit of this network."""
+        return self.gallery.key(circuit.nodes[name].unit.whole)
+
+    def is_dead(self, circuit: Circuit, name: str) -> bool:
+        """Whether nothing was found that excites a unit; `False` if that is not known."""
+        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].unit.whole)
+
+    def picture(self, circuit: Circuit, name: str) -> str:
+        """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""
+        node = circuit.nodes[name]
+        if self.is_own(circuit):
+            key = self.key(circuit, name)
+            return f"picture/{key}.webp" if self.gallery.file(key) is not None else ""
+        return node.picture or ""
+
+    def with_pictures(self, circuit: Circuit) -> Circuit:
+        """The circuit with all pictures that are made; unfinished ones and those that show nothing are left out."""
+        if not self.is_own(circuit):
+            return circuit
+        found: dict[str, str] = {}
+        for node in circuit.nodes.values():
+            path = self.gallery.file(self.key(circuit, node.id))
+            if path is not None and not self.is_dead(circuit, node.id):
+                with Image.open(path) as image:
+                    found[node.id] = to_data_uri(image.convert("RGB"))
+        return circuit.with_pictures(found)
+
+    def cut(self, circuit: Circuit) -> Network:
+        """The network cut at the circuit's layers, which may have been chosen by hand."""
+        found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
+        return found
+
+    def _below(self, circuit: Circuit, layer: str) -> int | None:
+        if self.why_locked(circuit):
+            return None
+        network = self.cut(circuit)
+        below = network.layers_below(layer)
+        return sum(network.layer(name).channels for name in below) if below else None
+
+    def _shown(self, circuit: Circuit, name: str, books: Decomposition) -> Breakdown:
+        parts = tuple(
+            Part(edge.source, circuit.nodes[edge.source].label, edge.attribution)
+            for edge in circuit.edges_into(name)
+            if edge.source in circuit.visible
+        )
+        below = self._below(circuit, circuit.nodes[name].unit.layer)
+        return Breakdown(
+            parts, books.rest, None if below is None else below - len(parts), books.bias, books.bias_name,
+            books.value, books.coverage, books.gross, books.exact, expanded=True,
+        )  # fmt: skip
+
+    def _once(self, key: Hashable, make: Any) -> Any:
+        """The value made for a key; the last few are kept."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        value = make()
+        with self._lock:
+            self._kept[key] = value
+            while len(self._kept) > 64:
+                self._kept.popitem(last=False)
+        return value

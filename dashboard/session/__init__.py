@@ -1,0 +1,1 @@
+"""Sessions: what a person has done on the page, and what they may do."""

@@ -1,0 +1,112 @@
+"""What a network's units fire on elsewhere: the index of exemplars that was made for it, read as the page shows it."""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from circuits import evidence
+from circuits.attribution.ablation import Baseline
+from circuits.errors import InputError
+from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, kept_in
+from circuits.network.network import Network
+from circuits.units import Unit
+from dashboard.work.findings import Elsewhere, Exemplar, NoCollection
+from dashboard.work.queue import Progress
+from dashboard.work.shots import shot, wide
+
+KINDS = ("most", "slightly_positive", "slightly_negative", "least")
+SIDE = 160
+
+
+class Collection(Protocol):
+    """What a network's units do in a collection of photos, if an index of it was made."""
+
+    def stamp(self) -> str:
+        """What tells whether an index was made, or made anew, since."""
+
+    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+        """What a unit does in the collection.
+
+        Args:
+            unit: which.
+            activation: its highest one in the photo of the page.
+            progress: told how far, and raises to stop.
+
+        Raises:
+            CircuitsError: if the index does not have the unit.
+        """
+
+    def baseline(self) -> Baseline | None:
+        """What units are set to when they are ablated beside zero: their mean over the collection, if there is one."""
+
+
+class StoredCollection:
+    """The collection of a network over the library's indices.
+
+    Args:
+        network: whose units.
+        into: folder that indices are kept in; the person's cache folder by default.
+    """
+
+    def __init__(self, network: Network, into: Path | None = None) -> None:
+        self._network = network
+        self._into = into
+        self._read: tuple[str, Exemplars | None] | None = None
+        self._lock = threading.Lock()
+
+    def stamp(self) -> str:
+        """A hash of the finished indices' names and times."""
+        found = []
+        for file in kept_in(self._into).glob("*/index.json"):
+            try:
+                found.append(f"{file.parent.name} {file.stat().st_mtime_ns}")
+            except OSError:  # removed meanwhile
+                continue
+        return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
+
+    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+        """What a unit does in the collection; photos that have gone are counted, not shown."""
+        index = self._index()
+        if index is None:
+            return NoCollection()
+        found = index.of(unit)
+        groups = {kind: self._shown(unit, getattr(found, kind), progress) for kind in KINDS}
+        named = sum(len(getattr(found, kind)) for kind in KINDS)
+        return Elsewhere(
+            groups=groups,
+            photos=index.photos,
+            quantiles=tuple((float(percent), value) for percent, value in found.peaks.items()),
+            here=activation,
+            above=index.percentile(unit, activation),
+            classes=found.classes,
+            missing=named - sum(len(shown) for shown in groups.values()),
+        )
+
+    def baseline(self) -> Baseline | None:
+        """Means over the index; `None` if there is none, or it is damaged."""
+        try:
+            index = self._index()
+        except InputError:  # whoever looks at exemplars is told
+            return None
+        return None if index is None else Baseline.mean(index)
+
+    def _index(self) -> Exemplars | None:
+        """The index, read once."""
+        stamp = self.stamp()
+        with self._lock:
+            if self._read is None or self._read[0] != stamp:
+                self._read = stamp, find_exemplars(self._network, self._into)
+            return self._read[1]
+
+    def _shown(self, unit: Unit, found: Sequence[evidence.Exemplar], progress: Progress) -> tuple[Exemplar, ...]:
+        shown = []
+        for each in found:
+            progress(0, 1, "")
+            try:
+                patch = exemplar_patch(self._network, unit, each)
+            except InputError:  # the photo has gone, or changed
+                continue
+            shown.append(Exemplar(shot(wide(patch, SIDE)), each.photo.name, each.group or "", each.value))
+        return tuple(shown)

@@ -1,0 +1,51 @@
+"""What the page asks of pictures of units: those that exist, and how to make one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from circuits.units import Unit
+from dashboard.work.findings import Variant
+from dashboard.work.previews import OnPreview, OnVariant
+from dashboard.work.queue import Progress
+
+
+class Gallery(Protocol):
+    """Pictures of units: those that exist, and how to make one."""
+
+    def key(self, unit: Unit) -> str:
+        """Content address of a unit's picture: hexadecimal digits."""
+
+    def file(self, key: str) -> Path | None:
+        """The WebP file of a picture, or `None` if it is not made yet."""
+
+    def activation(self, unit: Unit) -> float | None:
+        """The activation that the picture reached, or `None` if there is none."""
+
+    def zoom(self, unit: Unit) -> int:
+        """How many of the picture's pixels, along a side, make one pixel for the network."""
+
+    def dead(self, unit: Unit) -> bool:
+        """Whether the picture shows nothing, because nothing was found that excites the unit."""
+
+    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+        """Make the pictures of some units of one layer.
+
+        Args:
+            units: which.
+            progress: told how far, and raises to stop.
+            preview: shown unfinished pictures.
+        """
+
+    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
+        """The further pictures of a unit of a kind of `findings.VARIANTS`, drawn or not."""
+
+    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
+        """Make the further pictures of a unit.
+
+        Args:
+            unit: whose.
+            kind: of which kind.
+            progress: told how far, and raises to stop.
+            preview: shown unfinished pictures.
+        """

@@ -1,0 +1,252 @@
+"""What the page finds out about a unit or an edge: numbers against the library, pictures against their pixels."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from circuits import heat_map, trace
+from circuits.evidence.saliency import gradient_picture
+from circuits.exemplars.build import index_photos
+from circuits.image.encode import from_data_uri, show_picture
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.network.receptive_field import receptive_field
+from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
+from dashboard.features.unit.evidence import METHODS, STARTS, Evidence
+from dashboard.features.unit.in_photo import relative
+from dashboard.library import PICTURE, Explorer
+from dashboard.session.state import Looking, Session, Work
+from dashboard.work.collection import StoredCollection
+from dashboard.work.findings import Elsewhere, Glimpse, NoCollection, Relative, Shot
+from dashboard.work.queue import CancelledError
+from dashboard.work.shots import shot, wide
+from dashboard.work.topics import Board, Topic, shots, token, topics
+from tests.dashboard.features.test_view import words
+from tests.support.pretend import PaintedCollection, PaintedGallery
+
+
+def quiet(done: int, total: int, message: str) -> None:
+    """A progress callback that nobody listens to."""
+
+
+@pytest.fixture
+def circuit(network: Network, photo: Photo) -> Circuit:
+    return trace(network, photo, 4, depth=2, top=4, signs="both")
+
+
+@pytest.fixture
+def evidence(explorer: Explorer) -> Evidence:
+    return Evidence(explorer, PaintedCollection())
+
+
+@pytest.fixture
+def lower(circuit: Circuit) -> str:
+    """A unit of layer b that fired."""
+    return max((name for name in circuit.visible if name.startswith("b:")), key=lambda name: circuit.nodes[name].max)
+
+
+def opened(shot: Shot) -> Image.Image:
+    return Image.open(io.BytesIO(shot.data)).convert("RGB")
+
+
+def chosen(circuit: Circuit, name: str, edge: tuple[str, str] | None = None, looking: Looking | None = None) -> Session:
+    return Session(Work(circuit=circuit, selected=name, edge=edge), looking=looking or Looking())
+
+
+def test_the_first_spot_is_the_units_peak_with_the_pixels_that_it_sees(
+    evidence: Evidence, circuit: Circuit, network: Network, lower: str
+) -> None:
+    spots = evidence.places(circuit, lower).spots
+    node = circuit.nodes[lower]
+    assert 1 <= len(spots) <= 3
+    assert (spots[0].position, spots[0].value) == (node.peak, pytest.approx(node.max))
+    heat = heat_map(network, circuit, lower)
+    assert [spot.value for spot in spots] == [heat[spot.position] for spot in spots]
+    row, column = node.peak
+    assert (spots[0].left, spots[0].top) == ((column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0])
+    box = receptive_field(network, "b").box(node.peak)
+    seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"]).crop(box.corners)
+    patch = opened(spots[0].patch)
+    assert max(patch.size) == 160
+    assert np.allclose(np.asarray(patch).mean((0, 1)), np.asarray(seen).mean((0, 1)), atol=6)
+
+
+def test_the_part_of_the_picture_is_the_middle_field_at_the_pictures_zoom(
+    evidence: Evidence, circuit: Circuit, gallery: PaintedGallery, network: Network, lower: str
+) -> None:
+    with pytest.raises(FileNotFoundError, match="has gone"):
+        evidence.middle(circuit, lower)
+    unit = Unit.parse(lower)
+    field = receptive_field(network, "b")
+    box = field.box(field.middle)
+    marked = Image.new("RGB", (96, 96), "white")
+    marked.paste("navy", tuple(3 * side for side in box.corners))
+    marked.save(gallery.folder / f"{gallery.key(unit)}.webp", "WEBP", lossless=True)
+    pixels = np.asarray(opened(evidence.middle(circuit, lower))).reshape(-1, 3)
+    assert pixels.mean(0) == pytest.approx((0, 0, 128), abs=6)
+
+
+def test_an_argument_adds_up_to_what_the_unit_adds_to_the_target(evidence: Evidence, circuit: Circuit) -> None:
+    for edge in circuit.edges_into(circuit.root):
+        argument = evidence.argument(circuit, edge.source)
+        assert argument.total == pytest.approx(edge.attribution, rel=1e-4)
+
+
+def test_the_maps_of_an_edge_add_up_to_its_attribution(evidence: Evidence, circuit: Circuit, lower: str) -> None:
+    for upper in circuit.visible:
+        for edge in circuit.edges_into(upper):
+            found = evidence.edge(circuit, edge.source, edge.target)
+            assert found.lower.total == pytest.approx(edge.attribution, rel=1e-3)
+            assert found.upper.total == pytest.approx(edge.attribution, rel=1e-3)
+            assert found.scalar == (upper == circuit.root)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("start", STARTS)
+def test_gradient_pictures_are_made_in_every_way(
+    evidence: Evidence, circuit: Circuit, lower: str, method: str, start: str
+) -> None:
+    found = evidence.glimpse(circuit, lower, Looking(method, start))
+    assert not found.empty
+    assert found.around == (circuit.nodes[lower].peak if start == "peak" else None)
+    assert max(opened(found.shot).size) == 340
+
+
+def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
+    evidence: Evidence, circuit: Circuit, lower: str
+) -> None:
+    upper = next(edge.target for above in circuit.visible for edge in circuit.edges_into(above) if edge.source == lower)
+    found = evidence.relative(circuit, lower, upper, Looking("gradient"))
+    assert found.upper == upper
+    assert found.child.around == found.parent.around
+    assert opened(found.child.shot).size == opened(found.parent.shot).size
+    assert found.parent == evidence.glimpse(circuit, upper, Looking("gradient"))
+
+
+def test_topics_of_a_unit_and_of_an_edge(
+    evidence: Evidence, circuit: Circuit, gallery: PaintedGallery, lower: str
+) -> None:
+    def names(session: Session) -> list[str]:
+        return [topic.name for topic in topics(session, evidence)]
+
+    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "glimpse", "alike", "elsewhere"]
+    first, rest = ["heat", "books", "standing"], ["places", "argument", "glimpse", "relative", "alike", "elsewhere"]
+    assert names(chosen(circuit, lower)) == first + rest
+    gallery.paint(Unit.parse(lower))
+    assert "middle" in names(chosen(circuit, lower))
+    assert names(chosen(circuit, lower, (lower, circuit.edges_into(circuit.root)[0].source))) == [
+        "edge", "relative", "alike",
+    ]  # fmt: skip
+    assert names(chosen(circuit, "")) == ["alike"]
+    assert names(Session(Work(circuit=circuit, selected=lower, locked="no network"))) == []
+
+
+def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
+    evidence: Evidence, circuit: Circuit, network: Network, photo: Photo, lower: str
+) -> None:
+    def keys(circuit: Circuit, looking: Looking | None = None) -> dict[str, str]:
+        return {topic.name: topic.key for topic in topics(chosen(circuit, lower, looking=looking), evidence)}
+
+    before = keys(circuit)
+    discarded = evidence.explorer.discard(
+        circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower)
+    )
+    after = keys(discarded)
+    assert {name for name in before if after[name] != before[name]} == {"alike"}  # it speaks of all units on the page
+    other = keys(circuit, Looking("deconvnet"))
+    assert {name for name in before if other[name] != before[name]} == {"glimpse", "relative"}
+    flipped = Photo(
+        "patches", photo.sha256, photo.width, photo.height, photo.image.transpose(Image.Transpose.ROTATE_180)
+    )
+    turned = trace(network, flipped, 4, depth=2, top=4, signs="both")
+    assert not set(keys(turned).values()) & set(before.values())
+
+
+def test_the_board_forgets_what_was_looked_at_longest_ago_with_its_pictures() -> None:
+    board = Board(limit=2)
+    first, second, third = (Shot(f"{n}" * 64, bytes([n])) for n in (1, 2, 3))
+    board.put("a", (first,))
+    board.put("b", {"most": (second,)})
+    assert board.get("a") == (first,)
+    board.put("c", third)
+    assert [board.get(key) for key in "abc"] == [(first,), None, third]
+    assert [board.picture(shot.key) for shot in (first, second, third)] == [b"\x01", None, b"\x03"]
+    assert len(board) == 2
+    assert board.found([Topic("places", "a", quiet), Topic("edge", "x", quiet)]) == {"places": (first,), "edge": None}
+
+
+def test_the_page_is_told_of_three_steps() -> None:
+    states = [
+        {"heat": None, "places": None, "elsewhere": None},
+        {"heat": 1, "places": None, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": None, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": None},
+        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": 1},
+    ]
+    told = [token("b:1", state) for state in states]
+    assert told == ["b:1 some", "b:1 first", "b:1 first", "b:1 photo", "b:1 all"]
+
+
+def test_near_duplicates_are_told_of_as_soon_as_they_are_found() -> None:
+    assert token("b:1", {"heat": None, "alike": None}) == "b:1 some"
+    assert token("b:1", {"heat": None, "alike": ()}) == "b:1 some alike"
+
+
+def test_an_index_is_found_as_soon_as_it_is_made_and_its_photos_are_shown(
+    network: Network, photo: Photo, tmp_path: Path
+) -> None:
+    collection = StoredCollection(network, tmp_path / "indices")
+    unit = Unit("b", 3)
+    assert collection.of(unit, 1.0, quiet) == NoCollection()
+    before = collection.stamp()
+    for number in range(12):
+        folder = tmp_path / "photos" / ("even", "odd")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        photo.image.rotate(30 * number).save(folder / f"{number}.png")
+    index = index_photos(network, tmp_path / "photos", into=tmp_path / "indices")
+    assert collection.stamp() != before
+    highest = index.of(unit).most[0].value
+    found = collection.of(unit, highest + 1, quiet)
+    assert isinstance(found, Elsewhere)
+    assert (found.photos, found.above, found.missing) == (12, 100.0, 0)
+    assert [each.value for each in found.groups["most"]] == [each.value for each in index.of(unit).most]
+    assert {each.group for each in found.groups["most"]} <= {"even", "odd"}
+    assert sum(count for _, count in found.classes) == 9
+    assert len(list(shots(found))) == sum(len(group) for group in found.groups.values())
+    index.of(unit).most[0].photo.unlink()
+    assert collection.of(unit, 0.0, quiet).missing >= 1
+
+    def stop(done: int, total: int, message: str) -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError, match=r"^$"):
+        collection.of(unit, 0.0, stop)
+
+
+def test_a_difference_of_classes_is_shown_as_a_difference(evidence: Evidence, network: Network, photo: Photo) -> None:
+    first, second = network.labels[:2]
+    circuit = trace(network, photo, f"{first} - {second}", depth=1, top=1)
+
+    def drawn(values: np.ndarray) -> str:
+        return shot(wide(show_picture(values), PICTURE)).key
+
+    found = evidence.glimpse(circuit, circuit.root, Looking("gradient")).shot.key
+    alone = gradient_picture(network, circuit, circuit.nodes[circuit.root].unit)
+    assert found == drawn(gradient_picture(network, circuit, circuit.root)) != drawn(alone)
+    child = circuit.edges_into(circuit.root)[0].source
+    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.shot.key == found
+
+
+def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circuit: Circuit, lower: str) -> None:
+    grey = Shot("0" * 64, b"")
+    found = Relative(circuit.root, Glimpse(grey, None, True), Glimpse(grey, None, False))
+    label = circuit.nodes[circuit.root].label
+    assert f"all grey: by this method nothing of {lower} reaches {label} from here" in words(
+        relative(lower, circuit, found)
+    )
+    passed = Relative(circuit.root, Glimpse(grey, None, False), Glimpse(grey, None, False))
+    assert "all grey" not in words(relative(lower, circuit, passed))

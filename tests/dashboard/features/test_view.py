@@ -1,0 +1,307 @@
+"""What is on the page, from the session: numbers, words, widths, figures, panels."""
+
+import json
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+
+from circuits import trace
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.report.text import number
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.trace import discard
+from dashboard.features.graph import view
+from dashboard.features.graph.drawing import Drawings
+from dashboard.features.target import view as panels
+from dashboard.features.unit import charts as figures
+from dashboard.features.unit import decomposition_panel as books_panel
+from dashboard.features.unit import view as inspector
+from dashboard.library import Explorer
+from dashboard.session import actions
+from dashboard.session.state import Ask, Choices, Session, Work
+from dashboard.work.findings import Breakdown, Part
+from dashboard.work.queue import Report
+from dashboard.work.tiles import Tile
+
+
+def words(component: Any) -> str:
+    """All text of a component and what it holds."""
+    if component is None:
+        return ""
+    if isinstance(component, str | int | float):
+        return str(component)
+    if isinstance(component, list | tuple):
+        return " ".join(words(part) for part in component)
+    return words(getattr(component, "children", None))
+
+
+def find(component: Any, **wanted: Any) -> list[Any]:
+    """All components inside that have these properties."""
+    if isinstance(component, list | tuple):
+        return [found for part in component for found in find(part, **wanted)]
+    if not hasattr(component, "to_plotly_json"):
+        return []
+    properties = component.to_plotly_json()["props"]
+    own = [component] if all(properties.get(name) == value for name, value in wanted.items()) else []
+    return own + find(properties.get("children"), **wanted)
+
+
+@pytest.fixture
+def circuit(network: Network, photo: Photo) -> Circuit:
+    return trace(network, photo, 4, depth=2, top=4, signs="both")
+
+
+@pytest.fixture
+def session(circuit: Circuit, photo: Photo, explorer: Explorer) -> Session:
+    begun = actions.with_photo(Session(), photo, explorer)
+    return begun.changed(Work(photo, begun.work.predictions, circuit, circuit.root))
+
+
+def drawn(session: Session, explorer: Explorer, had: str = "") -> dict[str, Any]:
+    work = session.work
+    if work.circuit is None:
+        return view.graph(session, None)
+    drawing = Drawings(explorer.channels).of(work.circuit, (), work.folded, locked=bool(work.locked))
+    return view.graph(session, drawing, had)
+
+
+def inspected(session: Session, explorer: Explorer, name: str) -> Any:
+    return explorer.inspect(session.work.circuit, name, session.work.locked)
+
+
+def test_the_view_is_json_and_holds_every_visible_unit_and_edge(session: Session, explorer: Explorer) -> None:
+    found = json.loads(json.dumps(drawn(session, explorer), allow_nan=False))
+    circuit = session.work.circuit
+    assert {node["id"] for node in found["nodes"]} == circuit.visible
+    assert len(found["edges"]) == sum(len(circuit.edges_into(name)) for name in circuit.visible)
+
+
+def test_shares_of_a_units_edges_add_up_to_its_coverage(circuit: Circuit) -> None:
+    for name in circuit.visible:
+        books = circuit.nodes[name].books
+        if books is not None:
+            held = sum(abs(circuit.share(edge)) for edge in circuit.edges_into(name))
+            assert held == pytest.approx(books.coverage, rel=1e-6)
+
+
+def test_stronger_edges_are_wider_and_inhibiting_ones_are_marked(session: Session, explorer: Explorer) -> None:
+    circuit = session.work.circuit
+    edges = {(edge["source"], edge["target"]): edge for edge in drawn(session, explorer)["edges"]}
+    into = circuit.edges_into(circuit.root)
+    widths = [edges[edge.source, edge.target]["width"] for edge in into]
+    assert widths == sorted(widths, reverse=True)
+    assert [edges[edge.source, edge.target]["inhibits"] for edge in into] == [edge.attribution < 0 for edge in into]
+    assert any(edge["inhibits"] for edge in edges.values())
+
+
+def test_rows_name_the_layers_with_their_sizes(session: Session, explorer: Explorer) -> None:
+    rows = drawn(session, explorer)["rows"]
+    assert [(row["layer"], row["detail"]) for row in rows] == [
+        ("fc", "6 classes"), ("c", "20 channels"), ("b", "16 channels"),
+    ]  # fmt: skip
+
+
+def test_units_say_in_words_what_they_do(session: Session, explorer: Explorer) -> None:
+    circuit = session.work.circuit
+    nodes = {node["id"]: node for node in drawn(session, explorer)["nodes"]}
+    assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
+    best = circuit.edges_into(circuit.root)[0]
+    verb = "inhibits" if best.attribution < 0 else "excites"
+    part = view.percent(abs(circuit.share(best)))
+    assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
+    assert "rank 1" in nodes[best.source]["title"]
+
+
+def test_what_is_worked_out_is_said_beside_a_drawing_that_stays(session: Session, explorer: Explorer) -> None:
+    leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
+    busy = actions.apply(session, actions.Action("expand", leaf), explorer)
+    found = drawn(busy, explorer)
+    assert found["busy"] == [leaf]
+    again = drawn(busy, explorer, had=found["drawing"])
+    assert (again["busy"], again["drawing"], again["nodes"]) == ([leaf], found["drawing"], None)
+    assert Tile("ready", "picture/1.webp").facts()["picture"] == "picture/1.webp"
+
+
+def test_without_a_circuit_there_is_nothing_to_draw(explorer: Explorer) -> None:
+    found = drawn(Session(), explorer)
+    assert (found["nodes"], found["edges"], found["rows"]) == ([], [], [])
+    assert (found["circuit"], found["drawing"], found["selected"], found["edge"]) == ("", "", "", [])
+
+
+@pytest.mark.parametrize(
+    ("rendering", "paused", "text", "flags"),
+    [
+        (Report("running", "c:7", 2, 9, 0.5, 21.0), False, "Rendering c:7 (3 of 9), about 20 s left", (1, 1, 0)),
+        (Report("queued", "c:7", 1, 4), False, "Waiting for the renderer; 3 pictures to go", (1, 1, 0)),
+        (Report(), True, "Rendering cancelled; 3 pictures missing", (0, 0, 1)),
+    ],
+)  # fmt: skip
+def test_the_status_line_says_what_is_rendered(
+    session: Session, rendering: Report, paused: bool, text: str, flags: tuple[int, int, int]
+) -> None:
+    paused_session = Session(session.work, paused=paused)
+    status = view.status(paused_session, Report(), rendering, missing=3, failed=0)
+    assert status.text == text
+    assert (status.live, status.can_cancel, status.can_resume) == flags
+
+
+def test_the_status_line_says_what_is_traced_before_anything_else(session: Session) -> None:
+    asking = Session(session.work, asks=(Ask(1, "why", "0"),))
+    status = view.status(asking, Report("running", "Expanding c:3", 0, 1, 0.4), Report("running"), missing=1, failed=0)
+    assert (status.text, status.done, status.live) == ("Expanding c:3 …", 0.4, True)
+
+
+def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None:
+    circuit = session.work.circuit
+    edges = sum(len(circuit.edges_into(name)) for name in circuit.visible)
+    idle = view.status(session, Report(), Report(), missing=0, failed=0)
+    assert idle.text == f"{len(circuit.visible)} units, {edges} edges"
+    assert view.status(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
+    assert view.status(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
+
+
+def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, explorer: Explorer) -> None:
+    for name in session.work.circuit.visible:
+        broken = inspected(session, explorer, name).breakdown
+        broken = broken or explorer.would_show(session.work.circuit, name, Choices(top=4))
+        figure = figures.contributions(broken)
+        *parts, value = figure["data"][0]["x"]
+        assert sum(parts) == pytest.approx(value, rel=1e-4, abs=1e-5)
+        below = {"fc": 20, "c": 16, "b": 12}[session.work.circuit.nodes[name].unit.layer]
+        assert figure["data"][0]["y"][-3:] == [f"rest ({below - len(broken.parts)} units)", "bias", "value"]
+
+
+def test_the_figure_is_one_that_plotly_accepts(session: Session, explorer: Explorer) -> None:
+    broken = inspected(session, explorer, session.work.circuit.root).breakdown
+    assert len(go.Figure(figures.contributions(broken)).data[0].x) == 4 + 3
+
+
+def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
+    parts = (Part("x", "<b>ship</b>", 1.0), Part("y", "<b>ship</b>", -1.0))
+    labels = figures.contributions(Breakdown(parts, 0.0, None, 0.0, "remainder", 0.0, 1.0, 2.0, False, True))["data"][
+        0
+    ]["y"]
+    assert labels[0] == "&lt;b&gt;ship&lt;/b&gt;"
+    assert len(set(labels)) == len(labels)
+    assert labels[2:] == ["rest", "remainder", "value"]
+
+
+def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, explorer: Explorer) -> None:
+    leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
+    assert inspected(session, explorer, leaf).breakdown is None
+    broken = explorer.would_show(session.work.circuit, leaf, Choices(top=4))
+    assert not broken.expanded
+    grown = explorer.expand(session.work.circuit, leaf, Choices(top=4, signs="both"))
+    assert [part.name for part in broken.parts] == [edge.source for edge in grown.edges_into(leaf)]
+    assert broken.coverage == pytest.approx(grown.nodes[leaf].books.coverage, rel=1e-5)
+
+
+def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, explorer: Explorer) -> None:
+    leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
+    grown = explorer.expand(session.work.circuit, leaf, Choices())
+    bottom = grown.edges_into(leaf)[0].source
+    found = explorer.inspect(grown, bottom, "")
+    assert found.breakdown is None
+    assert explorer.heat(grown, bottom).size == (340, 340)
+    assert found.frozen == f"{bottom} is in the lowest layer: below it is only the image."
+
+
+def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
+    def said(count: int, *, exact: bool = True, target: bool = False) -> str:
+        parts = tuple(Part(str(n), str(n), 1.0) for n in range(count))
+        broken = Breakdown(parts, 0, 3, 0, "bias", 1, 0.58, 2, exact, True)
+        return books_panel.books_in_words(broken, in_target_units=target)
+
+    assert said(5) == "These 5 units hold 58 % of the gross attribution."
+    assert said(1).startswith("This unit holds 58 %")
+    assert said(0) == "No unit is shown; everything is in the rest."
+    assert "The remainder is what is left over" in said(2, exact=False)
+    assert said(2, target=True).endswith("in units of the target.")
+
+
+def test_the_right_pane_tells_of_the_chosen_unit(session: Session, explorer: Explorer) -> None:
+    name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
+    chosen = actions.apply(session, actions.Action("select", name), explorer)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("ready", "picture/1.webp"), 12.5).parts
+    text = words(pane)
+    assert name in text
+    assert number(session.work.circuit.nodes[name].value) in text
+    assert "activation up to 12.5 in this picture" in text
+    assert find(pane, **{"data-action": "more", "disabled": False})
+    assert find(pane, **{"data-action": "discard", "disabled": False})
+
+
+def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session, explorer: Explorer) -> None:
+    circuit = session.work.circuit
+    name = max(circuit.visible, key=lambda name: sum(circuit.graph.has_edge(name, above) for above in circuit.visible))
+    above = [edge for upper in circuit.visible for edge in circuit.edges_into(upper) if edge.source == name]
+    above.sort(key=lambda edge: -abs(circuit.share(edge)))
+    assert len(above) > 1
+    chosen = actions.apply(session, actions.Action("select", name), explorer)
+    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None).parts
+    for edge in above[:4]:
+        assert find(pane, **{"data-action": "select", "data-arg": edge.target})
+    assert f"Holds  {view.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
+
+
+def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, explorer: Explorer) -> None:
+    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), Tile("waiting"), None).parts
+    assert find(pane, **{"data-action": "discard", "disabled": True})
+    assert "The target itself cannot be discarded." in words(pane)
+    assert "on its way …" in words(pane)
+
+
+def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
+    name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
+    smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
+    pane = inspector.unit(smaller, None, Tile("none"), None).parts
+    assert "Discarded (1)" in words(pane)
+    assert find(pane, **{"data-action": "restore", "data-arg": name})
+
+
+def test_predictions_have_a_bar_a_chance_and_a_question(session: Session) -> None:
+    rows = panels.predictions(session)
+    assert len(rows) == 5
+    first = session.work.predictions[0]
+    assert f"{first.probability * 100:.1f} %" in words(rows[0])
+    assert find(rows[0], **{"data-action": "why", "data-arg": str(first.index)})
+    explained = [row for row in rows if "explained" in row.className]
+    assert [words(row).split()[0] for row in explained] == ["<b>ship</b>"]
+
+
+def test_the_empty_page_says_what_to_do(explorer: Explorer, photo: Photo) -> None:
+    assert find(panels.invitation(Session()), **{"data-action": "example"})
+    begun = actions.with_photo(Session(), photo, explorer)
+    best = begun.work.predictions[0]
+    assert find(panels.invitation(begun), **{"data-action": "why", "data-arg": str(best.index)})
+    assert f"The network says: {best.label}" in words(panels.invitation(begun))
+    asked = actions.apply(begun, actions.Action("why", "1"), explorer)
+    assert "Tracing the circuit" in words(panels.invitation(asked))
+
+
+def test_settings_show_what_is_chosen_and_what_it_means(explorer: Explorer) -> None:
+    session = actions.apply(Session(), actions.Action("set", "mode=ablate"), explorer)
+    rows = panels.settings(session, explorer.depths)
+    pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
+    assert pressed == ["2", "5", "positive", "ablate"]
+    assert "exact change when a unit is silenced" in words(rows[3])
+    assert explorer.depths == (1, 2, 3)
+
+
+def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session) -> None:
+    books = session.work.circuit.nodes[session.work.circuit.root].books
+    told = words(panels.story(session))
+    assert told.startswith("Why  <b>ship</b>")
+    assert view.percent(books.coverage) in told
+    assert panels.story(Session()) == []
+
+
+def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Photo, explorer: Explorer) -> None:
+    circuit = trace(network, photo, 4, depth=2, top=3, mode="target")
+    name = circuit.edges_into(circuit.root)[0].source
+    session = Session(Work(photo, (), circuit, name))
+    pane = inspector.unit(session, inspected(session, explorer, name), Tile("none"), None).parts
+    assert "share of the target" in words(pane)
+    assert "in units of the target" in words(pane)

@@ -1,0 +1,69 @@
+"""Ctrl-C at a real server with work under way: it ends at once, and says nothing but that."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SERVE = """
+import sys
+sys.path[:0] = {paths!r}
+import time
+from dashboard.server import Running, serve
+from tests.support.pretend import PaintedGallery, tiny_network
+from pathlib import Path
+
+class Slow(PaintedGallery):
+    def render(self, units, progress, preview):
+        (self.folder / "begun").touch()
+        {work}
+
+network = tiny_network()
+import dashboard.app
+dashboard.app._stored_gallery = lambda network: Slow(Path({folder!r}), network)
+serving = Running.run
+
+def asked(self):
+    asks = [{{"number": 1, "kind": "why", "subject": "0"}}]
+    self.page.callbacks.act({{"session": "a" * 32, "tab": "t", "queue": asks}})
+    serving(self)
+
+Running.run = asked
+try:
+    serve(network, port=0, open_browser=False, announce=lambda url: print(url, flush=True))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+HERE = Path(__file__).resolve().parent
+# A renderer that can be stopped between its steps, and one in the middle of a step that takes long.
+WORK = {"steps": "while True: progress(1, 4, ''); time.sleep(0.01)", "one long step": "time.sleep(30)"}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_ctrl_c_ends_the_process_while_it_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    code = SERVE.format(paths=[str(HERE.parents[2])], folder=str(tmp_path), work=work)
+    # Where the tests themselves run in the background, SIGINT is ignored, and children inherit that.
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+            until = time.monotonic() + 60
+            while not (tmp_path / "begun").exists():
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            pressed = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) in (0, 130)
+            took = time.monotonic() - pressed
+            assert process.stderr.read() == ""
+            assert took < 2
+        finally:
+            process.kill()

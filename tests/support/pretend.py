@@ -1,0 +1,162 @@
+"""A tiny network and a gallery that paints instead of rendering."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from circuits.attribution.ablation import Baseline
+from circuits.image.preprocessing import Preprocessing
+from circuits.network.network import Network, prepare
+from circuits.units import Unit
+from dashboard.work.findings import Elsewhere, Exemplar, NoCollection, Variant
+from dashboard.work.previews import OnPreview, OnVariant
+from dashboard.work.queue import Progress
+from dashboard.work.shots import shot
+
+
+def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
+    """Three rectified convolutions and a linear layer with seeded weights: layers a, b, c and fc."""
+    torch.manual_seed(seed)
+    module = nn.Sequential()
+    for place, (inputs, outputs) in enumerate([(3, 12), (12, 16), (16, 20)]):
+        module.add_module(f"conv{place}", nn.Conv2d(inputs, outputs, 3, padding=1))
+        module.add_module("abc"[place], nn.ReLU())
+        module.add_module(f"pool{place}", nn.MaxPool2d(2))
+    module.add_module("flat", nn.Flatten())
+    module.add_module("fc", nn.Linear(20 * 16, 6))
+    size = Preprocessing((32, 32), 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+    labels = ["cat", "dog", "tree", "car", "<b>ship</b>", "bird"]
+    return prepare(module, name=name, source="test", preprocessing=size, labels=labels)
+
+
+class PaintedCollection:
+    """A collection of squares; there is none until `photos` are put into it. `gate` holds an answer back.
+
+    Args:
+        photos: how many it has.
+    """
+
+    def __init__(self, photos: int = 0) -> None:
+        self.photos = photos
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked: list[Unit] = []
+
+    def stamp(self) -> str:
+        """Their number."""
+        return str(self.photos)
+
+    def baseline(self) -> Baseline | None:
+        """A tenth for every unit of the tiny network."""
+        widths = {"a": 12, "b": 16, "c": 20, "fc": 6}
+        means = {layer: torch.full((width,), 0.1) for layer, width in widths.items()}
+        return Baseline("mean", f"squares ({self.photos} photos)", means) if self.photos else None
+
+    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+        """Nine squares that excite the unit, and two that it hardly notices."""
+        self.asked.append(unit)
+        while not self.gate.wait(timeout=0.01):
+            progress(0, 1, "")
+        if not self.photos:
+            return NoCollection()
+        squares = [shot(Image.new("RGB", (16, 16), (20 * n, 0, 0))) for n in range(9)]
+        most = tuple(Exemplar(each, f"{n}.png", "red things", 9.0 - n) for n, each in enumerate(squares))
+        levels = ((0.0, 0.0), (50.0, 0.5), (90.0, 4.0), (99.0, 8.0), (100.0, 9.0))
+        groups = {"most": most, "slightly_positive": most[7:], "slightly_negative": (), "least": ()}
+        return Elsewhere(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)
+
+
+class PaintedGallery:
+    """Pictures that are painted at once; `gate` holds each one back until it is opened.
+
+    While it is closed, each number that is put into `sketches` is a step after which an unfinished picture is shown.
+    The picture of a unit in `dead_units` shows nothing.
+
+    Args:
+        folder: where they go.
+        network: whose units; its fingerprint enters the key.
+    """
+
+    def __init__(self, folder: Path, network: Network) -> None:
+        self.folder = folder
+        self.network = network
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun: list[Unit] = []
+        self.drawn: list[tuple[Unit, str]] = []
+        self.broken: set[Unit] = set()
+        self.dead_units: set[Unit] = set()
+        self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def key(self, unit: Unit) -> str:
+        """Layer, channel and network as hexadecimal digits."""
+        return f"{unit.layer}:{unit.channel}:{self.network.sha256[:8]}".encode().hex()
+
+    def file(self, key: str) -> Path | None:
+        """The file, once it is painted."""
+        path = self.folder / f"{key}.webp"
+        return path if path.exists() else None
+
+    def activation(self, unit: Unit) -> float | None:
+        """Ten plus the channel, so that it can be recognised; for a dead unit nothing."""
+        if self.file(self.key(unit)) is None:
+            return None
+        return 0.0 if unit in self.dead_units else 10.0 + unit.channel
+
+    def zoom(self, unit: Unit) -> int:
+        """The pictures are three times as wide as what the network sees."""
+        return 3
+
+    def dead(self, unit: Unit) -> bool:
+        """Whether it is told to be, and painted."""
+        return unit in self.dead_units and self.file(self.key(unit)) is not None
+
+    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+        """Paint squares of one colour each; waits while the gate is closed, and stops when told to."""
+        for unit in units:
+            self.begun.append(unit)
+            while not self.gate.wait(timeout=0.01):
+                progress(1, 4, "")
+                if not self.sketches.empty():
+                    step = self.sketches.get()
+                    preview(unit, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
+            progress(2, 4, "")
+            if unit in self.broken:
+                raise RuntimeError("no picture for this one")
+            self.paint(unit)
+
+    def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
+        """One that is against it, reaching nothing, or four that differ, reaching 1 to 4."""
+        reached = [0.0] if kind == "negative" else [1.0, 2.0, 3.0, 4.0]
+        keys = [self.key(unit) + f"{kind[0]}{place}".encode().hex() for place in range(len(reached))]
+        return tuple(
+            Variant(key, value if self.file(key) is not None else None)
+            for key, value in zip(keys, reached, strict=True)
+        )
+
+    def draw_variants(self, unit: Unit, kind: str, progress: Progress, preview: OnVariant) -> None:
+        """Paint squares of one grey each; waits, shows sketches and stops as `render` does."""
+        self.drawn.append((unit, kind))
+        keys = [variant.key for variant in self.variants(unit, kind)]
+        while not self.gate.wait(timeout=0.01):
+            progress(1, 4, "")
+            if not self.sketches.empty():
+                step = self.sketches.get()
+                for key in keys:
+                    preview(key, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
+        progress(2, 4, "")
+        for place, key in enumerate(keys):
+            Image.new("RGB", (96, 96), (50 * place, 99, 99)).save(self.folder / f"{key}.webp", "WEBP")
+
+    def paint(self, unit: Unit) -> None:
+        """Put the picture of a unit there."""
+        colour = np.random.default_rng(unit.channel).integers(60, 230, 3).tolist()
+        path = self.folder / f"{self.key(unit)}.webp"
+        Image.new("RGB", (96, 96), tuple(colour)).save(path.with_suffix(".part"), "WEBP")
+        path.with_suffix(".part").replace(path)

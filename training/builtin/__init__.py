@@ -1,0 +1,1 @@
+"""How the built-in network was trained and its pictures made."""
