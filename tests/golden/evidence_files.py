@@ -40,7 +40,7 @@ def write_attributions(to: Recorder, networks: Mapping[str, Network], photos: Ma
         layers = {
             choice: {
                 each.name: [each.channels, each.height, each.width, each.piecewise_linear, list(each.below)]
-                for each in network.with_layers(choice).found
+                for each in map(network.with_layers(choice).layer, network.with_layers(choice).layers)
             }
             for choice in ("auto", "fine")
         }
