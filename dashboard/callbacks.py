@@ -1,8 +1,8 @@
 """The page's callbacks: take actions, take files, report progress.
 
-`act` is the one reducer and the one writer of the view. Actions come in a numbered queue and each number is applied once,
-under the tab's lock, so that an answer that the browser drops loses nothing. Each feature renders its own part. `poll` writes
-only the progress store.
+`act` is the one reducer and the one writer of the view. Actions come in a numbered queue and each number is applied
+once, under the tab's lock, so that an answer that the browser drops loses nothing. Each feature renders its own part.
+`poll` writes only the progress store.
 """
 
 import base64

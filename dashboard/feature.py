@@ -1,7 +1,7 @@
 """What a feature of the page consists of, and what it is given to show itself.
 
-Each folder of `features/` makes one `Feature` in its `feature.py`, and `app.py` lists them all. Nothing else of a feature is
-known outside its folder, and no feature knows another.
+Each folder of `features/` makes one `Feature` in its `feature.py`, and `app.py` lists them all. No feature knows
+another.
 """
 
 from collections.abc import Callable, Mapping, Sequence

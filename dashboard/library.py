@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -22,11 +22,12 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Edge, Unit
+from circuits.units import Edge, Progress, Unit
 from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
-from dashboard.work.galleries import Gallery
-from dashboard.work.queue import Progress
+
+if TYPE_CHECKING:
+    from dashboard.work.galleries import Gallery
 
 MODES = {
     "sum": "Gradient × activation over the whole map: fast, adds up.",
@@ -53,7 +54,7 @@ class Library:
     """
 
     def __init__(
-        self, network: Network, gallery: Gallery, baseline: Callable[[], Baseline | None] = lambda: None
+        self, network: Network, gallery: "Gallery", baseline: Callable[[], Baseline | None] = lambda: None
     ) -> None:
         self.network = network
         self.gallery = gallery

@@ -17,11 +17,11 @@ from playwright.sync_api import expect, sync_playwright
 from circuits import Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import OnPreview
-from dashboard.work.queue import Progress
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.support.states import Stage

@@ -1,9 +1,9 @@
 """Actions and requests: what a person did, as a typed payload, and what the network is then to work out.
 
-1. An action arrives as JSON, `{"kind": …, "payload": {…}}`. Its kind names an `ActionType`, which reads the payload into
-   a frozen dataclass and applies it: a function from a session to the next one that never waits for the network.
-2. What takes the network longer is only noted in the session, as a `Request`. A worker runs it, and commits the result to
-   whatever session there is by then.
+1. An action arrives as JSON, `{"kind": …, "payload": {…}}`. Its kind names an `ActionType`, which reads the payload
+   into a frozen dataclass and applies it: a function from a session to the next one that never waits for the network.
+2. What takes the network longer is only noted in the session, as a `Request`. A worker runs it, and commits the result
+   to whatever session there is by then.
 
 Features declare their kinds in `ACTIONS` and `REQUESTS`; `Reducer` puts them together.
 """
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.session.state import Choices, Request, Session, Work
 
 if TYPE_CHECKING:
     from dashboard.library import Library
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

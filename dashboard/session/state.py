@@ -66,7 +66,7 @@ class Work:
         came_from: id of the unit above from which the chosen one was reached, or "".
         edge: ids of the lower and the upper unit of the chosen edge, which is shown instead of the chosen unit.
         folded: ids of the units whose near-duplicates are folded into them.
-        spot: a place in the crop, (x, y) as shares of it, of which the person requests what fires there.
+        spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
     """
 
     photo: Photo | None = None

@@ -14,16 +14,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuits.errors import CircuitsError
 from circuits.files import read_text, write_atomically
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from dashboard.library import Library
 from dashboard.session.state import Choices, Looking, Session, Showing, Work
 from dashboard.session.tabs import TabSessions
+
+if TYPE_CHECKING:
+    from dashboard.library import Library
 
 DAYS = 14
 _NAME = re.compile(r"[0-9a-f]{32}")
@@ -39,7 +41,7 @@ class SessionStorage:
         clock: seconds since 1970, for tests.
     """
 
-    def __init__(self, folder: Path, library: Library, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, library: "Library", *, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._explorer = library
         self._clock = clock

@@ -11,9 +11,8 @@ from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, kept_in
 from circuits.network.network import Network
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, webp, wide
-from dashboard.work.queue import Progress
 
 KINDS = ("most", "slightly_positive", "slightly_negative", "least")
 SIDE = 160

@@ -16,7 +16,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import input_crop
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
     Breakdown,
@@ -35,7 +35,6 @@ from dashboard.answers import (
 from dashboard.library import PICTURE, Library
 from dashboard.session.state import Choices, Looking
 from dashboard.work.collection import Collection
-from dashboard.work.queue import Progress
 from dashboard.work.results import Query, digest, photo_key
 
 SPOTS = 3

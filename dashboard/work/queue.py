@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-Progress = Callable[[int, int, str], None]
+from circuits.units import Progress
 
 _LOG = logging.getLogger(__name__)
 _KEPT_FAILURES = 512

@@ -2,8 +2,8 @@
 
 1. A session's choice gives queries, the first first. Each has a key, made of what its answer depends on and of nothing
    else, so that people who look at the same thing share the work.
-2. An answer is kept under its key, a failure too. Queries without an answer are asked again by every poll; those of a unit
-   that is no longer chosen are not, and so they are dropped.
+2. An answer is kept under its key, a failure too. Queries without an answer are asked again by every poll; those of a
+   unit that is no longer chosen are not, and so they are dropped.
 3. What was looked at longest ago is forgotten.
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 from cachetools import LRUCache
 
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.answers import WebP
-from dashboard.work.queue import Progress
 
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.

@@ -9,7 +9,7 @@ from PIL import Image
 
 from circuits.errors import CircuitsError
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import Failure
 from dashboard.library import Library
 from dashboard.session.actions import Reducer, drop
@@ -18,7 +18,7 @@ from dashboard.session.tabs import TabSession
 from dashboard.work.carried import Carried
 from dashboard.work.evidence import Evidence
 from dashboard.work.previews import Previews
-from dashboard.work.queue import CancelledError, Progress, Task, WorkQueue
+from dashboard.work.queue import CancelledError, Task, WorkQueue
 from dashboard.work.results import Answers, Query, ResultStore
 from dashboard.work.status import Status, status
 from dashboard.work.tiles import Tile, circuit_tiles
@@ -110,8 +110,8 @@ class Scheduler:
     def want_answers(self, tab: TabSession) -> Answers:
         """Have the queries answered; the answers that there are by now.
 
-        What is being found out for a unit that is no longer chosen is given up; a score, which has a queue of its own, only
-        for another circuit or by Cancel.
+        What is being found out for a unit that is no longer chosen is given up; a score, which has a queue of its own,
+        only for another circuit or by Cancel.
         """
         wanted = self.queries(tab)
         answers = self.results.answers(wanted)

@@ -13,6 +13,7 @@ from plotly.utils import PlotlyJSONEncoder
 import circuits
 from circuits import Circuit, Network, Photo, Unit
 from tests.golden.record import Recorder
+from tests.support.actions import payload
 
 SESSION, TAB = "a" * 32, "tab"
 _PASSING = {"at", "born", "session", "tiles_at", "evidence", "namespace", "books_shown"}
@@ -77,14 +78,14 @@ class Visitor:
     """
 
     def __init__(self, network: Network, photo: Photo, folder: Path) -> None:
-        from dashboard.app import Settings, create_page
+        from dashboard.app import PageSettings, create_page
 
-        self._page = create_page(Settings(network, photo=photo, gallery=GreyGallery(folder)))
+        self._page = create_page(PageSettings(network, photo=photo, gallery=GreyGallery(folder)))
         self._queue: list[dict[str, Any]] = []
 
     def act(self, kind: str, subject: str) -> dict[str, Any]:
         """Do something and wait until nothing is under way: everything that the page shows then."""
-        self._queue.append({"number": len(self._queue) + 1, "kind": kind, "subject": subject})
+        self._queue.append({"number": len(self._queue) + 1, "kind": kind, "payload": payload(kind, subject)})
         shown = self._send()
         for _ in range(10):
             before, shown = shown, self._send()
@@ -95,9 +96,9 @@ class Visitor:
     def _send(self) -> dict[str, Any]:
         callbacks = self._page.callbacks
         shown: dict[str, Any] = callbacks.act({"session": SESSION, "tab": TAB, "queue": self._queue})
-        lanes = callbacks.background
-        for lane in (lanes.tracing, lanes.looking, lanes.scoring, lanes.rendering):
-            lane.wait(SESSION, seconds=60)
+        work = callbacks.work
+        for queue in (work.tracing, work.looking, work.scoring, work.rendering):
+            queue.wait(SESSION, seconds=60)
         return shown
 
     def get(self, address: str) -> tuple[str, str]:
@@ -154,7 +155,7 @@ def _long(circuit: Circuit) -> list[Step]:
         ("select", root),
         ("collapse", child),
         ("expand", child),
-        ("manner", f"{child} signs=both"),
+        ("expansion", f"{child} signs=both"),
         ("more", child),
         ("undo", ""),
         ("name", f"1 {child} round <eyes>"),
@@ -164,9 +165,9 @@ def _long(circuit: Circuit) -> list[Step]:
         ("restore", second),
         ("fold", f"{child} {second}"),
         ("unfold", ""),
-        ("spot", "0.4,0.6"),
-        ("spot-layer", low),
-        ("spot", ""),
+        ("point", "0.4,0.6"),
+        ("point-layer", low),
+        ("point", ""),
         ("page", "layers"),
         ("wall-layer", layer),
         ("wall-order", "attribution"),

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.app import features, reducer
 from dashboard.features.photo.actions import with_circuit as with_circuit
 from dashboard.features.photo.actions import with_photo as with_photo
 from dashboard.library import Library
 from dashboard.session import actions as real
-from dashboard.session.actions import Progress
 from dashboard.session.state import Request, Session, Work
 from dashboard.work.evidence import Evidence
 from dashboard.work.results import Query, ResultStore

@@ -33,7 +33,7 @@ class Person:
         return self.seen
 
     def why(self, number: str = "0") -> dict[str, Any]:
-        """Request why and wait for the answer."""
+        """Ask why and wait for the answer."""
         self.do("why", number)
         assert self.callbacks.work.tracing.wait(self.name, seconds=30)
         return self.do("refresh")

@@ -14,10 +14,9 @@ from circuits.attribution.ablation import Baseline
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, Variant, webp
 from dashboard.work.previews import OnPreview, OnVariant
-from dashboard.work.queue import Progress
 
 
 def tiny_network(seed: int = 0, name: str = "tiny") -> Network:

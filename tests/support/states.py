@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.app import Page
-from dashboard.work.queue import Progress, Task, WorkQueue
+from dashboard.work.queue import Task, WorkQueue
 
 
 class Held(Protocol):

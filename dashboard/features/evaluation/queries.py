@@ -4,7 +4,7 @@
 2. Beside it controls of its shape, which say whether it is better than chance.
 3. The whole card: the curve over sizes, and the circuit searched again in changed photos.
 
-A stage's key is made of the circuit, of the photos, and of what stands in the place of ablated units: whoever requests for
+A stage's key is made of the circuit, of the photos, and of what stands in the place of ablated units: whoever asks for
 the same score shares the work, and a circuit that was changed and changed back has its old score.
 """
 
@@ -22,12 +22,12 @@ from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.unit_sets import sources_of
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.answers import Failure
 from dashboard.library import Library
 from dashboard.session.actions import circuit_of
 from dashboard.session.state import Scoring, Session, photos_of
 from dashboard.work.evidence import Evidence
-from dashboard.work.queue import Progress
 from dashboard.work.results import Answers, Query, ResultStore
 
 STAGES: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import circuits
 from circuits.errors import InputError
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.features.graph.weak import reached
 from dashboard.library import Library, closed, edges_from
 from dashboard.session.actions import (
     ActionType,
     NoPayload,
     OnUnit,
-    Progress,
     RequestType,
     circuit_of,
     node_of,

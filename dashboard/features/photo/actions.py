@@ -1,7 +1,7 @@
 """What a person can do with photos: take one, go back to one, choose the part of it that the network is shown.
 
-Showing a photo, or another part of it, is work for the network, a request of the kind `photo`. Until it is done the page
-stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
+Showing a photo, or another part of it, is work for the network, a request of the kind `photo`. Until it is done the
+page stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
 """
 
 from dataclasses import dataclass, replace
@@ -10,8 +10,9 @@ from circuits.errors import InputError
 from circuits.image.photo import Photo, Window
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
+from circuits.units import Progress
 from dashboard.library import Library
-from dashboard.session.actions import ActionType, Progress, RequestType, requested
+from dashboard.session.actions import ActionType, RequestType, requested
 from dashboard.session.questions import written
 from dashboard.session.state import STRIP, Request, Session, Work, key_of, newer, photos_of
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from circuits.errors import InputError
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.library import METHODS, MODES, SIGNS, STARTS, Library
-from dashboard.session.actions import ActionType, Progress, RequestType, with_result
+from dashboard.session.actions import ActionType, RequestType, with_result
 from dashboard.session.questions import Wish
 from dashboard.session.selection import why
 from dashboard.session.state import STRONGEST, Request, Session

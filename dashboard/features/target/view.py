@@ -127,7 +127,7 @@ def invitation(session: Session) -> Component:
         [
             html.Strong(f"The network says: {best.label}"),
             html.P(
-                "Request why, and see the channels that argued for it, what they look for, and the channels below them.",
+                "Ask why, and see the channels that argued for it, what they look for, and the channels below them.",
                 className="muted",
             ),
             button(f"Why {best.label}?", "why", {"target": str(best.index)}, className="main"),

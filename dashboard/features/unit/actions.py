@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.answers import VARIANTS
 from dashboard.library import SIGNS, Library
-from dashboard.session.actions import ActionType, OnUnit, Progress, RequestType, circuit_of, node_of, requested
+from dashboard.session.actions import ActionType, OnUnit, RequestType, circuit_of, node_of, requested
 from dashboard.session.state import Request, Session, Typing, expansion_of
 
 TOPS = (3, 5, 8, 12)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import VARIANTS
 from dashboard.library import Library
 from dashboard.session.state import Session
 from dashboard.work.previews import Previews
-from dashboard.work.queue import Progress, Task
+from dashboard.work.queue import Task
 from dashboard.work.tiles import Tile, picture_tile
 
 if TYPE_CHECKING:

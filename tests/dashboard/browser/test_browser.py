@@ -33,7 +33,7 @@ def unit(tab: Any, name: str) -> Any:
 
 
 def why(tab: Any, expect: Any, label: str = "tree") -> list[str]:
-    """Request why; the ids of the units that are drawn."""
+    """Ask why; the ids of the units that are drawn."""
     tab.locator("#predictions").get_by_role("button", name=f"why {label}?").click()
     expect(tab.locator(".unit.root")).to_have_count(1)
     return tab.locator(".unit").evaluate_all("units => units.map(unit => unit.dataset.id)")

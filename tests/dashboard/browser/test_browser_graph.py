@@ -37,7 +37,7 @@ def edge(tab: Any, lower: str, upper: str) -> Any:
 
 
 def why(tab: Any, expect: Any, *choices: str) -> list[str]:
-    """Request why it is a tree; the ids of the units that are drawn."""
+    """Ask why it is a tree; the ids of the units that are drawn."""
     for choice in choices:
         tab.locator(f"#{choice}").click()
         expect(tab.locator(f"#{choice}")).to_have_attribute("aria-pressed", "true")

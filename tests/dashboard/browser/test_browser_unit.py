@@ -1,4 +1,4 @@
-"""The pane of a unit in a real browser: names, further pictures, standing, books, expansion, measured edges, what if."""
+"""The pane of a unit in a browser: names, further pictures, standing, books, expansion, measured edges, what if."""
 
 import re
 from collections.abc import Callable

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from dashboard.work.queue import Progress, Task, WorkQueue
+from circuits.units import Progress
+from dashboard.work.queue import Task, WorkQueue
 
 WAIT = 30.0
 

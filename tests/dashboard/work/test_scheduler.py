@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from circuits.units import Progress
 from dashboard.app import Page
-from dashboard.work.queue import CancelledError, Progress, Task
+from dashboard.work.queue import CancelledError, Task
 from tests.support.person import ANN, Person
 
 WAIT = 5.0
