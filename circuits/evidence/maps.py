@@ -160,7 +160,7 @@ def fed_by(
 
 
 @dataclass(frozen=True, eq=False)
-class _Edge:
+class _EdgeQuestion:
     """Two units and the segment between, whose input is the lower layer or all layers below the upper one, packed.
 
     Args:
@@ -178,7 +178,7 @@ class _Edge:
     readout: Readout
 
 
-def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _Edge:
+def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _EdgeQuestion:
     below = as_unit(lower)
     if not isinstance(source, Circuit) and not network.branched:
         run = ForwardCache(*activations_of(network, source, [below.layer]))
@@ -194,22 +194,24 @@ def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str
         readout = readout_of(network, above)
     size, activation = (layer.height, layer.width), run.activations[below.layer]
     if not network.branched:
-        return _Edge(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
+        return _EdgeQuestion(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
     if below.layer in network.layers_below(above.layer):
         between = run.below(above.layer)
-        return _Edge(between.piece, between.activation, between.start(below.layer) + below.channel, size, readout)
+        return _EdgeQuestion(
+            between.piece, between.activation, between.start(below.layer) + below.channel, size, readout
+        )
     segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
-    return _Edge(segment, activation, below.channel, size, readout)
+    return _EdgeQuestion(segment, activation, below.channel, size, readout)
 
 
-def _from_below(edge: _Edge) -> HeatMap:
+def _from_below(edge: _EdgeQuestion) -> HeatMap:
     point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
     return _as_map((edge.activation * gradient)[0, edge.channel, : edge.size[0], : edge.size[1]])
 
 
-def _to_above(edge: _Edge) -> HeatMap:
+def _to_above(edge: _EdgeQuestion) -> HeatMap:
     """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
     alone = torch.zeros_like(edge.activation)
     alone[0, edge.channel] = edge.activation[0, edge.channel]

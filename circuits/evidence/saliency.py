@@ -51,7 +51,7 @@ _Restrict = Callable[[Activations, Unit], Activations]
 
 
 @dataclass(frozen=True)
-class _Options:
+class _GradientOptions:
     """How a picture is made; see `gradient_picture`."""
 
     method: str
@@ -129,7 +129,7 @@ def gradient_picture(
         >>> gradient_picture(load_network(), load_photo("example:cat"), "conv4:3", method="guided").shape
         (64, 64, 3)
     """
-    return _descend(network, source, [unit], _own_part, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, [unit], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def relative_picture(
@@ -174,7 +174,7 @@ def relative_picture(
         >>> relative_picture(load_network(), load_photo("example:cat"), "conv3:7", "conv4:3").shape
         (64, 64, 3)
     """
-    return _descend(network, source, [parent, child], _own_part, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, [parent, child], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def path_picture(
@@ -221,11 +221,11 @@ def path_picture(
     """
     if not path:
         raise InputError("The path is empty; give its units from the topmost down.")
-    return _descend(network, source, path, renormalised, _Options(method, start, smooth, noise, seed))
+    return _descend(network, source, path, renormalised, _GradientOptions(method, start, smooth, noise, seed))
 
 
 def _descend(
-    network: Network, source: Source, path: Sequence[Unit | str], restrict: _Restrict, options: _Options
+    network: Network, source: Source, path: Sequence[Unit | str], restrict: _Restrict, options: _GradientOptions
 ) -> GradientPicture:
     """The picture of a path of units, from the topmost, which may be the id of a circuit's target, down."""
     network = forward_cache(network, source).network if isinstance(source, Circuit) else network
@@ -314,7 +314,7 @@ def renormalised(gradient: Activations, unit: Unit) -> Activations:
     return torch.where(kept > 0, part * (whole / kept.clamp_min(torch.finfo(kept.dtype).tiny)), 0.0)
 
 
-def _copies(network: Network, image: Images, options: _Options) -> Iterator[Images]:
+def _copies(network: Network, image: Images, options: _GradientOptions) -> Iterator[Images]:
     """The image, or its noisy copies, a few at a time; each copy's noise is the same whatever the batch."""
     if not options.smooth:
         yield image

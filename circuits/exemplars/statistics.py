@@ -57,7 +57,7 @@ class UnitStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class _Partial:
     """A tensor that a layer is put together from, before and after its activation function, which may be a relu."""
 
     before: fx.Node
@@ -124,13 +124,13 @@ def _makes_new_tensor(traced: fx.GraphModule, node: fx.Node) -> bool:
     return is_new and ops.kind(traced, node) is not torch.einsum
 
 
-def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Part]:
+def _parts(traced: fx.GraphModule, node: fx.Node) -> list[_Partial]:
     if parts := ops.concatenated(traced, node):
         return [part for each in parts for part in _parts(traced, each)]
     first = node.args[0] if node.args else None
     if ops.operation(traced, node).is_activation and isinstance(first, fx.Node):
-        return [_Part(first, node, _is_relu(traced, node))]
-    return [_Part(node, node, False)]
+        return [_Partial(first, node, _is_relu(traced, node))]
+    return [_Partial(node, node, False)]
 
 
 def _peaks(value: Tensor) -> tuple[Tensor, Tensor]:
