@@ -13,7 +13,7 @@ import circuits
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.errors import CircuitsError, InputError
-from circuits.image.encode import from_data_uri, overlay, to_data_uri
+from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
@@ -236,12 +236,6 @@ class Library:
         breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
         frozen = self.why_not_expand(circuit, name, locked)
         return Inspection(breakdown, frozen, circuit.settings.mode == "target")
-
-    def heat(self, circuit: Circuit, name: str) -> Image.Image:
-        """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
-        values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
-        seen = from_data_uri(circuit.photo_info.thumbnail)
-        return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
 
     def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
         """What a unit's value would be made of if it were expanded."""

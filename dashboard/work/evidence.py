@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from circuits.evidence.layer_statistics import Standing, layer_table, standing
+from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, edge_maps, heat_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import patch_of_picture, peaks
@@ -19,7 +19,6 @@ from circuits.tracing.run import input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
-    Breakdown,
     CollectionExemplars,
     EdgeShown,
     NoCollection,
@@ -33,7 +32,7 @@ from dashboard.answers import (
     wide,
 )
 from dashboard.library import PICTURE, Library
-from dashboard.session.state import Choices, Looking
+from dashboard.session.state import Looking
 from dashboard.work.collection import Collection
 from dashboard.work.results import Query, digest, photo_key
 
@@ -60,29 +59,13 @@ class Evidence:
         layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
         return layer.height * layer.width == 1
 
-    def heat_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
-        """Where any unit of the network fired, over the photo."""
+    def heat(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
+        """Where a unit of the network fired, over the photo."""
         values, seen = heat_map(network, source, unit), input_crop(network, source)
         return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
-    def heat(self, circuit: Circuit, name: str) -> WebP:
-        """Where a unit fired, over the photo."""
-        return webp(self.library.heat(circuit, name))
-
-    def books(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
-        """What a unit that is not expanded would be made of."""
-        return self.library.would_show(circuit, name, choices)
-
-    def standing(self, circuit: Circuit, name: str) -> Standing:
-        """Where a unit stands among those of its layer, in this photo."""
-        return standing(self.library.cut(circuit), circuit, circuit.nodes[name].unit)
-
-    def places(self, circuit: Circuit, name: str) -> Places:
-        """Where a unit fired most, and what it saw there."""
-        return self.places_of(self.library.cut(circuit), circuit, circuit.nodes[name].unit)
-
-    def places_of(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
-        """Where any unit of the network fired most, and what it saw there."""
+    def places(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
+        """Where a unit of the network fired most, and what it saw there."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
         field = receptive_field(network, unit.layer, unit.channel)
         spots = []
@@ -132,15 +115,10 @@ class Evidence:
         """Which units on the page fire in nearly the same places."""
         return Alike(near_duplicates(self.library.cut(circuit), circuit))
 
-    def exemplars(self, circuit: Circuit, name: str, progress: Progress) -> CollectionExemplars | NoCollection:
-        """What a unit fires on in the collection."""
-        node = circuit.nodes[name]
-        return self.collection.of(node.unit.whole, node.max, progress)
-
-    def exemplars_of(
+    def exemplars(
         self, network: Network, source: Circuit | Photo, unit: Unit, progress: Progress
     ) -> CollectionExemplars | NoCollection:
-        """What any unit of the network fires on in the collection."""
+        """What a unit of the network fires on in the collection."""
         return self.collection.of(unit, float(heat_map(network, source, unit).max()), progress)
 
     def _saliency(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> SaliencyPicture:

@@ -8,16 +8,17 @@ from circuits.evidence.layer_statistics import LayerTable
 from circuits.report.text import number
 from circuits.tracing.node import Node
 from circuits.units import Unit
-from dashboard.answers import Failure, WebP
-from dashboard.components import Pane, attributes, button, failed, figure, section, signed_share, waiting
+from dashboard.answers import Failure
+from dashboard.components import Pane, attributes, button, failed, section, signed_share
 from dashboard.features.unit.exemplars_panel import exemplars
-from dashboard.features.unit.in_photo import marked, patches
+from dashboard.features.unit.in_photo import patches
+from dashboard.features.unit.view import fired, looks_for
 from dashboard.library import Library
 from dashboard.session.selection import network_of, source_of
 from dashboard.session.state import Session
 from dashboard.work.evidence import TABLE
 from dashboard.work.results import Answers
-from dashboard.work.tiles import DEAD, Tile
+from dashboard.work.tiles import Tile
 
 Component = Any
 
@@ -39,10 +40,15 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
     if "places" in found:
         parts = [section("In this photo", "in-photo", patches(node, found["places"], None))]
     reached = activation if tile.state == "ready" else None
+    caption = "" if activation is None else f"activation up to {number(activation)} in this picture"
     return Pane(
         _head(session, unit, label),
-        [_looks_for(label, tile, activation)],
-        [_fired(label, found)],
+        [
+            looks_for(
+                label, tile, "" if activation is None else f"activation up to {number(activation)} in this picture"
+            )
+        ],
+        [fired(label, found, "")],
         in_its_layer(session, unit, found),
         [*parts, *exemplars(node, found, reached)],
     )
@@ -64,26 +70,6 @@ def _head(session: Session, unit: Unit, label: str) -> list[Component]:
         html.Div([why], className="buttons"),
         *([html.P(reason, className="reason")] if reason else []),
     ]
-
-
-def _looks_for(label: str, tile: Tile, activation: float | None) -> Component:
-    title, spoken = "What it looks for", f"What {label} looks for"
-    if tile.state == "drawing":
-        return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
-    if tile.state == "dead":
-        return figure(title, "", spoken, "", DEAD)
-    reached = "" if activation is None or not tile.picture else f"activation up to {number(activation)} in this picture"
-    missing = "on its way …" if tile.state == "waiting" else "not drawn yet"
-    return figure(title, tile.picture, spoken, reached, missing)
-
-
-def _fired(label: str, found: Answers) -> Component:
-    title, heat = "Where it fired", found.get("heat")
-    if isinstance(heat, WebP):
-        return figure(title, heat.address, f"Where {label} fired, over the photo", "", "", marks=marked(found))
-    if "heat" in found:
-        return waiting(title, heat)
-    return figure(title, "", "", "", "needs the photo and its network")
 
 
 def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from circuits.evidence.layer_statistics import standing
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.library import edges_from
@@ -39,21 +40,20 @@ def upper_of(session: Session) -> str:
 
 
 def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) -> list[Query]:
-    subject, looking = f"{photo_key(circuit)}/{circuit.nodes[name].unit}", session.looking
-    library = evidence.library
+    node, looking, library = circuit.nodes[name], session.looking, evidence.library
+    seen = library.cut(circuit), circuit, node.unit
 
-    def query(kind: str, detail: str, work: Callable[[], object], rank: int = 2) -> Query:
-        return Query(kind, f"{subject}/{kind}{detail}", lambda progress: work(), rank)
+    def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
+        return Query(kind, f"{photo_key(circuit)}/{node.unit}/{kind}{detail}", lambda progress: work(), 2)
 
-    found = [query("heat", "", partial(evidence.heat, circuit, name))]
-    if not circuit.nodes[name].expanded and not library.why_not_expand(circuit, name, ""):
+    found = [query("heat", "", partial(evidence.heat, *seen))]
+    if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
-        how = f"{circuit.settings['mode']}/{choices.top}/{circuit.root}/{circuit.nodes[name].value}"
-        detail = f"/{how}/{digest(*circuit.layers)}"
-        found.append(query("books", detail, partial(evidence.books, circuit, name, choices)))
-    found.append(query("standing", "", partial(evidence.standing, circuit, name)))
+        how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{digest(*circuit.layers)}"
+        found.append(query("books", f"/{how}", partial(library.would_show, circuit, name, choices)))
+    found.append(query("standing", "", partial(standing, *seen)))
     if not evidence.is_scalar(circuit, name):
-        found.append(query("places", "", partial(evidence.places, circuit, name)))
+        found.append(query("places", "", partial(evidence.places, *seen)))
         picture = library.key(circuit, name)
         if library.gallery.file(picture) is not None and not library.is_dead(circuit, name):
             found.append(query("middle", f"/{picture}", partial(evidence.middle, circuit, name)))
@@ -63,8 +63,8 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     found.append(query("saliency", method, partial(evidence.saliency, circuit, name, looking)))
     if upper := upper_of(session):
         found.append(relative_query(circuit, name, upper, looking, evidence))
-    key = f"{subject}/exemplars/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.exemplars, circuit, name), _SLOW)]
+    key = f"{photo_key(circuit)}/{node.unit}/exemplars/{evidence.collection.stamp()}"
+    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
 
 
 def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]:
@@ -73,10 +73,10 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
         return []
     subject = f"{digest(*source_key(source, rooted=False))}/{unit}"
     found = [] if session.showing.page == "layers" else [layer_query(network, source, unit.layer)]
-    found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat_of(network, source, unit), 2))
+    found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
     layer = network.layer(unit.layer)
     if layer.height * layer.width > 1:
         key = f"{subject}/places-outside"
-        found.append(Query("places", key, lambda _: evidence.places_of(network, source, unit), 2))
+        found.append(Query("places", key, lambda _: evidence.places(network, source, unit), 2))
     key = f"{subject}/exemplars-outside/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.exemplars_of, network, source, unit), _SLOW)]
+    return [*found, Query("exemplars", key, partial(evidence.exemplars, network, source, unit), _SLOW)]

@@ -36,6 +36,7 @@ from dashboard.work.tiles import DEAD, Tile
 
 Component = Any
 _ABOVE = 4
+MISSING = "needs the photo and its network"
 
 
 def nothing_to_choose(session: Session) -> Pane:
@@ -78,10 +79,11 @@ def unit(
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
+    missing = "the file has none" if session.work.locked else "not drawn yet"
     return Pane(
         head,
-        [_looks_for(node, tile, activation, locked=session.work.locked)],
-        [_fired(node, found), *more_pictures(node, more, offered=own)],
+        [looks_for(node.called, tile, _reached(node, activation), dead=_although(node, activation), missing=missing)],
+        [fired(node.called, found, _where(node)), *more_pictures(node, more, offered=own)],
         contributions(node, session, circuit, inspection, found),
         [*in_photo(node, circuit, found, session.looking), *exemplars(node, found, reached)],
         discarded(circuit),
@@ -170,34 +172,39 @@ def _option(node: Node, choice: dict[str, object], shown: str, title: str, press
     )  # fmt: skip
 
 
-def _fired(node: Node, found: Answers) -> Component:
-    """Where it fired, over the photo, with its highest places marked."""
-    where = f"activation up to {number(node.max)} in this photo, at row {node.peak[0]}, column {node.peak[1]}"
-    if _is_scalar(node):
-        whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
-        where = f"{whose} {number(node.max)} in this photo: one value, it sees all of it"
+def fired(label: str, found: Answers, caption: str) -> Component:
+    """Where a unit fired, over the photo, with its highest places marked."""
     title, heat = "Where it fired", found.get("heat")
     if isinstance(heat, WebP):
-        return figure(title, heat.address, f"Where {node.called} fired, over the photo", where, "", marks=marked(found))
-    if "heat" in found:
-        return waiting(title, heat, where)
-    return figure(title, "", "", where, "needs the photo and its network")
+        return figure(title, heat.address, f"Where {label} fired, over the photo", caption, "", marks=marked(found))
+    return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
 
 
-def _looks_for(node: Node, tile: Tile, activation: float | None, *, locked: str) -> Component:
-    """The unit's picture with the activation that it reaches, an unfinished one, or why there is none."""
-    title, spoken = "What it looks for", f"What {node.called} looks for"
+def _where(node: Node) -> str:
+    if not _is_scalar(node):
+        peak = f"at row {node.peak[0]}, column {node.peak[1]}"
+        return f"activation up to {number(node.max)} in this photo, {peak}"
+    whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
+    return f"{whose} {number(node.max)} in this photo: one value, it sees all of it"
+
+
+def looks_for(label: str, tile: Tile, caption: str, *, dead: str = "", missing: str = "not drawn yet") -> Component:
+    """A unit's picture with a caption, an unfinished one, or why there is none."""
+    title, spoken = "What it looks for", f"What {label} looks for"
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "dead":
-        return figure(title, "", spoken, _although(node, activation), DEAD)
-    reached = "drawn for this unit"
-    if activation is not None:
-        reached = f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
+        return figure(title, "", spoken, dead, DEAD)
+    missing = "on its way …" if tile.state == "waiting" else missing
+    return figure(title, tile.picture, spoken, caption if tile.picture else "", missing)
+
+
+def _reached(node: Node, activation: float | None) -> str:
     if _is_difference(node):
-        reached = f"drawn for {_first_class(node)} alone"
-    missing = "on its way …" if tile.state == "waiting" else "the file has none" if locked else "not drawn yet"
-    return figure(title, tile.picture, spoken, reached if tile.picture else "", missing)
+        return f"drawn for {_first_class(node)} alone"
+    if activation is None:
+        return "drawn for this unit"
+    return f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
 
 
 def _although(node: Node, activation: float | None) -> str:

@@ -1,10 +1,12 @@
 """What is on the page, from the session: numbers, words, widths, figures, panels."""
 
+import io
 import json
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from circuits import trace
 from circuits.image.photo import Photo
@@ -25,11 +27,13 @@ from dashboard.features.unit import view as inspector
 from dashboard.library import Library
 from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Request, Session, Work
+from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Report
 from dashboard.work.status import status as status_of
 from dashboard.work.tiles import Tile
 from tests.support import actions
 from tests.support.actions import does
+from tests.support.pretend import PaintedCollection
 
 
 def words(component: Any) -> str:
@@ -210,7 +214,8 @@ def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, 
     bottom = grown.edges_into(leaf)[0].source
     found = library.inspect(grown, bottom, "")
     assert found.breakdown is None
-    assert library.heat(grown, bottom).size == (340, 340)
+    heat = Evidence(library, PaintedCollection()).heat(library.network, grown, grown.nodes[bottom].unit)
+    assert Image.open(io.BytesIO(heat.data)).size == (340, 340)
     assert found.frozen == f"{bottom} is in the lowest layer: below it is only the image."
 
 
