@@ -43,11 +43,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
     caption = "" if activation is None else f"activation up to {number(activation)} in this picture"
     return Pane(
         _head(session, unit, label),
-        [
-            looks_for(
-                label, tile, "" if activation is None else f"activation up to {number(activation)} in this picture"
-            )
-        ],
+        [looks_for(label, tile, caption)],
         [fired(label, found, "")],
         in_its_layer(session, unit, found),
         [*parts, *exemplars(node, found, reached)],

@@ -235,7 +235,7 @@ def test_a_difference_of_classes_is_shown_as_a_difference(evidence: Evidence, ne
     def drawn(values: np.ndarray) -> str:
         return webp(wide(show_picture(values), PICTURE)).key
 
-    found = evidence.saliency(circuit, circuit.root, Looking("gradient")).shot.key
+    found = evidence.saliency(circuit, circuit.root, Looking("gradient")).webp.key
     alone = gradient_picture(network, circuit, circuit.nodes[circuit.root].unit)
     assert found == drawn(gradient_picture(network, circuit, circuit.root)) != drawn(alone)
     child = circuit.edges_into(circuit.root)[0].source

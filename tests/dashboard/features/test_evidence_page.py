@@ -183,7 +183,8 @@ def test_what_cannot_be_found_out_is_a_sentence_in_its_place(
 
     other = next(name for name in ann.nodes if name.startswith("c:") and name != child)
     ann.looked()
-    monkeypatch.setattr(Evidence, part, fail)
+    asked = {"exemplars": (ann.callbacks.work.evidence.collection, "of")}
+    monkeypatch.setattr(*asked.get(part, (Evidence, part)), fail)
     ann.do("select", other)
     ann.looked()
     assert pane(ann).count("This could not be found out; the terminal that serves the page says why.") == sentences
@@ -359,9 +360,9 @@ def test_where_it_fired_and_what_it_is_made_of_come_when_they_are_found(
     gate = Event()
     plain = Evidence.heat
 
-    def held(self: Evidence, circuit: Circuit, name: str) -> Any:
+    def held(*given: Any) -> Any:
         assert gate.wait(timeout=30)
-        return plain(self, circuit, name)
+        return plain(*given)
 
     monkeypatch.setattr(Evidence, "heat", held)
     leaf = next(name for name in ann.nodes if name.startswith("b:"))

@@ -234,7 +234,7 @@ def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, 
     circuit = session.work.circuit
     assert circuit.nodes[circuit.root].max > 0
     inspection = page.callbacks.library.inspect(circuit, circuit.root, "")
-    pane = str(inspector.unit(session, inspection, Tile("dead"), 0.0).parts)
+    pane = str(inspector.unit(session, session.work.circuit, inspection, Tile("dead"), 0.0).parts)
     assert "the search reached an activation of 0; this photo does excite it" in pane
 
 

@@ -26,8 +26,8 @@ import dashboard.app
 dashboard.app._stored_gallery = lambda network: Slow(Path({folder!r}), network)
 serving = Running.run
 
-def request(self):
-    requests = [{{"number": 1, "kind": "why", "payload": payload("why", "0")}}]
+def asked(self):
+    requests = [{{"number": 1, "kind": "why", "payload": {{"target": "0"}}}}]
     self.page.callbacks.act({{"session": "a" * 32, "tab": "t", "queue": requests}})
     serving(self)
 
