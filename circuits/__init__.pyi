@@ -52,9 +52,9 @@ from .network.layers import Layer as Layer
 from .network.loading import available_networks as available_networks
 from .network.loading import load_network as load_network
 from .network.network import Network as Network
-from .network.network import prepare as prepare
 from .network.predict import Prediction as Prediction
 from .network.predict import predict as predict
+from .network.prepare import prepare as prepare
 from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html

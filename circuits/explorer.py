@@ -109,18 +109,18 @@ def explore(
     if circuit is not None:
         forward_cache(explained, circuit)  # refuses another network before the page opens
     photo = None if photo is None else as_photo(photo)
-    told: SimpleQueue[Server | Exception] = SimpleQueue()
+    started: SimpleQueue[Server | Exception] = SimpleQueue()
     serve = find_explorer()
 
     def work() -> None:
         try:
-            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=told.put)
+            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=started.put)
         except Exception as error:  # raised in the thread that asked
-            told.put(error)
+            started.put(error)
 
     thread = threading.Thread(target=work, name="circuits explore", daemon=True)
     thread.start()
-    first = told.get()
+    first = started.get()
     if isinstance(first, Exception):
         raise first
     return Exploration(first, thread)
@@ -138,7 +138,7 @@ def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | Non
 
     Args:
         circuit: the circuit.
-        weights: what a person said of them, which goes before.
+        weights: given by hand, which count before those of the file.
 
     Raises:
         InputError: if the file does not carry them.
@@ -162,7 +162,7 @@ def find_explorer() -> Callable[..., None]:
     Raises:
         InputError: if no package offers one.
     """
-    for found in entry_points(group=EXPLORERS):
-        serve: Callable[..., None] = found.load()
+    for entry in entry_points(group=EXPLORERS):
+        serve: Callable[..., None] = entry.load()
         return serve
     raise InputError("No page for exploring is installed; install circuits with pip so that its page is registered.")

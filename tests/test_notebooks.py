@@ -20,7 +20,8 @@ from circuits.errors import InputError
 from circuits.explorer import Exploration, explore, named_network
 from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import Settings

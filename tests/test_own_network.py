@@ -16,7 +16,8 @@ import circuits
 from circuits.errors import InputError, UnknownError
 from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit
 from dashboard.app import PageSettings, create_page
 from tests.support.commandline import run

@@ -9,13 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from circuits.builtin.classes import LABELS
-
 CHANNELS = (32, 64, 128, 128, 192, 256, 384)
 """Channels of conv1 … conv7."""
 
-POOLED = (1, 2, 4, 6)
-"""Stages that a 2×2 max pooling follows: 64 pixels become 32, 16, 16, 8, 8, 4 from conv2 on."""
+CLASSES = 68
 
 
 class Stage(nn.Module):
@@ -61,7 +58,7 @@ class BuiltinNetwork(nn.Module):
         self.conv7 = Stage(CHANNELS[5], CHANNELS[6], 3, batch_norm=batch_norm)
         self.pool = nn.MaxPool2d(2)
         self.average = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(CHANNELS[6], len(LABELS))
+        self.fc = nn.Linear(CHANNELS[6], CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised photos (n, 3, h, w) to logits (n, classes); h and w are at least 16."""
@@ -97,46 +94,3 @@ def build(*, batch_norm: bool = False) -> BuiltinNetwork:
             nn.init.zeros_(stage.convolution.bias)
     nn.init.zeros_(network.fc.bias)
     return network
-
-
-def pooled_features(network: BuiltinNetwork, x: Tensor) -> Tensor:
-    """The averaged output of the last stage, (n, channels), what `fc` reads; a cheaper order of steps.
-
-    Taking the maximum and rectifying can be swapped, max(relu(a)) = relu(max(a)), and rectifying the
-    pooled map is four times less work, which dominates training on a processor.
-    """
-    for number, stage in enumerate(network.stages(), start=1):
-        x = stage.before_rectifier(x)
-        x = functional.relu(network.pool(x) if number in POOLED else x)
-    return torch.flatten(network.average(x), 1)
-
-
-@torch.no_grad()
-def fold(network: BuiltinNetwork) -> BuiltinNetwork:
-    """The same function without batch norms: each is folded into the convolution before it.
-
-    In evaluation a batch norm is g · (a - m) / sqrt(v + e) + b with fixed g, m, v, b, so a convolution
-    with weight w becomes one with weight s · w and bias b - s · m, where s = g / sqrt(v + e).
-
-    Args:
-        network: any `BuiltinNetwork`; it is left as it is.
-
-    Returns:
-        A network of plain convolutions with bias, float32, in evaluation mode.
-    """
-    plain = build()
-    for old, new in zip(network.stages(), plain.stages(), strict=True):
-        norm, weight = old.norm, old.convolution.weight
-        assert new.convolution.bias is not None
-        if norm is None:
-            assert old.convolution.bias is not None
-            new.convolution.weight.copy_(weight)
-            new.convolution.bias.copy_(old.convolution.bias)
-            continue
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        new.convolution.weight.copy_(weight * scale[:, None, None, None])
-        new.convolution.bias.copy_(norm.bias - scale * norm.running_mean)
-    plain.fc.load_state_dict(network.fc.state_dict())
-    return plain.eval()

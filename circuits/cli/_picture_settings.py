@@ -26,24 +26,14 @@ _WHAT = ("objective", "photo", "direction", "power", "diverse", "interpolate", "
 
 
 def settings_of_request(request: RenderRequest) -> Settings:
-    """What a store's address depends on.
-
-    Raises:
-        InputError: if a number is out of range.
-        UnknownError: if something is chosen by a name that does not exist.
-    """
+    """What a store's address depends on."""
     shared = {field.name for field in fields(Settings)} - {"objective", "version"}
     chosen: dict[str, Any] = {name: getattr(request, name) for name in shared}
     return Settings(**chosen, objective="negative" if request.kind == "negative" else "channel")
 
 
 def options_of_request(request: RenderRequest) -> Options:
-    """How images are made, with the files that were named.
-
-    Raises:
-        InputError: if a number is out of range, or a file or folder cannot be used.
-        UnknownError: if something is chosen by a name that does not exist.
-    """
+    """How images are made, with the files that were named."""
     options = options_of(settings_of_request(request))
     if request.own_images:
         options = replace(options, images=_make_images(request))
@@ -90,12 +80,7 @@ def _colour_matrix(colours: str) -> torch.Tensor:
 
 
 def _images_of_prior(path: str) -> MakeImages:
-    """What a person's own factory makes images with.
-
-    Raises:
-        InputError: if it fails, or gives something that makes no images.
-        UnknownError: if it does not exist.
-    """
+    """What a person's own factory makes images with."""
     if not path.rpartition(":")[0]:
         raise InputError(f"--prior {path!r} names nothing in a file; write path/to/file.py:Name.")
     factory = find_factory(path)

@@ -55,11 +55,7 @@ class RenderedRow:
 def draw(
     network: Network, targets: Sequence[RenderTarget], request: RenderRequest, report: Report
 ) -> list[RenderedRow]:
-    """Draw all that was asked for, or find it in the store.
-
-    Raises:
-        InputError: if something turns out not to be drawable.
-    """
+    """Draw all that was asked for, or find it in the store."""
     rows = (_stored if request.stored else _drawn)(network, targets, request, report)
     if request.kind not in _ACTIVATIONS or request.filmstrip or request.interpolate:
         return rows
@@ -88,10 +84,10 @@ def _stored(
     network: Network, targets: Sequence[RenderTarget], request: RenderRequest, report: Report
 ) -> list[RenderedRow]:
     units = [Unit.parse(target.expression) for target in targets]
-    found = pictures(network, units, settings=settings_of_request(request), progress=report)
+    stored = pictures(network, units, settings=settings_of_request(request), progress=report)
     return [
         _row(target, (picture.image,), (picture.activation if target.unit else math.nan,))
-        for target, picture in zip(targets, found, strict=True)
+        for target, picture in zip(targets, stored, strict=True)
     ]
 
 

@@ -26,12 +26,7 @@ def _weight(help: str, *names: str, metavar: str = "W") -> Any:
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """Which pictures are drawn of what, how, and where they go.
-
-    Raises:
-        InputError: if two of the options do not go together, or the file's ending or the grid cannot be used.
-        UnknownError: if there is no such objective.
-    """
+    """Which pictures are drawn of what, how, and where they go."""
 
     units: list[str] = argument(
         "UNIT…", "Units: inception4a:17, inception4a:0-39, inception4a:3,7,10-12, fc:cat; a layer is all of its units."

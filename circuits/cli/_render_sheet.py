@@ -27,11 +27,7 @@ _MEANING = {
 
 
 def check_size(network: Network, targets: Sequence[RenderTarget], request: RenderRequest) -> None:
-    """Refuse, before anything is drawn, what will not fit.
-
-    Raises:
-        InputError: if the grid, the page or the format is too small.
-    """
+    """Refuse, before anything is drawn, what will not fit."""
     if request.format == "JPEG" and request.alpha:
         raise InputError(f"{request.file} cannot be transparent; name it .png or .webp.")
     blank = Image.new("RGB", (request.size, request.size))
@@ -47,11 +43,7 @@ def check_size(network: Network, targets: Sequence[RenderTarget], request: Rende
 
 
 def save(network: Network, rows: Sequence[RenderedRow], request: RenderRequest) -> None:
-    """Write the file, whole or not at all.
-
-    Raises:
-        InputError: if it cannot be written.
-    """
+    """Write the file, whole or not at all."""
     image = sheet(**_page(network, rows, request)) if _is_sheet(rows, request) else rows[0].images[0]
     write_atomically(request.file, metadata.pack(image, request.format, _record(network, rows, request)))
 
@@ -85,11 +77,7 @@ def _filled(parts: Sequence[Any], count: int, blank: Any) -> list[Any]:
 
 
 def _columns(count: int, request: RenderRequest) -> int | None:
-    """Columns of the grid that was asked for.
-
-    Raises:
-        InputError: if it is too small.
-    """
+    """Columns of the grid that was asked for."""
     if request.grid is None:
         return None
     rows, columns = request.grid

@@ -29,7 +29,7 @@ class RenderTarget:
         title: what to call it.
         expression: of the unit or layer, or of several with + between.
         objective: what is maximised.
-        unit: whose activation is told, and may turn out never to be above zero; `None` if another value is told.
+        unit: whose activation is the value, which may turn out never to be above zero; `None` if the value is another.
     """
 
     title: str
@@ -39,12 +39,7 @@ class RenderTarget:
 
 
 def targets_of(request: RenderRequest, network: Network) -> list[RenderTarget]:
-    """What is drawn, each once.
-
-    Raises:
-        InputError: if something cannot be used as it is.
-        UnknownError: if a unit, layer or class does not exist.
-    """
+    """What is drawn, each once."""
     if request.kind in OF_LAYERS:
         layers = layers_of(network, request.units, request.kind)
         if request.direction is not None and len(layers) > 1:
@@ -105,10 +100,6 @@ def read_direction(path: Path, channels: int) -> list[float]:
         path: a .npy file; JSON: a list, or numbers by channel, all others being zero; else text with commas, blanks or
             line ends between.
         channels: of the layer.
-
-    Raises:
-        InputError: if the file cannot be read, or holds other things.
-        UnknownError: if it names a channel that does not exist.
     """
     wrong = (
         f'{path} holds no direction; it must be a row of {channels} numbers, or JSON such as {{"17": 1, "5": -0.5}}.'

@@ -39,9 +39,6 @@ class UnitEvidence:
         parent: a unit of a layer above, if one was given.
         path: units from the topmost down to the unit; empty if none was given.
         index: of exemplars, if there is one.
-
-    Raises:
-        InputError: if the parent does not lie above the unit, or the path does not go down to it.
     """
 
     network: Network
@@ -162,12 +159,7 @@ class UnitEvidence:
 
 
 def one_unit(network: Network, text: str, option: str) -> Unit:
-    """The one unit that a text means.
-
-    Raises:
-        InputError: if it means several, or none.
-        UnknownError: if there is no such layer, unit or class.
-    """
+    """The one unit that a text means."""
     units = units_of(network, [text])
     if len(units) != 1:
         raise InputError(f"{option} {text!r} is {len(units)} units; evidence is about one, such as {units[0]}.")
@@ -175,12 +167,7 @@ def one_unit(network: Network, text: str, option: str) -> Unit:
 
 
 def path_of(network: Network, text: str, unit: Unit) -> tuple[Unit, ...]:
-    """The units of a path, from the topmost down; the unit that evidence is about is its end, named or not.
-
-    Raises:
-        InputError: if it is empty, or a part is no unit.
-        UnknownError: if there is no such layer, unit or class.
-    """
+    """The units of a path, from the topmost down; the unit that evidence is about is its end, named or not."""
     units = [one_unit(network, part, "--path") for part in _parts(text)]
     if units and units[-1].whole == unit.whole:
         units.pop()

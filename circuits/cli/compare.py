@@ -4,14 +4,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from circuits.cli.console import note, output
 from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.report.text import number, percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.compare import Comparison, SharedUnit
 
@@ -22,7 +24,6 @@ def compare(
     file: Path | None = file_option("Write the comparison as JSON.", "--output", "-o"),
 ) -> None:
     """Compare two circuits: of two photos, two targets or two networks. Needs only their files."""
-    from circuits.cli.console import note, output
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.compare import compare as compare_circuits
 
@@ -31,28 +32,28 @@ def compare(
         if file.resolve() in (left.resolve(), right.resolve()):
             raise InputError(f"{file} is one of the circuits; give the comparison a name of its own.")
     one, other = Circuit.from_json(left), Circuit.from_json(right)
-    found = compare_circuits(one, other)
+    comparison = compare_circuits(one, other)
     console = output()
-    console.print(summary(one, other, found), soft_wrap=True)
-    console.print(table(found))
+    console.print(summary(one, other, comparison), soft_wrap=True)
+    console.print(table(comparison))
     if file is not None:
-        write_atomically(file, json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        write_atomically(file, json.dumps(comparison.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
         note(f"Wrote {file}.")
 
 
-def summary(left: "Circuit", right: "Circuit", found: "Comparison") -> str:
+def summary(left: "Circuit", right: "Circuit", comparison: "Comparison") -> str:
     """What is compared, and how alike it is."""
-    named = [f"{name}: {_said(circuit)}" for name, circuit in (("A", left), ("B", right))]
-    if not found.same_network:
+    named = [f"{name}: {_question(circuit)}" for name, circuit in (("A", left), ("B", right))]
+    if not comparison.same_network:
         named.append("The networks differ, so a unit that both show is only the same address.")
     modes = [circuit.settings.mode for circuit in (left, right)]
     if modes[0] != modes[1]:
         named.append(f"The modes differ ({modes[0]} and {modes[1]}), so their values are in different units.")
-    units = _counted("unit", len(found.shared), len(found.left), len(found.right))
-    edges = _counted("edge", len(found.shared_edges), len(found.left_edges), len(found.right_edges))
+    units = _counted("unit", len(comparison.shared), len(comparison.left), len(comparison.right))
+    edges = _counted("edge", len(comparison.shared_edges), len(comparison.left_edges), len(comparison.right_edges))
     named += [
-        f"{units} (Jaccard index {found.unit_index:.2f}).",
-        f"{edges} (Jaccard index {found.edge_index:.2f}).",
+        f"{units} (Jaccard index {comparison.unit_index:.2f}).",
+        f"{edges} (Jaccard index {comparison.edge_index:.2f}).",
         "Of each shared unit: its value, and its share of the unit above that it matters to most; A, then B.",
     ]
     return "\n".join(named)
@@ -62,13 +63,12 @@ def _counted(what: str, shared: int, left: int, right: int) -> str:
     return f"{shared} {what if shared == 1 else what + 's'} shared, {left} only in A, {right} only in B"
 
 
-def _said(circuit: "Circuit") -> str:
+def _question(circuit: "Circuit") -> str:
     return f"why {circuit.target.label}? {circuit.network.name} on {circuit.photo_info.name}"
 
 
-def table(found: "Comparison") -> "Table":
+def table(comparison: "Comparison") -> Table:
     """Layer by layer from the top: the shared units with their values and shares, and those of one circuit alone."""
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
@@ -78,7 +78,7 @@ def table(found: "Comparison") -> "Table":
         grid.add_column(head, justify="right", no_wrap=True)
     for head in ("only A", "only B"):
         grid.add_column(head, overflow="fold", max_width=32)
-    for row in found.layers:
+    for row in comparison.layers:
         lines = [_cells(unit) for unit in row.shared] or [("none", "", "", "", "")]
         columns = ["\n".join(column) for column in zip(*lines, strict=True)]
         alone = [", ".join(name.partition(":")[2] for name in names) for names in (row.left, row.right)]

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 Report = Callable[[int, int, str], None]
@@ -19,6 +20,14 @@ def output() -> Console:
     """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
     console = Console(highlight=False, emoji=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=160)
+
+
+def plain_table(heads: Sequence[str], numbers: Collection[int]) -> Table:
+    """A table without lines, whose columns of numbers, counted from 0, are flush right."""
+    table = Table(*heads, box=None, header_style="dim")
+    for at in numbers:
+        table.columns[at].justify = "right"
+    return table
 
 
 def print_json(value: object) -> None:
@@ -63,12 +72,12 @@ class _Lines:
 
     def __init__(self, start: str) -> None:
         self.start = start
-        self.begun = self.told = time.monotonic()
+        self.begun = self.last = time.monotonic()
 
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
-        if now - self.told >= EVERY:
-            self.told = now
+        if now - self.last >= EVERY:
+            self.last = now
             left = f", {duration((now - self.begun) * (total - done) / done)} left" if 0 < done < total else ""
             note(f"{self.start}: {done} of {total} done{left}.")
 

@@ -88,11 +88,7 @@ def evaluate(
 
 
 def _ladder(text: str) -> tuple[int, ...]:
-    """Whole numbers above 0 between commas.
-
-    Raises:
-        InputError: if a part is no such number.
-    """
+    """Whole numbers above 0 between commas."""
     try:
         tops = counts("--ladder", text)
     except InputError:
@@ -101,11 +97,7 @@ def _ladder(text: str) -> tuple[int, ...]:
 
 
 def _checked(path: Path, circuit: Path) -> Path:
-    """A card's file, if it can be written.
-
-    Raises:
-        InputError: if it is the circuit itself, ends in something else, or its folder is missing.
-    """
+    """A card's file, if it can be written."""
     if path.suffix.lower() not in _CARDS:
         raise InputError(f"--card {path} ends in neither {' nor '.join(_CARDS)}, so its kind is not known; name it so.")
     if path.resolve() == circuit.resolve():
@@ -115,11 +107,7 @@ def _checked(path: Path, circuit: Path) -> Path:
 
 
 def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
-    """Photos by their files, and those in folders, each once; of each only what the network sees is kept in memory.
-
-    Raises:
-        InputError: if a name is empty, a file is no photo, or a folder has none.
-    """
+    """Photos by their files, and those in folders, each once; of each only what the network sees is kept in memory."""
     from circuits.image.photo import load_photo
 
     photos: list[Photo] = []
@@ -160,11 +148,7 @@ def _in_folder(network: "Network", folder: Path) -> "list[Photo]":
 def _baselines(
     network: "Network", circuit: "Circuit", over: str | None, photos: "Sequence[Photo]"
 ) -> "list[Baseline] | None":
-    """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library.
-
-    Raises:
-        InputError: if there is no index, there are no photos, or nothing of that name.
-    """
+    """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
     from circuits.attribution.ablation import Baseline, mean_of_photos
     from circuits.exemplars.exemplars import find_exemplars
 

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from circuits.cli.console import note, print_json, progress
 from circuits.cli.options import (
     INDEX_FOLDER,
     LAYERS,
@@ -43,7 +44,6 @@ def evidence(
     options: NetworkBesidePictures,
 ) -> None:
     """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
-    from circuits.cli.console import note, print_json, progress
     from circuits.visualization import metadata
 
     if file is None and not as_json:
@@ -60,7 +60,7 @@ def evidence(
     from circuits.tracing.trace import trace
 
     wanted = one_unit(loaded, unit, "UNIT")
-    found = UnitEvidence(
+    numbers = UnitEvidence(
         network=loaded,
         photo=picture,
         unit=wanted,
@@ -70,14 +70,14 @@ def evidence(
         index=find_exemplars(loaded, into),
     )
     if as_json:
-        print_json(found.record(start=start, smooth=smooth))
+        print_json(numbers.record(start=start, smooth=smooth))
     if file is not None:
         from circuits.cli._evidence_sheet import SheetStyle, whole_sheet
         from circuits.visualization.store import pictures as pictures_of
 
         with progress("Drawing") as report:
             drawer = partial(pictures_of, loaded, progress=report) if pictures else None
-            sheet = whole_sheet(found, SheetStyle(size, start, smooth, drawer))
-        record = found.record(start=start, smooth=smooth, size=size)
+            sheet = whole_sheet(numbers, SheetStyle(size, start, smooth, drawer))
+        record = numbers.record(start=start, smooth=smooth, size=size)
         write_atomically(file, metadata.pack(sheet, metadata.format_of(file), record))
         note(f"Wrote {file}.")

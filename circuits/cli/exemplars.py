@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
+from circuits.cli.console import note, output, plain_table, print_json, progress
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions, argument, file_option, option
 from circuits.report.text import number
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from circuits.exemplars.exemplars import Exemplar, Exemplars, UnitExemplars
 
 
@@ -27,7 +28,6 @@ def exemplars(
     options: NetworkOptions,
 ) -> None:
     """What every unit fires on in a folder of photos: an index, made once and continued when photos are added."""
-    from circuits.cli.console import note, output, print_json, progress
     from circuits.units import Unit
 
     loaded = options.load(network, layers)
@@ -40,16 +40,16 @@ def exemplars(
         index = index_photos(loaded, folder, top=top, into=into, progress=report)
     for line in _faults(index):
         note(line)
-    told = [index.of(wanted) for wanted in asked]
+    shown = [index.of(wanted) for wanted in asked]
     if as_json:
-        print_json(_facts(index, told))
+        print_json(_facts(index, shown))
         return
     console = output()
     console.print(
         f"{index.photos} photos in {index.folder}: {index.units} units of {loaded.name} in {len(index.layers)} "
         f"layers, kept in {index.kept}."
     )
-    for each in told:
+    for each in shown:
         console.print(f"\n{each.unit}")
         console.print(_lists(index, each))
         console.print(_quantiles(each))
@@ -58,7 +58,7 @@ def exemplars(
 
 
 def _faults(index: "Exemplars") -> list[str]:
-    """What is said about files that were skipped."""
+    """Lines about files that were skipped."""
     faults = list(index.skipped.values())
     if not faults:
         return []
@@ -67,27 +67,21 @@ def _faults(index: "Exemplars") -> list[str]:
     return [*lines, f"Skipped: {rest} more files that are no photos."] if rest > 0 else lines
 
 
-def _lists(index: "Exemplars", told: "UnitExemplars") -> "Table":
-    from rich.table import Table
-
-    table = Table("", "photo", "value", "at", box=None, header_style="dim")
-    table.columns[2].justify = "right"
-    for name, found in lists_of(told).items():
-        for place, each in enumerate(found):
+def _lists(index: "Exemplars", unit: "UnitExemplars") -> Table:
+    table = plain_table(("", "photo", "value", "at"), numbers=[2])
+    for name, photos in lists_of(unit).items():
+        for place, each in enumerate(photos):
             at = f"{each.position[0]},{each.position[1]}"
             shown = each.photo.relative_to(index.folder).as_posix()
             table.add_row(name.replace("_", " ") if place == 0 else "", shown, number(each.value), at)
     return table
 
 
-def _quantiles(told: "UnitExemplars") -> "Table":
-    from rich.table import Table
-
-    table = Table("activation", *(f"{percent} %" for percent in told.peaks), box=None, header_style="dim")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    table.add_row("peak", *(number(value) for value in told.peaks.values()))
-    table.add_row("mean", *(number(value) for value in told.means.values()))
+def _quantiles(unit: "UnitExemplars") -> Table:
+    heads = ("activation", *(f"{percent} %" for percent in unit.peaks))
+    table = plain_table(heads, numbers=range(1, len(heads)))
+    table.add_row("peak", *(number(value) for value in unit.peaks.values()))
+    table.add_row("mean", *(number(value) for value in unit.means.values()))
     return table
 
 
@@ -98,7 +92,7 @@ def lists_of(exemplars: "UnitExemplars") -> "dict[str, tuple[Exemplar, ...]]":
     return {kind: getattr(exemplars, kind) for kind in KINDS}
 
 
-def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
+def _facts(index: "Exemplars", units: "list[UnitExemplars]") -> dict[str, Any]:
     return {
         "folder": str(index.folder),
         "kept": str(index.kept),
@@ -106,17 +100,17 @@ def _facts(index: "Exemplars", told: "list[UnitExemplars]") -> dict[str, Any]:
         "skipped": {str(path): fault for path, fault in index.skipped.items()},
         "layers": list(index.layers),
         "exact": index.exact,
-        "units": {str(each.unit): _unit_facts(each) for each in told},
+        "units": {str(each.unit): _unit_facts(each) for each in units},
     }
 
 
-def _unit_facts(told: "UnitExemplars") -> dict[str, Any]:
+def _unit_facts(unit: "UnitExemplars") -> dict[str, Any]:
     lists = {
-        name: [{"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in found]
-        for name, found in lists_of(told).items()
+        name: [{"photo": str(each.photo), "value": each.value, "position": list(each.position)} for each in photos]
+        for name, photos in lists_of(unit).items()
     }
     quantiles = {
-        what: {str(percent): value for percent, value in found.items()}
-        for what, found in (("peaks", told.peaks), ("means", told.means))
+        what: {str(percent): value for percent, value in quantile.items()}
+        for what, quantile in (("peaks", unit.peaks), ("means", unit.means))
     }
-    return {**lists, **quantiles, "classes": dict(told.classes)}
+    return {**lists, **quantiles, "classes": dict(unit.classes)}

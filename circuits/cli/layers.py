@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli.console import output, plain_table, print_json
 from circuits.cli.options import AS_JSON, LAYERS, NetworkOptions, argument, option
 from circuits.errors import listed
 
@@ -23,9 +24,6 @@ def layers(
     options: NetworkOptions,
 ) -> None:
     """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
-    from rich.table import Table
-
-    from circuits.cli.console import output, print_json
     from circuits.network.layers import all_names
 
     own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
@@ -34,7 +32,7 @@ def layers(
     loaded = options.load(network, layers)
     if every:
         loaded = loaded.with_layers(tuple(all_names(loaded.traced).values()))
-    found = [loaded.layer(name) for name in loaded.layers]
+    described = [loaded.layer(name) for name in loaded.layers]
     if as_json:
         print_json(
             {
@@ -49,14 +47,13 @@ def layers(
                         "layers_below": list(layer.below),
                         "piecewise_linear": layer.piecewise_linear,
                     }
-                    for layer in found
+                    for layer in described
                 ],
             }
         )
         return
-    table = Table("layer", "channels", "size", "below", "books close", box=None, header_style="dim")
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for layer in reversed(found):
+    table = plain_table(("layer", "channels", "size", "below", "books close"), numbers=(1, 2))
+    for layer in reversed(described):
         size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
         closes = "exactly" if layer.piecewise_linear else "up to a remainder"
         table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)

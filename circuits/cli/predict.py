@@ -1,5 +1,6 @@
 """`circuits predict`: what the network sees in a photo."""
 
+from circuits.cli.console import output, plain_table, print_json
 from circuits.cli.options import AS_JSON, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.text import ALONE, chance, network_and_source
@@ -15,10 +16,6 @@ def predict(
     options: NetworkOptions,
 ) -> None:
     """What the network sees in a photo: its best classes with their probabilities."""
-    from rich.table import Table
-
-    from circuits.cli.console import output, print_json
-
     picture = get_photo(photo, window)
     loaded = options.load(network)
     from circuits.network.predict import predict as predictions_of
@@ -33,17 +30,15 @@ def predict(
         print_json(
             {
                 "predictions": [
-                    {"class": found.index, "label": found.label, "logit": found.logit, "probability": found.probability}
-                    for found in predictions
+                    {"class": row.index, "label": row.label, "logit": row.logit, "probability": row.probability}
+                    for row in predictions
                 ]
             }
         )
         return
-    table = Table("class", "label", "probability", "logit", box=None, header_style="dim")
-    for column in (0, 2, 3):
-        table.columns[column].justify = "right"
-    for found in predictions:
-        table.add_row(str(found.index), found.label, chance(found.probability), f"{found.logit:.2f}")
+    table = plain_table(("class", "label", "probability", "logit"), numbers=(0, 2, 3))
+    for row in predictions:
+        table.add_row(str(row.index), row.label, chance(row.probability), f"{row.logit:.2f}")
     console = output()
     alone = f" ({ALONE})" if loaded.multi_label else ""
     console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")

@@ -1,6 +1,7 @@
 """`circuits render`: pictures of what units look for."""
 
 from circuits.cli._render_request import RenderRequest
+from circuits.cli.console import note, progress
 from circuits.cli.options import LAYERS, NETWORK, NetworkBesidePictures
 from circuits.errors import listed
 from circuits.files import check_writable
@@ -17,7 +18,6 @@ def render(
     from circuits.cli._render_drawing import draw
     from circuits.cli._render_sheet import check_size, save
     from circuits.cli._render_targets import targets_of
-    from circuits.cli.console import note, progress
 
     check_writable(request.file)
     loaded = options.load(network, layers)

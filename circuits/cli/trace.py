@@ -1,11 +1,11 @@
 """`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from circuits.cli.console import note, output, progress
 from circuits.cli.options import (
     AS_JSON,
     INDEX_FOLDER,
@@ -19,19 +19,13 @@ from circuits.cli.options import (
     get_photo,
     option,
 )
-from circuits.cli.trace_measured import agreement, baseline_of, heading, warnings
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
-from circuits.report.text import ALONE, network_and_source, number, percent
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from circuits.attribution.decomposition import Decomposition
+    from circuits.attribution.ablation import Baseline
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
-    from circuits.tracing.node import Node
-    from circuits.units import Edge
 
 
 def trace(
@@ -65,8 +59,6 @@ def trace(
     options: NetworkOptions,
 ) -> None:
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
-    from circuits.cli.console import note, output, progress
-
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
     _check_targets([path for path in (file, graphml, html) if path is not None])
@@ -74,9 +66,10 @@ def trace(
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
     from circuits.attribution.ablation import Baseline
+    from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
-    instead = baseline_of(loaded, baseline, exemplars)
+    instead = _baseline(loaded, baseline, exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -97,111 +90,45 @@ def trace(
         typer.echo(circuit.to_json_text(), nl=False)
     else:
         console = output()
-        console.print(summary(circuit), soft_wrap=True)
-        console.print(table(circuit))
+        console.print(tables.summary(circuit), soft_wrap=True)
+        console.print(tables.circuit_table(circuit))
         if measure:
-            console.print(warnings(circuit), soft_wrap=True)
+            console.print(tables.warnings(circuit), soft_wrap=True)
             for each in [Baseline.zero(), *([instead] if instead.name != "zero" else [])]:
-                console.print(heading(each), soft_wrap=True)
-                console.print(agreement(circuit, each.name))
-    if file is not None:
-        circuit.to_json(file)
-        note(f"Wrote {file}.")
-    if graphml is not None:
-        circuit.to_graphml(graphml)
-        note(f"Wrote {graphml}.")
-    if html is not None:
-        write_atomically(html, page(loaded, circuit, pictures=pictures))
-        note(f"Wrote {html}.")
+                console.print(tables.agreement_heading(each), soft_wrap=True)
+                console.print(tables.agreement_table(circuit, each.name))
+    for path, write in (
+        (file, circuit.to_json),
+        (graphml, circuit.to_graphml),
+        (html, lambda path: write_atomically(path, page(loaded, circuit, pictures=pictures))),
+    ):
+        if path is not None:
+            write(path)
+            note(f"Wrote {path}.")
 
 
-def summary(circuit: "Circuit") -> str:
-    """What was seen and what is explained, in two lines."""
-    seen = "; ".join(f"{found.label} {percent(found.probability)}" for found in circuit.predictions)
-    named = network_and_source(circuit.network.name, circuit.network.source)
-    alone = f" ({ALONE})" if circuit.network.multi_label else ""
-    sight = f"{named} sees in {circuit.photo_info.name}{alone}: {seen}." if seen else f"{named} names no classes."
-    return (
-        f"{sight}\n"
-        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), "
-        "layer by layer; what each unit gets from the layer below, and the share of it:"
-    )
+def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline":
+    """The baseline that a person asks for, a mean over the newest index of exemplars."""
+    from circuits.attribution.ablation import Baseline
 
+    if name == "zero":
+        return Baseline.zero()
+    if name != "mean":
+        raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
+    from circuits.exemplars.exemplars import find_exemplars
 
-def table(circuit: "Circuit") -> "Table":
-    """The circuit layer by layer from the target down: each unit's books and its strongest lower units."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    shown = [circuit.nodes[name] for name in circuit.visible]
-    exact = all(node.books.exact for node in shown if node.books is not None)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    grid.add_column("unit", no_wrap=True)
-    for head in ("value", "shown", "rest", "bias" if exact else "remainder", "coverage"):
-        grid.add_column(head, justify="right", no_wrap=True)
-    grid.add_column("from the layer below", min_width=24, overflow="fold")
-    name_of = _channel_of if _is_chain(circuit) else _source_of
-    for layer in reversed(circuit.layers):
-        members = sorted((node for node in shown if node.unit.layer == layer), key=lambda node: -node.value)
-        for node in members:
-            if node.books is not None:
-                grid.add_row(*_cells(circuit, node, node.books, name_of))
-        bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
-        if bottom:
-            grid.add_row(f"{len(bottom)} of {layer}", *[""] * 5, "not expanded, by value:\n" + _in_lines(bottom, 5))
-        if members:
-            grid.add_section()
-    return grid
-
-
-def _is_chain(circuit: "Circuit") -> bool:
-    """Whether every edge comes from the next layer, so that its channel says all."""
-    height = circuit.layers.index
-    pairs = [
-        (circuit.nodes[edge.source], circuit.nodes[name])
-        for name in circuit.visible
-        for edge in circuit.edges_into(name)
-    ]
-    return all(height(upper.unit.layer) - height(lower.unit.layer) == 1 for lower, upper in pairs)
-
-
-def _channel_of(circuit: "Circuit", edge: "Edge") -> str:
-    """The lower unit of an edge by its channel."""
-    return str(circuit.nodes[edge.source].unit.channel)
-
-
-def _source_of(circuit: "Circuit", edge: "Edge") -> str:
-    """The lower unit of an edge by its address and, where it enters a concatenation on its way, its channel there."""
-    return edge.source if edge.entrance is None else f"{edge.source} as {edge.entrance}"
-
-
-def _cells(
-    circuit: "Circuit", node: "Node", books: "Decomposition", name_of: Callable[["Circuit", "Edge"], str]
-) -> list[str]:
-    called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
-    parts = []
-    for edge in circuit.edges_into(node.id):
-        share = percent(abs(circuit.share(edge)))
-        parts.append(f"{name_of(circuit, edge)}: {number(edge.attribution, sign=True)} ({share})")
-    signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
-    return [
-        called,
-        number(node.value),
-        *signed,
-        percent(books.coverage),
-        _in_lines(parts, 3 if name_of is _channel_of else 1),
-    ]
-
-
-def _in_lines(parts: list[str], count: int) -> str:
-    """Parts with commas between, broken after every so many rather than within one."""
-    lines = [", ".join(parts[start : start + count]) for start in range(0, len(parts), count)]
-    return ",\n".join(lines)
+    index = find_exemplars(network, exemplars)
+    if index is None:
+        where = f" in {exemplars}" if exemplars is not None else ""
+        raise InputError(
+            f"There is no index of exemplars of {network.name}{where} to take means over; make one with "
+            "`circuits exemplars FOLDER` and the same network, or leave out --baseline mean."
+        )
+    return Baseline.mean(index)
 
 
 def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
     """The circuit as an HTML page with heat maps and, where wanted, pictures of what its units look for."""
-    from circuits.cli.console import progress
     from circuits.evidence.maps import heat_map
     from circuits.image.encode import overlay
     from circuits.report.circuit import to_html
@@ -214,14 +141,14 @@ def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
             heat = heat_map(network, circuit, node.unit.whole)
             if heat.size > 1:
                 heat_maps[node.id] = overlay(crop, heat, size=192)
-    found = {}
+    drawn = {}
     if pictures:
         from circuits.visualization.store import pictures as pictures_of
 
         with progress("Rendering pictures") as report:
             made = pictures_of(network, [node.unit for node in nodes], progress=report)
-        found = {node.id: picture.image for node, picture in zip(nodes, made, strict=True)}
-    return to_html(circuit, pictures=found, heat_maps=heat_maps)
+        drawn = {node.id: picture.image for node, picture in zip(nodes, made, strict=True)}
+    return to_html(circuit, pictures=drawn, heat_maps=heat_maps)
 
 
 def _check_targets(paths: list[Path]) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
+from circuits.cli.console import output, plain_table, print_json
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.text import network_and_source
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from circuits.network.network import Network
     from circuits.tracing.intervene import Effect, Outcome
     from circuits.units import Unit
@@ -38,8 +39,6 @@ def what_if(
     options: NetworkOptions,
 ) -> None:
     """What the network says of a photo when some of its units are weakened, strengthened or switched off."""
-    from circuits.cli.console import output, print_json
-
     wanted = [_split(text) for text in unit]
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
@@ -50,15 +49,14 @@ def what_if(
         print_json(_record(outcome))
         return
     console = output()
-    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}, with {_told(outcome)}:")
+    console.print(
+        f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}, with {_changes_in_words(outcome)}:"
+    )
     console.print(_table(outcome))
 
 
 def _split(text: str) -> tuple[str, float]:
     """Units and their factor.
-
-    Raises:
-        InputError: if there is no factor.
 
     >>> _split("conv4:17@3,5=0.5")
     ('conv4:17@3,5', 0.5)
@@ -71,12 +69,7 @@ def _split(text: str) -> tuple[str, float]:
 
 
 def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["Unit", float]:
-    """Each unit that is meant and its factor.
-
-    Raises:
-        InputError: if a unit is given two factors.
-        UnknownError: if there is no such layer or unit.
-    """
+    """Each unit that is meant and its factor."""
     from circuits.cli.unit_expressions import units_of
 
     changes: dict[Unit, float] = {}
@@ -88,18 +81,14 @@ def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["U
     return changes
 
 
-def _told(outcome: "Outcome") -> str:
+def _changes_in_words(outcome: "Outcome") -> str:
     shown = [f"{unit} × {factor:g}" for unit, factor in outcome.changes[:_NAMED]]
     others = len(outcome.changes) - len(shown)
     return ", ".join(shown) + (f" and {others} more" if others else "")
 
 
-def _table(outcome: "Outcome") -> "Table":
-    from rich.table import Table
-
-    table = Table("class", "label", "probability", "change", "logit", "change", box=None, header_style="dim")
-    for column in (0, 2, 3, 4, 5):
-        table.columns[column].justify = "right"
+def _table(outcome: "Outcome") -> Table:
+    table = plain_table(("class", "label", "probability", "change", "logit", "change"), numbers=(0, 2, 3, 4, 5))
     for effect in outcome.effects:
         before, after = effect.before, effect.after
         table.add_row(
@@ -122,5 +111,5 @@ def _record(outcome: "Outcome") -> dict[str, Any]:
 
 def _numbers(effect: "Effect") -> dict[str, Any]:
     sides = (("before", effect.before), ("after", effect.after))
-    told = {side: {"logit": said.logit, "probability": said.probability} for side, said in sides}
-    return {"class": effect.before.index, "label": effect.label, **told}
+    numbers = {side: {"logit": row.logit, "probability": row.probability} for side, row in sides}
+    return {"class": effect.before.index, "label": effect.label, **numbers}

@@ -1,12 +1,12 @@
-"""Bytes, files and arrays of strangers to upright RGB images.
+"""Decode untrusted bytes, files and arrays to upright RGB images.
 
-Decoding follows fixed steps, so that a hostile file costs little and an odd one simply works:
+Decoding follows fixed steps, so that a hostile file costs little and an unusual one simply works:
 
 1. the bytes are counted before they are read, and the pixels before they are decoded;
-2. only the named raster formats are tried, so no interpreter of documents or scripts is ever started;
+2. only the formats in `FORMATS` are tried, so no interpreter of documents or scripts is ever started;
 3. the first frame is decoded, turned as its EXIF says, put on white where it is transparent, and made RGB.
 
-Several threads may decode at once; all together never more than `MAX_PIXELS`, so that memory stays that of one photo.
+Several threads may decode at once, together at most `MAX_PIXELS`, so that memory stays that of one photo.
 """
 
 import io
@@ -35,11 +35,7 @@ _READABLE = "PNG, JPEG, WebP, GIF, TIFF, BMP, PPM or AVIF"
 
 
 class PixelBudget:
-    """Lets photos be decoded at once as long as they fit together, first come, first served.
-
-    Args:
-        pixels: how many may be decoded at once; a photo with more has to wait until it is alone.
-    """
+    """Limits the pixels that are decoded at once, first come, first served; a larger photo waits until it is alone."""
 
     def __init__(self, pixels: int) -> None:
         self._free = self._all = pixels
@@ -67,12 +63,12 @@ class PixelBudget:
 
 
 _budget = PixelBudget(MAX_PIXELS)
-_REMARKS = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+_FILTER = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
 
 
-def _ignore_remarks() -> None:
-    """Silence what Pillow remarks on odd files; for good, because filters cannot be put back for one thread alone."""
-    if _REMARKS not in warnings.filters[:1]:
+def _ignore_warnings() -> None:
+    """Silence Pillow's warnings about unusual files, for good: filters cannot be restored for one thread alone."""
+    if _FILTER not in warnings.filters[:1]:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
@@ -119,7 +115,7 @@ def decode_image(opened: Callable[[], Image.Image], name: str) -> Image.Image:
     Raises:
         InputError: if it is damaged or too large.
     """
-    _ignore_remarks()
+    _ignore_warnings()
     try:
         image = opened()
         _check_size(image.width, image.height, name)

@@ -1,19 +1,14 @@
-"""Pictures out: pack one into a data URI, and unpack it.
+"""Pictures as data URIs, and activations and gradients as colours: alone, or as a map over the photo.
 
-A layer's activations as colours over the photo that caused them.
-
-Signed evidence as pictures: a gradient picture in grey, a map of positions over the photo.
-
-Down a path of units the magnitude of gradients changes by powers of ten: restricted to one unit a layer they vanish,
-renormalised they saturate any fixed scale ("Why is this a cat?", 2016, which knew of no rule against it). As the way
-back is linear in what is sent back, that magnitude is one factor for the whole picture and says nothing about it, so
-each picture is shown on its own scale:
+The magnitude of gradients changes by powers of ten along a path of units: restricted to one unit a layer they vanish,
+renormalised they saturate any fixed scale ("Why is this a cat?", 2016). As the backward pass is linear, that magnitude
+is one factor for the whole picture and says nothing about it, so each picture is shown on its own scale:
 
     s = the 99.5th percentile of |v| over those values that are not zero
 
-At most one value in two hundred of those that the unit sees is then saturated, however deep the path. Counted over all
-values instead, the many zeros outside of a low unit's field would push s down, to zero for a unit that sees less than
-0.5 % of the photo; the largest value instead would leave the rest in the grey of its few outliers.
+At most one in two hundred of the values that the unit depends on is then saturated, however long the path. A percentile
+of all values would be pushed down by the zeros outside of a low unit's receptive field, to zero where that is less than
+0.5 % of the photo; the largest value would leave the rest grey because of a few outliers.
 """
 
 import base64
@@ -72,17 +67,16 @@ def from_data_uri(text: str) -> Image.Image:
 
 
 def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = False) -> Image.Image:
-    """A heat map over the photo: where a unit is silent the photo is muted, where it fires it glows.
+    """A heat map over the photo, which is muted where a unit is silent and glows where it fires.
 
-    The scale runs from zero to the strongest magnitude in `heat`; where there are negative values, they are drawn in
-    orange, and positive ones in blue: inhibition is orange as in edges.
+    The scale runs from zero to the strongest magnitude in `heat`. If there are negative values, they are drawn in
+    orange and positive ones in blue, like edges that inhibit and excite.
 
     Args:
         crop: what the network saw.
         heat: (h, w), one value for each position of the layer, spread smoothly over the crop.
         size: the longer side of the result in pixels.
-        signed: whether it is one of several maps of both signs, and drawn in their colours even if it has none below
-            zero.
+        signed: use the colours of both signs even if no value is negative, as for one of several maps.
 
     Raises:
         InputError: if `heat` is not a matrix of finite numbers.
@@ -90,11 +84,10 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
     values = np.asarray(heat, dtype=np.float32)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
         raise InputError(f"A heat map must be a matrix of finite numbers; this one has shape {values.shape}.")
-    scale = size / max(crop.size)
-    width, height = max(1, round(crop.width * scale)), max(1, round(crop.height * scale))
-    photo = crop.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    shown = _scaled_size(crop, size)
+    photo = crop.convert("RGB").resize(shown, Image.Resampling.LANCZOS)
     strongest = float(np.abs(values).max()) or 1.0
-    smooth = Image.fromarray(values / strongest).resize((width, height), Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(values / strongest).resize(shown, Image.Resampling.BICUBIC)
     level = np.clip(np.asarray(smooth, dtype=np.float64), -1, 1)[..., None]
 
     colours = np.asarray(photo, dtype=np.float64) / 255
@@ -110,7 +103,7 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
     return Image.fromarray(np.round(np.clip(mixed, 0, 1) * 255).astype(np.uint8))
 
 
-# (L, C, hue°) in OKLab, which is even to the eye (Ottosson 2020); L only rises, so more reads as brighter.
+# (L, C, hue°) in OKLab, which is perceptually uniform (Ottosson 2020); L only rises, so more reads as brighter.
 _WARM = ((0.36, 0.10, 330.0), (0.48, 0.17, 5.0), (0.60, 0.20, 28.0), (0.74, 0.17, 60.0), (0.90, 0.15, 98.0))
 # Of two signs, more reads as stronger in colour instead, so that light blue and yellow do not both end near white; blue
 # and orange are told apart by people who do not see red or green, as the teal of edges and orange on a photo would not.
@@ -172,12 +165,12 @@ def own_scale(values: Float[np.ndarray, "..."], *, quantile: float = QUANTILE) -
 def show_picture(
     picture: Float[np.ndarray, "rows columns colours"], *, size: int | None = None, quantile: float = QUANTILE
 ) -> Image.Image:
-    """A gradient picture in colours: grey where it is zero, brighter where more of a colour helps, darker where less.
+    """A gradient picture: grey where it is zero, brighter where more of a colour helps, darker where less.
 
     colour = ½ + ½ · clip(v / s, -1, 1)   with s from `own_scale`
 
-    Brightness says nothing about magnitude, and two pictures' brightnesses cannot be compared. To look closer, cut out
-    rows and columns first: cutting away what is zero leaves the colours as they are.
+    The brightnesses of two pictures cannot be compared. To look closer, cut out rows and columns first: cutting away
+    zeros does not change the colours.
 
     Args:
         picture: signed, one colour or three.
@@ -197,13 +190,12 @@ def show_picture(
         raise InputError(f"A gradient picture has pixels of 1 or 3 colours; this one has the shape {picture.shape}.")
     level = _levels(picture, quantile)
     colours = np.broadcast_to(np.round(255 * (0.5 + 0.5 * level)).astype(np.uint8), (*picture.shape[:2], 3))
-    return _sized(Image.fromarray(np.ascontiguousarray(colours)), size)
+    image = Image.fromarray(np.ascontiguousarray(colours))
+    return image if size is None else image.resize(_scaled_size(image, size), Image.Resampling.BICUBIC)
 
 
 def show_map(crop: Image.Image, signed: HeatMap, *, size: int, quantile: float = QUANTILE) -> Image.Image:
-    """A signed map of positions over the photo: what excites glows blue, what inhibits orange, the rest is muted.
-
-    On its own scale, in colours which people who do not see red or green do see apart, on any photo.
+    """A signed map of positions over the photo, on its own scale: excitation glows blue, inhibition orange.
 
     Args:
         crop: what the network saw.
@@ -229,12 +221,9 @@ def _levels(values: NDArray[Any], quantile: float) -> NDArray[np.float64]:
     return np.clip(values / scale if scale else values, -1.0, 1.0).astype(np.float64)
 
 
-def _sized(image: Image.Image, size: int | None) -> Image.Image:
-    if size is None:
-        return image
+def _scaled_size(image: Image.Image, size: int) -> tuple[int, int]:
+    """(width, height) with `size` as the longer side."""
     if size < 1:
         raise InputError(f"size is {size}; a picture must be at least 1 pixel long.")
     scale = size / max(image.size)
-    return image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BICUBIC
-    )
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))

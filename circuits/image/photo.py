@@ -1,7 +1,4 @@
-"""Photos in: load one, show it to a network through a window, as the network wants it.
-
-Windows: rectangles of a photo, (left, top, right, bottom) in its pixels, through which a network may look at it.
-"""
+"""Photos, and windows: rectangles of a photo, (left, top, right, bottom) in its pixels, that a network is shown."""
 
 import hashlib
 import logging
@@ -20,20 +17,20 @@ from circuits.image.decode import decode, decode_image, from_array, read_file
 
 Window = tuple[float, float, float, float]
 Corners = Sequence[int | float]
-"""A rectangle as it is given from outside."""
+"""A rectangle that has not been checked."""
 
 LEAST = 8
-"""Pixels of a photo along the longer side of the smallest window; fewer tell a network nothing."""
-_SAME = 1e-6
+"""Pixels of a photo along the longer side of the smallest window."""
+_TOLERANCE = 1e-6
 
 _LOG = logging.getLogger(__name__)
 
 
 def check_window(window: Corners, width: int, height: int) -> Window:
-    """A window as it may be used on an image of a size: finite, inside the image, not too small.
+    """A window as floats, checked.
 
     Raises:
-        InputError: if it is not.
+        InputError: if it is not finite, not inside an image of this size, or too small.
 
     Example:
         >>> check_window([0, 10, 30, 40], 30, 60)
@@ -47,7 +44,7 @@ def check_window(window: Corners, width: int, height: int) -> Window:
             "bottom within it."
         )
     least = min(LEAST, width, height)
-    if max(right - left, bottom - top) < least - _SAME:
+    if max(right - left, bottom - top) < least - _TOLERANCE:
         size = f"{right - left:g}×{bottom - top:g}"
         raise InputError(f"The window ({shown}) shows {size} pixels; make its longer side {least} or more.")
     return left, top, right, bottom
@@ -56,8 +53,7 @@ def check_window(window: Corners, width: int, height: int) -> Window:
 def inner_window(window: Window, size: tuple[int, int]) -> Window:
     """The largest part of a window, around its centre, that has the shape of a network's input.
 
-    A window whose shape differs by less than a pixel of the input stays as it is: no more than that is lost when sides
-    are rounded to whole pixels.
+    A window whose shape differs by less than a pixel of the input, as after rounding to whole pixels, stays as it is.
 
     Args:
         window: the window.
@@ -76,9 +72,9 @@ def inner_window(window: Window, size: tuple[int, int]) -> Window:
 
 
 def nearest_window(window: Corners, aspect: float, width: int, height: int) -> Window:
-    """The window of an aspect inside an image that comes closest to a rectangle that a person drew.
+    """The window with an aspect ratio, inside an image, that is closest to a rectangle that a person drew.
 
-    1. Around the rectangle's centre, take the smallest window of the aspect that covers it.
+    1. Around the rectangle's centre, take the smallest window with the aspect ratio that covers it.
     2. Make it larger until its longer side has 8 pixels, but no larger than fits into the image.
     3. Move it by as little as brings it inside.
 
@@ -118,15 +114,15 @@ class Photo:
     """A decoded photo: upright RGB, with the fingerprint of its pixels.
 
     Attributes:
-        name: what to call it, usually the file's name.
+        name: usually the file's name.
         sha256: of the size and the RGB pixels, so that the same picture in two formats is one photo.
         width: in pixels, upright.
         height: in pixels, upright.
         image: mode RGB; the whole photo, or what a network saw of it.
         window: the part that a network is shown, (left, top, right, bottom) in pixels of the photo; `None` is the
             centre, as the network's preprocessing cuts it out.
-        whole: whether the image is the whole photo. A circuit's file carries no more than what the network saw: of such
-            a photo the image is that crop, while size, fingerprint and window are the photo's own.
+        whole: whether the image is the whole photo. A circuit's file holds only the crop that the network saw: then
+            the image is that crop, while size, fingerprint and window are those of the photo.
     """
 
     name: str
@@ -138,12 +134,11 @@ class Photo:
     whole: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a window that does not lie in the photo."""
         if self.window is not None:
             object.__setattr__(self, "window", check_window(self.window, self.width, self.height))
 
     def framed(self, window: Corners | None) -> "Photo":
-        """The photo with another part of it shown; `Preprocessing.framed` fits a rectangle that was drawn by hand.
+        """The photo with another window; `Preprocessing.framed` fits one to a rectangle that was drawn by hand.
 
         Args:
             window: (left, top, right, bottom) in pixels; `None` for the centre.
@@ -164,7 +159,7 @@ class Photo:
 
     @property
     def part(self) -> Image.Image:
-        """The pixels in the window, to whole pixels; all that is at hand, where none was set."""
+        """The image cut to the window, at whole pixels; the whole image if there is none."""
         if self.window is None or not self.whole:
             return self.image
         left, top, right, bottom = (round(side) for side in self.window)
@@ -222,20 +217,21 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
     ('black', 6, 4)
     """
     if isinstance(source, Image.Image):
-        shown = name or Path(getattr(source, "filename", "") or "image").name
-        return _photo(decode_image(lambda: source, shown), shown)
+        name = name or Path(getattr(source, "filename", "") or "image").name
+        return _photo(decode_image(lambda: source, name), name)
     if isinstance(source, np.ndarray):
-        shown = name or "array"
-        return _photo(from_array(source, shown), shown)
+        return _photo(from_array(source, name or "array"), name or "array")
     if isinstance(source, ImageTensor):
-        values, shown = source.numpy(force=True), name or "tensor"
+        values, name = source.numpy(force=True), name or "tensor"
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
-        return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, shown), shown)
+        return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name), name)
     if isinstance(source, bytes):
-        shown = name or "photo"
-        return _photo(decode(source, shown), shown)
+        return _photo(decode(source, name or "photo"), name or "photo")
     if isinstance(source, str) and source.startswith("example:"):
-        return _example(source.removeprefix("example:"), name)
+        example = source.removeprefix("example:")
+        if example not in EXAMPLES:
+            raise UnknownError(f"There is no example photo {example!r}; there is {listed(EXAMPLES)}.")
+        return _photo(from_array(EXAMPLES[example](), example), name or example)
     path = Path(source)
     return _photo(decode(read_file(path), str(source)), name or path.name)
 
@@ -244,12 +240,6 @@ def _photo(image: Image.Image, name: str) -> Photo:
     digest = hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode())
     digest.update(image.tobytes())
     return Photo(name, digest.hexdigest(), image.width, image.height, image)
-
-
-def _example(example: str, name: str | None) -> Photo:
-    if example not in EXAMPLES:
-        raise UnknownError(f"There is no example photo {example!r}; there is {listed(EXAMPLES)}.")
-    return _photo(from_array(EXAMPLES[example](), example), name or example)
 
 
 def photos_in(folder: str | Path) -> Iterator[Image.Image]:

@@ -1,5 +1,6 @@
-"""What a network of one's own wants to see: its size and normalisation, as far as they were told or can be guessed."""
+"""From a photo to the network's input: size, crop and normalisation, given or guessed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,12 @@ from circuits.image.photo import Corners, Photo, Window, inner_window, nearest_w
 
 if TYPE_CHECKING:
     import torch
-from collections.abc import Sequence
-
-from torch import nn
+    from torch import nn
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a network wants its photos: shorter side to `resize`, centre crop to `size`, (x - mean) / std.
+    """A network's preprocessing: shorter side to `resize`, centre crop to `size`, (x - mean) / std.
 
     Attributes:
         size: (height, width) of the crop in pixels.
@@ -39,7 +38,6 @@ class Preprocessing:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        """Refuse what no photo could be brought to."""
         if min(self.size) < 1 or self.resize < 1:
             raise InputError(f"Input size {self.size}, resized to {self.resize}, must be 1 pixel or more.")
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
@@ -54,7 +52,6 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """Input channels of the network: 3 for colour, 1 for greyscale."""
         return len(self.mean)
 
     def crop(self, image: Image.Image) -> Image.Image:
@@ -69,11 +66,11 @@ class Preprocessing:
         return self._coloured(resized.crop((left, top, left + width, top + height)))
 
     def crop_of(self, photo: Photo) -> Image.Image:
-        """What the network sees of a photo through its window: mode RGB, or L for a network of one channel.
+        """The part of a photo in its window: mode RGB, or L for a network of one channel.
 
-        The window is resized to `size`; one of exactly that size, at whole pixels, is shown as it is. Without a window
-        it is the centre, as `crop` cuts it out. A photo that is not at hand as a whole is shown as it was seen before,
-        or the middle of that, to a network of another input size.
+        The window is resized to `size`; one of exactly that size, at whole pixels, is taken as it is. Without a window
+        it is the centre, as `crop` cuts it out. Of a photo of which only a crop is left, it is that crop, or its middle
+        for a network of another input size.
 
         >>> see = Preprocessing((8, 8), 8, (0.5,) * 3, (0.5,) * 3)
         >>> from circuits.image.photo import load_photo
@@ -93,8 +90,7 @@ class Preprocessing:
     def window_of(self, photo: Photo) -> Window:
         """The part of a photo that the network sees, (left, top, right, bottom) in pixels of the photo.
 
-        It has the shape of the network's input: of a window of another shape it is the largest part around its
-        centre.
+        It has the shape of the network's input: the largest part of the photo's window around its centre.
 
         >>> see = Preprocessing((224, 224), 256, (0.5,) * 3, (0.5,) * 3)
         >>> from circuits.image.photo import load_photo
@@ -109,10 +105,10 @@ class Preprocessing:
         return left * across, top * down, (left + width) * across, (top + height) * down
 
     def framed(self, photo: Photo, window: Corners) -> Photo:
-        """The photo seen through the window that comes closest to a rectangle, which may have been drawn by hand.
+        """The photo with the window that is closest to a rectangle, which may have been drawn by hand.
 
-        It is given the shape of the network's input around the rectangle's centre, at least 8 pixels along its longer
-        side where the photo has them, and moved inside the photo.
+        The window has the shape of the network's input and the rectangle's centre, at least 8 pixels along its longer
+        side if the photo has them, and is moved inside the photo.
 
         Args:
             photo: the photo.
@@ -130,7 +126,7 @@ class Preprocessing:
         return photo.framed(nearest_window(window, width / height, photo.width, photo.height))
 
     def _placed(self, width: int, height: int) -> tuple[tuple[int, int], int, int]:
-        """Size that a photo is brought to, and left and top of the centre that is cut out of it."""
+        """The size that a photo is resized to, and left and top of the centre crop."""
         longer = int(self.resize * max(width, height) / min(width, height))
         new = (self.resize, longer) if width <= height else (longer, self.resize)
         if new[0] < self.size[1] or new[1] < self.size[0]:
@@ -143,7 +139,7 @@ class Preprocessing:
         return crop if self.channels == 3 else crop.convert("L")
 
     def input_of(self, photo: Photo) -> "torch.Tensor":
-        """The network's input for what it sees of a photo, `crop_of`: normalised, float32 (1, c, h, w)."""
+        """The network's input for a photo through its window, `crop_of`: normalised, float32 (1, c, h, w)."""
         return self.from_crop(self.crop_of(photo))
 
     def to_tensor(self, image: Image.Image) -> "torch.Tensor":
@@ -151,7 +147,7 @@ class Preprocessing:
         return self.from_crop(self.crop(image))
 
     def from_crop(self, crop: Image.Image) -> "torch.Tensor":
-        """The network's input for what `crop` returned, or for its stored thumbnail: float32 (1, c, h, w).
+        """The network's input for a crop, or its stored thumbnail: normalised, float32 (1, c, h, w).
 
         Raises:
             InputError: if the crop does not have the network's size.
@@ -190,7 +186,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class InputOptions:
-    """What the user said of the input: size, mean and std, each of which may be left open.
+    """Size, mean and std as the user gave them; each may be `None`.
 
     Args:
         size: side, or (height, width).
@@ -216,7 +212,7 @@ class InputOptions:
             raise InputError(f"The std is {self.std}; each must be above 0.")
 
     def applied_to(self, default: Preprocessing) -> Preprocessing:
-        """The default with what the user said put over it."""
+        """A default with the given options in place of its own."""
         size = self.size or default.size
         resize = default.resize
         if self.size is not None:
@@ -227,13 +223,16 @@ class InputOptions:
             raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
         return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
 
-    def for_module(self, module: nn.Module) -> Preprocessing:
-        """What was said over what is usual: 224 × 224, ImageNet's colours, grey if the first convolution is.
+    def for_module(self, module: "nn.Module") -> Preprocessing:
+        """For a module without a preprocessing of its own: 224 × 224, ImageNet's colours, grey if its first layer is.
 
         Example:
+            >>> from torch import nn
             >>> InputOptions(28).for_module(nn.Sequential(nn.Conv2d(1, 8, 3))).mean
             (0.449,)
         """
+        from torch import nn
+
         channels = next((part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)), 3)
         grey = channels == 1 or (self.mean is not None and len(self.mean) == 1)
         default = Preprocessing(

@@ -1,13 +1,13 @@
-"""The named blocks of a network, such as a Fire, an Inception or a BasicBlock, and the names of what they make.
+"""The named blocks of a network, such as a Fire, an Inception or a BasicBlock, and the names of tensors.
 
 1. A block is the outermost module around a node that is neither the network itself, a plain list of modules
-   (`nn.Sequential`, `nn.ModuleList`), nor one of those that are looked into: wrappers and stages.
+   (`nn.Sequential`, `nn.ModuleList`), a wrapper nor a stage.
 2. A wrapper is a module around more than half of the network's mixing operations.
-3. A stage is a module that hands on what the last of a list of several blocks of one kind has made: MaxViT's four,
-   those of timm's ConvNeXt. Its blocks are what a person would list. A list of layers, as inside of an inverted
-   residual, or of unlike blocks, as inside of MaxViT's, makes no stage.
+3. A stage is a module that only returns the output of the last of a list of several blocks of one kind: MaxViT's four,
+   those of timm's ConvNeXt. A list of layers, as inside of an inverted residual, or of different kinds of blocks, as
+   inside of MaxViT's, makes no stage.
 4. A tensor is named after the block that it is the output of, or the module or node that makes it; an activation
-   *function* goes by the name of the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
+   *function* after the module that it follows, so that `F.relu(self.conv1(x))` is `conv1`.
 """
 
 import re
@@ -20,11 +20,7 @@ from circuits.network import operations as ops
 
 
 class Blocks:
-    """Which named block each node of a traced network lies in, as the head of the file says.
-
-    Args:
-        traced: a prepared network whose shapes were recorded.
-    """
+    """The named block of each node of a traced network whose shapes were recorded."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         self.traced = traced
@@ -35,9 +31,9 @@ class Blocks:
         self._wrappers |= self._stages()
 
     def _stages(self) -> set[str]:
-        """Modules that hand on what the last of a list of several blocks of one kind has made."""
+        """Paths of the stages: step 3 of the module's docstring."""
         members: dict[tuple[str, str], set[tuple[str, type]]] = {}
-        ends: set[tuple[str, str]] = set()
+        outputs: set[tuple[str, str]] = set()
         mixed: set[str] = set()  # lists that hold something else than blocks
         for node in self.traced.graph.nodes:
             paths = [path for path in paths_around(node) if path]
@@ -53,13 +49,14 @@ class Blocks:
                 if held != path and block in self._mixing:
                     members.setdefault((path, held), set()).add((block, node.meta["nn_module_stack"][block][1]))
                     if all(path not in paths_around(user) for user in node.users):
-                        ends.add((path, held))
-        several = {key for key, found in members.items() if len({kind for _, kind in found}) == 1 < len(found)}
-        return {path for path, held in ends & several if held not in mixed}
+                        outputs.add((path, held))
+        alike = {key for key, blocks in members.items() if len({kind for _, kind in blocks}) == 1 < len(blocks)}
+        return {path for path, held in outputs & alike if held not in mixed}
 
     def around(self, node: fx.Node) -> str | None:
         """Path of the block around a node, `None` where there is none."""
-        return next((p for p in paths_around(node) if p and p not in self._wrappers and not _is_plain(node, p)), None)
+        paths = (p for p in paths_around(node) if p and p not in self._wrappers and not _is_plain(node, p))
+        return next(paths, None)
 
     def outermost(self, node: fx.Node) -> str:
         """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
@@ -67,7 +64,7 @@ class Blocks:
         return next(paths, str(node.target))
 
     def is_output(self, node: fx.Node) -> bool:
-        """Whether a node is what its block hands on: its readers all lie outside of the block."""
+        """Whether a node is the output of its block: its readers all lie outside of the block."""
         block = self.around(node)
         return block is not None and all(block not in paths_around(user) for user in node.users)
 
@@ -75,14 +72,14 @@ class Blocks:
         """Whether a node lies inside a block and is not its output."""
         return self.around(node) is not None and not self.is_output(node)
 
-    def is_worthy(self, node: fx.Node) -> bool:
+    def is_candidate(self, node: fx.Node) -> bool:
         """Whether a node makes a tensor that `auto` may keep."""
         made = node.all_input_nodes[0] if node.target is ops.channels_first else node
         is_norm = ops.kind(self.traced, made) is nn.LayerNorm
         return is_norm or ops.is_merged_or_activated(self.traced, node) or self.is_output(node)
 
-    def is_mixed(self, node: fx.Node) -> bool:
-        """Whether a worthy node is more than normalised or pooled: activated, merged, or a mixing block's output."""
+    def is_preferred(self, node: fx.Node) -> bool:
+        """Whether a candidate is activated, merged, or a mixing block's output, not only normalised or pooled."""
         is_block = self.is_output(node) and self.around(node) in self._mixing
         return is_block or ops.is_merged_or_activated(self.traced, node)
 
@@ -93,7 +90,7 @@ def _is_plain(node: fx.Node, path: str) -> bool:
 
 
 def paths_around(node: fx.Node) -> list[str]:
-    """Paths of the modules around a node, from the outside in, the leaf that it calls left out.
+    """Paths of the modules around a node, from the outside in, without the leaf that it calls.
 
     fx writes the second call of a module as `path@1`.
     """
@@ -102,27 +99,25 @@ def paths_around(node: fx.Node) -> list[str]:
 
 
 def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[fx.Node, str]:
-    """A unique name for each node, the first have the first choice; see step 4 of the file's head."""
+    """A unique name for each node, the first ones first: step 4 of the module's docstring.
+
+    A tensor that is moved to channels first gives its name to the moved one.
+    """
     calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if node.op == "call_module")
     names: dict[fx.Node, str] = {}
     taken: set[str] = set()
     for node in nodes:
-        turned = ops.kind(blocks.traced, node) is ops.channels_first and not blocks.is_output(node)
-        named = node.all_input_nodes[0] if turned else node
-        wish = None if _is_turned(node) else _wish(blocks, named, calls, is_top=node is top)
-        wishes = [wish, node.name, f"{node.name}_layer"]
-        names[node] = next(wish for wish in wishes if wish and wish not in taken and not re.search(r"[\s:@]", wish))
+        is_moved = ops.kind(blocks.traced, node) is ops.channels_first and not blocks.is_output(node)
+        source = node.all_input_nodes[0] if is_moved else node
+        gives_name = any(user.target is ops.channels_first for user in node.users)
+        preferred = None if gives_name else _preferred_name(blocks, source, calls, is_top=node is top)
+        possible = [preferred, node.name, f"{node.name}_layer"]
+        names[node] = next(name for name in possible if name and name not in taken and not re.search(r"[\s:@]", name))
         taken.add(names[node])
     return names
 
 
-def _is_turned(node: fx.Node) -> bool:
-    """Whether a node's layer is the turned one after it (`channels_first`), which also gets its name."""
-    return any(user.target is ops.channels_first for user in node.users)
-
-
-def _wish(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
-    """What a node would be called if the name were free."""
+def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
     if blocks.is_output(node):
         return (blocks.around(node) or "").replace("@", "_")
     if node.op == "call_module" and calls[str(node.target)] == 1:

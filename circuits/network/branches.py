@@ -1,4 +1,4 @@
-"""Layers inside branches: what lies below a unit where the chosen layers form no chain.
+"""Layers inside branches: the function below a unit where the chosen layers do not form a chain.
 
 1. A tensor of the graph may be a layer if it has channels, depends on the image, and the logits depend on it.
 2. The *lower layers* of a chosen tensor u are the nearest chosen ones on each path: those from which the graph has a
@@ -27,26 +27,21 @@ from circuits.network.segments import Segment
 from circuits.shapes import Activations
 
 
-def on_the_way(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
+def on_paths(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
     """The nodes above the image that depend on it and that the logits depend on, in the order of the graph."""
-    reached = {image}
-    way = []
+    dependent = {image: True}
     for node in nodes_between(image, logits):
-        if node is not image and any(read in reached for read in node.all_input_nodes):
-            reached.add(node)
-            way.append(node)
-    return way
+        if any(read in dependent for read in node.all_input_nodes):
+            dependent[node] = True
+    return list(dependent)[1:]
 
 
-def fine(traced: fx.GraphModule, way: Sequence[fx.Node]) -> list[fx.Node]:
-    """Every activated or merged tensor on the way, and the parts of every merge: concatenation or addition."""
-    merges = [
-        node
-        for node in way
-        if ops.is_merged_or_activated(traced, node) and not ops.operation(traced, node).is_activation
-    ]
+def fine(traced: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[fx.Node]:
+    """Of some nodes every activated or merged tensor, and the parts of every merge: concatenation or addition."""
+    kept = [node for node in nodes if ops.is_merged_or_activated(traced, node)]
+    merges = [node for node in kept if not ops.operation(traced, node).is_activation]
     parts = {read for merge in merges for read in merge.all_input_nodes}
-    return [node for node in way if node in parts or ops.is_merged_or_activated(traced, node)]
+    return [node for node in nodes if node in parts or node in kept]
 
 
 def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) -> list[fx.Node]:
@@ -54,27 +49,14 @@ def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) ->
 
     The image is one of them, the first, if some path has no chosen tensor on it.
     """
-    found: set[fx.Node] = set()
-    seen = {node}
-    waiting = [node]
-    while waiting:
-        for read in waiting.pop().all_input_nodes:
-            if read in chosen or read is image:
-                found.add(read)
-            elif read not in seen:
-                seen.add(read)
-                waiting.append(read)
-    return sorted(found)
-
-
-def is_linear_above(traced: fx.GraphModule, lowers: Collection[fx.Node], upper: fx.Node) -> bool:
-    """Whether all that lies between some tensors and one above them is piecewise linear."""
-    return all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([upper], lowers))
+    ends = {image, *chosen}
+    steps = nodes_needed(node.all_input_nodes, ends)
+    return sorted({read for step in (node, *steps) for read in step.all_input_nodes if read in ends})
 
 
 @dataclass(frozen=True, eq=False)
 class BranchSegment(Segment):
-    """`h_upper = F(h_1, …, h_n)`: what the network does between a layer and several tensors below it.
+    """`h_upper = F(h_1, …, h_n)`: the function from several tensors to a layer above them.
 
     The lower activations are passed as one tensor, made by `concatenate_padded`: their channels one after the other, on
     the largest height and width among them, zero where one is smaller. What is zero accounts for nothing, so that every
@@ -86,14 +68,14 @@ class BranchSegment(Segment):
         upper: node of the upper layer.
         piecewise_linear: whether every operation between them is piecewise linear.
         lowers: the lower nodes, in the order in which they are packed.
-        constants: values of further nodes, for one photo, of which nothing is asked.
+        constants: values of further nodes, for one photo, which are not explained.
     """
 
     lowers: tuple[fx.Node, ...] = ()
     constants: tuple[tuple[fx.Node, Tensor], ...] = ()
 
     def given(self, x: Activations) -> dict[fx.Node, Tensor]:
-        """The lower activations, each as the network stores it."""
+        """The lower activations, each in the shape that it has in the graph."""
         values = {node: value.expand(len(x), *value.shape[1:]) for node, value in self.constants}
         start = 0
         for node in self.lowers:
@@ -119,7 +101,7 @@ def concatenate_padded(activations: Sequence[Activations]) -> Activations:
     return torch.cat([F.pad(each, (0, columns - each.shape[3], 0, rows - each.shape[2])) for each in activations], 1)
 
 
-def concatenated_as(
+def place_in_concatenation(
     traced: fx.GraphModule, lower: fx.Node, lowers: Collection[fx.Node], upper: fx.Node
 ) -> tuple[fx.Node, int] | None:
     """The concatenation through which a tensor enters one above it, and the channel at which it starts there.
@@ -128,7 +110,7 @@ def concatenated_as(
     the lower layers and the upper tensor, or more than one.
     """
     inside = set(nodes_needed([upper], lowers)) - {upper}
-    found: list[tuple[fx.Node, int]] = []
+    places: list[tuple[fx.Node, int]] = []
     waiting = [lower]
     while waiting:
         node = waiting.pop()
@@ -137,7 +119,7 @@ def concatenated_as(
                 continue
             if parts := ops.concatenated(traced, user):
                 widths = [(ops.shape(part) or (0, 0))[1] for part in parts]
-                found += [(user, sum(widths[:place])) for place, part in enumerate(parts) if part is node]
+                places += [(user, sum(widths[:number])) for number, part in enumerate(parts) if part is node]
             elif ops.is_channelwise(traced, user):
                 waiting.append(user)
-    return found[0] if len(found) == 1 else None
+    return places[0] if len(places) == 1 else None

@@ -1,8 +1,8 @@
-"""Tensors whose channels come last, (N, H, W, C), turned so that their units are channels like any other's.
+"""Tensors whose channels come last, (N, H, W, C), moved to (N, C, H, W), so that their units are channels like others.
 
-Swin and its kin keep the positions of the photo as rows and columns, and put the channels last. After each such tensor
-that may be a layer the graph is given two steps that change no number: one to (N, C, H, W), which is the layer, and one
-back, which is what the rest of the network reads.
+Swin and similar networks keep the positions of the photo as rows and columns, and put the channels last. After each
+such tensor that may be a layer, two steps that change no number are inserted into the graph: one to (N, C, H, W), which
+is the layer, and one back, which the rest of the network reads.
 """
 
 from torch import fx
@@ -13,12 +13,10 @@ from circuits.network.layers import dominators
 
 
 def move_channels_first(traced: fx.GraphModule) -> None:
-    """Turn each tensor (N, H, W, C) that every path passes through, and that may be a layer, in place.
+    """Insert a step to (N, C, H, W) and back after each (N, H, W, C) that all paths pass and that may be a layer.
 
-    Windows and rows of tokens are left as they are: their dimensions are no rows and columns of the photo.
-
-    Args:
-        traced: a prepared network whose shapes were recorded.
+    The shapes must have been recorded. Windows and rows of tokens are left as they are: their dimensions are no rows
+    and columns of the photo.
 
     Example:
         >>> import torch
@@ -39,25 +37,25 @@ def move_channels_first(traced: fx.GraphModule) -> None:
         [('first', 4, 6, 8), ('second', 5, 6, 8), ('head', 2, 1, 1)]
     """
     blocks = Blocks(traced)
-    placed = _placed(traced)
+    maps = _maps(traced)
     for node in dominators(traced)[1:-1]:
         shape = ops.shape(node)
-        if node in placed and shape and node.meta["channels_at"] == 3 and blocks.is_worthy(node):
-            _turn(blocks, node, shape)
+        if node in maps and shape and node.meta["channels_at"] == 3 and blocks.is_candidate(node):
+            _insert_moves(blocks, node, shape)
     traced.recompile()
 
 
-def _placed(traced: fx.GraphModule) -> set[fx.Node]:
-    """The four-dimensional tensors whose positions are rows and columns: (N, C, H, W), and what is made of them."""
-    found: set[fx.Node] = set()
+def _maps(traced: fx.GraphModule) -> set[fx.Node]:
+    """The four-dimensional tensors whose positions are rows and columns: (N, C, H, W), and those made of them."""
+    maps: set[fx.Node] = set()
     for node in traced.graph.nodes:
         is_map = len(ops.shape(node) or ()) == 4
-        if is_map and (node.meta["channels_at"] == 1 or any(read in found for read in node.all_input_nodes)):
-            found.add(node)
-    return found
+        if is_map and (node.meta["channels_at"] == 1 or any(read in maps for read in node.all_input_nodes)):
+            maps.add(node)
+    return maps
 
 
-def _turn(blocks: Blocks, node: fx.Node, shape: tuple[int, ...]) -> None:
+def _insert_moves(blocks: Blocks, node: fx.Node, shape: tuple[int, ...]) -> None:
     readers, is_output = list(node.users), blocks.is_output(node)
     graph = node.graph
     with graph.inserting_after(node):

@@ -1,8 +1,8 @@
 """Trace a module with `torch.fx`: overwriting is recorded, chosen modules stay whole, errors name the line.
 
 fx runs `forward` on proxies that stand for tensors of any value. Code that needs the values (an `if` on them, a loop
-over them, NumPy) stops it. The error says which line that is; a module that is *traced as a whole* is called as it is
-and never looked into, so its code may do what it likes.
+over them, NumPy) cannot be traced; the error names its line. A module that is *traced as a whole* is called as it is,
+so its code may do anything.
 """
 
 import operator
@@ -33,7 +33,7 @@ _NOT_THE_USERS = (str(Path(torch.__file__).parent), __file__, str(Path(sysconfig
 
 
 class _Proxy(fx.Proxy):
-    """A proxy that records `x += y` as what it is; fx's own makes `x = x + y` of it and so forgets the overwriting."""
+    """A proxy that records `x += y`; fx's own records `x = x + y`, and so forgets that x is overwritten."""
 
 
 def _recorded(in_place: Callable[..., Any]) -> Callable[[fx.Proxy, object], fx.Proxy]:
@@ -46,27 +46,23 @@ for _operator in OUT_OF_PLACE:
 
 
 class Whole(nn.Module):
-    """A module that is called as it is: its code may overwrite what it is given, and needs it in the plain layout.
-
-    Args:
-        module: the module.
-    """
+    """A module that is traced as a whole: it is called on contiguous copies, which its code may overwrite."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module makes of copies."""
-        return self.module(*fx.node.map_aggregate(args, _copied), **fx.node.map_aggregate(kwargs, _copied))
+        """The module's output for copies of the arguments."""
+        return self.module(*fx.node.map_aggregate(args, _copy), **fx.node.map_aggregate(kwargs, _copy))
 
 
-def _copied(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     return value.clone(memory_format=torch.contiguous_format) if isinstance(value, Tensor) else value
 
 
 class _Tracer(fx.Tracer):
-    """Keeps some modules whole, and remembers the path of the module whose code could not be traced."""
+    """Keeps some modules whole, and notes the path of the module whose code could not be traced."""
 
     def __init__(self, wholes: frozenset[str]) -> None:
         super().__init__()
@@ -117,7 +113,7 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
     try:
         graph = tracer.trace(module)
     except Exception as error:  # fx raises whatever the traced code raises
-        raise InputError(_why_not(name, error, tracer.stopped_in, module)) from error
+        raise InputError(_untraceable(name, error, tracer.stopped_in, module)) from error
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     for path in sorted(called & tracer.wholes):
         parent, _, leaf = path.rpartition(".")
@@ -125,7 +121,7 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
     return fx.GraphModule(module, graph, type(module).__name__)
 
 
-def _why_not(name: str, error: Exception, path: str | None, module: nn.Module) -> str:
+def _untraceable(name: str, error: Exception, path: str | None, module: nn.Module) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     reason = reason.partition(". ")[0].rstrip(".")
     if path is None and isinstance(getattr(module, "backbone", None), nn.Module):
@@ -138,7 +134,7 @@ def _why_not(name: str, error: Exception, path: str | None, module: nn.Module) -
 
 
 def _where(error: Exception) -> str:
-    """The innermost line of code that is the user's, with its file and number."""
+    """The innermost line of the user's code in a traceback, with its file and number."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
     if not own:

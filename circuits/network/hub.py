@@ -33,8 +33,8 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
         weights: `None` for the pretrained ones, which are downloaded once; `random` (seeded); or a file.
 
     Returns:
-        The module, where its weights come from, what it wants to see (timm's data config), and the labels of its
-        classes, if they are ImageNet's.
+        The module, the source of its weights, its preprocessing (timm's data config), and the labels of its classes,
+        if they are ImageNet's.
 
     Raises:
         UnknownError: if timm has no such network.
@@ -51,7 +51,7 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
             module: nn.Module = timm.create_model(name, pretrained=weights is None)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"timm:{name} could not be loaded: {_said(error)}; without a connection give --weights, a file or random."
+            f"timm:{name} could not be loaded: {_why(error)}; without a connection give --weights, a file or random."
         ) from error
     if weights is not None and weights != "random":
         fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
@@ -67,11 +67,11 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
     subset = timm.data.infer_imagenet_subset(module)
     info = timm.data.ImageNetInfo(subset) if subset else None
     labels = tuple(info.index_to_description(n) for n in range(info.num_classes())) if info else None
-    return _taken_apart(timm, module), source, preprocessing, labels
+    return _split_norms(timm, module), source, preprocessing, labels
 
 
-def _taken_apart(timm: Any, module: nn.Module) -> nn.Module:
-    """Timm's batch norms with an activation inside, as the two: so they fold, and the books close."""
+def _split_norms(timm: Any, module: nn.Module) -> nn.Module:
+    """The module with each of timm's batch norms that hold an activation taken apart, so that they can be folded."""
     for path, part in list(module.named_modules()):
         if isinstance(part, timm.layers.BatchNormAct2d) and isinstance(part.drop, nn.Identity):
             norm = nn.BatchNorm2d(part.num_features, part.eps, affine=part.affine)
@@ -105,11 +105,11 @@ def from_hub(address: str) -> Path:
         return Path(hub.hf_hub_download(repository, file))
     except (OSError, ValueError, RuntimeError) as error:  # what the hub's client raises is made of these
         raise InputError(
-            f"{file} of {repository} could not be had from the Hugging Face hub: {_said(error)}; without a connection "
+            f"{file} of {repository} could not be had from the Hugging Face hub: {_why(error)}; without a connection "
             "give a file that is on this machine."
         ) from error
 
 
-def _said(error: Exception) -> str:
+def _why(error: Exception) -> str:
     words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return words if len(words) < 160 else f"{words[:160]} …"

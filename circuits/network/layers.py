@@ -1,14 +1,14 @@
 """Layers: the tensors of a network through which everything passes, found in its dataflow graph.
 
-1. Run an example through the traced network and note the shape of every node.
+1. Run an example through the traced network and record the shape of every node (`record_shapes`).
 2. The nodes that every path from the image to the output passes through are the dominators of the output
    (Lengauer & Tarjan 1979; `networkx.immediate_dominators`). They form a chain.
-3. Cut the chain before each step that mixes (a convolution or linear layer). Of each piece `auto` keeps the last
-   activated or merged tensor (relu, concatenation, addition); inside a named block (`blocks`: a Fire, an Inception,
-   a BasicBlock) only the block's output. The logits are the top layer.
-4. Names are those of the blocks and modules that make the tensors (`blocks.name_nodes`).
+3. Cut the chain before each step that mixes channels (a convolution or linear layer). Of each section `auto` keeps the
+   last activated or merged tensor (relu, concatenation, addition); inside a named block (`blocks`: a Fire, an
+   Inception, a BasicBlock) only the block's output. The logits are the top layer.
+4. A layer is named after the block or module that makes the tensor (`blocks.name_nodes`).
 
-Tensors inside of branches, which not every path passes, are named in the same way and may be chosen too (`branches`).
+Tensors inside of branches, which not every path passes, are named in the same way and can be chosen too (`branches`).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from circuits.errors import InputError, UnknownError, listed
 from circuits.network import branches
 from circuits.network import operations as ops
 from circuits.network.blocks import Blocks, name_nodes, paths_around
-from circuits.network.execute import image_node, nodes_between
+from circuits.network.execute import image_node, nodes_between, nodes_needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,14 @@ class Layer:
     """A tensor of the network with channels: one that all information passes through, or one inside of a branch.
 
     Args:
-        name: how people and files call it.
+        name: its name for people and files.
         channels: number of units.
         height: rows of positions; 1 for a fully connected layer.
         width: columns of positions.
-        piecewise_linear: whether the books of its units close exactly over the layer below.
+        piecewise_linear: whether the attributions to the layer below sum exactly to a unit's value, less the bias.
         node: the fx node that makes it.
         below: the nearest layers below it on each path, from the image up; none for the lowest, one in a chain.
-        is_open: whether a path from the image reaches it past all of these.
+        is_open: whether a path from the image reaches it without passing any of these.
     """
 
     name: str
@@ -99,21 +99,29 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
         UnknownError: if a name is no layer.
         InputError: if fewer than two layers are left.
     """
-    chain = [node for node in dominators(traced) if ops.shape(node) is not None]
-    blocks = Blocks(traced)
-    names = name_layers(blocks, chain)
+    blocks, chain = Blocks(traced), _dominating_tensors(traced)
+    names = _name_layers(blocks, chain)
     if isinstance(choice, str) and choice not in ("auto", "fine"):
         choice = [part.strip() for part in choice.split(",") if part.strip()]
-    if isinstance(choice, str):
-        chosen = branches.fine(traced, list(names)) if choice == "fine" else _auto(blocks, chain)
-    else:
+    if not isinstance(choice, str):
         chosen = _by_name(blocks, chain, names, choice)
+    else:
+        chosen = branches.fine(traced, list(names)) if choice == "fine" else _auto(blocks, chain)
     wanted = {chain[-1], *chosen}
-    chosen = [node for node in names if node in wanted]
-    if len(chosen) < 2:
+    nodes = [node for node in names if node in wanted]
+    if len(nodes) < 2:
         _refuse_tokens(chain)
-        raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in chosen]}.")
-    return tuple(_layer(traced, names, node, wanted, chain[0]) for node in chosen)
+        raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in nodes]}.")
+    return tuple(_layer(traced, names, node, wanted, chain[0]) for node in nodes)
+
+
+def all_names(traced: fx.GraphModule) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up."""
+    return _name_layers(Blocks(traced), _dominating_tensors(traced))
+
+
+def _dominating_tensors(traced: fx.GraphModule) -> list[fx.Node]:
+    return [node for node in dominators(traced) if ops.shape(node) is not None]
 
 
 def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
@@ -126,23 +134,13 @@ def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
         )
 
 
-def name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
-    """Every tensor that may be a layer and its name, from the image up; the last is that of the logits.
-
-    Args:
-        blocks: of the traced network.
-        chain: its dominators, from the image up.
-    """
+def _name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
+    """Every tensor that may be a layer and its name, from the image up; the last is that of the logits."""
     top = chain[-1]
-    way = [node for node in branches.on_the_way(chain[0], top) if node is top or _has_channels(node)]
+    possible = [node for node in branches.on_paths(chain[0], top) if node is top or _has_channels(node)]
     # Those of the chain come first, so that no branch takes a name from them.
-    names = name_nodes(blocks, [*dict.fromkeys([*chain, *way])], top)
-    return {node: names[node] for node in way}
-
-
-def all_names(traced: fx.GraphModule) -> dict[fx.Node, str]:
-    """Every tensor that may be a layer and its name, from the image up."""
-    return name_layers(Blocks(traced), [node for node in dominators(traced) if ops.shape(node) is not None])
+    names = name_nodes(blocks, [*dict.fromkeys([*chain, *possible])], top)
+    return {node: names[node] for node in possible}
 
 
 def _layer(
@@ -152,7 +150,7 @@ def _layer(
     assert shape is not None
     height, width = shape[2:] if len(shape) == 4 else (1, 1)
     lowers = branches.nearest_below(node, chosen, image)
-    linear = branches.is_linear_above(traced, lowers, node)
+    linear = all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([node], lowers))
     below = tuple(names[lower] for lower in lowers if lower is not image)
     return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers)
 
@@ -172,10 +170,10 @@ def _by_name(blocks: Blocks, chain: list[fx.Node], names: dict[fx.Node, str], ch
 
 
 def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
-    """Why there is no layer of a name, though the graph may have a node or module that is called so."""
-    ending = next((node for node in reversed(names) if name == node.name or name in paths_around(node)), None)
-    if ending is not None:
-        return f"is called {names[ending]!r} here"
+    """Why there is no layer of a name, though the graph may have a node or module of that name."""
+    output = next((node for node in reversed(names) if name == node.name or name in paths_around(node)), None)
+    if output is not None:
+        return f"is called {names[output]!r} here"
     nodes = blocks.traced.graph.nodes
     exists = any(name in (node.name, str(node.target)) or name in paths_around(node) for node in nodes)
     return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
@@ -187,22 +185,22 @@ def _has_channels(node: fx.Node) -> bool:
 
 
 def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
-    """Step 3 of the file's head: of each piece between two mixing steps the tensor that is kept, and the logits."""
+    """The tensor to keep of each section of the chain, and the logits: step 3 of the module's docstring."""
     chosen: list[fx.Node] = []
-    for piece in _pieces(blocks.traced, chain):
-        worthy = [node for node in piece if _has_channels(node) and blocks.is_worthy(node)]
-        kept = [node for node in worthy if blocks.is_mixed(node)] or worthy
-        if chain[-1] not in piece and kept and not blocks.is_inner(kept[-1]):
-            chosen.append(kept[-1])
+    for section in _sections(blocks.traced, chain):
+        candidates = [node for node in section if _has_channels(node) and blocks.is_candidate(node)]
+        preferred = [node for node in candidates if blocks.is_preferred(node)] or candidates
+        if chain[-1] not in section and preferred and not blocks.is_inner(preferred[-1]):
+            chosen.append(preferred[-1])
     return [*chosen, chain[-1]]
 
 
-def _pieces(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:
-    """The chain above the image, cut before each step in which something is mixed."""
-    pieces: list[list[fx.Node]] = []
+def _sections(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:
+    """The chain above the image, cut before each step that mixes channels."""
+    sections: list[list[fx.Node]] = []
     for lower, node in pairwise(chain):
         if any(ops.is_mixing(traced, step) for step in nodes_between(lower, node)):
-            pieces.append([])
-        if pieces:
-            pieces[-1].append(node)
-    return pieces
+            sections.append([])
+        if sections:
+            sections[-1].append(node)
+    return sections

@@ -7,7 +7,8 @@ import importlib.util
 import sys
 import urllib.error
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict
@@ -19,7 +20,8 @@ from circuits import builtin
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.hub import from_hub, make_timm, whole_modules
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.network.weights import fit_weights, read_labels, read_weights
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -80,7 +82,7 @@ def load_network(
     """
     if isinstance(labels, (str, Path)):
         labels = read_labels(labels)
-    rest: _Rest = {"labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label}
+    common: _Common = {"labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label}
     if name_or_path == "builtin":
         if any(given is not None for given in (weights, labels, size, mean, std, multi_label, *leaf_modules)):
             raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
@@ -90,16 +92,16 @@ def load_network(
         weights = from_hub(str(weights))
     if name_or_path.startswith("timm:"):
         module, source, default, known = make_timm(name_or_path.removeprefix("timm:"), weights)
-        rest["labels"] = known if labels is None else labels
-        rest["leaf_modules"] = (*whole_modules(module), *leaf_modules)
-        return prepare(module, name=name_or_path, source=source, preprocessing=changes.applied_to(default), **rest)
+        common["labels"] = known if labels is None else labels
+        common["leaf_modules"] = (*whole_modules(module), *leaf_modules)
+        return prepare(module, name=name_or_path, source=source, preprocessing=changes.applied_to(default), **common)
     if ":" in name_or_path:
-        return _load_own(name_or_path, weights, changes, rest)
-    return _load_torchvision(name_or_path, weights, changes, rest)
+        return _load_own(name_or_path, weights, changes, common)
+    return _load_torchvision(name_or_path, weights, changes, common)
 
 
-class _Rest(TypedDict):
-    """What every network takes, wherever it comes from."""
+class _Common(TypedDict):
+    """Arguments of `prepare` that do not depend on where the network comes from."""
 
     labels: Sequence[str] | None
     layers: str | Sequence[str]
@@ -123,25 +125,31 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
     )
 
 
-def _load_own(path: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+def _load_own(path: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
+    with _seeded():
         module = _call(find_factory(path), path)
     source = "as made" if weights is None else str(weights)
     if weights == "random":
-        _shuffle(module)
+        _draw_weights(module)
     elif weights is not None:
         fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
         source = f"file:{Path(weights).name}"
     preprocessing = changes.for_module(module)
     name = path.rpartition(":")[2]
-    return prepare(module, name=name, source=source, preprocessing=preprocessing, **rest)
+    return prepare(module, name=name, source=source, preprocessing=preprocessing, **common)
 
 
-def _shuffle(module: nn.Module) -> None:
-    """Start every part again from seeded random weights, as far as it knows how to."""
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Draw random weights from a seed, and leave the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
+        yield
+
+
+def _draw_weights(module: nn.Module) -> None:
+    """Draw seeded random weights for every part that has `reset_parameters`."""
+    with _seeded():
         for part in module.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):
                 reset()
@@ -162,10 +170,11 @@ def find_factory(path: str) -> object:
     except Exception as error:  # the user's code may raise anything
         raise InputError(f"{where!r} could not be run: {type(error).__name__}: {error}.") from error
     if not hasattr(loaded, name):
-        known = [key for key, value in vars(loaded).items() if isinstance(value, type) and issubclass(value, nn.Module)]
+        values = vars(loaded).items()
+        known = [key for key, value in values if isinstance(value, type) and issubclass(value, nn.Module)]
         raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
-    found: object = getattr(loaded, name)
-    return found
+    factory: object = getattr(loaded, name)
+    return factory
 
 
 def _run_file(path: str) -> ModuleType:
@@ -188,7 +197,7 @@ def _call(factory: object, path: str) -> nn.Module:
     return module
 
 
-def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, rest: _Rest) -> Network:
+def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
     from torchvision import models
 
     known = available_networks()
@@ -210,13 +219,13 @@ def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptio
     if weights is None or str(weights) in entries.__members__:
         module, source = _download(name, chosen), f"torchvision:{chosen.name}"
     elif weights == "random":
-        module, source = _empty(name, len(rest["labels"] or ()) or 1000, official=False), "random"
+        module, source = _empty(name, len(common["labels"] or ()) or 1000, official=False), "random"
     else:
         module, source = _from_file(name, weights, official=chosen is not None), f"file:{Path(weights).name}"
     categories = meta.meta["categories"]
-    if rest["labels"] is None and _classes(module) == len(categories):
-        rest["labels"] = categories
-    return prepare(module, name=name, source=source, preprocessing=changes.applied_to(default), **rest)
+    if common["labels"] is None and _classes(module) == len(categories):
+        common["labels"] = categories
+    return prepare(module, name=name, source=source, preprocessing=changes.applied_to(default), **common)
 
 
 def _preset(transforms: Any) -> Preprocessing:
@@ -256,9 +265,8 @@ def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
     options: dict[str, Any] = {"num_classes": classes}
     if name in _WITH_AUXILIARY:
         options |= {"aux_logits": False, "init_weights": False, "transform_input": official}
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with _seeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(0)
         module: nn.Module = models.get_model(name, weights=None, **options)
     return module
 
@@ -266,13 +274,16 @@ def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
 def _from_file(name: str, weights: str | Path, *, official: bool) -> nn.Module:
     state = {key: value for key, value in read_weights(weights).items() if not key.startswith(_AUXILIARY)}
     module = _empty(name, 1000, official=official)
-    last = [key for key in module.state_dict() if key.endswith(".weight")][-1]
+    last = _weights_of(module)[-1]
     if last in state and state[last].shape[0] != 1000:
         module = _empty(name, int(state[last].shape[0]), official=official)
     fit_weights(module, state, what=f"The weights in {str(weights)!r}")
     return module
 
 
+def _weights_of(module: nn.Module) -> list[str]:
+    return [key for key in module.state_dict() if key.endswith(".weight")]
+
+
 def _classes(module: nn.Module) -> int:
-    weighted = [value for key, value in module.state_dict().items() if key.endswith(".weight")]
-    return int(weighted[-1].shape[0])
+    return int(module.state_dict()[_weights_of(module)[-1]].shape[0])

@@ -1,32 +1,25 @@
-"""A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers.
+"""A network ready to be explained: prepared module, labels, preprocessing, fingerprint and layers."""
 
-Fingerprints of prepared networks: what pictures and indices are kept under.
-"""
-
-import copy
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.image.preprocessing import InputOptions, Preprocessing
+from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
-from circuits.network.channels_first import move_channels_first
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.layers import Layer, find_layers
-from circuits.network.prepare import HEADS, choose_output, drop_head, leaves, prepare_module
-from circuits.network.record_shapes import record_shapes
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
 from circuits.units import Unit, as_unit
 
 
 def fingerprint(traced: fx.GraphModule) -> str:
-    """sha256 of a prepared network's graph, the settings of its modules, and its parameters and buffers."""
+    """sha256 of a prepared network's graph, module settings, parameters and buffers; pictures are stored under it."""
     digest = hashlib.sha256()
     for node in traced.graph.nodes:
         called = repr(traced.get_submodule(str(node.target))) if node.op == "call_module" else ""
@@ -36,9 +29,6 @@ def fingerprint(traced: fx.GraphModule) -> str:
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
         digest.update(memoryview(value.detach().contiguous().numpy()).cast("B") if value.numel() else b"")
     return digest.hexdigest()
-
-
-_SAME = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +65,7 @@ class Network:
 
     @property
     def piecewise_linear(self) -> bool:
-        """Whether the books close exactly in every layer above the lowest."""
+        """Whether attributions sum exactly in every layer above the lowest."""
         return all(layer.piecewise_linear for layer in self.layer_list[1:])
 
     def layer(self, name: str) -> Layer:
@@ -164,11 +154,12 @@ class Network:
         key = (lower, upper)
         if key not in self._segments:
             top = self.layer(upper).node
-            bottom = image_node(self.traced) if lower is None else self.layer(lower).node
+            image = image_node(self.traced)
+            bottom = image if lower is None else self.layer(lower).node
             if lower is not None and self.layers.index(lower) >= self.layers.index(upper):
                 raise InputError(f"{upper} does not lie above {lower} in {self.name}; a segment goes up.")
             steps = nodes_between(bottom, top)
-            if lower is not None and image_node(self.traced) in steps:
+            if image in steps:
                 raise InputError(
                     f"What reaches {upper} in {self.name} does not all pass {lower}, so no function of {lower} alone "
                     "lies between them; choose a layer that everything passes."
@@ -191,16 +182,15 @@ class Network:
             UnknownError: if a layer does not exist.
         """
         nodes = {name: self.layer(name).node for name in (self.layers if layers is None else layers)}
-        image = image_node(self.traced)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            values = execute(self.traced, {image: images}, list(nodes.values()))
+            values = execute(self.traced, {image_node(self.traced): images}, list(nodes.values()))
         return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
 
     def read(
         self,
         images: Images,
-        asks: Sequence[tuple[str, Sequence[int] | None, bool]],
+        requests: Sequence[tuple[str, Sequence[int] | None, bool]],
         *,
         rectifier: ops.Rectifier | None = None,
     ) -> tuple[Activations, ...]:
@@ -208,24 +198,24 @@ class Network:
 
         Args:
             images: preprocessed, (N, c, h, w).
-            asks: for each answer the layer, the channels in the wanted order (all of them, if `None`), and whether the
+            requests: of each the layer, the channels in the wanted order (all of them, if `None`), and whether the
                 layer is taken rectified, or as its pre-activation.
-            rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
+            rectifier: run in place of rectifiers that are zero below zero: the same values with another gradient.
 
         Returns:
-            (N, C, H, W) for each ask, in order.
+            (N, C, H, W) for each request, in order.
 
         Raises:
             UnknownError: if a layer or a channel does not exist.
         """
-        wanted = []
-        for name, channels, rectified in asks:
+        nodes = []
+        for name, channels, rectified in requests:
             for channel in channels or ():
                 self.check_unit(Unit(name, channel))
-            wanted.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
-        run = SlicedEvaluation(self.traced, {image_node(self.traced): images}, rectifier)
-        run.prepare(wanted)
-        return tuple(ops.as_maps(run.value(*ask)) for ask in wanted)
+            nodes.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
+        evaluation = SlicedEvaluation(self.traced, {image_node(self.traced): images}, rectifier)
+        evaluation.prepare(nodes)
+        return tuple(ops.as_maps(evaluation.value(*request)) for request in nodes)
 
     def logits(self, images: Images) -> Tensor:
         """Logits of preprocessed images, (N, classes); of a backbone the sums of its top layer's units."""
@@ -273,95 +263,3 @@ class Network:
             raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give a number.")
         near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
         raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")
-
-
-def prepare(
-    module: nn.Module,
-    *,
-    name: str | None = None,
-    source: str = "live",
-    preprocessing: Preprocessing | None = None,
-    size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    labels: Sequence[str] | None = None,
-    layers: str | Sequence[str] = "auto",
-    leaf_modules: Sequence[str] = (),
-    multi_label: bool | None = None,
-    check: bool = True,
-) -> Network:
-    """Prepare a live module.
-
-    Args:
-        module: an image classifier, or the backbone of a detector; it is copied, not changed.
-        name: what people call it; the name of its class if `None`.
-        source: where its weights come from.
-        preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
-        size: input side, or (height, width); 224 if `None`.
-        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
-        std: of the normalisation.
-        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
-        layers: `auto`, `fine` or names.
-        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
-        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
-            or has one output.
-        check: compare the outputs before and after, which costs two forward passes.
-
-    Raises:
-        InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
-            number of labels is not the number of classes.
-        UnknownError: if there is no such layer or leaf module.
-
-    Example:
-        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-        >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
-        ('1', '4')
-    """
-    name = name or type(module).__name__
-    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(module)
-    traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
-    generator = torch.Generator().manual_seed(0)
-    example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
-    _try_out(traced, name, example)
-    place = choose_output(traced)
-    head = drop_head(traced)
-    move_channels_first(traced)
-    found = find_layers(traced, layers)
-    top = found[-1]
-    if labels is None:
-        labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
-    if labels and len(labels) != top.channels:
-        raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
-    alone = multi_label if multi_label is not None else head == "sigmoid" or len(labels) == 1
-    network = Network(name, source, traced, tuple(labels), preprocessing, fingerprint(traced), found, alone)
-    if check:
-        _check_unchanged(module, network, example, place, head)
-    return network
-
-
-def _try_out(traced: fx.GraphModule, name: str, example: Tensor) -> None:
-    """Record shapes, and say in a sentence why that is not possible."""
-    try:
-        record_shapes(traced, example)
-    except InputError:
-        raise
-    except Exception as error:  # the network's own code may raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
-        ) from error
-
-
-def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place: int, head: str) -> None:
-    with torch.no_grad():
-        before = leaves(copy.deepcopy(module).eval().float()(example.clone()))[place]
-    if not bool(before.isfinite().all()):
-        raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
-    top = network.activations(example, [network.layers[-1]])[network.layers[-1]]
-    after = HEADS[head](top.flatten(1))
-    difference = float((before.flatten(1) - after).abs().max() / before.abs().max().clamp_min(1e-12))
-    if not difference <= _SAME:
-        raise InputError(
-            f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
-            "tensors in a way that is not understood: write it without in-place operations on views."
-        )

@@ -1,4 +1,4 @@
-"""What the nodes of an fx graph do: one table of operations, the questions asked of it, and how a node is run."""
+"""What the nodes of an fx graph do: a table of operations, properties of nodes that follow from it, and `run_node`."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 
 from circuits.network.fx import Whole
 
-Target = Any  # a module's class, a function, or a method's name
+Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
 """Run in place of max(x, 0), with the same values; its gradient may be another."""
 
@@ -67,7 +67,7 @@ class Operation:
         return self.role in ("rectifier", "smooth")
 
 
-def _table(*rows: tuple[Operation, tuple[Target, ...]]) -> Mapping[Target, Operation]:
+def _table(*rows: tuple[Operation, tuple[Callee, ...]]) -> Mapping[Callee, Operation]:
     return MappingProxyType({target: operation for operation, targets in rows for target in targets})
 
 
@@ -152,7 +152,7 @@ def called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module:
     return module
 
 
-def kind(traced: fx.GraphModule, node: fx.Node) -> Target:
+def kind(traced: fx.GraphModule, node: fx.Node) -> Callee:
     """What a node calls: a module's class, a function, or a method's name; its op where it calls nothing."""
     if node.op == "call_module":
         return type(called_module(traced, node))
@@ -165,7 +165,7 @@ def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
     A module traced as a whole mixes if one of its parts does, and a function from elsewhere than torch, such as a
-    window attention of torchvision, if it is handed a matrix of weights.
+    window attention of torchvision, if it reads a matrix of weights.
     """
     if kind(traced, node) is Whole:
         parts = called_module(traced, node).modules()

@@ -1,4 +1,4 @@
-"""What a network says of a photo: the classes with the highest logits."""
+"""A network's predictions for a photo: the classes with the highest logits."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from circuits.network.network import Network
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class that the network considers.
+    """One class with its logit and probability.
 
     Args:
         index: number of the class.

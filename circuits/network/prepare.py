@@ -1,14 +1,4 @@
-"""Make a module safe and fast to explain: one fx graph, nothing in place, batch norm folded, frozen.
-
-1. Trace the module with `torch.fx` in eval mode (`symbolic`).
-2. Drop what does nothing in eval mode (dropout, identity): it hands on the very tensor that it is given.
-3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
-   (`x.relu_()`) and operators (`x += y`). A later reader of the overwritten tensor is handed the new one.
-4. Fold each batch norm into the convolution or linear layer that alone feeds it.
-5. Freeze the parameters and lay them out channels last, and let `x.view(n, -1)`, which such tensors do not allow,
-   be a reshape.
-
-What a network puts out: which of its tensors is explained, and what stands between that and the logits.
+"""Prepare a live module: rewrite its graph, choose the output to explain, find its layers, check that nothing changed.
 
 1. Of several outputs (a tuple, a list, a dictionary) the first that can be logits, (N, classes), is explained; where
    none can, as in the backbone of a detector, the last that is a map, (N, C, H, W).
@@ -17,242 +7,29 @@ What a network puts out: which of its tensors is explained, and what stands betw
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from circuits.errors import InputError
+from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network import operations as ops
-from circuits.network.fx import OUT_OF_PLACE, Whole, trace_module
+from circuits.network.channels_first import move_channels_first
+from circuits.network.layers import find_layers
+from circuits.network.network import Network, fingerprint
+from circuits.network.record_shapes import record_shapes
+from circuits.network.rewrite import prepare_module
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-_NOTHING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
-_SIZES = ("size", "dim", "numel", "ndimension", "shape", "ndim")
-
-
-def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
-    """A frozen, side-effect free fx copy of a classifier with the same outputs.
-
-    Args:
-        module: any module that `torch.fx` can trace; it is copied, never changed.
-        name: what errors call it.
-        leaf_modules: names of modules that are traced as wholes: called as they are, never looked into.
-
-    Returns:
-        The rewritten graph module, in eval mode, float32, parameters frozen and channels last.
-
-    Raises:
-        InputError: if fx cannot trace the module; the sentence gives the line that stops it, and the way out.
-        UnknownError: if a name in `leaf_modules` is no module's.
-
-    Example:
-        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
-        >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
-        ['0', '2']
-    """
-    original = copy.deepcopy(module).eval().float()
-    traced = trace_module(original, name=name, leaf_modules=leaf_modules)
-    _put_inputs_first(traced)
-    drop_nothings(traced)
-    undo_in_place(traced)
-    _reshape_for_view(traced)
-    fold_batch_norms(traced)
-    traced.graph.eliminate_dead_code()
-    traced.graph.lint()
-    traced.recompile()
-    traced.delete_all_unused_submodules()
-    traced.requires_grad_(False)
-    _lay_out(traced.eval())
-    return traced
-
-
-def _lay_out(traced: fx.GraphModule) -> None:
-    """Channels last for all of four dimensions but what is traced as a whole, which may use `view`."""
-    wholes = tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
-    for name, value in [*traced.named_parameters(), *traced.named_buffers()]:
-        if value.dim() == 4 and not name.startswith(wholes):
-            value.data = value.data.contiguous(memory_format=torch.channels_last)
-
-
-def _put_inputs_first(traced: fx.GraphModule) -> None:
-    """Write `relu(input=x)` as `relu(x)`, so that everyone finds the input in one place."""
-    for node in traced.graph.nodes:
-        if not node.args and "input" in node.kwargs and node.target is not torch.where:
-            node.args = (node.kwargs["input"],)
-            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "input"}
-
-
-def undo_in_place(traced: fx.GraphModule) -> None:
-    """Rewrite every in-place operation of a traced module to its out-of-place twin, readers included.
-
-    Example:
-        >>> class Net(nn.Module):
-        ...     def forward(self, x):
-        ...         y = x + 1
-        ...         y.relu_()
-        ...         return y
-        >>> traced = fx.symbolic_trace(Net())
-        >>> undo_in_place(traced)
-        >>> _ = traced.recompile()
-        >>> y = torch.tensor([-3.0, 1.0])
-        >>> traced(y)
-        tensor([0., 2.])
-    """
-    wholes = tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
-    in_place = {
-        name
-        for name, module in traced.named_modules()
-        if getattr(module, "inplace", False) and not name.startswith(wholes)
-    }
-    for name in in_place:
-        setattr(traced.get_submodule(name), "inplace", False)  # noqa: B010  # not every module has the attribute
-    for node in list(traced.graph.nodes):
-        overwritten = _overwritten(node, in_place)
-        if overwritten is not None:
-            _hand_over(overwritten, node)
-
-
-def _overwritten(node: fx.Node, in_place: set[str]) -> fx.Node | None:
-    """Make one node out of place; the node whose tensor it used to overwrite, if it did."""
-    first = node.args[0] if node.args else None
-    if isinstance(written := node.kwargs.get("out"), fx.Node):
-        node.kwargs = {name: value for name, value in node.kwargs.items() if name != "out"}
-        return written
-    changed = False
-    if node.op == "call_module":
-        changed = node.target in in_place
-    elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
-        node.target = str(node.target).rstrip("_")
-        changed = True
-    elif node.op == "call_function" and node.target in OUT_OF_PLACE:
-        node.target = OUT_OF_PLACE[node.target]
-        changed = True
-    elif node.op == "call_function":
-        changed = _function_out_of_place(node)
-    return first if changed and isinstance(first, fx.Node) and not _is_size(first) else None
-
-
-def _is_size(node: fx.Node) -> bool:
-    """Whether a node is a number or a shape, which `+=` rebinds and never overwrites."""
-    if node.op == "call_method":
-        return node.target in _SIZES
-    if node.target is getattr:
-        return node.args[1] in _SIZES
-    read = node.all_input_nodes
-    return (
-        node.op == "call_function"
-        and getattr(node.target, "__module__", "") == "_operator"
-        and all(map(_is_size, read))
-    )
-
-
-def _function_out_of_place(node: fx.Node) -> bool:
-    assert callable(node.target)
-    name = getattr(node.target, "__name__", "")
-    if name.endswith("_") and not name.endswith("__"):
-        twin = getattr(torch.nn.functional, name[:-1], None) or getattr(torch, name[:-1], None)
-        if twin is not None:
-            node.target = twin
-            return True
-    if node.kwargs.get("inplace"):
-        node.kwargs = {**node.kwargs, "inplace": False}
-        return True
-    try:
-        names = list(inspect.signature(node.target).parameters)
-    except (TypeError, ValueError):
-        return False
-    at = names.index("inplace") if "inplace" in names else -1
-    if 0 <= at < len(node.args) and node.args[at]:
-        node.args = (*node.args[:at], False, *node.args[at + 1 :])
-        return True
-    return False
-
-
-def _hand_over(old: fx.Node, new: fx.Node) -> None:
-    """Whoever reads `old` after `new` was made meant the overwritten tensor."""
-    for user in list(old.users):
-        if user is not new and new < user:
-            user.replace_input_with(old, new)
-
-
-def _reshape_for_view(traced: fx.GraphModule) -> None:
-    for node in traced.graph.nodes:
-        if node.op == "call_method" and node.target in ("view", "view_as"):
-            node.args, node.kwargs = (*node.args, *node.kwargs.values()), {}
-            if not isinstance(node.args[-1], torch.dtype):
-                node.target = node.target.replace("view", "reshape")
-
-
-def drop_nothings(traced: fx.GraphModule) -> None:
-    """Remove dropout and identity, modules and functions, which hand their input on in eval mode."""
-    for node in list(traced.graph.nodes):
-        module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if isinstance(module, _NOTHING) or _is_dropout_at_rest(node):
-            node.replace_all_uses_with(node.args[0])
-            traced.graph.erase_node(node)
-
-
-def _is_dropout_at_rest(node: fx.Node) -> bool:
-    if node.op != "call_function" or not callable(node.target):
-        return False
-    if not getattr(node.target, "__name__", "").endswith(("dropout", "dropout1d", "dropout2d", "stochastic_depth")):
-        return False
-    try:
-        given = inspect.signature(node.target).bind(*node.args, **node.kwargs).arguments
-    except (TypeError, ValueError):
-        return False
-    return given.get("training") is False
-
-
-def _fits(below: nn.Linear, norm: nn.Module) -> bool:
-    """Whether a norm may be folded into a linear layer: it goes over the features, not over tokens."""
-    return isinstance(norm, nn.BatchNorm1d) and norm.affine and below.out_features == norm.num_features
-
-
-def fold_batch_norms(traced: fx.GraphModule) -> None:
-    """Fold each eval-mode batch norm into the convolution or linear layer that alone feeds it.
-
-    W' = W · γ / √(σ² + ε),   b' = (b − μ) · γ / √(σ² + ε) + β   (Ioffe & Szegedy 2015, section 3.1, at inference)
-    """
-    uses: dict[str, int] = {}
-    for node in traced.graph.nodes:
-        if node.op in ("call_module", "get_attr"):  # a weight of a module may be read without calling the module
-            path = str(node.target) if node.op == "call_module" else str(node.target).rpartition(".")[0]
-            uses[path] = uses.get(path, 0) + 1
-    for node in list(traced.graph.nodes):
-        if node.op != "call_module" or not isinstance(norm := traced.get_submodule(str(node.target)), _BATCH_NORMS):
-            continue
-        feeder = node.args[0]
-        if not isinstance(feeder, fx.Node) or feeder.op != "call_module" or len(feeder.users) != 1:
-            continue
-        if uses[str(feeder.target)] != 1 or norm.running_var is None or norm.running_mean is None:
-            continue
-        below = traced.get_submodule(str(feeder.target))
-        if type(below) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
-            fused: nn.Module = fuse_conv_bn_eval(below, norm)
-        elif type(below) is nn.Linear and _fits(below, norm):
-            fused = fuse_linear_bn_eval(below, norm)
-        else:
-            continue
-        parent, _, leaf = str(feeder.target).rpartition(".")
-        setattr(traced.get_submodule(parent), leaf, fused)
-        node.replace_all_uses_with(feeder)
-        traced.graph.erase_node(node)
-
-
-Head = Callable[[Tensor], Tensor]
-
+_TOLERANCE = 1e-4  # of the output, relative to its largest value, when the network is prepared
 _HEADS: Mapping[Any, str] = {
     **dict.fromkeys((nn.Softmax, F.softmax, torch.softmax, "softmax"), "softmax"),
     **dict.fromkeys((nn.LogSoftmax, F.log_softmax, torch.log_softmax, "log_softmax"), "log_softmax"),
     **dict.fromkeys((nn.Sigmoid, F.sigmoid, torch.sigmoid, "sigmoid"), "sigmoid"),
 }
-HEADS: Mapping[str, Head] = {
+HEADS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "": lambda logits: logits,
     "softmax": lambda logits: logits.softmax(1),
     "log_softmax": lambda logits: logits.log_softmax(1),
@@ -260,8 +37,101 @@ HEADS: Mapping[str, Head] = {
 }
 
 
+def prepare(
+    module: nn.Module,
+    *,
+    name: str | None = None,
+    source: str = "live",
+    preprocessing: Preprocessing | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    labels: Sequence[str] | None = None,
+    layers: str | Sequence[str] = "auto",
+    leaf_modules: Sequence[str] = (),
+    multi_label: bool | None = None,
+    check: bool = True,
+) -> Network:
+    """Prepare a live module.
+
+    Args:
+        module: an image classifier, or the backbone of a detector; it is copied, not changed.
+        name: what people call it; the name of its class if `None`.
+        source: where its weights come from.
+        preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
+        size: input side, or (height, width); 224 if `None`.
+        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
+        std: of the normalisation.
+        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
+        layers: `auto`, `fine` or names.
+        leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
+        multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
+            or has one output.
+        check: compare the outputs before and after, which costs two forward passes.
+
+    Raises:
+        InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
+            number of labels is not the number of classes.
+        UnknownError: if there is no such layer or leaf module.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
+        ('1', '4')
+    """
+    name = name or type(module).__name__
+    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(module)
+    traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
+    generator = torch.Generator().manual_seed(0)
+    example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
+    _record_shapes(traced, name, example)
+    place = choose_output(traced)
+    head = drop_head(traced)
+    move_channels_first(traced)
+    layer_list = find_layers(traced, layers)
+    top = layer_list[-1]
+    if labels is None:
+        labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
+    if labels and len(labels) != top.channels:
+        raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
+    if multi_label is None:
+        multi_label = head == "sigmoid" or len(labels) == 1
+    sha256 = fingerprint(traced)
+    network = Network(name, source, traced, tuple(labels), preprocessing, sha256, layer_list, multi_label)
+    if check:
+        _check_unchanged(module, network, example, place, head)
+    return network
+
+
+def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
+    try:
+        record_shapes(traced, example)
+    except InputError:
+        raise
+    except Exception as error:  # the network's own code may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
+        ) from error
+
+
+def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place: int, head: str) -> None:
+    with torch.no_grad():
+        before = leaves(copy.deepcopy(module).eval().float()(example.clone()))[place].flatten(1)
+    if not bool(before.isfinite().all()):
+        raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
+    top = network.layers[-1]
+    after = HEADS[head](network.activations(example, [top])[top].flatten(1))
+    difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
+    if not difference <= _TOLERANCE:
+        raise InputError(
+            f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
+            "tensors in a way that is not understood: write it without in-place operations on views."
+        )
+
+
 def leaves(value: Any) -> list[Any]:
-    """What lies in tuples, lists and dictionaries, in order.
+    """The values in nested tuples, lists and dictionaries, in order.
 
     Example:
         >>> leaves({"a": 1, "b": (2, [3])})
@@ -275,37 +145,31 @@ def leaves(value: Any) -> list[Any]:
 
 
 def choose_output(traced: fx.GraphModule) -> int:
-    """Have a traced network whose shapes were recorded put out the one tensor that is explained.
+    """Reduce the graph's output to the tensor to explain; the shapes must have been recorded.
 
     Returns:
-        Its place among all that was put out.
+        Its place among all outputs.
 
     Raises:
         InputError: if no output can be explained.
     """
-    output = next(node for node in traced.graph.nodes if node.op == "output")
-    shapes = [ops.shape(leaf) or () for leaf in leaves(output.args[0])]
-    logits = [at for at, shape in enumerate(shapes) if _is_logits(shape)]
+    outputs = leaves(_output_node(traced).args[0])
+    shapes = [ops.shape(leaf) or () for leaf in outputs]
+    logits = [at for at, shape in enumerate(shapes) if len(shape) in (2, 4) and shape[2:] in ((), (1, 1))]
     maps = [at for at, shape in enumerate(shapes) if len(shape) == 4]
     if not logits and not maps:
-        found = " and ".join(map(str, filter(None, shapes))) or "no tensor"
+        given = " and ".join(map(str, filter(None, shapes))) or "no tensor"
         raise InputError(
-            f"The network's output is {found}: neither logits, (N, classes), nor a map, (N, C, H, W); wrap it so that "
+            f"The network's output is {given}: neither logits, (N, classes), nor a map, (N, C, H, W); wrap it so that "
             "it holds one of them, or give the part of it that does, such as the backbone of a detector."
         )
-    chosen = logits[0] if logits else maps[-1]
-    output.args = (leaves(output.args[0])[chosen],)
-    traced.graph.eliminate_dead_code()
-    traced.recompile()
-    return chosen
-
-
-def _is_logits(shape: tuple[int, ...]) -> bool:
-    return len(shape) in (2, 4) and shape[2:] in ((), (1, 1))
+    place = logits[0] if logits else maps[-1]
+    _set_output(traced, outputs[place])
+    return place
 
 
 def drop_head(traced: fx.GraphModule) -> str:
-    """Have a traced network put out logits instead of the softmax, log-softmax or sigmoid of them.
+    """Make the logits the output of a network that ends in their softmax, log-softmax or sigmoid.
 
     Returns:
         What was left out, a key of `HEADS`; empty if nothing was.
@@ -317,12 +181,19 @@ def drop_head(traced: fx.GraphModule) -> str:
         >>> drop_head(traced), [node.name for node in traced.graph.nodes]
         ('log_softmax', ['input_1', '_0', 'output'])
     """
-    output = next(node for node in traced.graph.nodes if node.op == "output")
-    last = output.args[0]
+    last = _output_node(traced).args[0]
     head = _HEADS.get(ops.kind(traced, last), "")
     if not head or len(ops.shape(last) or ()) != 2:
         return ""
-    output.args = (last.args[0],)
+    _set_output(traced, last.args[0])
+    return head
+
+
+def _output_node(traced: fx.GraphModule) -> Any:
+    return next(node for node in traced.graph.nodes if node.op == "output")
+
+
+def _set_output(traced: fx.GraphModule, node: fx.Node) -> None:
+    _output_node(traced).args = (node,)
     traced.graph.eliminate_dead_code()
     traced.recompile()
-    return head

@@ -1,16 +1,16 @@
 """Receptive fields: the pixels of the network's input that a position of a layer can depend on.
 
-Which pixels a value of the network can depend on, found by running the network on the numbers of its pixels.
+They are found by running the network on the numbers of its pixels.
 
-1. Replace every operation of the graph by the largest of what each value of its output can depend on: a convolution by
-   the largest in its window, an addition by the larger side, a mean by the largest; a reshape moves values as it does.
+1. Every operation of the graph gives the largest number among the inputs that each value of its output can depend on: a
+   convolution the largest in its window, an addition the larger side, a mean the largest; a reshape moves values.
    Weights do not matter, and padding is nothing (-∞).
-2. Run that on an image whose pixels hold the numbers of their rows. What comes out is the lowest row that each value
-   sees; with the numbers negated, the highest; and the same for columns.
+2. Run on an image whose pixels hold the numbers of their rows, this gives the lowest row that each value depends on;
+   with the numbers negated, the highest; and the same for columns.
 
-Exact for what `reach_steps` lists: stride, padding of every kind, dilation, groups, ceil_mode, uneven bins,
-interpolation, branches, concatenations, shuffles, slices, and multiplication by what was pooled from everywhere. An
-operation that is not listed is taken to see the whole image.
+Exact for the operations of `receptive_field_ops`: stride, padding of every kind, dilation, groups, ceil_mode, uneven
+bins, interpolation, branches, concatenations, shuffles, slices, and multiplication by what was pooled from everywhere.
+Any other operation is taken to depend on the whole image.
 """
 
 from collections.abc import Sequence
@@ -30,19 +30,13 @@ from circuits.errors import UnknownError
 from circuits.network import operations as ops
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.receptive_field_ops import REACH, OperationCall
+from circuits.network.receptive_field_ops import OperationCall, reach
 from circuits.units import Unit
 
 
-def _reach(traced: fx.GraphModule, image: fx.Node, numbers: Tensor, wanted: Sequence[fx.Node]) -> dict[fx.Node, Any]:
-    """The largest of the pixels' numbers that each value of some nodes can depend on; -∞ where it depends on none.
-
-    Args:
-        traced: the prepared network.
-        image: the image's node.
-        numbers: one for each pixel, (1, c, h, w).
-        wanted: nodes that make tensors.
-    """
+def _reach(traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node]) -> dict[fx.Node, Any]:
+    """The largest of the pixels' numbers, (1, c, h, w), that each value of some nodes can depend on; -∞ for none."""
+    image = image_node(traced)
     dependent = {image}
     largest = float(numbers.max())
 
@@ -51,10 +45,10 @@ def _reach(traced: fx.GraphModule, image: fx.Node, numbers: Tensor, wanted: Sequ
         if dependent.isdisjoint(reads):
             return ops.run_node(traced, node, values)
         call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
-        reach = REACH[ops.operation(traced, node).reach](call)
-        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(reach)):
+        value = reach(call)
+        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(value)):
             dependent.add(node)
-        return reach
+        return value
 
     with torch.no_grad():
         return execute(traced, {image: numbers}, wanted, on_node=reach_of)
@@ -65,13 +59,7 @@ Boxes = Int[np.ndarray, "rows columns 4"]
 
 @dataclass(frozen=True, order=True)
 class Box:
-    """A rectangle of pixels of what the network sees.
-
-    Args:
-        top: first row.
-        left: first column.
-        bottom: row after the last.
-        right: column after the last.
+    """A rectangle of pixels of the network's input; `bottom` and `right` are after the last row and column.
 
     Example:
         >>> Box(0, 0, 2, 4).overlap(Box(0, 2, 2, 6))
@@ -85,17 +73,15 @@ class Box:
 
     @property
     def height(self) -> int:
-        """In pixels; 0 for a position that no pixel reaches."""
+        """In pixels; 0 for a position that depends on no pixel."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """In pixels."""
         return self.right - self.left
 
     @property
     def area(self) -> int:
-        """In pixels."""
         return self.height * self.width
 
     @property
@@ -104,7 +90,7 @@ class Box:
         return self.left, self.top, self.right, self.bottom
 
     def overlap(self, other: "Box") -> float:
-        """Pixels that lie in both over pixels that lie in either, 0 to 1."""
+        """Intersection over union, 0 to 1."""
         rows = min(self.bottom, other.bottom) - max(self.top, other.top)
         columns = min(self.right, other.right) - max(self.left, other.left)
         both = max(0, rows) * max(0, columns)
@@ -137,22 +123,22 @@ class ReceptiveField:
 
     @property
     def middle(self) -> tuple[int, int]:
-        """The position that pictures of a neuron are drawn for: half the rows down, half the columns right."""
+        """The central position, which pictures of a neuron are drawn for."""
         return self.boxes.shape[0] // 2, self.boxes.shape[1] // 2
 
     @property
     def whole(self) -> bool:
-        """Whether each position sees all that any of them sees, as after a mean over all positions."""
+        """Whether all positions depend on the same pixels, as after a mean over all positions."""
         return bool((self.boxes == self.boxes[0, 0]).all())
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) of the field away from the border; `None` where no rule gives one, or none can be seen."""
+        """(height, width) of the field away from the border; `None` where the fields are not regular."""
         return self._regular and (self._regular[0].size, self._regular[1].size)
 
     @property
     def stride(self) -> tuple[int, int] | None:
-        """Pixels from one position's field to the next one's, down and right; `None` as for `size`."""
+        """Pixels from the field of one position to the next, down and right; `None` as for `size`."""
         return self._regular and (self._regular[0].stride, self._regular[1].stride)
 
     @property
@@ -161,26 +147,26 @@ class ReceptiveField:
         return self._regular and (self._regular[0].offset, self._regular[1].offset)
 
     @cached_property
-    def _regular(self) -> "tuple[_Rule, _Rule] | None":
+    def _regular(self) -> "tuple[_Axis, _Axis] | None":
         row, column = self.middle
-        rows = _rule(self.boxes[:, column, 0], self.boxes[:, column, 2])
-        columns = _rule(self.boxes[row, :, 1], self.boxes[row, :, 3])
+        rows = _regular_axis(self.boxes[:, column, 0], self.boxes[:, column, 2])
+        columns = _regular_axis(self.boxes[row, :, 1], self.boxes[row, :, 3])
         return (rows, columns) if rows and columns else None
 
 
 @dataclass(frozen=True)
-class _Rule:
-    """Position i sees pixels offset + stride · i to offset + stride · i + size, clipped to the image."""
+class _Axis:
+    """Position i depends on pixels offset + stride · i to offset + stride · i + size, clipped to the image."""
 
     size: int
     stride: int
     offset: int
 
 
-def _rule(lows: NDArray[np.integer], highs: NDArray[np.integer]) -> _Rule | None:
-    """The rule that the ends of all positions follow along one axis, if those that are not clipped tell of one."""
+def _regular_axis(lows: NDArray[np.integer], highs: NDArray[np.integer]) -> _Axis | None:
+    """The size, stride and offset of all fields along one axis, if those that are not clipped have them in common."""
     places = np.arange(len(lows))
-    # Strides may leave out the last pixels, so that fields are clipped before the image ends.
+    # Strides may leave out the last pixels, so that fields are clipped before the end of the image.
     first, last = lows.min(), highs.max()
     free_low, free_high = places[lows > first], places[highs < last]
     steps = np.concatenate([np.diff(lows[free_low]), np.diff(highs[free_high])])
@@ -190,12 +176,12 @@ def _rule(lows: NDArray[np.integer], highs: NDArray[np.integer]) -> _Rule | None
     offset = int(lows[free_low[0]]) - stride * int(free_low[0])
     end = int(highs[free_high[0]]) - stride * int(free_high[0])
     same = (lows == np.maximum(offset + stride * places, first)) & (highs == np.minimum(end + stride * places, last))
-    return _Rule(end - offset, stride, offset) if same.all() else None
+    return _Axis(end - offset, stride, offset) if same.all() else None
 
 
-# (height, width) of the input, layer -> the boxes that differ, and which of them each channel has.
-_Known = dict[tuple[tuple[int, int], str], tuple[list[ReceptiveField], list[int]]]
-_known: WeakKeyDictionary[Network, _Known] = WeakKeyDictionary()
+# (height, width) of the input, layer -> the fields that differ, and which of them each channel has.
+_Fields = dict[tuple[tuple[int, int], str], tuple[list[ReceptiveField], list[int]]]
+_cache: WeakKeyDictionary[Network, _Fields] = WeakKeyDictionary()
 
 
 def receptive_field(
@@ -203,9 +189,9 @@ def receptive_field(
 ) -> ReceptiveField:
     """The pixels that each position of a layer can depend on, exact and clipped to the image.
 
-    Of a layer whose channels see different parts, such as a concatenation of branches, the union over its channels.
-    An operation that is not known (see `reach_steps`) is taken to see the whole image. What a position *can* depend on
-    is far more than what mostly decides about it (Luo 2016, "Understanding the effective receptive field").
+    Of a layer whose channels differ, such as a concatenation of branches, the union over its channels. An operation
+    that is not known is taken to depend on the whole image. What a position *can* depend on is far more than what it
+    mostly depends on (Luo 2016, "Understanding the effective receptive field").
 
     Args:
         network: the network.
@@ -222,36 +208,34 @@ def receptive_field(
         >>> field.size, field.stride, field.box((1, 0))
         ((3, 3), (2, 2), Box(top=2, left=0, bottom=5, right=3))
     """
-    found = network.layer(layer) if channel is None else network.check_unit(Unit(layer, channel))
+    upper = network.layer(layer) if channel is None else network.check_unit(Unit(layer, channel))
     size = network.preprocessing.size if size is None else size
-    known = _known.setdefault(network, {})
-    if (size, layer) not in known:
-        below = network.layer_list[: network.layer_list.index(found) + 1]
-        boxes = _boxes(network, [each.node for each in below], size)
-        known.update({(size, each.name): _told_apart(of, size) for each, of in zip(below, boxes, strict=True)})
-    fields, kinds = known[size, layer]
-    return fields[0 if channel is None else kinds[channel]]
+    fields = _cache.setdefault(network, {})
+    if (size, layer) not in fields:
+        layers = network.layer_list[: network.layer_list.index(upper) + 1]
+        boxes = _boxes(network, [each.node for each in layers], size)
+        fields.update({(size, each.name): _distinct_fields(of, size) for each, of in zip(layers, boxes, strict=True)})
+    distinct, kinds = fields[size, layer]
+    return distinct[0 if channel is None else kinds[channel]]
 
 
 def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) -> list[Tensor]:
-    """Of each node (top, left, bottom, right) of every value, (4, C, H, W)."""
-    image = image_node(network.traced)
+    """(top, left, bottom, right) of every value of each node, (4, C, H, W)."""
     shape = (1, network.preprocessing.channels, *size)
     dtype = next((weight.dtype for weight in network.traced.parameters()), torch.float32)
     rows = torch.arange(size[0], dtype=dtype)[:, None].expand(shape)
     columns = torch.arange(size[1], dtype=dtype).expand(shape)
-    reached = [_reach(network.traced, image, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
-    found = []
+    reached = [_reach(network.traced, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
+    boxes = []
     for node in nodes:
         top, left, bottom, right = (ops.as_maps(each[node])[0] for each in reached)
         box = torch.stack([-top, -left, bottom + 1, right + 1])
-        # What no pixel reaches has an empty box.
-        found.append(torch.where(box.isfinite().all(0), box, 0.0))
-    return found
+        boxes.append(torch.where(box.isfinite().all(0), box, 0.0))  # of what depends on no pixel an empty one
+    return boxes
 
 
-def _told_apart(boxes: Tensor, image: tuple[int, int]) -> tuple[list[ReceptiveField], list[int]]:
-    """The field of all channels, then those that differ among them; and which of these each channel has."""
+def _distinct_fields(boxes: Tensor, image: tuple[int, int]) -> tuple[list[ReceptiveField], list[int]]:
+    """The field of all channels, then the distinct ones among them; and which of these each channel has."""
     seen: dict[bytes, int] = {}
     each = boxes.permute(1, 2, 3, 0).to(torch.int32).numpy()
     kinds = [seen.setdefault(channel.tobytes(), len(seen) + 1) for channel in each]

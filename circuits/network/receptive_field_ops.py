@@ -1,4 +1,4 @@
-"""What each operation of a graph can depend on: the largest of the numbers that reach each value of its output."""
+"""What each value of an operation's output can depend on: the largest number among the inputs that reach it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ NOTHING = -float("inf")
 
 @dataclass(frozen=True)
 class OperationCall:
-    """An operation with what it is called on.
+    """An operation and its inputs.
 
     Args:
         traced: the prepared network.
         node: the operation.
         values: those of the nodes that it reads.
-        seen: those of them that depend on the image.
+        seen: the ones among them that depend on the image.
         largest: of the image's numbers.
     """
 
@@ -34,30 +34,33 @@ class OperationCall:
     seen: Sequence[Any]
     largest: float
 
-    @property
-    def one(self) -> Tensor | None:
-        """The only tensor that depends on the image, if it holds numbers of pixels of maps."""
-        alone = len(self.seen) == 1 and _is_numbers(self.seen[0])
-        return self.seen[0] if alone and self.seen[0].dim() == 4 else None
-
-    def given(self, argument: Any) -> Any:
-        """The value of an argument."""
-        return fx.node.map_arg(argument, lambda read: self.values[read])
-
     def settings(self, *names: str) -> dict[str, Any]:
         """Settings by name: those of the module, or the function's arguments after the first."""
         if self.node.op == "call_module":
             module = ops.called_module(self.traced, self.node)
             return {name: getattr(module, name) for name in names if hasattr(module, name)}
-        placed = dict(zip(names, self.given(self.node.args[1:]), strict=False))
-        named: dict[str, Any] = self.given(self.node.kwargs)
-        return placed | named
+        args, named = fx.node.map_arg((self.node.args[1:], dict(self.node.kwargs)), lambda read: self.values[read])
+        return dict(zip(names, args, strict=False)) | named
 
     def run(self, change: Callable[[Tensor], Tensor]) -> Any:
-        """What the operation itself makes of its inputs, their tensors changed."""
+        """The operation's own output for its inputs, their tensors changed."""
         reads = self.node.all_input_nodes
         changed = {read: pytree.tree_map_only(Tensor, change, self.values[read]) for read in reads}
         return ops.run_node(self.traced, self.node, changed)
+
+
+def reach(call: OperationCall) -> Any:
+    """For each value of an operation's output the largest number among the inputs that it can depend on."""
+    name = ops.operation(call.traced, call.node).reach
+    x = call.seen[0] if len(call.seen) == 1 and _is_numbers(call.seen[0]) else None
+    largest = None
+    if name in _OF_ANY:
+        largest = _OF_ANY[name](call)
+    elif name in _OF_TENSOR and x is not None:
+        largest = _OF_TENSOR[name](call, x)
+    elif name in _OF_MAP and x is not None and x.dim() == 4:
+        largest = _OF_MAP[name](call, x)
+    return _everything(call) if largest is None else largest
 
 
 def _is_numbers(value: object) -> bool:
@@ -65,72 +68,65 @@ def _is_numbers(value: object) -> bool:
 
 
 def _everything(call: OperationCall) -> Any:
-    """An operation that is not known: each of its values sees the whole image."""
+    """Of an operation that is not known, every value depends on the whole image."""
     made = call.run(lambda tensor: tensor.nan_to_num(neginf=0.0) if tensor.is_floating_point() else tensor)
     return pytree.tree_map_only(
         Tensor, lambda tensor: torch.full_like(tensor, call.largest) if tensor.is_floating_point() else tensor, made
     )
 
 
-def _elementwise(call: OperationCall) -> Any:
+def _elementwise(call: OperationCall) -> Tensor | None:
     if not all(map(_is_numbers, call.seen)):
-        return _everything(call)
-    largest = reduce(torch.maximum, call.seen)
+        return None
+    largest: Tensor = reduce(torch.maximum, call.seen)
     alone = len(call.node.all_input_nodes) == len(call.seen)
     return largest if alone else largest.expand(call.run(lambda each: each).shape)
 
 
 def _moved(call: OperationCall) -> Any:
-    """An operation that only moves values: constants among them depend on nothing."""
+    """Of an operation that only moves values; constants depend on nothing."""
     if not all(map(_is_numbers, pytree.tree_leaves(call.seen))):
-        return _everything(call)
+        return None
     own = {id(tensor) for tensor in pytree.tree_leaves(call.seen)}
-    return call.run(lambda tensor: tensor if id(tensor) in own or not _is_numbers(tensor) else _nothing(tensor))
+    return call.run(
+        lambda tensor: tensor if id(tensor) in own or not _is_numbers(tensor) else torch.full_like(tensor, NOTHING)
+    )
 
 
-def _nothing(tensor: Tensor) -> Tensor:
-    return torch.full_like(tensor, NOTHING)
-
-
-_Pair = tuple[int, int]
-
-
-def _pair(number: Any) -> _Pair:
+def _pair(number: Any) -> tuple[int, int]:
     rows, columns = (number[0], number[-1]) if isinstance(number, (tuple, list)) else (number, number)
     return int(rows), int(columns)
 
 
-def _kernel(call: OperationCall, given: Mapping[str, Any]) -> tuple[Tensor | None, _Pair, _Pair, int]:
-    """The input of a convolution, largest in each group; its kernel, dilation, and outputs of a group."""
-    weight, groups = given.get("weight"), given.get("groups", 1)
-    if call.one is None or not isinstance(weight, Tensor) or weight.dim() != 4:
-        return None, (1, 1), (1, 1), 1
-    grouped = torch.unflatten(call.one, 1, (groups, -1)).amax(2)
-    return grouped, _pair(weight.shape[2:]), _pair(given.get("dilation", 1)), groups
+def _has_kernel(given: Mapping[str, Any]) -> bool:
+    weight = given.get("weight")
+    return isinstance(weight, Tensor) and weight.dim() == 4
 
 
-def _convolution(call: OperationCall) -> Any:
+def _convolution(call: OperationCall, x: Tensor) -> Tensor | None:
     given = call.settings("weight", "bias", "stride", "padding", "dilation", "groups", "padding_mode")
-    x, kernel, dilation, groups = _kernel(call, given)
-    if x is None:
-        return _everything(call)
-    padding = given.get("padding", 0)
-    reach = [step * (side - 1) for side, step in zip(kernel, dilation, strict=True)]
+    if not _has_kernel(given):
+        return None
+    weight, groups, padding = given["weight"], given.get("groups", 1), given.get("padding", 0)
+    kernel, dilation = _pair(weight.shape[2:]), _pair(given.get("dilation", 1))
+    spans = [step * (side - 1) for side, step in zip(kernel, dilation, strict=True)]
     if padding == "same":
-        before = _pair([side // 2 for side in reach])
-        after = _pair([side - side // 2 for side in reach])
+        before, after = _pair([span // 2 for span in spans]), _pair([span - span // 2 for span in spans])
     else:
         before = after = (0, 0) if padding == "valid" else _pair(padding)
-    x = _padded(x, (before[1], after[1], before[0], after[0]), given.get("padding_mode", "zeros"))
-    seen = F.max_pool2d(x, kernel, _pair(given.get("stride", 1)), 0, dilation)
-    return _spread(seen, given["weight"].shape[0] // groups)
+    pads = (before[1], after[1], before[0], after[0])
+    x = _padded(_largest_in_groups(x, groups), pads, given.get("padding_mode", "zeros"))
+    return _spread(F.max_pool2d(x, kernel, _pair(given.get("stride", 1)), 0, dilation), weight.shape[0] // groups)
 
 
-def _transposed(call: OperationCall) -> Any:
+def _transposed(call: OperationCall, x: Tensor) -> Tensor | None:
     given = call.settings("weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
-    x, kernel, dilation, _ = _kernel(call, given)
-    if x is None or (call.node.op == "call_module" and len(call.node.args) + len(call.node.kwargs) > 1):
-        return _everything(call)
+    has_output_size = call.node.op == "call_module" and len(call.node.args) + len(call.node.kwargs) > 1
+    if not _has_kernel(given) or has_output_size:
+        return None
+    weight = given["weight"]
+    kernel, dilation = _pair(weight.shape[2:]), _pair(given.get("dilation", 1))
+    x = _largest_in_groups(x, given.get("groups", 1))
     down, right = _pair(given.get("stride", 1))
     apart = x.new_full((*x.shape[:2], (x.shape[2] - 1) * down + 1, (x.shape[3] - 1) * right + 1), NOTHING)
     apart[:, :, ::down, ::right] = x
@@ -138,7 +134,11 @@ def _transposed(call: OperationCall) -> Any:
     rows, columns = (step * (side - 1) - cut for side, step, cut in sides)
     more = _pair(given.get("output_padding", 0))
     wide = _padded(apart, (columns, columns + more[1], rows, rows + more[0]))
-    return _spread(F.max_pool2d(wide, kernel, 1, 0, dilation), given["weight"].shape[1])
+    return _spread(F.max_pool2d(wide, kernel, 1, 0, dilation), weight.shape[1])
+
+
+def _largest_in_groups(x: Tensor, groups: int) -> Tensor:
+    return torch.unflatten(x, 1, (groups, -1)).amax(2)
 
 
 def _spread(seen: Tensor, outputs: int) -> Tensor:
@@ -148,7 +148,7 @@ def _spread(seen: Tensor, outputs: int) -> Tensor:
 
 
 def _padded(x: Tensor, pads: Sequence[int], mode: str = "constant") -> Tensor:
-    """Pads are given from the last dimension back, as torch does."""
+    """Padded with nothing, or as `mode` says; pads are given from the last dimension back."""
     if mode in ("zeros", "constant"):
         return F.pad(x, tuple(pads), value=NOTHING)
     return F.pad(x, tuple(pads), mode=mode)
@@ -160,37 +160,31 @@ _PADDINGS: Mapping[type[nn.Module], str] = MappingProxyType(
 )
 
 
-def _pad(call: OperationCall) -> Any:
-    if call.one is None:
-        return _everything(call)
+def _pad(call: OperationCall, x: Tensor) -> Tensor:
     if call.node.op == "call_module":
         module = ops.called_module(call.traced, call.node)
-        return _padded(call.one, call.settings("padding")["padding"], _PADDINGS[type(module)])
+        return _padded(x, call.settings("padding")["padding"], _PADDINGS[type(module)])
     given = call.settings("pad", "mode", "value")
-    return _padded(call.one, given["pad"], given.get("mode", "constant"))
+    return _padded(x, given["pad"], given.get("mode", "constant"))
 
 
-def _pool(call: OperationCall, names: Sequence[str]) -> Any:
+def _pool(call: OperationCall, x: Tensor, names: Sequence[str]) -> Tensor | None:
     given = call.settings("kernel_size", *names)
-    if call.one is None or given.get("return_indices"):
-        return _everything(call)
+    if given.get("return_indices"):
+        return None
     stride = given.get("stride") or given["kernel_size"]
     how = {name: given[name] for name in ("padding", "dilation", "ceil_mode") if name in given}
-    return F.max_pool2d(call.one, given["kernel_size"], stride, **how)
+    pooled: Tensor = F.max_pool2d(x, given["kernel_size"], stride, **how)
+    return pooled
 
 
-def _adaptive_pool(call: OperationCall) -> Any:
+def _adaptive_pool(call: OperationCall, x: Tensor) -> Tensor | None:
     given = call.settings("output_size", "return_indices")
-    if call.one is None or given.get("return_indices"):
-        return _everything(call)
-    return F.adaptive_max_pool2d(call.one, given["output_size"])
+    return None if given.get("return_indices") else F.adaptive_max_pool2d(x, given["output_size"])
 
 
-def _resized(call: OperationCall) -> Any:
-    """Interpolation is linear and acts on each axis alone: a single row, or column, of ones shows what it reaches."""
-    x = call.one
-    if x is None:
-        return _everything(call)
+def _resized(call: OperationCall, x: Tensor) -> Tensor:
+    """Interpolation is linear and separable: a single row, or column, of ones shows the rows that it reaches."""
     height, width = x.shape[2:]
     rows = call.run(lambda _: torch.eye(height)[:, None, :, None].expand(-1, -1, -1, width))[:, 0, :, 0] != 0
     columns = call.run(lambda _: torch.eye(width)[:, None, None, :].expand(-1, -1, height, -1))[:, 0, 0, :] != 0
@@ -198,64 +192,46 @@ def _resized(call: OperationCall) -> Any:
     return torch.stack([x[:, :, :, reached].amax(3) for reached in columns.unbind(1)], 3)
 
 
-def _reduced(call: OperationCall) -> Any:
-    """Means and sums over some dimensions."""
-    if len(call.seen) != 1 or not _is_numbers(call.seen[0]):
-        return _everything(call)
+def _reduced(call: OperationCall, x: Tensor) -> Tensor:
     given = call.settings("dim", "keepdim")
     dims = given.get("dim", given.get("axis"))
-    if dims is None:
-        return call.seen[0].amax()
-    return call.seen[0].amax(dims, given.get("keepdim", False))
+    return x.amax() if dims is None else x.amax(dims, given.get("keepdim", False))
 
 
-def _linear(call: OperationCall) -> Any:
-    weight = call.settings("weight")["weight"]
-    if len(call.seen) != 1 or not _is_numbers(call.seen[0]):
-        return _everything(call)
-    return call.seen[0].amax(-1, keepdim=True).expand(*call.seen[0].shape[:-1], weight.shape[0])
+def _linear(call: OperationCall, x: Tensor) -> Tensor:
+    return x.amax(-1, keepdim=True).expand(*x.shape[:-1], call.settings("weight")["weight"].shape[0])
 
 
-def _layer_norm(call: OperationCall) -> Any:
+def _layer_norm(call: OperationCall, x: Tensor) -> Tensor:
     shape = call.settings("normalized_shape")["normalized_shape"]
-    if len(call.seen) != 1:
-        return _everything(call)
-    x: Tensor = call.seen[0]
     return x.amax(tuple(range(-len(shape), 0)), keepdim=True).expand_as(x)
 
 
-def _softmax(call: OperationCall) -> Any:
+def _softmax(call: OperationCall, x: Tensor) -> Tensor | None:
     dim = call.settings("dim").get("dim")
-    if dim is None or len(call.seen) != 1:
-        return _everything(call)
-    return call.seen[0].amax(dim, keepdim=True).expand_as(call.seen[0])
+    return None if dim is None else x.amax(dim, keepdim=True).expand_as(x)
 
 
-def _neighbouring_channels(call: OperationCall) -> Any:
+def _neighbouring_channels(call: OperationCall, x: Tensor) -> Tensor:
     """Local response normalisation (Krizhevsky 2012)."""
     size = call.settings("size")["size"]
-    if call.one is None:
-        return _everything(call)
-    x = _padded(call.one, (0, 0, 0, 0, size // 2, (size - 1) // 2))
-    return x.unfold(1, size, 1).amax(-1)
+    return _padded(x, (0, 0, 0, 0, size // 2, (size - 1) // 2)).unfold(1, size, 1).amax(-1)
 
 
-REACH: Mapping[ops.Reach | None, Callable[[OperationCall], Any]] = MappingProxyType(
-    {
-        None: _everything,
-        "elementwise": _elementwise,
-        "moving": _moved,
-        "convolution": _convolution,
-        "transposed": _transposed,
-        "max pool": partial(_pool, names=("stride", "padding", "dilation", "ceil_mode", "return_indices")),
-        "average pool": partial(_pool, names=("stride", "padding", "ceil_mode")),
-        "adaptive pool": _adaptive_pool,
-        "resizing": _resized,
-        "padding": _pad,
-        "reduction": _reduced,
-        "linear": _linear,
-        "layer norm": _layer_norm,
-        "softmax": _softmax,
-        "channel window": _neighbouring_channels,
-    }
-)
+_OF_ANY: Mapping[ops.Reach | None, Callable[[OperationCall], Any]] = {"elementwise": _elementwise, "moving": _moved}
+_OF_TENSOR: Mapping[ops.Reach | None, Callable[[OperationCall, Tensor], Tensor | None]] = {
+    "reduction": _reduced,
+    "linear": _linear,
+    "layer norm": _layer_norm,
+    "softmax": _softmax,
+}
+_OF_MAP: Mapping[ops.Reach | None, Callable[[OperationCall, Tensor], Tensor | None]] = {
+    "convolution": _convolution,
+    "transposed": _transposed,
+    "max pool": partial(_pool, names=("stride", "padding", "dilation", "ceil_mode", "return_indices")),
+    "average pool": partial(_pool, names=("stride", "padding", "ceil_mode")),
+    "adaptive pool": _adaptive_pool,
+    "resizing": _resized,
+    "padding": _pad,
+    "channel window": _neighbouring_channels,
+}

@@ -1,16 +1,14 @@
-"""Rectifiers whose gradient makes clear pictures: the same values as max(x, 0), another way back.
+"""Rectifiers with the values of max(x, 0) and another gradient, which makes clear pictures.
 
-Both are for pictures only, not for scores: pictures made with them hardly change when the network's weights are
-replaced by chance (Adebayo 2018, "Sanity checks for saliency maps"), so they say little about what it has learned.
+`guided_relu` and `deconvnet_relu` are for pictures only, not for scores: pictures made with them hardly change when the
+network's weights are replaced by random ones (Adebayo 2018, "Sanity checks for saliency maps"), so they say little
+about what it has learned.
 
-Rectifiers that let gradient in where none would pass: how ascent leaves a start image that leaves a unit cold.
-
-On soft noise a whole layer may be silent, and behind a silent rectifier every gradient is zero. For the first steps, a
-rectifier through which nothing of an image's gradient passes is given one: the part that would wake it up. Values stay
-what they are, and so do the gradients of images of which something passes.
-
-Source: Lucid, `misc/redirected_relu_grad.py`. There a rectifier with an upper limit also gets the gradient that would
-bring it down from there; here the limit stops it, as a start image does not reach it.
+`redirected_relu` helps gradient ascent away from a start image at which a unit is silent. On soft noise a whole layer
+may be silent, and behind a silent rectifier every gradient is zero. For the first steps, a rectifier through which
+nothing of an image's gradient passes is given one: the part that would make it active. The gradients of other images
+stay as they are. Source: Lucid, `misc/redirected_relu_grad.py`. There a rectifier with an upper limit also gets the
+gradient that would bring it down from there; here the limit stops it, as a start image does not reach it.
 """
 
 from typing import Any
@@ -34,10 +32,9 @@ def guided_relu(x: Tensor) -> Tensor:
 
 
 def deconvnet_relu(x: Tensor) -> Tensor:
-    """max(x, 0), with a gradient g that passes where g > 0, whatever x was: ∂x = g · [g > 0].
+    """max(x, 0), with a gradient g that passes where g > 0, whatever x is: ∂x = g · [g > 0].
 
-    Source: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks": the way back rectifies what
-    comes from above, as the way forward rectified what came from below.
+    Source: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks".
 
     >>> x = torch.tensor([-1.0, -1.0, 2.0, 2.0], requires_grad=True)
     >>> deconvnet_relu(x).backward(torch.tensor([5.0, -5.0, 5.0, -5.0]))
@@ -49,11 +46,10 @@ def deconvnet_relu(x: Tensor) -> Tensor:
 
 
 class _Relu(torch.autograd.Function):
-    """max(x, 0), of which the way back is told the result; the way back is a subclass's."""
+    """max(x, 0), which keeps its result for the backward pass of a subclass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """The result, kept for the way back."""
         result = x.relu()
         ctx.save_for_backward(result)
         return result
@@ -67,26 +63,16 @@ class _GuidedRelu(_Relu):
         return passed
 
 
-class _DeconvnetRelu(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.relu()
-
+class _DeconvnetRelu(_Relu):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient.clamp(min=0)
 
 
 def redirected_relu(x: Tensor) -> Tensor:
-    """max(x, 0), with the gradient g of something *to be made small*, as optimisers have it, redirected where it dies.
+    """max(x, 0) of N images, (N, …), with the gradient g of a loss to be minimised, redirected where it dies.
 
     ∂x = g · [x > 0], as always, if that is not zero for all of an image; else ∂x = min(g, 0): where it makes x larger.
-
-    Args:
-        x: (N, …), N images.
-
-    Returns:
-        The same shape.
 
     >>> x = torch.tensor([[-1.0, -2.0, -3.0], [-1.0, -2.0, 3.0]], requires_grad=True)
     >>> (redirected_relu(x) * torch.tensor([-1.0, 4.0, -7.0])).sum().backward()

@@ -1,4 +1,4 @@
-"""Segments: the function between two layers, run alone and only as far as the wanted channels need it (`running`)."""
+"""Segments: the function between two layers, run alone and only as far as the wanted channels need it (`execute`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Segment:
             x: activation of the lower layer (or images), (N, c, h, w).
             channels: the upper channels to compute, in this order; all of them if `None`.
             rectified: `False` leaves out the activation function that ends the upper layer (its *pre-activation*).
-            rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
+            rectifier: run in place of rectifiers that are zero below zero: the same values with another gradient.
 
         Returns:
             (N, C, H, W) with C the number of wanted channels; differentiable in x.
@@ -60,10 +60,10 @@ class Segment:
         return self._read(SlicedEvaluation(self.traced, self.given(x), rectifier), channels, rectified)
 
     def reader(self, x: Activations) -> Callable[[Sequence[int]], Activations]:
-        """A function from channels to their activation, for several questions about the same lower activation.
+        """A function from channels to their activation, for several calls with the same lower activation.
 
-        What they need in common, such as the reduction before a block's branches, is run once. Each answer's gradient
-        passes through what that answer needs alone.
+        What the calls have in common, such as the reduction before a block's branches, is run once. Each result's
+        gradient passes through what that result needs alone.
 
         Args:
             x: activation of the lower layer, (N, c, h, w).
@@ -76,18 +76,17 @@ class Segment:
             >>> read([17]).shape, read([4, 200]).shape
             (torch.Size([1, 1, 13, 13]), torch.Size([1, 2, 13, 13]))
         """
-        run = SlicedEvaluation(self.traced, self.given(x))
-        return lambda channels: self._read(run, channels, True)
+        evaluation = SlicedEvaluation(self.traced, self.given(x))
+        return lambda channels: self._read(evaluation, channels, True)
 
-    def _read(self, run: SlicedEvaluation, channels: Sequence[int] | None, rectified: bool) -> Tensor:
+    def _read(self, evaluation: SlicedEvaluation, channels: Sequence[int] | None, rectified: bool) -> Tensor:
         wanted = None if channels is None else tuple(int(channel) for channel in channels)
         width = (ops.shape(self.upper) or (0, 0))[1]
         if wanted is not None and not (wanted and all(0 <= channel < width for channel in wanted)):
             raise UnknownError(f"The channels {list(wanted)} are not all there; the layer has {width}, from 0.")
-        run.prepare([(self.upper, wanted, rectified)])
-        return ops.as_maps(run.value(self.upper, wanted, rectified))
+        evaluation.prepare([(self.upper, wanted, rectified)])
+        return ops.as_maps(evaluation.value(self.upper, wanted, rectified))
 
     def given(self, x: Activations) -> dict[fx.Node, Tensor]:
-        """The lower activation as the network stores it."""
-        stored = ops.shape(self.lower)
-        return {self.lower: x.flatten(1) if stored is not None and len(stored) == 2 else x}
+        """The lower activation, in the shape that it has in the graph."""
+        return {self.lower: x.flatten(1) if len(ops.shape(self.lower) or ()) == 2 else x}

@@ -1,8 +1,8 @@
-"""Pieces of a network between its layers, whether or not these form a chain (`branches`)."""
+"""The subgraphs of a network between its layers, whether or not these form a chain (`branches`)."""
 
 from circuits.errors import InputError
 from circuits.network import operations as ops
-from circuits.network.branches import BranchSegment, concatenated_as
+from circuits.network.branches import BranchSegment, place_in_concatenation
 from circuits.network.execute import image_node, nodes_between
 from circuits.network.layers import all_names
 from circuits.network.network import Network
@@ -12,7 +12,7 @@ from circuits.units import Unit
 
 
 def subgraph_below(network: Network, upper: str) -> Segment:
-    """What a network does between a layer and the nearest layers below it on each path.
+    """The function from the nearest layers below a layer, on each path, to the layer.
 
     In a chain, the segment from the layer below. Otherwise the lower activations are passed as one tensor
     (`branches.concatenate_padded`): those of `Network.layers_below` and, where a path meets none of these, the image as
@@ -34,9 +34,9 @@ def subgraph_below(network: Network, upper: str) -> Segment:
 
 
 def subgraph_between(network: Network, lower: str, upper: str, image: Images) -> Segment:
-    """What a network does to one photo between a layer and a higher one, along every path from the one to the other.
+    """The function from a layer to a higher one, for one photo, along every path from the one to the other.
 
-    Where the photo also reaches the upper layer past the lower one, what it brings there stays as it is.
+    On paths from the photo to the upper layer that do not pass the lower one, the photo's values are kept.
 
     Args:
         network: the network.
@@ -63,7 +63,7 @@ def subgraph_between(network: Network, lower: str, upper: str, image: Images) ->
 def entrance_of(network: Network, lower: Unit, upper: str) -> str | None:
     """The channel of a concatenation as which a unit of a branch enters a layer above, such as `inception4a:209`.
 
-    `None` if it enters none between the layers, or more than one; then the unit's own address says all.
+    `None` if it enters none between the layers, or more than one.
 
     Example:
         >>> from circuits import load_network
@@ -76,7 +76,8 @@ def entrance_of(network: Network, lower: Unit, upper: str) -> str | None:
     lowers = [network.layer(name).node for name in top.below]
     if len(lowers) == 1 and not top.is_open:
         return None
-    found = concatenated_as(network.traced, network.layer(lower.layer).node, lowers, top.node)
-    if found is None:
+    place = place_in_concatenation(network.traced, network.layer(lower.layer).node, lowers, top.node)
+    if place is None:
         return None
-    return str(Unit(all_names(network.traced)[found[0]], found[1] + lower.channel))
+    concatenation, start = place
+    return str(Unit(all_names(network.traced)[concatenation], start + lower.channel))

@@ -1,4 +1,4 @@
-"""Read weights and labels from files, safely and with clear words when they do not fit."""
+"""Read weights and labels from files, safely and with clear errors when they do not fit."""
 
 import pickle
 import warnings
@@ -45,7 +45,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    # torch words it so where the file names a class or function, and otherwise where its bytes make no sense.
+    # These are torch's words if the file names a class or function; others mean that its bytes make no sense.
     if isinstance(error, pickle.UnpicklingError) and any(sign in str(error) for sign in ("GLOBAL", "call reduce")):
         return (
             f"{str(path)!r} holds pickled code, which is never run here; save only the state dict, "

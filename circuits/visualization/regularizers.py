@@ -31,6 +31,7 @@ _DEVIATIONS = 4
 class Penalty(Objective):
     """A function of the images, (N, colours, h, w), and of a grey; to be subtracted."""
 
+    name: str
     formula: Callable[[Tensor, float], Tensor]
     grey: float = 0.5
 
@@ -57,7 +58,7 @@ def total_variation() -> Penalty:
     >>> total_variation()(ObjectiveInputs({}, torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))).tolist()
     [2.0]
     """
-    return Penalty(_total_variation)
+    return Penalty("TotalVariation", _total_variation)
 
 
 def l1(grey: int | float = 0.5) -> Penalty:
@@ -66,7 +67,7 @@ def l1(grey: int | float = 0.5) -> Penalty:
     >>> l1()(ObjectiveInputs({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
-    return Penalty(_l1, float(grey))
+    return Penalty("Distance", _l1, float(grey))
 
 
 def l2(grey: int | float = 0.5) -> Penalty:
@@ -78,7 +79,7 @@ def l2(grey: int | float = 0.5) -> Penalty:
     >>> l2()(ObjectiveInputs({}, torch.full((1, 3, 2, 2), 0.75))).tolist()
     [3.0]
     """
-    return Penalty(_l2, float(grey))
+    return Penalty("Distance", _l2, float(grey))
 
 
 def opacity() -> Penalty:
@@ -90,7 +91,7 @@ def opacity() -> Penalty:
     >>> opacity()(ObjectiveInputs({}, torch.full((1, 4, 2, 2), 0.5))).tolist()
     [2.0]
     """
-    return Penalty(_opacity)
+    return Penalty("Opacity", _opacity)
 
 
 def _total_variation(images: Tensor, grey: float) -> Tensor:

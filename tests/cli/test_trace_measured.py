@@ -9,7 +9,7 @@ from PIL import Image
 
 from circuits import Circuit, Edge, Network, measure, trace
 from circuits.attribution.agreement import Agreement
-from circuits.cli.trace_measured import agreement, warnings
+from circuits.cli._trace_tables import agreement_table, warnings
 from circuits.report.text import error_in_words, joint_in_words, label, ranks_in_words, warning
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 from tests.support.handmade import colour_photo, handmade_network
@@ -27,7 +27,7 @@ def network() -> Network:
 
 
 def told(circuit: Circuit, baseline: str = "zero") -> list[list[str]]:
-    table = agreement(circuit, baseline)
+    table = agreement_table(circuit, baseline)
     return [list(cells) for cells in zip(*(column.cells for column in table.columns), strict=True)]
 
 

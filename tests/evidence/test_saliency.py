@@ -14,7 +14,7 @@ from circuits import load_photo, trace
 from circuits.errors import InputError, UnknownError
 from circuits.evidence.saliency import METHODS, gradient_picture
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import prepare
+from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit
 from tests.support.drawn import convolution, network_of
 from tests.support.nets import ready

@@ -18,7 +18,8 @@ from circuits.errors import InputError, UnknownError
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from tests.support.collections_of_photos import SIDE, all_told, save_photos, tiny_network
 
 

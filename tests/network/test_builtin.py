@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits import builtin
-from circuits.builtin import architecture, classes
+from circuits.builtin import architecture
 from tests.support.recipe_photos import trained_batch_norms
+from training.builtin import classes, folding
 
 ARCHIVE = Path(__file__).parents[2] / "../shared/data/tiny-imagenet-100.npz"
 CARD_TOP1 = re.compile(r"top-1 accuracy: \*\*([0-9.]+) %\*\*")
@@ -113,21 +114,21 @@ class TestArchitecture:
     def test_pooling_before_rectifying_changes_nothing(self) -> None:
         network = trained_batch_norms()
         x = torch.randn(2, 3, 64, 64)
-        quick = network.fc(architecture.pooled_features(network, x))
+        quick = network.fc(folding.pooled_features(network, x))
         assert torch.allclose(quick, network(x), atol=1e-4)
 
     def test_folding_the_batch_norms_leaves_the_logits_equal(self) -> None:
         network = trained_batch_norms()
         x = torch.randn(2, 3, 64, 64)
         with torch.no_grad():
-            expected, folded = network(x), architecture.fold(network)(x)
+            expected, folded = network(x), folding.fold(network)(x)
         assert expected.abs().max() > 0.1
         assert torch.allclose(folded, expected, rtol=1e-4, atol=1e-4)
 
     def test_a_network_without_batch_norms_folds_to_itself(self) -> None:
         network = architecture.build().eval()
         x = torch.randn(1, 3, 32, 32)
-        assert torch.equal(architecture.fold(network)(x), network(x))
+        assert torch.equal(folding.fold(network)(x), network(x))
 
 
 class TestClasses:

@@ -11,9 +11,9 @@ from torchvision import models
 from circuits.errors import InputError, UnknownError
 from circuits.network.layers import all_names, dominators, find_layers
 from circuits.network.network import Network
-from circuits.network.prepare import prepare_module
 from circuits.network.receptive_field import receptive_field
 from circuits.network.record_shapes import record_shapes
+from circuits.network.rewrite import prepare_module
 from circuits.units import Unit
 from tests.support.nets import difference, image_for, randomize, ready, shared, zoo_module, zoo_network
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from circuits import Unit, load_photo, predict, prepare
 from circuits.errors import InputError, UnknownError
 from circuits.network.network import Network, fingerprint
-from circuits.network.prepare import prepare_module
+from circuits.network.rewrite import prepare_module
 from tests.support.nets import difference, image_for, preprocessing, randomize, ready, seeded, zoo_module, zoo_network
 
 LABELS = (

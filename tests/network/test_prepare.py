@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
-from circuits.network.prepare import prepare_module
+from circuits.network.rewrite import prepare_module
 from tests.support.nets import SIDES, ZOO, difference, image_for, randomize, ready, seeded, zoo_module
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -517,7 +517,7 @@ def hooks(module: nn.Module) -> int:
 
 def test_a_network_that_fx_cannot_trace_gives_the_reason_in_a_sentence():
     expected = (
-        r"^torch\.fx cannot trace my net, which is stopped by line \d+ of test_preparation\.py, `return x .*`: "
+        r"^torch\.fx cannot trace my net, which is stopped by line \d+ of test_prepare\.py, `return x .*`: "
         r"symbolically traced variables .* control flow; write it differently, or move it into a module of its own"
     )
     with pytest.raises(InputError, match=expected):

@@ -10,7 +10,8 @@ from torch import Tensor, fx, nn
 
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.network.rectifiers import redirected_relu
 
 

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from circuits import Circuit, discard, load_photo, mean_of_photos, measure, to_html, trace
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.report.layout import WRAP, Slot, layered
 from tests.support.handmade import Handmade, colour_photo, handmade_network
 from tests.support.verified import halves, logic

@@ -11,7 +11,8 @@ from circuits.exemplars.exemplars import Exemplars
 from circuits.exemplars.top_k import photo_number
 from circuits.image.photo import load_photo
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from tests.support.nets import seeded
 
 SIDE = 6

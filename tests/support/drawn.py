@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 
 
 def network_of(*modules: nn.Module, colours: int = 3, side: int = 64) -> Network:

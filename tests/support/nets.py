@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 
 torch.set_num_threads(1)  # the networks of tests are so small that a second thread mostly waits
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from circuits.attribution.ablation import Baseline
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.units import Unit
 from dashboard.work.findings import Elsewhere, Exemplar, NoCollection, Variant
 from dashboard.work.previews import OnPreview, OnVariant

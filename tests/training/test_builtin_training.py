@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from circuits.builtin import architecture, classes
+from circuits.builtin import architecture
 from tests.support.recipe_photos import generator, photos, trained_batch_norms
-from training.builtin import data, train
+from training.builtin import classes, data, train
 from training.builtin.recipe import Recipe, phase_at
 
 

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from circuits.builtin import classes
 from circuits.errors import InputError
 from circuits.visualization.parameterization.color import colour_matrix
 from circuits.visualization.parameterization.maco import (
@@ -22,6 +21,7 @@ from circuits.visualization.parameterization.maco import (
     smooth_component,
 )
 from tests.support.recipe_photos import photos
+from training.builtin import classes
 from training.builtin import spectrum as script
 from training.builtin.data import KEYS, decode
 

@@ -20,7 +20,8 @@ from torch import nn
 from circuits import load_network
 from circuits.errors import UnknownError
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.network import Network, prepare
+from circuits.network.network import Network
+from circuits.network.prepare import prepare
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, WEIGHTS, Settings

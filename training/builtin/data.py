@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from circuits.builtin.classes import LABELS, merge
+from training.builtin.classes import LABELS, merge
 
 KEYS = ("jpeg", "offsets", "labels", "boxes", "is_val", "names")
 

@@ -35,9 +35,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from circuits.builtin import MEAN, STD
-from circuits.builtin.architecture import CHANNELS, BuiltinNetwork, build, fold, pooled_features
-from circuits.builtin.classes import LABELS
+from circuits.builtin.architecture import CHANNELS, BuiltinNetwork, build
+from training.builtin.classes import LABELS
 from training.builtin.data import Photos, draw, read, shares, shift, vary
+from training.builtin.folding import fold, pooled_features
 from training.builtin.recipe import SECOND, Recipe, phase_at, rate_at
 
 SHIFT = 8

@@ -239,6 +239,6 @@ def layers_of(objective: Objective) -> tuple[str, ...]:
     """
     layers = tuple(dict.fromkeys(read.layer for read in objective.reads))
     if not layers:
-        name = type(objective).__name__
+        name = getattr(objective, "name", type(objective).__name__)
         raise InputError(f"{name} reads no layer; add an objective of the network, such as channel(unit).")
     return layers

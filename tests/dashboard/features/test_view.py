@@ -180,7 +180,9 @@ def test_the_figure_is_one_that_plotly_accepts(session: Session, explorer: Explo
 
 def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
     parts = (Part("x", "<b>ship</b>", 1.0), Part("y", "<b>ship</b>", -1.0))
-    labels = figures.contributions(Breakdown(parts, 0, None, 0, "remainder", 0, 1, 2, False, True))["data"][0]["y"]
+    labels = figures.contributions(Breakdown(parts, 0.0, None, 0.0, "remainder", 0.0, 1.0, 2.0, False, True))["data"][
+        0
+    ]["y"]
     assert labels[0] == "&lt;b&gt;ship&lt;/b&gt;"
     assert len(set(labels)) == len(labels)
     assert labels[2:] == ["rest", "remainder", "value"]

@@ -1,0 +1,230 @@
+"""Rewrite a module so that it is safe and fast to explain: one fx graph, nothing in place, batch norm folded, frozen.
+
+1. Trace the module with `torch.fx` in eval mode (`network.fx`).
+2. Remove what does nothing in eval mode (dropout, identity), as it returns its very input.
+3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
+   (`x.relu_()`) and operators (`x += y`). Later readers of the overwritten tensor read the new one.
+4. Fold each batch norm into the convolution or linear layer that alone feeds it.
+5. Freeze the parameters and store them channels last, and make `x.view(n, -1)`, which such tensors do not allow, a
+   reshape.
+"""
+
+import copy
+import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from circuits.network.fx import OUT_OF_PLACE, Whole, trace_module
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_IDENTITIES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
+_SIZES = ("size", "dim", "numel", "ndimension", "shape", "ndim")
+
+
+def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
+    """A frozen, side-effect free fx copy of a classifier with the same outputs.
+
+    Args:
+        module: any module that `torch.fx` can trace; it is copied, never changed.
+        name: what errors call it.
+        leaf_modules: names of modules that are traced as wholes: called as they are, never looked into.
+
+    Returns:
+        The rewritten graph module, in eval mode, float32, parameters frozen and channels last.
+
+    Raises:
+        InputError: if fx cannot trace the module; the sentence gives the line that stops it, and the way out.
+        UnknownError: if a name in `leaf_modules` is no module's.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
+        >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
+        ['0', '2']
+    """
+    original = copy.deepcopy(module).eval().float()
+    traced = trace_module(original, name=name, leaf_modules=leaf_modules)
+    _put_inputs_first(traced)
+    _drop_identities(traced)
+    undo_in_place(traced)
+    _replace_view(traced)
+    fold_batch_norms(traced)
+    traced.graph.eliminate_dead_code()
+    traced.graph.lint()
+    traced.recompile()
+    traced.delete_all_unused_submodules()
+    traced.requires_grad_(False)
+    _store_channels_last(traced.eval())
+    return traced
+
+
+def _in_wholes(traced: fx.GraphModule) -> tuple[str, ...]:
+    """Prefixes of the names of all that is inside of modules traced as wholes, which must not be changed."""
+    return tuple(f"{name}." for name, module in traced.named_modules() if isinstance(module, Whole))
+
+
+def _store_channels_last(traced: fx.GraphModule) -> None:
+    wholes = _in_wholes(traced)
+    for name, value in [*traced.named_parameters(), *traced.named_buffers()]:
+        if value.dim() == 4 and not name.startswith(wholes):
+            value.data = value.data.contiguous(memory_format=torch.channels_last)
+
+
+def _put_inputs_first(traced: fx.GraphModule) -> None:
+    """Write `relu(input=x)` as `relu(x)`, so that the input is always the first argument."""
+    for node in traced.graph.nodes:
+        if not node.args and "input" in node.kwargs and node.target is not torch.where:
+            node.args = (node.kwargs["input"],)
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "input"}
+
+
+def undo_in_place(traced: fx.GraphModule) -> None:
+    """Rewrite every in-place operation of a traced module to its out-of-place twin, readers included.
+
+    Example:
+        >>> class Net(nn.Module):
+        ...     def forward(self, x):
+        ...         y = x + 1
+        ...         y.relu_()
+        ...         return y
+        >>> traced = fx.symbolic_trace(Net())
+        >>> undo_in_place(traced)
+        >>> _ = traced.recompile()
+        >>> y = torch.tensor([-3.0, 1.0])
+        >>> traced(y)
+        tensor([0., 2.])
+    """
+    wholes = _in_wholes(traced)
+    modules = {name: module for name, module in traced.named_modules() if getattr(module, "inplace", False)}
+    in_place = {name for name in modules if not name.startswith(wholes)}
+    for name in in_place:
+        setattr(modules[name], "inplace", False)  # noqa: B010  # not every module has the attribute
+    for node in list(traced.graph.nodes):
+        overwritten = _make_out_of_place(node, in_place)
+        if overwritten is not None:
+            for later in [user for user in overwritten.users if user is not node and node < user]:
+                later.replace_input_with(overwritten, node)
+
+
+def _make_out_of_place(node: fx.Node, in_place: set[str]) -> fx.Node | None:
+    """Make a node out of place, and return the node whose tensor it overwrote, if it did."""
+    first = node.args[0] if node.args else None
+    if isinstance(written := node.kwargs.get("out"), fx.Node):
+        node.kwargs = {name: value for name, value in node.kwargs.items() if name != "out"}
+        return written
+    changed = False
+    if node.op == "call_module":
+        changed = node.target in in_place
+    elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
+        node.target = str(node.target).rstrip("_")
+        changed = True
+    elif node.op == "call_function" and node.target in OUT_OF_PLACE:
+        node.target = OUT_OF_PLACE[node.target]
+        changed = True
+    elif node.op == "call_function":
+        changed = _function_out_of_place(node)
+    return first if changed and isinstance(first, fx.Node) and not _is_size(first) else None
+
+
+def _is_size(node: fx.Node) -> bool:
+    """Whether a node is a number or a shape, which `+=` does not overwrite."""
+    if node.op == "call_method":
+        return node.target in _SIZES
+    if node.target is getattr:
+        return node.args[1] in _SIZES
+    read = node.all_input_nodes
+    return (
+        node.op == "call_function"
+        and getattr(node.target, "__module__", "") == "_operator"
+        and all(map(_is_size, read))
+    )
+
+
+def _function_out_of_place(node: fx.Node) -> bool:
+    assert callable(node.target)
+    name = getattr(node.target, "__name__", "")
+    if name.endswith("_") and not name.endswith("__"):
+        twin = getattr(torch.nn.functional, name[:-1], None) or getattr(torch, name[:-1], None)
+        if twin is not None:
+            node.target = twin
+            return True
+    if node.kwargs.get("inplace"):
+        node.kwargs = {**node.kwargs, "inplace": False}
+        return True
+    try:
+        names = list(inspect.signature(node.target).parameters)
+    except (TypeError, ValueError):
+        return False
+    at = names.index("inplace") if "inplace" in names else -1
+    if 0 <= at < len(node.args) and node.args[at]:
+        node.args = (*node.args[:at], False, *node.args[at + 1 :])
+        return True
+    return False
+
+
+def _replace_view(traced: fx.GraphModule) -> None:
+    for node in traced.graph.nodes:
+        if node.op == "call_method" and node.target in ("view", "view_as"):
+            node.args, node.kwargs = (*node.args, *node.kwargs.values()), {}
+            if not isinstance(node.args[-1], torch.dtype):
+                node.target = node.target.replace("view", "reshape")
+
+
+def _drop_identities(traced: fx.GraphModule) -> None:
+    """Remove dropout and identity, modules and functions, which return their input in eval mode."""
+    for node in list(traced.graph.nodes):
+        module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, _IDENTITIES) or _is_inactive_dropout(node):
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
+
+
+def _is_inactive_dropout(node: fx.Node) -> bool:
+    if node.op != "call_function" or not callable(node.target):
+        return False
+    if not getattr(node.target, "__name__", "").endswith(("dropout", "dropout1d", "dropout2d", "stochastic_depth")):
+        return False
+    try:
+        given = inspect.signature(node.target).bind(*node.args, **node.kwargs).arguments
+    except (TypeError, ValueError):
+        return False
+    return given.get("training") is False
+
+
+def fold_batch_norms(traced: fx.GraphModule) -> None:
+    """Fold each eval-mode batch norm into the convolution or linear layer that alone feeds it.
+
+    W' = W · γ / √(σ² + ε),   b' = (b − μ) · γ / √(σ² + ε) + β   (Ioffe & Szegedy 2015, section 3.1, at inference)
+    """
+    uses: dict[str, int] = {}
+    for node in traced.graph.nodes:
+        if node.op in ("call_module", "get_attr"):  # a weight of a module may be read without calling the module
+            path = str(node.target) if node.op == "call_module" else str(node.target).rpartition(".")[0]
+            uses[path] = uses.get(path, 0) + 1
+    for node in list(traced.graph.nodes):
+        norm = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+        feeder = node.args[0] if node.args else None
+        if not isinstance(norm, _BATCH_NORMS) or norm.running_var is None or norm.running_mean is None:
+            continue
+        if not isinstance(feeder, fx.Node) or feeder.op != "call_module" or len(feeder.users) != 1:
+            continue
+        below = traced.get_submodule(str(feeder.target))
+        if uses[str(feeder.target)] != 1:
+            continue
+        if type(below) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
+            fused: nn.Module = fuse_conv_bn_eval(below, norm)
+        elif type(below) is nn.Linear and _normalises_features(below, norm):
+            fused = fuse_linear_bn_eval(below, norm)
+        else:
+            continue
+        parent, _, leaf = str(feeder.target).rpartition(".")
+        setattr(traced.get_submodule(parent), leaf, fused)
+        node.replace_all_uses_with(feeder)
+        traced.graph.erase_node(node)
+
+
+def _normalises_features(below: nn.Linear, norm: nn.Module) -> bool:
+    """Whether a norm goes over the features of a linear layer, not over tokens."""
+    return isinstance(norm, nn.BatchNorm1d) and norm.affine and below.out_features == norm.num_features
