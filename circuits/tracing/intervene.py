@@ -140,9 +140,8 @@ def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
     top = run.network.layers[-1]
     if not changed:
         return run.activations[top].clone()
-    return EditedRun(run, top, changed)(
-        {layer: partial(_scaled, layer=layer, factors=factors, branched=run.network.branched) for layer in changed}
-    )
+    edit = partial(_scaled, factors=factors, branched=run.network.branched)
+    return EditedRun(run, top, changed)({layer: partial(edit, layer=layer) for layer in changed})
 
 
 def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float], *, branched: bool) -> Activation:
