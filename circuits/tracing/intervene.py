@@ -150,7 +150,7 @@ def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float], *, br
         if unit.layer == layer:
             at = (slice(None), slice(None)) if unit.position is None else unit.position
             value[0, unit.channel, at[0], at[1]] *= factor
-    # In branches the strides are those of a view: of a batch of one they mean nothing, but choose a convolution's kernel.
+    # In branches as a view: strides mean nothing in a batch of one, but they choose a convolution's kernel.
     return value.view_as(activation) if branched else value
 
 
