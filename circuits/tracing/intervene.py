@@ -140,16 +140,18 @@ def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
     top = run.network.layers[-1]
     if not changed:
         return run.activations[top].clone()
-    return EditedRun(run, top, changed)({layer: partial(_scaled, layer=layer, factors=factors) for layer in changed})
+    edit = partial(_scaled, factors=factors, branched=run.network.branched)
+    return EditedRun(run, top, changed)({layer: partial(edit, layer=layer) for layer in changed})
 
 
-def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float]) -> Activation:
+def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float], *, branched: bool) -> Activation:
     value = activation.clone()
     for unit, factor in factors.items():
         if unit.layer == layer:
             at = (slice(None), slice(None)) if unit.position is None else unit.position
             value[0, unit.channel, at[0], at[1]] *= factor
-    return value
+    # In branches as a view: strides mean nothing in a batch of one, but they choose a convolution's kernel.
+    return value.view_as(activation) if branched else value
 
 
 def _factor(unit: Unit | str, factor: float | int) -> float:
@@ -184,7 +186,7 @@ class EditedRun:
         with torch.no_grad():
             values = execute(self._traced, known, sorted(once))
         self._once = {node: values[node] for node in once}
-        self._first = [node for node in self._edited if node in known]
+        self._first = [node for node in self._edited if node not in changing]
         self._of_photo = {image_node(self._traced), *_above(self._traced, {image_node(self._traced)})}
         self.largest = max(math.prod(ops.shape(node) or ()) for node in (*changing, *self._first))
         """Numbers in the largest tensor that is made for each way."""
