@@ -28,7 +28,7 @@ def layout(network: Network) -> Any:
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
-            _keys_dialog(),
+            keys_dialog(),
             _header(network),
             _left(),
             _middle(),
@@ -179,7 +179,7 @@ ALL: dict[str, Keys] = {
 """All keys, by where they count."""
 
 
-def _keys_dialog() -> Component:
+def keys_dialog() -> Component:
     """The dialog with all keys; `help.js` opens and closes it."""
     groups = [
         html.Section([html.H3(where, id=f"keys-{place}"), listed(keys)], **attributes(aria_labelledby=f"keys-{place}"))
