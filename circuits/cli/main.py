@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import circuits
 from circuits.cli.compare import compare
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
@@ -26,7 +27,8 @@ from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
 from circuits.cli.what_if import what_if
-from circuits.errors import CircuitsError
+from circuits.errors import CircuitsError, InputError, mixed_installation
+from circuits.files import versions
 
 
 class _Sentences(TyperGroup):
@@ -35,6 +37,7 @@ class _Sentences(TyperGroup):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run, and leave with the exit code."""
         try:
+            _check_installation()
             code = super().main(*arguments, **(options | {"standalone_mode": False}))
             sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
@@ -46,6 +49,12 @@ class _Sentences(TyperGroup):
         if code == 130:
             _say("Stopped.")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _check_installation() -> None:
+    """Refuse to go on where `circuits` is another package, or no package any more; ours has warned on its own."""
+    if "trace" not in dir(circuits):
+        raise InputError(mixed_installation() or "The package circuits here is not circuit-explorer.")
 
 
 def _explain(error: Exception) -> int:
@@ -95,10 +104,10 @@ app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
+        from importlib.metadata import PackageNotFoundError
 
         try:
-            typer.echo(f"circuits {version('circuits')}")
+            typer.echo(f"circuits {versions()['circuits']}")
         except PackageNotFoundError:
             typer.echo("circuits (not installed)")
         raise typer.Exit
