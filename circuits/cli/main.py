@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.compare import compare
+from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
@@ -125,7 +126,7 @@ def _circuits(
         typer.echo(context.get_help())
 
 
-for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars):
+for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars, doctor):
     app.command()(with_options(_command))
 
 

@@ -292,7 +292,7 @@ def test_help_is_instant_because_nothing_heavy_is_imported() -> None:
 def test_without_a_command_the_help_is_shown_and_it_names_every_command() -> None:
     result = subprocess_run()
     assert result.returncode == 0
-    for command in ("explore", "trace", "predict", "layers", "render"):
+    for command in ("explore", "trace", "predict", "layers", "render", "doctor"):
         assert command in result.stdout
 
 
