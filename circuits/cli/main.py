@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `circuits --help` is in
 """
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -136,6 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what was typed after `circuits`; by default what really was.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # on Windows files and pipes would get its code page, which has no −
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
     # Photos that are too large are refused in a sentence of ours.
     warnings.filterwarnings("ignore", ".*decompression bomb", RuntimeWarning)
     app(arguments)

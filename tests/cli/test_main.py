@@ -296,6 +296,14 @@ def test_without_a_command_the_help_is_shown_and_it_names_every_command() -> Non
         assert command in result.stdout
 
 
+def test_what_goes_into_a_file_or_a_pipe_is_utf8_whatever_the_systems_code_page() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    result = subprocess_run("trace", "--help", env=environment, encoding="utf-8")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in result.stdout
+    assert "\N{REPLACEMENT CHARACTER}" not in result.stdout
+
+
 def test_the_version_is_printed() -> None:
     result = run("--version")
     assert (result.exit_code, result.stderr) == (0, "")
