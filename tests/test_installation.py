@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,8 @@ from circuits.errors import mixed_installation
 from circuits.files import DISTRIBUTION, versions
 from tests.support.commandline import refusal, run
 
-PYPROJECT = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 
 
 def test_the_distribution_has_the_name_that_its_files_and_errors_use() -> None:
@@ -25,6 +27,13 @@ def test_the_distribution_has_the_name_that_its_files_and_errors_use() -> None:
 def test_both_commands_start_the_command_line() -> None:
     scripts = re.findall(r'^([\w-]+) = "circuits\.cli\.main:main"$', PYPROJECT, re.MULTILINE)
     assert sorted(scripts) == ["circuit-explorer", "circuits"]
+
+
+def test_the_lowest_versions_are_those_of_every_dependency() -> None:
+    told = subprocess.run([sys.executable, ROOT / ".ci" / "lowest"], capture_output=True, text=True, check=True).stdout
+    pinned = dict(line.split("==") for line in told.splitlines())
+    needed = tomllib.loads(PYPROJECT)["project"]["dependencies"]
+    assert [f"{name}>={pinned[name]}" for name in pinned][: len(needed)] == needed
 
 
 def test_a_folder_that_is_ours_alone_is_fine() -> None:
