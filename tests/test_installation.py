@@ -63,9 +63,8 @@ def test_what_uninstalling_it_took_away_is_told_with_how_to_bring_it_back(tmp_pa
 
 
 def test_the_first_import_warns(framework: Path) -> None:
-    for name in ("__init__", "errors"):
-        source = Path(circuits.__file__).with_name(f"{name}.py")
-        (framework / "circuits" / source.name).write_bytes(source.read_bytes())
+    for name in ("__init__.py", "__init__.pyi", "errors.py"):
+        (framework / "circuits" / name).write_bytes(Path(circuits.__file__).with_name(name).read_bytes())
     said = subprocess.run([sys.executable, "-c", "import circuits"], cwd=framework, capture_output=True, text=True)
     assert said.returncode == 0
     assert "UserWarning: Another package named circuits" in said.stderr
