@@ -254,7 +254,7 @@ def test_missing_files_folders_and_forbidden_files_are_refused(tmp_path: Path, m
         load_photo(tmp_path)
     with pytest.raises(InputError, match=r"is not a regular file"):
         load_photo("/dev/null")
-    with pytest.raises(InputError, match=r"cannot be read \(embedded null byte\)"):
+    with pytest.raises(InputError, match=r"cannot be read \(.*embedded null"):
         load_photo("a\0b")
     (tmp_path / "secret.png").write_bytes(packed(gradient(), "PNG"))
 
