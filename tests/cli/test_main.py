@@ -14,8 +14,7 @@ import networkx as nx
 import pytest
 from PIL import Image
 
-from circuits import Circuit, load_network
-from circuits import explorer as exploring
+from circuits import Circuit, explorer, load_network
 from circuits.cli import console
 from circuits.units import Unit
 from circuits.visualization.render import Picture
@@ -190,7 +189,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def load(self) -> Callable[..., None]:
             return serve
 
-    monkeypatch.setattr(exploring, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(explorer, "entry_points", lambda group: [Entry()])
     return calls
 
 
@@ -259,7 +258,7 @@ def test_explore_says_when_the_network_is_another(
 
 
 def test_explore_says_when_no_page_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exploring, "entry_points", lambda group: [])
+    monkeypatch.setattr(explorer, "entry_points", lambda group: [])
     assert "No page for exploring is installed" in refusal(run("explore"))
 
 

@@ -10,12 +10,7 @@ from jsonschema import Draft202012Validator
 
 from circuits import Circuit, InputError, Network, UnknownError, trace
 from circuits.tracing.circuit_file import from_text, number, schema
-from tests.support.handmade import colour_photo, handmade_network
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
+from tests.support.handmade import colour_photo
 
 
 @pytest.fixture(scope="module")
