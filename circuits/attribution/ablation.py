@@ -3,11 +3,11 @@
 What stands in the place of a unit that is ablated: zero, or the unit's mean over a collection of photos.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -186,6 +186,32 @@ class Baseline:
 
     def __str__(self) -> str:
         return f"{self.name} over {self.source}" if self.source else self.name
+
+
+def resolve(mean: Any = None, *, layers: Collection[str] = ()) -> list[Baseline]:
+    """The baselines to ablate with: zero, and beside it the mean where there is one.
+
+    Args:
+        mean: a baseline, as `mean_of_photos` makes it, or an index of exemplars.
+        layers: a mean that is not known for all of these is left out.
+
+    Raises:
+        InputError: if it is neither.
+
+    Example:
+        >>> mean = Baseline("mean", "2 photos", {"conv1": torch.zeros(3)})
+        >>> [each.name for each in resolve(mean)], [each.name for each in resolve(mean, layers=["conv1", "conv2"])]
+        (['zero', 'mean'], ['zero'])
+    """
+    zero = Baseline.zero()
+    if mean is None:
+        return [zero]
+    if not isinstance(mean, Baseline | Means):
+        raise InputError(f"baseline is {mean!r}; give Baseline.mean(index) or mean_of_photos(…).")
+    if not set(layers) <= set(mean.layers if isinstance(mean, Means) else mean.means):
+        return [zero]
+    baseline = Baseline.mean(mean) if isinstance(mean, Means) else mean
+    return [zero] if baseline.name == "zero" else [zero, baseline]
 
 
 def mean_of_photos(

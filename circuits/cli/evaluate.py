@@ -149,26 +149,25 @@ def _baselines(
     network: "Network", circuit: "Circuit", over: str | None, photos: "Sequence[Photo]"
 ) -> "list[Baseline] | None":
     """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
-    from circuits.attribution.ablation import Baseline, mean_of_photos
+    from circuits.attribution.ablation import mean_of_photos, resolve
     from circuits.exemplars.exemplars import find_exemplars
 
     if over is None:
         return None
-    zero = Baseline.zero()
     if over == "none":
-        return [zero]
+        return resolve()
     if over == "index":
         index = find_exemplars(network)
         if index is None:
             raise InputError(f"There is no index of exemplars for {network.name}; make one with circuits exemplars.")
-        return [zero, Baseline.mean(index)]
+        return resolve(index)
     if over == "photos" and not photos:
         raise InputError("--mean-over photos needs photos to take the mean over; give some after the circuit.")
     if over != "photos" and not Path(over).is_dir():
         raise InputError(f"--mean-over {over!r} is no folder; give one, or index, photos or none.")
     source = "the photos that are scored" if over == "photos" else Path(over).resolve().name
     averaged = photos if over == "photos" else _in_folder(network, Path(over))
-    return [zero, mean_of_photos(network.with_layers(circuit.layers), averaged, source=source)]
+    return resolve(mean_of_photos(network.with_layers(circuit.layers), averaged, source=source))
 
 
 def print_card(console: Console, card: "Card") -> None:

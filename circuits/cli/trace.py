@@ -65,11 +65,10 @@ def trace(
     tops = counts("--top", top)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    from circuits.attribution.ablation import Baseline
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
-    instead = _baseline(loaded, baseline, exemplars)
+    baselines = _baselines(loaded, baseline, exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -85,7 +84,7 @@ def trace(
         from circuits.tracing.verify import measure as measure_edges
 
         with progress("Measuring") as report:
-            circuit = measure_edges(loaded, circuit, baseline=instead, progress=report)
+            circuit = measure_edges(loaded, circuit, baseline=baselines[-1], progress=report)
     if as_json:
         typer.echo(circuit.to_json_text(), nl=False)
     else:
@@ -94,7 +93,7 @@ def trace(
         console.print(tables.circuit_table(circuit))
         if measure:
             console.print(tables.warnings(circuit), soft_wrap=True)
-            for each in [Baseline.zero(), *([instead] if instead.name != "zero" else [])]:
+            for each in baselines:
                 console.print(tables.agreement_heading(each), soft_wrap=True)
                 console.print(tables.agreement_table(circuit, each.name))
     for path, write in (
@@ -107,12 +106,12 @@ def trace(
             note(f"Wrote {path}.")
 
 
-def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline":
-    """The baseline that a person asks for, a mean over the newest index of exemplars."""
-    from circuits.attribution.ablation import Baseline
+def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[Baseline]":
+    """Zero, and for `mean` the mean over the newest index of exemplars."""
+    from circuits.attribution.ablation import resolve
 
     if name == "zero":
-        return Baseline.zero()
+        return resolve()
     if name != "mean":
         raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
     from circuits.exemplars.exemplars import find_exemplars
@@ -124,7 +123,7 @@ def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baselin
             f"There is no index of exemplars of {network.name}{where} to take means over; make one with "
             "`circuits exemplars FOLDER` and the same network, or leave out --baseline mean."
         )
-    return Baseline.mean(index)
+    return resolve(index)
 
 
 def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:

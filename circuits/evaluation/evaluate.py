@@ -11,14 +11,13 @@ Arguments are checked before anything is computed.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from circuits.attribution.ablation import Baseline, mean_of_photos
+from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan
@@ -26,7 +25,8 @@ from circuits.evaluation.scores import score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
 from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, ScoreTable, areas, rungs
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
-from circuits.exemplars.exemplars import Exemplars, find_exemplars
+from circuits.exemplars.exemplars import find_exemplars
+from circuits.files import versions
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
@@ -159,7 +159,7 @@ def _card(
         units=units,
         widths={layer: network.layer(layer).channels for layer in units},
         settings=settings,
-        versions={name: version(name) for name in ("circuits", "numpy", "torch")},
+        versions=versions("numpy", "torch"),
         photos=photos,
         rows=rows,
         points=points,
@@ -225,13 +225,12 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     over them is next to nothing wherever the target is linear in the highest ablated layer, so that no score over all
     of them is defined; those of single photos are.
     """
-    zero = Baseline.zero()
-    index: Exemplars | None = find_exemplars(network)
-    if index is not None and set(circuit.layers[:-1]) <= set(index.layers):
-        return [zero, Baseline.mean(index)], ""
-    if len(photos) >= 2:
-        return [zero, mean_of_photos(network, photos, source="the photos that are scored")], ""
-    return [zero], (
+    baselines = resolve(find_exemplars(network), layers=circuit.layers[:-1])
+    if len(baselines) == 1 and len(photos) >= 2:
+        baselines = resolve(mean_of_photos(network, photos, source="the photos that are scored"))
+    if len(baselines) > 1:
+        return baselines, ""
+    return baselines, (
         "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
         "circuits exemplars, or give two photos or more."
     )

@@ -22,7 +22,7 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, changed, signed_parts
+from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, changed, resolve, signed_parts
 from circuits.attribution.agreement import rank_correlation, relative_error
 from circuits.attribution.gradient import Readout, integrated_gradients
 from circuits.errors import InputError
@@ -85,7 +85,7 @@ def measure(
         >>> round(agreement.error, 2), round(agreement.joint), round(circuit.nodes["conv7:284"].books.shown)
         (0.05, 23, 26)
     """
-    baselines = _baselines(baseline)
+    baselines = resolve(baseline)
     if unit is None:
         names = [node.id for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
     else:
@@ -116,19 +116,6 @@ def measure(
         done += _steps(questions, baselines)
     report(done, known, "Measured")
     return replace(circuit, graph=graph, cache=run)
-
-
-def _baselines(baseline: Any) -> list[Baseline]:
-    """Zero, and what was given beside it.
-
-    Raises:
-        InputError: if that is no baseline.
-    """
-    if baseline is None:
-        return [Baseline.zero()]
-    if not isinstance(baseline, Baseline):
-        raise InputError(f"baseline is {baseline!r}; give Baseline.mean(index) or mean_of_photos(…).")
-    return [Baseline.zero(), *([baseline] if baseline.name != "zero" else [])]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from circuits import Baseline, InputError, UnknownError, load_photo, mean_of_photos
+from circuits.attribution.ablation import resolve
 from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.network.network import Network
-from circuits.tracing import verify as measuring
 from tests.support.collections_of_photos import looked_at, save_photos, tiny_network
 
 
@@ -102,10 +102,10 @@ def test_a_baseline_is_zero_or_a_finite_mean() -> None:
 
 def test_a_name_is_no_baseline_to_measure_with() -> None:
     zero, mean = Baseline.zero(), Baseline("mean", "2 photos", {"one": torch.zeros(2)})
-    assert [[each.name for each in measuring._baselines(given)] for given in (None, zero, mean)] == [
+    assert [[each.name for each in resolve(given)] for given in (None, zero, mean)] == [
         ["zero"],
         ["zero"],
         ["zero", "mean"],
     ]
     with pytest.raises(InputError, match=r"baseline is 'mean'; give Baseline\.mean\(index\) or mean_of_photos\(…\)\."):
-        measuring._baselines("mean")
+        resolve("mean")

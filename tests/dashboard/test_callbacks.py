@@ -194,7 +194,7 @@ def test_the_export_is_a_circuit_that_networkx_loads_too(ann: Person) -> None:
     name, data = ann.export()
     assert name == "circuit-tree.json"
     assert Circuit.from_dict(data).visible == set(ann.nodes)
-    assert set(nx.node_link_graph(data)) == set(ann.nodes)
+    assert set(nx.node_link_graph(data, edges="edges")) == set(ann.nodes)
     assert "picture" not in data["nodes"][0]
 
 
