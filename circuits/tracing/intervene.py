@@ -47,7 +47,6 @@ class Effect:
 
     @property
     def label(self) -> str:
-        """Of the class."""
         return self.before.label
 
     @property
@@ -118,18 +117,17 @@ def intervene(
             label = run.network.unit_label(unit)
             itself = f"{label!r} itself" if network.labels else "at the very top"
             raise InputError(f"{unit} is {itself}, which nothing depends on; change units of a layer below it.")
-    asked = [run.network.find_class(wanted) for wanted in classes]
+    named = [run.network.find_class(wanted) for wanted in classes]
     before = run.activations[run.network.layers[-1]].sum((0, 2, 3))
     after = _run_on(run, factors).sum((0, 2, 3))
     leading = (row.index for logits in (before, after) for row in ranked(network, logits, top))
-    shown = sorted({*leading, *asked}, key=lambda index: (-float(before[index]), index))
-    pairs = zip(_said(network, before, shown), _said(network, after, shown), strict=True)
+    shown = sorted({*leading, *named}, key=lambda index: (-float(before[index]), index))
+    pairs = zip(*(_predictions(network, logits, shown) for logits in (before, after)), strict=True)
     lowest_first = sorted(factors.items(), key=lambda change: (order(change[0].layer), change[0]))
     return Outcome(tuple(lowest_first), tuple(Effect(*pair) for pair in pairs), before.clone(), after)
 
 
-def _said(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
-    """What some logits, (classes,), say of some classes."""
+def _predictions(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
     probabilities = network.probabilities(logits)
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
@@ -167,13 +165,7 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class EditedRun:
-    """Runs a photo on to a layer, in several ways at once, with the activations of lower layers edited on the way.
-
-    Args:
-        run: of the photo.
-        top: the layer that is wanted.
-        layers: those whose activations are edited.
-    """
+    """Runs a photo on to a layer, in several ways at once, with the activations of lower layers edited on the way."""
 
     def __init__(self, run: ForwardCache, top: str, layers: Collection[str]) -> None:
         self._traced, self._top = run.network.traced, run.network.layer(top).node
