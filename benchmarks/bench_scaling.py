@@ -5,17 +5,13 @@ its forward pass, of the units' shares per unit, the slowest single expansion (o
 and the most memory in RAM that the process held. Run it with `python benchmarks/bench_scaling.py` (Linux).
 """
 
-import json
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import torch
 import typer
 from peers.job import noise_photo
 from peers.measuring import median_seconds, memory_mib
+from peers.processes import answer, ask, read_question
 from rich.console import Console
 from rich.table import Table
 
@@ -48,18 +44,6 @@ def measure(name: str, depth: int, top: int, size: int | None, within: float) ->
     return {"units": units, "whole": whole, "forward": forward, "slowest": slowest, "loaded": loaded, "peak": peak}
 
 
-def row(threads: int, *question: Any) -> dict[str, float]:
-    """What `measure` finds in a process of its own."""
-    text = json.dumps([threads, *question])
-    answer = subprocess.run(
-        [sys.executable, str(Path(__file__)), "--one"], input=text, capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        raise RuntimeError(f"{question[0]} failed: {answer.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return found
-
-
 def main(
     networks: str = NETWORKS,
     depths: str = "2,4,6,8",
@@ -71,9 +55,9 @@ def main(
 ) -> None:
     """Print the table: networks at depth 6 and top 5, then one of depth, top and size at a time."""
     if one:
-        threads, name, depth, top, size, within = json.loads(sys.stdin.read())
+        threads, name, depth, top, size, within = read_question()
         torch.set_num_threads(threads)
-        sys.stdout.write(json.dumps(measure(name, depth, top, size, within)) + "\n")
+        answer(measure(name, depth, top, size, within))
         return
     cases: list[tuple[str, int, int, int | None]] = [(name, 6, 5, None) for name in networks.split(",") if name]
     cases += [("resnet18", int(depth), 5, None) for depth in depths.split(",") if depth]
@@ -84,7 +68,7 @@ def main(
     for column in titles.split(","):
         table.add_column(column, justify="right")
     for name, depth, top, size in cases:
-        found = row(threads, name, depth, top, size, within)
+        found = ask(__file__, threads, name, depth, top, size, within)
         Console(stderr=True).print(name, depth, top, size, found)
         each = 1000 * (found["whole"] - found["forward"]) / found["units"]
         table.add_row(

@@ -12,17 +12,13 @@ Each runs in a process of its own. Run it with `python benchmarks/bench_trace.py
 `pip install -e '.[benchmark]'` and a Linux system, which says how much memory a process took at most.
 """
 
-import json
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import torch
 import typer
 from peers.job import check_same, find_parents, make_job
 from peers.measuring import flops_of, forget_peak, median_seconds, memory_mib, peak_flops
+from peers.processes import answer, ask, read_question
 from peers.tools import TOOLS, circuits
 from rich.console import Console
 from rich.table import Table
@@ -53,17 +49,6 @@ def measure(tool: str, name: str, parents: list[tuple[str, str, int]], repeats: 
     return found
 
 
-def in_a_process(tool: str, name: str, parents: Any, repeats: int, within: float, threads: int) -> dict[str, float]:
-    """What `measure` finds in a process of its own."""
-    question = json.dumps([tool, name, parents, repeats, within, threads])
-    command = [sys.executable, str(Path(__file__)), "--one"]
-    answer = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise RuntimeError(f"{tool} on {name} failed: {answer.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return found
-
-
 def main(
     depth: int = 6,
     top: int = 5,
@@ -76,9 +61,9 @@ def main(
 ) -> None:
     """Print the tables; `--within` is how many seconds of further runs each tool gets after its first."""
     if one:
-        tool, name, parents, repeats, within, threads = json.loads(sys.stdin.read())
+        tool, name, parents, repeats, within, threads = read_question()
         torch.set_num_threads(threads)
-        sys.stdout.write(json.dumps(measure(tool, name, parents, repeats, within)) + "\n")
+        answer(measure(tool, name, parents, repeats, within))
         return
     chosen = tools.split(",")
     console = Console(width=118)
@@ -92,7 +77,7 @@ def main(
         parents = find_parents(load_network(name, weights="random"), depth, top)
         found = {}
         for tool in chosen:
-            found[tool] = in_a_process(tool, name, parents, repeats, within, threads)
+            found[tool] = ask(__file__, tool, name, parents, repeats, within, threads)
             Console(stderr=True).print(name, tool, found[tool])
         ours = found["circuits"]
         cells = [f"{1000 * row['seconds']:.0f} ({row['peak'] - row['held']:.0f})" for row in found.values()]

@@ -145,13 +145,13 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
 
         return run
 
-    from circuits.visualization import optimize as engine
+    from circuits.visualization import optimize
 
     method = ascent.options
     with (
         mock.patch.object(type(method.images), "__call__", timed("drawing", type(method.images).__call__)),
         mock.patch.object(type(method.transform), "__call__", timed("moving", type(method.transform).__call__)),
-        mock.patch.object(engine, "forward", timed("network, forward", engine.forward)),
+        mock.patch.object(optimize, "forward", timed("network, forward", optimize.forward)),
     ):
         start = time.perf_counter()
         while not ascent.done:

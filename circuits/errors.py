@@ -4,7 +4,10 @@ Every sentence says what is wrong, the value given, the rule it breaks, and what
 The command line and the page show it as it is, so it must read well with no traceback around it.
 """
 
+import os
 from collections.abc import Iterable
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
 class CircuitsError(Exception):
@@ -39,3 +42,24 @@ def listed(names: Iterable[str], *, limit: int = 12) -> str:
     if len(known) <= limit:
         return ", ".join(known)
     return f"{', '.join(known[:limit])} and {len(known) - limit} more"
+
+
+def mixed_installation(package: str = _PACKAGE) -> str | None:
+    """What to do if the package index's `circuits`, an event framework, shares the folder of this package, or did.
+
+    Two packages of one import name write into one folder: `__init__.py` is of whichever was installed later, and
+    uninstalling either takes it away. To look for two files costs microseconds, the metadata of packages 50 ms.
+    """
+    again = "pip install --force-reinstall --no-deps circuit-explorer"
+    if os.path.exists(os.path.join(package, "core", "manager.py")):
+        return (
+            f"Another package named circuits, an event framework, is installed in the same folder ({package}), where "
+            "it and circuit-explorer overwrite each other; give each an environment of its own, or keep this one with "
+            f"pip uninstall circuits, then {again}."
+        )
+    if not os.path.exists(os.path.join(package, "__init__.py")):
+        return (
+            f"{package} has no __init__.py, as after another package named circuits was uninstalled; "
+            f"{again} brings it back."
+        )
+    return None

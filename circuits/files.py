@@ -1,4 +1,4 @@
-"""Files that are either written whole or not at all."""
+"""Files that are either written whole or not at all, and the versions that they record."""
 
 import errno
 import os
@@ -8,6 +8,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from circuits.errors import InputError
+
+DISTRIBUTION = "circuit-explorer"
+"""The name of this package on the package index, where another one is called `circuits`."""
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The versions of this package, under the name `circuits`, and of others, as a file records them.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: if a package is not installed.
+
+    >>> sorted(versions("torch"))
+    ['circuits', 'torch']
+    """
+    from importlib.metadata import version  # 50 ms, which `circuits --help` does without
+
+    return {"circuits": version(DISTRIBUTION), **{name: version(name) for name in packages}}
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:

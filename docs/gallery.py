@@ -27,20 +27,23 @@ from circuits import Network, load_network, load_photo
 from circuits.files import write_atomically
 from circuits.image.photo import photos_in
 from circuits.image.tensors import fitted
-from circuits.visualization.contact_sheet import sheet
-from circuits.visualization.objectives.base import Objective, balance
-from circuits.visualization.objectives.batch import diversity, interpolation
-from circuits.visualization.objectives.direction import direction
-from circuits.visualization.objectives.photo import caricature, inversion
-from circuits.visualization.objectives.unit import (
+from circuits.visualization import (
+    Objective,
+    balance,
+    caricature,
     channel,
     class_logit,
     class_probability,
+    direction,
+    diversity,
+    interpolation,
+    inversion,
     joint,
     layer,
     negative,
     neuron,
 )
+from circuits.visualization.contact_sheet import sheet
 from circuits.visualization.parameterization.color import colour_matrix_of
 from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.regularizers import l1, l2, opacity, total_variation

@@ -1,4 +1,4 @@
-"""Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.zoo_checks`.
+"""Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.support.zoo_checks`.
 
     PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take ten minutes or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 from PIL import Image
@@ -12,7 +11,7 @@ from circuits.cli._render_drawing import RenderedRow
 from circuits.cli._render_request import RenderRequest
 from circuits.cli._render_targets import RenderTarget
 from circuits.errors import InputError
-from circuits.files import write_atomically
+from circuits.files import versions, write_atomically
 from circuits.network.network import Network
 from circuits.visualization import metadata
 from circuits.visualization.contact_sheet import ContactSheet, sheet
@@ -110,5 +109,5 @@ def _record(network: Network, rows: Sequence[RenderedRow], request: RenderReques
         "settings": record_of_request(request),
         "values": [[value if math.isfinite(value) else None for value in row.values] for row in rows],
         **({"shares": [list(row.shares) for row in rows]} if any(row.shares for row in rows) else {}),
-        "versions": {name: version(name) for name in ("circuits", "torch")},
+        "versions": versions("torch"),
     }

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ from circuits.errors import InputError
 from circuits.evidence.maps import EdgeMaps, argument_map, edge_maps, heat_map
 from circuits.evidence.patches import Peak, peaks
 from circuits.exemplars.exemplars import Exemplars
+from circuits.files import versions
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, receptive_field
@@ -155,7 +155,7 @@ class UnitEvidence:
             record["path"] = [str(unit) for unit in self.path]
         if self.percentile is not None and self.index is not None:
             record["exemplars"] = {"photos": self.index.photos, "percentile": self.percentile}
-        return record | {"settings": settings, "versions": {name: version(name) for name in ("circuits", "torch")}}
+        return record | {"settings": settings, "versions": versions("torch")}
 
 
 def one_unit(network: Network, text: str, option: str) -> Unit:

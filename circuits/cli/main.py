@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `circuits --help` is in
 """
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -15,7 +16,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import circuits
 from circuits.cli.compare import compare
+from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
@@ -26,7 +29,8 @@ from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
 from circuits.cli.what_if import what_if
-from circuits.errors import CircuitsError
+from circuits.errors import CircuitsError, InputError, mixed_installation
+from circuits.files import versions
 
 
 class _Sentences(TyperGroup):
@@ -35,6 +39,7 @@ class _Sentences(TyperGroup):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run, and leave with the exit code."""
         try:
+            _check_installation()
             code = super().main(*arguments, **(options | {"standalone_mode": False}))
             sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
@@ -46,6 +51,12 @@ class _Sentences(TyperGroup):
         if code == 130:
             _say("Stopped.")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _check_installation() -> None:
+    """Refuse to go on where `circuits` is another package, or no package any more; ours has warned on its own."""
+    if "trace" not in dir(circuits):
+        raise InputError(mixed_installation() or "The package circuits here is not circuit-explorer.")
 
 
 def _explain(error: Exception) -> int:
@@ -95,10 +106,10 @@ app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
+        from importlib.metadata import PackageNotFoundError
 
         try:
-            typer.echo(f"circuits {version('circuits')}")
+            typer.echo(f"circuits {versions()['circuits']}")
         except PackageNotFoundError:
             typer.echo("circuits (not installed)")
         raise typer.Exit
@@ -116,7 +127,7 @@ def _circuits(
         typer.echo(context.get_help())
 
 
-for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars):
+for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars, doctor):
     app.command()(with_options(_command))
 
 
@@ -126,6 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what was typed after `circuits`; by default what really was.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # on Windows files and pipes would get its code page, which has no −
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
     # Photos that are too large are refused in a sentence of ours.
     warnings.filterwarnings("ignore", ".*decompression bomb", RuntimeWarning)
     app(arguments)

@@ -11,7 +11,6 @@ Arguments are checked before anything is computed.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,15 @@ from circuits.evaluation.stability import Change, Stability, changes, survival
 from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, ScoreTable, areas, rungs
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
 from circuits.exemplars.exemplars import find_exemplars
+from circuits.files import versions
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
-from circuits.tracing.search import Progress
 from circuits.tracing.targets import Target, target_of
+from circuits.units import Progress
 
 DRAWS = 10
 CHANGES = 8
@@ -159,7 +159,7 @@ def _card(
         units=units,
         widths={layer: network.layer(layer).channels for layer in units},
         settings=settings,
-        versions={name: version(name) for name in ("circuits", "numpy", "torch")},
+        versions=versions("numpy", "torch"),
         photos=photos,
         rows=rows,
         points=points,

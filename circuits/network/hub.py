@@ -1,6 +1,6 @@
 """Networks and weights of other people: timm's architectures, and files of the Hugging Face hub.
 
-Both packages are optional: `pip install 'circuits[timm]'`.
+Both packages are optional: `pip install 'circuit-explorer[timm]'`.
 """
 
 import math
@@ -22,7 +22,9 @@ def _optional(package: str, what: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        raise InputError(f"{what} needs the package {package}; pip install 'circuits[timm]' brings it.") from error
+        raise InputError(
+            f"{what} needs the package {package}; pip install 'circuit-explorer[timm]' brings it."
+        ) from error
 
 
 def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Preprocessing, tuple[str, ...] | None]:

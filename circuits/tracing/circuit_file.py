@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import networkx as nx
 import numpy as np
 
 from circuits.errors import InputError
+from circuits.files import versions
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
@@ -86,7 +86,7 @@ def attributes(
             for row in predictions
         ],
         "target": dict(target), "settings": dict(settings),
-        "versions": {name: version(name) for name in ("circuits", "torch")},
+        "versions": versions("torch"),
     }  # fmt: skip
 
 

@@ -17,10 +17,7 @@ from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.facts import TraceSettings
 from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
-from circuits.units import MEASURED, Unit
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, known, what is under way); raising an exception in it cancels."""
+from circuits.units import MEASURED, Progress, Unit
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,9 +34,9 @@ from circuits.tracing.circuit import Circuit, reaching
 from circuits.tracing.circuit_file import attributes, without_books
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, tops_of
 from circuits.tracing.run import ForwardCache, forward_cache
-from circuits.tracing.search import CircuitBuilder, Progress, check_layer
+from circuits.tracing.search import CircuitBuilder, check_layer
 from circuits.tracing.targets import find_target, target_of
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 
 
 @dataclass(frozen=True)

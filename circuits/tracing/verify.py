@@ -31,9 +31,9 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
 from circuits.tracing.node import Node
 from circuits.tracing.run import ForwardCache, LayersBelow, forward_cache
-from circuits.tracing.search import CircuitBuilder, Progress
+from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import target_of
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
 

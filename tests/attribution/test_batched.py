@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
-from circuits import Preprocessing, load_network, prepare
+from circuits import load_network, prepare
 from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
 from circuits.attribution.batched import BatchedAttribution, front, is_of_usual_size, is_understood
 from circuits.attribution.gradient import Readout, gradients_times_activation, integrated_gradients
 from circuits.network.network import Network
 from tests.support import reference
-from tests.support.nets import image_for, randomize, ready
+from tests.support.nets import image_for, randomize, ready, with_normal_weights
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +52,7 @@ LAYERS = ["stem", "relu_2", "cat", "relu_9", "hidden", "fc"]
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    torch.manual_seed(2)
-    module = Blocks()
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.4)
-    see = Preprocessing(size=(12, 10), resize=12, mean=(0.5,) * 3, std=(0.5,) * 3)
-    found = prepare(module, name="blocks", source="seeded", preprocessing=see)
+    found = with_normal_weights(Blocks, (12, 10), seed=2, std=0.4)
     assert len(found.layers) == len(LAYERS)
     return found
 

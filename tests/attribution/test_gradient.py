@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from circuits import InputError, Preprocessing, prepare
+from circuits import InputError
 from circuits.attribution.decomposition import Books, decompose
 from circuits.attribution.gradient import (  # fmt: skip
     MODES,
@@ -18,34 +18,13 @@ from circuits.attribution.gradient import (  # fmt: skip
 )
 from circuits.network.network import Network
 from tests.support import reference
+from tests.support.nets import BranchesAndSkip, with_normal_weights
 from tests.support.wiring import Stage, Wiring
-
-
-class Branches(nn.Module):
-    """Two branches concatenated, a skip, pooling: everything that a segment slices, with seeded weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 6, 3, padding=1)
-        self.left, self.right = nn.Conv2d(6, 5, 1), nn.Conv2d(6, 4, 3, padding=1)
-        self.add = nn.Conv2d(9, 9, 3, padding=1)
-        self.fc = nn.Linear(9, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.max_pool2d(torch.relu(self.stem(x)), 2)
-        x = torch.cat([torch.relu(self.left(x)), torch.relu(self.right(x))], 1)
-        x = torch.relu(x + self.add(x))
-        return self.fc(x.mean((2, 3)))
 
 
 @pytest.fixture
 def network() -> Network:
-    torch.manual_seed(3)
-    module = Branches()
-    for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.5)
-    see = Preprocessing(size=(8, 8), resize=8, mean=(0.5,) * 3, std=(0.5,) * 3)
-    found = prepare(module, name="branches", source="seeded", preprocessing=see)
+    found = with_normal_weights(BranchesAndSkip, (8, 8), seed=3, std=0.5)
     found.traced.double()
     return found
 

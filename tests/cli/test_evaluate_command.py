@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from circuits.evaluation import card as cards
+from circuits.evaluation import card
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 
 RED, GREEN, BLUE = 255 / 255, 128 / 255, 64 / 255
@@ -60,7 +60,7 @@ def test_json_is_the_card_and_so_are_its_files(asked: list[str], tmp_path: Path)
     result = run("evaluate", *asked, *QUICK, "--json", "--card", files[0], "-o", files[1])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    Draft202012Validator(cards.schema()).validate(told)
+    Draft202012Validator(card.schema()).validate(told)
     assert json.loads(files[0].read_text("utf-8")) == told
     assert files[1].read_text("utf-8").startswith("<!DOCTYPE html>")
     assert result.stderr.splitlines() == [f"Wrote {file}." for file in files]

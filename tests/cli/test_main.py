@@ -14,8 +14,7 @@ import networkx as nx
 import pytest
 from PIL import Image
 
-from circuits import Circuit, load_network
-from circuits import explorer as exploring
+from circuits import Circuit, explorer, load_network
 from circuits.cli import console
 from circuits.units import Unit
 from circuits.visualization.render import Picture
@@ -190,7 +189,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def load(self) -> Callable[..., None]:
             return serve
 
-    monkeypatch.setattr(exploring, "entry_points", lambda group: [Entry()])
+    monkeypatch.setattr(explorer, "entry_points", lambda group: [Entry()])
     return calls
 
 
@@ -259,7 +258,7 @@ def test_explore_says_when_the_network_is_another(
 
 
 def test_explore_says_when_no_page_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exploring, "entry_points", lambda group: [])
+    monkeypatch.setattr(explorer, "entry_points", lambda group: [])
     assert "No page for exploring is installed" in refusal(run("explore"))
 
 
@@ -292,8 +291,16 @@ def test_help_is_instant_because_nothing_heavy_is_imported() -> None:
 def test_without_a_command_the_help_is_shown_and_it_names_every_command() -> None:
     result = subprocess_run()
     assert result.returncode == 0
-    for command in ("explore", "trace", "predict", "layers", "render"):
+    for command in ("explore", "trace", "predict", "layers", "render", "doctor"):
         assert command in result.stdout
+
+
+def test_what_goes_into_a_file_or_a_pipe_is_utf8_whatever_the_systems_code_page() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    result = subprocess_run("trace", "--help", env=environment, encoding="utf-8")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in result.stdout
+    assert "\N{REPLACEMENT CHARACTER}" not in result.stdout
 
 
 def test_the_version_is_printed() -> None:

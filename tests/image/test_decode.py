@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from circuits.errors import InputError
-from circuits.image import decode as decoding
-from circuits.image.decode import PixelBudget, decode
+from circuits.image.decode import PixelBudget, _upright_rgb, decode
 
 
 def jpeg(seed: int) -> bytes:
@@ -76,7 +75,7 @@ def test_photos_are_decoded_together_as_far_as_they_fit_and_a_large_one_is_not_o
 
 
 def test_room_is_given_back_when_decoding_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_budget", PixelBudget(120 * 90))
+    monkeypatch.setattr("circuits.image.decode._budget", PixelBudget(120 * 90))
     for _ in range(3):
         with pytest.raises(InputError, match="photo is damaged or cut short"):
             decode(jpeg(0)[:4000], "photo")
@@ -89,14 +88,14 @@ def test_many_threads_get_the_pixels_that_one_gets_and_two_decode_at_the_same_ti
     files = [jpeg(seed) for seed in range(12)]
     alone = [decode(data, "photo").tobytes() for data in files]
     meeting = threading.Barrier(2, timeout=10)
-    plain, met = decoding._upright_rgb, []
+    plain, met = _upright_rgb, []
 
     def meet(image: Image.Image, name: str) -> Image.Image:
         meeting.wait()
         met.append(name)
         return plain(image, name)
 
-    monkeypatch.setattr(decoding, "_upright_rgb", meet)
+    monkeypatch.setattr("circuits.image.decode._upright_rgb", meet)
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda data: decode(data, "photo").tobytes(), files))
     assert together == alone

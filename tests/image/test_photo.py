@@ -16,7 +16,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 from circuits.errors import InputError, UnknownError
-from circuits.image import decode as decoding
+from circuits.image import decode
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
 from circuits.image.photo import load_photo
 from circuits.image.preprocessing import Preprocessing
@@ -242,7 +242,7 @@ def test_more_bytes_than_the_limit_are_refused_before_they_are_read(
         patch.setattr(Path, "read_bytes", lambda self: pytest.fail("was read"))
         with pytest.raises(InputError, match=r"large\.png has 65 MiB, and at most 64 are read"):
             load_photo(path)
-    monkeypatch.setattr(decoding, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(decode, "MAX_BYTES", 2**20)
     with pytest.raises(InputError, match=r"photo has 2 MiB, and at most 1 are read"):
         load_photo(b"\0" * 2**21)
 
@@ -254,7 +254,7 @@ def test_missing_files_folders_and_forbidden_files_are_refused(tmp_path: Path, m
         load_photo(tmp_path)
     with pytest.raises(InputError, match=r"is not a regular file"):
         load_photo("/dev/null")
-    with pytest.raises(InputError, match=r"cannot be read \(embedded null byte\)"):
+    with pytest.raises(InputError, match=r"cannot be read \(.*embedded null"):
         load_photo("a\0b")
     (tmp_path / "secret.png").write_bytes(packed(gradient(), "PNG"))
 

@@ -73,7 +73,9 @@ def test_the_layers_of_a_network_of_timms_need_no_download() -> None:
 
 def test_without_timm_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match=r"^timm:resnet10t needs the package timm; pip install 'circuits\[timm\]'"):
+    with pytest.raises(
+        InputError, match=r"^timm:resnet10t needs the package timm; pip install 'circuit-explorer\[timm\]'"
+    ):
         load_network("timm:resnet10t", weights="random")
 
 

@@ -87,36 +87,45 @@ def verdict(case: Case, mode: str) -> str:
     return "exact"
 
 
-_LOUD = {"loud": "9 blue"}
+def _parts(**units: str) -> Stage:
+    """The lowest stage: what is made of the photo's colours, and something louder that carries another class."""
+    return Stage("parts", **units, loud="9 blue")
+
+
+def _things(name: str = "things", **units: str) -> Stage:
+    """A stage between parts and classes."""
+    return Stage(name, **units, noise="loud")
+
+
+def _classes(t: str) -> Stage:
+    return Stage("classes", t=t, other="noise")
+
+
 _INHIBITED = Wiring(
-    Stage("parts", wheel="red", leaf="green", **_LOUD),
-    Stage("things", car="3 wheel - 2 leaf + 2", noise="loud"),
-    Stage("classes", t="car", other="noise"),
+    _parts(wheel="red", leaf="green"),
+    _things(car="3 wheel - 2 leaf + 2"),
+    _classes("car"),
 )
 _HELD_OFF = Wiring(
-    Stage("parts", wheel="red", leaf="2 green", **_LOUD),
-    Stage("things", car="wheel", boat="1 - leaf", noise="loud"),
-    Stage("classes", t="car + boat", other="noise"),
+    _parts(wheel="red", leaf="2 green"),
+    _things(car="wheel", boat="1 - leaf"),
+    _classes("car + boat"),
 )
 _CANCELLING = Wiring(
-    Stage("spots", rim="red", **_LOUD),
+    Stage("spots", rim="red", loud="9 blue"),
     Stage("parts", wheel="3 rim", loud="loud"),
-    Stage("things", car="wheel", boat="wheel", noise="loud"),
-    Stage("classes", t="car - boat", other="noise"),
+    _things(car="wheel", boat="wheel"),
+    _classes("car - boat"),
 )
 CASES = {
     "a chain": Case(
-        Wiring(
-            Stage("parts", wheel="2 red", window="green", **_LOUD),
-            Stage("things", car="wheel + 3 window + 1", noise="loud"),
-            Stage("classes", t="2 car", other="noise"),
-        ),
+        Wiring(_parts(wheel="2 red", window="green"), _things(car="wheel + 3 window + 1"), _classes("2 car")),
         ("things.car", "parts.wheel", "parts.window"),
     ),
     "branches, concatenated": Case(
         Wiring(
-            Stage("parts", wheel="2 red", window="green", **_LOUD),
-            Stage("narrow", round="wheel", noise="loud"),
+            _parts(wheel="2 red", window="green"),
+            _things("narrow", round="wheel"),
             Stage("wide", of="parts", square="window + 1", noises="loud"),
             Join("both", "narrow", "wide"),
             Stage("classes", t="3 round + square", other="noise + noises"),
@@ -125,7 +134,7 @@ CASES = {
     ),
     "a skip, added": Case(
         Wiring(
-            Stage("parts", wheel="2 red", window="green", **_LOUD),
+            _parts(wheel="2 red", window="green"),
             Stage("branch", rectified=False, to_wheel="3 window", to_window="1", to_loud="loud"),
             Plus("sum", "parts", "branch"),
             Stage("classes", t="2 wheel", other="loud"),
@@ -134,18 +143,12 @@ CASES = {
     ),
     "a unit shared by two": Case(
         Wiring(
-            Stage("parts", wheel="red", window="green", **_LOUD),
-            Stage("things", car="wheel + window", cart="2 wheel", noise="loud"),
-            Stage("classes", t="car + cart", other="noise"),
+            _parts(wheel="red", window="green"), _things(car="wheel + window", cart="2 wheel"), _classes("car + cart")
         ),
         ("things.car", "things.cart", "parts.wheel", "parts.window"),
     ),
     "two copies that add up": Case(
-        Wiring(
-            Stage("parts", wheel="red", copy="red", **_LOUD),
-            Stage("things", car="wheel + copy", noise="loud"),
-            Stage("classes", t="car", other="noise"),
-        ),
+        Wiring(_parts(wheel="red", copy="red"), _things(car="wheel + copy"), _classes("car")),
         ("things.car", "parts.wheel", "parts.copy"),
     ),
     "inhibition": Case(_INHIBITED, ("things.car", "parts.wheel", "parts.leaf")),
@@ -158,45 +161,37 @@ CASES = {
     ),
     "saturation: min(wheel, 1)": Case(
         Wiring(
-            Stage("parts", wheel="2 red", window="green", **_LOUD),
-            Stage("steps", one="wheel", over="wheel - 1", glass="window", noise="loud"),
-            Stage("classes", t="4 one - 4 over + glass", other="noise"),
+            _parts(wheel="2 red", window="green"),
+            _things("steps", one="wheel", over="wheel - 1", glass="window"),
+            _classes("4 one - 4 over + glass"),
         ),
         ("parts.wheel", "parts.window"),
         layers=("parts", "classes"),
     ),
     "redundancy: wheel OR track": Case(
         Wiring(
-            Stage("parts", wheel="red", track="green", **_LOUD),
-            Stage("steps", one="wheel + track", over="wheel + track - 1", noise="loud"),
-            Stage("classes", t="one - over", other="noise"),
+            _parts(wheel="red", track="green"),
+            _things("steps", one="wheel + track", over="wheel + track - 1"),
+            _classes("one - over"),
         ),
         ("parts.wheel", "parts.track"),
         layers=("parts", "classes"),
     ),
     "conjunction: wheel AND window": Case(
-        Wiring(
-            Stage("parts", wheel="red", window="green", **_LOUD),
-            Stage("things", car="wheel + window - 1", noise="loud"),
-            Stage("classes", t="car", other="noise"),
-        ),
+        Wiring(_parts(wheel="red", window="green"), _things(car="wheel + window - 1"), _classes("car")),
         ("things.car", "parts.wheel", "parts.window"),
     ),
     "a unit that matters at one place": Case(
-        Wiring(
-            Stage("parts", wheel="red", window="5 green", **_LOUD),
-            Stage("things", car="wheel + window", noise="loud"),
-            Stage("classes", t="car@0,0", other="noise"),
-        ),
+        Wiring(_parts(wheel="red", window="5 green"), _things(car="wheel + window"), _classes("car@0,0")),
         ("things.car", "parts.wheel"),
         colours(red=[[1, 0], [0, 0]], green=[[0, 0], [0, 1]], blue=1),
     ),
     "units that matter at half strength only": Case(
         Wiring(
-            Stage("parts", wheel="red", leaf="4 green", stone="4 blue", **_LOUD),
-            Stage("steps", low="leaf", high="leaf - 2", guard="stone - 1", glass="wheel", noise="loud"),
+            _parts(wheel="red", leaf="4 green", stone="4 blue"),
+            _things("steps", low="leaf", high="leaf - 2", guard="stone - 1", glass="wheel"),
             Stage("tents", tent="low - 3 high - 2 guard", glass="glass", noise="noise"),
-            Stage("classes", t="tent + glass", other="noise"),
+            _classes("tent + glass"),
         ),
         ("parts.wheel",),
         layers=("parts", "classes"),

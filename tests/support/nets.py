@@ -1,7 +1,7 @@
 """Networks for tests: torchvision's with seeded weights that leave nothing trivial, and what is shared around them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -111,6 +111,33 @@ def ready(
     """A module prepared as a network with that input size."""
     wanted = preprocessing(side, channels=channels)
     return prepare(module, name=name, source="live", preprocessing=wanted, layers=layers, check=check)
+
+
+def with_normal_weights(made: Callable[[], nn.Module], size: tuple[int, int], *, seed: int, std: float) -> Network:
+    """A module made by `made` and prepared as a network, with all parameters from a seeded normal distribution."""
+    torch.manual_seed(seed)
+    module = made()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=std)
+    see = Preprocessing(size=size, resize=size[0], mean=(0.5,) * 3, std=(0.5,) * 3)
+    return prepare(module, name="normal", source="seeded", preprocessing=see)
+
+
+class BranchesAndSkip(nn.Module):
+    """Two branches concatenated, a skip, pooling: everything that a segment slices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.left, self.right = nn.Conv2d(6, 5, 1), nn.Conv2d(6, 4, 3, padding=1)
+        self.add = nn.Conv2d(9, 9, 3, padding=1)
+        self.fc = nn.Linear(9, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.max_pool2d(torch.relu(self.stem(x)), 2)
+        x = torch.cat([torch.relu(self.left(x)), torch.relu(self.right(x))], 1)
+        x = torch.relu(x + self.add(x))
+        return self.fc(x.mean((2, 3)))
 
 
 @cache

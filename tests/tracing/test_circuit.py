@@ -10,12 +10,7 @@ from jsonschema import Draft202012Validator
 
 from circuits import Circuit, InputError, Network, UnknownError, trace
 from circuits.tracing.circuit_file import from_text, number, schema
-from tests.support.handmade import colour_photo, handmade_network
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
+from tests.support.handmade import colour_photo
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +25,7 @@ def test_the_schema_is_a_schema_and_every_export_validates(circuit: Circuit) -> 
 
 def test_networkx_loads_the_file_as_it_is(circuit: Circuit, tmp_path: Path) -> None:
     circuit.to_json(tmp_path / "out.json")
-    graph = nx.node_link_graph(json.loads((tmp_path / "out.json").read_text("utf-8")))
+    graph = nx.node_link_graph(json.loads((tmp_path / "out.json").read_text("utf-8")), edges="edges")
     assert graph.is_directed()
     assert set(graph.nodes) == set(circuit.nodes)
     assert graph.edges["conv2:0", "fc:0"]["rank"] == 1

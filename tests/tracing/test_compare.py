@@ -7,15 +7,10 @@ import pytest
 
 from circuits import Circuit, Network, compare, discard, load_network, trace
 from circuits.tracing.compare import largest_share
-from tests.support.handmade import POSITIONS, Handmade, colour_photo, handmade_network, levels
+from tests.support.handmade import POSITIONS, Handmade, colour_photo, levels
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
 WARM, COLD = 3 * (2 * RED - GREEN), BLUE + 0.5
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,11 @@ from circuits import (
     discard,
     expand,
     grow,
-    load_network,
     measure,
     restore,
     trace,
 )
-from tests.support.handmade import colour_photo, handmade_network
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
-
-
-@pytest.fixture(scope="module")
-def builtin() -> Network:
-    return load_network()
+from tests.support.handmade import colour_photo
 
 
 def one_by_one(

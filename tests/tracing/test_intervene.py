@@ -9,18 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Circuit, InputError, Network, Photo, UnknownError, load_photo, predict, trace
-from circuits.tracing import run as sources
+from circuits.tracing import run
 from circuits.tracing.intervene import Outcome, intervene
 from circuits.units import Unit
 from tests.support.handmade import colour_photo, handmade_network, levels
 from tests.support.nets import ready, zoo_module, zoo_network
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +179,7 @@ def test_kept_activations_die_with_their_network() -> None:
     circuit = Circuit.from_dict(trace(short_lived, colour_photo(), depth=1).to_dict())
     intervene(short_lived, circuit, {})
     alive = weakref.ref(short_lived)
-    assert len(sources._recent[short_lived]) == 2
+    assert len(run._recent[short_lived]) == 2
     del short_lived
     gc.collect()
     assert alive() is None

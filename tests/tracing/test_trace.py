@@ -13,23 +13,12 @@ from circuits import (  # fmt: skip
     contributions,
     discard,
     expand,
-    load_network,
     restore,
     trace,
 )
 from tests.support.handmade import POSITIONS, colour_photo, handmade_network, levels
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
-
-
-@pytest.fixture(scope="module")
-def builtin() -> Network:
-    return load_network()
 
 
 def edges(circuit: Circuit, unit: str) -> dict[str, float]:

@@ -23,7 +23,6 @@ from circuits import (
     collapse,
     discard,
     expand,
-    load_network,
     mean_of_photos,
     measure,
     restore,
@@ -34,11 +33,10 @@ from circuits.attribution.agreement import rank_correlation
 from circuits.attribution.gradient import MODES, Readout
 from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import target_of
-from tests.attribution.test_gradient import Branches as Seeded
 from tests.support import reference
 from tests.support.branched import Branches, Skip, branched
 from tests.support.handmade import colour_photo, handmade_network
-from tests.support.nets import ready, seeded
+from tests.support.nets import BranchesAndSkip, ready, seeded
 from tests.support.verified import POSITIONS, halves, logic
 
 WHITE = colour_photo(1.0, 1.0, 0.0)
@@ -47,11 +45,6 @@ WHITE = colour_photo(1.0, 1.0, 0.0)
 @pytest.fixture(scope="module")
 def network() -> Network:
     return logic()
-
-
-@pytest.fixture(scope="module")
-def builtin() -> Network:
-    return load_network()
 
 
 def agreement(circuit: Circuit, name: str, baseline: str = "zero") -> Agreement:
@@ -144,7 +137,7 @@ PAIRS = [("stem", "cat", 0), ("stem", "cat", 7), ("cat", "relu_3", 4), ("relu_3"
 @pytest.mark.parametrize(("lower", "upper", "channel"), PAIRS)
 def test_ablations_joint_and_parts_equal_the_slow_definitions_in_float64(lower: str, upper: str, channel: int) -> None:
     torch.manual_seed(3)
-    network = ready(Seeded(), 8)
+    network = ready(BranchesAndSkip(), 8)
     network.traced.double()
     image = torch.randn(1, 3, 8, 8, generator=seeded(5), dtype=torch.float64)
     activation, segment = network.activations(image)[lower], network.segment(lower, upper)

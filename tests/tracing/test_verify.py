@@ -18,26 +18,15 @@ from circuits import (
     UnknownError,
     discard,
     expand,
-    load_network,
     measure,
     restore,
     trace,
 )
 from circuits.attribution.gradient import MODES, Readout, ablation
 from circuits.tracing.run import forward_cache
-from tests.support.handmade import POSITIONS, colour_photo, handmade_network, levels
+from tests.support.handmade import POSITIONS, colour_photo, levels
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return handmade_network()
-
-
-@pytest.fixture(scope="module")
-def builtin() -> Network:
-    return load_network()
 
 
 def measured(circuit: Circuit, unit: str) -> dict[str, float | None]:

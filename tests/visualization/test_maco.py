@@ -21,8 +21,7 @@ from circuits.visualization.parameterization.maco import (
     smooth_component,
 )
 from tests.support.recipe_photos import photos
-from training.builtin import classes
-from training.builtin import spectrum as script
+from training.builtin import classes, spectrum
 from training.builtin.data import KEYS, decode
 
 ARCHIVE = Path(__file__).parents[2] / "../shared/data/tiny-imagenet-100.npz"
@@ -275,8 +274,8 @@ def test_the_script_writes_the_spectrum_of_the_photos_to_train_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained, held_out = photos(6), photos(2)
-    monkeypatch.setattr(script, "read", lambda archive: (trained, held_out))
-    script.main(tmp_path / "photos.npz", tmp_path / "spectrum.safetensors")
+    monkeypatch.setattr(spectrum, "read", lambda archive: (trained, held_out))
+    spectrum.main(tmp_path / "photos.npz", tmp_path / "spectrum.safetensors")
     found = safetensors.torch.load_file(tmp_path / "spectrum.safetensors")
     expected = magnitude_spectrum([Image.fromarray(one.permute(1, 2, 0).numpy()) for one in trained.pixels], 16)
     assert found["magnitudes"].dtype == torch.float16
