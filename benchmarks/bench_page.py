@@ -28,16 +28,17 @@ from rich.table import Table
 from circuits import PictureStore, Unit, load_network, load_photo
 from circuits.network.network import Network
 from dashboard.app import Page, PageSettings, create_page
-from dashboard.features.unit.chosen import stamp
+from dashboard.features.what_if.view import stamp
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.queue import Task
+from tests.support.actions import payload
 
 NAME = "b" * 32
 GOAL = 100.0
 
 
 class Client:
-    """Somebody at the page: sends numbered actions, says what the page has, and asks the routes."""
+    """Somebody at the page: sends numbered actions, says what the page has, and requests the routes."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -48,14 +49,14 @@ class Client:
     def do(self, kind: str, subject: str = "") -> None:
         """Send an action, and note what the page has then."""
         self.number += 1
-        entry = {"number": self.number, "kind": kind, "subject": subject}
+        entry = {"number": self.number, "kind": kind, "payload": payload(kind, subject)}
         seen = self.page.callbacks.act({"session": NAME, "tab": "tab", "queue": [entry]}, self.have or None)
         view = seen["view"]
         status = view["status"]
         self.have = {"born": status["born"], "drawing": view["drawing"], "tiles": status["tiles_at"]}
 
     def poll(self) -> None:
-        """Ask what the background work has brought."""
+        """Request what the background work has brought."""
         self.page.callbacks.poll(1, {"session": NAME, "tab": "tab", "queue": []}, self.have or None)
 
     def what_if(self, unit: str, factor: float) -> None:
@@ -70,7 +71,7 @@ class Client:
     @property
     def session(self) -> Any:
         """The newest one on the server."""
-        return self.page.callbacks.sessions.desk(NAME).session
+        return self.page.callbacks.sessions.tab(NAME).session
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Busy:
             while not self.stop.is_set():
                 gallery.render([Unit(layer, next(channels)) for _ in range(4)], tell, lambda *_: None)
 
-        self.page.callbacks.background.rendering.want("bench", [Task("bench", "drawing", draw)])
+        self.page.callbacks.work.rendering.want("bench", [Task("bench", "drawing", draw)])
 
 
 def actions(client: Client, units: list[str], edges: list[tuple[str, str]]) -> dict[str, Iterator[Callable[[], None]]]:
@@ -138,7 +139,7 @@ def measure(page: Page, network: Network, repeats: int) -> Iterator[tuple[str, l
     target = client.session.work.predictions[0].index
     client.do("set", "depth=3")
     client.do("why", str(target))
-    background = page.callbacks.background
+    background = page.callbacks.work
     assert background.tracing.wait(NAME, seconds=120)
     client.do("pause")
     circuit = client.session.work.circuit
@@ -151,10 +152,10 @@ def measure(page: Page, network: Network, repeats: int) -> Iterator[tuple[str, l
         if running:
             busy.begin()
             time.sleep(2)
-        for kind, deeds in kinds.items():
-            next(deeds)()
+        for kind, buttons in kinds.items():
+            next(buttons)()
             times = []
-            for deed in itertools.islice(deeds, repeats):
+            for deed in itertools.islice(buttons, repeats):
                 if not running:
                     background.looking.wait(NAME, seconds=60)
                 times.append(timed(deed))

@@ -1,12 +1,15 @@
 """Addresses of units and the edges between them, with their text form. Knows nothing of torch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
 
 from circuits.errors import InputError
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, known, what is under way); an exception that it raises ends the work."""
 
 _UNIT = re.compile(r"(?P<layer>[^\s:@]+):(?P<channel>\d{1,9})(?:@(?P<row>\d{1,9}),(?P<column>\d{1,9}))?")
 

@@ -1,34 +1,46 @@
 """The Dash app: `create_app(settings)` builds one, with its own sessions and workers, and no globals."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from dash import Dash
+from dash import ClientsideFunction, Dash, Input, State
+from dash import Output as DashOutput
 
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from dashboard.callbacks import Callbacks
-from dashboard.features.evaluation.routes import add_score_routes
-from dashboard.features.export.routes import add_routes
-from dashboard.features.layer.routes import add_wall_routes
-from dashboard.features.target.routes import add_find_routes
-from dashboard.features.unit.evidence import Evidence
-from dashboard.features.what_if.routes import add_what_if
+from dashboard import ids
+from dashboard.callbacks import ACTIONS, Callbacks
+from dashboard.feature import Feature
+from dashboard.features.compare import feature as compare
+from dashboard.features.edge import feature as edge
+from dashboard.features.evaluation import feature as evaluation
+from dashboard.features.export import feature as export
+from dashboard.features.graph import feature as graph
+from dashboard.features.layer import feature as layer
+from dashboard.features.photo import feature as photo
+from dashboard.features.photo.actions import with_circuit, with_photo
+from dashboard.features.point import feature as point
+from dashboard.features.target import feature as target
+from dashboard.features.unit import feature as unit
+from dashboard.features.what_if import feature as what_if
 from dashboard.layout import layout
-from dashboard.library import Explorer
+from dashboard.library import Library
 from dashboard.security import protect
-from dashboard.session import actions
-from dashboard.session.state import Session, Sessions
-from dashboard.session.storage import Shelf
-from dashboard.wiring import connect
-from dashboard.work.carried import add_carried
+from dashboard.session.actions import Reducer
+from dashboard.session.state import Session
+from dashboard.session.storage import SessionStorage
+from dashboard.session.tabs import TabSessions
 from dashboard.work.collection import Collection, StoredCollection
+from dashboard.work.evidence import Evidence
 from dashboard.work.galleries import Gallery
-from dashboard.work.queue import Lane
-from dashboard.work.scheduler import Background
+from dashboard.work.queue import WorkQueue
+from dashboard.work.routes import add_routes
+from dashboard.work.scheduler import Scheduler
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -89,7 +101,7 @@ class Page:
 
     def close(self) -> None:
         """End the workers, with work under way."""
-        self.callbacks.background.close()
+        self.callbacks.work.close()
 
 
 def create_app(settings: PageSettings) -> Dash:
@@ -101,23 +113,16 @@ def create_page(settings: PageSettings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
     collection = settings.collection or StoredCollection(settings.network)
     gallery = settings.gallery or _stored_gallery(settings.network)
-    explorer = Explorer(settings.network, gallery, collection.baseline)
-    first = _first_session(settings, explorer)
-    tracing = Lane("tracing", prepare=partial(_use_threads, os.cpu_count() or 1))
-    # One core stays free, or every other callback waits for the renderer.
-    rendering = Lane("rendering", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
-    looking = Lane("looking", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
-    scoring = Lane("scoring", prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - 1)))
-
-    shelf = Shelf(settings.folder, explorer) if settings.folder is not None else None
+    library = Library(settings.network, gallery, collection.baseline)
+    first = _first_session(settings, library)
+    storage = SessionStorage(settings.folder, library) if settings.folder is not None else None
 
     def begin(name: str) -> Session:
-        return (shelf.fetch(name) if shelf is not None else None) or first
+        return (storage.fetch(name) if storage is not None else None) or first
 
-    evidence = Evidence(explorer, collection)
-    background = Background(explorer, tracing, rendering, looking, scoring, evidence)
-    sessions = Sessions(begin, limit=settings.sessions, dropped=background.forget)
-    callbacks = Callbacks(sessions, explorer, background, shelf)
+    work = _scheduler(library, collection)
+    sessions = TabSessions(begin, limit=settings.sessions, dropped=work.forget)
+    callbacks = Callbacks(sessions, work, storage)
     app = Dash(
         __name__,
         title="Circuit explorer",
@@ -128,15 +133,50 @@ def create_page(settings: PageSettings) -> Page:
         suppress_callback_exceptions=True,
     )
     app.layout = layout(settings.network)
-    connect(app, callbacks)
-    add_routes(app.server, explorer, background, sessions)
-    add_wall_routes(app.server, sessions, background)
-    add_find_routes(app.server, sessions, explorer)
-    add_carried(app.server, callbacks.carried)
-    add_score_routes(app.server, sessions, background)
-    add_what_if(app.server, explorer, sessions)
+    _connect(app, callbacks)
+    add_routes(app.server, sessions, work)
+    for each in work.features:
+        each.routes(app.server, sessions, work)
     protect(app, host=settings.host, token=settings.token)
     return Page(app, callbacks, settings.token)
+
+
+def features(library: Library) -> tuple[Feature, ...]:
+    """All features of the page. Of what is chosen the first that has a pane shows it, and its pictures come first."""
+    return (
+        unit.feature(),
+        edge.feature(),
+        point.feature(),
+        layer.feature(),
+        graph.feature(library),
+        compare.feature(),
+        evaluation.feature(),
+        photo.feature(),
+        target.feature(),
+        what_if.feature(),
+        export.feature(),
+    )
+
+
+def reducer(parts: Sequence[Feature]) -> Reducer:
+    """The kinds of actions and requests of all features, and of the page as a whole."""
+    actions = {kind: action for part in parts for kind, action in part.actions.items()}
+    return Reducer(ACTIONS | actions, {kind: request for part in parts for kind, request in part.requests.items()})
+
+
+def _scheduler(library: Library, collection: Collection) -> Scheduler:
+    cores = os.cpu_count() or 1
+    tracing = WorkQueue("tracing", prepare=partial(_use_threads, cores))
+    # One core stays free, or every other callback waits for the renderer.
+    rendering, looking, scoring = (
+        WorkQueue(name, prepare=partial(_use_threads, max(1, cores - 1)))
+        for name in ("rendering", "looking", "scoring")
+    )
+    parts = features(library)
+    return Scheduler(
+        library, Evidence(library, collection), parts, reducer(parts),
+        tracing=tracing, rendering=rendering, looking=looking, scoring=scoring,
+    )  # fmt: skip
 
 
 def _stored_gallery(network: Network) -> Gallery:
@@ -145,14 +185,68 @@ def _stored_gallery(network: Network) -> Gallery:
     return StoredGallery(network)
 
 
-def _first_session(settings: PageSettings, explorer: Explorer) -> Session:
+def _first_session(settings: PageSettings, library: Library) -> Session:
     """What a new tab shows: the given circuit or photo, or else the example with its predictions."""
     if settings.circuit is not None:
-        return actions.with_circuit(Session(), settings.circuit, explorer)
-    return actions.with_photo(Session(), settings.photo or explorer.example(""), explorer)
+        return with_circuit(Session(), settings.circuit, library)
+    return with_photo(Session(), settings.photo or library.example(""), library)
 
 
 def _use_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+def _connect(app: Dash, callbacks: Callbacks) -> None:
+    """Register the callbacks on the app, not on Dash's global list."""
+    sent, have = (ids.ACTIONS, "data"), (ids.HAVE, "data")
+    app.callback(
+        output={name: DashOutput(output.element, output.name) for name, output in callbacks.outputs.items()},
+        inputs=[Input(*sent), State(*have)],
+        prevent_initial_call=True,
+    )(callbacks.act)
+    app.callback(DashOutput(ids.RECEIVED, "data"), Input(ids.FILE, "data"), prevent_initial_call=True)(
+        callbacks.receive
+    )
+    app.callback(
+        DashOutput(ids.PROGRESS, "data"),
+        Input(ids.TICK, "n_intervals"),
+        State(*sent),
+        State(*have),
+        prevent_initial_call=True,
+    )(callbacks.poll)
+    _connect_scripts(app)
+
+
+def _connect_scripts(app: Dash) -> None:
+    """What runs in the browser alone; the functions are in `assets/`."""
+    in_browser: Any = app.clientside_callback
+    in_browser(
+        ClientsideFunction("graph", "render"),
+        DashOutput(ids.TICK, "disabled"),
+        DashOutput(ids.TICK, "interval"),
+        DashOutput(ids.STATUS, "children"),
+        DashOutput(ids.METER, "value"),
+        DashOutput(ids.METER, "max"),
+        DashOutput(ids.METER, "hidden"),
+        DashOutput(ids.CANCEL, "hidden"),
+        DashOutput(ids.RESUME, "hidden"),
+        Input(ids.VIEW, "data"),
+        Input(ids.PROGRESS, "data"),
+    )
+    in_browser(ClientsideFunction("wall", "render"), Input(ids.WALL_DATA, "data"))
+    in_browser(ClientsideFunction("circuits", "start"), Input(ids.START, "id"))
+    for name, element, properties in (
+        ("theme", ids.THEME, ("n_clicks",)),
+        ("received", ids.RECEIVED, ("data",)),
+        ("photo", ids.PHOTO_UPLOAD, ("contents", "filename")),
+        ("circuit", ids.CIRCUIT_UPLOAD, ("contents", "filename")),
+    ):
+        first, *others = properties
+        in_browser(
+            ClientsideFunction("circuits", name),
+            Input(element, first),
+            *[State(element, other) for other in others],
+            prevent_initial_call=True,
+        )

@@ -1,14 +1,15 @@
-"""The page's callbacks as methods of `Callbacks`: take actions, take files, report progress.
+"""The page's callbacks: take actions, take files, report progress.
 
-One callback, `act`, writes the whole view. Actions come in a numbered queue and each number is applied once, under
-the session's lock, so that an answer that the browser drops loses nothing. `poll` writes only the progress store.
+`act` is the one reducer and the one writer of the view. Actions come in a numbered queue and each number is applied
+once, under the tab's lock, so that an answer that the browser drops loses nothing. Each feature renders its own part.
+`poll` writes only the progress store.
 """
 
 import base64
 import binascii
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -16,270 +17,246 @@ from dash import no_update
 from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
-from dashboard.features.compare import view as compare
-from dashboard.features.compare.view import BESIDE
-from dashboard.features.edge.view import chosen_edge, edge_panel
-from dashboard.features.evaluation import queries as scores
-from dashboard.features.graph import view
-from dashboard.features.graph.drawing import Drawing, Drawings
-from dashboard.features.graph.folding import Alike
-from dashboard.features.layer import outside
-from dashboard.features.layer import view as wall
-from dashboard.features.layer.actions import stranger, with_beside
-from dashboard.features.photo.view import strip
-from dashboard.features.point import view as spots
-from dashboard.features.point.queries import SPOTTED, TOPIC, spotted
-from dashboard.features.target import view as panels
-from dashboard.features.unit import chosen as unit_view
-from dashboard.features.unit import variants
-from dashboard.features.unit import view as inspector
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.acting import Action
-from dashboard.session.state import Desk, Session, Sessions
-from dashboard.session.storage import Shelf, copy_of
-from dashboard.work.carried import Carried
-from dashboard.work.scheduler import Background
-from dashboard.work.tiles import Tile, tiles
-from dashboard.work.topics import Found, token
+from dashboard.components import Pane
+from dashboard.feature import Feature, Output, View
+from dashboard.features.compare.actions import with_other_circuit
+from dashboard.features.photo.actions import with_circuit, with_photo
+from dashboard.library import Library
+from dashboard.session.actions import Action, ActionType, NoPayload
+from dashboard.session.state import PAGES, Session
+from dashboard.session.storage import SessionStorage, copy_of
+from dashboard.session.tabs import TabSession, TabSessions
+from dashboard.work.results import token
+from dashboard.work.scheduler import Scheduler
 
 QUICK = 0.3
 SOON = 0.01
-OUTSIDE = "outside"
-_OF_EVIDENCE = ("view", "fired", "evidence", "spot")
+
+
+@dataclass(frozen=True)
+class Open:
+    """The session of the address, of which this tab begins as a copy; "" for its own."""
+
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The revision that the page shows and wants the newest evidence for."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """The query that failed and is to be tried again."""
+
+    query: str
+
+
+@dataclass(frozen=True)
+class PageName:
+    """What the middle of the page is to show, one of `PAGES`."""
+
+    page: str
+
+
+def _same(session: Session, payload: object, library: Library) -> Session:
+    return session
+
+
+def _pause(session: Session, payload: NoPayload, library: Library) -> Session:
+    scoring = replace(session.scoring, stopped=True) if session.scoring is not None else None
+    return replace(session, paused=True, requests=(), scoring=scoring)
+
+
+def _resume(session: Session, payload: NoPayload, library: Library) -> Session:
+    return replace(session, paused=False)
+
+
+def _page(session: Session, payload: PageName, library: Library) -> Session:
+    if payload.page not in PAGES:
+        raise InputError(f"{payload.page!r} is not a page; there is {', '.join(PAGES)}.")
+    return replace(session, showing=replace(session.showing, page=payload.page))
+
+
+ACTIONS = {
+    "open": ActionType(Open, _same),
+    "refresh": ActionType(NoPayload, _same),
+    "look": ActionType(Look, _same),
+    "again": ActionType(Again, _same),
+    "pause": ActionType(NoPayload, _pause),
+    "resume": ActionType(NoPayload, _resume),
+    "page": ActionType(PageName, _page),
+}
+"""What a person can do with the page as a whole."""
+
+_PARTS = ("head", "looks", "fired", "books", "evidence", "foot")
+PANE = {
+    name: Output(f"unit-{name}", evidence=name in ("fired", "evidence")) for name in _PARTS
+} | {"books_shown": Output("unit-books", "data-shows")}  # fmt: skip
+"""Outputs of the right pane, which belongs to the feature of what is chosen."""
 
 
 class Callbacks:
     """What the page's callbacks do.
 
     Args:
-        sessions: the desks of this server.
-        explorer: the library.
-        background: the work that takes long.
-        shelf: where sessions are kept over a restart, if they are.
+        sessions: the tabs of this server.
+        work: the library, the features, and the work that takes long.
+        storage: where sessions are kept over a restart, if they are.
     """
 
-    def __init__(
-        self, sessions: Sessions, explorer: Explorer, background: Background, shelf: Shelf | None = None
-    ) -> None:
+    def __init__(self, sessions: TabSessions, work: Scheduler, storage: SessionStorage | None = None) -> None:
         self.sessions = sessions
-        self.explorer = explorer
-        self.background = background
-        self.shelf = shelf
-        self.drawings = Drawings(explorer.channels)
-        self.carried = Carried()
+        self.work = work
+        self.library = work.library
+        self.features: Sequence[Feature] = work.features
+        self.storage = storage
+        outputs = {name: output for feature in self.features for name, output in feature.outputs.items()} | PANE
+        self.outputs = {"view": Output("view", "data", evidence=True)} | outputs
 
     def act(self, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
         """Apply the actions not yet seen, begin what they ask for, and return the view, less what the page has."""
-        desk = self._desk(sent)
-        if desk is None or sent is None:
+        tab = self._tab(sent)
+        if tab is None or sent is None:
             return no_update
-        tab = str(sent["tab"])
-        with desk.lock:
-            lost = self._is_lost(desk, sent)
+        page_name = str(sent["tab"])
+        with tab.lock:
+            lost = self._is_lost(tab, sent)
             for entry in sent["queue"]:
-                if desk.fresh(tab, int(entry["number"])) and (not lost or entry["kind"] == "open"):
-                    self._apply(desk, Action(str(entry["kind"]), str(entry["subject"])))
-            self.background.begin(desk)
-        self.background.tracing.wait(desk.name, seconds=QUICK)
-        self.background.looking.wait(desk.name, seconds=SOON)
-        with desk.lock:
-            self._keep(desk)
-            page = self._page(desk, tab, have)
+                if tab.fresh(page_name, int(entry["number"])) and (not lost or entry["kind"] == "open"):
+                    self._apply(tab, Action(str(entry["kind"]), entry.get("payload") or {}))
+            self.work.begin(tab)
+        self.work.tracing.wait(tab.name, seconds=QUICK)
+        self.work.looking.wait(tab.name, seconds=SOON)
+        with tab.lock:
+            self._keep(tab)
+            page = self._page(tab, page_name, have)
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
-            newest = str(desk.revision)
-            only_evidence = all(each["kind"] == "look" and each["subject"] == newest for each in sent["queue"])
+            only_evidence = all(
+                each["kind"] == "look" and (each.get("payload") or {}).get("revision") == tab.revision
+                for each in sent["queue"]
+            )
         if not only_evidence:
             return page
-        # A chart that is there already would be made anew, and jump.
-        same = sent.get("books") == page["books_shown"]
-        wanted = _OF_EVIDENCE if same else (*_OF_EVIDENCE, "books", "books_shown")
+        wanted = {name for name, output in self.outputs.items() if output.evidence}
+        if sent.get("books") != page["books_shown"]:  # a chart that is there already would be made anew, and jump
+            wanted |= {"books", "books_shown"}
         return {name: page[name] if name in wanted else no_update for name in page}
 
     def receive(self, sent: dict[str, Any] | None) -> Any:
         """Take a photo or a circuit file; the acknowledgement makes the page ask for the view."""
-        desk = self._desk(sent)
-        if desk is None or sent is None:
+        tab = self._tab(sent)
+        if tab is None or sent is None:
             return no_update
-        with desk.lock:
-            if desk.fresh(f"{sent['tab']}/file", int(sent["number"])):
+        with tab.lock:
+            if tab.fresh(f"{sent['tab']}/file", int(sent["number"])):
                 try:
-                    desk.put(self._take(desk.session, str(sent["kind"]), str(sent["name"]), str(sent["contents"])))
+                    tab.put(self._take(tab.session, str(sent["kind"]), str(sent["name"]), str(sent["contents"])))
                 except CircuitsError as refusal:
-                    desk.say(str(refusal))
+                    tab.say(str(refusal))
         return {"tab": sent["tab"], "number": sent["number"]}
 
     def poll(self, ticks: int, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
         """What the background work has brought since; never the view itself."""
-        desk = self._desk(sent)
-        if desk is None:
+        tab = self._tab(sent)
+        if tab is None:
             return no_update
-        with desk.lock:
-            return self._progress(desk, have)[0]
+        with tab.lock:
+            return self._progress(tab, have)[0]
 
-    def _desk(self, sent: dict[str, Any] | None) -> Desk | None:
+    def _tab(self, sent: dict[str, Any] | None) -> TabSession | None:
         if not isinstance(sent, dict):
             return None
-        return self.sessions.desk(sent["session"])
+        return self.sessions.tab(sent["session"])
 
-    def _is_lost(self, desk: Desk, sent: dict[str, Any]) -> bool:
+    def _is_lost(self, tab: TabSession, sent: dict[str, Any]) -> bool:
         """Whether the page acts on a session that this server does not have any more: its actions mean nothing here."""
-        return sent.get("born", "") not in ("", desk.born) and not desk.session.found
+        return sent.get("born", "") not in ("", tab.born) and not tab.session.found
 
-    def _apply(self, desk: Desk, action: Action) -> None:
+    def _apply(self, tab: TabSession, action: Action) -> None:
+        payload = action.payload if isinstance(action.payload, Mapping) else {}
         if action.kind == "open":
-            desk.toasts = ()
-            if action.subject:
-                self._copy(desk, action.subject)
+            tab.toasts = ()
+            if payload.get("session"):
+                self._copy(tab, str(payload["session"]))
         try:
-            desk.put(actions.apply(desk.session, action, self.explorer))
+            tab.put(self.work.reducer.apply(tab.session, Action(action.kind, payload), self.library))
         except CircuitsError as refusal:
-            desk.say(str(refusal))
+            tab.say(str(refusal))
         if action.kind == "resume":
-            self.background.retry(desk.session, desk.on_wall)
+            self.work.retry(tab)
         if action.kind == "again":
-            self.background.again(desk.session, action.subject)
+            self.work.again(tab, str(payload.get("query", "")))
 
-    def _copy(self, desk: Desk, name: str) -> None:
+    def _copy(self, tab: TabSession, name: str) -> None:
         """Begin as a copy of another session, which then goes its own way; a name that is unknown is said."""
-        if desk.revision or desk.session.found:
+        if tab.revision or tab.session.found:
             return
-        session = copy_of(name, self.sessions, self.shelf)
+        session = copy_of(name, self.sessions, self.storage)
         if session is not None:
-            desk.put(session)
+            tab.put(session)
         else:
-            desk.say("The view in the address is not kept here any more; this is a new one.", "info")
+            tab.say("The view in the address is not kept here any more; this is a new one.", "info")
 
-    def _keep(self, desk: Desk) -> None:
+    def _keep(self, tab: TabSession) -> None:
         """Write the session to disk if it changed and the person had a part in it."""
-        if self.shelf is not None and desk.kept != desk.revision:
-            self.shelf.keep(desk.name, desk.session)
-            desk.kept = desk.revision
+        if self.storage is not None and tab.kept != tab.revision:
+            self.storage.keep(tab.name, tab.session)
+            tab.kept = tab.revision
 
     def _take(self, session: Session, kind: str, name: str, contents: str) -> Session:
         data = decoded(contents, name)
         if kind == "circuit":
-            return actions.with_circuit(session, self.explorer.circuit(data), self.explorer)
+            return with_circuit(session, self.library.circuit(data), self.library)
         if kind == "beside":
-            return with_beside(session, self.explorer.circuit(data), self.explorer)
-        return actions.with_photo(session, self.explorer.photo(data, name), self.explorer)
+            return with_other_circuit(session, self.library.circuit(data), self.library)
+        return with_photo(session, self.library.photo(data, name), self.library)
 
-    def _progress(self, desk: Desk, have: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Tile], Found]:
-        """What goes on, for the page, the tiles that are part of it, and the evidence that is there."""
-        missing = self.background.want_pictures(desk)
-        evidence = {**self.background.want_evidence(desk), **self.background.want_scores(desk)}
-        work = desk.session.work
-        status = self.background.status(desk, missing)
-        waiting = self.background.draws_for(desk)
-        found = tiles(work.circuit, self.explorer, self.background.previews, self.carried, waiting=waiting)
-        desk.shows.note({name: tile.facts() for name, tile in found.items()})
-        known = have or {}
-        told = asdict(status) | {
-            "session": desk.name,
-            "revision": desk.revision,
-            "replaced": desk.replaced,
+    def _progress(self, tab: TabSession, have: dict[str, Any] | None) -> tuple[dict[str, Any], View]:
+        """What goes on, for the page, and what there is to show."""
+        missing = self.work.want_pictures(tab)
+        answers = self.work.want_answers(tab)
+        drawing = self.work.draws_for(tab)
+        tiles = self.work.tiles(tab.session.work.circuit, waiting=drawing)
+        view = View(tab, self.work, answers, tiles, drawing, have or {})
+        tab.shows.note({name: tile.facts() for name, tile in tiles.items()})
+        changed = tab.shows.since(view.have.get("tiles", 0) if view.have.get("born") == tab.born else 0)
+        others = {name: tile for feature in self.features for name, tile in feature.tiles(view).items()}
+        work = tab.session.work
+        states = [state for feature in self.features if (state := feature.state(view))]
+        told = asdict(self.work.status(tab, missing)) | {
+            "session": tab.name,
+            "revision": tab.revision,
+            "replaced": tab.replaced,
             "at": time.monotonic(),
-            "evidence": token(" ".join(work.edge or (work.selected,)), evidence) + self._more(desk, waiting)[1],
-            "looking": None in evidence.values(),
-            "born": desk.born,
-            "found": desk.session.found,
-            "tiles": desk.shows.since(known.get("tiles", 0) if known.get("born") == desk.born else 0),
-            "tiles_at": desk.shows.version,
-            "toasts": [asdict(toast) for toast in desk.toasts],
+            "evidence": " ".join((token(" ".join(work.edge or (work.selected,)), answers), *states)),
+            "looking": None in answers.values(),
+            "born": tab.born,
+            "found": tab.session.found,
+            "tiles": changed | {name: tile.facts() for name, tile in others.items()},
+            "tiles_at": tab.shows.version,
+            "toasts": [asdict(toast) for toast in tab.toasts],
         }
-        told["tiles"] |= self._tiles_beside(session=desk.session, waiting=waiting)
-        return told, found, evidence
+        return told, view
 
-    def _more(self, desk: Desk, waiting: bool) -> tuple[list[variants.Shown], str]:
-        """The further pictures of the chosen unit, and what tells their state from another."""
-        found = variants.shown(desk.session, self.explorer, self.background.previews, waiting=waiting)
-        return found, f" {variants.state(found)}" if found else ""
-
-    def _tiles_beside(self, *, session: Session, waiting: bool) -> dict[str, Any]:
-        """The tiles of what is on the page but not in its circuit: the chosen unit, and those of the held circuit."""
-        previews, shown = self.background.previews, {}
-        outsider = stranger(session, self.explorer)
-        if outsider is not None:
-            shown[OUTSIDE] = wall.tile(outsider, self.explorer, previews, waiting=waiting)
-        if session.showing.page == "compare":
-            held = tiles(session.beside, self.explorer, previews, self.carried, waiting=waiting)
-            shown |= {f"{BESIDE}{name}": tile for name, tile in held.items()}
-        for unit in spotted(session, self.explorer, self.background.board):
-            shown[f"{SPOTTED}{unit}"] = wall.tile(unit, self.explorer, previews, waiting=waiting)
-        return {name: tile.facts() for name, tile in shown.items()}
-
-    def _page(self, desk: Desk, tab: str, have: dict[str, Any] | None) -> dict[str, Any]:
-        """Every output of `act`, by the names that `wiring.connect` gives them."""
-        session = desk.session
-        work, circuit = session.work, session.work.circuit
-        status, found, evidence = self._progress(desk, have)
-        tile, activation, inspection = found.get(work.selected, Tile("none")), None, None
-        own = False
-        edge = chosen_edge(session)
-        if circuit is not None and work.selected in circuit.nodes:
-            inspection = self.explorer.inspect(circuit, work.selected, work.locked)
-            own = self.explorer.is_own(circuit)
-            if own:
-                activation = self.explorer.gallery.activation(circuit.nodes[work.selected].unit.whole)
-        if circuit is not None and edge is not None:
-            pane = edge_panel(session, circuit, edge, evidence, found)
-        else:
-            more = self._more(desk, self.background.draws_for(desk))[0]
-            score = scores.shown(session, self.background.evidence, evidence, self.background.board)
-            pane = inspector.unit(session, inspection, tile, activation, evidence, more, own=own, score=score)
-        outsider = stranger(session, self.explorer)
-        if outsider is not None:
-            looks = Tile(**status["tiles"][OUTSIDE])
-            reached = self.explorer.gallery.activation(outsider)
-            pane = outside.pane(session, outsider, looks, reached, evidence, self.explorer)
-        drawn = view.graph(session, self._drawing(desk, evidence), str((have or {}).get("drawing", ""))) | {
-            "session": desk.name,
-            "revision": desk.revision,
-            "seen": desk.seen.get(tab, 0),
-            "chosen": {"id": work.selected, "state": tile.state},
+    def _page(self, tab: TabSession, page_name: str, have: dict[str, Any] | None) -> dict[str, Any]:
+        """Every output of `act` by name: what each feature renders, the right pane, and the data of the scripts."""
+        status, view = self._progress(tab, have)
+        page = {name: value for feature in self.features for name, value in feature.render(view).items()}
+        panes = (feature.pane(view) for feature in self.features)
+        pane = next((pane for pane in panes if pane is not None), Pane([]))
+        page |= {name: getattr(pane, name) for name in _PARTS} | {"books_shown": _digest(pane.books)}
+        data = {name: value for feature in self.features for name, value in feature.data(view).items()}
+        page["view"] = data | {
+            "session": tab.name,
+            "revision": tab.revision,
+            "seen": tab.seen.get(page_name, 0),
             "status": status,
             "toasts": status["toasts"],
-            "naming": unit_view.naming(session, self.explorer),
-            "what_if": unit_view.what_if(session, self.explorer, evidence),
-            "outside": {"unit": str(outsider), **status["tiles"][OUTSIDE]} if outsider is not None else None,
         }
-        shown = {name: each.facts() for name, each in found.items()} | status["tiles"]
-        crop = desk.show(self.explorer.seen(work.photo, circuit)) if work.photo is not None else ""
-        return {
-            "view": drawn,
-            "photo": panels.photo(session, crop, self.explorer),
-            "strip": strip(session, self.explorer, desk.show),
-            "spot": spots.panel(session, self.explorer, evidence.get(TOPIC), status["tiles"]),
-            "explained": panels.explained(session),
-            "predictions": panels.predictions(session),
-            "settings": panels.settings(session, self.explorer.depths),
-            "head": pane.head,
-            "looks": pane.looks,
-            "fired": pane.fired,
-            "books": pane.books,
-            "books_shown": _digest(pane.books),
-            "evidence": pane.evidence,
-            "foot": pane.foot,
-            "story": panels.story(session),
-            "invitation": panels.invitation(session),
-            "page": session.showing.page,
-            "wall": wall.data(session, self.explorer),
-            "compare": compare.panel(session, self.explorer, shown, desk.show),
-            "no_invitation": circuit is not None,
-            "no_legend": circuit is None,
-            "no_undo": not session.past and not session.asks,
-            "no_redo": not session.future,
-        }
-
-    def _drawing(self, desk: Desk, evidence: Found) -> Drawing | None:
-        """The circuit as it is drawn; its near-duplicates as they were known last, until they are found again."""
-        work = desk.session.work
-        if work.circuit is None:
-            return None
-        alike = evidence.get("alike")
-        if isinstance(alike, Alike):
-            desk.alike = alike.groups
-        return self.drawings.of(work.circuit, desk.alike, work.folded, locked=bool(work.locked))
+        return page
 
 
 def _digest(parts: Sequence[Any]) -> str:

@@ -1,14 +1,20 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dash import html
 
-from dashboard.features.target.view import attributes, button
-from dashboard.library import PICTURE
-from dashboard.work.findings import Failure, Spot
+from circuits.report import text as wording
+from circuits.tracing.circuit import Circuit
+from circuits.units import Edge
+from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
+from dashboard.library import METHODS, PICTURE, STARTS
+from dashboard.session.actions import OnUnit
+from dashboard.session.state import Looking, Session
 
 Component = Any
 
@@ -101,9 +107,9 @@ def waiting(title: str, finding: object, caption: str = "") -> Component:
 def failed(failure: Failure) -> list[Component]:
     """Why something could not be found out, and the button that has it tried again."""
     sentence = html.P(failure.sentence, className="failed small")
-    if not failure.topic:
+    if not failure.query:
         return [sentence]
-    return [sentence, button("Try again", "again", failure.topic, className="small")]
+    return [sentence, button("Try again", "again", {"query": failure.query}, className="small")]
 
 
 def section(title: str, name: str, parts: Sequence[Component]) -> Component:
@@ -113,3 +119,232 @@ def section(title: str, name: str, parts: Sequence[Component]) -> Component:
         [heading, *parts], id=f"{name}-section", className="evidence", open=True,
         role="group", **attributes(aria_labelledby=f"{name}-title"),
     )  # fmt: skip
+
+
+def attributes(**named: str) -> dict[str, Any]:
+    """HTML attributes whose names have dashes.
+
+    Example:
+        >>> attributes(aria_label="Zoom in", data_zoom="1.25")
+        {'aria-label': 'Zoom in', 'data-zoom': '1.25'}
+    """
+    return {name.replace("_", "-"): value for name, value in named.items()}
+
+
+def sends(action: str, **payload: object) -> dict[str, Any]:
+    """Attributes of an element that sends an action when it is pressed.
+
+    Example:
+        >>> sends("expand", unit="conv4:17")
+        {'data-action': 'expand', 'data-payload': '{"unit": "conv4:17"}'}
+    """
+    return attributes(data_action=action, data_payload=json.dumps(payload))
+
+
+def button(label: str, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
+    """A button that sends an action when it is pressed."""
+    extra = sends(action, **(payload or {})) if action else {}
+    classes = f"button {more.pop('className', '')}".strip()
+    return html.Button(label, type="button", className=classes, **extra, **more)
+
+
+def setting(
+    name: str,
+    caption: str,
+    hint: str,
+    options: tuple[int, ...] | tuple[str, ...],
+    value: int | str,
+    *,
+    shown: Mapping[str, str] | None = None,
+) -> Component:
+    """A choice among a few options, one of which is taken.
+
+    Args:
+        name: of the setting.
+        caption: before it.
+        hint: what the option means that is taken.
+        options: the choice.
+        value: which is taken.
+        shown: what options are called, if not by their names.
+    """
+    names = shown or {}
+    segments = [
+        html.Button(
+            names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
+            **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
+        )
+        for option in options
+    ]  # fmt: skip
+    described = attributes(aria_labelledby=f"{name}-caption", aria_describedby=f"{name}-hint")
+    return html.Div(
+        [
+            html.Span(caption, id=f"{name}-caption", className="caption"),
+            html.Div(segments, className="segments", role="group", **described),
+            html.P(hint, id=f"{name}-hint", className="hint"),
+        ],
+        className="setting",
+    )
+
+
+def edge_link(circuit: Circuit, edge: Edge, words: str) -> Component:
+    """A word that chooses an edge."""
+    return html.Button(
+        words, type="button", className="link",
+        **sends("edge", lower=edge.source, upper=edge.target),
+        **attributes(aria_label=f"{words}: edge {edge_in_words(circuit, edge)}"),
+    )  # fmt: skip
+
+
+def edge_in_words(circuit: Circuit, edge: Edge) -> str:
+    """An edge in a few words, such as `conv6:22 excites conv7:281, 4 %`."""
+    lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
+    verb = "inhibits" if edge.attribution < 0 else "excites"
+    return f"{lower} {verb} {upper}, {percent(abs(circuit.share(edge)))}"
+
+
+def percent(part: float) -> str:
+    """A signed share for people.
+
+    Example:
+        >>> percent(0.345), percent(-0.012), percent(0.0)
+        ('34 %', '−1 %', '0 %')
+    """
+    return ("−" if part < 0 else "") + wording.percent(abs(part))
+
+
+def short(label: str) -> str:
+    """A label that fits under a picture: of a long address only the channel, for its row names the layer.
+
+    Example:
+        >>> short("conv4:17"), short("features.denseblock4:17")
+        ('conv4:17', '…:17')
+    """
+    if len(label) <= 11:
+        return label
+    _, colon, channel = label.rpartition(":")
+    return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
+
+
+_METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}
+_STARTS = {"peak": "its peak", "map": "everywhere"}
+
+
+def _saliency(
+    title: str,
+    spoken: str,
+    saliency: SaliencyPicture | Failure | None,
+    nothing: str = "nothing: by this method no pixel moves it here",
+) -> Component:
+    if not isinstance(saliency, SaliencyPicture):
+        return waiting(title, saliency, "brighter: more of a colour helps; darker: less")
+    words = "brighter: more of a colour helps; darker: less"
+    if saliency.empty:
+        words = nothing
+    elif saliency.around is not None:
+        words = f"cut out around row {saliency.around[0]}, column {saliency.around[1]}; {words}"
+    return figure(title, saliency.webp.address, spoken, words, "")
+
+
+def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> list[Component]:
+    """A unit through the unit above it, beside that one by itself, around the same place."""
+    if not isinstance(found, Relative):
+        pictures = [waiting("Through the unit above", found), waiting("The unit above, by itself", found)]
+        return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
+    upper = circuit.nodes[found.upper].called
+    nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
+    child = _saliency(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
+    parent = _saliency(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
+    return [html.Div([child, parent], className="pair")]
+
+
+def controls(looking: Looking) -> Component:
+    """The choice of how gradient pictures are made."""
+    return html.Div(
+        [
+            setting("method", "Method", METHODS[looking.method], tuple(METHODS), looking.method, shown=_METHODS),
+            setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS),
+        ],
+        className="controls",
+    )
+
+
+MEASURE_HINT = "Silence each unit below in turn, and all shown at once, and see what is really lost"
+
+
+def measure_button(session: Session, circuit: Circuit, name: str, words: str) -> Component:
+    """The button that has the edges into a unit measured."""
+    busy = session.is_waiting("measure", OnUnit(name))
+    refused = session.work.locked
+    press = button(
+        "Measuring …" if busy else words, "measure", {"unit": name}, disabled=busy or bool(refused),
+        title=refused or MEASURE_HINT,
+        **attributes(aria_label=f"{words}: {circuit.nodes[name].called}"),
+    )  # fmt: skip
+    return html.Div([press, *([html.P(refused, className="reason")] if refused else [])])
+
+
+def file_name(label: str) -> str:
+    """A label as the middle of a file's name, in letters that every system and every header takes.
+
+    Example:
+        >>> file_name("Siamese cat, Siamese"), file_name("../../etc"), file_name("<b>猫</b>"), file_name("猫")
+        ('Siamese-cat-Siamese', 'etc', 'b-b', 'circuit')
+    """
+    return re.sub(r"[^A-Za-z0-9_]+", "-", label).strip("-")[:60] or "circuit"
+
+
+Keys = tuple[tuple[str, str], ...]
+
+BEGIN: Keys = (
+    ("click", "choose a unit, or a line between two"),
+    ("double click", "expand a unit: show what is below it"),
+    ("drag", "move a unit, or the whole graph"),
+    ("← ↑ ↓ →", "go to its neighbours"),
+    ("e", "expand"),
+    ("x", "discard"),
+    ("Ctrl Z", "undo"),
+    ("?", "all keys"),
+)
+"""What is shown while nothing is chosen."""
+
+
+def listed(keys: Keys) -> Component:
+    """Keys with what they do."""
+    rows = [part for key, meaning in keys for part in (html.Dt(html.Kbd(key)), html.Dd(meaning))]
+    return html.Dl(rows, className="keys")
+
+
+def notice(session: Session) -> list[Component]:
+    """Why the circuit can only be looked at, if that is so."""
+    locked = session.work.locked
+    return [html.P(locked, className="notice", role="note")] if locked else []
+
+
+def discarded(circuit: Circuit | None) -> list[Component]:
+    """The discarded units of a circuit, each of which can be restored."""
+    dropped = [node for node in circuit.nodes.values() if node.discarded] if circuit is not None else []
+    if not dropped:
+        return []
+    rows = []
+    for node in dropped:
+        restore = button("Restore", "restore", {"unit": node.id}, **attributes(aria_label=f"restore {node.called}"))
+        rows.append(html.Li([html.Span(node.called), restore]))
+    return [html.H2(f"Discarded ({len(dropped)})"), html.Ul(rows, className="discarded")]
+
+
+def how_to(first: str) -> Component:
+    """How to go on when nothing is chosen."""
+    said = [html.P(first)] if first else []
+    return html.Div([*said, listed(BEGIN)], className="empty-pane")
+
+
+def signed_share(share: float) -> str:
+    """A signed share with one decimal.
+
+    >>> signed_share(0.0412), signed_share(-0.003), signed_share(0.0), signed_share(0.0001)
+    ('+4.1 %', '−0.3 %', '0 %', '+< 0.1 %')
+    """
+    if share == 0:
+        return "0 %"
+    sign, size = "−" if share < 0 else "+", abs(100 * share)
+    return f"{sign}{size:.1f} %" if size >= 0.05 else f"{sign}< 0.1 %"

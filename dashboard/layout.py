@@ -6,10 +6,10 @@ from dash import dcc, html
 
 from circuits.network.network import Network
 from circuits.report.text import ALONE
-from dashboard import ids, keys
-from dashboard.features.target import view as panels
-from dashboard.features.target.view import attributes
-from dashboard.toolbar import stage, toolbar
+from dashboard import ids
+from dashboard.components import Component, Keys, attributes, button, listed, sends
+from dashboard.features.export import exports
+from dashboard.features.graph.toolbar import stage, toolbar
 
 _POLL = 500
 _STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
@@ -28,7 +28,7 @@ def layout(network: Network) -> Any:
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
-            keys.dialog(),
+            keys_dialog(),
             _header(network),
             _left(),
             _middle(),
@@ -63,8 +63,8 @@ def _header(network: Network) -> Any:
             html.H1("Circuit explorer"),
             html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
             _pages(),
-            panels.button("Keys", title="All keys (?)", **attributes(data_keys="open", aria_haspopup="dialog")),
-            panels.button("Light / dark", id=ids.THEME),
+            button("Keys", title="All keys (?)", **attributes(data_keys="open", aria_haspopup="dialog")),
+            button("Light / dark", id=ids.THEME),
         ]
     )
 
@@ -72,7 +72,7 @@ def _header(network: Network) -> Any:
 def _pages() -> Any:
     """The choice of what the middle shows; `graph.js` marks the one that is shown."""
     buttons = [
-        html.Button(label, type="button", title=title, **attributes(data_action="page", data_arg=name, data_page=name))
+        html.Button(label, type="button", title=title, **sends("page", page=name), **attributes(data_page=name))
         for name, (label, title) in _PAGES.items()
     ]
     return html.Nav(buttons, className="segments pages", **attributes(aria_label="What the middle shows"))
@@ -88,7 +88,7 @@ def _left() -> Any:
                     html.Label(
                         choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")
                     ),
-                    panels.button("Example", "example", "cat", title="The cat again"),
+                    button("Example", "example", {"name": "cat"}, title="The cat again"),
                 ],
                 className="titled",
             ),
@@ -109,24 +109,87 @@ def _left() -> Any:
 
 
 def _middle() -> Any:
-    tool = panels.button
     return html.Main(
         [
             html.Div(id=ids.WALL, className="of-layers"),
             html.Div(id=ids.COMPARE, className="of-compare"),
-            html.Div(toolbar(), className="tools of-circuit", role="toolbar", **attributes(aria_label="Circuit")),
+            html.Div(
+                toolbar(exports.menu()),
+                className="tools of-circuit",
+                role="toolbar",
+                **attributes(aria_label="Circuit"),
+            ),
             html.Div(stage(), className="stage of-circuit"),
             html.Div(
                 [
                     html.Span("Loading …", id=ids.STATUS, role="status"),
                     html.Progress(id=ids.METER, value="0", max="1", hidden=True, **attributes(aria_label="Progress")),
                     html.Span(className="grow"),
-                    tool("Cancel", "pause", id=ids.CANCEL, hidden=True),
-                    tool("Resume", "resume", id=ids.RESUME, hidden=True),
+                    button("Cancel", "pause", id=ids.CANCEL, hidden=True),
+                    button("Resume", "resume", id=ids.RESUME, hidden=True),
                 ],
                 className="status",
             ),
         ],
         id=ids.MIDDLE,
         **attributes(data_page="circuit"),
+    )
+
+
+ALL: dict[str, Keys] = {
+    "Everywhere": (
+        ("/", "find a class or a unit"),
+        ("Tab", "go on to the next control; Shift Tab goes back"),
+        ("Ctrl Z", "undo; Ctrl Shift Z or Ctrl Y redoes"),
+        ("Ctrl V", "paste a photo"),
+        ("Esc", "close what is open, then leave the edge, then choose nothing"),
+        ("?", "these keys"),
+    ),
+    "In the graph": (
+        ("← ↑ ↓ →", "go to a neighbouring unit"),
+        ("Enter", "choose it"),
+        ("e", "expand it; Shift e expands its whole layer"),
+        ("c", "collapse it"),
+        ("x", "discard it"),
+        ("l", "go to its edges: ← → to the next one, Enter chooses, ↑ ↓ to its ends"),
+        ("f", "fold its near-duplicates into one, or unfold them"),
+        ("p", "lock it in its place, or release it"),
+        ("Alt ← ↑ ↓ →", "move it"),
+        ("+ − 0", "zoom in, zoom out, fit the graph"),
+    ),
+    "In the search field": (
+        ("↑ ↓", "choose a result"),
+        ("Enter", "ask why of it"),
+        ("Shift Enter", "do what else it offers, such as why not"),
+    ),
+    "On the photo, after What fires here?": (
+        ("← ↑ ↓ →", "move the crosshair; Shift moves it far"),
+        ("Enter", "ask what fires there"),
+    ),
+    "While the crop is moved": (
+        ("← ↑ ↓ →", "move the frame; Shift moves it far"),
+        ("+ −", "change its size"),
+        ("Enter", "use it"),
+    ),
+    "In the layer's wall": (
+        ("← ↑ ↓ →", "go to another unit; Page, Home and End go far"),
+        ("Enter", "choose it"),
+    ),
+}
+"""All keys, by where they count."""
+
+
+def keys_dialog() -> Component:
+    """The dialog with all keys; `help.js` opens and closes it."""
+    groups = [
+        html.Section([html.H3(where, id=f"keys-{place}"), listed(keys)], **attributes(aria_labelledby=f"keys-{place}"))
+        for place, (where, keys) in enumerate(ALL.items())
+    ]
+    close = html.Button(
+        "×", type="button", className="button round", title="Close (Esc)",
+        **attributes(data_keys="close", aria_label="Close the keys"),
+    )  # fmt: skip
+    head = html.Div([html.H2("Keys", id="keys-title"), close], className="titled")
+    return html.Dialog(
+        [head, html.Div(groups, className="all-keys")], id="keys", **attributes(aria_labelledby="keys-title")
     )

@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -13,7 +13,7 @@ import circuits
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.errors import CircuitsError, InputError
-from circuits.image.encode import from_data_uri, overlay, to_data_uri
+from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
@@ -22,12 +22,12 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Unit
+from circuits.units import Edge, Progress, Unit
+from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
-from dashboard.work.findings import Breakdown, Inspection, Part, Shot
-from dashboard.work.galleries import Gallery
-from dashboard.work.queue import Progress
-from dashboard.work.shots import kept, shot
+
+if TYPE_CHECKING:
+    from dashboard.work.galleries import Gallery
 
 MODES = {
     "sum": "Gradient × activation over the whole map: fast, adds up.",
@@ -44,7 +44,7 @@ _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
 
 
-class Explorer:
+class Library:
     """The library, for one network and one gallery of pictures; may be used by many threads.
 
     Args:
@@ -54,7 +54,7 @@ class Explorer:
     """
 
     def __init__(
-        self, network: Network, gallery: Gallery, baseline: Callable[[], Baseline | None] = lambda: None
+        self, network: Network, gallery: "Gallery", baseline: Callable[[], Baseline | None] = lambda: None
     ) -> None:
         self.network = network
         self.gallery = gallery
@@ -174,16 +174,16 @@ class Explorer:
         found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
         return found
 
-    def seen(self, photo: Photo, circuit: Circuit | None) -> Shot:
+    def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
         """What the network sees of a photo, for the page to fetch."""
         uri = self.crop(photo, circuit)
 
-        def pack() -> Shot:
+        def pack() -> WebP:
             head, _, body = uri.partition(",")
             # A file may carry it in another format.
-            return kept(base64.b64decode(body)) if head == _WEBP else shot(from_data_uri(uri))
+            return kept(base64.b64decode(body)) if head == _WEBP else webp(from_data_uri(uri))
 
-        found: Shot = self._once(("seen", uri), pack)
+        found: WebP = self._once(("seen", uri), pack)
         return found
 
     def compared(self, left: Circuit, right: Circuit) -> Comparison:
@@ -236,12 +236,6 @@ class Explorer:
         breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
         frozen = self.why_not_expand(circuit, name, locked)
         return Inspection(breakdown, frozen, circuit.settings.mode == "target")
-
-    def heat(self, circuit: Circuit, name: str) -> Image.Image:
-        """Where a unit fired, over what the network saw of the photo; one value for all of it has no place to show."""
-        values = circuits.heat_map(self.network, circuit, circuit.nodes[name].unit)
-        seen = from_data_uri(circuit.photo_info.thumbnail)
-        return overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE))
 
     def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
         """What a unit's value would be made of if it were expanded."""
@@ -317,3 +311,34 @@ class Explorer:
             while len(self._kept) > 64:
                 self._kept.popitem(last=False)
         return value
+
+
+def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
+    """Ids of the visible units, of one layer or of all, that are not expanded although something lies below them."""
+    nodes = (circuit.nodes[name] for name in circuit.visible)
+    return [
+        node.id
+        for node in nodes
+        if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
+    ]
+
+
+def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
+    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
+    if name not in circuit.nodes or circuit.nodes[name].discarded:
+        return ()
+    found = [
+        Edge.of_row(name, above, data)
+        for _, above, data in circuit.graph.out_edges(name, data=True)
+        if above in circuit.visible
+    ]
+    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
+
+
+METHODS = {
+    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
+    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
+    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
+    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
+}
+STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}

@@ -114,7 +114,7 @@ def is_local(host: str) -> bool:
 
 def refuse_strangers(token: str) -> Answer | None:
     """Let in who knows the token; everyone else gets 403 and a page that says what to do."""
-    # Cookies are shared by all ports of a host, and another explorer there has another token.
+    # Cookies are shared by all ports of a host, and another library there has another token.
     name = "circuits-" + hashlib.sha256(token.encode()).hexdigest()[:12]
     from_elsewhere = request.headers.get("Sec-Fetch-Site", "same-origin") in ("cross-site", "same-site")
     if _same(request.args.get("token", ""), token) and request.method == "GET":

@@ -102,8 +102,8 @@ def main(out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = I
     folder.mkdir(parents=True, exist_ok=True)
     with opened() as stage:
         for name in tour(stage):
-            shot = Image.open(io.BytesIO(stage.tab.screenshot(animations="disabled"))).convert("RGB")
-            data = packed(shot)
+            webp = Image.open(io.BytesIO(stage.tab.screenshot(animations="disabled"))).convert("RGB")
+            data = packed(webp)
             write_atomically(folder / f"{name}.webp", data)
             if name == HERO:
                 write_atomically(out / "why-cat.webp", data)

@@ -17,11 +17,11 @@ from playwright.sync_api import expect, sync_playwright
 from circuits import Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.units import Progress
 from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import OnPreview
-from dashboard.work.queue import Progress
 
 sys.path.append(str(Path(__file__).parents[1]))
 from tests.support.states import Stage
@@ -46,17 +46,17 @@ class GivenGallery(StoredGallery):
         self.dead_units: set[Unit] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.given: set[str] = set()
-        self.asked: set[str] = set()
+        self.requested: set[str] = set()
 
     def key(self, unit: Unit) -> str:
         """Content address of a unit's picture."""
         key = super().key(unit)
-        self.asked.add(key)
+        self.requested.add(key)
         return key
 
     def file(self, key: str) -> Path | None:
         """The file, once it was given; those of further pictures as soon as they are there."""
-        return super().file(key) if key in self.given or key not in self.asked else None
+        return super().file(key) if key in self.given or key not in self.requested else None
 
     def dead(self, unit: Unit) -> bool:
         """Whether it is told to be."""
@@ -108,14 +108,14 @@ def opened(
         expect.set_options(timeout=_PATIENCE)
         tab.goto(running.url)
         try:
-            yield Stage(tab, expect, page, gallery, stranger(known, seen))
+            yield Stage(tab, expect, page, gallery, outside_unit(known, seen))
         finally:
             browser.close()
             running.close()
             thread.join(timeout=5)
 
 
-def stranger(network: Network, photo: Photo) -> Circuit:
+def outside_unit(network: Network, photo: Photo) -> Circuit:
     """A circuit that looks as if it were another network's."""
     data: dict[str, Any] = trace(network, photo, depth=2, top=3).to_dict()
     data["graph"]["network"] |= {"name": "another network", "sha256": "0" * 64}

@@ -33,8 +33,8 @@ from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache, check_network, input_crop
-from circuits.tracing.search import Progress
 from circuits.tracing.targets import Target, target_of
+from circuits.units import Progress
 
 DRAWS = 10
 CHANGES = 8

@@ -13,7 +13,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -32,9 +32,7 @@ from circuits.exemplars.top_k import photo_number
 from circuits.network.layers import Layer
 from circuits.network.network import Network
 from circuits.shapes import Images
-
-Progress = Callable[[int, int, str], None]
-"""Called with the files done, all files, and a message; an exception that it raises ends the work."""
+from circuits.units import Progress
 
 BATCH = 8
 """Photos run at once; on processors, more do not make the network faster, and fewer keep its maps at hand."""

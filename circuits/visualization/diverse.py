@@ -10,13 +10,13 @@ from typing import Any
 from PIL import Image
 
 from circuits.network.network import Network
-from circuits.units import Unit, as_unit
+from circuits.units import Progress, Unit, as_unit
 from circuits.visualization.objectives.base import Objective, balance
 from circuits.visualization.objectives.batch import diversity
 from circuits.visualization.render import Picture, options_of, shown_to, unit_objective
 from circuits.visualization.settings import DEFAULT, Settings, chosen
 from circuits.visualization.store import PictureStore
-from circuits.visualization.visualize import Progress, visualize
+from circuits.visualization.visualize import visualize
 
 DIVERSITY = 0.5
 """Weight of the diversity term, balanced with the unit's own."""

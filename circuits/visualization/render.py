@@ -11,7 +11,7 @@ from PIL import Image
 from circuits.image.tensors import to_images
 from circuits.network.network import Network
 from circuits.notebook import Reported
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, Read
 from circuits.visualization.objectives.unit import channel, negative, objective_of
@@ -19,7 +19,7 @@ from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.regularizers import l1, l2, total_variation
 from circuits.visualization.settings import DEFAULT, Options, Settings, chosen
 from circuits.visualization.transforms import named_transform
-from circuits.visualization.visualize import Progress, run, task_of
+from circuits.visualization.visualize import run, task_of
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,11 @@ from PIL import Image
 from circuits.errors import InputError
 from circuits.files import write_atomically
 from circuits.network.network import Network
-from circuits.units import Unit, as_unit
+from circuits.units import Progress, Unit, as_unit
 from circuits.visualization.forward import Canvas
 from circuits.visualization.metadata import DESCRIPTION
 from circuits.visualization.render import OnPicture, Picture, draw
 from circuits.visualization.settings import DEFAULT, Settings, chosen
-from circuits.visualization.visualize import Progress
 
 
 class DamagedError(Exception):

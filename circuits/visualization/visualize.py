@@ -20,7 +20,7 @@ from torch import Tensor
 from circuits.errors import InputError
 from circuits.image.tensors import fitted, resized, to_images, to_pictures
 from circuits.network.network import Network
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from circuits.visualization.forward import BatchSlice, Canvas, canvas_of, forward, reach_of
 from circuits.visualization.objectives.base import Objective, ObjectiveInputs, Read, layers_of
 from circuits.visualization.objectives.unit import objective_of
@@ -30,7 +30,6 @@ from circuits.visualization.settings import Options as Options
 from circuits.visualization.settings import chosen
 from circuits.visualization.transforms import moved_side
 
-Progress = Callable[[int, int, str], None]
 Preview = Callable[[int, tuple[Image.Image, ...]], None]
 
 PREVIEWS = frozenset({16, 64, 160})

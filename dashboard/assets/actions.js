@@ -1,6 +1,6 @@
 /* What a person does, on its way to the server: a numbered queue, files, toasts, theme.
 
-   Every element with data-action sends that action, with data-arg as its subject. The whole queue goes along
+   Every element with data-action sends that action, with data-payload, JSON, as its payload. The whole queue goes along
    each time and the server applies the numbers that it has not seen, so an answer that Dash drops loses nothing. */
 (function () {
   "use strict";
@@ -19,8 +19,8 @@
   let number = 0;
   let files = 0;
 
-  function send(kind, subject = "") {
-    queue.push({ number: ++number, kind, subject });
+  function send(kind, payload = {}) {
+    queue.push({ number: ++number, kind, payload });
     const { shows: books = "" } = (document.getElementById("unit-books") || { dataset: {} }).dataset;
     const born = window.circuits.born || "";
     window.dash_clientside.set_props("actions", { data: { session, tab, born, books, queue: queue.slice() } });
@@ -34,7 +34,7 @@
   document.addEventListener("click", event => {
     const button = event.target.closest("[data-action]");
     if (button && !button.disabled && button.getAttribute("aria-disabled") !== "true") {
-      send(button.dataset.action, button.dataset.arg || "");
+      send(button.dataset.action, JSON.parse(button.dataset.payload || "{}"));
     }
   });
 
@@ -50,7 +50,7 @@
     } else if (event.key === "Escape") {
       const open = document.querySelectorAll("#toasts .toast");
       if (open.length) open[open.length - 1].remove();
-      else send("select", "");
+      else send("select");
     }
   });
 
@@ -178,8 +178,8 @@
   let held = null;
   document.addEventListener("focusin", event => {
     const pane = event.target.closest(".pane");
-    const { action, arg } = event.target.dataset;
-    held = pane && action ? { pane, doing: `[data-action="${action}"][data-arg="${CSS.escape(arg || "")}"]` } : null;
+    const { action, payload } = event.target.dataset;
+    held = pane && action ? { pane, doing: `[data-action="${action}"][data-payload="${CSS.escape(payload || "")}"]` } : null;
   });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
 
@@ -209,7 +209,7 @@
 
   function start() {
     keepFocus();
-    send("open", shared);
+    send("open", { session: shared });
   }
 
   document.addEventListener("click", event => {

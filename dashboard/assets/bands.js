@@ -23,7 +23,7 @@
         button.type = "button";
         button.textContent = "expand all";
         button.dataset.action = "level";
-        button.dataset.arg = row.layer;
+        button.dataset.payload = JSON.stringify({ layer: row.layer });
         const units = row.closed === 1 ? "the unit" : `the ${row.closed} units`;
         button.title = `Expand ${units} of ${row.layer} that ${row.closed === 1 ? "is" : "are"} not expanded (Shift E)`;
         button.setAttribute("aria-label", `expand all, ${row.closed} in ${row.layer}`);
@@ -39,10 +39,10 @@
       if (text === drawn) return;
       drawn = text;
       const active = document.activeElement;
-      const held = box.contains(active) ? active.dataset.arg : null;
+      const held = box.contains(active) ? active.dataset.payload : null;
       box.replaceChildren(...rows.map(band));
       if (held === null) return;
-      const again = [...box.querySelectorAll("button")].find(button => button.dataset.arg === held);
+      const again = [...box.querySelectorAll("button")].find(button => button.dataset.payload === held);
       if (again) again.focus();
       else fallback();
     }

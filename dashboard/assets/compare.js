@@ -18,8 +18,9 @@
     if (!newest || newest.page !== "compare") return;
     const chosen = newest.outside ? newest.outside.unit : newest.selected;
     document.querySelectorAll("#compare button.unit-card").forEach(card => {
-      card.setAttribute("aria-pressed", String(card.dataset.arg === chosen));
-      card.classList.toggle("selected", card.dataset.arg === chosen);
+      const pressed = JSON.parse(card.dataset.payload).unit === chosen;
+      card.setAttribute("aria-pressed", String(pressed));
+      card.classList.toggle("selected", pressed);
     });
     const nodes = new Map(newest.nodes.map(node => [node.id, node]));
     document.querySelectorAll("#compare [data-tile]").forEach(frame => {

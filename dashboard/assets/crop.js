@@ -61,14 +61,14 @@
     const where = make("p", "small numbers");
     where.id = "cropper-where";
     where.setAttribute("role", "status");
-    const use = button("Use this crop", "main", () => finish([frame.left, frame.top, frame.left + frame.width, frame.top + high()].map(side => side.toFixed(2)).join(",")));
-    const back = button("Default crop", "", () => finish(""));
+    const use = button("Use this crop", "main", () => finish([frame.left, frame.top, frame.left + frame.width, frame.top + high()].map(side => Number(side.toFixed(2)))));
+    const back = button("Default crop", "", () => finish(null));
     back.disabled = !photo.moved;
     back.title = photo.moved ? "The centre, as the network's preprocessing cuts it out" : "This is the default crop, unless you move it";
     const cancel = button("Cancel", "", () => box.close());
-    const deeds = make("div", "deeds");
-    deeds.append(use, back, cancel);
-    box.append(title, hint, stage, sizing, where, deeds);
+    const buttons = make("div", "buttons");
+    buttons.append(use, back, cancel);
+    box.append(title, hint, stage, sizing, where, buttons);
 
     function draw() {
       frame.width = clamp(frame.width, least, most);
@@ -95,9 +95,9 @@
       draw();
     }
 
-    function finish(subject) {
+    function finish(chosen) {
       box.close();
-      window.circuits.send("crop", subject);
+      window.circuits.send("crop", { window: chosen });
     }
 
     let grip = null;

@@ -10,7 +10,7 @@
   /* How far the veil reaches beyond the units, and how many of them are many: then nothing glides. */
   const FAR = 400;
   const MANY = 200;
-  const send = (kind, subject) => window.circuits.send(kind, subject);
+  const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
   let data = { drawing: "", circuit: "", nodes: [], edges: [], rows: [], selected: "", edge: [], busy: [], seen: 0, weak: 0 };
@@ -71,7 +71,7 @@
   }
 
   function drop(id, { x, y }) {
-    const number = send("lock", `${id} ${x.toFixed(1)} ${y.toFixed(1)}`);
+    const number = send("lock", { unit: id, x, y });
     moved.set(id, { x, y, number });
   }
 
@@ -122,20 +122,20 @@
 
   function fold(id) {
     const node = byId.get(id);
-    if (node.folded) send("unfold", id);
-    else if (node.alike) send("fold", node.strongest);
+    if (node.folded) send("unfold", { units: [id] });
+    else if (node.alike) send("fold", { units: [node.strongest] });
     else window.circuits.toast({ text: `No other unit here fires in nearly the same places as ${node.label}.` });
   }
 
   function foldAll() {
     const groups = new Set(data.nodes.filter(node => node.alike && !node.folded).map(node => node.strongest));
-    if (groups.size) send("fold", [...groups].join(" "));
+    if (groups.size) send("fold", { units: [...groups] });
     else window.circuits.toast({ text: "No units here fire in nearly the same places, or all that do are folded." });
   }
 
   function pin(id) {
     const node = byId.get(id);
-    if (node.pinned) send("release", id);
+    if (node.pinned) send("release", { unit: id });
     else drop(id, node);
   }
 
@@ -148,13 +148,13 @@
   }
 
   const ON_UNIT = {
-    e: (id, event) => send(event.shiftKey ? "level" : "expand", id),
-    c: id => send("collapse", id),
+    e: (id, event) => (event.shiftKey ? send("level", { layer: id }) : send("expand", { unit: id })),
+    c: id => send("collapse", { unit: id }),
     f: fold,
     l: id => lines.enter(id),
     p: pin,
-    x: id => send("discard", id),
-    delete: id => send("discard", id),
+    x: id => send("discard", { unit: id }),
+    delete: id => send("discard", { unit: id }),
   };
 
   function press(event, id) {
@@ -176,12 +176,12 @@
     units.choose(id, data.busy);
     lines.choose("");
     light(lit);
-    send("select", id);
+    send("select", { unit: id });
   }
 
   function click(event) {
     const id = named(event);
-    if (id && event.target.closest(".pin")) send("release", id);
+    if (id && event.target.closest(".pin")) send("release", { unit: id });
     else if (id && event.target.closest(".alike")) fold(id);
     else if (id) choose(id);
     else if (lines.under(event)) send("edge", lines.under(event));
@@ -200,7 +200,7 @@
     stage.addEventListener("focusout", () => light(""));
     stage.addEventListener("click", click);
     stage.addEventListener("dblclick", event => {
-      if (named(event) && !event.target.closest(".pin, .alike")) send("expand", named(event));
+      if (named(event) && !event.target.closest(".pin, .alike")) send("expand", { unit: named(event) });
     });
     stage.addEventListener("keydown", key);
     document.addEventListener("click", event => {
@@ -236,7 +236,7 @@
       bands.seenFrom(sight.view);
     });
     drag = openDrag(stage, () => sight.view.zoom, id => byId.get(id), move, drop);
-    weak = openWeak(hide, limit => send("set", `weak=${limit}`));
+    weak = openWeak(hide, limit => send("set", { weak: Number(limit) }));
     listen();
     return true;
   }

@@ -17,7 +17,7 @@
     return element;
   };
 
-  /* unit(id): its place and data; focus(id): give a unit the focus; send(kind, subject): what a person did. */
+  /* unit(id): its place and data; focus(id): give a unit the focus; send(kind, payload): what a person did. */
   function openLines(unit, focus, send) {
     const svg = make("svg", "edges");
     svg.setAttribute("role", "group");
@@ -234,10 +234,10 @@
       return group ? group.dataset.edge : "";
     }
 
-    /* What the server calls the edge that an event happened to, or "". */
+    /* The ends of the edge that an event happened to, as the server takes them; null if to none. */
     function under(event) {
       const line = lines.get(named(event));
-      return line ? line.edge.chosen_as : "";
+      return line ? line.edge.chosen_as : null;
     }
 
     return { svg, over, draw, follow, seenFrom, choose, leave, light, enter, key, under };

@@ -67,7 +67,7 @@
     if (!(overtaken || other || found) || asked === wish) return;
     asked = wish;
     if (overtaken || other) send("refresh");
-    else send("look", String(view.revision));
+    else send("look", { revision: view.revision });
   }
 
   function render(view, progress) {

@@ -33,7 +33,7 @@
       clearTimeout(timer);
       if (!unit || written() === kept) return;
       kept = written();
-      sent = window.circuits.send(kind, `${edit} ${unit} ${kept}`);
+      sent = window.circuits.send(kind, { edit, unit, text: kept });
     }
 
     function begin() {

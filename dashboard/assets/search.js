@@ -156,9 +156,9 @@
 
   function act(result, other) {
     if (!result) return;
-    if (other && result.other) window.circuits.send(result.other.action, result.other.subject);
+    if (other && result.other) window.circuits.send(result.other.action, result.other.payload);
     else if (result.reason) { window.circuits.toast({ kind: "info", text: result.reason }); return; }
-    else window.circuits.send("root", result.subject);
+    else window.circuits.send("root", { target: result.subject });
     field.value = "";
     close();
   }

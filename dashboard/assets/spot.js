@@ -4,7 +4,7 @@
   "use strict";
 
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const send = (kind, subject) => window.circuits.send(kind, subject);
+  const send = (kind, payload) => window.circuits.send(kind, payload);
   const within = share => Math.min(1, Math.max(0, share));
   const percent = share => `${Math.round(100 * share)} %`;
 
@@ -15,7 +15,7 @@
   let pointing = false;
 
   const sees = () => document.querySelector("#photo .sees.pointable");
-  const point = ([x, y]) => send("spot", `${x.toFixed(4)},${y.toFixed(4)}`);
+  const point = ([x, y]) => send("point", { at: [x, y].map(share => Number(share.toFixed(4))) });
 
   /* ---- the crosshair ---- */
 
@@ -92,12 +92,12 @@
     if (event.defaultPrevented || event.key !== "Escape" || !shown.spot.length) return;
     if (!event.target.closest(".pane.left") || event.target.closest("input, dialog")) return;
     event.stopPropagation();
-    send("spot", "");
+    send("point");
   }, true);
   document.addEventListener("focusin", event => { if (pointing && event.target !== sees()) leave(); });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("#photo")) leave(); });
   document.addEventListener("change", event => {
-    if (event.target.id === "spot-layer") send("spot-layer", event.target.value);
+    if (event.target.id === "spot-layer") send("point-layer", { layer: event.target.value });
   });
 
   /* ---- the list ---- */

@@ -42,13 +42,13 @@
   }
 
   function listen() {
-    parts.layer.addEventListener("change", () => window.circuits.send("wall-layer", parts.layer.value));
+    parts.layer.addEventListener("change", () => window.circuits.send("wall-layer", { layer: parts.layer.value }));
     parts.order.addEventListener("click", event => {
       const button = event.target.closest("[data-order]");
       if (!button || button.getAttribute("aria-disabled") === "true") return;
       shown = { ...shown, order: button.dataset.order };
       arrange(true);
-      window.circuits.send("wall-order", button.dataset.order);
+      window.circuits.send("wall-order", { order: button.dataset.order });
     });
     parts.filter.addEventListener("input", () => arrange(true));
     parts.filter.addEventListener("keydown", event => {
@@ -58,7 +58,7 @@
     });
     parts.grid.addEventListener("click", event => {
       const button = event.target.closest(".unit-card");
-      if (button) window.circuits.send("unit", name(Number(button.dataset.channel)));
+      if (button) window.circuits.send("unit", { unit: name(Number(button.dataset.channel)) });
     });
     parts.grid.addEventListener("focusin", event => {
       const button = event.target.closest(".unit-card");
@@ -93,7 +93,7 @@
       ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row, PageUp: -page, PageDown: page, Home: -at,
       End: order.length - 1 - at,
     }[event.key];
-    if (event.key === "Escape") window.circuits.send("unit", "");
+    if (event.key === "Escape") window.circuits.send("unit");
     if (step === undefined || at < 0) return;
     event.preventDefault();
     const next = at + step;

@@ -1,1 +1,1 @@
-"""Sessions: what a person has done on the page, and what they may do."""
+"""TabSessions: what a person has done on the page, and what they may do."""

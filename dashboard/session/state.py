@@ -1,27 +1,14 @@
-"""What one person has done so far (a value), and the desks that hold it, one a browser tab.
+"""What one person has done so far, as a value that is never changed, only replaced."""
 
-A `Session` is never changed, only replaced. A `Desk` holds the newest one under its lock, together with a
-revision that counts the replacements, so that the page can tell whether what it shows is the newest.
-"""
-
-import re
-import secrets
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from circuits.image.photo import Photo
 from circuits.network.predict import Prediction
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
-from dashboard.features.graph.folding import Groups
-from dashboard.session.changes import Changes
-from dashboard.work.findings import Shot
 
 HISTORY = 50
 PHOTOS = 24
-_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +30,8 @@ class Looking:
 
 
 PAGES = ("circuit", "layers", "compare")
+STRONGEST = 30
+"""The largest share, in percent, up to which edges can be hidden."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +111,12 @@ class Scoring:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Something that the library is to work out, by its kind: see `actions.answer`."""
+class Request:
+    """Something that the library is to work out: its kind, see `RequestType`, and what of."""
 
     number: int
     kind: str
-    subject: str
+    payload: Any
     choices: Choices = Choices()
 
 
@@ -139,8 +128,8 @@ class Session:
         work: what the page shows.
         past: what undo brings back, newest last.
         future: what redo brings back, newest last.
-        asks: what is being worked out, in order.
-        asked: number of the last ask.
+        requests: what is being worked out, in order.
+        requested: number of the last request.
         paused: the person cancelled the rendering of pictures.
         choices: settings for the next circuit.
         looking: how gradient pictures are made.
@@ -149,7 +138,7 @@ class Session:
         spot_layer: the layer that is asked what fires at a spot.
         beside: the circuit that the one on the page is compared with.
         found: it is not the beginning, but was kept or copied from another session.
-        manners: how single units are expanded, by id, where that was chosen for them.
+        expansions: how single units are expanded, by id, where that was chosen for them.
         more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
         typing: what was written last.
         scoring: which circuit is to be scored.
@@ -158,8 +147,8 @@ class Session:
     work: Work = Work()
     past: tuple[Work, ...] = ()
     future: tuple[Work, ...] = ()
-    asks: tuple[Ask, ...] = ()
-    asked: int = 0
+    requests: tuple[Request, ...] = ()
+    requested: int = 0
     paused: bool = False
     choices: Choices = Choices()
     looking: Looking = Looking()
@@ -168,7 +157,7 @@ class Session:
     spot_layer: str = ""
     beside: Circuit | None = None
     found: bool = False
-    manners: tuple[tuple[str, Choices], ...] = ()
+    expansions: tuple[tuple[str, Choices], ...] = ()
     more: tuple[tuple[str, str], ...] = ()
     typing: Typing | None = None
     scoring: Scoring | None = None
@@ -177,134 +166,52 @@ class Session:
         """This session with other work, and the step noted for undo."""
         return replace(self, work=work, past=(*self.past, self.work)[-HISTORY:], future=())
 
-
-@dataclass(frozen=True)
-class Toast:
-    """A sentence for the person; `kind` is `error` or `info`."""
-
-    number: int
-    text: str
-    kind: str = "error"
+    def is_waiting(self, kind: str, payload: object = None) -> bool:
+        """Whether a request of a kind is being worked out: of this payload, or of any if `None`."""
+        return any(each.kind == kind and payload in (None, each.payload) for each in self.requests)
 
 
-@dataclass
-class Desk:
-    """The place of one browser tab: its newest session, and the lock under which it is replaced."""
-
-    name: str
-    session: Session
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    revision: int = 0
-    replaced: int = 0
-    seen: dict[str, int] = field(default_factory=dict)
-    toasts: tuple[Toast, ...] = ()
-    said: int = 0
-    used: float = 0.0
-    kept: int = 0
-    born: str = field(default_factory=lambda: secrets.token_hex(8))
-    photos: dict[str, bytes] = field(default_factory=dict)
-    on_wall: tuple[Unit, ...] = ()
-    shows: Changes = field(default_factory=Changes)
-    alike: Groups = ()
-
-    def put(self, session: Session) -> None:
-        """Replace the session (hold the lock); the revision moves only if it is another one."""
-        if session is not self.session:
-            self.replaced += session.work.circuit is not self.session.work.circuit
-            self.session = session
-            self.revision += 1
-
-    def say(self, text: str, kind: str = "error") -> None:
-        """Add a sentence for the person; the last few are kept until the page has shown them."""
-        self.said += 1
-        self.toasts = (*self.toasts, Toast(self.said, text, kind))[-5:]
-
-    def show(self, shot: Shot) -> str:
-        """Keep a picture of one of the person's photos as long as the desk; where the page fetches it."""
-        self.photos.pop(shot.key, None)
-        self.photos[shot.key] = shot.data
-        while len(self.photos) > PHOTOS:
-            self.photos.pop(next(iter(self.photos)))
-        return f"photo/{shot.key}.webp"
-
-    def fresh(self, tab: str, number: int) -> bool:
-        """Whether a page's numbered action is new; notes it, so that it is applied once."""
-        if number <= self.seen.get(tab, 0):
-            return False
-        self.seen.pop(tab, None)
-        self.seen[tab] = number
-        while len(self.seen) > 16:
-            self.seen.pop(next(iter(self.seen)))
-        return True
+STRIP = 12
+"""Photos in the strip; the one taken longest ago goes."""
+_KEY = 16
 
 
-class Sessions:
-    """All desks of one server.
+def key_of(photo: Photo) -> str:
+    """What the strip calls a photo, whichever part of it is shown."""
+    return photo.sha256[:_KEY]
+
+
+def photos_of(session: Session) -> tuple[Photo, ...]:
+    """The strip: the photos that were taken, newest last, among them the one that is shown, as it is shown."""
+    shown = session.work.photo
+    if shown is None:
+        return session.photos
+    if all(photo.sha256 != shown.sha256 for photo in session.photos):
+        return (*session.photos, shown)[-STRIP:]
+    return tuple(newer(photo, shown) for photo in session.photos)
+
+
+def newer(old: Photo, new: Photo) -> Photo:
+    """Of two views of one photo the newer; a whole photo is kept for one of which only the crop is at hand."""
+    if new.sha256 != old.sha256:
+        return old
+    return replace(old, window=new.window) if old.whole and not new.whole else new
+
+
+def expansion_of(session: Session, name: str) -> Choices:
+    """How many units are shown below a unit, and of which signs, when it is expanded.
 
     Args:
-        start: makes the session of a new desk, given its name.
-        limit: desks kept; beyond it the one used longest ago is dropped.
-        idle: seconds without a sign of life after which a desk is dropped.
-        clock: seconds, for tests.
-        dropped: called with the name of each desk that is dropped.
+        session: whose circuit.
+        name: id of the unit's node.
     """
-
-    def __init__(
-        self,
-        start: Callable[[str], Session] = lambda name: Session(),
-        *,
-        limit: int = 64,
-        idle: float = 12 * 3600,
-        clock: Callable[[], float] = time.monotonic,
-        dropped: Callable[[str], None] = lambda name: None,
-    ) -> None:
-        self._start = start
-        self._limit = limit
-        self._idle = idle
-        self._clock = clock
-        self._dropped = dropped
-        self._desks: dict[str, Desk] = {}
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._desks)
-
-    def desk(self, name: str) -> Desk:
-        """The desk of that name, made if there is none.
-
-        Args:
-            name: 32 hexadecimal digits, drawn at random by the page.
-
-        Raises:
-            ValueError: if the name has another form.
-        """
-        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-            raise ValueError("A session's name is 32 hexadecimal digits.")
-        with self._lock:
-            now = self._clock()
-            self._sweep(now, keep=name)
-            desk = self._desks.get(name)
-            if desk is None:
-                desk = self._desks[name] = Desk(name, self._start(name))
-            desk.used = now
-            return desk
-
-    def find(self, name: str) -> Desk | None:
-        """The desk of that name if there is one; none is made."""
-        with self._lock:
-            return self._desks.get(name)
-
-    def photo(self, key: str) -> bytes | None:
-        """A picture of a photo that somebody here has, by its content address."""
-        with self._lock:
-            desks = list(self._desks.values())
-        return next((desk.photos[key] for desk in desks if key in desk.photos), None)
-
-    def _sweep(self, now: float, *, keep: str) -> None:
-        old = [desk for desk in self._desks.values() if desk.name != keep]
-        old.sort(key=lambda desk: desk.used)
-        room = self._limit - 1
-        for place, desk in enumerate(old):
-            if now - desk.used > self._idle or len(old) - place > room:
-                del self._desks[desk.name]
-                self._dropped(desk.name)
+    chosen, circuit = dict(session.expansions).get(name), session.work.circuit
+    if circuit is None or name not in circuit.nodes or not circuit.nodes[name].expanded:
+        return chosen or session.choices
+    edges = circuit.edges_into(name, discarded=True)
+    inhibited = any(edge.attribution < 0 for edge in edges)
+    # A unit has fewer below it than were asked for where no more of them excite it.
+    if chosen is not None and len(edges) <= chosen.top and (chosen.signs == "both" or not inhibited):
+        return chosen
+    signs = "both" if inhibited else circuit.settings.signs
+    return replace(session.choices, top=max(1, len(edges)), signs=signs)

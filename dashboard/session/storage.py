@@ -1,6 +1,6 @@
 """Sessions on disk, so that a reload after a restart of the server finds the work again.
 
-A file holds one desk's newest circuit, its photos as the network saw them (not the originals), what was chosen and the
+A file holds one tab's newest circuit, its photos as the network saw them (not the originals), what was chosen and the
 settings; the history is not kept. Its name is a hash of the session's name and the network's fingerprint, so that the
 folder gives nobody's session name away and another network's page does not open it.
 """
@@ -14,33 +14,36 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuits.errors import CircuitsError
 from circuits.files import read_text, write_atomically
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from dashboard.library import Explorer
-from dashboard.session.state import Choices, Looking, Session, Sessions, Showing, Work
+from dashboard.session.state import Choices, Looking, Session, Showing, Work
+from dashboard.session.tabs import TabSessions
+
+if TYPE_CHECKING:
+    from dashboard.library import Library
 
 DAYS = 14
 _NAME = re.compile(r"[0-9a-f]{32}")
 _LOG = logging.getLogger(__name__)
 
 
-class Shelf:
+class SessionStorage:
     """A folder of sessions of one network.
 
     Args:
         folder: where; made if it is missing, for this person's eyes only.
-        explorer: the library, for the network of the page.
+        library: the library, for the network of the page.
         clock: seconds since 1970, for tests.
     """
 
-    def __init__(self, folder: Path, explorer: Explorer, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, library: "Library", *, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
-        self._explorer = explorer
+        self._explorer = library
         self._clock = clock
         self._works = True
         with suppress(OSError):
@@ -153,20 +156,20 @@ def _seen(facts: dict[str, Any]) -> Photo:
     )  # fmt: skip
 
 
-def copy_of(name: str, sessions: Sessions, shelf: Shelf | None) -> Session | None:
+def copy_of(name: str, sessions: TabSessions, storage: SessionStorage | None) -> Session | None:
     """The session of that name for somebody else to go on with: its work and settings, without its history.
 
     Args:
         name: as an address has it; whatever its form.
         sessions: those of this server.
-        shelf: those that are kept, if they are.
+        storage: those that are kept, if they are.
 
     Returns:
         `None` if there is no such session here any more.
     """
     if _NAME.fullmatch(name) is None:
         return None
-    desk = sessions.find(name)
-    if desk is None:
-        return shelf.fetch(name) if shelf is not None else None
-    return replace(desk.session, past=(), future=(), asks=(), asked=0, paused=False, found=True)
+    tab_session = sessions.find(name)
+    if tab_session is None:
+        return storage.fetch(name) if storage is not None else None
+    return replace(tab_session.session, past=(), future=(), requests=(), requested=0, paused=False, found=True)

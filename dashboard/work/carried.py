@@ -6,13 +6,9 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from typing import Any
-
-from flask import Flask, Response
 
 LIMIT = 96 * 2**20
 _URI = re.compile(r"data:image/(png|webp|jpeg);base64,")
-_KEY = re.compile(r"[0-9a-f]{40}")
 
 
 class Carried:
@@ -65,18 +61,3 @@ class Carried:
             _, (_, old, name) = self._kept.popitem(last=False)
             self._size -= len(old)
             del self._addresses[name]
-
-
-def add_carried(server: Flask, carried: Carried) -> None:
-    """Serve the pictures that files carry."""
-
-    def picture(key: str) -> Any:
-        found = carried.get(key) if _KEY.fullmatch(key) else None
-        if found is None:
-            return Response("No such picture.", status=404, mimetype="text/plain")
-        kind, data = found
-        answer = Response(data, mimetype=kind)
-        answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-        return answer
-
-    server.add_url_rule("/carried/<key>", "carried", picture)

@@ -11,10 +11,8 @@ from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, kept_in
 from circuits.network.network import Network
-from circuits.units import Unit
-from dashboard.work.findings import Elsewhere, Exemplar, NoCollection
-from dashboard.work.queue import Progress
-from dashboard.work.shots import shot, wide
+from circuits.units import Progress, Unit
+from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, webp, wide
 
 KINDS = ("most", "slightly_positive", "slightly_negative", "least")
 SIDE = 160
@@ -26,7 +24,7 @@ class Collection(Protocol):
     def stamp(self) -> str:
         """What tells whether an index was made, or made anew, since."""
 
-    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+    def of(self, unit: Unit, activation: float, progress: Progress) -> CollectionExemplars | NoCollection:
         """What a unit does in the collection.
 
         Args:
@@ -66,7 +64,7 @@ class StoredCollection:
                 continue
         return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
 
-    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+    def of(self, unit: Unit, activation: float, progress: Progress) -> CollectionExemplars | NoCollection:
         """What a unit does in the collection; photos that have gone are counted, not shown."""
         index = self._index()
         if index is None:
@@ -74,7 +72,7 @@ class StoredCollection:
         found = index.of(unit)
         groups = {kind: self._shown(unit, getattr(found, kind), progress) for kind in KINDS}
         named = sum(len(getattr(found, kind)) for kind in KINDS)
-        return Elsewhere(
+        return CollectionExemplars(
             groups=groups,
             photos=index.photos,
             quantiles=tuple((float(percent), value) for percent, value in found.peaks.items()),
@@ -108,5 +106,5 @@ class StoredCollection:
                 patch = exemplar_patch(self._network, unit, each)
             except InputError:  # the photo has gone, or changed
                 continue
-            shown.append(Exemplar(shot(wide(patch, SIDE)), each.photo.name, each.group or "", each.value))
+            shown.append(Exemplar(webp(wide(patch, SIDE)), each.photo.name, each.group or "", each.value))
         return tuple(shown)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from circuits.units import Unit
-from dashboard.work.findings import Variant
+from circuits.units import Progress, Unit
+from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
-from dashboard.work.queue import Progress
 
 
 class Gallery(Protocol):

@@ -9,13 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from circuits.network.network import Network
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from circuits.visualization.diverse import COUNT, diverse_key, diverse_pictures
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.store import PictureStore, pictures
-from dashboard.work.findings import Variant
+from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
-from dashboard.work.queue import Progress
 
 # Seconds for which the disk is believed to be as it was: a click that looks at it waits for the thread that renders.
 _STILL_THERE = 5.0

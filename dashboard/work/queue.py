@@ -1,4 +1,4 @@
-"""Background work: one worker thread a lane, with fairness, progress, cancelling, and identical work shared.
+"""Scheduler work: one worker thread a queue, with fairness, progress, cancelling, and identical work shared.
 
 1. An owner (a session) says which tasks it wants, in its own order; saying so again replaces the list.
 2. The worker takes the first task of the owner that was served longest ago, so that nobody waits for
@@ -10,14 +10,14 @@
    once a minute, so the while must be longer than that.
 
 Example:
-    >>> lane = Lane("doctest")
+    >>> queue = WorkQueue("doctest")
     >>> done = []
-    >>> lane.want("ann", [Task("a", "first", lambda progress: done.append("a"))])
-    >>> lane.wait("ann", seconds=5)
+    >>> queue.want("ann", [Task("a", "first", lambda progress: done.append("a"))])
+    >>> queue.wait("ann", seconds=5)
     True
-    >>> done, lane.report("ann").state
+    >>> done, queue.report("ann").state
     (['a'], 'idle')
-    >>> lane.close()
+    >>> queue.close()
 """
 
 import logging
@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-Progress = Callable[[int, int, str], None]
+from circuits.units import Progress
 
 _LOG = logging.getLogger(__name__)
 _KEPT_FAILURES = 512
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """What one owner sees of a lane.
+    """What one owner sees of a queue.
 
     Args:
         state: `idle`, `queued` (others are served) or `running` (one of the owner's tasks is).
@@ -83,7 +83,7 @@ class _Owner:
     alive: float = 0.0
 
 
-class Lane:
+class WorkQueue:
     """A worker thread and the tasks that wait for it.
 
     Args:

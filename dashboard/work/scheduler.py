@@ -1,204 +1,188 @@
-"""The work behind the page, in four lanes.
-
-Asks are answered, pictures rendered, evidence found, and circuits scored.
-"""
+"""The work behind the page, in four queues: requests are run, pictures drawn, queries answered, circuits scored."""
 
 import logging
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from circuits.errors import CircuitsError
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
-from dashboard.features.evaluation import queries as scores
-from dashboard.features.graph import view
-from dashboard.features.layer import actions as on_wall
-from dashboard.features.layer import outside
-from dashboard.features.point.queries import spot_topic, spotted
-from dashboard.features.unit import variants
-from dashboard.features.unit.evidence import Evidence
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.state import Ask, Desk, Session
-from dashboard.work.findings import Failure
+from circuits.units import Progress, Unit
+from dashboard.answers import Failure
+from dashboard.library import Library
+from dashboard.session.actions import Reducer, drop
+from dashboard.session.state import Request
+from dashboard.session.tabs import TabSession
+from dashboard.work.carried import Carried
+from dashboard.work.evidence import Evidence
 from dashboard.work.previews import Previews
-from dashboard.work.queue import CancelledError, Lane, Progress, Task
-from dashboard.work.topics import Board, Found, Topic
+from dashboard.work.queue import CancelledError, Task, WorkQueue
+from dashboard.work.results import Answers, Query, ResultStore
+from dashboard.work.status import Status, status
+from dashboard.work.tiles import Tile, circuit_tiles
+
+if TYPE_CHECKING:
+    from dashboard.feature import Feature
 
 BATCH = 4
+SCORES = "scores"
 _WORTH = 0.5
 _LOG = logging.getLogger(__name__)
 
 
-class Background:
-    """Hands the lanes what sessions want.
+class Scheduler:
+    """Hands the queues what the browser tabs want.
 
     Args:
-        explorer: the library.
-        tracing: the lane that answers asks.
-        rendering: the lane that renders pictures.
-        looking: the lane that finds evidence.
-        scoring: the lane that scores circuits.
-        evidence: what the last two ask.
+        library: the library.
+        evidence: what it can be asked that takes a while.
+        features: what wants something.
+        reducer: runs requests.
+        tracing: the queue that runs requests.
+        rendering: the queue that draws pictures.
+        looking: the queue that answers queries.
+        scoring: the queue that scores circuits.
     """
 
     def __init__(
-        self, explorer: Explorer, tracing: Lane, rendering: Lane, looking: Lane, scoring: Lane, evidence: Evidence
+        self,
+        library: Library,
+        evidence: Evidence,
+        features: Sequence["Feature"],
+        reducer: Reducer,
+        *,
+        tracing: WorkQueue,
+        rendering: WorkQueue,
+        looking: WorkQueue,
+        scoring: WorkQueue,
     ) -> None:
-        self.explorer = explorer
+        self.library = library
+        self.evidence = evidence
+        self.features = features
+        self.reducer = reducer
         self.tracing = tracing
         self.rendering = rendering
         self.looking = looking
         self.scoring = scoring
-        self.evidence = evidence
         self.previews = Previews()
-        self.board = Board()
+        self.carried = Carried()
+        self.results = ResultStore()
 
-    def begin(self, desk: Desk) -> None:
-        """Hand the lanes what the session wants now."""
+    def begin(self, tab: TabSession) -> None:
+        """Hand the queues what the session wants now."""
+        session = tab.session
         tasks = [
-            Task(f"{desk.name}/{ask.number}", self._label(desk.session, ask), partial(self._answer, desk, ask))
-            for ask in desk.session.asks
+            Task(
+                f"{tab.name}/{request.number}",
+                self.reducer.label(session, request, self.library),
+                partial(self._run, tab, request),
+            )
+            for request in session.requests
         ]
         if tasks:
-            self.tracing.want(desk.name, tasks)
+            self.tracing.want(tab.name, tasks)
         else:
-            self.tracing.cancel(desk.name)
-        self.want_pictures(desk)
-        self.want_evidence(desk)
-        self.want_scores(desk)
+            self.tracing.cancel(tab.name)
+        self.want_pictures(tab)
+        self.want_answers(tab)
 
-    def want_pictures(self, desk: Desk) -> list[Task]:
-        """Have the missing pictures rendered, or none if the person cancelled; all that are missing."""
-        tasks = self.missing(desk.session, desk.on_wall)
-        if desk.session.paused:
-            self.rendering.cancel(desk.name)
+    def want_pictures(self, tab: TabSession) -> list[Task]:
+        """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
+        tasks = self.missing(tab)
+        if tab.session.paused:
+            self.rendering.cancel(tab.name)
         else:
-            self.rendering.want(desk.name, tasks, hurry=self._is_stray(tasks))
+            self.rendering.want(tab.name, tasks, hurry=self._is_stray(tasks))
         return tasks
 
     def _is_stray(self, tasks: Sequence[Task]) -> bool:
-        """Whether nothing of what is being rendered is among the tasks, and too little of it done to be finished."""
+        """Whether nothing of what is being drawn is among the tasks, and too little of it done to be finished."""
         key, done = self.rendering.running
         return done < _WORTH and {part for task in tasks for part in task.key.split()}.isdisjoint(key.split())
 
-    def want_evidence(self, desk: Desk) -> Found:
-        """Have evidence for the chosen unit or edge found; what there is of it by now.
+    def queries(self, tab: TabSession) -> list[Query]:
+        """What is to be found out for a tab, the first first."""
+        wanted = [query for feature in self.features for query in feature.queries(tab.session, self)]
+        return sorted(wanted, key=lambda query: query.rank)
 
-        What is being found out for a unit that is no longer chosen is given up.
+    def want_answers(self, tab: TabSession) -> Answers:
+        """Have the queries answered; the answers that there are by now.
+
+        What is being found out for a unit that is no longer chosen is given up; a score, which has a queue of its own,
+        only for another circuit or by Cancel.
         """
-        wanted = outside.wanted(desk.session, self.evidence)
-        pointed = spot_topic(desk.session, self.explorer)
-        if pointed is not None:
-            wanted.insert(0, pointed)
-        found = self.board.found(wanted)
-        missing = [Task(topic.key, topic.name, partial(self._find, topic)) for topic in wanted if not found[topic.name]]
-        self.looking.want(desk.name, missing, hurry=True)
-        return found
+        wanted = self.queries(tab)
+        answers = self.results.answers(wanted)
+        for queue, group in ((self.looking, ""), (self.scoring, SCORES)):
+            missing = [query for query in wanted if query.group == group and not answers[query.name]]
+            tasks = [Task(query.key, query.label or query.name, partial(self._find, query)) for query in missing]
+            queue.want(tab.name, tasks, hurry=True)
+        return answers
 
-    def want_scores(self, desk: Desk) -> Found:
-        """Have the circuit scored, if that was asked; what there is of it by now.
-
-        A lane of its own, so that a person goes on looking meanwhile. Only another circuit or Cancel gives it up.
-        """
-        wanted = scores.wanted(desk.session, self.evidence)
-        found = self.board.found(wanted)
-        missing = [
-            Task(topic.key, "Scoring the circuit", partial(self._find, topic))
-            for topic in wanted
-            if not found[topic.name]
-        ]
-        self.scoring.want(desk.name, missing, hurry=True)
-        return found
-
-    def _find(self, topic: Topic, progress: Progress) -> None:
-        """Find something out and put it on the board, or the sentence that says why it cannot be."""
+    def _find(self, query: Query, progress: Progress) -> None:
+        """Keep the answer to a query, or the sentence that says why there is none."""
         progress(0, 1, "")
         try:
-            self.board.put(topic.key, topic.work(progress))
+            self.results.put(query.key, query.work(progress))
         except CancelledError:
             raise
         except CircuitsError as refusal:
-            self.board.put(topic.key, Failure(str(refusal), topic.name))
+            self.results.put(query.key, Failure(str(refusal), query.name))
         except Exception:
-            _LOG.exception("%s failed", topic.key)
+            _LOG.exception("%s failed", query.key)
             sentence = "This could not be found out; the terminal that serves the page says why."
-            self.board.put(topic.key, Failure(sentence, topic.name))
+            self.results.put(query.key, Failure(sentence, query.name))
 
-    def _label(self, session: Session, ask: Ask) -> str:
-        if ask.kind == "why":
-            return f"Tracing {self.explorer.target(ask.subject, like=session.work.circuit).label}"
-        if ask.kind == "photo":
-            return "Showing the network the photo"
-        if ask.kind == "level":
-            return f"Expanding the units of {ask.subject}"
-        if ask.kind == "grow":
-            return f"Growing by {ask.subject} level{'' if ask.subject == '1' else 's'}"
-        if ask.kind == "measure":
-            return f"Measuring the edges of {ask.subject}"
-        return f"Expanding {ask.subject}"
-
-    def _answer(self, desk: Desk, ask: Ask, progress: Progress) -> None:
-        """Work out an ask in the background and put the answer on the desk; again if the circuit changed meanwhile."""
+    def _run(self, tab: TabSession, request: Request, progress: Progress) -> None:
+        """Run a request in the background and commit its result; again if the circuit changed meanwhile."""
 
         def tell(done: int, total: int, message: str) -> None:
-            # Another why?, an undo or a new photo makes this answer useless.
-            if ask not in desk.session.asks:
+            # Another why?, an undo or a new photo makes this result useless.
+            if request not in tab.session.requests:
                 raise CancelledError
             progress(done, total, message)
 
+        kind = self.reducer.requests[request.kind]
         while True:
-            with desk.lock:
-                before = desk.session
-            if ask not in before.asks:
+            with tab.lock:
+                before = tab.session
+            if request not in before.requests:
                 return None
             try:
-                circuit = actions.answer(before, ask, self.explorer, tell)
+                result = self.reducer.run(before, request, self.library, tell)
             except CancelledError:
                 raise
             except CircuitsError as refusal:
-                return self._refuse(desk, ask, str(refusal))
+                return self._refuse(tab, request, str(refusal))
             except Exception:
-                _LOG.exception("%s failed", ask)
+                _LOG.exception("%s failed", request)
                 sentence = "The network failed at this; the terminal that serves the page says why."
-                return self._refuse(desk, ask, sentence)
-            with desk.lock:
-                if ask.kind in ("why", "photo") or desk.session.work.circuit is before.work.circuit:
-                    desk.put(actions.settle(desk.session, ask, circuit))
-                    self.want_pictures(desk)
-                    if ask.kind == "expand":
-                        _say_if_nothing_new(desk, before, ask)
+                return self._refuse(tab, request, sentence)
+            with tab.lock:
+                if kind.independent or tab.session.work.circuit is before.work.circuit:
+                    tab.put(self.reducer.commit(tab.session, request, result))
+                    self.want_pictures(tab)
+                    old, new = before.work.circuit, tab.session.work.circuit
+                    if old is not None and new is not None and (remark := kind.remark(old, new, request)):
+                        tab.say(remark, "info")
                     return None
 
-    def _refuse(self, desk: Desk, ask: Ask, sentence: str) -> None:
-        with desk.lock:
-            desk.put(actions.fail(desk.session, ask))
-            desk.say(sentence)
+    def _refuse(self, tab: TabSession, request: Request, sentence: str) -> None:
+        with tab.lock:
+            tab.put(drop(tab.session, request))
+            tab.say(sentence)
 
-    def missing(self, session: Session, seen: Sequence[Unit] = ()) -> list[Task]:
-        """Pictures to render: the chosen unit's first and alone, then those of the spot and the wall, then circuits'.
+    def missing(self, tab: TabSession) -> list[Task]:
+        """Pictures to draw, in the order of the features; each is drawn once.
 
         The batches do not depend on what is chosen or already there, so that a running one keeps its key.
-
-        Args:
-            session: whose.
-            seen: the units of the wall that are on the screen, in the order in which they stand there.
         """
-        circuit, gallery, showing = session.work.circuit, self.explorer.gallery, session.showing
-        groups = batches(spotted(session, self.explorer, self.board))
-        groups += batches(seen) if showing.page == "layers" else []
-        groups += self._of_circuit(circuit)
-        if showing.page == "compare":
-            groups += self._of_circuit(session.beside)
-        chosen = on_wall.stranger(session, self.explorer)
-        if chosen is None and circuit is not None and session.work.selected in circuit.nodes:
-            chosen = circuit.nodes[session.work.selected].unit.whole if self.explorer.is_own(circuit) else None
-        if chosen is not None:
-            groups.insert(0, [chosen])
+        gallery = self.library.gallery
+        groups = [group for feature in self.features for group in feature.units(tab, self)]
         missing = {unit for group in groups for unit in group if gallery.file(gallery.key(unit)) is None}
-        tasks = variants.drawings(session, self.explorer, self.previews)
+        tasks = [task for feature in self.features for task in feature.drawings(tab.session, self)]
         for group in groups:
             count = len(missing.intersection(group))
             if count:
@@ -206,27 +190,15 @@ class Background:
             missing.difference_update(group)
         return tasks
 
-    def _of_circuit(self, circuit: Circuit | None) -> list[list[Unit]]:
-        """The units of a circuit of this network in batches, from the top down."""
-        if circuit is None or not self.explorer.is_own(circuit):
-            return []
-        height = {layer: number for number, layer in enumerate(circuit.layers)}
-
-        def order(name: str) -> tuple[int, str]:
-            return -height[circuit.nodes[name].unit.layer], name
-
-        names = sorted(circuit.visible, key=order)
-        return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))
-
-    def _rendering(self, units: list[Unit], count: int) -> Task:
-        key = " ".join(self.explorer.gallery.key(unit) for unit in units)
-        label = self.explorer.network.unit_label(units[0])
+    def _rendering(self, units: Sequence[Unit], count: int) -> Task:
+        key = " ".join(self.library.gallery.key(unit) for unit in units)
+        label = self.library.network.unit_label(units[0])
         label += "".join(f", {unit.channel}" for unit in units[1:])
         return Task(key, label, partial(self._draw, units), size=count)
 
     def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
         """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
-        gallery = self.explorer.gallery
+        gallery = self.library.gallery
         keys = [gallery.key(unit) for unit in units]
 
         def tell(done: int, total: int, message: str) -> None:
@@ -241,27 +213,33 @@ class Background:
         finally:
             self.previews.drop(keys)
 
-    def status(self, desk: Desk, missing: Sequence[Task]) -> view.Status:
-        """What goes on for a desk, of which some pictures are missing, for the status line."""
+    def status(self, tab: TabSession, missing: Sequence[Task]) -> Status:
+        """What goes on for a tab, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
-        tracing, rendering, scoring = (lane.report(desk.name) for lane in (self.tracing, self.rendering, self.scoring))
+        tracing, rendering, scoring = (queue.report(tab.name) for queue in (self.tracing, self.rendering, self.scoring))
         count = sum(task.size for task in missing)
-        return view.status(desk.session, tracing, rendering, scoring, missing=count, failed=failed)
+        return status(tab.session, tracing, rendering, scoring, missing=count, failed=failed)
 
-    def draws_for(self, desk: Desk) -> bool:
-        """Whether pictures of a desk's units may come: some are drawn, or the network is at work on its circuit."""
-        return bool(desk.session.asks) or self.rendering.report(desk.name).state != "idle"
+    def tiles(self, circuit: Circuit | None, *, waiting: bool) -> dict[str, Tile]:
+        """What stands for the units of a circuit, by node id."""
+        return circuit_tiles(circuit, self.library, self.previews, self.carried, waiting=waiting)
 
-    def retry(self, session: Session, seen: Sequence[Unit] = ()) -> None:
+    def draws_for(self, tab: TabSession) -> bool:
+        """Whether pictures of a tab's units may come: some are drawn, or the network is at work on its circuit."""
+        return bool(tab.session.requests) or self.rendering.report(tab.name).state != "idle"
+
+    def retry(self, tab: TabSession) -> None:
         """Let pictures that failed be tried again."""
-        self.rendering.forgive([task.key for task in self.missing(session, seen)])
+        self.rendering.forgive([task.key for task in self.missing(tab)])
 
-    def again(self, session: Session, name: str) -> None:
-        """Let a topic that could not be found out be tried again."""
-        names = set(scores.STAGES) if name in scores.STAGES else {name}
-        for topic in (*outside.wanted(session, self.evidence), *scores.wanted(session, self.evidence)):
-            if topic.name in names and isinstance(self.board.get(topic.key), Failure):
-                self.board.drop(topic.key)
+    def again(self, tab: TabSession, name: str) -> None:
+        """Let a query that failed be tried again; of scores, all."""
+        wanted = self.queries(tab)
+        groups = {query.group for query in wanted if query.name == name}
+        for query in wanted:
+            tried = query.name == name or (query.group == SCORES and SCORES in groups)
+            if tried and isinstance(self.results.get(query.key), Failure):
+                self.results.drop(query.key)
 
     def leave(self, name: str) -> None:
         """A page was closed: what only it wanted need not be rendered."""
@@ -270,17 +248,17 @@ class Background:
         self.scoring.cancel(name)
 
     def forget(self, name: str) -> None:
-        """A desk is gone, and all that it wanted with it."""
+        """A tab is gone, and all that it wanted with it."""
         self.tracing.cancel(name)
         self.leave(name)
 
     def close(self) -> None:
-        """End the lanes, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
-        lanes = (self.rendering, self.scoring, self.looking, self.tracing)
-        for lane in lanes:
-            lane.stop()
-        for lane in lanes:
-            lane.close(seconds=0.4)
+        """End the queues, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
+        queues = (self.rendering, self.scoring, self.looking, self.tracing)
+        for queue in queues:
+            queue.stop()
+        for queue in queues:
+            queue.close(seconds=0.4)
 
 
 def batches(units: Sequence[Unit]) -> list[list[Unit]]:
@@ -300,13 +278,10 @@ def batches(units: Sequence[Unit]) -> list[list[Unit]]:
     return groups
 
 
-def _say_if_nothing_new(desk: Desk, before: Session, ask: Ask) -> None:
-    """Tell the person that a unit has no further units to show, or none at all."""
-    old, new = before.work.circuit, desk.session.work.circuit
-    if old is None or new is None:
-        return
-    known = len(old.edges_into(ask.subject))
-    if len(new.edges_into(ask.subject)) > known or 0 < ask.choices.top <= known:
-        return
-    kind = "units that excite it" if ask.choices.signs == "positive" else "units that matter to it"
-    desk.say(f"{ask.subject} has no further {kind} in the layer below.", "info")
+def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit]]:
+    """The units of a circuit of this network in batches, from the top down."""
+    if circuit is None or not library.is_own(circuit):
+        return []
+    height = {layer: number for number, layer in enumerate(circuit.layers)}
+    names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
+    return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))

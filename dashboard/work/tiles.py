@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
-from dashboard.library import Explorer
+from circuits.units import Unit
+from dashboard.library import Library
 from dashboard.work.carried import Carried
-from dashboard.work.previews import Preview, Previews
+from dashboard.work.previews import Previews
 
 DEAD = "nothing was found that excites this unit"
 
@@ -32,39 +33,48 @@ class Tile:
         return {"state": self.state, "picture": self.picture, "said": self.said, "drawn": round(self.drawn, 3)}
 
 
-def tiles(
-    circuit: Circuit | None, explorer: Explorer, previews: Previews, carried: Carried, *, waiting: bool
-) -> dict[str, Tile]:
-    """The tiles of the visible units, by node id.
+def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) -> Tile:
+    """The tile of a picture by its key: finished, on its way, or neither.
 
     Args:
-        circuit: whose units; without one there are none.
-        explorer: knows the finished pictures.
-        previews: the unfinished ones.
-        carried: those that came with a circuit's file.
+        key: its content address.
+        previews: the unfinished pictures.
+        ready: whether it is finished.
         waiting: whether missing pictures are on their way; if not, no unfinished one is shown either.
     """
-    if circuit is None:
-        return {}
-    shown: dict[str, Preview | None] = {}
-    if waiting and explorer.is_own(circuit):
-        # Before the pictures: a preview that goes meanwhile leaves its picture, and no gap is seen.
-        shown = {name: previews.get(explorer.key(circuit, name)) for name in circuit.visible}
-    found = {name: _tile(circuit, name, explorer, shown.get(name), waiting=waiting) for name in circuit.visible}
-    for name, tile in found.items():
-        if tile.picture.startswith("data:"):
-            address = carried.address(tile.picture)
-            found[name] = Tile("ready" if address else "none", address)
-    return found
-
-
-def _tile(circuit: Circuit, name: str, explorer: Explorer, preview: Preview | None, *, waiting: bool) -> Tile:
-    picture = explorer.picture(circuit, name)
-    if picture and explorer.is_dead(circuit, name):
-        return Tile("dead", said=DEAD)
-    if picture:
-        return Tile("ready", picture)
+    if ready:
+        return Tile("ready", f"picture/{key}.webp")
+    preview = previews.get(key) if waiting else None
     if preview is not None:
         said = f"still being drawn, step {preview.step} of {preview.steps}"
         return Tile("drawing", preview.address, said, preview.drawn)
     return Tile("waiting" if waiting else "none")
+
+
+def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool) -> Tile:
+    """The tile of a unit of the network, whether it is in the circuit or not."""
+    gallery = library.gallery
+    key = gallery.key(unit)
+    tile = picture_tile(key, previews, ready=False, waiting=waiting)
+    # Looked up after the preview: one that goes meanwhile leaves its picture, and no gap is seen.
+    if gallery.file(key) is None:
+        return tile
+    return Tile("dead", said=DEAD) if gallery.dead(unit) else picture_tile(key, previews, ready=True, waiting=waiting)
+
+
+def circuit_tiles(
+    circuit: Circuit | None, library: Library, previews: Previews, carried: Carried, *, waiting: bool
+) -> dict[str, Tile]:
+    """The tiles of the visible units by node id; those of another network show what came with the circuit's file."""
+    if circuit is None:
+        return {}
+    nodes = [circuit.nodes[name] for name in circuit.visible]
+    if library.is_own(circuit):
+        return {node.id: unit_tile(node.unit.whole, library, previews, waiting=waiting) for node in nodes}
+    addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
+    return {
+        name: Tile("ready", address)
+        if address
+        else Tile("waiting" if waiting and not circuit.nodes[name].picture else "none")
+        for name, address in addresses.items()
+    }

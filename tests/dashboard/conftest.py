@@ -12,7 +12,7 @@ from PIL import Image
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from dashboard.app import Page, PageSettings, create_page
-from dashboard.library import Explorer
+from dashboard.library import Library
 from tests.support.person import Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
 
@@ -47,9 +47,9 @@ def collection() -> PaintedCollection:
 
 
 @pytest.fixture
-def explorer(network: Network, gallery: PaintedGallery) -> Explorer:
+def library(network: Network, gallery: PaintedGallery) -> Library:
     """The library for the tiny network."""
-    return Explorer(network, gallery)
+    return Library(network, gallery)
 
 
 @pytest.fixture(scope="session")

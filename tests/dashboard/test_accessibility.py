@@ -24,8 +24,8 @@ def stage(
     open_tab: Callable[..., Any], served: str, expect: Any, page: Page, gallery: PaintedGallery, photo: Photo
 ) -> Stage:
     """A tab on the tiny network, and a circuit of another one."""
-    stranger = circuits.trace(tiny_network(seed=1, name="stranger"), photo, "dog", depth=2, top=3)
-    return Stage(open_tab(served, tolerant=True), expect, page, gallery, stranger)
+    outside_unit = circuits.trace(tiny_network(seed=1, name="outside_unit"), photo, "dog", depth=2, top=3)
+    return Stage(open_tab(served, tolerant=True), expect, page, gallery, outside_unit)
 
 
 def test_no_state_of_the_page_has_a_grave_fault(stage: Stage) -> None:

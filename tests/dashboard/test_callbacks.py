@@ -17,6 +17,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.app import Page, PageSettings, create_app, create_page
 from dashboard.callbacks import decoded
+from tests.support.actions import payload
 from tests.support.person import ANN, BOB, Person, ready
 from tests.support.pretend import PaintedGallery, tiny_network
 
@@ -36,7 +37,7 @@ def test_a_new_page_has_the_photo_and_its_predictions(ann: Person) -> None:
 
 def test_without_a_photo_the_example_cat_is_there(network: Network, gallery: PaintedGallery) -> None:
     page = create_page(PageSettings(network, gallery=gallery))
-    assert page.callbacks.sessions.desk(ANN).session.work.photo.name == "cat"
+    assert page.callbacks.sessions.tab(ANN).session.work.photo.name == "cat"
     page.close()
 
 
@@ -63,7 +64,7 @@ def test_a_batch_of_late_actions_is_applied_in_order(ann: Person) -> None:
     ann.why("2")
     one, two = [name for name in ann.nodes if name.startswith("c:")][:2]
     for kind, subject in (("discard", one), ("discard", two), ("undo", "")):
-        ann.queue.append({"number": len(ann.queue) + 1, "kind": kind, "subject": subject})
+        ann.queue.append({"number": len(ann.queue) + 1, "kind": kind, "payload": payload(kind, subject)})
     ann.look()
     assert one not in ann.nodes
     assert two in ann.nodes
@@ -113,7 +114,7 @@ def test_closing_the_page_stops_its_rendering(ann: Person, page: Page, gallery: 
     gallery.gate.clear()
     ann.why("2")
     page.dash.server.test_client().post("/leave", data=ANN)
-    assert page.callbacks.background.rendering.report(ANN).state == "idle"
+    assert page.callbacks.work.rendering.report(ANN).state == "idle"
 
 
 def test_two_people_do_not_see_each_others_work(page: Page) -> None:
@@ -234,7 +235,7 @@ def test_expanding_where_nothing_is_left_says_so(ann: Person) -> None:
     child = next(name for name in ann.nodes if name.startswith("c:"))
     for _ in range(4):
         ann.do("more", child)
-        assert ann.callbacks.background.tracing.wait(ANN, seconds=30)
+        assert ann.callbacks.work.tracing.wait(ANN, seconds=30)
     assert f"{child} has no further units that excite it in the layer below." in [
         toast["text"] for toast in ann.poll()["toasts"]
     ]
@@ -244,19 +245,19 @@ def test_an_answer_that_comes_later_moves_the_revision_on(
     ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    trace = page.callbacks.explorer.trace
+    trace = page.callbacks.library.trace
 
     def slow(*arguments: Any, **more: Any) -> Circuit:
         assert gate.wait(30)
         return trace(*arguments, **more)
 
-    monkeypatch.setattr(page.callbacks.explorer, "trace", slow)
+    monkeypatch.setattr(page.callbacks.library, "trace", slow)
     ann.do("why", "2")
     assert ann.seen["view"]["nodes"] == []
     assert "Tracing tree" in ann.poll()["text"]
     before = ann.seen["view"]["revision"]
     gate.set()
-    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert page.callbacks.work.tracing.wait(ANN, seconds=30)
     assert ann.poll()["revision"] > before
     assert "fc:2" in {node["id"] for node in ann.do("refresh")["view"]["nodes"]}
 
@@ -268,20 +269,20 @@ def test_an_expansion_is_worked_out_again_if_the_circuit_changed_meanwhile(
     leaf = next(name for name in ann.nodes if name.startswith("b:"))
     dropped = next(name for name in ann.nodes if name.startswith("c:"))
     begun, gate = threading.Event(), threading.Event()
-    expand: Callable[..., Circuit] = page.callbacks.explorer.expand
+    expand: Callable[..., Circuit] = page.callbacks.library.expand
 
     def slow(*arguments: Any) -> Circuit:
         begun.set()
         assert gate.wait(30)
         return expand(*arguments)
 
-    monkeypatch.setattr(page.callbacks.explorer, "expand", slow)
+    monkeypatch.setattr(page.callbacks.library, "expand", slow)
     ann.do("expand", leaf)
     assert begun.wait(30)
     ann.do("discard", dropped)
     gate.set()
-    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
-    circuit = page.callbacks.sessions.desk(ANN).session.work.circuit
+    assert page.callbacks.work.tracing.wait(ANN, seconds=30)
+    circuit = page.callbacks.sessions.tab(ANN).session.work.circuit
     assert circuit.nodes[dropped].discarded
     assert circuit.nodes[leaf].expanded
 
@@ -290,7 +291,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_given_up(
     ann: Person, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, given_up = threading.Event(), threading.Event()
-    trace = page.callbacks.explorer.trace
+    trace = page.callbacks.library.trace
 
     def slow(photo: Photo, target: str, choices: Any, progress: Any, **more: Any) -> Circuit:
         if target == "3":
@@ -302,12 +303,12 @@ def test_an_answer_that_nobody_waits_for_any_more_is_given_up(
         finally:
             given_up.set()
 
-    monkeypatch.setattr(page.callbacks.explorer, "trace", slow)
+    monkeypatch.setattr(page.callbacks.library, "trace", slow)
     ann.do("why", "2")
     assert begun.wait(30)
     ann.do("why", "3")
     assert given_up.wait(30)
-    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert page.callbacks.work.tracing.wait(ANN, seconds=30)
     assert ann.do("refresh")["view"]["selected"] == "fc:3"
 
 
@@ -317,9 +318,9 @@ def test_a_failure_of_the_network_is_a_sentence_and_the_page_goes_on(
     def broken(*arguments: Any, **more: Any) -> Circuit:
         raise RuntimeError("CUDA error 700")
 
-    monkeypatch.setattr(page.callbacks.explorer, "trace", broken)
+    monkeypatch.setattr(page.callbacks.library, "trace", broken)
     ann.do("why", "2")
-    assert page.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert page.callbacks.work.tracing.wait(ANN, seconds=30)
     told = ann.poll()
     assert [toast["text"] for toast in told["toasts"]] == [
         "The network failed at this; the terminal that serves the page says why."

@@ -13,11 +13,12 @@ from circuits.units import Unit
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import PageSettings, create_page
-from dashboard.library import Explorer
-from dashboard.session import actions
+from dashboard.library import Library
 from dashboard.session.state import Choices, Session
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.queue import CancelledError
+from tests.support import actions
+from tests.support.actions import payload
 from tests.support.pretend import PaintedGallery
 
 QUICK = Settings(size=32, steps=2)
@@ -71,27 +72,27 @@ def test_a_circuit_of_layers_chosen_by_hand_can_be_expanded(
     network: Network, photo: Photo, gallery: PaintedGallery
 ) -> None:
     traced = trace(network, photo, 0, depth=1, top=2, layers=["a", "c", "fc"])
-    explorer = Explorer(network, gallery)
-    session = actions.with_circuit(Session(), Circuit.from_dict(traced.to_dict()), explorer)
+    library = Library(network, gallery)
+    session = actions.with_circuit(Session(), Circuit.from_dict(traced.to_dict()), library)
     child = session.work.circuit.edges_into("fc:0")[0].source
     assert session.work.locked == ""
-    grown = explorer.expand(session.work.circuit, child, Choices(top=3))
+    grown = library.expand(session.work.circuit, child, Choices(top=3))
     assert {edge.source.split(":")[0] for edge in grown.edges_into(child)} == {"a"}
-    breakdown = explorer.inspect(grown, child, "").breakdown
+    breakdown = library.inspect(grown, child, "").breakdown
     assert breakdown.rest_count == 12 - 3
 
 
-def test_a_circuit_with_layers_that_the_network_lacks_is_locked(explorer: Explorer, photo: Photo) -> None:
-    data = explorer.trace(photo, 0, Choices(depth=1), quiet).to_dict()
+def test_a_circuit_with_layers_that_the_network_lacks_is_locked(library: Library, photo: Photo) -> None:
+    data = library.trace(photo, 0, Choices(depth=1), quiet).to_dict()
     data["graph"]["network"]["layers"].insert(0, "stem")
-    locked = explorer.why_locked(Circuit.from_dict(data))
+    locked = library.why_locked(Circuit.from_dict(data))
     assert locked.startswith("This circuit's layers are not those of tiny: Layer 'stem' does not exist")
 
 
 def test_the_built_in_networks_page_has_the_cat_and_its_predictions(tmp_path: Path) -> None:
     network = load_network()
     page = create_page(PageSettings(network, gallery=StoredGallery(network, PictureStore(tmp_path / "store"))))
-    sent = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "open", "subject": ""}]}
+    sent = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "open", "payload": payload("open", "")}]}
     view = page.callbacks.act(sent)
     page.close()
     assert len(view["predictions"]) == 5

@@ -12,6 +12,7 @@ from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from dashboard.app import Page
+from tests.support.actions import payload
 from tests.support.huge import huge
 from tests.support.person import Person
 
@@ -38,7 +39,7 @@ def have(seen: dict[str, Any]) -> dict[str, Any]:
 
 def do(bea: Person, kind: str, subject: str) -> dict[str, Any]:
     """Act as a page does that says what it has."""
-    bea.queue.append({"number": len(bea.queue) + 1, "kind": kind, "subject": subject})
+    bea.queue.append({"number": len(bea.queue) + 1, "kind": kind, "payload": payload(kind, subject)})
     sent = {"session": bea.name, "tab": "tab", "queue": list(bea.queue)}
     return bea.callbacks.act(sent, have(bea.seen))
 

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from dashboard import keys
+from dashboard import components, layout
 from tests.support.parts import words
 from tests.support.person import Person
 
 GUIDE = Path(__file__).parents[2] / "docs" / "page.md"
-SCRIPTS = Path(keys.__file__).parent / "assets"
+SCRIPTS = Path(components.__file__).parent / "assets"
 
 
 def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guide() -> None:
@@ -17,16 +17,16 @@ def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guid
     listened = set(re.findall(r"^    (\w):|^    (\w),", table[1], re.MULTILINE))
     letters = {one or other for one, other in listened} | set(re.findall(r"^    ([a-z]): ", table[1], re.MULTILINE))
     assert {"e", "c", "f", "l", "p", "x"} == letters
-    told = {key for key, _ in keys.ALL["In the graph"]}
+    told = {key for key, _ in layout.ALL["In the graph"]}
     assert letters <= told
     guide = GUIDE.read_text("utf-8")
     assert all(re.search(rf"\| {letter}[ ,|]", guide) for letter in letters)
 
 
 def test_all_keys_that_one_begins_with_are_among_all_keys() -> None:
-    known = {key for group in keys.ALL.values() for key, _ in group}
-    assert {key for key, _ in keys.BEGIN} - known == {"click", "double click", "drag"}
-    assert "expand it; Shift e expands its whole layer" in words(keys.dialog())
+    known = {key for group in layout.ALL.values() for key, _ in group}
+    assert {key for key, _ in components.BEGIN} - known == {"click", "double click", "drag"}
+    assert "expand it; Shift e expands its whole layer" in words(layout.keys_dialog())
 
 
 def test_the_pane_of_a_difference_says_whose_logit_and_picture_it_shows(ann: Person) -> None:

@@ -17,6 +17,7 @@ from dashboard.app import Page, PageSettings, create_page
 from dashboard.security import MAX_BODY, trusted_hosts
 from dashboard.server import Running, serve, start
 from tests.dashboard.features.test_view import find
+from tests.support.actions import payload
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery
 
@@ -121,7 +122,7 @@ def test_port_zero_is_any_free_one(running: Running) -> None:
 def test_a_taken_port_is_a_sentence_that_names_the_option(running: Running, network: Network) -> None:
     port = int(running.url.rsplit(":", 1)[1].rstrip("/"))
     with pytest.raises(InputError, match=rf"^Port {port} of 127.0.0.1 is taken .*--port 0"):
-        start(PageSettings(network, gallery=running.page.callbacks.explorer.gallery), port=port)
+        start(PageSettings(network, gallery=running.page.callbacks.library.gallery), port=port)
 
 
 def test_serve_tells_its_address_and_ends_with_work_under_way(
@@ -133,15 +134,19 @@ def test_serve_tells_its_address_and_ends_with_work_under_way(
     def interrupted(self: Running) -> None:
         pages.append(self.page)
         gallery.gate.clear()
-        desk = {"session": "a" * 32, "tab": "t", "queue": [{"number": 1, "kind": "why", "subject": "0"}]}
-        self.page.callbacks.act(desk)
+        tab_session = {
+            "session": "a" * 32,
+            "tab": "t",
+            "queue": [{"number": 1, "kind": "why", "payload": payload("why", "0")}],
+        }
+        self.page.callbacks.act(tab_session)
 
     monkeypatch.setattr(Running, "run", interrupted)
     monkeypatch.setattr("dashboard.app._stored_gallery", lambda network: gallery)
     serve(network, port=0, open_browser=False, announce=told.append)
     assert told[0].startswith("http://127.0.0.1:")
-    assert not pages[0].callbacks.background.rendering._thread.is_alive()
-    assert not pages[0].callbacks.background.tracing._thread.is_alive()
+    assert not pages[0].callbacks.work.rendering._thread.is_alive()
+    assert not pages[0].callbacks.work.tracing._thread.is_alive()
 
 
 TOKEN = "abc-DEF_123"

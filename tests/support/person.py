@@ -6,6 +6,7 @@ from typing import Any
 
 from dashboard.app import Page
 from dashboard.features.export.exports import export
+from tests.support.actions import payload
 
 ANN, BOB = "a" * 32, "b" * 32
 
@@ -23,7 +24,7 @@ class Person:
 
     def do(self, kind: str, subject: str = "") -> dict[str, Any]:
         """Send an action, along with all earlier ones, as the page does when answers are late."""
-        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "subject": subject})
+        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "payload": payload(kind, subject)})
         return self.look()
 
     def look(self) -> dict[str, Any]:
@@ -34,12 +35,12 @@ class Person:
     def why(self, number: str = "0") -> dict[str, Any]:
         """Ask why and wait for the answer."""
         self.do("why", number)
-        assert self.callbacks.background.tracing.wait(self.name, seconds=30)
+        assert self.callbacks.work.tracing.wait(self.name, seconds=30)
         return self.do("refresh")
 
     def looked(self) -> dict[str, Any]:
         """Wait until all evidence is there, and ask for the view."""
-        assert self.callbacks.background.looking.wait(self.name, seconds=30)
+        assert self.callbacks.work.looking.wait(self.name, seconds=30)
         return self.do("refresh")
 
     @property
@@ -58,7 +59,7 @@ class Person:
 
     def export(self, *, pictures: bool = False) -> tuple[str, dict[str, Any]]:
         """The circuit as the menu's JSON file: its name, and what is in it."""
-        file = export(self.callbacks.sessions, self.callbacks.explorer, self.name, "json", pictures=pictures)
+        file = export(self.callbacks.sessions, self.callbacks.library, self.name, "json", pictures=pictures)
         assert file is not None
         return file.name, json.loads(file.data)
 
@@ -68,7 +69,7 @@ class Person:
 
     def rendered(self) -> dict[str, Any]:
         """Wait until nothing is rendered any more, and poll."""
-        assert self.callbacks.background.rendering.wait(self.name, seconds=30)
+        assert self.callbacks.work.rendering.wait(self.name, seconds=30)
         return self.poll()
 
     @property

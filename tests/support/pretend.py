@@ -14,11 +14,9 @@ from circuits.attribution.ablation import Baseline
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
-from circuits.units import Unit
-from dashboard.work.findings import Elsewhere, Exemplar, NoCollection, Variant
+from circuits.units import Progress, Unit
+from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, Variant, webp
 from dashboard.work.previews import OnPreview, OnVariant
-from dashboard.work.queue import Progress
-from dashboard.work.shots import shot
 
 
 def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
@@ -47,7 +45,7 @@ class PaintedCollection:
         self.photos = photos
         self.gate = threading.Event()
         self.gate.set()
-        self.asked: list[Unit] = []
+        self.requested: list[Unit] = []
 
     def stamp(self) -> str:
         """Their number."""
@@ -59,18 +57,18 @@ class PaintedCollection:
         means = {layer: torch.full((width,), 0.1) for layer, width in widths.items()}
         return Baseline("mean", f"squares ({self.photos} photos)", means) if self.photos else None
 
-    def of(self, unit: Unit, activation: float, progress: Progress) -> Elsewhere | NoCollection:
+    def of(self, unit: Unit, activation: float, progress: Progress) -> CollectionExemplars | NoCollection:
         """Nine squares that excite the unit, and two that it hardly notices."""
-        self.asked.append(unit)
+        self.requested.append(unit)
         while not self.gate.wait(timeout=0.01):
             progress(0, 1, "")
         if not self.photos:
             return NoCollection()
-        squares = [shot(Image.new("RGB", (16, 16), (20 * n, 0, 0))) for n in range(9)]
+        squares = [webp(Image.new("RGB", (16, 16), (20 * n, 0, 0))) for n in range(9)]
         most = tuple(Exemplar(each, f"{n}.png", "red things", 9.0 - n) for n, each in enumerate(squares))
         levels = ((0.0, 0.0), (50.0, 0.5), (90.0, 4.0), (99.0, 8.0), (100.0, 9.0))
         groups = {"most": most, "slightly_positive": most[7:], "slightly_negative": (), "least": ()}
-        return Elsewhere(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)
+        return CollectionExemplars(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)
 
 
 class PaintedGallery:

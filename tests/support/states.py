@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.app import Page
-from dashboard.work.queue import Lane, Progress, Task
+from dashboard.work.queue import Task, WorkQueue
 
 
 class Held(Protocol):
@@ -36,14 +36,14 @@ class Stage:
         expect: playwright's assertions.
         page: what serves it, in this process.
         gallery: its pictures.
-        stranger: a circuit of a network that is not the page's.
+        outside_unit: a circuit of a network that is not the page's.
     """
 
     tab: Any
     expect: Any
     page: Page
     gallery: Held
-    stranger: Circuit
+    outside_unit: Circuit
 
     def unit(self, name: str) -> Any:
         """The button of a unit in the graph."""
@@ -52,10 +52,10 @@ class Stage:
     @property
     def circuit(self) -> Circuit:
         """The circuit on the page."""
-        desk = self.page.callbacks.sessions.find(self.tab.evaluate("window.circuits.session"))
-        assert desk is not None
-        assert desk.session.work.circuit is not None
-        return desk.session.work.circuit
+        tab_session = self.page.callbacks.sessions.find(self.tab.evaluate("window.circuits.session"))
+        assert tab_session is not None
+        assert tab_session.session.work.circuit is not None
+        return tab_session.session.work.circuit
 
     @property
     def root(self) -> str:
@@ -102,15 +102,15 @@ _SETTLED = """() => {
 
 
 @contextmanager
-def blocked(lane: Lane) -> Iterator[None]:
-    """Keep a lane busy, so that what it is asked for waits."""
+def blocked(queue: WorkQueue) -> Iterator[None]:
+    """Keep a queue busy, so that what it is asked for waits."""
     free, begun = threading.Event(), threading.Event()
 
     def hold(progress: Progress) -> None:
         begun.set()
         free.wait()
 
-    lane.want("held", [Task("held", "held", hold)])
+    queue.want("held", [Task("held", "held", hold)])
     begun.wait()
     try:
         yield
@@ -119,27 +119,27 @@ def blocked(lane: Lane) -> Iterator[None]:
 
 
 @contextmanager
-def slow(explorer: Any) -> Iterator[None]:
+def slow(library: Any) -> Iterator[None]:
     """Have the network stop in the middle of each circuit."""
-    free, trace = threading.Event(), explorer.trace
+    free, trace = threading.Event(), library.trace
 
     def held(photo: Any, target: Any, choices: Any, progress: Progress, **more: Any) -> Circuit:
         while not free.wait(timeout=0.02):
             progress(1, 3, "")
         return trace(photo, target, choices, progress, **more)
 
-    explorer.trace = held
+    library.trace = held
     try:
         yield
     finally:
         free.set()
-        explorer.trace = trace
+        library.trace = trace
 
 
 def walk(stage: Stage) -> Iterator[str]:
     """Lead a tab that was just opened through the states; the name of each, while it is there."""
     chapters = (of_photo, of_waiting, of_circuit, of_unit, of_edge, of_pruning, of_layers, of_comparing, of_trouble)
-    with patch("dashboard.features.unit.evidence.near_duplicates", two_alike):
+    with patch("dashboard.work.evidence.near_duplicates", two_alike):
         for chapter in chapters:
             yield from chapter(stage)
 
@@ -194,7 +194,7 @@ def of_waiting(stage: Stage) -> Iterator[str]:
     """The network at work, then the renderer."""
     tab, expect = stage.tab, stage.expect
     stage.gallery.gate.clear()
-    with slow(stage.page.callbacks.explorer):
+    with slow(stage.page.callbacks.library):
         tab.locator(".invitation button").click()
         expect(tab.locator("#status-text")).to_contain_text("Tracing")
         yield "tracing"
@@ -222,7 +222,7 @@ def of_circuit(stage: Stage) -> Iterator[str]:
     tab.keyboard.press("Escape")
     stage.expect(tab.get_by_role("button", name="Score it", exact=True)).to_be_visible()
     yield "nothing chosen"
-    with blocked(stage.page.callbacks.background.scoring):
+    with blocked(stage.page.callbacks.work.scoring):
         stage.press("How good is this circuit?")
         stage.expect(tab.locator(".score-room")).to_be_visible()
         yield "circuit being scored"
@@ -235,7 +235,7 @@ def of_unit(stage: Stage) -> Iterator[str]:
     """A unit's pane: at once, with evidence, named, and without a picture."""
     tab, expect = stage.tab, stage.expect
     child = stage.below(stage.root)
-    with blocked(stage.page.callbacks.background.looking):
+    with blocked(stage.page.callbacks.work.looking):
         stage.choose(child)
         yield "unit chosen"
     stage.quiet()
@@ -363,8 +363,8 @@ def of_trouble(stage: Stage) -> Iterator[str]:
     expect(tab.get_by_role("alert")).to_be_visible()
     yield "error"
     tab.keyboard.press("Escape")
-    data = stage.stranger.to_json_text().encode()
-    file = {"name": "stranger.json", "mimeType": "application/json", "buffer": data}
+    data = stage.outside_unit.to_json_text().encode()
+    file = {"name": "outside_unit.json", "mimeType": "application/json", "buffer": data}
     tab.locator("#circuit-upload input[type=file]").set_input_files(file)
     expect(tab.locator("#unit .notice")).to_be_visible()
     stage.quiet()

@@ -18,11 +18,10 @@ from PIL import Image
 
 from circuits.files import write_atomically
 from circuits.network.network import Network
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.store import INDEX, PictureArchive, PictureStore, pictures
-from circuits.visualization.visualize import Progress
 
 HERE = Path(__file__).parents[2] / "circuits" / "builtin" / "pictures.zip"
 QUALITY = 75

@@ -9,27 +9,26 @@ from circuits.report.text import network_and_source, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
-from dashboard.features.graph.view import short
-from dashboard.features.target.view import attributes, button
-from dashboard.library import Explorer
+from dashboard.answers import WebP
+from dashboard.components import attributes, button, sends, short
+from dashboard.library import Library
 from dashboard.session.state import Session
-from dashboard.work.findings import Shot
 
 Component = Any
 Tiles = Mapping[str, Mapping[str, Any]]
-Show = Callable[[Shot], str]
+Show = Callable[[WebP], str]
 BESIDE = "beside "
 """Before the ids of the held circuit's units, where tiles are named: the page's circuit may have the same ids."""
 
 _SIDES = ("left", "right")
 
 
-def panel(session: Session, explorer: Explorer, tiles: Tiles, show: Show) -> list[Component]:
+def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[Component]:
     """Both circuits, with the units that they share and those that only one has; nothing while hidden.
 
     Args:
         session: whose.
-        explorer: knows the crops of the photos.
+        library: knows the crops of the photos.
         tiles: what units show, by id; those of the held circuit with `BESIDE` before it.
         show: keeps a picture for the page, and tells its address.
     """
@@ -38,9 +37,9 @@ def panel(session: Session, explorer: Explorer, tiles: Tiles, show: Show) -> lis
     held, circuit = session.beside, session.work.circuit
     if held is None or circuit is None or held is circuit:
         return [_tools(session), _invitation(session)]
-    found = explorer.compared(held, circuit)
+    found = library.compared(held, circuit)
     sides = ((held, "left", "Held"), (circuit, "right", "On the page"))
-    head = [_side(each, _crop(each, explorer, show), side, role) for each, side, role in sides]
+    head = [_side(each, _crop(each, library, show), side, role) for each, side, role in sides]
     body = [_alike(held, circuit, found, tiles)] if found.same_network else [_apart(held, circuit, tiles)]
     return [
         _tools(session),
@@ -98,21 +97,25 @@ def _invitation(session: Session) -> Component:
     if held is not None:
         title = f"Held: {_called(held)}"
         hint = "Ask why? of another class, or take another photo and ask there; the two then stand here side by side."
-        deeds = [button("To the circuit page", "page", "circuit", className="main")]
+        buttons = [button("To the circuit page", "page", {"page": "circuit"}, className="main")]
     elif circuit is not None:
         title = "Compare two circuits"
         hint = (
             "Hold the circuit on the page and go on with another photo or target, or open a circuit file. "
             "You will see which units both use, and which only one does."
         )
-        deeds = [button(f"Hold: {_called(circuit)}", "hold", className="main")]
+        buttons = [button(f"Hold: {_called(circuit)}", "hold", className="main")]
     elif session.work.photo is not None:
         title = "There is no circuit yet"
         hint = "Press why? beside a class first; then hold that circuit here, and compare it with the next one."
-        deeds = []
+        buttons = []
     else:
-        title, hint, deeds = "There is no photo yet", "Choose a photo and ask why?; then circuits can be compared.", []
-    parts = [html.Strong(title), html.P(hint, className="muted"), *deeds]
+        title, hint, buttons = (
+            "There is no photo yet",
+            "Choose a photo and ask why?; then circuits can be compared.",
+            [],
+        )
+    parts = [html.Strong(title), html.P(hint, className="muted"), *buttons]
     return html.Div(html.Div(parts), className="nothing-yet")
 
 
@@ -120,10 +123,10 @@ def _called(circuit: Circuit) -> str:
     return f"Why {circuit.nodes[circuit.root].called}? ({circuit.photo_info.name})"
 
 
-def _crop(circuit: Circuit, explorer: Explorer, show: Show) -> str:
+def _crop(circuit: Circuit, library: Library, show: Show) -> str:
     """Address of what the network saw of a circuit's photo; "" if the file does not carry it."""
     photo = circuit.photo
-    return show(explorer.seen(photo, circuit)) if photo is not None else ""
+    return show(library.seen(photo, circuit)) if photo is not None else ""
 
 
 def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
@@ -226,7 +229,7 @@ def _shared(unit: SharedUnit, right: Circuit, tiles: Tiles, most: float) -> Comp
         words = f"share {percent(pair[0])} left, {percent(pair[1])} right"
         shares = [_bar(side, part, most) for side, part in zip(_SIDES, pair, strict=True)]
     spoken = f"{unit.called}, in both: {words}"
-    return _tile(right, unit.id, unit.id, tiles, spoken, shares, action=("unit", unit.id))
+    return _tile(right, unit.id, unit.id, tiles, spoken, shares, action=("unit", {"unit": unit.id}))
 
 
 def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *, outside: bool | None) -> Component:
@@ -245,7 +248,8 @@ def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *
     side = "left" if tile.startswith(BESIDE) else "right"
     bars = [html.Span(words, className=f"bare {side}")] if part is None else [_bar(side, part, most)]
     chosen = str(node.unit.whole) if outside else name
-    action = None if outside is None and side == "left" else ("unit" if outside is not None else "select", chosen)
+    kind = "unit" if outside is not None else "select"
+    action = None if outside is None and side == "left" else (kind, {"unit": chosen})
     return _tile(circuit, name, tile, tiles, f"{node.called}, only {side}: {words}", bars, action=action)
 
 
@@ -270,7 +274,7 @@ def _tile(
     spoken: str,
     shares: list[Component],
     *,
-    action: tuple[str, str] | None,
+    action: tuple[str, dict[str, str]] | None,
 ) -> Component:
     """A unit's picture or what stands for it, its name and shares; a button if it can be chosen."""
     node, facts = circuit.nodes[name], tiles.get(tile, {"state": "none", "picture": "", "said": ""})
@@ -284,5 +288,5 @@ def _tile(
         return html.Li(
             html.Div(parts, className="unit-card", title=spoken, role="img", **attributes(aria_label=spoken))
         )
-    named = attributes(data_action=action[0], data_arg=action[1], aria_label=spoken)
+    named = sends(action[0], **action[1]) | attributes(aria_label=spoken)
     return html.Li(html.Button(parts, type="button", className="unit-card", title=spoken, **named))

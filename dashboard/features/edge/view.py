@@ -10,15 +10,22 @@ from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
-from dashboard.components import Pane, figure, section, waiting
+from dashboard.answers import EdgeShown, Failure, Signed
+from dashboard.components import (
+    Pane,
+    button,
+    controls,
+    figure,
+    percent,
+    relative,
+    section,
+    sends,
+    waiting,
+)
 from dashboard.features.edge.measured import measured_edge
-from dashboard.features.graph.view import edge_in_words, percent
-from dashboard.features.target.view import attributes, button
-from dashboard.features.unit.in_photo import controls, relative
 from dashboard.session.state import Session
-from dashboard.work.findings import EdgeShown, Failure, Signed
+from dashboard.work.results import Answers
 from dashboard.work.tiles import Tile
-from dashboard.work.topics import Found
 
 Component = Any
 _MODES = {"ig": "integrated gradients", "ablate": "what silencing it changes", "target": "shares of the target"}
@@ -32,25 +39,14 @@ def chosen_edge(session: Session) -> Edge | None:
     return next((edge for edge in circuit.edges_into(chosen[1]) if edge.source == chosen[0]), None)
 
 
-def edge_link(circuit: Circuit, edge: Edge, words: str) -> Component:
-    """A word that chooses an edge."""
-    return html.Button(
-        words, type="button", className="link",
-        **attributes(
-            data_action="edge", data_arg=f"{edge.source} {edge.target}",
-            aria_label=f"{words}: edge {edge_in_words(circuit, edge)}",
-        ),
-    )  # fmt: skip
-
-
-def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Found, tiles: Mapping[str, Tile]) -> Pane:
+def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, tiles: Mapping[str, Tile]) -> Pane:
     """The chosen edge.
 
     Args:
         session: whose edge.
         circuit: that it is in.
         edge: which.
-        found: what was found out, by topic.
+        found: what was found out, by query.
         tiles: what the units show.
     """
     lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
@@ -83,7 +79,7 @@ def _back(session: Session) -> Component:
         type="button",
         className="link",
         title="Esc",
-        **attributes(data_action="select", data_arg=""),
+        **sends("select"),
     )
 
 
@@ -115,7 +111,7 @@ def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
         if picture
         else html.Div("no picture", className="large placeholder")
     )
-    choose = button(node.called, "select", node.id, title=f"Show the {which} unit")
+    choose = button(node.called, "select", {"unit": node.id}, title=f"Show the {which} unit")
     return html.Div([image, choose])
 
 
@@ -138,7 +134,7 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
         html.Span("blue", className="blue"), " excites, ", html.Span("orange", className="orange"),
         f" inhibits; strongest {number(shown.strongest)}",
     ]  # fmt: skip
-    return figure(title, shown.shot.address, spoken, words, "")
+    return figure(title, shown.webp.address, spoken, words, "")
 
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:

@@ -8,7 +8,7 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import Estimate, ScoreRow
 from circuits.report.text import METHOD_NAMES, METHOD_TEXTS, chance, interval, metric_name, number, overshoot, share
-from dashboard.features.target.view import attributes
+from dashboard.components import attributes
 
 Component = Any
 _FURTHEST = (-1.0, 2.0)

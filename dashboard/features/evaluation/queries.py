@@ -22,14 +22,13 @@ from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.unit_sets import sources_of
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
-from dashboard.features.photo.actions import photos_of
-from dashboard.features.unit.evidence import Evidence
-from dashboard.library import Explorer
-from dashboard.session.acting import circuit_of
-from dashboard.session.state import Scoring, Session
-from dashboard.work.findings import Failure
-from dashboard.work.queue import Progress
-from dashboard.work.topics import Board, Found, Topic
+from circuits.units import Progress
+from dashboard.answers import Failure
+from dashboard.library import Library
+from dashboard.session.actions import circuit_of
+from dashboard.session.state import Scoring, Session, photos_of
+from dashboard.work.evidence import Evidence
+from dashboard.work.results import Answers, Query, ResultStore
 
 STAGES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -70,9 +69,9 @@ class Scored:
         return self.scoring is not None and not (self.stale or self.scoring.stopped) and bool(self.missing)
 
 
-def why_not(circuit: Circuit, explorer: Explorer, locked: str) -> str:
+def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     """Why a circuit cannot be scored, in a sentence; "" if it can."""
-    if not explorer.is_own(circuit):
+    if not library.is_own(circuit):
         name = circuit.network.name
         return f"This circuit is of another network, {name}: only {name} can be asked what is left of its target."
     if circuit.photo is None:
@@ -115,15 +114,15 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def wanted(session: Session, evidence: Evidence) -> list[Topic]:
+def wanted(session: Session, evidence: Evidence) -> list[Query]:
     """What is to be worked out for a session: nothing unless it was asked, of the circuit as it is now."""
     scoring, circuit = session.scoring, session.work.circuit
-    if scoring is None or scoring.stopped or circuit is None or not _is_fresh(session, scoring, evidence.explorer):
+    if scoring is None or scoring.stopped or circuit is None or not _is_fresh(session, scoring, evidence.library):
         return []
     photos = photos_of(session) if scoring.strip else ()
     keys = _keys(scoring, evidence)
     return [
-        Topic(stage, keys[stage], partial(score, evidence, circuit, photos, STAGES[stage]))
+        Query(stage, keys[stage], partial(score, evidence, circuit, photos, STAGES[stage]))
         for stage in STAGES
     ]  # fmt: skip
 
@@ -140,7 +139,7 @@ def score(
         parts: arguments of `circuits.evaluate` that leave things out.
         progress: told how far, and raises to stop.
     """
-    network = evidence.explorer.network
+    network = evidence.library.network
     return evaluate(network, circuit, photos, baselines=_baselines(evidence, circuit), progress=progress, **parts)
 
 
@@ -154,35 +153,35 @@ def _baselines(evidence: Evidence, circuit: Circuit) -> list[Baseline]:
     return [Baseline.zero(), mean] if mean is not None and known else [Baseline.zero()]
 
 
-def shown(session: Session, evidence: Evidence, found: Found, board: Board) -> Scored:
+def shown(session: Session, evidence: Evidence, found: Answers, results: ResultStore) -> Scored:
     """What the page says of the score, of what is known by now.
 
     Args:
         session: whose circuit.
         evidence: what the network can be asked.
         found: stages that are wanted, as far as they are there.
-        board: where those are that were found out before.
+        results: where those are that were found out before.
     """
     circuit, scoring = session.work.circuit, session.scoring
     if circuit is None:
         return Scored()
-    refused = why_not(circuit, evidence.explorer, session.work.locked)
+    refused = why_not(circuit, evidence.library, session.work.locked)
     if refused or scoring is None:
         return Scored(refused)
-    stale = not _is_fresh(session, scoring, evidence.explorer)
+    stale = not _is_fresh(session, scoring, evidence.library)
     stages: dict[str, Any] = {name: found.get(name) for name in STAGES}
     if stale or scoring.stopped:
-        stages = {name: board.get(key) for name, key in _keys(scoring, evidence).items()}
+        stages = {name: results.get(key) for name, key in _keys(scoring, evidence).items()}
     cards = [stage for stage in stages.values() if isinstance(stage, Card)]
     failures = [stage for stage in stages.values() if isinstance(stage, Failure)]
     missing = tuple(name for name, stage in stages.items() if stage is None)
     return Scored("", scoring, cards[-1] if cards else None, missing, stale, failures[0] if failures else None)
 
 
-def _is_fresh(session: Session, scoring: Scoring, explorer: Explorer) -> bool:
+def _is_fresh(session: Session, scoring: Scoring, library: Library) -> bool:
     """Whether the circuit is the one that was to be scored."""
     circuit = circuit_of(session)
-    if why_not(circuit, explorer, session.work.locked):
+    if why_not(circuit, library, session.work.locked):
         return False
     return scoring.key == key_of(session, strip=scoring.strip)
 
@@ -193,12 +192,12 @@ def _keys(scoring: Scoring, evidence: Evidence) -> dict[str, str]:
     return {stage: f"{stage}/{scoring.key}/{stamp}" for stage in STAGES}
 
 
-def card_of(session: Session, evidence: Evidence, board: Board) -> Card | None:
+def card_of(session: Session, evidence: Evidence, results: ResultStore) -> Card | None:
     """The whole card of the circuit as it is on the page, to be saved; `None` if there is none."""
     circuit, scoring = session.work.circuit, session.scoring
-    if circuit is None or scoring is None or not _is_fresh(session, scoring, evidence.explorer):
+    if circuit is None or scoring is None or not _is_fresh(session, scoring, evidence.library):
         return None
-    card = board.get(_keys(scoring, evidence)["card"])
+    card = results.get(_keys(scoring, evidence)["card"])
     if not isinstance(card, Card):
         return None
     # A name or a note may have been written since; it changes the file, and no number.

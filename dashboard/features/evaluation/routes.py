@@ -2,15 +2,15 @@
 
 from flask import Flask, Response, abort
 
+from dashboard.components import file_name
 from dashboard.features.evaluation.queries import card_of
-from dashboard.features.export.exports import file_name
-from dashboard.session.state import Sessions
-from dashboard.work.scheduler import Background
+from dashboard.session.tabs import TabSessions
+from dashboard.work.scheduler import Scheduler
 
 _KINDS = {"json": "application/json", "html": "text/html"}
 
 
-def add_score_routes(server: Flask, sessions: Sessions, background: Background) -> None:
+def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """Add the card's address to a server: `/export/<session>/score.<kind>`, `json` or `html`.
 
     Nothing is scored because somebody asks for the file.
@@ -18,12 +18,12 @@ def add_score_routes(server: Flask, sessions: Sessions, background: Background) 
     Args:
         server: of the page.
         sessions: whose circuits; none is made.
-        background: where the cards are.
+        work: where the cards are.
     """
 
     def card(session: str, kind: str) -> Response:
-        desk = sessions.find(session)
-        found = card_of(desk.session, background.evidence, background.board) if desk is not None else None
+        tab = sessions.find(session)
+        found = card_of(tab.session, work.evidence, work.results) if tab is not None else None
         if found is None or kind not in _KINDS:
             abort(404)
         text = found.to_json_text() if kind == "json" else found.to_html()

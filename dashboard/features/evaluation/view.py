@@ -8,14 +8,11 @@ from circuits.evaluation.card import Card
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
-from dashboard.components import WAITING, failed
-from dashboard.features.edge.view import edge_link
+from dashboard.components import WAITING, Pane, attributes, button, discarded, edge_link, failed, how_to, notice, sends
 from dashboard.features.evaluation.bars import controls, measures, unbroken
 from dashboard.features.evaluation.chart import curve
 from dashboard.features.evaluation.queries import FEW, Scored
-from dashboard.features.photo.actions import photos_of
-from dashboard.features.target.view import attributes, button
-from dashboard.session.state import Session
+from dashboard.session.state import Session, photos_of
 
 Component = Any
 TITLE = "How good is this circuit?"
@@ -23,6 +20,12 @@ RARE = 5
 """Edges that are named because they are found least often."""
 _COMMAND = "circuits exemplars FOLDER"
 _INSTEAD = {"zero": "zero", "mean": "their mean"}
+
+
+def pane(session: Session, circuit: Circuit, scored: Scored) -> Pane:
+    """The right pane while nothing is chosen: the circuit and its score."""
+    foot = [*discarded(circuit), how_to("")]
+    return Pane(head(session, circuit), evidence=panel(session, circuit, scored), foot=foot)
 
 
 def head(session: Session, circuit: Circuit) -> list[Component]:
@@ -35,8 +38,7 @@ def head(session: Session, circuit: Circuit) -> list[Component]:
         html.B(photo),
         ". Choose a unit in the graph to see it here.",
     ]
-    notice = [html.P(session.work.locked, className="notice", role="note")] if session.work.locked else []
-    return [*notice, html.H2(TITLE, className="unit-title"), html.P(words, className="muted small")]
+    return [*notice(session), html.H2(TITLE, className="unit-title"), html.P(words, className="muted small")]
 
 
 def panel(session: Session, circuit: Circuit, scored: Scored) -> list[Component]:
@@ -90,10 +92,10 @@ def _begin(session: Session, circuit: Circuit, scored: Scored) -> Component:
     parts: list[Component] = []
     if scoring is None or words != "Score it":
         over = "strip" if strip else ""
-        parts.append(button(words, "score", over, className="main", title="Takes seconds, in the background"))
+        parts.append(button(words, "score", {"over": over}, className="main", title="Takes seconds, in the background"))
     parts += _photos(session, strip)
     told = [html.P(line, className="notice", role="note")] if line else []
-    return html.Div([*told, html.Div(parts, className="deeds")], className="begin")
+    return html.Div([*told, html.Div(parts, className="buttons")], className="begin")
 
 
 def _photos(session: Session, strip: bool) -> list[Component]:
@@ -102,19 +104,19 @@ def _photos(session: Session, strip: bool) -> list[Component]:
     if count < FEW or session.scoring is None:
         return []
     choices = [
-        _option("score", "photo", "its photo", "Score it in the photo that it was traced in", not strip),
+        _option("score", {"over": "photo"}, "its photo", "Score it in the photo that it was traced in", not strip),
         _option(
-            "score", "strip", f"all {count} of the strip",
+            "score", {"over": "strip"}, f"all {count} of the strip",
             "The same units and edges in every photo of the strip, with intervals over the photos", strip,
         ),
     ]  # fmt: skip
     return [html.Div(choices, className="segments", role="group", **attributes(aria_label="Scored in"))]
 
 
-def _option(action: str, subject: str, words: str, title: str, pressed: bool) -> Component:
+def _option(action: str, payload: dict[str, str], words: str, title: str, pressed: bool) -> Component:
     return html.Button(
         words, type="button", title=title,
-        **attributes(data_action=action, data_arg=subject, aria_pressed=str(pressed).lower()),
+        **sends(action, **payload), **attributes(aria_pressed=str(pressed).lower()),
     )  # fmt: skip
 
 
@@ -127,7 +129,13 @@ def _baselines(card: Card, baseline: str) -> Component:
         return html.P([*more, html.Code(_COMMAND), "."], className="small muted")
     sources = {each["name"]: each["source"] for each in card.settings["baselines"]}
     options = [
-        _option("baseline", name, _INSTEAD[name], f"Ablated units are set to {_INSTEAD[name]}", name == baseline)
+        _option(
+            "baseline",
+            {"baseline": name},
+            _INSTEAD[name],
+            f"Ablated units are set to {_INSTEAD[name]}",
+            name == baseline,
+        )
         for name in card.baselines
     ]
     source = f" over {sources['mean']}" if baseline == "mean" else ""

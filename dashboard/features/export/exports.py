@@ -4,7 +4,6 @@ Each is fetched from an address of its own, so that nothing large passes through
 anything: it carries the pictures that are finished, and no session begins because somebody asked for its file.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,9 @@ from circuits.report.circuit import to_html
 from circuits.report.circuit_svg import svg_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
-from dashboard.features.target.view import attributes
-from dashboard.library import Explorer
-from dashboard.session.state import Sessions
+from dashboard.components import attributes, file_name
+from dashboard.library import Library
+from dashboard.session.tabs import TabSessions
 
 Component = Any
 
@@ -47,12 +46,12 @@ _MENU = (
 )
 
 
-def export(sessions: Sessions, explorer: Explorer, name: str, kind: str, *, pictures: bool) -> File | None:
+def export(sessions: TabSessions, library: Library, name: str, kind: str, *, pictures: bool) -> File | None:
     """The circuit of a session as a file.
 
     Args:
         sessions: those of this server; none is made.
-        explorer: the library, which knows the finished pictures.
+        library: the library, which knows the finished pictures.
         name: of the session.
         kind: `json`, `html`, `svg` or `graphml`.
         pictures: whether to put the finished pictures of units in; units without one stay without.
@@ -60,24 +59,14 @@ def export(sessions: Sessions, explorer: Explorer, name: str, kind: str, *, pict
     Returns:
         `None` if there is no such session, it has no circuit, or there is no such kind of file.
     """
-    desk = sessions.find(name)
-    circuit = desk.session.work.circuit if desk is not None else None
+    tab_session = sessions.find(name)
+    circuit = tab_session.session.work.circuit if tab_session is not None else None
     if circuit is None or kind not in _WRITERS:
         return None
     content_type, write = _WRITERS[kind]
-    content = write(explorer.with_pictures(circuit) if pictures else circuit)
+    content = write(library.with_pictures(circuit) if pictures else circuit)
     data = content.encode() if isinstance(content, str) else content
     return File(f"circuit-{file_name(circuit.target['label'])}.{kind}", content_type, data)
-
-
-def file_name(label: str) -> str:
-    """A label as the middle of a file's name, in letters that every system and every header takes.
-
-    Example:
-        >>> file_name("Siamese cat, Siamese"), file_name("../../etc"), file_name("<b>猫</b>"), file_name("猫")
-        ('Siamese-cat-Siamese', 'etc', 'b-b', 'circuit')
-    """
-    return re.sub(r"[^A-Za-z0-9_]+", "-", label).strip("-")[:60] or "circuit"
 
 
 def menu() -> Component:

@@ -1,89 +1,20 @@
-"""Plain HTTP beside Dash's own: pictures by their content address, photos, evidence, exports, and closed tabs."""
-
-import re
+"""The circuit as a file, fetched by plain HTTP."""
 
 from flask import Flask, Response, abort, request
 
 from dashboard.features.export.exports import export
-from dashboard.library import Explorer
-from dashboard.session.state import Sessions
-from dashboard.work.scheduler import Background
-
-_KEY = re.compile(r"[0-9a-f]{8,128}")
-_WEBP = "image/webp"
-_FOREVER = "public, max-age=31536000, immutable"
-# Cut out of somebody's photo: never for a cache between the server and the browser.
-_FOR_ONE = "private, max-age=86400, immutable"
+from dashboard.session.tabs import TabSessions
+from dashboard.work.scheduler import Scheduler
 
 
-def add_routes(server: Flask, explorer: Explorer, background: Background, sessions: Sessions) -> None:
-    """Add the page's addresses to a server.
-
-    | address | answer |
-    |---|---|
-    | `/picture/<key>.webp` | what a unit looks for |
-    | `/preview/<key>-<number>.webp` | the same, unfinished |
-    | `/evidence/<key>.webp` | a picture of a finding |
-    | `/photo/<key>.webp` | what the network sees of a photo that somebody has open |
-    | `/export/<session>/circuit.<kind>` | the circuit as a file, `?pictures=1` with pictures |
-    | `/alive` | nothing: the server is there |
-    | `/leave` | takes the name of a session whose page was closed |
-
-    Args:
-        server: the Flask server of the app.
-        explorer: with the pictures of units.
-        background: with the unfinished ones, and what was found out.
-        sessions: whose photos and circuits.
-    """
-    gallery, previews, board = explorer.gallery, background.previews, background.board
-
-    def picture(key: str) -> Response:
-        return Response(finished(key), mimetype=_WEBP, headers={"Cache-Control": _FOREVER})
-
-    def preview(key: str, number: int) -> Response:
-        """The newest preview, whichever is asked for; if it has just gone, the picture that took its place, if any."""
-        newest = previews.get(key)
-        if newest is None and _KEY.fullmatch(key) and gallery.file(key) is None:
-            return Response(status=204, headers={"Cache-Control": "no-store"})  # given up meanwhile, which is no fault
-        data = newest.data if newest is not None else finished(key)
-        return Response(data, mimetype=_WEBP, headers={"Cache-Control": "no-store"})
-
-    def evidence(key: str) -> Response:
-        data = board.picture(key)
-        if data is None:
-            abort(404)
-        return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
-
-    def photo(key: str) -> Response:
-        data = sessions.photo(key)
-        if data is None:
-            abort(404)
-        return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
+def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+    """Add `/export/<session>/circuit.<kind>`, with `?pictures=1` for one that carries its pictures."""
 
     def circuit(session: str, kind: str) -> Response:
-        file = export(sessions, explorer, session, kind, pictures=request.args.get("pictures") == "1")
+        file = export(sessions, work.library, session, kind, pictures=request.args.get("pictures") == "1")
         if file is None:
             abort(404)
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.data, content_type=f"{file.kind}; charset=utf-8", headers=headers)
 
-    def alive() -> Response:
-        return Response(status=204, headers={"Cache-Control": "no-store"})
-
-    def finished(key: str) -> bytes:
-        path = gallery.file(key) if _KEY.fullmatch(key) else None
-        if path is None:
-            abort(404)
-        return path.read_bytes()
-
-    def leave() -> Response:
-        background.leave(request.get_data(as_text=True)[:64])
-        return Response(status=204)
-
-    server.add_url_rule("/picture/<key>.webp", "picture", picture)
-    server.add_url_rule("/preview/<key>-<int:number>.webp", "preview", preview)
-    server.add_url_rule("/evidence/<key>.webp", "evidence", evidence)
-    server.add_url_rule("/photo/<key>.webp", "photo", photo)
     server.add_url_rule("/export/<session>/circuit.<kind>", "export", circuit)
-    server.add_url_rule("/alive", "alive", alive)
-    server.add_url_rule("/leave", "leave", leave, methods=["POST"])

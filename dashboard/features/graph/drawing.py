@@ -15,9 +15,10 @@ from typing import Any
 from circuits.report.text import LABELS, SIGNS, number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.features.graph.folding import Folds, Groups, Merged, folds, merged
+from dashboard.answers import Groups
+from dashboard.components import edge_in_words, percent, short
+from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.features.graph.layout import Band, layout
-from dashboard.features.graph.view import edge_in_words, percent, short
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60
@@ -219,7 +220,7 @@ def _line(circuit: Circuit, fold: Folds, edge: Merged, fade: float) -> dict[str,
     return {
         "source": edge.source,
         "target": edge.target,
-        "chosen_as": f"{best.source} {best.target}",
+        "chosen_as": {"lower": best.source, "upper": best.target},
         "share": percent(part),
         "part": round(abs(part) * 100, 4),
         "size": _brief(edge.size),

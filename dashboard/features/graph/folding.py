@@ -9,16 +9,7 @@ from dataclasses import dataclass, field
 
 from circuits.tracing.circuit import Circuit
 from circuits.units import WARNINGS, Edge
-
-Groups = tuple[tuple[str, ...], ...]
-"""Ids of units that fire in nearly the same places, the strongest of each group first."""
-
-
-@dataclass(frozen=True)
-class Alike:
-    """Near-duplicates among the units of a circuit; there may be none."""
-
-    groups: Groups
+from dashboard.answers import Groups
 
 
 @dataclass(frozen=True)

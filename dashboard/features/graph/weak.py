@@ -2,9 +2,6 @@
 
 from circuits.tracing.circuit import Circuit, reaching
 
-STRONGEST = 30
-"""The largest share, in percent, that can be hidden."""
-
 
 def reached(circuit: Circuit, weak: float) -> frozenset[str]:
     """Ids of the units that are reached from the target along edges that are not hidden.

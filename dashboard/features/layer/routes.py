@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from flask import Flask, Response, abort, request
@@ -9,12 +10,16 @@ from flask import Flask, Response, abort, request
 from circuits.errors import CircuitsError
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.units import Unit
+from dashboard.answers import Failure
 from dashboard.features.layer import view as wall
-from dashboard.features.layer.actions import layer_of, network_of, stranger
-from dashboard.features.layer.outside import TABLE, table_of
-from dashboard.session.state import Desk, Sessions
-from dashboard.work.findings import Failure
-from dashboard.work.scheduler import Background
+from dashboard.library import Library
+from dashboard.session.selection import layer_of, network_of, source_of
+from dashboard.session.state import Session
+from dashboard.session.tabs import TabSession, TabSessions
+from dashboard.work.evidence import TABLE, layer_query
+from dashboard.work.results import Query
+from dashboard.work.scheduler import Scheduler
+from dashboard.work.tiles import unit_tile
 
 MOST = 400
 """Units that can be on one screen; what is beyond them is not drawn."""
@@ -24,34 +29,34 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _FOR_ONE = "private, max-age=3600, immutable"
 
 
-def add_wall_routes(server: Flask, sessions: Sessions, background: Background) -> None:
+def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """Add `/wall/seen` and `/wall/<key>.json` to a server.
 
     Args:
         server: the Flask server of the app.
         sessions: whose walls.
-        background: draws what is seen.
+        work: draws what is seen.
     """
 
     def seen() -> Response:
         """Take which units are on the screen, have them drawn, and tell how they look."""
         sent = request.get_json(silent=True)
-        desk = sessions.find(str(sent["session"])) if isinstance(sent, dict) and "session" in sent else None
-        if desk is None or not isinstance(sent, dict):
+        tab = sessions.find(str(sent["session"])) if isinstance(sent, dict) and "session" in sent else None
+        if tab is None or not isinstance(sent, dict):
             abort(404)
-        with desk.lock:
-            units = _units(desk, str(sent.get("layer", "")), sent.get("channels"), background)
+        with tab.lock:
+            units = _units(tab, str(sent.get("layer", "")), sent.get("channels"), work)
             if units is None:
                 abort(400)
-            desk.on_wall = units
-            background.want_pictures(desk)
-            waiting = not desk.session.paused
-            told = _table(desk, background)
-        tiles = wall.tiles_of(units, background.explorer, background.previews, waiting=waiting)
+            tab.on_wall = units
+            work.want_pictures(tab)
+            waiting = not tab.session.paused
+            told = _table(tab, work)
+        tiles = _tiles(units, work, waiting=waiting)
         return _json({"tiles": tiles, "paused": not waiting, **told}, "no-store")
 
     def table(key: str) -> Response:
-        found = background.board.get(f"{TABLE}/{key}") if _KEY.fullmatch(key) else None
+        found = work.results.get(f"{TABLE}/{key}") if _KEY.fullmatch(key) else None
         if not isinstance(found, LayerTable):
             abort(404)
         return _json(wall.rows(found), _FOR_ONE)
@@ -60,14 +65,14 @@ def add_wall_routes(server: Flask, sessions: Sessions, background: Background) -
     server.add_url_rule("/wall/<key>.json", "wall_table", table)
 
 
-def _units(desk: Desk, layer: str, channels: Any, background: Background) -> tuple[Unit, ...] | None:
+def _units(tab: TabSession, layer: str, channels: Any, work: Scheduler) -> tuple[Unit, ...] | None:
     """The units that are meant, in the order sent; none if another layer is shown, `None` if they make no sense."""
     if not isinstance(channels, list) or len(channels) > MOST or not all(type(each) is int for each in channels):
         return None
-    session, explorer = desk.session, background.explorer
-    if session.showing.page != "layers" or layer != layer_of(session, explorer):
+    session, library = tab.session, work.library
+    if session.showing.page != "layers" or layer != layer_of(session, library):
         return ()
-    network = network_of(session, explorer)
+    network = network_of(session, library)
     try:
         units = [Unit(layer, channel) for channel in dict.fromkeys(channels)]
         for unit in units:
@@ -77,18 +82,31 @@ def _units(desk: Desk, layer: str, channels: Any, background: Background) -> tup
     return tuple(units)
 
 
-def _table(desk: Desk, background: Background) -> dict[str, Any]:
+def _table(tab: TabSession, work: Scheduler) -> dict[str, Any]:
     """Where the table is, or why there is none."""
-    session, explorer = desk.session, background.explorer
-    topic = table_of(session, explorer, stranger(session, explorer))
-    found = background.board.get(topic.key) if topic is not None else None
-    if topic is not None and isinstance(found, LayerTable):
-        return {"table": f"wall/{topic.key.partition('/')[2]}.json", "failed": "", "coming": False}
+    session, library = tab.session, work.library
+    query = table_of(session, library)
+    found = work.results.get(query.key) if query is not None else None
+    if query is not None and isinstance(found, LayerTable):
+        return {"table": f"wall/{query.key.partition('/')[2]}.json", "failed": "", "coming": False}
     if isinstance(found, Failure):
         return {"table": "", "failed": found.sentence, "coming": False}
-    return {"table": "", "failed": "", "coming": topic is not None}
+    return {"table": "", "failed": "", "coming": query is not None}
 
 
 def _json(data: Any, keep: str) -> Response:
     text = json.dumps(data, allow_nan=False)
     return Response(text, mimetype="application/json", headers={"Cache-Control": keep})
+
+
+def table_of(session: Session, library: Library) -> Query | None:
+    """What every unit of the layer did, while its page is shown."""
+    source = source_of(session)
+    if source is None or session.showing.page != "layers":
+        return None
+    return layer_query(network_of(session, library), source, layer_of(session, library))
+
+
+def _tiles(units: Collection[Unit], work: Scheduler, *, waiting: bool) -> dict[str, dict[str, Any]]:
+    """The tiles of some units of one layer, by channel."""
+    return {str(unit.channel): unit_tile(unit, work.library, work.previews, waiting=waiting).facts() for unit in units}

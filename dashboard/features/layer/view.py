@@ -1,31 +1,27 @@
 """Every unit of a layer, in the middle of the page, as data for `wall.js`."""
 
-from collections.abc import Collection
 from typing import Any
 
 from dash import no_update
 
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.report.text import number
-from circuits.units import Unit
-from dashboard.features.layer.actions import layer_of, network_of, source_of, stranger
-from dashboard.features.layer.outside import signed
-from dashboard.library import Explorer
+from dashboard.components import signed_share
+from dashboard.library import Library
+from dashboard.session.selection import layer_of, network_of, outside_unit, source_of
 from dashboard.session.state import Session
-from dashboard.work.previews import Previews
-from dashboard.work.tiles import DEAD, Tile
 
 
-def data(session: Session, explorer: Explorer) -> Any:
+def data(session: Session, library: Library) -> Any:
     """What the wall shows, without what its units did, which is fetched once; nothing while another page is shown."""
     if session.showing.page != "layers":
         return no_update
-    network, layer = network_of(session, explorer), layer_of(session, explorer)
+    network, layer = network_of(session, library), layer_of(session, library)
     circuit, top = session.work.circuit, network.layers[-1]
-    own = circuit is not None and explorer.is_own(circuit)
+    own = circuit is not None and library.is_own(circuit)
     nodes = [circuit.nodes[name] for name in circuit.visible] if circuit is not None and own else []
     nodes = [node for node in nodes if node.unit.layer == layer]
-    outside = stranger(session, explorer)
+    outside = outside_unit(session, library)
     chosen = str(outside) if outside is not None else session.work.selected if own else ""
     return {
         "layer": layer,
@@ -59,33 +55,5 @@ def rows(table: LayerTable) -> dict[str, Any]:
         "activations_said": [number(float(value)) for value in table.peaks],
         "silent": [channel for channel, silent in enumerate(table.silent) if silent],
         "shares": None if shares is None else [float(f"{value:.6g}") for value in shares],
-        "shares_said": None if shares is None else [signed(float(value)) for value in shares],
+        "shares_said": None if shares is None else [signed_share(float(value)) for value in shares],
     }
-
-
-def tile(unit: Unit, explorer: Explorer, previews: Previews, *, waiting: bool) -> Tile:
-    """What a unit of the network shows, whether it is in the circuit or not.
-
-    Args:
-        unit: which.
-        explorer: knows the finished pictures.
-        previews: the unfinished ones.
-        waiting: whether a missing picture is on its way.
-    """
-    gallery = explorer.gallery
-    key = gallery.key(unit)
-    # Before the picture, as for circuits: a preview that goes meanwhile leaves its picture.
-    preview = previews.get(key) if waiting else None
-    if gallery.file(key) is not None:
-        return Tile("dead", said=DEAD) if gallery.dead(unit) else Tile("ready", f"picture/{key}.webp")
-    if preview is not None:
-        said = f"still being drawn, step {preview.step} of {preview.steps}"
-        return Tile("drawing", preview.address, said, preview.drawn)
-    return Tile("waiting" if waiting else "none")
-
-
-def tiles_of(
-    units: Collection[Unit], explorer: Explorer, previews: Previews, *, waiting: bool
-) -> dict[str, dict[str, Any]]:
-    """The tiles of some units of one layer, by channel."""
-    return {str(unit.channel): tile(unit, explorer, previews, waiting=waiting).facts() for unit in units}

@@ -1,92 +1,102 @@
-"""What a person can do with photos: take one, go back to one, choose what is seen of it, ask what fires there.
+"""What a person can do with photos: take one, go back to one, choose the part of it that the network is shown.
 
-Showing a photo, or another part of it, is work for the network, an `Ask` of the kind `photo`; its subject is the key of
-the photo in the strip, followed by the window if another one is wanted, or `example:` and a name. Until the answer is
-there the page stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
+Showing a photo, or another part of it, is work for the network, a request of the kind `photo`. Until it is done the
+page stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
 """
 
-import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from circuits.errors import InputError
-from circuits.image.photo import Photo
+from circuits.image.photo import Photo, Window
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
-from dashboard.features.target.questions import written
-from dashboard.library import Explorer
-from dashboard.session.acting import Handler, asked
-from dashboard.session.state import Ask, Session, Work
-from dashboard.work.queue import Progress
-
-STRIP = 12
-"""Photos in the strip; the one taken longest ago goes."""
-_KEY = 16
-_DEFAULT = "default"
-_EXAMPLE = "example:"
+from circuits.units import Progress
+from dashboard.library import Library
+from dashboard.session.actions import ActionType, RequestType, requested
+from dashboard.session.questions import written
+from dashboard.session.state import STRIP, Request, Session, Work, key_of, newer, photos_of
 
 
-def with_photo(session: Session, photo: Photo, explorer: Explorer) -> Session:
+def with_photo(session: Session, photo: Photo, library: Library) -> Session:
     """The session with another photo and the network's predictions for it; its circuit is gone (undo helps)."""
-    return _showing(session, Work(photo=photo, predictions=explorer.predict(photo)), taken=True)
+    return _showing(session, Work(photo=photo, predictions=library.predict(photo)), taken=True)
 
 
-def with_circuit(session: Session, circuit: Circuit, explorer: Explorer) -> Session:
+def with_circuit(session: Session, circuit: Circuit, library: Library) -> Session:
     """The session with a circuit from a file; one of another network can be looked at but not expanded."""
-    locked = explorer.why_locked(circuit)
+    locked = library.why_locked(circuit)
     work = Work(
         photo=circuit.photo,
         predictions=circuit.predictions,
-        circuit=circuit if locked else explorer.warmed(circuit),
+        circuit=circuit if locked else library.warmed(circuit),
         selected=circuit.root,
         locked=locked,
     )
     return _showing(session, work, taken=True)
 
 
-def key_of(photo: Photo) -> str:
-    """What the strip calls a photo, whichever part of it is shown."""
-    return photo.sha256[:_KEY]
+@dataclass(frozen=True)
+class Example:
+    """An example photo by its name; the first one for ""."""
+
+    name: str = ""
 
 
-def photos_of(session: Session) -> tuple[Photo, ...]:
-    """The strip: the photos that were taken, newest last, among them the one that is shown, as it is shown."""
-    shown = session.work.photo
-    if shown is None:
-        return session.photos
-    if all(photo.sha256 != shown.sha256 for photo in session.photos):
-        return (*session.photos, shown)[-STRIP:]
-    return tuple(_newer(photo, shown) for photo in session.photos)
+@dataclass(frozen=True)
+class OfStrip:
+    """A photo of the strip by its key."""
+
+    photo: str
 
 
-def meant_by(session: Session, ask: Ask) -> str:
-    """Key of the photo that an ask of the kind `photo` is about; "" for an example."""
-    return "" if ask.subject.startswith(_EXAMPLE) else ask.subject.partition(" ")[0]
+@dataclass(frozen=True)
+class Crop:
+    """The part of the photo to show the network: left, top, right, bottom in its pixels; `None` for the centre."""
+
+    window: tuple[float, float, float, float] | None = None
 
 
-def answer(session: Session, ask: Ask, explorer: Explorer, progress: Progress) -> Work:
+@dataclass(frozen=True)
+class Show:
+    """A photo that the network is to be shown: one of the strip, as it is there or through another window."""
+
+    photo: str
+    window: Window | None = None
+    reframed: bool = False
+
+
+def shown_by(request: Request) -> str:
+    """Key of the photo of the strip that a request is about; "" if of none."""
+    return request.payload.photo if request.kind == "photo" and isinstance(request.payload, Show) else ""
+
+
+def _run(session: Session, request: Request, library: Library, progress: Progress) -> Work:
     """What the page shows of a photo: its predictions and, if there was a circuit, that of the same target.
 
     Raises:
         CircuitsError: if the photo is not there any more, or the target cannot be traced.
     """
-    photo = _photo_for(session, ask.subject, explorer)
-    before = session.work
-    if before.circuit is None or before.locked or ask.subject.startswith(_EXAMPLE):
-        work = Work(photo, explorer.predict(photo))
+    wish, before = request.payload, session.work
+    if isinstance(wish, Example):
+        photo = library.example(wish.name)
     else:
-        wish = written(target_of(before.circuit))
-        circuit = explorer.trace(photo, wish, ask.choices, progress, like=before.circuit)
+        photo = _find(session, wish.photo)
+        photo = photo.framed(wish.window) if wish.reframed else photo
+    if isinstance(wish, Example) or before.circuit is None or before.locked:
+        work = Work(photo, library.predict(photo))
+    else:
+        target = written(target_of(before.circuit))
+        circuit = library.trace(photo, target, request.choices, progress, like=before.circuit)
         selected = before.selected if before.selected in circuit.visible else circuit.root
         work = Work(photo, circuit.predictions, circuit, selected)
     # The page asks for both at once, and should not wait for them.
-    explorer.seen(photo, work.circuit)
-    explorer.seen(photo, None)
+    library.seen(photo, work.circuit)
+    library.seen(photo, None)
     return work
 
 
-def settle(session: Session, ask: Ask, work: Work) -> Session:
-    """The session with the photo that was asked for."""
-    return _showing(session, work, taken=ask.subject.startswith(_EXAMPLE))
+def _commit(session: Session, request: Request, work: Work) -> Session:
+    return _showing(session, work, taken=isinstance(request.payload, Example))
 
 
 def _showing(session: Session, work: Work, *, taken: bool) -> Session:
@@ -94,7 +104,7 @@ def _showing(session: Session, work: Work, *, taken: bool) -> Session:
     strip = photos_of(session)
     if work.photo is not None:
         known = next((photo for photo in strip if photo.sha256 == work.photo.sha256), None)
-        new = work.photo if known is None else _newer(known, work.photo)
+        new = work.photo if known is None else newer(known, work.photo)
         work = replace(work, photo=new)
         if taken or known is None:
             strip = (*(photo for photo in strip if photo is not known), new)[-STRIP:]
@@ -102,24 +112,7 @@ def _showing(session: Session, work: Work, *, taken: bool) -> Session:
             strip = tuple(new if photo is known else photo for photo in strip)
     empty = session.work.photo is None and session.work.circuit is None
     changed = replace(session, work=work) if empty else session.changed(work)
-    return replace(changed, photos=strip, asks=(), paused=False)
-
-
-def _newer(old: Photo, new: Photo) -> Photo:
-    """Of two views of one photo the newer; a whole photo is kept for one of which only the crop is at hand."""
-    if new.sha256 != old.sha256:
-        return old
-    return replace(old, window=new.window) if old.whole and not new.whole else new
-
-
-def _photo_for(session: Session, subject: str, explorer: Explorer) -> Photo:
-    if subject.startswith(_EXAMPLE):
-        return explorer.example(subject.removeprefix(_EXAMPLE))
-    key, _, window = subject.partition(" ")
-    photo = _find(session, key)
-    if window == _DEFAULT:
-        return photo.framed(None)
-    return photo.framed(_corners(window)) if window else photo
+    return replace(changed, photos=strip, requests=(), paused=False)
 
 
 def _find(session: Session, key: str) -> Photo:
@@ -129,74 +122,48 @@ def _find(session: Session, key: str) -> Photo:
     return found
 
 
-def _corners(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise InputError(f"{text!r} is not a window; write left, top, right and bottom, with commas.") from None
-
-
-def _example(session: Session, subject: str, explorer: Explorer) -> Session:
+def _example(session: Session, payload: Example, library: Library) -> Session:
     # Loaded here too, so that an unknown name is refused at once.
-    explorer.example(subject)
-    return asked(session, "photo", f"{_EXAMPLE}{subject}", session.choices, ())
+    library.example(payload.name)
+    return requested(session, "photo", payload, keep=())
 
 
-def _photo(session: Session, subject: str, explorer: Explorer) -> Session:
+def _photo(session: Session, payload: OfStrip, library: Library) -> Session:
     """Show a photo of the strip."""
-    photo = _find(session, subject)
+    photo = _find(session, payload.photo)
     if session.work.photo is not None and photo.sha256 == session.work.photo.sha256:
         return session
-    return asked(session, "photo", subject, session.choices, ())
+    return requested(session, "photo", Show(payload.photo), keep=())
 
 
-def _forget(session: Session, subject: str, explorer: Explorer) -> Session:
+def _forget(session: Session, payload: OfStrip, library: Library) -> Session:
     """Take a photo out of the strip."""
-    photo = _find(session, subject)
+    photo = _find(session, payload.photo)
     if session.work.photo is not None and photo.sha256 == session.work.photo.sha256:
         raise InputError(f"{photo.name} is the photo that is shown; show another one before you remove it.")
     return replace(session, photos=tuple(each for each in photos_of(session) if each.sha256 != photo.sha256))
 
 
-def _crop(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Show the network another part of the photo: `left,top,right,bottom` in its pixels; "" for the centre."""
+def _crop(session: Session, payload: Crop, library: Library) -> Session:
+    """Show the network another part of the photo."""
     photo = session.work.photo
     if photo is None:
         raise InputError("There is no photo to crop; choose one first.")
-    framed = explorer.network.preprocessing.framed(photo, _corners(subject)) if subject else photo.framed(None)
+    window = payload.window
+    framed = photo.framed(None) if window is None else library.network.preprocessing.framed(photo, window)
     if framed == photo:
         return session
-    window = _DEFAULT if framed.window is None else ",".join(map(repr, framed.window))
-    return asked(session, "photo", f"{key_of(photo)} {window}", session.choices, ())
+    return requested(session, "photo", Show(key_of(photo), framed.window, reframed=True), keep=())
 
 
-def _spot(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Ask what fires at a place, `x,y` in shares of the crop; "" asks no more."""
-    if not subject:
-        return replace(session, work=replace(session.work, spot=None)) if session.work.spot is not None else session
-    if session.work.photo is None or session.work.locked:
-        raise InputError(session.work.locked or "There is no photo to point at; choose one first.")
-    try:
-        across, down = (float(share) for share in subject.split(","))
-    except ValueError:
-        across = down = math.nan
-    if not (0 <= across <= 1 and 0 <= down <= 1):
-        raise InputError(f"{subject!r} is not a place in the photo; write x and y as shares of its sides, 0 to 1.")
-    return replace(session, work=replace(session.work, spot=(across, down)))
-
-
-def _spot_layer(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Choose the layer that is asked what fires at a place."""
-    if subject not in explorer.placed:
-        raise InputError(f"{subject!r} has no places to fire at; these layers have: {', '.join(explorer.placed)}.")
-    return replace(session, spot_layer=subject)
-
-
-HANDLERS: dict[str, Handler] = {
-    "example": _example,
-    "photo": _photo,
-    "forget-photo": _forget,
-    "crop": _crop,
-    "spot": _spot,
-    "spot-layer": _spot_layer,
+ACTIONS = {
+    "example": ActionType(Example, _example),
+    "photo": ActionType(OfStrip, _photo),
+    "forget-photo": ActionType(OfStrip, _forget),
+    "crop": ActionType(Crop, _crop),
+}
+REQUESTS = {
+    "photo": RequestType(
+        lambda session, payload, library: "Showing the network the photo", _run, _commit, independent=True
+    )
 }

@@ -7,63 +7,63 @@ from dash import html
 
 from circuits.evidence.layer_statistics import Firing
 from circuits.report.text import number
-from dashboard.features.graph.view import percent, short
-from dashboard.features.point.queries import SPOTTED, Firings, spot_layer
-from dashboard.features.target.view import attributes, button
-from dashboard.library import Explorer
+from dashboard.answers import Failure
+from dashboard.components import attributes, button, percent, short
+from dashboard.features.point.queries import PREFIX, UnitsAtPoint
+from dashboard.library import Library
+from dashboard.session.questions import Wish
+from dashboard.session.selection import spot_layer
 from dashboard.session.state import Session
-from dashboard.work.findings import Failure
+from dashboard.work.tiles import Tile
 
 Component = Any
-Tiles = Mapping[str, Mapping[str, Any]]
-_NO_TILE = {"state": "none", "picture": "", "said": ""}
+Tiles = Mapping[str, Tile]
+_NO_TILE = Tile("none")
 
 
-def panel(session: Session, explorer: Explorer, finding: object, tiles: Tiles) -> list[Component]:
+def panel(session: Session, library: Library, finding: object, tiles: Tiles) -> list[Component]:
     """The units of a layer that are strongest at the spot that was chosen; nothing if none was.
 
     Args:
         session: whose.
-        explorer: knows the layers.
-        finding: what was found out, `Firings` or a `Failure`; `None` while it is being found out.
+        library: knows the layers.
+        finding: what was found out, `UnitsAtPoint` or a `Failure`; `None` while it is being found out.
         tiles: what units show, as the page is told.
     """
     if session.work.spot is None or session.work.locked:
         return []
-    layer = spot_layer(session, explorer)
+    layer = spot_layer(session, library)
     close = button(
-        "×", "spot", "", className="round", title="Esc",
+        "×", "point", className="round", title="Esc",
         **attributes(aria_label="Close what fires here"),
     )  # fmt: skip
-    title = html.Div(
-        [html.H2("What fires here?", id="spot-title"), _choice(explorer, layer), close], className="titled"
-    )
-    parts = [title, *_found(session, explorer, finding, tiles)]
+    title = html.Div([html.H2("What fires here?", id="spot-title"), _choice(library, layer), close], className="titled")
+    parts = [title, *_found(session, library, finding, tiles)]
     return [html.Section(parts, className="spotted", **attributes(aria_labelledby="spot-title"))]
 
 
-def _choice(explorer: Explorer, layer: str) -> Component:
+def _choice(library: Library, layer: str) -> Component:
     """The layers with positions, the highest first; `spot.js` keeps it in step and sends what is chosen."""
-    options = [html.Option(name, value=name) for name in reversed(explorer.placed)]
+    options = [html.Option(name, value=name) for name in reversed(library.placed)]
     return html.Select(options, id="spot-layer", **attributes(aria_label="Layer", data_value=layer))
 
 
-def _found(session: Session, explorer: Explorer, finding: object, tiles: Tiles) -> list[Component]:
+def _found(session: Session, library: Library, finding: object, tiles: Tiles) -> list[Component]:
     if isinstance(finding, Failure):
         return [html.P(finding.sentence, className="failed small")]
-    if not isinstance(finding, Firings):
+    if not isinstance(finding, UnitsAtPoint):
         return [html.P("Looking …", className="muted small")]
     if not finding.units:
         return [html.P(f"No unit of {finding.layer} is above zero here.", className="muted small")]
-    lowest = explorer.network.below(finding.layer) is None
+    lowest = library.network.below(finding.layer) is None
     reason = f"{finding.layer} is the lowest layer: below it is only the image." if lowest else ""
     rows = [
-        _row(session, firing, tiles.get(f"{SPOTTED}{firing.unit.whole}", _NO_TILE), reason) for firing in finding.units
+        _row(session, firing, tiles.get(f"{PREFIX}{firing.unit.whole}", _NO_TILE), reason) for firing in finding.units
     ]
     return [html.Ul(rows), *([html.P(reason, className="muted small")] if reason else [])]
 
 
-def _row(session: Session, firing: Firing, tile: Mapping[str, Any], reason: str) -> Component:
+def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component:
     unit, circuit = firing.unit, session.work.circuit
     name, address = str(unit.whole), str(unit)
     row, column = unit.position or (0, 0)
@@ -71,36 +71,42 @@ def _row(session: Session, firing: Firing, tile: Mapping[str, Any], reason: str)
     words = [html.Span(number(firing.value), className="numbers", title=share)]
     if firing.peak_here:
         words.append(html.Span("peak", className="peak", title=f"{name} is nowhere higher in this photo"))
-    asked = any(ask.kind == "why" and ask.subject == address for ask in session.asks)
-    deeds = [
+    asked = session.is_waiting("why", Wish(address))
+    buttons = [
         button(
-            "…" if asked else "why?", "root", address, disabled=bool(reason),
+            "…" if asked else "why?", "root", {"target": address}, disabled=bool(reason),
             title=reason or f"Why did {name} fire here, at row {row}, column {column}?",
             **attributes(aria_label=f"why did {name} fire here?"),
         )
     ]  # fmt: skip
     inside = next((each for each in (address, name) if circuit is not None and each in circuit.visible), "")
     if inside:
-        deeds.append(
-            button("show", "select", inside, title=f"{name} in the graph", **attributes(aria_label=f"show {name}"))
+        buttons.append(
+            button(
+                "show",
+                "select",
+                {"unit": inside},
+                title=f"{name} in the graph",
+                **attributes(aria_label=f"show {name}"),
+            )
         )
     called = html.Span(short(name), className="address", title=name)
     return html.Li(
         [
             picture(name, tile),
             html.Span([called, html.Span(words, className="small")], className="said"),
-            *deeds,
+            *buttons,
         ],
         key=name,
     )
 
 
-def picture(name: str, tile: Mapping[str, Any]) -> Component:
+def picture(name: str, tile: Tile) -> Component:
     """The picture of a unit as a small tile, which `spot.js` keeps up to date."""
-    image = html.Img(src=tile["picture"] or None, alt="", width=32, height=32)
+    image = html.Img(src=tile.picture or None, alt="", width=32, height=32)
     return html.Span(
         image,
         className="unit-tile",
-        title=tile["said"] or f"What {name} looks for",
-        **attributes(data_tile=name, data_state=tile["state"]),
+        title=tile.said or f"What {name} looks for",
+        **attributes(data_tile=name, data_state=tile.state),
     )

@@ -10,7 +10,7 @@ Nothing here runs the network: numbers come from the circuit's own run and from 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,9 +18,9 @@ from circuits.network.network import Network
 from circuits.report.text import chance, number
 from circuits.tracing.run import ForwardCache
 from circuits.units import Unit
-from dashboard.features.layer.actions import network_of
-from dashboard.features.target.questions import against, explained, spoken
-from dashboard.library import Explorer
+from dashboard.library import Library
+from dashboard.session.questions import against, explained, spoken
+from dashboard.session.selection import network_of
 from dashboard.session.state import Session
 
 LIMIT = 12
@@ -36,7 +36,7 @@ class Other:
 
     label: str
     action: str
-    subject: str
+    payload: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,23 @@ class Result:
         return asdict(self)
 
 
-def find(session: Session, explorer: Explorer, text: str) -> list[Result]:
+def find(session: Session, library: Library, text: str) -> list[Result]:
     """What a text finds, the likeliest first; at most `LIMIT`.
 
     Args:
         session: whose photo and circuit.
-        explorer: the library.
+        library: the library.
         text: what was typed.
     """
     text = " ".join(text[:_LONGEST].split())
     if not text:
         return []
-    desk = _Search(session, explorer)
-    units = [desk.unit(unit) for unit in _first(desk.units(text), LIMIT)]
-    classes = [desk.of_class(channel) for channel in _first(desk.classes(text), LIMIT)]
+    search = _Search(session, library)
+    units = [search.unit(unit) for unit in _first(search.units(text), LIMIT)]
+    classes = [search.of_class(channel) for channel in _first(search.classes(text), LIMIT)]
     if " - " in text:
-        return [*desk.differences(text), *classes][:LIMIT]
-    if ":" in text or any(text.casefold() == layer.casefold() for layer in desk.network.layers):
+        return [*search.differences(text), *classes][:LIMIT]
+    if ":" in text or any(text.casefold() == layer.casefold() for layer in search.network.layers):
         return [*units, *classes][:LIMIT]
     return [*(classes[:_CLASSES_BESIDE_UNITS] if units else classes), *units][:LIMIT]
 
@@ -90,9 +90,9 @@ def find(session: Session, explorer: Explorer, text: str) -> list[Result]:
 class _Search:
     """The network, and what is known of the photo without asking it."""
 
-    def __init__(self, session: Session, explorer: Explorer) -> None:
+    def __init__(self, session: Session, library: Library) -> None:
         self.session = session
-        self.network: Network = network_of(session, explorer)
+        self.network: Network = network_of(session, library)
         self.top = self.network.layers[-1]
         self.chances = {row.index: row.probability for row in session.work.predictions}
         circuit = session.work.circuit
@@ -170,7 +170,7 @@ class _Search:
         label, held = self.network.label(channel), explained(self.session.work.circuit)
         other = None
         if held is not None and held[0] != channel and not self.session.work.locked:
-            other = Other("not", "root", against(held[0], channel))
+            other = Other("not", "root", {"target": against(held[0], channel)})
         question = "".join(spoken("class", Unit(self.top, channel), label))
         return Result("class", label, self._chance(channel), str(channel), question, self.session.work.locked, other)
 
@@ -182,7 +182,7 @@ class _Search:
         if not reason and self.network.below(unit.layer) is None:
             reason = f"{unit.layer} is the lowest layer: below it is only the image."
         inside = circuit is not None and name in circuit.visible
-        other = Other("show", "select", name) if inside else None
+        other = Other("show", "select", {"unit": name}) if inside else None
         return Result(kind, name, self._activation(unit), name, "".join(spoken(kind, unit, name)), reason, other)
 
     def _chance(self, channel: int) -> str:

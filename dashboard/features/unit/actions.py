@@ -1,105 +1,116 @@
 """What a person can do with the chosen unit: name it, choose how it is expanded, measure its edges, see more of it."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from circuits.errors import InputError
+from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.library import SIGNS, Explorer
-from dashboard.session.acting import Handler, asked, circuit_of, node_of
-from dashboard.session.state import Ask, Session, Typing
-from dashboard.work.findings import VARIANTS
-from dashboard.work.queue import Progress
+from circuits.units import Progress
+from dashboard.answers import VARIANTS
+from dashboard.library import SIGNS, Library
+from dashboard.session.actions import ActionType, OnUnit, RequestType, circuit_of, node_of, requested
+from dashboard.session.state import Request, Session, Typing, expansion_of
 
 TOPS = (3, 5, 8, 12)
 """Units below a unit that the page offers."""
 KEPT = 64
-"""Units whose own manner is kept, and units whose further pictures are."""
+"""Units whose own expansion is kept, and units whose further pictures are."""
 
 Write = Callable[[Circuit, str, str], Circuit]
 
 
-def _name(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Call a unit something, written `edit id name`; an empty name takes the name away."""
-    return _written(session, subject, Circuit.with_name)
+@dataclass(frozen=True)
+class Text:
+    """Something written on a unit; `edit` tells one stay in the field from another."""
+
+    edit: str
+    unit: str
+    text: str
 
 
-def _note(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Note something on a unit, written `edit id note`."""
-    return _written(session, subject, Circuit.with_note)
+@dataclass(frozen=True)
+class Expansion:
+    """How a unit is to be expanded; what is `None` stays."""
+
+    unit: str
+    top: int | None = None
+    signs: str | None = None
 
 
-def _written(session: Session, subject: str, write: Write) -> Session:
+@dataclass(frozen=True)
+class Pictures:
+    """Further pictures of a unit, of a kind of `VARIANTS`."""
+
+    unit: str
+    kind: str
+
+
+def _name(session: Session, payload: Text, library: Library) -> Session:
+    """Call a unit something; an empty name takes the name away."""
+    return _written(session, payload, Circuit.with_name)
+
+
+def _note(session: Session, payload: Text, library: Library) -> Session:
+    return _written(session, payload, Circuit.with_note)
+
+
+def _written(session: Session, payload: Text, write: Write) -> Session:
     """The session with something written on a unit: one step of undo for as long as the field is not left."""
-    edit, _, said = subject.partition(" ")
-    meant, _, text = said.partition(" ")
     before = circuit_of(session)
-    name = node_of(session, meant)
-    after = write(before, name, text)
+    name = node_of(session, payload.unit)
+    after = write(before, name, payload.text)
     if (after.nodes[name].name, after.nodes[name].note) == (before.nodes[name].name, before.nodes[name].note):
         return session
-    work = replace(session.work, circuit=after)
-    same = session.typing is not None and session.typing.edit == edit and session.typing.circuit is before
+    work, typing = replace(session.work, circuit=after), session.typing
+    same = typing is not None and typing.edit == payload.edit and typing.circuit is before
     done = replace(session, work=work, future=()) if same else session.changed(work)
-    return replace(done, typing=Typing(edit, after))
+    return replace(done, typing=Typing(payload.edit, after))
 
 
-def _manner(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Choose how a unit is expanded, written `id top=8` or `id signs=both`; one that is expanded is expanded anew."""
-    meant, _, chosen = subject.partition(" ")
-    option, _, value = chosen.partition("=")
-    name = node_of(session, meant)
-    before = manner_of(session, name)
-    if option == "top" and value.isdigit() and int(value) in TOPS:
-        manner = replace(before, top=int(value))
-    elif option == "signs" and value in SIGNS:
-        manner = replace(before, signs=value)
-    else:
-        raise InputError(f"{chosen!r} is not a way to expand a unit; there is top= one of {TOPS} and signs= {SIGNS}.")
-    reason = explorer.why_not_expand(circuit_of(session), name, session.work.locked)
+def _expansion(session: Session, payload: Expansion, library: Library) -> Session:
+    """Choose how a unit is expanded; one that is expanded is expanded anew."""
+    name = node_of(session, payload.unit)
+    before = expansion_of(session, name)
+    if payload.top not in (None, *TOPS) or payload.signs not in (None, *SIGNS):
+        wish = f"top {payload.top}, signs {payload.signs}"
+        ways = f"top {listed(map(str, TOPS))} and signs {listed(SIGNS)}"
+        raise InputError(f"{wish} is not a way to expand a unit; there is {ways}.")
+    chosen = replace(before, top=payload.top or before.top, signs=payload.signs or before.signs)
+    reason = library.why_not_expand(circuit_of(session), name, session.work.locked)
     if reason:
         raise InputError(reason)
-    others = tuple(entry for entry in session.manners if entry[0] != name)
-    session = replace(session, manners=(*others, (name, manner))[-KEPT:])
-    under_way = any(ask.kind == "expand" and ask.subject == name for ask in session.asks)
-    if manner == before or not (circuit_of(session).nodes[name].expanded or under_way):
+    others = tuple(entry for entry in session.expansions if entry[0] != name)
+    session = replace(session, expansions=(*others, (name, chosen))[-KEPT:])
+    request = OnUnit(name)
+    if chosen == before or not (circuit_of(session).nodes[name].expanded or session.is_waiting("expand", request)):
         return session
-    keep = tuple(ask for ask in session.asks if (ask.kind, ask.subject) != ("expand", name))
-    return asked(session, "expand", name, manner, keep)
+    keep = [each for each in session.requests if (each.kind, each.payload) != ("expand", request)]
+    return requested(session, "expand", request, choices=chosen, keep=keep)
 
 
-def _measure(session: Session, subject: str, explorer: Explorer) -> Session:
+def _measure(session: Session, payload: OnUnit, library: Library) -> Session:
     """Measure the edges into a unit by ablation."""
-    name = node_of(session, subject)
-    circuit = circuit_of(session)
+    name = node_of(session, payload.unit)
+    node = circuit_of(session).nodes[name]
     if session.work.locked:
         raise InputError(session.work.locked)
-    if not circuit.nodes[name].expanded:
-        raise InputError(f"{circuit.nodes[name].called} is not expanded, so it has no edges to measure.")
-    if any(ask.kind == "measure" and ask.subject == name for ask in session.asks):
-        return session
-    return asked(session, "measure", name, session.choices, session.asks)
+    if not node.expanded:
+        raise InputError(f"{node.called} is not expanded, so it has no edges to measure.")
+    return requested(session, "measure", OnUnit(name))
 
 
-def measured(session: Session, ask: Ask, explorer: Explorer, progress: Progress) -> Circuit:
-    """The circuit with what ablation says of the edges into a unit.
-
-    Raises:
-        CircuitsError: if the library refuses.
-    """
-    return explorer.measure(circuit_of(session), ask.subject, progress)
+def _measured(session: Session, request: Request, library: Library, progress: Progress) -> Circuit:
+    return library.measure(circuit_of(session), request.payload.unit, progress)
 
 
-def _more(session: Session, subject: str, explorer: Explorer) -> Session:
-    """Show further pictures of a unit, written `id negative` or `id diverse`, or put them away again."""
-    meant, _, kind = subject.partition(" ")
-    name = node_of(session, meant)
+def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
+    """Show further pictures of a unit, or put them away again."""
+    name, kind = node_of(session, payload.unit), payload.kind
     circuit = circuit_of(session)
     if kind not in VARIANTS:
         raise InputError(f"{kind!r} is no kind of picture; there are {', '.join(VARIANTS)}.")
-    if not explorer.is_own(circuit):
-        raise InputError(f"{explorer.network.name} cannot draw units of {circuit.network['name']}.")
+    if not library.is_own(circuit):
+        raise InputError(f"{library.network.name} cannot draw units of {circuit.network['name']}.")
     entry = str(circuit.nodes[name].unit.whole), kind
     others = tuple(each for each in session.more if each != entry)
     if entry in session.more:
@@ -108,10 +119,13 @@ def _more(session: Session, subject: str, explorer: Explorer) -> Session:
     return replace(session, more=(*others, entry)[-KEPT:], paused=False)
 
 
-HANDLERS: dict[str, Handler] = {
-    "name": _name,
-    "note": _note,
-    "manner": _manner,
-    "measure": _measure,
-    "pictures": _more,
+ACTIONS = {
+    "name": ActionType(Text, _name),
+    "note": ActionType(Text, _note),
+    "expansion": ActionType(Expansion, _expansion),
+    "measure": ActionType(OnUnit, _measure),
+    "pictures": ActionType(Pictures, _pictures),
+}
+REQUESTS = {
+    "measure": RequestType(lambda session, payload, library: f"Measuring the edges of {payload.unit}", _measured)
 }

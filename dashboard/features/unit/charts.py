@@ -4,7 +4,7 @@ import html
 from typing import Any
 
 from circuits.report.text import number
-from dashboard.work.findings import Breakdown
+from dashboard.answers import Breakdown
 
 EXCITES = "#14958a"
 INHIBITS = "#d9622b"
@@ -18,7 +18,7 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
     """What a unit's value is made of: a bar for each part, the rest, the bias, and their sum.
 
     Example:
-        >>> from dashboard.work.findings import Breakdown, Part
+        >>> from dashboard.answers import Breakdown, Part
         >>> parts = (Part("conv1:3", "conv1:3", 2.0),)
         >>> figure = contributions(Breakdown(parts, -0.5, 7, 0.25, "bias", 1.75, 0.8, 2.5, True, True))
         >>> figure["data"][0]["x"], [label for label in figure["data"][0]["y"]]

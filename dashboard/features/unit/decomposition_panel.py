@@ -7,14 +7,12 @@ from dash import dcc, html
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.components import WAITING, failed
-from dashboard.features.edge.measured import measured_edges
-from dashboard.features.edge.view import edge_link
-from dashboard.features.graph.view import percent
+from dashboard.answers import Breakdown, Failure, Inspection
+from dashboard.components import WAITING, edge_link, failed, percent
 from dashboard.features.unit import charts as figures
+from dashboard.features.unit.measured import measured_edges
 from dashboard.session.state import Session
-from dashboard.work.findings import Breakdown, Failure, Inspection
-from dashboard.work.topics import Found
+from dashboard.work.results import Answers
 
 Component = Any
 # Below this share of all that adds up to it, a value is what is left of a draw, and shares of it say nothing.
@@ -22,7 +20,7 @@ _NEXT_TO_NOTHING = 0.02
 
 
 def contributions(
-    node: Node, session: Session, circuit: Circuit, inspection: Inspection, found: Found
+    node: Node, session: Session, circuit: Circuit, inspection: Inspection, found: Answers
 ) -> list[Component]:
     """What a unit is made of.
 
@@ -31,7 +29,7 @@ def contributions(
         session: whose.
         circuit: that it is in.
         inspection: what is known of it without the network.
-        found: what was found out, by topic.
+        found: what was found out, by query.
     """
     broken = inspection.breakdown or found.get("books")
     title = "What it is made of" if node.expanded else "What it is made of, not yet in the graph"

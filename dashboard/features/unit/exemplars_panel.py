@@ -7,10 +7,9 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.node import Node
-from dashboard.components import WAITING, failed, section
-from dashboard.features.target.view import attributes
-from dashboard.work.findings import Elsewhere, Exemplar, Failure, NoCollection
-from dashboard.work.topics import Found
+from dashboard.answers import CollectionExemplars, Exemplar, Failure, NoCollection
+from dashboard.components import WAITING, attributes, failed, section
+from dashboard.work.results import Answers
 
 Component = Any
 GROUPS = {
@@ -25,18 +24,18 @@ _CLASSES = 3
 _ZONES = ((0, 50), (50, 90), (90, 99), (99, 100))
 
 
-def elsewhere(node: Node, found: Found, reached: float | None) -> list[Component]:
+def exemplars(node: Node, found: Answers, reached: float | None) -> list[Component]:
     """Evidence from a collection of photos; nothing for a circuit without its network.
 
     Args:
         node: the chosen unit.
-        found: what was found out, by topic.
+        found: what was found out, by query.
         reached: activation that the unit's picture reached, if there is one.
     """
-    if "elsewhere" not in found:
+    if "exemplars" not in found:
         return []
-    told = found["elsewhere"]
-    if isinstance(told, Elsewhere):
+    told = found["exemplars"]
+    if isinstance(told, CollectionExemplars):
         parts = _told(node, told, reached)
     elif isinstance(told, NoCollection):
         begin: list[Component] = ["To see what it fires on in your own photos, make an index of them: "]
@@ -49,7 +48,7 @@ def elsewhere(node: Node, found: Found, reached: float | None) -> list[Component
     return [section("Elsewhere", "elsewhere", parts)]
 
 
-def _told(node: Node, told: Elsewhere, reached: float | None) -> list[Component]:
+def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
     parts: list[Component] = [html.P(in_words(told, reached), className="small"), *_strip(told, reached)]
     groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
     parts.append(html.Div(groups, className="pair groups"))
@@ -63,11 +62,11 @@ def _told(node: Node, told: Elsewhere, reached: float | None) -> list[Component]
     return parts
 
 
-def in_words(told: Elsewhere, reached: float | None) -> str:
+def in_words(told: CollectionExemplars, reached: float | None) -> str:
     """Where this photo and the unit's picture stand among the photos of the collection.
 
     Example:
-        >>> in_words(Elsewhere({}, 4650, ((0.0, 0.0), (100.0, 8.0)), 6.0, 99.2, ()), 16.0)
+        >>> in_words(CollectionExemplars({}, 4650, ((0.0, 0.0), (100.0, 8.0)), 6.0, 99.2, ()), 16.0)
         'Its activation here, 6.00, is higher than in 99 % of 4650 photos. Its picture reaches 16.0, 2.0 times the
         highest of all.'
     """
@@ -85,7 +84,7 @@ def in_words(told: Elsewhere, reached: float | None) -> str:
     return words
 
 
-def _strip(told: Elsewhere, reached: float | None) -> list[Component]:
+def _strip(told: CollectionExemplars, reached: float | None) -> list[Component]:
     """The collection's activations as a strip, with this photo and the unit's picture on it."""
     levels = dict(told.quantiles)
     values = [*levels.values(), told.here, *([] if reached is None else [reached])]
@@ -128,7 +127,7 @@ def _exemplar(node: Node, each: Exemplar) -> Component:
     of = f", {each.group}" if each.group else ""
     words = f"{number(each.value)}: {each.name}{of}"
     spoken = f"{node.label} in {each.name}{of}: {number(each.value)}"
-    image = html.Img(src=each.shot.address, alt=spoken, className="large")
+    image = html.Img(src=each.webp.address, alt=spoken, className="large")
     return html.Li(
         html.Button(image, type="button", className="enlarge", title=words, **attributes(data_enlarge=spoken))
     )

@@ -7,9 +7,9 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.node import Node
-from dashboard.features.target.view import attributes
+from dashboard.answers import VARIANTS
+from dashboard.components import attributes, sends
 from dashboard.features.unit.variants import Shown
-from dashboard.work.findings import VARIANTS
 from dashboard.work.tiles import Tile
 
 Component = Any
@@ -33,9 +33,7 @@ def more_pictures(node: Node, more: Sequence[Shown], *, offered: bool) -> list[C
     buttons = [
         html.Button(
             label, type="button", title=_HINTS[kind], className="button tick small",
-            **attributes(
-                data_action="pictures", data_arg=f"{node.id} {kind}", aria_pressed=str(kind in open_kinds).lower()
-            ),
+            **sends("pictures", unit=node.id, kind=kind), **attributes(aria_pressed=str(kind in open_kinds).lower()),
         )
         for kind, label in VARIANTS.items()
     ]  # fmt: skip

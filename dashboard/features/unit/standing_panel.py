@@ -7,9 +7,8 @@ from dash import html
 from circuits.evidence.layer_statistics import Standing
 from circuits.report.text import number
 from circuits.tracing.node import Node
-from dashboard.components import failed
-from dashboard.features.target.view import attributes
-from dashboard.work.findings import Failure
+from dashboard.answers import Failure
+from dashboard.components import attributes, failed
 
 Component = Any
 

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
-from dashboard.library import Explorer
+from circuits.units import Progress, Unit
+from dashboard.answers import VARIANTS
+from dashboard.library import Library
 from dashboard.session.state import Session
-from dashboard.work.findings import VARIANTS
 from dashboard.work.previews import Previews
-from dashboard.work.queue import Progress, Task
-from dashboard.work.tiles import Tile
+from dashboard.work.queue import Task
+from dashboard.work.tiles import Tile, picture_tile
+
+if TYPE_CHECKING:
+    from dashboard.work.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,10 @@ class Shown:
         return all(tile.state == "ready" for tile in self.tiles)
 
 
-def drawings(session: Session, explorer: Explorer, previews: Previews) -> list[Task]:
+def drawings(session: Session, work: "Scheduler") -> list[Task]:
     """What is to be drawn of the further pictures: those of the chosen unit first."""
-    circuit = session.work.circuit
-    if circuit is None or not explorer.is_own(circuit):
+    circuit, library, previews = session.work.circuit, work.library, work.previews
+    if circuit is None or not library.is_own(circuit):
         return []
     chosen = _chosen(circuit, session)
     there = {str(node.unit.whole) for node in circuit.nodes.values()}
@@ -46,49 +50,46 @@ def drawings(session: Session, explorer: Explorer, previews: Previews) -> list[T
     tasks = []
     for address, kind in sorted(wanted, key=lambda entry: entry[0] != str(chosen)):
         unit = Unit.parse(address)
-        missing = sum(variant.activation is None for variant in explorer.gallery.variants(unit, kind))
+        missing = sum(variant.activation is None for variant in library.gallery.variants(unit, kind))
         if missing:
-            label = f"{explorer.network.unit_label(unit)}, {VARIANTS[kind].lower()}"
+            label = f"{library.network.unit_label(unit)}, {VARIANTS[kind].lower()}"
             tasks.append(
                 Task(
-                    f"{kind} {explorer.gallery.key(unit)}",
+                    f"{kind} {library.gallery.key(unit)}",
                     label,
-                    partial(_draw, explorer, previews, unit, kind),
+                    partial(_draw, library, previews, unit, kind),
                     missing,
                 )
             )
     return tasks
 
 
-def shown(session: Session, explorer: Explorer, previews: Previews, *, waiting: bool) -> list[Shown]:
+def shown(session: Session, library: Library, previews: Previews, *, waiting: bool) -> list[Shown]:
     """The further pictures of the chosen unit that were asked for, by kind.
 
     Args:
         session: whose unit.
-        explorer: knows the finished pictures.
+        library: knows the finished pictures.
         previews: the unfinished ones.
         waiting: whether missing pictures are on their way.
     """
     circuit = session.work.circuit
     unit = _chosen(circuit, session) if circuit is not None else None
-    if circuit is None or unit is None or session.work.edge is not None or not explorer.is_own(circuit):
+    if circuit is None or unit is None or session.work.edge is not None or not library.is_own(circuit):
         return []
     found = []
     for kind in VARIANTS:
         if (str(unit), kind) in session.more:
             # Before the pictures: a preview that goes meanwhile leaves its picture, and no gap is seen.
-            keys = [variant.key for variant in explorer.gallery.variants(unit, kind)]
-            sketches = [previews.get(key) if waiting else None for key in keys]
-            variants = explorer.gallery.variants(unit, kind)
-            tiles = []
-            for variant, sketch in zip(variants, sketches, strict=True):
-                if variant.activation is not None:
-                    tiles.append(Tile("ready", f"picture/{variant.key}.webp"))
-                elif sketch is not None:
-                    said = f"still being drawn, step {sketch.step} of {sketch.steps}"
-                    tiles.append(Tile("drawing", sketch.address, said, sketch.drawn))
-                else:
-                    tiles.append(Tile("waiting" if waiting else "none"))
+            keys = [variant.key for variant in library.gallery.variants(unit, kind)]
+            sketches = [picture_tile(key, previews, ready=False, waiting=waiting) for key in keys]
+            variants = library.gallery.variants(unit, kind)
+            tiles = [
+                sketch
+                if variant.activation is None
+                else picture_tile(variant.key, previews, ready=True, waiting=waiting)
+                for variant, sketch in zip(variants, sketches, strict=True)
+            ]
             found.append(Shown(kind, tuple(tiles), tuple(variant.activation for variant in variants)))
     return found
 
@@ -103,9 +104,9 @@ def _chosen(circuit: Circuit, session: Session) -> Unit | None:
     return node.unit.whole if node is not None else None
 
 
-def _draw(explorer: Explorer, previews: Previews, unit: Unit, kind: str, progress: Progress) -> None:
+def _draw(library: Library, previews: Previews, unit: Unit, kind: str, progress: Progress) -> None:
     """Draw further pictures of a unit and show how they come about; nothing unfinished is left, however it ends."""
-    gallery = explorer.gallery
+    gallery = library.gallery
     keys = [variant.key for variant in gallery.variants(unit, kind)]
 
     def tell(done: int, total: int, message: str) -> None:

@@ -16,9 +16,11 @@ import circuits
 from circuits.errors import CircuitsError, InputError
 from circuits.tracing.intervene import Effect, Outcome
 from circuits.units import Unit
-from dashboard.features.unit.chosen import stamp
-from dashboard.library import Explorer
-from dashboard.session.state import Session, Sessions
+from dashboard.features.what_if.view import stamp
+from dashboard.library import Library
+from dashboard.session.state import Session
+from dashboard.session.tabs import TabSessions
+from dashboard.work.scheduler import Scheduler
 
 MOST_UNITS = 32
 LARGEST = 2.0
@@ -26,7 +28,7 @@ _MOST_BYTES = 16 * 2**10
 _PATIENCE = 30.0
 
 
-def add_what_if(server: Flask, explorer: Explorer, sessions: Sessions) -> None:
+def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """Add `/what-if` to a server.
 
     It takes `{"session", "stamp", "changes": [{"unit", "factor"}]}` and answers with `{"effects": [{"class", "label",
@@ -35,8 +37,8 @@ def add_what_if(server: Flask, explorer: Explorer, sessions: Sessions) -> None:
 
     Args:
         server: the Flask server of the app.
-        explorer: the library.
         sessions: whose photos are changed.
+        work: with the library.
     """
     alone = ThreadPoolExecutor(1, "what-if", initializer=_one_thread)
 
@@ -45,16 +47,16 @@ def add_what_if(server: Flask, explorer: Explorer, sessions: Sessions) -> None:
             name, wanted, changes = read(request.get_data(cache=False)) if _is_short() else read(b"")
         except CircuitsError as refusal:
             return _answer(400, refused=str(refusal))
-        desk = sessions.find(name)
-        if desk is None:
+        tab_session = sessions.find(name)
+        if tab_session is None:
             return _answer(404, refused="This session is not on the server any more; reload the page.")
-        with desk.lock:
-            session = desk.session
+        with tab_session.lock:
+            session = tab_session.session
         if stamp(session) != wanted:
             return _answer(409, refused="The photo or the circuit has changed meanwhile.")
         began = time.perf_counter()
         try:
-            outcome = alone.submit(changed, session, explorer, changes).result(timeout=_PATIENCE)
+            outcome = alone.submit(changed, session, work.library, changes).result(timeout=_PATIENCE)
         except CircuitsError as refusal:
             return _answer(422, refused=str(refusal))
         except TimeoutError:
@@ -94,7 +96,7 @@ def read(body: bytes) -> tuple[str, str, dict[Unit, float]]:
     return name, wanted, changes
 
 
-def changed(session: Session, explorer: Explorer, changes: Mapping[Unit, float]) -> Outcome:
+def changed(session: Session, library: Library, changes: Mapping[Unit, float]) -> Outcome:
     """What the network says of a session's photo with some units scaled.
 
     Raises:
@@ -106,7 +108,7 @@ def changed(session: Session, explorer: Explorer, changes: Mapping[Unit, float])
     source = work.circuit if work.circuit is not None else work.photo
     if source is None:
         raise InputError("There is no photo; choose one first.")
-    return circuits.intervene(explorer.network, source, changes)
+    return circuits.intervene(library.network, source, changes)
 
 
 def _is_short() -> bool:

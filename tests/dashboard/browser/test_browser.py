@@ -63,7 +63,7 @@ def test_upload_why_expand_export(tab: Any, expect: Any, photo: Photo, tmp_path:
     assert circuit.nodes[leaf].expanded
     graph = nx.node_link_graph(data, edges="edges")
     assert graph.has_edge(circuit.edges_into(leaf)[0].source, leaf)
-    assert circuit.graph.graph["photo"]["name"] == "mine.png"
+    assert circuit.photo_info.name == "mine.png"
 
 
 def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: PaintedGallery) -> None:

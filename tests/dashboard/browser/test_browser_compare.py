@@ -38,7 +38,7 @@ def hold_and_go_on(tab: Any, expect: Any) -> tuple[set[str], set[str]]:
     left = drawn(tab)
     compare(tab).get_by_role("button", name="Hold: Why tree? (patches)").click()
     expect(tab.locator("#compare")).to_contain_text("Held: Why tree? (patches)")
-    tab.locator('[data-action="page"][data-arg="circuit"]').first.click()
+    tab.locator('[data-action="page"][data-payload*="circuit"]').first.click()
     tab.locator("#predictions").get_by_role("button", name="why dog?").click()
     expect(unit(tab, "fc:1")).to_have_class(re.compile("root"))
     right = drawn(tab)
@@ -94,14 +94,14 @@ def test_sides_are_swapped_and_forgotten(tab: Any, expect: Any) -> None:
 
 
 def test_a_file_of_another_network_is_opened_beside_and_not_matched(tab: Any, expect: Any, photo: Photo) -> None:
-    foreign = circuits.trace(tiny_network(7, "stranger"), photo, 2, depth=1, top=2)
+    foreign = circuits.trace(tiny_network(7, "outside_unit"), photo, 2, depth=1, top=2)
     mine = drawn(tab)
     compare(tab)
     with tab.expect_file_chooser() as waiting:
         tab.get_by_role("button", name="Open a circuit file to compare …").click()
     data = foreign.to_json_text().encode()
     waiting.value.set_files({"name": "other.json", "mimeType": "application/json", "buffer": data})
-    expect(tab.locator(".compared-words")).to_contain_text("These circuits are of two networks, stranger and tiny")
+    expect(tab.locator(".compared-words")).to_contain_text("These circuits are of two networks, outside_unit and tiny")
     expect(tab.locator("#compare .apart table").first.locator(".unit-card")).to_have_count(len(foreign.visible))
     expect(tab.locator("#compare .apart table").last.locator("button.unit-card")).to_have_count(len(mine))
 

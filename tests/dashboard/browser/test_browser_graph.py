@@ -257,7 +257,7 @@ def test_a_unit_is_locked_and_moved_with_the_keyboard(tab: Any, expect: Any) -> 
 def alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two strongest units below the target are near-duplicates."""
     monkeypatch.setattr(
-        "dashboard.features.unit.evidence.near_duplicates",
+        "dashboard.work.evidence.near_duplicates",
         lambda network, circuit: (tuple(each.source for each in circuit.edges_into(circuit.root)[:2]),),
     )
 

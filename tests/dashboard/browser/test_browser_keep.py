@@ -198,7 +198,7 @@ def test_a_restarted_server_with_a_shelf_has_the_circuit_again(
     expect(unit(tab, names[1])).to_have_class(re.compile("selected"))
     expect(tab.locator(".unit")).to_have_count(len(names))
     expect(tab.locator(".toast.restore")).to_have_count(0)
-    assert len(server.page.callbacks.sessions.find(tab.url[-32:]).session.asks) == 0
+    assert len(server.page.callbacks.sessions.find(tab.url[-32:]).session.requests) == 0
 
 
 @pytest.mark.parametrize("reload", [False, True])
@@ -233,7 +233,7 @@ def test_what_was_meant_for_a_lost_session_is_not_done_to_a_new_one(
     server.start()
     tab.get_by_role("button", name="why tree?").click()
     expect(tab.locator(".toast").first).to_contain_text("does not have your session any more")
-    assert server.page.callbacks.sessions.find(tab.url[-32:]).session.asks == ()
+    assert server.page.callbacks.sessions.find(tab.url[-32:]).session.requests == ()
     why(tab, expect)
 
 
@@ -273,8 +273,8 @@ def test_a_phones_photo_arrives_upright(tab: Any, expect: Any, page: Page) -> No
     assert re.fullmatch(r"photo/[0-9a-f]{64}\.webp", image.get_attribute("src"))
     expect(image).to_have_js_property("naturalWidth", 32)
     # What lay left is on top: red, in the photo that the page's session holds.
-    (desk,) = [page.callbacks.sessions.find(tab.url[-32:])]
-    red = desk.session.work.photo.image.getpixel((1500, 100))
+    (tab_session,) = [page.callbacks.sessions.find(tab.url[-32:])]
+    red = tab_session.session.work.photo.image.getpixel((1500, 100))
     assert red[0] > 240
     assert red[1] < 15
     why(tab, expect, label=tab.locator("#predictions .label").first.inner_text())

@@ -14,7 +14,7 @@ from circuits.evidence.layer_statistics import firing_at
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from dashboard.app import Page
-from dashboard.library import Explorer
+from dashboard.library import Library
 from tests.support.places import box_of
 from tests.support.pretend import PaintedGallery
 
@@ -100,7 +100,7 @@ def test_photos_in_the_strip_switch_with_the_target_kept_and_undo_goes_back(
 
 
 def test_the_crop_is_dragged_and_the_network_sees_it(
-    tab: Any, expect: Any, explorer: Explorer, network: Network, photo: Photo
+    tab: Any, expect: Any, library: Library, network: Network, photo: Photo
 ) -> None:
     tab.locator("#predictions").get_by_role("button", name="why tree?").click()
     expect(tab.locator(".unit.root")).to_have_count(1)
@@ -128,13 +128,13 @@ def test_the_crop_is_dragged_and_the_network_sees_it(
     box.get_by_role("button", name="Use this crop").click()
     expect(box).to_have_count(0)
     framed = photo.framed((40, 5, 80, 45))
-    for row in explorer.predict(framed):
+    for row in library.predict(framed):
         expect(tab.locator(".prediction", has_text=row.label)).to_contain_text(f"{100 * row.probability:.1f} %")
     expect(tab.locator("#photo .sees img")).not_to_have_attribute("src", seen)
     settled(tab, expect, set(trace(network, framed, "tree", depth=2, top=5).visible))
     tab.get_by_role("button", name="Move the crop").click()
     box.get_by_role("button", name="Default crop").click()
-    for row in explorer.predict(photo):
+    for row in library.predict(photo):
         expect(tab.locator(".prediction", has_text=row.label)).to_contain_text(f"{100 * row.probability:.1f} %")
 
 
@@ -152,13 +152,13 @@ def test_the_crop_is_moved_by_keyboard_alone_and_escape_leaves_it(tab: Any, expe
     press(tab, "Escape")
     expect(box).to_have_count(0)
     expect(opener).to_be_focused()
-    (desk,) = page.callbacks.sessions._desks.values()
-    assert desk.session.work.photo.window is None
+    (tab_session,) = page.callbacks.sessions._desks.values()
+    assert tab_session.session.work.photo.window is None
     press(tab, "Enter", "Shift+ArrowRight", "Enter")
     expect(box).to_have_count(0)
     expect(tab.locator("#photo .sees img")).to_be_visible()
     tab.wait_for_function("() => document.getElementById('move-crop').dataset.photo.includes('\"moved\": true')")
-    assert desk.session.work.photo.window == pytest.approx((17.52, 0, 77.52, 60), abs=0.01)
+    assert tab_session.session.work.photo.window == pytest.approx((17.52, 0, 77.52, 60), abs=0.01)
 
 
 def test_the_size_of_the_frame_has_a_slider(tab: Any, expect: Any) -> None:

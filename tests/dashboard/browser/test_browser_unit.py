@@ -1,4 +1,4 @@
-"""The pane of a unit in a real browser: names, further pictures, standing, books, manner, measured edges, what if."""
+"""The pane of a unit in a browser: names, further pictures, standing, books, expansion, measured edges, what if."""
 
 import re
 from collections.abc import Callable
@@ -37,8 +37,8 @@ def title(tab: Any) -> Any:
 
 def circuit_of(page: Page) -> Any:
     """The circuit of the only session."""
-    [desk] = page.callbacks.sessions._desks.values()
-    return desk.session.work.circuit
+    [tab_session] = page.callbacks.sessions._desks.values()
+    return tab_session.session.work.circuit
 
 
 def test_a_name_and_a_note_are_kept_while_the_page_goes_on(tab: Any, expect: Any, page: Page) -> None:

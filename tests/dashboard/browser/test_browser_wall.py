@@ -84,7 +84,7 @@ def test_only_what_is_on_the_screen_is_drawn_and_scrolling_draws_more(
     tab.set_viewport_size({"width": 820, "height": 420})
     expect(tab.get_by_role("button", name=re.compile("^why ")).first).to_be_visible()
     with tab.expect_response(re.compile(r"wall/[0-9a-f]{32}\.json")):
-        tab.locator('[data-action="page"][data-arg="layers"]').click()
+        tab.locator('[data-action="page"][data-payload*="layers"]').click()
     tab.locator('[data-order="number"]').click()
     expect(tile(tab, 0).locator(".frame")).to_have_attribute("data-state", "ready")
     expect(tile(tab, 0).locator("img")).to_have_js_property("naturalWidth", 96)

@@ -18,7 +18,7 @@ from tests.support.pretend import PaintedGallery, tiny_network
 
 
 def session_of(ann: Person) -> Session:
-    return ann.callbacks.sessions.desk(ANN).session
+    return ann.callbacks.sessions.tab(ANN).session
 
 
 def every(part: Any, wanted: str) -> list[Any]:
@@ -156,16 +156,16 @@ def test_each_empty_state_says_what_to_do(ann: Person) -> None:
     assert ann.do("swap")["view"]["toasts"][-1]["text"] == "There are no two circuits to swap; hold one first."
     ann.why("2")
     assert "Hold: Why tree? (patches)" in words(ann.seen["compare"])
-    desk = ann.callbacks.sessions.desk(ANN)
+    tab_session = ann.callbacks.sessions.tab(ANN)
     assert "Held: Why tree? (patches)" in words(ann.do("hold")["compare"])
-    desk.put(replace(desk.session, work=replace(desk.session.work, circuit=None, selected="")))
+    tab_session.put(replace(tab_session.session, work=replace(tab_session.session.work, circuit=None, selected="")))
     assert "Held: Why tree? (patches)" in words(ann.do("refresh")["compare"])
-    desk.put(Session(showing=desk.session.showing))
+    tab_session.put(Session(showing=tab_session.session.showing))
     assert "Choose a photo" in words(ann.do("refresh")["compare"])
 
 
 def test_a_file_of_another_network_is_shown_beside_without_matching(ann: Person, tmp_path: Path, photo: Photo) -> None:
-    other = tiny_network(7, "stranger")
+    other = tiny_network(7, "outside_unit")
     foreign = circuits.trace(other, photo, 2, depth=2, top=3)
     ann.why("2")
     assert ann.send(foreign.to_json_text().encode(), "other.json", "beside") == []
@@ -173,19 +173,21 @@ def test_a_file_of_another_network_is_shown_beside_without_matching(ann: Person,
     assert page["page"] == "compare"
     assert session_of(ann).work.circuit.root == "fc:2"
     [verdict] = every(page["compare"], "compared-words")
-    assert "two networks, stranger and tiny" in words(verdict)
+    assert "two networks, outside_unit and tiny" in words(verdict)
     assert "nothing is matched" in words(verdict)
     said = labels(page["compare"])
     assert len(said) == len(foreign.visible) + len(session_of(ann).work.circuit.visible)
     assert not any("in both" in label for label in said)
     buttons = [tile for tile in every(page["compare"], "unit-card") if type(tile).__name__ == "Button"]
-    assert {tile.to_plotly_json()["props"]["data-arg"] for tile in buttons} == session_of(ann).work.circuit.visible
+    assert {json.loads(tile.to_plotly_json()["props"]["data-payload"])["unit"] for tile in buttons} == session_of(
+        ann
+    ).work.circuit.visible
     ann.do("swap")
     assert "another network" in session_of(ann).work.locked
 
 
 def test_pictures_in_a_held_file_are_shown_without_its_network(ann: Person, photo: Photo) -> None:
-    other = tiny_network(7, "stranger")
+    other = tiny_network(7, "outside_unit")
     foreign = circuits.trace(other, photo, 2, depth=1, top=2)
     picture = "data:image/webp;base64,UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
     foreign = foreign.with_pictures({foreign.root: picture})

@@ -1,5 +1,6 @@
 """How good the circuit on the page is, without a browser: what is asked and shown, and the card as a file."""
 
+import json
 import math
 import threading
 from collections.abc import Iterator
@@ -19,15 +20,15 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
-from dashboard import toolbar
+from dashboard import layout as toolbar
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.features.evaluation import queries as scores
 from dashboard.features.evaluation.bars import verdict
 from dashboard.features.evaluation.chart import points_of
 from dashboard.features.evaluation.view import rarest
-from dashboard.features.graph import view
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
+from dashboard.work.status import status as status_of
 from tests.support.parts import every, facts, find, words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
@@ -36,7 +37,7 @@ PERCENT = str.maketrans({"\u00a0": " "})
 
 
 def session_of(person: Person) -> Session:
-    return person.callbacks.sessions.desk(person.name).session
+    return person.callbacks.sessions.tab(person.name).session
 
 
 def circuit_of(person: Person) -> Circuit:
@@ -55,10 +56,10 @@ def scored(person: Person, subject: str = "") -> Card:
 
 def looked(person: Person) -> Card | None:
     """Wait until nothing is scored any more, and look; the card of the circuit as it is."""
-    background = person.callbacks.background
+    background = person.callbacks.work
     assert background.scoring.wait(person.name, seconds=60)
     person.do("refresh")
-    return scores.card_of(session_of(person), background.evidence, background.board)
+    return scores.card_of(session_of(person), background.evidence, background.results)
 
 
 STAGES = dict(scores.STAGES)
@@ -199,7 +200,7 @@ def test_the_status_line_says_what_goes_on_and_cancel_stops_it(asked: Person, he
         status = asked.poll()
     assert (status["text"], status["can_cancel"], status["looking"]) == ("Choosing controls …", True, True)
     asked.do("pause")
-    assert asked.callbacks.background.scoring.wait(ANN, seconds=30)
+    assert asked.callbacks.work.scoring.wait(ANN, seconds=30)
     status = asked.poll()
     assert (status["looking"], "units" in status["text"]) == (False, True)
     assert "Cancelled before all was known." in pane(asked)
@@ -211,9 +212,9 @@ def test_the_status_line_says_what_goes_on_and_cancel_stops_it(asked: Person, he
 
 def test_scoring_goes_before_rendering_in_the_status_line(asked: Person) -> None:
     scoring = Report("running", "Choosing controls", 1, 3, 0.5)
-    status = view.status(session_of(asked), Report(), Report("running", "b:1", 0, 4), scoring, missing=4, failed=0)
+    status = status_of(session_of(asked), Report(), Report("running", "b:1", 0, 4), scoring, missing=4, failed=0)
     assert (status.text, status.done, status.total) == ("Choosing controls …", 1.5, 3)
-    queued = view.status(session_of(asked), Report(), Report(), Report("queued", total=3), missing=0, failed=0)
+    queued = status_of(session_of(asked), Report(), Report(), Report("queued", total=3), missing=0, failed=0)
     assert queued.text == "Waiting to score the circuit"
 
 
@@ -274,10 +275,10 @@ def test_what_a_unit_is_called_is_no_other_circuit(asked: Person, change: str) -
 
 
 def test_a_circuit_of_another_network_says_why_it_cannot_be_scored(asked: Person, photo: Photo) -> None:
-    stranger = circuits.trace(tiny_network(seed=1, name="stranger"), photo, "dog", depth=2, top=3)
-    assert asked.send(stranger.to_json_text().encode(), "stranger.json", "circuit") == []
+    outside_unit = circuits.trace(tiny_network(seed=1, name="outside_unit"), photo, "dog", depth=2, top=3)
+    assert asked.send(outside_unit.to_json_text().encode(), "outside_unit.json", "circuit") == []
     asked.do("score")
-    assert "only stranger can be asked what is left of its target" in pane(asked)
+    assert "only outside_unit can be asked what is left of its target" in pane(asked)
     assert session_of(asked).scoring is None
     assert find(asked.pane, **{"data-action": "score"}) == []
 
@@ -299,7 +300,7 @@ def test_a_failure_is_said_and_can_be_tried_again(asked: Person, monkeypatch: py
     monkeypatch.setattr(scores, "evaluate", evaluate)
     # The stages fail together, and are tried again together.
     [again] = find(asked.pane, **{"data-action": "again"})
-    asked.do("again", facts(again)["data-arg"])
+    asked.do("again", json.loads(facts(again)["data-payload"])["query"])
     assert looked(asked) is not None
     assert "has gone" not in pane(asked)
 
@@ -411,8 +412,8 @@ def test_the_edges_that_are_found_least_often_can_be_chosen(asked: Person) -> No
     assert 0 < len(rare) <= 5
     assert [often for _, often in rare] == sorted(often for often in survival.values() if often < 1)[: len(rare)]
     assert all(survival[edge.source, edge.target] == often for edge, often in rare)
-    links = [facts(each)["data-arg"] for each in find(asked.pane, **{"data-action": "edge"})]
-    assert links == [f"{edge.source} {edge.target}" for edge, _ in rare]
+    links = [json.loads(facts(each)["data-payload"]) for each in find(asked.pane, **{"data-action": "edge"})]
+    assert links == [{"lower": edge.source, "upper": edge.target} for edge, _ in rare]
     mean = sum(survival.values()) / len(survival)
     assert f"on average {share(mean)} of the edges are found again" in pane(asked)
 

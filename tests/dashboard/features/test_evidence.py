@@ -16,16 +16,16 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.features.unit.evidence import METHODS, STARTS, Evidence
-from dashboard.features.unit.in_photo import relative
-from dashboard.library import PICTURE, Explorer
+from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture, WebP, webp, wide
+from dashboard.components import relative
+from dashboard.library import METHODS, PICTURE, STARTS, Library
 from dashboard.session.state import Looking, Session, Work
 from dashboard.work.collection import StoredCollection
-from dashboard.work.findings import Elsewhere, Glimpse, NoCollection, Relative, Shot
+from dashboard.work.evidence import Evidence
 from dashboard.work.queue import CancelledError
-from dashboard.work.shots import shot, wide
-from dashboard.work.topics import Board, Topic, shots, token, topics
+from dashboard.work.results import Query, ResultStore, token, webps
 from tests.dashboard.features.test_view import words
+from tests.support.actions import wanted
 from tests.support.pretend import PaintedCollection, PaintedGallery
 
 
@@ -39,8 +39,8 @@ def circuit(network: Network, photo: Photo) -> Circuit:
 
 
 @pytest.fixture
-def evidence(explorer: Explorer) -> Evidence:
-    return Evidence(explorer, PaintedCollection())
+def evidence(library: Library) -> Evidence:
+    return Evidence(library, PaintedCollection())
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def lower(circuit: Circuit) -> str:
     return max((name for name in circuit.visible if name.startswith("b:")), key=lambda name: circuit.nodes[name].max)
 
 
-def opened(shot: Shot) -> Image.Image:
-    return Image.open(io.BytesIO(shot.data)).convert("RGB")
+def opened(webp: WebP) -> Image.Image:
+    return Image.open(io.BytesIO(webp.data)).convert("RGB")
 
 
 def chosen(circuit: Circuit, name: str, edge: tuple[str, str] | None = None, looking: Looking | None = None) -> Session:
@@ -60,7 +60,7 @@ def chosen(circuit: Circuit, name: str, edge: tuple[str, str] | None = None, loo
 def test_the_first_spot_is_the_units_peak_with_the_pixels_that_it_sees(
     evidence: Evidence, circuit: Circuit, network: Network, lower: str
 ) -> None:
-    spots = evidence.places(circuit, lower).spots
+    spots = evidence.places(evidence.library.cut(circuit), circuit, circuit.nodes[lower].unit).spots
     node = circuit.nodes[lower]
     assert 1 <= len(spots) <= 3
     assert (spots[0].position, spots[0].value) == (node.peak, pytest.approx(node.max))
@@ -69,7 +69,7 @@ def test_the_first_spot_is_the_units_peak_with_the_pixels_that_it_sees(
     row, column = node.peak
     assert (spots[0].left, spots[0].top) == ((column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0])
     box = receptive_field(network, "b").box(node.peak)
-    seen = from_data_uri(circuit.graph.graph["photo"]["thumbnail"]).crop(box.corners)
+    seen = from_data_uri(circuit.photo_info.thumbnail).crop(box.corners)
     patch = opened(spots[0].patch)
     assert max(patch.size) == 160
     assert np.allclose(np.asarray(patch).mean((0, 1)), np.asarray(seen).mean((0, 1)), atol=6)
@@ -110,10 +110,10 @@ def test_the_maps_of_an_edge_add_up_to_its_attribution(evidence: Evidence, circu
 def test_gradient_pictures_are_made_in_every_way(
     evidence: Evidence, circuit: Circuit, lower: str, method: str, start: str
 ) -> None:
-    found = evidence.glimpse(circuit, lower, Looking(method, start))
+    found = evidence.saliency(circuit, lower, Looking(method, start))
     assert not found.empty
     assert found.around == (circuit.nodes[lower].peak if start == "peak" else None)
-    assert max(opened(found.shot).size) == 340
+    assert max(opened(found.webp).size) == 340
 
 
 def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
@@ -123,18 +123,18 @@ def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
     found = evidence.relative(circuit, lower, upper, Looking("gradient"))
     assert found.upper == upper
     assert found.child.around == found.parent.around
-    assert opened(found.child.shot).size == opened(found.parent.shot).size
-    assert found.parent == evidence.glimpse(circuit, upper, Looking("gradient"))
+    assert opened(found.child.webp).size == opened(found.parent.webp).size
+    assert found.parent == evidence.saliency(circuit, upper, Looking("gradient"))
 
 
 def test_topics_of_a_unit_and_of_an_edge(
     evidence: Evidence, circuit: Circuit, gallery: PaintedGallery, lower: str
 ) -> None:
     def names(session: Session) -> list[str]:
-        return [topic.name for topic in topics(session, evidence)]
+        return [query.name for query in wanted(session, evidence)]
 
-    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "glimpse", "alike", "elsewhere"]
-    first, rest = ["heat", "books", "standing"], ["places", "argument", "glimpse", "relative", "alike", "elsewhere"]
+    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "saliency", "alike", "exemplars"]
+    first, rest = ["heat", "books", "standing"], ["places", "argument", "saliency", "relative", "alike", "exemplars"]
     assert names(chosen(circuit, lower)) == first + rest
     gallery.paint(Unit.parse(lower))
     assert "middle" in names(chosen(circuit, lower))
@@ -149,16 +149,14 @@ def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
     evidence: Evidence, circuit: Circuit, network: Network, photo: Photo, lower: str
 ) -> None:
     def keys(circuit: Circuit, looking: Looking | None = None) -> dict[str, str]:
-        return {topic.name: topic.key for topic in topics(chosen(circuit, lower, looking=looking), evidence)}
+        return {query.name: query.key for query in wanted(chosen(circuit, lower, looking=looking), evidence)}
 
     before = keys(circuit)
-    discarded = evidence.explorer.discard(
-        circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower)
-    )
+    discarded = evidence.library.discard(circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower))
     after = keys(discarded)
     assert {name for name in before if after[name] != before[name]} == {"alike"}  # it speaks of all units on the page
     other = keys(circuit, Looking("deconvnet"))
-    assert {name for name in before if other[name] != before[name]} == {"glimpse", "relative"}
+    assert {name for name in before if other[name] != before[name]} == {"saliency", "relative"}
     flipped = Photo(
         "patches", photo.sha256, photo.width, photo.height, photo.image.transpose(Image.Transpose.ROTATE_180)
     )
@@ -167,25 +165,28 @@ def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
 
 
 def test_the_board_forgets_what_was_looked_at_longest_ago_with_its_pictures() -> None:
-    board = Board(limit=2)
-    first, second, third = (Shot(f"{n}" * 64, bytes([n])) for n in (1, 2, 3))
-    board.put("a", (first,))
-    board.put("b", {"most": (second,)})
-    assert board.get("a") == (first,)
-    board.put("c", third)
-    assert [board.get(key) for key in "abc"] == [(first,), None, third]
-    assert [board.picture(shot.key) for shot in (first, second, third)] == [b"\x01", None, b"\x03"]
-    assert len(board) == 2
-    assert board.found([Topic("places", "a", quiet), Topic("edge", "x", quiet)]) == {"places": (first,), "edge": None}
+    results = ResultStore(limit=2)
+    first, second, third = (WebP(f"{n}" * 64, bytes([n])) for n in (1, 2, 3))
+    results.put("a", (first,))
+    results.put("b", {"most": (second,)})
+    assert results.get("a") == (first,)
+    results.put("c", third)
+    assert [results.get(key) for key in "abc"] == [(first,), None, third]
+    assert [results.picture(webp.key) for webp in (first, second, third)] == [b"\x01", None, b"\x03"]
+    assert len(results) == 2
+    assert results.answers([Query("places", "a", quiet), Query("edge", "x", quiet)]) == {
+        "places": (first,),
+        "edge": None,
+    }
 
 
 def test_the_page_is_told_of_three_steps() -> None:
     states = [
-        {"heat": None, "places": None, "elsewhere": None},
-        {"heat": 1, "places": None, "elsewhere": None},
-        {"heat": 1, "places": 1, "glimpse": None, "elsewhere": None},
-        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": None},
-        {"heat": 1, "places": 1, "glimpse": 1, "elsewhere": 1},
+        {"heat": None, "places": None, "exemplars": None},
+        {"heat": 1, "places": None, "exemplars": None},
+        {"heat": 1, "places": 1, "saliency": None, "exemplars": None},
+        {"heat": 1, "places": 1, "saliency": 1, "exemplars": None},
+        {"heat": 1, "places": 1, "saliency": 1, "exemplars": 1},
     ]
     told = [token("b:1", state) for state in states]
     assert told == ["b:1 some", "b:1 first", "b:1 first", "b:1 photo", "b:1 all"]
@@ -211,12 +212,12 @@ def test_an_index_is_found_as_soon_as_it_is_made_and_its_photos_are_shown(
     assert collection.stamp() != before
     highest = index.of(unit).most[0].value
     found = collection.of(unit, highest + 1, quiet)
-    assert isinstance(found, Elsewhere)
+    assert isinstance(found, CollectionExemplars)
     assert (found.photos, found.above, found.missing) == (12, 100.0, 0)
     assert [each.value for each in found.groups["most"]] == [each.value for each in index.of(unit).most]
     assert {each.group for each in found.groups["most"]} <= {"even", "odd"}
     assert sum(count for _, count in found.classes) == 9
-    assert len(list(shots(found))) == sum(len(group) for group in found.groups.values())
+    assert len(list(webps(found))) == sum(len(group) for group in found.groups.values())
     index.of(unit).most[0].photo.unlink()
     assert collection.of(unit, 0.0, quiet).missing >= 1
 
@@ -232,21 +233,21 @@ def test_a_difference_of_classes_is_shown_as_a_difference(evidence: Evidence, ne
     circuit = trace(network, photo, f"{first} - {second}", depth=1, top=1)
 
     def drawn(values: np.ndarray) -> str:
-        return shot(wide(show_picture(values), PICTURE)).key
+        return webp(wide(show_picture(values), PICTURE)).key
 
-    found = evidence.glimpse(circuit, circuit.root, Looking("gradient")).shot.key
+    found = evidence.saliency(circuit, circuit.root, Looking("gradient")).webp.key
     alone = gradient_picture(network, circuit, circuit.nodes[circuit.root].unit)
     assert found == drawn(gradient_picture(network, circuit, circuit.root)) != drawn(alone)
     child = circuit.edges_into(circuit.root)[0].source
-    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.shot.key == found
+    assert evidence.relative(circuit, child, circuit.root, Looking("gradient")).parent.webp.key == found
 
 
 def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circuit: Circuit, lower: str) -> None:
-    grey = Shot("0" * 64, b"")
-    found = Relative(circuit.root, Glimpse(grey, None, True), Glimpse(grey, None, False))
+    grey = WebP("0" * 64, b"")
+    found = Relative(circuit.root, SaliencyPicture(grey, None, True), SaliencyPicture(grey, None, False))
     label = circuit.nodes[circuit.root].label
     assert f"all grey: by this method nothing of {lower} reaches {label} from here" in words(
         relative(lower, circuit, found)
     )
-    passed = Relative(circuit.root, Glimpse(grey, None, False), Glimpse(grey, None, False))
+    passed = Relative(circuit.root, SaliencyPicture(grey, None, False), SaliencyPicture(grey, None, False))
     assert "all grey" not in words(relative(lower, circuit, passed))

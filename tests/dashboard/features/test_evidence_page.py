@@ -1,6 +1,7 @@
 """Evidence on the page without a browser: it comes, it is dropped, it fails, and it says so in words."""
 
 import io
+import json
 from threading import Event, current_thread
 from typing import Any
 
@@ -12,21 +13,22 @@ from circuits.image.photo import Photo
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
+from dashboard.answers import Failure
 from dashboard.app import Page
 from dashboard.components import WAITING
-from dashboard.features.graph import view
+from dashboard.features.evaluation import view as scores
+from dashboard.features.evaluation.queries import Scored
 from dashboard.features.unit import view as inspector
-from dashboard.features.unit.evidence import Evidence
 from dashboard.features.unit.exemplars_panel import COMMAND
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.acting import Action
+from dashboard.features.unit.queries import upper_of
+from dashboard.library import Library, edges_from
 from dashboard.session.state import Choices, Session, Work
-from dashboard.work.findings import Failure
-from dashboard.work.queue import Lane, Task
+from dashboard.work.evidence import Evidence
+from dashboard.work.queue import Task, WorkQueue
 from dashboard.work.tiles import Tile
-from dashboard.work.topics import upper_of
 from tests.dashboard.features.test_view import find, words
+from tests.support import actions
+from tests.support.actions import Action, does, payload
 from tests.support.person import BOB, Person
 from tests.support.pretend import PaintedCollection
 
@@ -48,7 +50,7 @@ def child(ann: Person) -> str:
 
 
 def circuit_of(person: Person) -> Circuit:
-    return person.callbacks.sessions.desk(person.name).session.work.circuit
+    return person.callbacks.sessions.tab(person.name).session.work.circuit
 
 
 def pane(person: Person) -> str:
@@ -104,7 +106,7 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
     assert "1 of these photos can no longer be read" in pane(ann)
     first = find(ann.pane, title="9.00: 0.png, red things")[0]
     assert first.children.alt == f"{child} in 0.png, red things: 9.00"
-    assert collection.asked[-1] == Unit.parse(child)
+    assert collection.requested[-1] == Unit.parse(child)
 
 
 def test_what_is_on_its_way_has_its_room_and_the_page_asks_again(
@@ -128,18 +130,17 @@ def test_what_is_on_its_way_has_its_room_and_the_page_asks_again(
 def test_a_look_brings_the_evidence_alone_unless_more_has_changed(ann: Person, child: str) -> None:
     ann.looked()
     ann.queue.clear()
-    desk = ann.callbacks.sessions.desk(ann.name)
+    tab_session = ann.callbacks.sessions.tab(ann.name)
 
     def look(revision: int) -> dict[str, Any]:
-        number = max(desk.seen.values()) + 1
-        entry = {"number": number, "kind": "look", "subject": str(revision)}
+        number = max(tab_session.seen.values()) + 1
+        entry = {"number": number, "kind": "look", "payload": payload("look", str(revision))}
         return ann.callbacks.act({"session": ann.name, "tab": "tab", "queue": [entry]})
 
-    seen = look(desk.revision)
-    assert [name for name, part in seen.items() if isinstance(part, list | dict)] == [
-        "view", "spot", "fired", "books", "evidence",
-    ]  # fmt: skip
-    assert isinstance(look(desk.revision - 1)["head"], list)
+    seen = look(tab_session.revision)
+    told = {name for name, part in seen.items() if isinstance(part, list | dict)}
+    assert told == {"view", "spot", "fired", "books", "evidence"}
+    assert isinstance(look(tab_session.revision - 1)["head"], list)
 
 
 def test_evidence_of_a_unit_that_is_no_longer_chosen_is_given_up(
@@ -150,11 +151,11 @@ def test_evidence_of_a_unit_that_is_no_longer_chosen_is_given_up(
     names = [name for name in ann.nodes if name.startswith("c:") and name != child]
     ann.do("select", names[0])
     for _ in range(1000):
-        if collection.asked[-1] == Unit.parse(names[0]):
+        if collection.requested[-1] == Unit.parse(names[0]):
             break
         Event().wait(0.01)
     ann.do("select", child)
-    assert ann.callbacks.background.looking.wait(ann.name, seconds=WAIT)
+    assert ann.callbacks.work.looking.wait(ann.name, seconds=WAIT)
     assert ann.poll()["evidence"] == f"{child} all alike"
     assert not collection.gate.is_set()
 
@@ -163,16 +164,16 @@ def test_two_people_share_what_was_found_out(ann: Person, child: str, page: Page
     for name in ("fc:2", child):
         ann.do("select", name)
         ann.looked()
-    kept = len(ann.callbacks.background.board)
+    kept = len(ann.callbacks.work.results)
     bob = Person(page, BOB)
     bob.why("2")
     bob.do("select", child)
     assert bob.poll()["evidence"] == f"{child} all alike"
-    assert len(ann.callbacks.background.board) == kept
+    assert len(ann.callbacks.work.results) == kept
 
 
 @pytest.mark.parametrize(
-    ("part", "sentences"), [("places", 1), ("argument", 1), ("glimpse", 2), ("relative", 1), ("elsewhere", 1)]
+    ("part", "sentences"), [("places", 1), ("argument", 1), ("saliency", 2), ("relative", 1), ("exemplars", 1)]
 )
 def test_what_cannot_be_found_out_is_a_sentence_in_its_place(
     ann: Person, child: str, monkeypatch: pytest.MonkeyPatch, part: str, sentences: int
@@ -182,7 +183,8 @@ def test_what_cannot_be_found_out_is_a_sentence_in_its_place(
 
     other = next(name for name in ann.nodes if name.startswith("c:") and name != child)
     ann.looked()
-    monkeypatch.setattr(Evidence, part, fail)
+    asked = {"exemplars": (ann.callbacks.work.evidence.collection, "of")}
+    monkeypatch.setattr(*asked.get(part, (Evidence, part)), fail)
     ann.do("select", other)
     ann.looked()
     assert pane(ann).count("This could not be found out; the terminal that serves the page says why.") == sentences
@@ -210,7 +212,7 @@ def test_what_could_not_be_found_out_is_found_when_it_is_tried_again(
         ann.looked()
         assert tried == [other]
         [button] = [each for each in find(ann.pane, type="button") if getattr(each, "data-action", "") == "again"]
-        assert (button.children, getattr(button, "data-arg")) == ("Try again", "argument")
+        assert (button.children, getattr(button, "data-payload")) == ("Try again", '{"query": "argument"}')
     shown = len(pictures(ann))
     ann.do("again", "argument")
     ann.looked()
@@ -219,11 +221,13 @@ def test_what_could_not_be_found_out_is_found_when_it_is_tried_again(
 
 
 def test_a_refusal_of_the_library_is_said_in_its_own_words(ann: Person, child: str) -> None:
-    desk = ann.callbacks.sessions.desk(ann.name)
-    told = inspector.unit(desk.session, None, Tile("none"), None, {"glimpse": Failure("No pixel reaches it.")}).parts
+    tab_session = ann.callbacks.sessions.tab(ann.name)
+    session, circuit = tab_session.session, tab_session.session.work.circuit
+    told = scores.pane(session, circuit, Scored()).parts
     assert "No pixel reaches it." not in words(told)
-    inspection = ann.callbacks.explorer.inspect(desk.session.work.circuit, child, "")
-    told = inspector.unit(desk.session, inspection, Tile("none"), None, {"glimpse": Failure("No pixel reaches it.")})
+    inspection = ann.callbacks.library.inspect(circuit, child, "")
+    missing = {"saliency": Failure("No pixel reaches it.")}
+    told = inspector.unit(session, circuit, inspection, Tile("none"), None, missing)
     assert "No pixel reaches it." in words(told.evidence)
 
 
@@ -251,7 +255,7 @@ def test_an_edge_has_a_panel_with_its_numbers_maps_and_units(ann: Person, child:
     assert "tree is one value: it has no places" in pane(ann)
     assert f"{edge.source}, through tree" in pane(ann)
     for name in (edge.source, "fc:2"):
-        assert find(ann.pane, **{"data-action": "select", "data-arg": name})
+        assert find(ann.pane, **does("select", name))
     assert ann.seen["view"]["edge"] == [edge.source, "fc:2"]
     [shown] = [each for each in ann.seen["view"]["edges"] if (each["source"], each["target"]) == (edge.source, "fc:2")]
     assert shown["spoken"].startswith(f"{edge.source} excites tree, ")
@@ -267,12 +271,14 @@ def test_edges_can_be_chosen_from_the_unit_with_the_keyboard(ann: Person, child:
     ann.do("select", "fc:2")
     links = [link for link in find(ann.pane, className="link") if getattr(link, "data-action") == "edge"]
     into = circuit_of(ann).edges_into("fc:2")
-    assert [getattr(link, "data-arg") for link in links] == [f"{edge.source} fc:2" for edge in into]
+    assert [json.loads(getattr(link, "data-payload")) for link in links] == [
+        {"lower": edge.source, "upper": "fc:2"} for edge in into
+    ]
     assert all(" excites tree, " in getattr(link, "aria-label") for link in links)
 
 
 def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person, child: str) -> None:
-    assert "c:1 c:2 is not an edge" in ann.do("edge", "c:1 c:2")["view"]["toasts"][-1]["text"]
+    assert "c:1 → c:2 is not an edge" in ann.do("edge", "c:1 c:2")["view"]["toasts"][-1]["text"]
     ann.do("edge", f"{child} fc:2")
     ann.do("discard", child)
     assert ann.seen["view"]["edge"] == []
@@ -280,26 +286,26 @@ def test_an_edge_that_is_none_is_refused_and_a_discarded_one_is_left(ann: Person
     assert ann.seen["view"]["edge"] == [child, "fc:2"]
 
 
-def test_a_unit_is_shown_relative_to_the_one_that_it_was_reached_from(explorer: Explorer, photo: Photo) -> None:
-    circuit = explorer.trace(photo, 2, Choices(depth=2, top=8), lambda *report: None)
-    above = {name: [edge.target for edge in view.edges_from(circuit, name)] for name in circuit.visible}
+def test_a_unit_is_shown_relative_to_the_one_that_it_was_reached_from(library: Library, photo: Photo) -> None:
+    circuit = library.trace(photo, 2, Choices(depth=2, top=8), lambda *report: None)
+    above = {name: [edge.target for edge in edges_from(circuit, name)] for name in circuit.visible}
     name = max(above, key=lambda each: len(above[each]))
     strongest, *others = above[name]
     session = Session(Work(circuit=circuit, selected=circuit.root))
-    direct = actions.apply(session, Action("select", name), explorer)
+    direct = actions.apply(session, Action("select", name), library)
     assert upper_of(direct) == strongest
-    through = actions.apply(session, Action("select", others[-1]), explorer)
-    assert upper_of(actions.apply(through, Action("select", name), explorer)) == others[-1]
-    by_edge = actions.apply(session, Action("edge", f"{name} {others[-1]}"), explorer)
-    assert upper_of(actions.apply(by_edge, Action("select", name), explorer)) == others[-1]
+    through = actions.apply(session, Action("select", others[-1]), library)
+    assert upper_of(actions.apply(through, Action("select", name), library)) == others[-1]
+    by_edge = actions.apply(session, Action("edge", f"{name} {others[-1]}"), library)
+    assert upper_of(actions.apply(by_edge, Action("select", name), library)) == others[-1]
 
 
 def test_a_locked_circuit_has_no_evidence_and_says_what_is_missing(ann: Person, child: str, page: Page) -> None:
     data = circuit_of(ann).to_dict()
     del data["graph"]["photo"]["thumbnail"]
-    session = actions.with_circuit(Session(), Circuit.from_dict(data), ann.callbacks.explorer)
-    desk = page.callbacks.sessions.desk(BOB)
-    desk.put(session)
+    session = actions.with_circuit(Session(), Circuit.from_dict(data), ann.callbacks.library)
+    tab_session = page.callbacks.sessions.tab(BOB)
+    tab_session.put(session)
     bob = Person(page, BOB)
     bob.looked()
     assert "holds no photo" in pane(bob)
@@ -310,7 +316,7 @@ def test_a_locked_circuit_has_no_evidence_and_says_what_is_missing(ann: Person, 
 
 
 def test_a_lane_in_a_hurry_stops_what_nobody_wants_any_more() -> None:
-    lane = Lane("test")
+    queue = WorkQueue("test")
     begun, stopped = Event(), Event()
 
     def long(progress: Any) -> None:
@@ -322,12 +328,12 @@ def test_a_lane_in_a_hurry_stops_what_nobody_wants_any_more() -> None:
         finally:
             stopped.set()
 
-    lane.want("ann", [Task("long", "long", long)])
+    queue.want("ann", [Task("long", "long", long)])
     assert begun.wait(WAIT)
-    lane.want("ann", [Task("short", "short", lambda progress: None)], hurry=True)
-    assert lane.wait("ann", seconds=WAIT)
+    queue.want("ann", [Task("short", "short", lambda progress: None)], hurry=True)
+    assert queue.wait("ann", seconds=WAIT)
     assert stopped.is_set()
-    lane.close()
+    queue.close()
 
 
 def test_an_action_never_asks_the_network(ann: Person, child: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,9 +360,9 @@ def test_where_it_fired_and_what_it_is_made_of_come_when_they_are_found(
     gate = Event()
     plain = Evidence.heat
 
-    def held(self: Evidence, circuit: Circuit, name: str) -> Any:
+    def held(*given: Any) -> Any:
         assert gate.wait(timeout=30)
-        return plain(self, circuit, name)
+        return plain(*given)
 
     monkeypatch.setattr(Evidence, "heat", held)
     leaf = next(name for name in ann.nodes if name.startswith("b:"))

@@ -12,20 +12,19 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.text import number
 from dashboard.app import Page
-from dashboard.features.photo.actions import key_of
-from dashboard.features.target.routes import SIDE, whole_photo
+from dashboard.features.photo.routes import SIDE, whole_photo
 from dashboard.features.target.search import LIMIT, Other, Result, find
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.state import Session, Work
+from dashboard.library import Library
+from dashboard.session.state import Session, Work, key_of
+from tests.support import actions
 from tests.support.person import ANN, Person
 from tests.support.pretend import tiny_network
 
 
 @pytest.fixture
-def begun(explorer: Explorer, photo: Photo) -> Session:
+def begun(library: Library, photo: Photo) -> Session:
     """A session with a photo."""
-    return actions.with_photo(Session(), photo, explorer)
+    return actions.with_photo(Session(), photo, library)
 
 
 @pytest.fixture
@@ -35,12 +34,12 @@ def traced(begun: Session, network: Network, photo: Photo) -> Session:
     return begun.changed(Work(photo, begun.work.predictions, circuit, circuit.root))
 
 
-def labels(session: Session, explorer: Explorer, text: str) -> list[str]:
+def labels(session: Session, library: Library, text: str) -> list[str]:
     """What is found, by name."""
-    return [result.label for result in find(session, explorer, text)]
+    return [result.label for result in find(session, library, text)]
 
 
-def classes_of(*names: str) -> Explorer:
+def classes_of(*names: str) -> Library:
     """The library for a network whose classes have these labels."""
     found = tiny_network()
     padded = [*names, *(f"unnamed {place}" for place in range(6 - len(names)))]
@@ -49,25 +48,25 @@ def classes_of(*names: str) -> Explorer:
     class NoPictures:
         pass
 
-    return Explorer(found, NoPictures())  # type: ignore[arg-type]
+    return Library(found, NoPictures())  # type: ignore[arg-type]
 
 
 def test_classes_that_begin_with_the_text_come_before_those_with_such_a_word_and_those_that_contain_it() -> None:
-    explorer = classes_of("steeplechase", "tee shirt, jersey", "black tea", "teapot", "jersey tea")
-    found = labels(Session(), explorer, "te")
+    library = classes_of("steeplechase", "tee shirt, jersey", "black tea", "teapot", "jersey tea")
+    found = labels(Session(), library, "te")
     assert found[:4] == ["tee shirt, jersey", "teapot", "black tea", "jersey tea"]
-    assert labels(Session(), explorer, "tee") == ["tee shirt, jersey", "steeplechase"]
-    assert labels(Session(), explorer, "jersey")[0] == "tee shirt, jersey"
-    assert labels(Session(), explorer, "tea jer") == ["jersey tea"]
+    assert labels(Session(), library, "tee") == ["tee shirt, jersey", "steeplechase"]
+    assert labels(Session(), library, "jersey")[0] == "tee shirt, jersey"
+    assert labels(Session(), library, "tea jer") == ["jersey tea"]
 
 
 def test_a_class_has_its_probability_and_among_equals_the_likelier_is_first(
-    begun: Session, traced: Session, explorer: Explorer
+    begun: Session, traced: Session, library: Library
 ) -> None:
     chances = {row.label: f"{100 * row.probability:.1f} %" for row in begun.work.predictions}
-    (found,) = [result for result in find(begun, explorer, "tree") if result.kind == "class"]
+    (found,) = [result for result in find(begun, library, "tree") if result.kind == "class"]
     assert found == Result("class", "tree", chances["tree"], "2", "Why tree?")
-    known = {result.label: result.detail for name in chances for result in find(traced, explorer, name)}
+    known = {result.label: result.detail for name in chances for result in find(traced, library, name)}
     assert known.items() >= chances.items()
     same = classes_of("cat a", "cat b", "cat c")
     order = sorted(begun.work.predictions, key=lambda row: -row.probability)
@@ -78,93 +77,93 @@ def test_a_class_has_its_probability_and_among_equals_the_likelier_is_first(
 
 
 def test_every_class_has_a_probability_once_a_circuit_is_there(
-    traced: Session, explorer: Explorer, network: Network, photo: Photo
+    traced: Session, library: Library, network: Network, photo: Photo
 ) -> None:
     logits = network.logits(network.preprocessing.input_of(photo))[0].double().numpy()
     shares = np.exp(logits - logits.max())
-    found = {result.label: result.detail for label in network.labels for result in find(traced, explorer, label)}
+    found = {result.label: result.detail for label in network.labels for result in find(traced, library, label)}
     for label, share in zip(network.labels, shares / shares.sum(), strict=True):
         assert found[label] == f"{100 * share:.1f} %"
 
 
-def test_when_a_class_is_explained_the_others_can_be_held_against_it(traced: Session, explorer: Explorer) -> None:
-    (dog,) = find(traced, explorer, "dog")
-    assert dog.other == Other("not", "root", "2 - 1")
-    (tree,) = find(traced, explorer, "tree")
+def test_when_a_class_is_explained_the_others_can_be_held_against_it(traced: Session, library: Library) -> None:
+    (dog,) = find(traced, library, "dog")
+    assert dog.other == Other("not", "root", {"target": "2 - 1"})
+    (tree,) = find(traced, library, "tree")
     assert tree.other is None
 
 
-def test_a_number_is_a_class_and_that_unit_of_every_layer(begun: Session, explorer: Explorer) -> None:
-    assert labels(begun, explorer, "5") == ["bird", "c:5", "b:5", "a:5"]
-    assert labels(begun, explorer, "13") == ["c:13", "b:13"]
-    assert labels(begun, explorer, "999") == []
+def test_a_number_is_a_class_and_that_unit_of_every_layer(begun: Session, library: Library) -> None:
+    assert labels(begun, library, "5") == ["bird", "c:5", "b:5", "a:5"]
+    assert labels(begun, library, "13") == ["c:13", "b:13"]
+    assert labels(begun, library, "999") == []
 
 
 def test_a_unit_has_its_activation_here_and_units_of_the_lowest_layer_say_why_not(
-    traced: Session, explorer: Explorer
+    traced: Session, library: Library
 ) -> None:
-    first, *longer = find(traced, explorer, "B:1")
+    first, *longer = find(traced, library, "B:1")
     heat = traced.work.circuit.cache.activations["b"][0, 1]
     assert first.label == "b:1"
     assert first.detail == f"activation up to {number(float(heat.max()))} here"
     assert first.question == "Why did b:1 fire?"
     assert [result.label for result in longer] == [f"b:{channel}" for channel in range(10, 16)]
-    lowest = find(traced, explorer, "a:3")[0]
+    lowest = find(traced, library, "a:3")[0]
     assert lowest.reason == "a is the lowest layer: below it is only the image."
 
 
-def test_a_neuron_has_its_activation_there(traced: Session, explorer: Explorer) -> None:
-    neuron, unit = find(traced, explorer, "c:4@1,2")
+def test_a_neuron_has_its_activation_there(traced: Session, library: Library) -> None:
+    neuron, unit = find(traced, library, "c:4@1,2")
     value = float(traced.work.circuit.cache.activations["c"][0, 4, 1, 2])
     assert (neuron.kind, neuron.subject, neuron.detail) == ("neuron", "c:4@1,2", f"activation {number(value)} there")
     assert unit.label == "c:4"
-    assert labels(traced, explorer, "c:4@90,90") == ["c:4"]
-    assert labels(traced, explorer, "c:4@1") == ["c:4"]
+    assert labels(traced, library, "c:4@90,90") == ["c:4"]
+    assert labels(traced, library, "c:4@1") == ["c:4"]
 
 
-def test_a_layer_gives_the_units_that_are_strongest_here(traced: Session, explorer: Explorer) -> None:
+def test_a_layer_gives_the_units_that_are_strongest_here(traced: Session, library: Library) -> None:
     highest = traced.work.circuit.cache.activations["c"][0].amax((1, 2)).numpy()
     strongest = [f"c:{channel}" for channel in np.argsort(-highest, kind="stable")[:LIMIT]]
-    assert labels(traced, explorer, "c:") == strongest
-    assert labels(traced, explorer, "c")[:LIMIT] == strongest
+    assert labels(traced, library, "c:") == strongest
+    assert labels(traced, library, "c")[:LIMIT] == strongest
 
 
-def test_without_a_circuit_the_units_of_a_layer_come_by_number(begun: Session, explorer: Explorer) -> None:
-    assert labels(begun, explorer, "b:") == [f"b:{channel}" for channel in range(LIMIT)]
-    assert {result.detail for result in find(begun, explorer, "b:")} == {""}
+def test_without_a_circuit_the_units_of_a_layer_come_by_number(begun: Session, library: Library) -> None:
+    assert labels(begun, library, "b:") == [f"b:{channel}" for channel in range(LIMIT)]
+    assert {result.detail for result in find(begun, library, "b:")} == {""}
 
 
-def test_a_unit_of_the_circuit_can_be_shown(traced: Session, explorer: Explorer) -> None:
+def test_a_unit_of_the_circuit_can_be_shown(traced: Session, library: Library) -> None:
     inside = traced.work.circuit.edges_into("fc:2")[0].source
-    assert find(traced, explorer, inside)[0].other == Other("show", "select", inside)
+    assert find(traced, library, inside)[0].other == Other("show", "select", {"unit": inside})
 
 
-def test_two_classes_with_a_minus_between_are_their_difference(traced: Session, explorer: Explorer) -> None:
-    first = find(traced, explorer, "do - tr")[0]
+def test_two_classes_with_a_minus_between_are_their_difference(traced: Session, library: Library) -> None:
+    first = find(traced, library, "do - tr")[0]
     assert (first.kind, first.label, first.subject) == ("difference", "dog - tree", "1 - 2")
     assert first.question == "Why dog and not tree?"
-    assert [result.kind for result in find(traced, explorer, "dog - dog")] == ["class"]
+    assert [result.kind for result in find(traced, library, "dog - dog")] == ["class"]
 
 
 @pytest.mark.parametrize("text", ["", "   ", ":", "@", "c:x", "c:4@@1", "x" * 500, "<b>nothing</b>", "9" * 60])
-def test_what_names_nothing_finds_nothing(traced: Session, explorer: Explorer, text: str) -> None:
-    assert find(traced, explorer, text) == []
+def test_what_names_nothing_finds_nothing(traced: Session, library: Library, text: str) -> None:
+    assert find(traced, library, text) == []
 
 
 def test_of_another_networks_circuit_all_is_found_and_nothing_can_be_asked(
-    begun: Session, explorer: Explorer, photo: Photo
+    begun: Session, library: Library, photo: Photo
 ) -> None:
     foreign = trace(tiny_network(seed=9, name="other"), photo, 1, depth=1, top=2)
-    locked = actions.with_circuit(begun, foreign, explorer)
+    locked = actions.with_circuit(begun, foreign, library)
     for text in ("tree", "c:4", "dog - tree"):
-        assert find(locked, explorer, text)[0].reason.startswith("This circuit is of another network")
+        assert find(locked, library, text)[0].reason.startswith("This circuit is of another network")
 
 
-def test_what_was_found_can_be_asked_why(ann: Person, explorer: Explorer) -> None:
-    session = ann.callbacks.sessions.desk(ANN).session
+def test_what_was_found_can_be_asked_why(ann: Person, library: Library) -> None:
+    session = ann.callbacks.sessions.tab(ANN).session
     for text, root in (("tre", "fc:2"), ("dog - cat", "fc:1-0"), ("c:4", "c:4"), ("c:4@1,2", "c:4@1,2")):
-        ann.do("root", find(session, explorer, text)[0].subject)
-        assert ann.callbacks.background.tracing.wait(ANN, seconds=30)
+        ann.do("root", find(session, library, text)[0].subject)
+        assert ann.callbacks.work.tracing.wait(ANN, seconds=30)
         assert ann.do("refresh")["view"]["circuit"].endswith(f"/{root}")
 
 
@@ -188,10 +187,10 @@ def test_nobody_elses_session_is_searched_or_made(client: Any, page: Page) -> No
     assert len(page.callbacks.sessions) == 0
 
 
-def test_the_whole_photo_comes_by_address_and_is_not_too_large(client: Any, ann: Person, explorer: Explorer) -> None:
+def test_the_whole_photo_comes_by_address_and_is_not_too_large(client: Any, ann: Person, library: Library) -> None:
     large = load_photo(Image.radial_gradient("L").resize((3000, 1500)), name="large")
-    desk = ann.callbacks.sessions.desk(ANN)
-    desk.put(actions.with_photo(desk.session, large, explorer))
+    tab_session = ann.callbacks.sessions.tab(ANN)
+    tab_session.put(actions.with_photo(tab_session.session, large, library))
     answer = client.get(f"/whole/{ANN}/{key_of(large)}.webp")
     assert Image.open(io.BytesIO(answer.data)).size == (SIDE, SIDE // 2)
     assert answer.headers["Cache-Control"].startswith("private")
@@ -200,12 +199,12 @@ def test_the_whole_photo_comes_by_address_and_is_not_too_large(client: Any, ann:
 
 
 def test_a_photo_of_which_only_the_crop_is_at_hand_is_not_shown_as_whole(
-    begun: Session, explorer: Explorer, network: Network, photo: Photo
+    begun: Session, library: Library, network: Network, photo: Photo
 ) -> None:
     from circuits.tracing.circuit import Circuit
 
     file = Circuit.from_dict(trace(network, photo, 1, depth=1, top=2).to_dict())
-    crop = actions.with_circuit(Session(), file, explorer)
+    crop = actions.with_circuit(Session(), file, library)
     assert whole_photo(crop, key_of(photo)) is None
     data = whole_photo(begun, key_of(photo))
     assert Image.open(io.BytesIO(data)).size == (80, 60)

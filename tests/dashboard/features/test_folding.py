@@ -11,9 +11,10 @@ from circuits.evidence.near_duplicates import near_duplicates
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from dashboard.answers import Alike
 from dashboard.features.graph.drawing import Drawing, draw
-from dashboard.features.graph.folding import Alike, Folds, folds, merged
-from dashboard.work.topics import token
+from dashboard.features.graph.folding import Folds, folds, merged
+from dashboard.work.results import token
 from tests.support.person import Person
 
 
@@ -98,7 +99,7 @@ def test_an_edge_of_its_own_is_drawn_as_it_is(circuit: Circuit) -> None:
         for edge in circuit.edges_into(target):
             line = lines[edge.source, edge.target]
             assert line["part"] == pytest.approx(100 * abs(circuit.share(edge)), abs=1e-3)
-            assert line["chosen_as"] == f"{edge.source} {edge.target}"
+            assert line["chosen_as"] == {"lower": edge.source, "upper": edge.target}
 
 
 def test_units_of_a_group_say_so(circuit: Circuit, trio: tuple[str, ...]) -> None:
@@ -121,7 +122,7 @@ def test_the_page_finds_near_duplicates_in_the_background_and_folds_them(
         asked.append(circuit)
         return (tuple(edge.source for edge in circuit.edges_into(circuit.root)[:2]),)
 
-    monkeypatch.setattr("dashboard.features.unit.evidence.near_duplicates", found)
+    monkeypatch.setattr("dashboard.work.evidence.near_duplicates", found)
     ann.why()
     count = len(ann.nodes)
     ann.looked()
@@ -143,7 +144,7 @@ def test_the_page_finds_near_duplicates_in_the_background_and_folds_them(
 
 def test_what_is_expanded_meanwhile_leaves_groups_folded(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "dashboard.features.unit.evidence.near_duplicates",
+        "dashboard.work.evidence.near_duplicates",
         lambda network, circuit: (tuple(edge.source for edge in circuit.edges_into(circuit.root)[:2]),),
     )
     ann.why()

@@ -1,6 +1,8 @@
 """The left pane without a browser: the strip, the crop, why and why not, and what fires at a place."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,16 +16,18 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
+from dashboard.answers import Failure
 from dashboard.features.photo import view as strip
-from dashboard.features.photo.actions import STRIP, key_of, photos_of
 from dashboard.features.point import view as spots
-from dashboard.features.point.queries import COUNT, Firings, spot_layer, spot_topic
+from dashboard.features.point.queries import COUNT, UnitsAtPoint, query
 from dashboard.features.target import view as panels
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.acting import Action
-from dashboard.session.state import Choices, Session
-from dashboard.work.findings import Failure
+from dashboard.library import Library
+from dashboard.session.selection import spot_layer
+from dashboard.session.state import STRIP, Choices, Session, key_of, photos_of
+from dashboard.work.results import Query
+from dashboard.work.tiles import Tile
+from tests.support import actions
+from tests.support.actions import Action, does
 from tests.support.parts import every, facts, find, words
 from tests.support.person import Person
 from tests.support.pretend import PaintedGallery, tiny_network
@@ -35,11 +39,11 @@ def quiet(done: int, total: int, message: str) -> None:
     """A progress callback that nobody listens to."""
 
 
-def do(session: Session, explorer: Explorer, kind: str, subject: str = "") -> Session:
+def do(session: Session, library: Library, kind: str, subject: str = "") -> Session:
     """Apply an action and answer what it asks for."""
-    session = actions.apply(session, Action(kind, subject), explorer)
-    for ask in session.asks:
-        session = actions.settle(session, ask, actions.answer(session, ask, explorer, quiet))
+    session = actions.apply(session, Action(kind, subject), library)
+    for ask in session.requests:
+        session = actions.commit(session, ask, actions.run(session, ask, library, quiet), library)
     return session
 
 
@@ -51,176 +55,174 @@ def painted(seed: int) -> Photo:
 
 
 @pytest.fixture
-def two(explorer: Explorer, photo: Photo) -> Session:
+def two(library: Library, photo: Photo) -> Session:
     """A session with two photos, the second of which is shown."""
-    first = actions.with_photo(Session(choices=CHOICES), photo, explorer)
-    return actions.with_photo(first, painted(7), explorer)
+    first = actions.with_photo(Session(choices=CHOICES), photo, library)
+    return actions.with_photo(first, painted(7), library)
 
 
 @pytest.fixture
-def traced(two: Session, explorer: Explorer) -> Session:
+def traced(two: Session, library: Library) -> Session:
     """The same, with the circuit of class 2."""
-    return do(two, explorer, "why", "2")
+    return do(two, library, "why", "2")
 
 
 # The strip.
 
 
-def test_photos_gather_in_the_strip_newest_last_and_once_each(two: Session, explorer: Explorer, photo: Photo) -> None:
+def test_photos_gather_in_the_strip_newest_last_and_once_each(two: Session, library: Library, photo: Photo) -> None:
     assert [each.name for each in two.photos] == ["patches", "photo 7"]
-    again = actions.with_photo(two, photo, explorer)
+    again = actions.with_photo(two, photo, library)
     assert [each.name for each in again.photos] == ["photo 7", "patches"]
 
 
-def test_the_strip_is_bounded_and_the_oldest_goes(explorer: Explorer) -> None:
+def test_the_strip_is_bounded_and_the_oldest_goes(library: Library) -> None:
     session = Session()
     for seed in range(STRIP + 2):
-        session = actions.with_photo(session, painted(seed), explorer)
+        session = actions.with_photo(session, painted(seed), library)
     assert [each.name for each in session.photos] == [f"photo {seed}" for seed in range(2, STRIP + 2)]
 
 
 def test_another_photo_keeps_the_target_the_choices_and_the_chosen_unit(
-    traced: Session, explorer: Explorer, network: Network, photo: Photo
+    traced: Session, library: Library, network: Network, photo: Photo
 ) -> None:
     kept = next(
         edge.source
         for edge in traced.work.circuit.edges_into("fc:2")
         if edge.source in trace(network, photo, 2, depth=2, top=3).visible
     )
-    chosen = do(traced, explorer, "select", kept)
-    other = do(chosen, explorer, "photo", key_of(photo))
+    chosen = do(traced, library, "select", kept)
+    other = do(chosen, library, "photo", key_of(photo))
     assert other.work.photo == photo
     assert other.work.circuit == trace(network, photo, 2, depth=2, top=3)
-    assert other.work.predictions == explorer.predict(photo)
+    assert other.work.predictions == library.predict(photo)
     assert other.work.selected == kept
     assert [each.name for each in other.photos] == ["patches", "photo 7"]
 
 
-def test_one_undo_brings_the_other_photo_back_with_its_circuit(
-    traced: Session, explorer: Explorer, photo: Photo
-) -> None:
-    other = do(traced, explorer, "photo", key_of(photo))
-    back = do(other, explorer, "undo")
+def test_one_undo_brings_the_other_photo_back_with_its_circuit(traced: Session, library: Library, photo: Photo) -> None:
+    other = do(traced, library, "photo", key_of(photo))
+    back = do(other, library, "undo")
     assert back.work is traced.work
-    assert do(back, explorer, "redo").work is other.work
+    assert do(back, library, "redo").work is other.work
 
 
 def test_until_the_other_photo_is_answered_the_page_stays_as_it_is(
-    traced: Session, explorer: Explorer, photo: Photo
+    traced: Session, library: Library, photo: Photo
 ) -> None:
-    asked = actions.apply(traced, Action("photo", key_of(photo)), explorer)
+    asked = actions.apply(traced, Action("photo", key_of(photo)), library)
     assert asked.work is traced.work
-    assert [(ask.kind, ask.subject) for ask in asked.asks] == [("photo", key_of(photo))]
-    dropped = do(asked, explorer, "undo")
+    assert [(ask.kind, actions.subject(ask)) for ask in asked.requests] == [("photo", key_of(photo))]
+    dropped = do(asked, library, "undo")
     assert dropped.work is traced.work
-    assert dropped.asks == ()
+    assert dropped.requests == ()
 
 
 @pytest.mark.parametrize(("wish", "root"), [("c:4", "c:4"), ("c:4@1,2", "c:4@1,2"), ("1 - 3", "fc:1-3")])
 def test_units_neurons_and_differences_are_kept_as_targets_too(
-    two: Session, explorer: Explorer, network: Network, photo: Photo, wish: str, root: str
+    two: Session, library: Library, network: Network, photo: Photo, wish: str, root: str
 ) -> None:
-    asked = do(two, explorer, "why", wish)
-    other = do(asked, explorer, "photo", key_of(photo))
+    asked = do(two, library, "why", wish)
+    other = do(asked, library, "photo", key_of(photo))
     assert asked.work.circuit.root == other.work.circuit.root == root
     assert other.work.circuit == trace(network, photo, wish, depth=2, top=3)
 
 
-def test_without_a_circuit_another_photo_brings_its_predictions(two: Session, explorer: Explorer, photo: Photo) -> None:
-    other = do(two, explorer, "photo", key_of(photo))
-    assert other.work.predictions == explorer.predict(photo)
+def test_without_a_circuit_another_photo_brings_its_predictions(two: Session, library: Library, photo: Photo) -> None:
+    other = do(two, library, "photo", key_of(photo))
+    assert other.work.predictions == library.predict(photo)
     assert other.work.circuit is None
 
 
 def test_a_circuit_keeps_its_own_layers_on_another_photo(
-    two: Session, explorer: Explorer, network: Network, photo: Photo
+    two: Session, library: Library, network: Network, photo: Photo
 ) -> None:
     circuit = trace(network, painted(7), 2, layers=["a", "c", "fc"], depth=2, top=2)
-    shown = actions.with_circuit(two, circuit, explorer)
-    assert do(shown, explorer, "photo", key_of(photo)).work.circuit.layers == ("a", "c", "fc")
+    shown = actions.with_circuit(two, circuit, library)
+    assert do(shown, library, "photo", key_of(photo)).work.circuit.layers == ("a", "c", "fc")
 
 
-def test_a_photo_can_be_taken_out_but_not_the_one_that_is_shown(two: Session, explorer: Explorer, photo: Photo) -> None:
-    fewer = do(two, explorer, "forget-photo", key_of(photo))
+def test_a_photo_can_be_taken_out_but_not_the_one_that_is_shown(two: Session, library: Library, photo: Photo) -> None:
+    fewer = do(two, library, "forget-photo", key_of(photo))
     assert [each.name for each in fewer.photos] == ["photo 7"]
     with pytest.raises(InputError, match="photo 7 is the photo that is shown"):
-        do(two, explorer, "forget-photo", key_of(two.work.photo))
+        do(two, library, "forget-photo", key_of(two.work.photo))
     with pytest.raises(InputError, match="not in the strip any more"):
-        do(fewer, explorer, "photo", key_of(photo))
+        do(fewer, library, "photo", key_of(photo))
 
 
 def test_an_imported_crop_does_not_take_the_whole_photos_place(
-    two: Session, explorer: Explorer, network: Network, photo: Photo
+    two: Session, library: Library, network: Network, photo: Photo
 ) -> None:
     file = Circuit.from_dict(trace(network, photo, 1, depth=1, top=2).to_dict())
     assert not file.photo.whole
-    shown = actions.with_circuit(two, file, explorer)
+    shown = actions.with_circuit(two, file, library)
     assert shown.work.photo.whole
     assert shown.work.photo == photo
 
 
 def test_the_strip_shows_each_photo_by_address_and_marks_the_shown_one(
-    two: Session, explorer: Explorer, photo: Photo
+    two: Session, library: Library, photo: Photo
 ) -> None:
-    parts = strip.strip(two, explorer, lambda shot: f"photo/{shot.key}.webp")
+    parts = strip.strip(two, library, lambda webp: f"photo/{webp.key}.webp")
     first, second = find(parts, **{"data-action": "photo"})
     said = [(each["aria-label"], each["aria-pressed"]) for each in map(facts, (first, second))]
     assert said == [("patches", "false"), ("photo 7", "true")]
-    assert first.children.src == f"photo/{explorer.seen(photo, None).key}.webp"
+    assert first.children.src == f"photo/{library.seen(photo, None).key}.webp"
     (remove,) = find(parts, **{"data-action": "forget-photo"})
-    assert facts(remove)["data-arg"] == key_of(photo)
-    assert strip.strip(do(two, explorer, "forget-photo", key_of(photo)), explorer, lambda shot: "") == []
+    assert json.loads(facts(remove)["data-payload"]) == {"photo": key_of(photo)}
+    assert strip.strip(do(two, library, "forget-photo", key_of(photo)), library, lambda webp: "") == []
 
 
 # The crop.
 
 
 def test_a_moved_crop_shows_other_pixels_and_keeps_the_target(
-    traced: Session, explorer: Explorer, network: Network
+    traced: Session, library: Library, network: Network
 ) -> None:
     whole = traced.work.photo
-    moved = do(traced, explorer, "crop", "40,0,80,40")
+    moved = do(traced, library, "crop", "40,0,80,40")
     framed = whole.framed((40, 0, 80, 40))
     assert moved.work.photo == framed
-    assert moved.work.predictions == explorer.predict(framed) != traced.work.predictions
+    assert moved.work.predictions == library.predict(framed) != traced.work.predictions
     assert moved.work.circuit == trace(network, framed, 2, depth=2, top=3)
     assert photos_of(moved)[-1].window == (40, 0, 80, 40)
-    assert do(moved, explorer, "undo").work is traced.work
+    assert do(moved, library, "undo").work is traced.work
 
 
-def test_the_default_crop_comes_back(traced: Session, explorer: Explorer) -> None:
-    moved = do(traced, explorer, "crop", "40,0,80,40")
-    back = do(moved, explorer, "crop", "")
+def test_the_default_crop_comes_back(traced: Session, library: Library) -> None:
+    moved = do(traced, library, "crop", "40,0,80,40")
+    back = do(moved, library, "crop", "")
     assert back.work.photo.window is None
     assert back.work.circuit == traced.work.circuit
-    assert do(back, explorer, "crop", "") is back
+    assert do(back, library, "crop", "") is back
 
 
 def test_a_moved_crop_is_still_there_when_its_photo_is_shown_again(
-    two: Session, explorer: Explorer, photo: Photo
+    two: Session, library: Library, photo: Photo
 ) -> None:
-    moved = do(two, explorer, "crop", "40,0,80,40")
-    away = do(moved, explorer, "photo", key_of(photo))
-    assert do(away, explorer, "photo", key_of(moved.work.photo)).work.photo.window == (40, 0, 80, 40)
+    moved = do(two, library, "crop", "40,0,80,40")
+    away = do(moved, library, "photo", key_of(photo))
+    assert do(away, library, "photo", key_of(moved.work.photo)).work.photo.window == (40, 0, 80, 40)
 
 
-def test_a_frame_drawn_too_far_is_brought_into_the_photo(two: Session, explorer: Explorer) -> None:
-    moved = do(two, explorer, "crop", "60,30,100,70")
+def test_a_frame_drawn_too_far_is_brought_into_the_photo(two: Session, library: Library) -> None:
+    moved = do(two, library, "crop", "60,30,100,70")
     assert moved.work.photo.window == (40, 20, 80, 60)
 
 
 @pytest.mark.parametrize("subject", ["left,top", "1,2,3", "nan,0,1,1"])
-def test_what_is_no_window_is_refused(two: Session, explorer: Explorer, subject: str) -> None:
+def test_what_is_no_window_is_refused(two: Session, library: Library, subject: str) -> None:
     with pytest.raises(CircuitsError, match="window"):
-        do(two, explorer, "crop", subject)
+        do(two, library, "crop", subject)
 
 
-def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(explorer: Explorer, network: Network, photo: Photo) -> None:
+def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(library: Library, network: Network, photo: Photo) -> None:
     file = Circuit.from_dict(trace(network, photo, 1, depth=1, top=2).to_dict())
-    session = actions.with_circuit(Session(), file, explorer)
+    session = actions.with_circuit(Session(), file, library)
     with pytest.raises(InputError, match="only what the network saw is at hand"):
-        do(session, explorer, "crop", "40,0,80,40")
-    parts = panels.photo(session, "crop.webp", explorer)
+        do(session, library, "crop", "40,0,80,40")
+    parts = strip.photo(session, "crop.webp", library)
     (move,) = find(parts, id="move-crop")
     assert facts(move)["disabled"]
     assert "choose the photo again" in facts(move)["title"]
@@ -232,20 +234,20 @@ def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(explorer: Explorer, net
 def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session) -> None:
     assert not find(panels.predictions(two), **{"aria-pressed": "false"})
     rows = panels.predictions(traced)
-    offered = [facts(each)["data-arg"] for each in find(rows, **{"data-action": "why"})]
+    offered = [json.loads(facts(each)["data-payload"])["target"] for each in find(rows, **{"data-action": "why"})]
     others = [row.index for row in traced.work.predictions if row.index != 2]
     assert [wish for wish in offered if " - " in wish] == [f"2 - {index}" for index in others]
 
 
-def test_a_difference_is_traced_and_said(traced: Session, explorer: Explorer, network: Network) -> None:
-    less = do(traced, explorer, "why", "2 - 1")
+def test_a_difference_is_traced_and_said(traced: Session, library: Library, network: Network) -> None:
+    less = do(traced, library, "why", "2 - 1")
     assert less.work.circuit == trace(network, traced.work.photo, "2 - 1", depth=2, top=3)
     assert words(panels.explained(less)) == "Explained now:  Why  tree  and not  dog ?"
     assert words(panels.story(less)).startswith("Why  tree  and not  dog ?  The difference of their logits is")
     rows = [row.className for row in panels.predictions(less) if row.className != "prediction"]
     assert sorted(rows) == ["prediction against", "prediction explained"]
     (pressed,) = find(panels.predictions(less), **{"aria-pressed": "true"})
-    assert facts(pressed)["data-arg"] == "2 - 1"
+    assert json.loads(facts(pressed)["data-payload"]) == {"target": "2 - 1"}
 
 
 @pytest.mark.parametrize(
@@ -256,39 +258,37 @@ def test_a_difference_is_traced_and_said(traced: Session, explorer: Explorer, ne
         ("c:4@1,2", "Why did  c:4  fire at row 1, column 2?"),
     ],
 )
-def test_any_target_can_be_asked_and_the_pane_says_which(
-    two: Session, explorer: Explorer, wish: str, said: str
-) -> None:
-    session = do(two, explorer, "why", wish)
+def test_any_target_can_be_asked_and_the_pane_says_which(two: Session, library: Library, wish: str, said: str) -> None:
+    session = do(two, library, "why", wish)
     assert words(panels.explained(session)) == f"Explained now:  {said}"
     assert words(panels.story(session)).startswith(said)
 
 
-def test_units_of_the_lowest_layer_are_refused_at_once(two: Session, explorer: Explorer) -> None:
+def test_units_of_the_lowest_layer_are_refused_at_once(two: Session, library: Library) -> None:
     with pytest.raises(InputError, match="a:3 is in the lowest layer: below it is only the image"):
-        actions.apply(two, Action("why", "a:3"), explorer)
+        actions.apply(two, Action("why", "a:3"), library)
 
 
 # What fires here.
 
 
-def test_a_place_is_asked_about_in_the_highest_layer_with_places(two: Session, explorer: Explorer) -> None:
-    pointed = do(two, explorer, "spot", "0.3,0.7")
+def test_a_place_is_asked_about_in_the_highest_layer_with_places(two: Session, library: Library) -> None:
+    pointed = do(two, library, "point", "0.3,0.7")
     assert pointed.work.spot == (0.3, 0.7)
     assert pointed.past == two.past
-    assert explorer.placed == ("a", "b", "c")
-    assert spot_layer(pointed, explorer) == "c"
-    lower = do(pointed, explorer, "spot-layer", "b")
-    assert spot_layer(lower, explorer) == "b"
-    assert do(lower, explorer, "spot", "").work.spot is None
+    assert library.placed == ("a", "b", "c")
+    assert spot_layer(pointed, library) == "c"
+    lower = do(pointed, library, "point-layer", "b")
+    assert spot_layer(lower, library) == "b"
+    assert do(lower, library, "point", "").work.spot is None
 
 
 @pytest.mark.parametrize("with_circuit", [False, True])
 def test_the_units_at_a_place_are_those_that_are_highest_there(
-    two: Session, traced: Session, explorer: Explorer, network: Network, *, with_circuit: bool
+    two: Session, traced: Session, library: Library, network: Network, *, with_circuit: bool
 ) -> None:
-    pointed = do(traced if with_circuit else two, explorer, "spot", "0.3,0.7")
-    found = spot_topic(pointed, explorer).work(quiet)
+    pointed = do(traced if with_circuit else two, library, "point", "0.3,0.7")
+    found = point_query(pointed, library)[0].work(quiet)
     layer = network.layer("c")
     row, column = int(0.7 * layer.height), int(0.3 * layer.width)
     there = {n: heat_map(network, pointed.work.photo, Unit("c", n))[row, column] for n in range(layer.channels)}
@@ -298,62 +298,67 @@ def test_the_units_at_a_place_are_those_that_are_highest_there(
 
 
 def test_the_answer_depends_on_photo_crop_layer_and_place_and_on_nothing_else(
-    two: Session, traced: Session, explorer: Explorer, photo: Photo
+    two: Session, traced: Session, library: Library, photo: Photo
 ) -> None:
-    pointed = do(two, explorer, "spot", "0.3,0.7")
-    key = spot_topic(pointed, explorer).key
-    assert spot_topic(do(traced, explorer, "spot", "0.3,0.7"), explorer).key == key
+    pointed = do(two, library, "point", "0.3,0.7")
+    key = point_query(pointed, library)[0].key
+    assert point_query(do(traced, library, "point", "0.3,0.7"), library)[0].key == key
     others = (
-        do(two, explorer, "spot", "0.4,0.7"),
-        do(pointed, explorer, "spot-layer", "b"),
-        do(do(two, explorer, "crop", "40,0,80,40"), explorer, "spot", "0.3,0.7"),
-        do(do(two, explorer, "photo", key_of(photo)), explorer, "spot", "0.3,0.7"),
+        do(two, library, "point", "0.4,0.7"),
+        do(pointed, library, "point-layer", "b"),
+        do(do(two, library, "crop", "40,0,80,40"), library, "point", "0.3,0.7"),
+        do(do(two, library, "photo", key_of(photo)), library, "point", "0.3,0.7"),
     )
-    assert len({key, *(spot_topic(each, explorer).key for each in others)}) == 5
+    assert len({key, *(point_query(each, library)[0].key for each in others)}) == 5
 
 
 @pytest.mark.parametrize("subject", ["0.5", "left,top", "1.2,0.5", "nan,0.5", "0.1,0.2,0.3"])
-def test_what_is_no_place_is_refused(two: Session, explorer: Explorer, subject: str) -> None:
-    with pytest.raises(InputError, match="is not a place in the photo"):
-        do(two, explorer, "spot", subject)
+def test_what_is_no_place_is_refused(two: Session, library: Library, subject: str) -> None:
+    with pytest.raises(InputError, match=r"is not a place in the photo|^'point' takes at: .*; the page sent at = "):
+        do(two, library, "point", subject)
 
 
-def test_a_layer_without_places_is_refused(two: Session, explorer: Explorer) -> None:
+def test_a_layer_without_places_is_refused(two: Session, library: Library) -> None:
     with pytest.raises(InputError, match="'fc' has no places to fire at; these layers have: a, b, c"):
-        do(two, explorer, "spot-layer", "fc")
+        do(two, library, "point-layer", "fc")
 
 
-def test_the_list_says_activation_peak_and_what_can_be_done(traced: Session, explorer: Explorer) -> None:
-    pointed = do(traced, explorer, "spot", "0.3,0.7")
+def test_the_list_says_activation_peak_and_what_can_be_done(traced: Session, library: Library) -> None:
+    pointed = do(traced, library, "point", "0.3,0.7")
     inside = traced.work.circuit.edges_into("fc:2")[0].source
     channel = Unit.parse(inside).channel
-    found = Firings(
+    found = UnitsAtPoint(
         "c", (Firing(Unit("c", channel, (2, 1)), 1.25, 0.5, True), Firing(Unit("c", 99, (2, 1)), 0.5, 0.2, False))
     )
-    tile = {"state": "ready", "picture": "picture/ab.webp", "said": ""}
-    parts = spots.panel(pointed, explorer, found, {f"spot {inside}": tile})
+    tile = Tile("ready", "picture/ab.webp")
+    parts = spots.panel(pointed, library, found, {f"spot {inside}": tile})
     first, second = find(parts, key=inside) + find(parts, key="c:99")
     assert "1.25 peak" in words(first)
     assert "peak" not in words(second)
-    assert find(first, **{"data-action": "root", "data-arg": f"{inside}@2,1"})
-    assert find(first, **{"data-action": "select", "data-arg": inside})
+    assert find(first, **does("root", f"{inside}@2,1"))
+    assert find(first, **does("select", inside))
     assert not find(second, **{"data-action": "select"})
     (shown,) = find(first, **{"data-tile": inside})
     assert shown.children.src == "picture/ab.webp"
 
 
-def test_the_list_says_what_it_waits_for_and_what_went_wrong(two: Session, explorer: Explorer) -> None:
-    pointed = do(two, explorer, "spot", "0.3,0.7")
-    assert "Looking …" in words(spots.panel(pointed, explorer, None, {}))
-    assert "No unit of c is above zero here." in words(spots.panel(pointed, explorer, Firings("c", ()), {}))
-    assert "It broke." in words(spots.panel(pointed, explorer, Failure("It broke."), {}))
-    assert spots.panel(two, explorer, None, {}) == []
+def point_query(session: Session, library: Library) -> tuple[Query, ...]:
+    """What is asked about the point."""
+    return query(session, SimpleNamespace(library=library))
 
 
-def test_units_of_the_lowest_layer_cannot_be_asked_why_and_the_list_says_so(two: Session, explorer: Explorer) -> None:
-    lowest = do(do(two, explorer, "spot-layer", "a"), explorer, "spot", "0.3,0.7")
-    found = Firings("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
-    parts = spots.panel(lowest, explorer, found, {})
+def test_the_list_says_what_it_waits_for_and_what_went_wrong(two: Session, library: Library) -> None:
+    pointed = do(two, library, "point", "0.3,0.7")
+    assert "Looking …" in words(spots.panel(pointed, library, None, {}))
+    assert "No unit of c is above zero here." in words(spots.panel(pointed, library, UnitsAtPoint("c", ()), {}))
+    assert "It broke." in words(spots.panel(pointed, library, Failure("It broke."), {}))
+    assert spots.panel(two, library, None, {}) == []
+
+
+def test_units_of_the_lowest_layer_cannot_be_asked_why_and_the_list_says_so(two: Session, library: Library) -> None:
+    lowest = do(do(two, library, "point-layer", "a"), library, "point", "0.3,0.7")
+    found = UnitsAtPoint("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
+    parts = spots.panel(lowest, library, found, {})
     assert find(parts, **{"data-action": "root", "disabled": True})
     assert "a is the lowest layer: below it is only the image." in words(parts)
 
@@ -362,8 +367,8 @@ def test_pictures_of_what_fires_there_are_rendered_after_the_chosen_unit(ann: Pe
     ann.why("2")
     ann.rendered()
     gallery.begun.clear()
-    ann.do("spot-layer", "b")
-    ann.do("spot", "0.3,0.7")
+    ann.do("point-layer", "b")
+    ann.do("point", "0.3,0.7")
     ann.looked()
     told = ann.rendered()
     shown = {name.removeprefix("spot "): tile for name, tile in told["tiles"].items() if name.startswith("spot ")}
@@ -374,11 +379,11 @@ def test_pictures_of_what_fires_there_are_rendered_after_the_chosen_unit(ann: Pe
     assert {str(unit) for unit in gallery.begun} <= set(listed)
 
 
-def test_nothing_fires_on_a_page_whose_circuit_is_of_another_network(two: Session, explorer: Explorer) -> None:
+def test_nothing_fires_on_a_page_whose_circuit_is_of_another_network(two: Session, library: Library) -> None:
     foreign = trace(tiny_network(seed=9, name="other"), two.work.photo, 1, depth=1, top=2)
-    locked = actions.with_circuit(two, foreign, explorer)
+    locked = actions.with_circuit(two, foreign, library)
     with pytest.raises(InputError, match="This circuit is of another network"):
-        do(locked, explorer, "spot", "0.5,0.5")
+        do(locked, library, "point", "0.5,0.5")
     pointed = replace(locked, work=replace(locked.work, spot=(0.5, 0.5)))
-    assert spot_topic(pointed, explorer) is None
-    assert spots.panel(pointed, explorer, None, {}) == []
+    assert not point_query(pointed, library)
+    assert spots.panel(pointed, library, None, {}) == []

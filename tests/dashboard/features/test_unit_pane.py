@@ -1,27 +1,29 @@
-"""The pane of a unit without a browser: names and notes, its own manner, books, standing, measured edges."""
+"""The pane of a unit without a browser: names and notes, its own expansion, books, standing, measured edges."""
 
+import json
 from typing import Any
 
 import pytest
 import torch
 
 from circuits.attribution.ablation import Baseline
+from circuits.errors import InputError
 from circuits.evidence.layer_statistics import Standing
 from circuits.network.network import Network
 from circuits.report.text import SIGNS, error_in_words, number, ranks_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.units import WARNINGS, Edge, Unit
+from dashboard.answers import Breakdown
 from dashboard.features.edge.measured import verdict
-from dashboard.features.graph.picture_settings import manner_of
-from dashboard.features.unit.chosen import naming, stamp, what_if
 from dashboard.features.unit.decomposition_panel import shares, sum_in_words
+from dashboard.features.unit.feature import naming
 from dashboard.features.unit.standing_panel import bin_of
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.acting import Action
-from dashboard.session.state import Choices, Session, Work
-from dashboard.work.findings import Breakdown
+from dashboard.features.what_if.view import stamp, what_if
+from dashboard.library import Library
+from dashboard.session.state import Choices, Session, Work, expansion_of
 from tests.dashboard.features.test_view import find, words
+from tests.support import actions
+from tests.support.actions import Action, does
 from tests.support.person import Person
 from tests.support.pretend import PaintedCollection
 
@@ -36,7 +38,7 @@ def child(ann: Person) -> str:
 
 
 def session_of(person: Person) -> Session:
-    return person.callbacks.sessions.desk(person.name).session
+    return person.callbacks.sessions.tab(person.name).session
 
 
 def circuit_of(person: Person) -> Circuit:
@@ -54,7 +56,7 @@ def said(person: Person) -> str:
 
 def traced(ann: Person) -> None:
     """Wait for what was asked of the network."""
-    assert ann.callbacks.background.tracing.wait(ann.name, seconds=30)
+    assert ann.callbacks.work.tracing.wait(ann.name, seconds=30)
     ann.do("refresh")
 
 
@@ -108,14 +110,14 @@ def test_texts_that_are_too_long_are_refused(ann: Person, child: str, kind: str,
     assert getattr(circuit_of(ann).nodes[child], kind) == "x" * most
 
 
-def test_a_locked_circuit_can_be_named_too(explorer: Explorer, network: Network, ann: Person, child: str) -> None:
+def test_a_locked_circuit_can_be_named_too(library: Library, network: Network, ann: Person, child: str) -> None:
     data = circuit_of(ann).to_dict()
     data["graph"]["network"]["sha256"] = "0" * 64
-    locked = actions.with_circuit(Session(), Circuit.from_dict(data), explorer)
+    locked = actions.with_circuit(Session(), Circuit.from_dict(data), library)
     assert locked.work.locked
-    named = actions.apply(locked, Action("name", f"e1 {child} ear"), explorer)
+    named = actions.apply(locked, Action("name", f"e1 {child} ear"), library)
     assert named.work.circuit.nodes[child].called == "ear"
-    assert naming(named, explorer)["id"] == named.work.selected
+    assert naming(named, library)["id"] == named.work.selected
 
 
 def test_no_field_is_offered_for_an_edge_or_for_nothing(ann: Person, child: str) -> None:
@@ -127,19 +129,20 @@ def test_no_field_is_offered_for_an_edge_or_for_nothing(ann: Person, child: str)
     assert ann.seen["view"]["naming"] is None
 
 
-# ---- its own manner
+# ---- its own expansion
 
 
 def choose(ann: Person, child: str, choice: str) -> None:
-    ann.do("manner", f"{child} {choice}")
+    ann.do("expansion", f"{child} {choice}")
     traced(ann)
 
 
 def pressed(ann: Person) -> list[str]:
-    """The choices of the manner that are taken."""
-    options = [each for each in find(ann.pane, type="button") if getattr(each, "data-action", "") == "manner"]
+    """The choices of the expansion that are taken."""
+    options = [each for each in find(ann.pane, type="button") if getattr(each, "data-action", "") == "expansion"]
     assert len(options) == 6
-    return [getattr(each, "data-arg").split()[1] for each in options if getattr(each, "aria-pressed") == "true"]
+    taken = [json.loads(getattr(each, "data-payload")) for each in options if getattr(each, "aria-pressed") == "true"]
+    return [f"{name}={value}" for each in taken for name, value in each.items() if name != "unit"]
 
 
 def test_another_manner_expands_a_unit_anew_and_nothing_else(ann: Person, child: str) -> None:
@@ -166,8 +169,8 @@ def test_another_manner_expands_a_unit_anew_and_nothing_else(ann: Person, child:
 def test_a_unit_that_is_not_expanded_keeps_its_manner_until_it_is(ann: Person, child: str) -> None:
     leaf = circuit_of(ann).edges_into(child)[0].source
     ann.do("select", leaf)
-    ann.do("manner", f"{leaf} top=5")
-    assert not session_of(ann).asks
+    ann.do("expansion", f"{leaf} top=5")
+    assert not session_of(ann).requests
     assert not circuit_of(ann).nodes[leaf].expanded
     assert pressed(ann) == ["top=5", "signs=positive"]
     ann.do("expand", leaf)
@@ -176,17 +179,17 @@ def test_a_unit_that_is_not_expanded_keeps_its_manner_until_it_is(ann: Person, c
     assert pressed(ann) == ["top=5", "signs=positive"]
 
 
-def test_the_manner_of_a_unit_with_fewer_below_it_is_still_the_chosen_one(explorer: Explorer, photo: Any) -> None:
-    circuit = explorer.trace(photo, "2", Choices(depth=1, top=3), lambda *report: None)
-    session = Session(Work(photo, circuit=circuit), manners=(("fc:2", Choices(top=12)),))
-    assert manner_of(session, "fc:2").top == 12
-    assert manner_of(Session(Work(photo, circuit=circuit)), "fc:2").top == 3
+def test_the_manner_of_a_unit_with_fewer_below_it_is_still_the_chosen_one(library: Library, photo: Any) -> None:
+    circuit = library.trace(photo, "2", Choices(depth=1, top=3), lambda *report: None)
+    session = Session(Work(photo, circuit=circuit), expansions=(("fc:2", Choices(top=12)),))
+    assert expansion_of(session, "fc:2").top == 12
+    assert expansion_of(Session(Work(photo, circuit=circuit)), "fc:2").top == 3
 
 
-@pytest.mark.parametrize("choice", ["top=4", "top=x", "signs=none", "depth=2", ""])
+@pytest.mark.parametrize("choice", ["top=4", "top=x", "signs=none", "depth=2", "way="])
 def test_other_manners_are_refused(ann: Person, child: str, choice: str) -> None:
-    said = ann.do("manner", f"{child} {choice}")["view"]["toasts"][-1]["text"]
-    assert "is not a way to expand a unit" in said
+    said = ann.do("expansion", f"{child} {choice}")["view"]["toasts"][-1]["text"]
+    assert "is not a way to expand a unit" in said or said.startswith("'expansion' takes unit: str, top: int")
 
 
 def test_fewer_units_are_no_reason_to_say_that_there_are_no_more(ann: Person, child: str) -> None:
@@ -267,7 +270,7 @@ def test_the_mark_is_in_the_bin_that_numpy_counted_the_unit_in() -> None:
 
 
 def test_edges_are_measured_on_demand_and_judged_in_words(ann: Person, child: str) -> None:
-    assert find(ann.pane, **{"data-action": "measure", "data-arg": child})
+    assert find(ann.pane, **does("measure", child))
     assert all(edge.ablation is None for edge in circuit_of(ann).edges_into(child))
     ann.do("measure", child)
     traced(ann)
@@ -307,7 +310,7 @@ def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_
         f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "
         in said(ann)
     )
-    [press] = find(ann.pane, **{"data-action": "edge", "data-arg": f"{edges[0].source} {child}"})
+    [press] = find(ann.pane, **does("edge", f"{edges[0].source} {child}"))
     assert press.children == edges[0].source
 
 
@@ -336,9 +339,9 @@ def test_where_there_is_an_index_the_mean_over_it_is_measured_too(
     ]  # fmt: skip
 
 
-def test_an_index_without_some_layer_is_left_out(explorer: Explorer, photo: Any, network: Network) -> None:
-    partial = Explorer(network, explorer.gallery, lambda: Baseline("mean", "one", {"c": torch.zeros(20)}))
-    circuit = explorer.trace(photo, "2", Choices(depth=1, top=3), lambda *report: None)
+def test_an_index_without_some_layer_is_left_out(library: Library, photo: Any, network: Network) -> None:
+    partial = Library(network, library.gallery, lambda: Baseline("mean", "one", {"c": torch.zeros(20)}))
+    circuit = library.trace(photo, "2", Choices(depth=1, top=3), lambda *report: None)
     measured = partial.measure(circuit, "fc:2", lambda *report: None)
     assert [found.baseline for found in measured.nodes["fc:2"].measured] == ["zero"]
 
@@ -358,7 +361,7 @@ def test_what_all_shown_units_do_is_asked_for_again_when_others_are_shown(ann: P
 
 
 def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_own(
-    ann: Person, child: str, explorer: Explorer
+    ann: Person, child: str, library: Library
 ) -> None:
     ann.do("measure", child)
     traced(ann)
@@ -396,23 +399,23 @@ def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_
     ],
 )
 def test_a_verdict_says_what_ablation_says(
-    explorer: Explorer, photo: Any, attribution: float, ablation: float, expected: str
+    library: Library, photo: Any, attribution: float, ablation: float, expected: str
 ) -> None:
-    circuit = explorer.trace(photo, "2", Choices(depth=1, top=20, signs="both"), lambda *report: None)
+    circuit = library.trace(photo, "2", Choices(depth=1, top=20, signs="both"), lambda *report: None)
     edge = Edge("c:1", "fc:2", attribution, 1, ablation)
     assert "c:1" in circuit.nodes
     assert expected in verdict(circuit, edge)
     assert verdict(circuit, edge).startswith("Disagrees") == edge.disagrees
 
 
-def test_what_cannot_be_measured_is_refused_in_a_sentence(ann: Person, child: str, explorer: Explorer) -> None:
+def test_what_cannot_be_measured_is_refused_in_a_sentence(ann: Person, child: str, library: Library) -> None:
     leaf = circuit_of(ann).edges_into(child)[0].source
     assert "is not expanded" in ann.do("measure", leaf)["view"]["toasts"][-1]["text"]
     data = circuit_of(ann).to_dict()
     data["graph"]["network"]["sha256"] = "0" * 64
-    locked = actions.with_circuit(Session(), Circuit.from_dict(data), explorer)
-    with pytest.raises(actions.InputError, match="of another network"):
-        actions.apply(locked, Action("measure", child), explorer)
+    locked = actions.with_circuit(Session(), Circuit.from_dict(data), library)
+    with pytest.raises(InputError, match="of another network"):
+        actions.apply(locked, Action("measure", child), library)
 
 
 # ---- what the browser is told of what if
@@ -428,7 +431,7 @@ def test_the_browser_is_told_what_can_be_changed_and_where(ann: Person, child: s
 
 
 def test_the_stamp_changes_with_the_photo_and_the_target_and_with_nothing_else(
-    ann: Person, child: str, explorer: Explorer
+    ann: Person, child: str, library: Library
 ) -> None:
     before = stamp(session_of(ann))
     ann.do("name", f"e1 {child} ear")
@@ -438,10 +441,10 @@ def test_the_stamp_changes_with_the_photo_and_the_target_and_with_nothing_else(
     assert stamp(session_of(ann)) != before
 
 
-def test_a_locked_circuit_says_why_nothing_can_be_changed(ann: Person, child: str, explorer: Explorer) -> None:
+def test_a_locked_circuit_says_why_nothing_can_be_changed(ann: Person, child: str, library: Library) -> None:
     data = circuit_of(ann).to_dict()
     data["graph"]["network"]["sha256"] = "0" * 64
-    locked = actions.with_circuit(Session(), Circuit.from_dict(data), explorer)
-    told = what_if(locked, explorer, {})
+    locked = actions.with_circuit(Session(), Circuit.from_dict(data), library)
+    told = what_if(locked, library, {})
     assert "of another network" in told["refused"]
     assert told["places"] == []

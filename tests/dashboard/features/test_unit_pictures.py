@@ -113,7 +113,7 @@ def test_unfinished_ones_are_shown_with_progress_and_can_be_cancelled(
     assert len(images(drawn, "What tree looks for, 1 of 4 that differ, unfinished")) == 1
     assert "still being drawn, step 16 of 256" in words(drawn.pane)
     drawn.do("pause")
-    until(lambda: len(page.callbacks.background.previews) == 0)
+    until(lambda: len(page.callbacks.work.previews) == 0)
     assert "Not drawn: the drawing was cancelled" in words(drawn.pane)
     assert drawn.poll()["can_resume"]
     gallery.gate.set()
@@ -138,7 +138,7 @@ def test_the_chosen_unit_comes_first(drawn: Person, gallery: PaintedGallery, pag
     drawn.do("pictures", f"{child} negative")
     drawn.do("pictures", "fc:2 diverse")
     drawn.do("select", child)
-    labels = [task.label for task in page.callbacks.background.missing(drawn.callbacks.sessions.desk(ANN).session)]
+    labels = [task.label for task in page.callbacks.work.missing(drawn.callbacks.sessions.tab(ANN))]
     assert labels[0] == f"{child}, what it is against"
     gallery.gate.set()
 

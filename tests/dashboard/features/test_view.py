@@ -1,10 +1,12 @@
 """What is on the page, from the session: numbers, words, widths, figures, panels."""
 
+import io
 import json
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from circuits import trace
 from circuits.image.photo import Photo
@@ -12,18 +14,26 @@ from circuits.network.network import Network
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.trace import discard
+from dashboard import components
+from dashboard.answers import Breakdown, Part
+from dashboard.features.evaluation import view as scores
+from dashboard.features.evaluation.queries import Scored
 from dashboard.features.graph import view
 from dashboard.features.graph.drawing import Drawings
 from dashboard.features.target import view as panels
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit import decomposition_panel as books_panel
 from dashboard.features.unit import view as inspector
-from dashboard.library import Explorer
-from dashboard.session import actions
-from dashboard.session.state import Ask, Choices, Session, Work
-from dashboard.work.findings import Breakdown, Part
+from dashboard.library import Library
+from dashboard.session.questions import Wish
+from dashboard.session.state import Choices, Request, Session, Work
+from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Report
+from dashboard.work.status import status as status_of
 from dashboard.work.tiles import Tile
+from tests.support import actions
+from tests.support.actions import does
+from tests.support.pretend import PaintedCollection
 
 
 def words(component: Any) -> str:
@@ -54,25 +64,25 @@ def circuit(network: Network, photo: Photo) -> Circuit:
 
 
 @pytest.fixture
-def session(circuit: Circuit, photo: Photo, explorer: Explorer) -> Session:
-    begun = actions.with_photo(Session(), photo, explorer)
+def session(circuit: Circuit, photo: Photo, library: Library) -> Session:
+    begun = actions.with_photo(Session(), photo, library)
     return begun.changed(Work(photo, begun.work.predictions, circuit, circuit.root))
 
 
-def drawn(session: Session, explorer: Explorer, had: str = "") -> dict[str, Any]:
+def drawn(session: Session, library: Library, had: str = "") -> dict[str, Any]:
     work = session.work
     if work.circuit is None:
         return view.graph(session, None)
-    drawing = Drawings(explorer.channels).of(work.circuit, (), work.folded, locked=bool(work.locked))
+    drawing = Drawings(library.channels).of(work.circuit, (), work.folded, locked=bool(work.locked))
     return view.graph(session, drawing, had)
 
 
-def inspected(session: Session, explorer: Explorer, name: str) -> Any:
-    return explorer.inspect(session.work.circuit, name, session.work.locked)
+def inspected(session: Session, library: Library, name: str) -> Any:
+    return library.inspect(session.work.circuit, name, session.work.locked)
 
 
-def test_the_view_is_json_and_holds_every_visible_unit_and_edge(session: Session, explorer: Explorer) -> None:
-    found = json.loads(json.dumps(drawn(session, explorer), allow_nan=False))
+def test_the_view_is_json_and_holds_every_visible_unit_and_edge(session: Session, library: Library) -> None:
+    found = json.loads(json.dumps(drawn(session, library), allow_nan=False))
     circuit = session.work.circuit
     assert {node["id"] for node in found["nodes"]} == circuit.visible
     assert len(found["edges"]) == sum(len(circuit.edges_into(name)) for name in circuit.visible)
@@ -86,9 +96,9 @@ def test_shares_of_a_units_edges_add_up_to_its_coverage(circuit: Circuit) -> Non
             assert held == pytest.approx(books.coverage, rel=1e-6)
 
 
-def test_stronger_edges_are_wider_and_inhibiting_ones_are_marked(session: Session, explorer: Explorer) -> None:
+def test_stronger_edges_are_wider_and_inhibiting_ones_are_marked(session: Session, library: Library) -> None:
     circuit = session.work.circuit
-    edges = {(edge["source"], edge["target"]): edge for edge in drawn(session, explorer)["edges"]}
+    edges = {(edge["source"], edge["target"]): edge for edge in drawn(session, library)["edges"]}
     into = circuit.edges_into(circuit.root)
     widths = [edges[edge.source, edge.target]["width"] for edge in into]
     assert widths == sorted(widths, reverse=True)
@@ -96,36 +106,36 @@ def test_stronger_edges_are_wider_and_inhibiting_ones_are_marked(session: Sessio
     assert any(edge["inhibits"] for edge in edges.values())
 
 
-def test_rows_name_the_layers_with_their_sizes(session: Session, explorer: Explorer) -> None:
-    rows = drawn(session, explorer)["rows"]
+def test_rows_name_the_layers_with_their_sizes(session: Session, library: Library) -> None:
+    rows = drawn(session, library)["rows"]
     assert [(row["layer"], row["detail"]) for row in rows] == [
         ("fc", "6 classes"), ("c", "20 channels"), ("b", "16 channels"),
     ]  # fmt: skip
 
 
-def test_units_say_in_words_what_they_do(session: Session, explorer: Explorer) -> None:
+def test_units_say_in_words_what_they_do(session: Session, library: Library) -> None:
     circuit = session.work.circuit
-    nodes = {node["id"]: node for node in drawn(session, explorer)["nodes"]}
+    nodes = {node["id"]: node for node in drawn(session, library)["nodes"]}
     assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
     best = circuit.edges_into(circuit.root)[0]
     verb = "inhibits" if best.attribution < 0 else "excites"
-    part = view.percent(abs(circuit.share(best)))
+    part = components.percent(abs(circuit.share(best)))
     assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
     assert "rank 1" in nodes[best.source]["title"]
 
 
-def test_what_is_worked_out_is_said_beside_a_drawing_that_stays(session: Session, explorer: Explorer) -> None:
+def test_what_is_worked_out_is_said_beside_a_drawing_that_stays(session: Session, library: Library) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
-    busy = actions.apply(session, actions.Action("expand", leaf), explorer)
-    found = drawn(busy, explorer)
+    busy = actions.apply(session, actions.Action("expand", leaf), library)
+    found = drawn(busy, library)
     assert found["busy"] == [leaf]
-    again = drawn(busy, explorer, had=found["drawing"])
+    again = drawn(busy, library, had=found["drawing"])
     assert (again["busy"], again["drawing"], again["nodes"]) == ([leaf], found["drawing"], None)
     assert Tile("ready", "picture/1.webp").facts()["picture"] == "picture/1.webp"
 
 
-def test_without_a_circuit_there_is_nothing_to_draw(explorer: Explorer) -> None:
-    found = drawn(Session(), explorer)
+def test_without_a_circuit_there_is_nothing_to_draw(library: Library) -> None:
+    found = drawn(Session(), library)
     assert (found["nodes"], found["edges"], found["rows"]) == ([], [], [])
     assert (found["circuit"], found["drawing"], found["selected"], found["edge"]) == ("", "", "", [])
 
@@ -142,30 +152,30 @@ def test_the_status_line_says_what_is_rendered(
     session: Session, rendering: Report, paused: bool, text: str, flags: tuple[int, int, int]
 ) -> None:
     paused_session = Session(session.work, paused=paused)
-    status = view.status(paused_session, Report(), rendering, missing=3, failed=0)
+    status = status_of(paused_session, Report(), rendering, missing=3, failed=0)
     assert status.text == text
     assert (status.live, status.can_cancel, status.can_resume) == flags
 
 
 def test_the_status_line_says_what_is_traced_before_anything_else(session: Session) -> None:
-    asking = Session(session.work, asks=(Ask(1, "why", "0"),))
-    status = view.status(asking, Report("running", "Expanding c:3", 0, 1, 0.4), Report("running"), missing=1, failed=0)
+    asking = Session(session.work, requests=(Request(1, "why", Wish("0")),))
+    status = status_of(asking, Report("running", "Expanding c:3", 0, 1, 0.4), Report("running"), missing=1, failed=0)
     assert (status.text, status.done, status.live) == ("Expanding c:3 …", 0.4, True)
 
 
 def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None:
     circuit = session.work.circuit
     edges = sum(len(circuit.edges_into(name)) for name in circuit.visible)
-    idle = view.status(session, Report(), Report(), missing=0, failed=0)
+    idle = status_of(session, Report(), Report(), missing=0, failed=0)
     assert idle.text == f"{len(circuit.visible)} units, {edges} edges"
-    assert view.status(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
-    assert view.status(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
+    assert status_of(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
+    assert status_of(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
 
 
-def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, explorer: Explorer) -> None:
+def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, library: Library) -> None:
     for name in session.work.circuit.visible:
-        broken = inspected(session, explorer, name).breakdown
-        broken = broken or explorer.would_show(session.work.circuit, name, Choices(top=4))
+        broken = inspected(session, library, name).breakdown
+        broken = broken or library.would_show(session.work.circuit, name, Choices(top=4))
         figure = figures.contributions(broken)
         *parts, value = figure["data"][0]["x"]
         assert sum(parts) == pytest.approx(value, rel=1e-4, abs=1e-5)
@@ -173,8 +183,8 @@ def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Sessio
         assert figure["data"][0]["y"][-3:] == [f"rest ({below - len(broken.parts)} units)", "bias", "value"]
 
 
-def test_the_figure_is_one_that_plotly_accepts(session: Session, explorer: Explorer) -> None:
-    broken = inspected(session, explorer, session.work.circuit.root).breakdown
+def test_the_figure_is_one_that_plotly_accepts(session: Session, library: Library) -> None:
+    broken = inspected(session, library, session.work.circuit.root).breakdown
     assert len(go.Figure(figures.contributions(broken)).data[0].x) == 4 + 3
 
 
@@ -188,23 +198,24 @@ def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
     assert labels[2:] == ["rest", "remainder", "value"]
 
 
-def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, explorer: Explorer) -> None:
+def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, library: Library) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
-    assert inspected(session, explorer, leaf).breakdown is None
-    broken = explorer.would_show(session.work.circuit, leaf, Choices(top=4))
+    assert inspected(session, library, leaf).breakdown is None
+    broken = library.would_show(session.work.circuit, leaf, Choices(top=4))
     assert not broken.expanded
-    grown = explorer.expand(session.work.circuit, leaf, Choices(top=4, signs="both"))
+    grown = library.expand(session.work.circuit, leaf, Choices(top=4, signs="both"))
     assert [part.name for part in broken.parts] == [edge.source for edge in grown.edges_into(leaf)]
     assert broken.coverage == pytest.approx(grown.nodes[leaf].books.coverage, rel=1e-5)
 
 
-def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, explorer: Explorer) -> None:
+def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, library: Library) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
-    grown = explorer.expand(session.work.circuit, leaf, Choices())
+    grown = library.expand(session.work.circuit, leaf, Choices())
     bottom = grown.edges_into(leaf)[0].source
-    found = explorer.inspect(grown, bottom, "")
+    found = library.inspect(grown, bottom, "")
     assert found.breakdown is None
-    assert explorer.heat(grown, bottom).size == (340, 340)
+    heat = Evidence(library, PaintedCollection()).heat(library.network, grown, grown.nodes[bottom].unit)
+    assert Image.open(io.BytesIO(heat.data)).size == (340, 340)
     assert found.frozen == f"{bottom} is in the lowest layer: below it is only the image."
 
 
@@ -221,10 +232,12 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
     assert said(2, target=True).endswith("in units of the target.")
 
 
-def test_the_right_pane_tells_of_the_chosen_unit(session: Session, explorer: Explorer) -> None:
+def test_the_right_pane_tells_of_the_chosen_unit(session: Session, library: Library) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
-    chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("ready", "picture/1.webp"), 12.5).parts
+    chosen = actions.apply(session, actions.Action("select", name), library)
+    pane = inspector.unit(
+        chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("ready", "picture/1.webp"), 12.5
+    ).parts
     text = words(pane)
     assert name in text
     assert number(session.work.circuit.nodes[name].value) in text
@@ -233,21 +246,23 @@ def test_the_right_pane_tells_of_the_chosen_unit(session: Session, explorer: Exp
     assert find(pane, **{"data-action": "discard", "disabled": False})
 
 
-def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session, explorer: Explorer) -> None:
+def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session, library: Library) -> None:
     circuit = session.work.circuit
     name = max(circuit.visible, key=lambda name: sum(circuit.graph.has_edge(name, above) for above in circuit.visible))
     above = [edge for upper in circuit.visible for edge in circuit.edges_into(upper) if edge.source == name]
     above.sort(key=lambda edge: -abs(circuit.share(edge)))
     assert len(above) > 1
-    chosen = actions.apply(session, actions.Action("select", name), explorer)
-    pane = inspector.unit(chosen, inspected(chosen, explorer, name), Tile("none"), None).parts
+    chosen = actions.apply(session, actions.Action("select", name), library)
+    pane = inspector.unit(chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("none"), None).parts
     for edge in above[:4]:
-        assert find(pane, **{"data-action": "select", "data-arg": edge.target})
-    assert f"Holds  {view.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
+        assert find(pane, **does("select", edge.target))
+    assert f"Holds  {components.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
 
 
-def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, explorer: Explorer) -> None:
-    pane = inspector.unit(session, inspected(session, explorer, session.work.selected), Tile("waiting"), None).parts
+def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, library: Library) -> None:
+    pane = inspector.unit(
+        session, session.work.circuit, inspected(session, library, session.work.selected), Tile("waiting"), None
+    ).parts
     assert find(pane, **{"data-action": "discard", "disabled": True})
     assert "The target itself cannot be discarded." in words(pane)
     assert "on its way …" in words(pane)
@@ -256,9 +271,9 @@ def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, 
 def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
-    pane = inspector.unit(smaller, None, Tile("none"), None).parts
+    pane = scores.pane(smaller, smaller.work.circuit, Scored()).parts
     assert "Discarded (1)" in words(pane)
-    assert find(pane, **{"data-action": "restore", "data-arg": name})
+    assert find(pane, **does("restore", name))
 
 
 def test_predictions_have_a_bar_a_chance_and_a_question(session: Session) -> None:
@@ -266,42 +281,42 @@ def test_predictions_have_a_bar_a_chance_and_a_question(session: Session) -> Non
     assert len(rows) == 5
     first = session.work.predictions[0]
     assert f"{first.probability * 100:.1f} %" in words(rows[0])
-    assert find(rows[0], **{"data-action": "why", "data-arg": str(first.index)})
+    assert find(rows[0], **does("why", str(first.index)))
     explained = [row for row in rows if "explained" in row.className]
     assert [words(row).split()[0] for row in explained] == ["<b>ship</b>"]
 
 
-def test_the_empty_page_says_what_to_do(explorer: Explorer, photo: Photo) -> None:
+def test_the_empty_page_says_what_to_do(library: Library, photo: Photo) -> None:
     assert find(panels.invitation(Session()), **{"data-action": "example"})
-    begun = actions.with_photo(Session(), photo, explorer)
+    begun = actions.with_photo(Session(), photo, library)
     best = begun.work.predictions[0]
-    assert find(panels.invitation(begun), **{"data-action": "why", "data-arg": str(best.index)})
+    assert find(panels.invitation(begun), **does("why", str(best.index)))
     assert f"The network says: {best.label}" in words(panels.invitation(begun))
-    asked = actions.apply(begun, actions.Action("why", "1"), explorer)
+    asked = actions.apply(begun, actions.Action("why", "1"), library)
     assert "Tracing the circuit" in words(panels.invitation(asked))
 
 
-def test_settings_show_what_is_chosen_and_what_it_means(explorer: Explorer) -> None:
-    session = actions.apply(Session(), actions.Action("set", "mode=ablate"), explorer)
-    rows = panels.settings(session, explorer.depths)
+def test_settings_show_what_is_chosen_and_what_it_means(library: Library) -> None:
+    session = actions.apply(Session(), actions.Action("set", "mode=ablate"), library)
+    rows = panels.settings(session, library.depths)
     pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
     assert pressed == ["2", "5", "positive", "ablate"]
     assert "exact change when a unit is silenced" in words(rows[3])
-    assert explorer.depths == (1, 2, 3)
+    assert library.depths == (1, 2, 3)
 
 
 def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session) -> None:
     books = session.work.circuit.nodes[session.work.circuit.root].books
     told = words(panels.story(session))
     assert told.startswith("Why  <b>ship</b>")
-    assert view.percent(books.coverage) in told
+    assert components.percent(books.coverage) in told
     assert panels.story(Session()) == []
 
 
-def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Photo, explorer: Explorer) -> None:
+def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Photo, library: Library) -> None:
     circuit = trace(network, photo, 4, depth=2, top=3, mode="target")
     name = circuit.edges_into(circuit.root)[0].source
     session = Session(Work(photo, (), circuit, name))
-    pane = inspector.unit(session, inspected(session, explorer, name), Tile("none"), None).parts
+    pane = inspector.unit(session, session.work.circuit, inspected(session, library, name), Tile("none"), None).parts
     assert "share of the target" in words(pane)
     assert "in units of the target" in words(pane)

@@ -14,7 +14,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.app import Page
 from dashboard.features.layer.view import data
-from dashboard.library import Explorer
+from dashboard.library import Library
 from dashboard.session.state import Session, Showing, Work
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery
@@ -83,7 +83,7 @@ def test_with_a_circuit_the_table_has_shares_and_another_target_another_address(
     ann.do("page", "layers")
     ann.looked()
     first = seen(client, [0]).json["table"]
-    circuit = ann.callbacks.sessions.desk(ANN).session.work.circuit
+    circuit = ann.callbacks.sessions.tab(ANN).session.work.circuit
     table = layer_table(network, circuit, "c")
     rows = client.get(f"/{first}").json
     assert rows["shares"] == pytest.approx(table.shares.tolist(), rel=1e-5)
@@ -105,12 +105,12 @@ def test_what_is_on_the_screen_is_drawn_first_after_the_chosen_unit_and_no_more_
     answer = seen(client, [7, 3, 11, 4, 5]).json
     assert {tile["state"] for tile in answer["tiles"].values()} == {"waiting"}
     assert sorted(map(int, answer["tiles"])) == [3, 4, 5, 7, 11]
-    desk = ann.callbacks.sessions.desk(ANN)
-    tasks = ann.callbacks.background.missing(desk.session, desk.on_wall)
+    tab_session = ann.callbacks.sessions.tab(ANN)
+    tasks = ann.callbacks.work.missing(tab_session)
     assert [task.label for task in tasks[:3]] == ["tree", "c:7, 3, 11, 4", "c:5"]
     assert len(tasks) > 3
     ann.do("page", "circuit")
-    labels = [task.label for task in ann.callbacks.background.missing(desk.session, desk.on_wall)]
+    labels = [task.label for task in ann.callbacks.work.missing(tab_session)]
     assert "c:7, 3, 11, 4" not in labels
     assert seen(client, [7]).json["tiles"] == {}
     gallery.gate.set()
@@ -159,7 +159,7 @@ def test_a_unit_outside_the_circuit_is_shown_with_what_needs_no_circuit(
     collection.photos = 40
     ann.why("2")
     ann.do("page", "layers")
-    circuit = ann.callbacks.sessions.desk(ANN).session.work.circuit
+    circuit = ann.callbacks.sessions.tab(ANN).session.work.circuit
     channel = next(channel for channel in range(20) if f"c:{channel}" not in circuit.visible)
     ann.do("unit", f"c:{channel}")
     ann.rendered()
@@ -175,7 +175,7 @@ def test_a_unit_outside_the_circuit_is_shown_with_what_needs_no_circuit(
     place = 1 + sum(table.peaks > table.peaks[channel])
     assert f"activation here {number(float(table.peaks[channel]))} {place} of 20" in said.replace("silent", "")
     assert f"for tree {number(float(table.attributions[channel]), sign=True)}" in said
-    assert collection.asked[-1] == Unit("c", channel)
+    assert collection.requested[-1] == Unit("c", channel)
     assert ann.do("page", "circuit")["page"] == "circuit"
     assert "tree" in words(ann.seen["head"])
 
@@ -194,40 +194,40 @@ def test_choosing_a_unit_of_the_circuit_on_the_wall_selects_it_there(ann: Person
 def test_a_unit_of_the_wall_can_be_the_root_of_a_new_circuit(ann: Person) -> None:
     ann.do("page", "layers")
     ann.do("root", "b:4")
-    assert ann.callbacks.background.tracing.wait(ANN, seconds=30)
+    assert ann.callbacks.work.tracing.wait(ANN, seconds=30)
     page = ann.do("refresh")
     assert page["page"] == "circuit"
     assert page["view"]["selected"] == "b:4"
     assert ann.nodes["b:4"]["root"]
 
 
-def test_without_a_photo_the_wall_is_there_by_number_and_says_what_is_missing(explorer: Explorer) -> None:
-    wall = data(Session(showing=Showing(page="layers")), explorer)
+def test_without_a_photo_the_wall_is_there_by_number_and_says_what_is_missing(library: Library) -> None:
+    wall = data(Session(showing=Showing(page="layers")), library)
     assert not wall["told"]
     assert wall["why_not"] == "Choose a photo, and the units can be sorted by what they did in it."
     assert wall["layer"] == "c"
 
 
 def test_beside_a_circuit_of_another_network_the_wall_shows_this_ones_units_without_numbers(
-    explorer: Explorer, photo: Photo, network: Network
+    library: Library, photo: Photo, network: Network
 ) -> None:
-    circuit = explorer.trace(photo, "2", Session().choices, lambda done, total, message: None)
+    circuit = library.trace(photo, "2", Session().choices, lambda done, total, message: None)
     facts = circuit.to_dict()
     facts["graph"]["network"]["sha256"] = "0" * 64
     foreign = Circuit.from_dict(facts)
-    work = Work(photo, circuit=foreign, selected=foreign.root, locked=explorer.why_locked(foreign))
-    wall = data(Session(work, showing=Showing(page="layers")), explorer)
+    work = Work(photo, circuit=foreign, selected=foreign.root, locked=library.why_locked(foreign))
+    wall = data(Session(work, showing=Showing(page="layers")), library)
     assert "another network" in wall["why_not"]
     assert (wall["inside"], wall["chosen"], wall["target"]) == ([], "", "")
 
 
 def test_names_that_people_gave_come_with_the_wall(ann: Person) -> None:
     ann.why("2")
-    desk = ann.callbacks.sessions.desk(ANN)
-    work = desk.session.work
+    tab_session = ann.callbacks.sessions.tab(ANN)
+    work = tab_session.session.work
     inside = next(name for name in ann.nodes if name.startswith("c:"))
     named = work.circuit.with_name(inside, "left-facing dog head")
-    desk.put(desk.session.changed(Work(work.photo, work.predictions, named, work.selected)))
+    tab_session.put(tab_session.session.changed(Work(work.photo, work.predictions, named, work.selected)))
     assert ann.do("page", "layers")["wall"]["names"] == {inside[2:]: "left-facing dog head"}
 
 

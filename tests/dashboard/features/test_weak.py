@@ -10,12 +10,11 @@ from circuits.tracing.circuit import Circuit
 from dashboard.features.graph import actions as on_circuit
 from dashboard.features.graph.drawing import draw
 from dashboard.features.graph.folding import folds
-from dashboard.features.graph.view import closed
 from dashboard.features.graph.weak import coverage, reached
-from dashboard.library import Explorer
-from dashboard.session.acting import Action
-from dashboard.session.actions import answer, apply, settle
+from dashboard.library import Library, closed
 from dashboard.session.state import Session, Showing, Work
+from tests.support import actions
+from tests.support.actions import Action, apply, commit, run
 from tests.support.branched import Branches, branched
 from tests.support.handmade import colour_photo
 from tests.support.person import Person
@@ -69,30 +68,30 @@ def test_the_limit_is_kept_with_the_view(ann: Person) -> None:
     assert not ann.seen["no_undo"]
     assert ann.do("set", "weak=2.5")["view"]["weak"] == 2.5
     ann.do("set", "weak=2.4")
-    assert ann.poll()["toasts"][-1]["text"] == "'weak=2.4' is not a setting that this page offers."
+    assert ann.poll()["toasts"][-1]["text"] == "weak = 2.4 is not a setting that this page offers."
     assert ann.do("set", "weak=12")["view"]["weak"] == 12
     ann.do("set", "weak=31")
-    assert ann.poll()["toasts"][-1]["text"] == "'weak=31' is not a setting that this page offers."
+    assert ann.poll()["toasts"][-1]["text"] == "weak = 31.0 is not a setting that this page offers."
     assert ann.look()["view"]["weak"] == 12
 
 
-def test_a_level_is_expanded_whole(session: Session, explorer: Explorer, circuit: Circuit) -> None:
-    bare = trace(explorer.network, circuit.photo, 0, depth=1, top=3)
+def test_a_level_is_expanded_whole(session: Session, library: Library, circuit: Circuit) -> None:
+    bare = trace(library.network, circuit.photo, 0, depth=1, top=3)
     small = Session(Work(circuit.photo, (), bare, bare.root))
-    asked = apply(small, Action("level", bare.edges_into(bare.root)[0].source), explorer)
-    assert [(ask.kind, ask.subject) for ask in asked.asks] == [("level", "c")]
-    found = answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
-    done = settle(asked, asked.asks[0], found)
-    assert done.work.circuit == grow(explorer.network, bare, layer="c", top=5)
+    asked = apply(small, Action("level", bare.edges_into(bare.root)[0].source), library)
+    assert [(ask.kind, actions.subject(ask)) for ask in asked.requests] == [("level", "c")]
+    found = run(asked, asked.requests[0], library, lambda done, total, message: None)
+    done = commit(asked, asked.requests[0], found, library)
+    assert done.work.circuit == grow(library.network, bare, layer="c", top=5)
     assert len(done.past) == 1
 
 
 @pytest.mark.parametrize("levels", [1, 2])
-def test_growing_by_levels_is_what_the_library_does(explorer: Explorer, photo: Photo, levels: int) -> None:
-    bare = trace(explorer.network, photo, 0, depth=1, top=3)
-    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", str(levels)), explorer)
-    found = answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
-    assert found == grow(explorer.network, bare, levels=levels, top=5)
+def test_growing_by_levels_is_what_the_library_does(library: Library, photo: Photo, levels: int) -> None:
+    bare = trace(library.network, photo, 0, depth=1, top=3)
+    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", str(levels)), library)
+    found = run(asked, asked.requests[0], library, lambda done, total, message: None)
+    assert found == grow(library.network, bare, levels=levels, top=5)
 
 
 @pytest.mark.parametrize(
@@ -100,19 +99,17 @@ def test_growing_by_levels_is_what_the_library_does(explorer: Explorer, photo: P
     [
         ("level", "a", "a is the lowest layer: below it is only the image."),
         ("level", "fc", "No unit of fc is left to expand."),
-        ("grow", "4", "'4' is not a number of levels that a circuit grows by; that is 1 to 3."),
+        ("grow", "4", "4 is not a number of levels that a circuit grows by; that is 1 to 3."),
     ],
 )
-def test_what_cannot_grow_says_why(
-    session: Session, explorer: Explorer, kind: str, subject: str, sentence: str
-) -> None:
+def test_what_cannot_grow_says_why(session: Session, library: Library, kind: str, subject: str, sentence: str) -> None:
     with pytest.raises(InputError, match=rf"^{sentence}$"):
-        apply(session, Action(kind, subject), explorer)
+        apply(session, Action(kind, subject), library)
 
 
 def test_units_of_several_lowest_layers_are_not_for_expanding(gallery: PaintedGallery) -> None:
     network = branched(Branches(), ["a", "expand"])
-    explorer, photo = Explorer(network, gallery), colour_photo()
+    library, photo = Library(network, gallery), colour_photo()
     bare = trace(network, photo, "one", depth=1, top=9)
     assert {node.unit.layer for node in bare.nodes.values()} == {"fc", "a", "expand"}
     session = Session(Work(photo, (), bare, bare.root))
@@ -122,75 +119,75 @@ def test_units_of_several_lowest_layers_are_not_for_expanding(gallery: PaintedGa
     for layer in ("a", "expand"):
         (unit, *_) = (name for name, node in bare.nodes.items() if node.unit.layer == layer)
         with pytest.raises(InputError, match=rf"^{layer} is the lowest layer: below it is only the image\.$"):
-            apply(session, Action("level", layer), explorer)
+            apply(session, Action("level", layer), library)
         with pytest.raises(InputError, match=rf"^{unit} is in the lowest layer: below it is only the image\.$"):
-            apply(session, Action("expand", unit), explorer)
+            apply(session, Action("expand", unit), library)
 
 
-def test_nothing_grows_when_all_is_expanded(explorer: Explorer, photo: Photo) -> None:
-    full = trace(explorer.network, photo, 0, depth=3, top=2)
+def test_nothing_grows_when_all_is_expanded(library: Library, photo: Photo) -> None:
+    full = trace(library.network, photo, 0, depth=3, top=2)
     with pytest.raises(InputError, match=r"^Every unit is expanded, down to the lowest layer.$"):
-        apply(Session(Work(photo, (), full, full.root)), Action("grow", "1"), explorer)
+        apply(Session(Work(photo, (), full, full.root)), Action("grow", "1"), library)
 
 
 def test_growth_beyond_what_the_page_shows_is_refused_with_what_helps(
-    explorer: Explorer, photo: Photo, monkeypatch: pytest.MonkeyPatch
+    library: Library, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_circuit, "MANY", 10)
-    bare = trace(explorer.network, photo, 0, depth=1, top=5)
-    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", "2"), explorer)
+    bare = trace(library.network, photo, 0, depth=1, top=5)
+    asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", "2"), library)
     with pytest.raises(
         InputError,
         match=r"^Grown so far, the circuit would show \d\d units, and circuits grow here to 10 at most: hide more weak "
         "edges, discard units, or set fewer units below each, then grow again.$",
     ):
-        answer(asked, asked.asks[0], explorer, lambda done, total, message: None)
+        run(asked, asked.requests[0], library, lambda done, total, message: None)
 
 
 def test_what_is_hidden_does_not_count_against_the_limit(
-    explorer: Explorer, circuit: Circuit, photo: Photo, monkeypatch: pytest.MonkeyPatch
+    library: Library, circuit: Circuit, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_circuit, "MANY", 10)
     bare = collapse(circuit, circuit.edges_into(circuit.root)[0].source)
     session = Session(Work(photo, (), bare, bare.root))
     with pytest.raises(InputError, match=r"^The circuit shows "):
-        apply(session, Action("grow", "1"), explorer)
+        apply(session, Action("grow", "1"), library)
     strong = Session(session.work, showing=Showing(weak=30))
     assert len(reached(bare, 30)) <= 10
-    assert apply(strong, Action("grow", "1"), explorer).asks[0].kind == "grow"
+    assert apply(strong, Action("grow", "1"), library).requests[0].kind == "grow"
 
 
-def test_collapse_takes_an_expansion_back_and_can_be_undone(session: Session, explorer: Explorer) -> None:
+def test_collapse_takes_an_expansion_back_and_can_be_undone(session: Session, library: Library) -> None:
     circuit = session.work.circuit
     name = circuit.edges_into(circuit.root)[0].source
     inside = Session(
         Work(session.work.photo, (), circuit, circuit.edges_into(name)[0].source, edge=(name, circuit.root))
     )
-    done = apply(inside, Action("collapse", name), explorer)
+    done = apply(inside, Action("collapse", name), library)
     assert done.work.circuit == collapse(circuit, name)
     assert not done.work.circuit.nodes[name].expanded
     assert done.work.edge == (name, circuit.root)
     assert done.work.selected in done.work.circuit.visible
-    assert apply(done, Action("undo"), explorer).work.circuit is circuit
+    assert apply(done, Action("undo"), library).work.circuit is circuit
     with pytest.raises(InputError, match=r"is not expanded"):
-        apply(done, Action("collapse", name), explorer)
+        apply(done, Action("collapse", name), library)
 
 
-def test_a_unit_is_locked_released_and_both_can_be_undone(session: Session, explorer: Explorer) -> None:
+def test_a_unit_is_locked_released_and_both_can_be_undone(session: Session, library: Library) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
-    locked = apply(session, Action("lock", f"{name} 120.04 -33"), explorer)
+    locked = apply(session, Action("lock", f"{name} 120.04 -33"), library)
     assert locked.work.circuit.nodes[name].place == (120.0, -33.0)
-    assert apply(locked, Action("lock", f"{name} 120 -33"), explorer) is locked
-    assert apply(apply(locked, Action("release", name), explorer), Action("undo"), explorer).work is locked.work
+    assert apply(locked, Action("lock", f"{name} 120 -33"), library) is locked
+    assert apply(apply(locked, Action("release", name), library), Action("undo"), library).work is locked.work
     free = apply(
-        apply(locked, Action("lock", f"{session.work.circuit.root} 0 1"), explorer), Action("release_all"), explorer
+        apply(locked, Action("lock", f"{session.work.circuit.root} 0 1"), library), Action("release_all"), library
     )
     assert all(node.place is None for node in free.work.circuit.nodes.values())
     with pytest.raises(InputError, match=r"^No unit is locked in place; drag one to lock it.$"):
-        apply(free, Action("release_all"), explorer)
+        apply(free, Action("release_all"), library)
 
 
 @pytest.mark.parametrize("subject", ["{} 1", "{} 1 2 3", "{} a b", "{} nan 2", "{} 1e9 0"])
-def test_a_place_that_is_none_is_refused(session: Session, explorer: Explorer, subject: str) -> None:
-    with pytest.raises(InputError, match=r"is not a place|is not on any page"):
-        apply(session, Action("lock", subject.format(session.work.circuit.root)), explorer)
+def test_a_place_that_is_none_is_refused(session: Session, library: Library, subject: str) -> None:
+    with pytest.raises(InputError, match=r"is not on any page|^'lock' (takes|needs) "):
+        apply(session, Action("lock", subject.format(session.work.circuit.root)), library)

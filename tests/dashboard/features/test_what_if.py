@@ -12,8 +12,8 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.units import Unit
 from dashboard.app import Page
-from dashboard.features.unit.chosen import stamp
 from dashboard.features.what_if.routes import MOST_UNITS, read
+from dashboard.features.what_if.view import stamp
 from dashboard.session.state import Session
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery
@@ -27,7 +27,7 @@ def client(page: Page) -> Any:
 
 
 def session_of(person: Person) -> Session:
-    return person.callbacks.sessions.desk(person.name).session
+    return person.callbacks.sessions.tab(person.name).session
 
 
 def ask(client: Any, person: Person, *changes: tuple[str, Any], **other: Any) -> Any:
@@ -166,9 +166,9 @@ def test_an_answer_does_not_wait_for_drawing_or_tracing(
         if gallery.begun:
             break
         Event().wait(0.01)
-    assert page.callbacks.background.rendering.report(ANN).state == "running"
+    assert page.callbacks.work.rendering.report(ANN).state == "running"
     name = session_of(ann).work.circuit.edges_into("fc:2")[0].source
     answer = ask(client, ann, (name, 0))
     assert answer.status_code == 200
-    assert page.callbacks.background.rendering.report(ANN).state == "running"
+    assert page.callbacks.work.rendering.report(ANN).state == "running"
     assert answer.get_json()["milliseconds"] < 100

@@ -33,7 +33,7 @@ def client(page: Page) -> Any:
 
 @pytest.fixture
 def previews(page: Page) -> Previews:
-    return page.callbacks.background.previews
+    return page.callbacks.work.previews
 
 
 @pytest.fixture
@@ -230,11 +230,11 @@ def test_a_dead_unit_is_a_plain_tile_that_says_so(ann: Person, gallery: PaintedG
 
 def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, page: Page) -> None:
     ann.why("2")
-    session = page.callbacks.sessions.desk(ANN).session
+    session = page.callbacks.sessions.tab(ANN).session
     circuit = session.work.circuit
     assert circuit.nodes[circuit.root].max > 0
-    inspection = page.callbacks.explorer.inspect(circuit, circuit.root, "")
-    pane = str(inspector.unit(session, inspection, Tile("dead"), 0.0).parts)
+    inspection = page.callbacks.library.inspect(circuit, circuit.root, "")
+    pane = str(inspector.unit(session, session.work.circuit, inspection, Tile("dead"), 0.0).parts)
     assert "the search reached an activation of 0; this photo does excite it" in pane
 
 
@@ -244,7 +244,7 @@ def test_the_activations_in_the_picture_and_in_this_photo_stand_side_by_side(ann
     child = next(name for name in ann.nodes if name.startswith("c:"))
     ann.do("select", child)
     pane = str(ann.pane)
-    node = page.callbacks.sessions.desk(ANN).session.work.circuit.nodes[child]
+    node = page.callbacks.sessions.tab(ANN).session.work.circuit.nodes[child]
     assert f"activation up to {10 + node.unit.channel}.0 in this picture" in pane
     place = f"at row {node.peak[0]}, column {node.peak[1]}"
     assert f"activation up to {inspector.number(node.max)} in this photo, {place}" in pane

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from circuits.units import Progress
 from dashboard.app import Page
-from dashboard.work.queue import CancelledError, Progress, Task
+from dashboard.work.queue import CancelledError, Task
 from tests.support.person import ANN, Person
 
 WAIT = 5.0
@@ -41,13 +42,13 @@ class Slow:
 def test_a_rendering_that_no_page_shows_any_more_is_given_up_early_on(
     page: Page, ann: Person, monkeypatch: pytest.MonkeyPatch, share: int, key: str, ended: str
 ) -> None:
-    background, slow = page.callbacks.background, Slow(share)
+    background, slow = page.callbacks.work, Slow(share)
     background.rendering.want(ANN, [Task(key, "slow", slow.work)])
     assert slow.there.wait(WAIT)
     wanted = [Task("wanted", "other", lambda progress: None)]
     monkeypatch.setattr(background, "missing", lambda session, seen=(): wanted)
-    desk: Any = page.callbacks.sessions.desk(ANN)
-    background.want_pictures(desk)
+    tab_session: Any = page.callbacks.sessions.tab(ANN)
+    background.want_pictures(tab_session)
     if ended == "finished":
         assert not slow.left.wait(0.05)
         slow.free.set()

@@ -27,8 +27,8 @@ dashboard.app._stored_gallery = lambda network: Slow(Path({folder!r}), network)
 serving = Running.run
 
 def asked(self):
-    asks = [{{"number": 1, "kind": "why", "subject": "0"}}]
-    self.page.callbacks.act({{"session": "a" * 32, "tab": "t", "queue": asks}})
+    requests = [{{"number": 1, "kind": "why", "payload": {{"target": "0"}}}}]
+    self.page.callbacks.act({{"session": "a" * 32, "tab": "t", "queue": requests}})
     serving(self)
 
 Running.run = asked

@@ -1,0 +1,283 @@
+"""What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Part:
+    """A unit's part in the value of the unit above: its node id or address, name and attribution."""
+
+    name: str
+    label: str
+    attribution: float
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """What a unit's value is made of: parts + rest + bias = value (exactly so, if `exact`).
+
+    Args:
+        parts: the units named, strongest first.
+        rest: what the other units of the layer add up to.
+        rest_count: how many those are; `None` if not known.
+        bias: what no unit of the layer accounts for.
+        bias_name: `bias`, or `remainder` where the books do not close exactly.
+        value: the sum.
+        coverage: share of the gross attribution that the parts hold, 0 to 1.
+        gross: sum of all magnitudes.
+        expanded: the parts are units of the circuit; otherwise they are what expanding would find.
+    """
+
+    parts: tuple[Part, ...]
+    rest: float
+    rest_count: int | None
+    bias: float
+    bias_name: str
+    value: float
+    coverage: float
+    gross: float
+    exact: bool
+    expanded: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What the page says of the chosen unit beyond what its node says, as far as that takes no time.
+
+    Args:
+        breakdown: what its value is made of, if it is expanded.
+        frozen: why it cannot be expanded, or "".
+        in_target_units: the attributions are in units of the target, not of the unit's value.
+    """
+
+    breakdown: Breakdown | None
+    frozen: str
+    in_target_units: bool
+
+
+VARIANTS = {"negative": "What it is against", "diverse": "Four that differ"}
+"""Kinds of further pictures of a unit, and what the page calls them."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A further picture of a unit.
+
+    Args:
+        key: its content address.
+        activation: what the unit reaches in it; `None` until it is drawn.
+    """
+
+    key: str
+    activation: float | None
+
+
+@dataclass(frozen=True)
+class WebP:
+    """A picture made for the page, which it fetches by its content address.
+
+    Args:
+        key: sha256 of the bytes.
+        data: the image, WebP.
+    """
+
+    key: str
+    data: bytes = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Where the page fetches it."""
+        return f"evidence/{self.key}.webp"
+
+
+def webp(image: Image.Image) -> WebP:
+    """An image for the page, under the address of its content.
+
+    >>> webp(Image.new("RGB", (8, 8))).address[:9]
+    'evidence/'
+    """
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "WEBP", quality=88)
+    return kept(buffer.getvalue())
+
+
+def kept(data: bytes) -> WebP:
+    """An image that is WebP already, under the address of its content."""
+    return WebP(hashlib.sha256(data).hexdigest(), data)
+
+
+def wide(image: Image.Image, side: int) -> Image.Image:
+    """An image enlarged or reduced so that its longer side has so many pixels.
+
+    >>> wide(Image.new("RGB", (20, 10)), 100).size
+    (100, 50)
+    """
+    scale = side / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place where a unit fired.
+
+    Args:
+        position: (row, column) of the layer.
+        value: the activation there.
+        left: middle of what it sees, as a share of the crop's width.
+        top: as a share of its height.
+        patch: what it sees; `None` if that is all of the photo.
+    """
+
+    position: tuple[int, int]
+    value: float
+    left: float
+    top: float
+    patch: WebP | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a unit fired most.
+
+    Args:
+        spots: highest first, at places that differ.
+        whole: every position sees all of the photo, so that there is nothing to cut out.
+    """
+
+    spots: tuple[Spot, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signed map over the photo.
+
+    Args:
+        webp: the map, blue excites and orange inhibits.
+        total: its sum.
+        strongest: its largest magnitude.
+    """
+
+    webp: WebP
+    total: float
+    strongest: float
+
+
+@dataclass(frozen=True)
+class SaliencyPicture:
+    """A gradient picture.
+
+    Args:
+        webp: the picture; grey where it is zero.
+        around: (row, column) of the position that it was cut out around; `None` if it is the whole crop.
+        empty: it is zero everywhere.
+    """
+
+    webp: WebP
+    around: tuple[int, int] | None
+    empty: bool
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A unit through the unit above it, both around the place where the upper one fired most.
+
+    Args:
+        upper: id of the upper unit.
+        child: the lower unit, by the pixels through which it moves the upper one.
+        parent: the upper unit by itself.
+    """
+
+    upper: str
+    child: SaliencyPicture
+    parent: SaliencyPicture
+
+
+@dataclass(frozen=True)
+class EdgeShown:
+    """Where an edge comes from and where it arrives.
+
+    Args:
+        lower: over the photo, at the lower unit's positions.
+        upper: over the photo, at the upper unit's positions.
+        scalar: the upper unit is one value, and so has no places.
+    """
+
+    lower: Signed
+    upper: Signed
+    scalar: bool
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A photo of a collection.
+
+    Args:
+        webp: the part that the unit sees there.
+        name: of the file.
+        group: its class, if its folder names one.
+        value: what the unit did there.
+    """
+
+    webp: WebP
+    name: str
+    group: str
+    value: float
+
+
+@dataclass(frozen=True)
+class CollectionExemplars:
+    """What a unit fires on in a collection of photos.
+
+    Args:
+        groups: exemplars by kind, strongest first: `most`, `slightly_positive`, `slightly_negative`, `least`.
+        photos: how many the collection has.
+        quantiles: percent and highest activation of a photo, from the lowest to the highest.
+        here: the highest activation in this photo.
+        above: percent of the photos whose highest activation is lower.
+        classes: the classes of the most activating photos with their counts, most frequent first.
+        missing: how many exemplars' files are gone.
+    """
+
+    groups: Mapping[str, tuple[Exemplar, ...]]
+    photos: int
+    quantiles: tuple[tuple[float, float], ...]
+    here: float
+    above: float
+    classes: tuple[tuple[str, int], ...]
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class NoCollection:
+    """There is no index of exemplars for this network."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something could not be found out.
+
+    Args:
+        sentence: says why.
+        query: what it was, to be tried again; "" if it cannot be.
+    """
+
+    sentence: str
+    query: str = ""
+
+
+Groups = tuple[tuple[str, ...], ...]
+"""Ids of units that fire in nearly the same places, the strongest of each group first."""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Near-duplicates among the units of a circuit; there may be none."""
+
+    groups: Groups

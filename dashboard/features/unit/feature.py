@@ -1,0 +1,96 @@
+"""The pane of a unit: one of the circuit, or one of the network outside it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from circuits.units import Unit
+from dashboard.components import Pane
+from dashboard.feature import Feature, View
+from dashboard.features.unit import outside, variants
+from dashboard.features.unit.actions import ACTIONS, REQUESTS
+from dashboard.features.unit.queries import queries
+from dashboard.features.unit.view import nothing_to_choose, unit
+from dashboard.library import Library
+from dashboard.session.selection import outside_unit
+from dashboard.session.state import Session
+from dashboard.session.tabs import TabSession
+from dashboard.work.scheduler import Scheduler
+from dashboard.work.tiles import Tile, unit_tile
+
+OUTSIDE = "outside"
+"""What the scripts call the tile of a chosen unit that is not in the circuit."""
+
+
+def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
+    """The chosen unit, alone."""
+    session, library = tab.session, work.library
+    circuit, chosen = session.work.circuit, outside_unit(session, library)
+    if chosen is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
+        chosen = circuit.nodes[session.work.selected].unit.whole
+    return [] if chosen is None else [[chosen]]
+
+
+def _tiles(view: View) -> dict[str, Tile]:
+    chosen = outside_unit(view.session, view.library)
+    if chosen is None:
+        return {}
+    return {OUTSIDE: unit_tile(chosen, view.library, view.work.previews, waiting=view.drawing)}
+
+
+def _more(view: View) -> list[variants.Shown]:
+    return variants.shown(view.session, view.library, view.work.previews, waiting=view.drawing)
+
+
+def _pane(view: View) -> Pane | None:
+    session, library = view.session, view.library
+    circuit, name, chosen = session.work.circuit, session.work.selected, outside_unit(session, library)
+    if chosen is not None:
+        reached = library.gallery.activation(chosen)
+        return outside.pane(session, chosen, _tiles(view)[OUTSIDE], reached, view.answers, library)
+    if circuit is None:
+        return nothing_to_choose(session)
+    if session.work.edge is not None or name not in circuit.nodes:
+        return None
+    own = library.is_own(circuit)
+    return unit(
+        session,
+        circuit,
+        library.inspect(circuit, name, session.work.locked),
+        view.tiles.get(name, Tile("none")),
+        library.gallery.activation(circuit.nodes[name].unit.whole) if own else None,
+        view.answers,
+        _more(view),
+        own=own,
+    )
+
+
+def naming(session: Session, library: Library) -> dict[str, str] | None:
+    """The chosen unit with its name and note as they are kept; `None` if none of the circuit's is chosen."""
+    work = session.work
+    if outside_unit(session, library) is not None:
+        return None
+    if work.circuit is None or work.edge is not None or work.selected not in work.circuit.nodes:
+        return None
+    node = work.circuit.nodes[work.selected]
+    return {"id": node.id, "label": node.label, "name": node.name, "note": node.note}
+
+
+def _data(view: View) -> dict[str, Any]:
+    chosen = outside_unit(view.session, view.library)
+    facts = {"unit": str(chosen), **_tiles(view)[OUTSIDE].facts()} if chosen is not None else None
+    return {"naming": naming(view.session, view.library), "outside": facts}
+
+
+def feature() -> Feature:
+    """The feature, for `app.py`."""
+    return Feature(
+        actions=ACTIONS,
+        requests=REQUESTS,
+        queries=queries,
+        units=_units,
+        drawings=variants.drawings,
+        tiles=_tiles,
+        pane=_pane,
+        data=_data,
+        state=lambda view: variants.state(_more(view)),
+    )

@@ -1,0 +1,79 @@
+"""What is asked of the network: how a target is written in actions, and how it is said to people."""
+
+from dataclasses import dataclass
+
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.targets import Target, target_of
+from circuits.units import Unit
+
+_AGAINST = " - "
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A target to explain, as people or `written` write it."""
+
+    target: str
+
+
+def written(target: Target) -> str:
+    """A target as actions write it, without labels: `284`, `conv4:17`, `conv4:17@3,5`, or `284 - 281`.
+
+    Example:
+        >>> written(Target("difference", Unit("fc", 284), "Siamese cat - tabby", 281))
+        '284 - 281'
+    """
+    if target.kind == "class":
+        return str(target.unit.channel)
+    return str(target.unit) if target.minus is None else against(target.unit.channel, target.minus)
+
+
+def against(plus: int, minus: int) -> str:
+    """The difference of two classes as actions write it.
+
+    Example:
+        >>> against(284, 281)
+        '284 - 281'
+    """
+    return f"{plus}{_AGAINST}{minus}"
+
+
+def explained(circuit: Circuit | None) -> tuple[int, int | None] | None:
+    """Numbers of the class that a circuit explains and of the one that it is held against; `None` for other targets."""
+    if circuit is None:
+        return None
+    target = target_of(circuit)
+    return (target.unit.channel, target.minus) if target.kind in ("class", "difference") else None
+
+
+def spoken(kind: str, unit: Unit, label: str) -> tuple[str, ...]:
+    """A question in parts, of which every second one is what it is about.
+
+    Example:
+        >>> "".join(spoken("class", Unit("fc", 284), "Siamese cat"))
+        'Why Siamese cat?'
+        >>> "".join(spoken("difference", Unit("fc", 284), "Siamese cat - tabby"))
+        'Why Siamese cat and not tabby?'
+        >>> "".join(spoken("neuron", Unit("conv4", 17, (3, 5)), "conv4:17@3,5"))
+        'Why did conv4:17 fire at row 3, column 5?'
+    """
+    if kind == "difference":
+        plus, _, minus = label.partition(_AGAINST)
+        return "Why ", plus, " and not ", minus, "?"
+    if kind == "class":
+        return "Why ", label, "?"
+    if unit.position is None:
+        return "Why did ", str(unit), " fire?"
+    row, column = unit.position
+    return "Why did ", str(unit.whole), f" fire at row {row}, column {column}?"
+
+
+def question(target: Target) -> str:
+    """A question in words."""
+    return "".join(spoken(target.kind, target.unit, target.label))
+
+
+def question_of(circuit: Circuit) -> tuple[str, ...]:
+    """The question that a circuit answers, in parts, of which every second one is what it is about."""
+    target = target_of(circuit)
+    return spoken(target.kind, target.unit, target.label)

@@ -1,0 +1,85 @@
+"""What a session is about: the network cut as it needs, what the units are looked at in, and the choice of a unit."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from circuits.errors import CircuitsError, InputError
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
+from dashboard.session.actions import requested
+from dashboard.session.questions import Wish, written
+from dashboard.session.state import Session
+
+if TYPE_CHECKING:
+    from dashboard.library import Library
+
+
+def network_of(session: Session, library: "Library") -> Network:
+    """The network, cut at the layers of the circuit on the page if that is its own."""
+    circuit = session.work.circuit
+    return library.network if circuit is None or session.work.locked else library.cut(circuit)
+
+
+def source_of(session: Session) -> Circuit | Photo | None:
+    """What units are looked at in: the circuit, else the photo; `None` if the network cannot look at either."""
+    if session.work.locked:
+        return None
+    return session.work.circuit or session.work.photo
+
+
+def layer_of(session: Session, library: "Library") -> str:
+    """The layer whose units are all shown: the one that was chosen, or else the highest whose units are no classes."""
+    network = network_of(session, library)
+    chosen = session.showing.layer
+    return chosen if chosen in network.layers else network.layers[-2 if network.labels else -1]
+
+
+def spot_layer(session: Session, library: "Library") -> str:
+    """The layer that is asked what fires at a point: the one chosen, or else the highest with several positions."""
+    return session.spot_layer if session.spot_layer in library.placed else (library.placed or ("",))[-1]
+
+
+def outside_unit(session: Session, library: "Library") -> Unit | None:
+    """The chosen unit if it is not in the circuit; only the layer's page and the comparison can choose one."""
+    showing, circuit = session.showing, session.work.circuit
+    if showing.page == "circuit" or not showing.unit:
+        return None
+    if circuit is not None and showing.unit in circuit.visible and library.is_own(circuit):
+        return None
+    try:
+        unit = Unit.parse(showing.unit)
+        network_of(session, library).check_unit(unit)
+    except CircuitsError:
+        return None
+    return unit.whole
+
+
+def selected(session: Session, name: str) -> Session:
+    """The session with a unit of the circuit chosen; without a name the chosen edge is left, or else the unit."""
+    work, circuit = session.work, session.work.circuit
+    if circuit is None or (name and name not in circuit.visible):
+        return session
+    if not name and work.edge is not None:
+        return replace(session, work=replace(work, edge=None))
+    if name == work.selected and work.edge is None:
+        return session
+    before = work.edge[1] if work.edge is not None else work.selected
+    is_below = name in circuit.nodes and any(target == before for target in circuit.graph.successors(name))
+    came_from = before if is_below and before in circuit.visible else work.came_from if name == work.selected else ""
+    return replace(session, work=replace(work, selected=name, edge=None, came_from=came_from))
+
+
+def why(session: Session, target: str, library: "Library") -> Session:
+    """The session that asks for the circuit of a target, in place of whatever it was waiting for.
+
+    Raises:
+        CircuitsError: if there is no photo, the circuit on the page is locked, or the target does not exist.
+    """
+    if session.work.photo is None:
+        raise InputError("There is no photo to explain; choose one first.")
+    if session.work.locked:
+        raise InputError(session.work.locked)
+    wish = Wish(written(library.target(target, like=session.work.circuit)))
+    return requested(session, "why", wish, keep=())

@@ -1,0 +1,171 @@
+"""Evidence as the page shows it: what the library finds in the photo and in a collection, as pictures and numbers."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from circuits.evidence.layer_statistics import layer_table
+from circuits.evidence.maps import argument_map, edge_maps, heat_map
+from circuits.evidence.near_duplicates import near_duplicates
+from circuits.evidence.patches import patch_of_picture, peaks
+from circuits.evidence.saliency import gradient_picture, relative_picture
+from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
+from circuits.image.photo import Photo
+from circuits.network.network import Network
+from circuits.network.receptive_field import receptive_field
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import input_crop
+from circuits.units import Progress, Unit
+from dashboard.answers import (
+    Alike,
+    CollectionExemplars,
+    EdgeShown,
+    NoCollection,
+    Places,
+    Relative,
+    SaliencyPicture,
+    Signed,
+    Spot,
+    WebP,
+    webp,
+    wide,
+)
+from dashboard.library import PICTURE, Library
+from dashboard.session.state import Looking
+from dashboard.work.collection import Collection
+from dashboard.work.results import Query, digest, photo_key
+
+SPOTS = 3
+_PATCH = 160
+# A field that leaves out less than this share of the photo is not cut out.
+_NEARLY_WHOLE = 0.9
+
+
+class Evidence:
+    """Answers to what the page asks of a unit or an edge; each may take a while.
+
+    Args:
+        library: the library.
+        collection: exemplars of its network.
+    """
+
+    def __init__(self, library: Library, collection: Collection) -> None:
+        self.library = library
+        self.collection = collection
+
+    def is_scalar(self, circuit: Circuit, name: str) -> bool:
+        """Whether a unit has one value for the whole photo, and so no places."""
+        layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
+        return layer.height * layer.width == 1
+
+    def heat(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
+        """Where a unit of the network fired, over the photo."""
+        values, seen = heat_map(network, source, unit), input_crop(network, source)
+        return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
+
+    def places(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
+        """Where a unit of the network fired most, and what it saw there."""
+        heat, photo = heat_map(network, source, unit), input_crop(network, source)
+        field = receptive_field(network, unit.layer, unit.channel)
+        spots = []
+        for peak in peaks(heat, None if field.whole else field, count=SPOTS):
+            box, (row, column) = field.box(peak.position), peak.position
+            seen = None if field.whole or not box.area else webp(wide(photo.crop(box.corners), _PATCH))
+            spots.append(
+                Spot(peak.position, peak.value, (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0], seen)
+            )
+        return Places(tuple(spots), field.whole)
+
+    def middle(self, circuit: Circuit, name: str) -> WebP:
+        """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
+        unit, gallery = circuit.nodes[name].unit.whole, self.library.gallery
+        path = gallery.file(gallery.key(unit))
+        if path is None:
+            raise FileNotFoundError(f"The picture of {unit} has gone.")
+        with Image.open(path) as picture:
+            image = picture.convert("RGB")
+        return webp(patch_of_picture(self.library.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
+
+    def argument(self, circuit: Circuit, name: str) -> Signed:
+        """Where a unit's argument for the target came from."""
+        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
+
+    def saliency(self, circuit: Circuit, name: str, looking: Looking) -> SaliencyPicture:
+        """A unit's gradient picture."""
+        values = gradient_picture(
+            self.library.network, circuit, _meant(circuit, name), method=looking.method, start=looking.start
+        )
+        return self._saliency(circuit, name, values, looking)
+
+    def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
+        """A unit through the unit above it, and that one by itself, both started at the upper one."""
+        child, parent = circuit.nodes[lower].unit, _meant(circuit, upper)
+        values = relative_picture(
+            self.library.network, circuit, child, parent, method=looking.method, start=looking.start
+        )
+        return Relative(upper, self._saliency(circuit, upper, values, looking), self.saliency(circuit, upper, looking))
+
+    def edge(self, circuit: Circuit, lower: str, upper: str) -> EdgeShown:
+        """Where an edge comes from and where it arrives."""
+        maps = edge_maps(self.library.network, circuit, lower, upper)
+        return EdgeShown(_signed(circuit, maps.lower), _signed(circuit, maps.upper), maps.upper.size == 1)
+
+    def alike(self, circuit: Circuit) -> Alike:
+        """Which units on the page fire in nearly the same places."""
+        return Alike(near_duplicates(self.library.cut(circuit), circuit))
+
+    def exemplars(
+        self, network: Network, source: Circuit | Photo, unit: Unit, progress: Progress
+    ) -> CollectionExemplars | NoCollection:
+        """What a unit of the network fires on in the collection."""
+        return self.collection.of(unit, float(heat_map(network, source, unit).max()), progress)
+
+    def _saliency(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> SaliencyPicture:
+        """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
+        node = circuit.nodes[name]
+        around = None
+        if looking.start == "peak" or node.unit.position is not None:
+            position = node.unit.position or node.peak
+            field = receptive_field(self.library.cut(circuit), node.unit.layer, node.unit.channel)
+            box = field.box(position)
+            if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
+                values, around = values[box.top : box.bottom, box.left : box.right], position
+        return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
+
+
+def _seen(circuit: Circuit) -> Image.Image:
+    """What the network saw of the photo, to the pixel."""
+    return from_data_uri(circuit.photo_info.thumbnail)
+
+
+def _meant(circuit: Circuit, name: str) -> Unit | str:
+    """A node's unit; the target by its id, which may be a difference of two classes."""
+    return name if name == circuit.root else circuit.nodes[name].unit
+
+
+def _signed(circuit: Circuit, values: Any) -> Signed:
+    image = show_map(_seen(circuit), values, size=PICTURE)
+    return Signed(webp(image), float(np.sum(values, dtype=np.float64)), float(np.abs(values).max()))
+
+
+TABLE = "layer"
+
+
+def layer_query(network: Network, source: Circuit | Photo, layer: str) -> Query:
+    """What every unit of a layer did in a photo, and its share of the target if the source is a circuit."""
+    key = digest(*source_key(source), network.sha256, " ".join(network.layers), layer)
+    return Query(TABLE, f"{TABLE}/{key}", lambda _: layer_table(network, source, layer))
+
+
+def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, evidence: Evidence) -> Query:
+    """A unit through the unit above it."""
+    key = f"{photo_key(circuit)}/{lower}/relative/{upper}/{looking.method}/{looking.start}"
+    return Query("relative", key, lambda _: evidence.relative(circuit, lower, upper, looking), 2)
+
+
+def source_key(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ...]:
+    """What answers depend on: the photo as the network sees it, and the target if that matters."""
+    if isinstance(source, Photo):
+        return source.sha256, str(source.window), str(source.whole), ""
+    return source.photo_info.thumbnail, source.root if rooted else ""
