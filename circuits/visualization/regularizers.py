@@ -13,7 +13,7 @@ Lucid, `optvis/objectives.py` (anisotropic total variation, penalties towards a 
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ class Penalty(Objective):
     """A function of the images, (N, colours, h, w), and of a grey; to be subtracted."""
 
     name: str
-    formula: Callable[[Tensor, float], Tensor]
+    formula: Callable[[Tensor, float], Tensor] = field(repr=False)
     grey: float = 0.5
 
     @property
