@@ -23,6 +23,8 @@ from dashboard.answers import WebP
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.
 _BY_THEMSELVES = ("alike", "spot", "score", "controls", "card")
+SCORES = "scores"
+"""Group of the queries that score a circuit."""
 Answers = Mapping[str, Any]
 """Answers by the name of their query; `None` for what is still being worked out."""
 
@@ -37,7 +39,7 @@ class Query:
         work: finds out; may call its argument, which raises to stop it.
         rank: queries of a lower rank are answered first.
         label: in words, for the status line.
-        group: `scores` are worked out in a queue of their own, so that a person goes on looking meanwhile.
+        group: `SCORES` are worked out in a queue of their own, so that a person goes on looking meanwhile.
     """
 
     name: str

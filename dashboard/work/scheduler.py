@@ -19,7 +19,7 @@ from dashboard.work.carried import Carried
 from dashboard.work.evidence import Evidence
 from dashboard.work.previews import Previews
 from dashboard.work.queue import CancelledError, Task, WorkQueue
-from dashboard.work.results import Answers, Query, ResultStore
+from dashboard.work.results import SCORES, Answers, Query, ResultStore
 from dashboard.work.status import Status, status
 from dashboard.work.tiles import Tile, circuit_tiles
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dashboard.feature import Feature
 
 BATCH = 4
-SCORES = "scores"
 _WORTH = 0.5
 _LOG = logging.getLogger(__name__)
 

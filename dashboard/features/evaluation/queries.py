@@ -28,7 +28,7 @@ from dashboard.library import Library
 from dashboard.session.actions import circuit_of
 from dashboard.session.state import Scoring, Session, photos_of
 from dashboard.work.evidence import Evidence
-from dashboard.work.results import Answers, Query, ResultStore
+from dashboard.work.results import SCORES, Answers, Query, ResultStore
 
 STAGES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -122,9 +122,15 @@ def wanted(session: Session, evidence: Evidence) -> list[Query]:
     photos = photos_of(session) if scoring.strip else ()
     keys = _keys(scoring, evidence)
     return [
-        Query(stage, keys[stage], partial(score, evidence, circuit, photos, STAGES[stage]))
+        Query(
+            stage,
+            keys[stage],
+            partial(score, evidence, circuit, photos, STAGES[stage]),
+            label="Scoring the circuit",
+            group=SCORES,
+        )
         for stage in STAGES
-    ]  # fmt: skip
+    ]
 
 
 def score(
