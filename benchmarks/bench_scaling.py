@@ -11,7 +11,7 @@ import torch
 import typer
 from peers.job import noise_photo
 from peers.measuring import median_seconds, memory_mib
-from peers.processes import answer, ask, read_question
+from peers.processes import answer, ask
 from rich.console import Console
 from rich.table import Table
 
@@ -55,9 +55,7 @@ def main(
 ) -> None:
     """Print the table: networks at depth 6 and top 5, then one of depth, top and size at a time."""
     if one:
-        threads, name, depth, top, size, within = read_question()
-        torch.set_num_threads(threads)
-        answer(measure(name, depth, top, size, within))
+        answer(measure)
         return
     cases: list[tuple[str, int, int, int | None]] = [(name, 6, 5, None) for name in networks.split(",") if name]
     cases += [("resnet18", int(depth), 5, None) for depth in depths.split(",") if depth]
