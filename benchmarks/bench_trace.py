@@ -15,10 +15,9 @@ Each runs in a process of its own. Run it with `python benchmarks/bench_trace.py
 import time
 
 import torch
-import typer
 from peers.job import check_same, find_parents, make_job
 from peers.measuring import flops_of, forget_peak, median_seconds, memory_mib, peak_flops
-from peers.processes import answer, ask
+from peers.processes import ask, run_benchmark
 from peers.tools import TOOLS, circuits
 from rich.console import Console
 from rich.table import Table
@@ -57,12 +56,8 @@ def main(
     tools: str = ",".join(TOOLS),
     within: float = 5.0,
     threads: int = torch.get_num_threads(),
-    one: bool = False,
 ) -> None:
     """Print the tables; `--within` is how many seconds of further runs each tool gets after its first."""
-    if one:
-        answer(measure)
-        return
     chosen = tools.split(",")
     console = Console(width=118)
     times = Table(title=f"Depth {depth}, top {top}, {threads} threads: median ms (peak MiB over what was loaded)")
@@ -92,4 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main, measure)

@@ -1,7 +1,7 @@
 """Measurements in a process of their own, whose memory holds nothing else.
 
-A benchmark that is started with `--one` reads its question from standard input as JSON: how many threads it may use,
-and what it is to measure.
+With `--one` a benchmark reads a question from standard input as JSON, how many threads it may use and what it is to
+measure, and answers it.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import typer
 
 
 def ask(script: str, threads: int, *question: Any) -> dict[str, float]:
@@ -27,8 +28,11 @@ def ask(script: str, threads: int, *question: Any) -> dict[str, float]:
     return found
 
 
-def answer(measure: Callable[..., dict[str, float]]) -> None:
-    """Measure what this process was asked."""
+def run_benchmark(main: Callable[..., None], measure: Callable[..., dict[str, float]]) -> None:
+    """Run a benchmark's command; in a process that `ask` started, measure what it was asked instead."""
+    if sys.argv[1:] != ["--one"]:
+        typer.run(main)
+        return
     threads, *question = json.loads(sys.stdin.read())
     torch.set_num_threads(threads)
     sys.stdout.write(json.dumps(measure(*question)) + "\n")
