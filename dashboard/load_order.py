@@ -59,7 +59,7 @@ SCRIPTS = (
 
 
 def add_assets(app: Dash) -> None:
-    """Have the page load them where Dash would: after React, before its renderer, each with the time of its last change."""
+    """Have the page load them where Dash would: after React, before the renderer, each with the time of its change."""
     for append, paths in ((app.css.append_css, STYLES), (app.scripts.append_script, SCRIPTS)):
         for path in paths:
             append({"asset_path": path, "filepath": str(FOLDER / path)})
