@@ -8,10 +8,9 @@ and the most memory in RAM that the process held. Run it with `python benchmarks
 import time
 
 import torch
-import typer
 from peers.job import noise_photo
 from peers.measuring import median_seconds, memory_mib
-from peers.processes import answer, ask, read_question
+from peers.processes import ask, run_benchmark
 from rich.console import Console
 from rich.table import Table
 
@@ -51,14 +50,8 @@ def main(
     sizes: str = "224,448,896",
     within: float = 1.0,
     threads: int = torch.get_num_threads(),
-    one: bool = False,
 ) -> None:
     """Print the table: networks at depth 6 and top 5, then one of depth, top and size at a time."""
-    if one:
-        threads, name, depth, top, size, within = read_question()
-        torch.set_num_threads(threads)
-        answer(measure(name, depth, top, size, within))
-        return
     cases: list[tuple[str, int, int, int | None]] = [(name, 6, 5, None) for name in networks.split(",") if name]
     cases += [("resnet18", int(depth), 5, None) for depth in depths.split(",") if depth]
     cases += [("resnet18", 6, int(top), None) for top in tops.split(",") if top]
@@ -80,4 +73,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main, measure)

@@ -15,10 +15,9 @@ Each runs in a process of its own. Run it with `python benchmarks/bench_trace.py
 import time
 
 import torch
-import typer
 from peers.job import check_same, find_parents, make_job
 from peers.measuring import flops_of, forget_peak, median_seconds, memory_mib, peak_flops
-from peers.processes import answer, ask, read_question
+from peers.processes import ask, run_benchmark
 from peers.tools import TOOLS, circuits
 from rich.console import Console
 from rich.table import Table
@@ -57,14 +56,8 @@ def main(
     tools: str = ",".join(TOOLS),
     within: float = 5.0,
     threads: int = torch.get_num_threads(),
-    one: bool = False,
 ) -> None:
     """Print the tables; `--within` is how many seconds of further runs each tool gets after its first."""
-    if one:
-        tool, name, parents, repeats, within, threads = read_question()
-        torch.set_num_threads(threads)
-        answer(measure(tool, name, parents, repeats, within))
-        return
     chosen = tools.split(",")
     console = Console(width=118)
     times = Table(title=f"Depth {depth}, top {top}, {threads} threads: median ms (peak MiB over what was loaded)")
@@ -77,7 +70,7 @@ def main(
         parents = find_parents(load_network(name, weights="random"), depth, top)
         found = {}
         for tool in chosen:
-            found[tool] = ask(__file__, tool, name, parents, repeats, within, threads)
+            found[tool] = ask(__file__, threads, tool, name, parents, repeats, within)
             Console(stderr=True).print(name, tool, found[tool])
         ours = found["circuits"]
         cells = [f"{1000 * row['seconds']:.0f} ({row['peak'] - row['held']:.0f})" for row in found.values()]
@@ -94,4 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main, measure)

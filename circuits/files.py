@@ -102,11 +102,19 @@ def read_text(path: str | Path) -> str:
     Raises:
         InputError: if it is missing, a folder, not to be read by this person, or not UTF-8.
     """
-    path = Path(path)
+    with reading(Path(path)):
+        return Path(path).read_text(encoding="utf-8")
+
+
+@contextmanager
+def reading(path: Path, missing: str = "check the path") -> Iterator[None]:
+    """Say what the system says about a file to be read as a sentence with what to do; `missing` if there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        yield
+    except InputError:
+        raise
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}; check the path.") from None
+        raise InputError(f"There is no file {path}; {missing}.") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give a file.") from None
     except PermissionError:

@@ -215,7 +215,7 @@ class EdgeShown:
 
 
 @dataclass(frozen=True)
-class Exemplar:
+class ShownExemplar:
     """A photo of a collection.
 
     Args:
@@ -245,7 +245,7 @@ class CollectionExemplars:
         missing: how many exemplars' files are gone.
     """
 
-    groups: Mapping[str, tuple[Exemplar, ...]]
+    groups: Mapping[str, tuple[ShownExemplar, ...]]
     photos: int
     quantiles: tuple[tuple[float, float], ...]
     here: float

@@ -14,11 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 SITTING = re.findall(r"^\d+\. `([\w/.]+)`", PAGE.partition("## The floors")[0], re.MULTILINE)
 PLACES = re.findall(r"`((?:circuits|dashboard|docs|tests)[\w/.]*(?::[\w.]+)?)`", PAGE)
-TWICE = {
-    "Exemplar": "a photo of an index, and what the page shows of it",
-    "Scored": "the scores of a set of units, and what the page shows of them",
-    "Settings": "how a picture is drawn, and what the page was started with or is set to",
-}
+TWICE: dict[str, str] = {}
 """Names that two classes may have, and what they are."""
 
 

@@ -1,6 +1,6 @@
 """The how-tos do what they say, and the reference has every public name."""
 
-import importlib
+import importlib.util
 import re
 import shlex
 import sys
@@ -46,6 +46,19 @@ def test_every_page_of_the_site_is_in_its_contents() -> None:
     contents = (DOCS.parent / "mkdocs.yml").read_text("utf-8")
     listed = set(re.findall(r"([\w-]+)\.md$", contents, re.MULTILINE))
     assert listed >= {path.stem for path in DOCS.glob("*.md")}
+
+
+PROSE = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*.py", "circuits/builtin/*.md", "mkdocs.yml", ".ci/*")
+FILES = re.compile(r"(?<![\w/.])(?:circuits|dashboard|tests|benchmarks|docs|training)/[\w/-]+(?:\.\w+)+")
+MODULES = re.compile(r"(?:\bfrom |\bimport |-m )((?:circuits|dashboard|tests|benchmarks|docs|training)(?:\.\w+)+)")
+
+
+@pytest.mark.parametrize("pattern", PROSE)
+def test_files_and_modules_that_are_named_exist(pattern: str) -> None:
+    text = "\n".join(path.read_text("utf-8") for path in DOCS.parent.glob(pattern))
+    assert text
+    assert not [name for name in FILES.findall(text) if not (DOCS.parent / name).is_file()]
+    assert not [name for name in MODULES.findall(text) if importlib.util.find_spec(name) is None]
 
 
 def test_the_file_is_read_with_networkx_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:

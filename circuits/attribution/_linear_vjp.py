@@ -18,29 +18,23 @@ _PARTS = 400_000  # numbers to compute at once of what channels put into a layer
 def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
     """Share of what a convolution or linear layer reads in each of some rows: Σ_k W_ijk · ∂f_i/∂W_ijk, (rows, inputs).
 
-    Args:
-        module: the convolution, of one group, or linear layer.
-        channels: its rows.
-        x: what it reads, (1, c, h, w) or (1, c).
-        gradient: of each row's value in its own output, (1, rows, H, W) or (1, rows).
+    What it reads is (1, c, h, w) or (1, c); the gradient of each row's value in its own output (1, rows, H, W) or
+    (1, rows).
     """
     weight = _rows_of(module, channels)
     if not isinstance(module, nn.Conv2d):
         return gradient[0, :, None] * weight * x
-    found = []
+    shares = []
     for kernels, maps in zip(in_blocks(weight, _BLOCK), in_blocks(gradient[0], _BLOCK), strict=True):
         maps = maps[None].contiguous(memory_format=torch.channels_last)
         # torch's function has no types.
         slopes = conv2d_weight(x, list(kernels.shape), maps, *_geometry(module))  # type: ignore[no-untyped-call]
-        found.append((kernels * slopes).sum((2, 3)))
-    return torch.cat(found)[: len(weight)]
+        shares.append((kernels * slopes).sum((2, 3)))
+    return torch.cat(shares)[: len(weight)]
 
 
 def step_down(module: nn.Module, channels: Sequence[int], x: Tensor, gradient: Tensor) -> Tensor:
-    """Gradient of each row's value in what its convolution or linear layer reads, (rows, c, h, w) or (rows, c).
-
-    The arguments are those of `weight_times_gradient`.
-    """
+    """Gradient of each row's value in what its convolution or linear layer reads, (rows, c, h, w) or (rows, c)."""
     weight = _rows_of(module, channels)
     if not isinstance(module, nn.Conv2d):
         return gradient[0, :, None] * weight
@@ -65,12 +59,8 @@ def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
     """Share of what a convolution or linear layer reads, in the values of several units, (units, inputs).
 
     S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj, where P_cj = W_cj ∗ x_j is what each input puts into each output on its own; it is
-    made once for all units, a few outputs at a time.
-
-    Args:
-        module: the convolution, of one group, or linear layer.
-        x: what it reads, (1, c, h, w) or (1, c).
-        gradient: of each unit's value in all of the module's output, (units, C, H, W) or (units, C).
+    made once for all units, a few outputs at a time. The gradient of each unit's value in the module's output is
+    (units, C, H, W) or (units, C).
     """
     assert isinstance(module, (nn.Conv2d, nn.Linear))
     weight = module.weight
@@ -80,8 +70,8 @@ def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
     stride, padding, dilation = _geometry(module)
     if weight[0, 0].numel() == 1 and padding == (0, 0):
         kernel = weight[:, :, 0, 0].T.expand(len(gradient), -1, -1)
-        found = torch.bmm(kernel, gradient.flatten(2)).view(len(gradient), -1, *gradient.shape[2:])
-        return (x[:, :, :: stride[0], :: stride[1]] * found).sum((2, 3))
+        passed = torch.bmm(kernel, gradient.flatten(2)).view(len(gradient), -1, *gradient.shape[2:])
+        return (x[:, :, :: stride[0], :: stride[1]] * passed).sum((2, 3))
     columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
     kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().view(x.shape[1], len(weight), -1)
     blocks, size = in_blocks(gradient.flatten(1), _BLOCK), columns.shape[2]

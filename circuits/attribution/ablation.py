@@ -29,24 +29,15 @@ def ablated_one_by_one(
     A_j = f(a) - f(a with a_j = instead_j)
 
     The photo as it is runs in every batch beside its ablated copies, so that what changes nothing differs by exactly 0.
-
-    Args:
-        segment: from the lower layer to the upper.
-        activation: of the lower layer, for one photo.
-        readouts: the values, on the upper layer.
-        channels: the ones to ablate.
-        instead: what stands in their place, (1, c, 1, 1), as `Baseline.of` gives it.
-
-    Yields:
-        Some of the channels, and what each value loses without each.
+    What stands in the place of a channel is what `Baseline.of` gives. Yields some of the channels, and the losses.
 
     Example:
         >>> from circuits import Baseline, load_network
         >>> network = load_network()
         >>> lower = torch.rand(1, network.layer("conv5").channels, 4, 4)
         >>> zero, values = Baseline.zero().of("conv5", lower), [Readout.of_unit(7), Readout.of_unit(8)]
-        >>> found = ablated_one_by_one(network.segment("conv5", "conv6"), lower, values, [3, 5, 9], zero)
-        >>> [(channels, lost.shape) for channels, lost in found]
+        >>> losses = ablated_one_by_one(network.segment("conv5", "conv6"), lower, values, [3, 5, 9], zero)
+        >>> [(channels, lost.shape) for channels, lost in losses]
         [([3, 5, 9], torch.Size([2, 3]))]
     """
     read = sorted({channel for readout in readouts for channel in readout.channels})
@@ -54,15 +45,15 @@ def ablated_one_by_one(
     for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
         copies = with_replaced(activation, [[], *([channel] for channel in some.tolist())], instead)
         with torch.no_grad():
-            found = segment(copies, read)
-            values = torch.stack([each.of(found[:, place]) for each, place in zip(readouts, places, strict=True)])
+            upper = segment(copies, read)
+            values = torch.stack([each.of(upper[:, place]) for each, place in zip(readouts, places, strict=True)])
         yield some.tolist(), values[:, :1] - values[:, 1:]
 
 
 def ablated_together(
     segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
 ) -> float:
-    """What a value loses without some channels at once; arguments as for `ablated_one_by_one`, of one value."""
+    """What a value loses without some channels at once."""
     with torch.no_grad():
         values = readout.through(segment, with_replaced(activation, [[], channels], instead))
     return float(values[0] - values[1])
@@ -70,17 +61,14 @@ def ablated_together(
 
 def changed(activation: Activation, instead: PerChannel) -> Sequence[int]:
     """The channels that ablation changes at all."""
-    found: list[int] = (activation != instead)[0].flatten(1).any(1).nonzero().flatten().tolist()
-    return found
+    channels: list[int] = (activation != instead)[0].flatten(1).any(1).nonzero().flatten().tolist()
+    return channels
 
 
 def signed_parts(segment: Segment, activation: Activation, readout: Readout) -> tuple[Scores, Scores]:
     """What argues for a value and what against it within each channel: gradient × activation in two sums.
 
-    P_j = Σ_hw max(0, a_j · ∂f/∂a_j) ,   N_j = Σ_hw min(0, a_j · ∂f/∂a_j) ,   P_j + N_j = S_j
-
-    Returns:
-        The positive parts and the negative parts, in units of f, (c,) each.
+    P_j = Σ_hw max(0, a_j · ∂f/∂a_j) ,   N_j = Σ_hw min(0, a_j · ∂f/∂a_j) ,   P_j + N_j = S_j ,   in units of f
     """
     shares = activation * gradient_down(segment, activation, readout)
     return shares.clamp(min=0).sum((0, 2, 3)), shares.clamp(max=0).sum((0, 2, 3))
@@ -138,8 +126,8 @@ class Baseline:
         """Refuse what no result could say, or would turn into NaN."""
         if self.name not in _NAMES:
             raise InputError(f"A baseline's name is {self.name!r}; it must be {' or '.join(_NAMES)}.")
-        for layer, found in self.means.items():
-            if not bool(torch.isfinite(found).all()):
+        for layer, mean in self.means.items():
+            if not bool(torch.isfinite(mean).all()):
                 raise InputError(
                     f"The mean over {self.source} of {layer} is not finite; take it over photos without overflow."
                 )
@@ -155,7 +143,8 @@ class Baseline:
 
         mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w)
         """
-        return cls("mean", told(index.folder.name, index.photos), {name: index.mean(name) for name in index.layers})
+        source = _collection(index.folder.name, index.photos)
+        return cls("mean", source, {name: index.mean(name) for name in index.layers})
 
     def of(self, layer: str, like: Activations) -> PerChannel:
         """What stands in the place of each channel of a layer, (1, C, 1, 1); spreads over examples and positions.
@@ -176,13 +165,13 @@ class Baseline:
                 f"The mean over {self.source} is not known for layer {layer!r}, only for {listed(self.means)}; "
                 "take it over an index or photos with all layers of the network."
             )
-        found = self.means[layer]
-        if len(found) != channels:
+        mean = self.means[layer]
+        if len(mean) != channels:
             raise InputError(
-                f"The mean over {self.source} has {len(found)} channels of {layer}, which has {channels}; "
+                f"The mean over {self.source} has {len(mean)} channels of {layer}, which has {channels}; "
                 "it belongs to another network."
             )
-        return found.to(like)[None, :, None, None]
+        return mean.to(like)[None, :, None, None]
 
     def __str__(self) -> str:
         return f"{self.name} over {self.source}" if self.source else self.name
@@ -254,15 +243,11 @@ def mean_of_photos(
         count += len(some)
     if not count:
         raise InputError("A mean needs photos, but there are none; give at least one.")
-    return Baseline("mean", told(source, count), {name: (total / count).float() for name, total in totals.items()})
+    means = {name: (total / count).float() for name, total in totals.items()}
+    return Baseline("mean", _collection(source, count), means)
 
 
-def told(source: str, photos: int) -> str:
-    """What a mean was taken over, in words.
-
-    Example:
-        >>> told("animals", 1), told("", 1200)
-        ('animals (1 photo)', '1200 photos')
-    """
+def _collection(source: str, photos: int) -> str:
+    """What a mean was taken over: `animals (1 photo)`, or `1200 photos`."""
     many = f"{photos} photo{'s' * (photos != 1)}"
     return f"{source} ({many})" if source else many

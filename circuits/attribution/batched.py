@@ -47,12 +47,7 @@ _BLOCK = 4  # units in a pass back through further convolutions, which costs a l
 
 
 class BatchedAttribution:
-    """What the units of an upper layer need of a segment, to be shared out over the channels of one lower activation.
-
-    Args:
-        segment: from the lower layer to the upper; one that `is_understood`.
-        activation: of the lower layer, for one photo.
-    """
+    """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation."""
 
     def __init__(self, segment: Segment, activation: Activation) -> None:
         self.segment = segment
@@ -76,21 +71,16 @@ class BatchedAttribution:
         return max(1, min(_UNITS, _BYTES // (16 * largest)))
 
     def shares(self, channels: Sequence[int], weights: Tensor) -> Tensor:
-        """The shares of some units, (units, c).
-
-        Args:
-            channels: the units' channels; one may be asked for more than once.
-            weights: of each unit's map in its value, (units, H, W).
-        """
-        rows = _Rows(self.traced, self._given, self._front, self._steps)
-        asked = tuple(channels)
-        rows.prepare([(self.segment.upper, asked, True)])
+        """The shares of some units, (units, c), from the weights of each one's map in its value, (units, H, W)."""
+        rows = _Rows(self.traced, self._given, self._front)
+        units = tuple(channels)
+        rows.prepare([(self.segment.upper, units, True)])
         with torch.enable_grad():
-            read = ops.as_maps(rows.value(self.segment.upper, asked))
+            read = ops.as_maps(rows.value(self.segment.upper, units))
             value = (read[0] * weights).sum()
-            found = torch.autograd.grad(value, [leaf.value for leaf in rows.leaves], allow_unused=True)
-        scores = read.new_zeros(len(asked), self.width)
-        for leaf, gradient in zip(rows.leaves, found, strict=True):
+            gradients = torch.autograd.grad(value, [leaf.value for leaf in rows.leaves], allow_unused=True)
+        scores = read.new_zeros(len(units), self.width)
+        for leaf, gradient in zip(rows.leaves, gradients, strict=True):
             if gradient is not None:
                 scores[torch.tensor(leaf.places, device=scores.device)] += self._below(rows, leaf, gradient)
         return scores
@@ -137,7 +127,7 @@ class BatchedAttribution:
                     is_grads_batched=True, allow_unused=True,
                 )
             )  # fmt: skip
-        return [None if found[0] is None else torch.cat(found)[: len(above), 0] for found in zip(*parts, strict=True)]
+        return [None if each[0] is None else torch.cat(each)[: len(above), 0] for each in zip(*parts, strict=True)]
 
     def _grouped(self, shares: Tensor) -> Tensor:
         """Shares of a node of the front, (units, features, …), summed to those of the lower layer's channels."""
@@ -146,11 +136,11 @@ class BatchedAttribution:
 
 def front(segment: Segment) -> frozenset[fx.Node]:
     """The lower node, and those that it reaches without its channels being mixed: step 1 of the file's head."""
-    traced, found = segment.traced, {segment.lower}
+    traced, nodes = segment.traced, {segment.lower}
     for node in nodes_between(segment.lower, segment.upper):
-        if ops.operation(traced, node).homogeneous and set(node.all_input_nodes) <= found and _keeps(traced, node):
-            found.add(node)
-    return frozenset(found)
+        if ops.operation(traced, node).homogeneous and set(node.all_input_nodes) <= nodes and _keeps(traced, node):
+            nodes.add(node)
+    return frozenset(nodes)
 
 
 def _keeps(traced: fx.GraphModule, node: fx.Node) -> bool:
@@ -204,18 +194,11 @@ class _Leaf:
 class _Rows(SlicedEvaluation):
     """A run that stops the gradient above the front, and notes where the walk down from the asked channels ends."""
 
-    def __init__(
-        self,
-        traced: fx.GraphModule,
-        given: dict[fx.Node, Tensor],
-        front: frozenset[fx.Node],
-        steps: Sequence[fx.Node],
-    ) -> None:
+    def __init__(self, traced: fx.GraphModule, given: dict[fx.Node, Tensor], front: frozenset[fx.Node]) -> None:
         super().__init__(traced, given)
         self.leaves: list[_Leaf] = []
         self.heads: dict[fx.Node, Tensor] = {}
         self._front = front
-        self._steps = steps
         self._places: tuple[int, ...] | None = None
 
     def prepare(self, requests: Sequence[Request]) -> None:

@@ -105,10 +105,7 @@ def gradients_times_activation(
     """Gradient × activation of several values over the same lower layer, one after the other.
 
     What they need in common is run forward once. Where it is known how, several units are answered at once when the
-    first of them is asked for (`batched`); else each by a pass back of its own.
-
-    Yields:
-        Of each, the signed shares, (c,).
+    first of them is asked for (`batched`); else each by a pass back of its own. Each share is signed, (c,).
     """
     if not (is_understood(segment) and is_of_usual_size(segment, activation)):
         yield from _one_by_one(segment, activation, readouts)
@@ -117,9 +114,9 @@ def gradients_times_activation(
     height, width = batched.size
     waiting = iter(readouts)
     while some := list(islice(waiting, batched.at_once)):
-        asked = [channel for readout in some for channel in readout.channels]
+        channels = [channel for readout in some for channel in readout.channels]
         maps = [readout.maps(height, width).to(activation) for readout in some]
-        scores = batched.shares(asked, torch.cat(maps))
+        scores = batched.shares(channels, torch.cat(maps))
         for own in torch.split(scores, [len(readout.channels) for readout in some]):
             yield own.sum(0)
 
@@ -141,8 +138,7 @@ def _gradient(
     """Gradient of a value in a point; zero where the value does not depend on it."""
     if not value.requires_grad:
         return torch.zeros_like(point)
-    (found,) = torch.autograd.grad(value, point, above, retain_graph=keep, materialize_grads=True)
-    return found
+    return torch.autograd.grad(value, point, above, retain_graph=keep, materialize_grads=True)[0]
 
 
 def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
@@ -199,9 +195,9 @@ def ablation(
     scores = torch.zeros_like(activation[0, :, 0, 0])
     alive = (activation[0] != 0).flatten(1).any(1)
     if channels is not None:
-        asked = torch.zeros_like(alive)
-        asked[list(channels)] = True
-        alive = alive & asked
+        wanted = torch.zeros_like(alive)
+        wanted[list(channels)] = True
+        alive = alive & wanted
     alive, zero = alive.nonzero().flatten(), torch.zeros_like(activation[:, :, :1, :1])
     with torch.no_grad():
         whole = readout.through(segment, activation)
@@ -212,13 +208,7 @@ def ablation(
 
 
 def with_replaced(activation: Activation, sets: Sequence[Sequence[int]], instead: PerChannel) -> Activations:
-    """Copies of an activation, in each of which some channels are replaced, (sets, c, h, w).
-
-    Args:
-        activation: of a layer, for one photo.
-        sets: the channels to replace in each copy.
-        instead: what stands in their place, (1, c, 1, 1).
-    """
+    """Copies of an activation, in each of which a set of channels is replaced, (sets, c, h, w)."""
     copies = activation.repeat(len(sets), 1, 1, 1)
     for copy, channels in zip(copies, sets, strict=True):
         copy[list(channels)] = instead[0, list(channels)]
@@ -264,10 +254,8 @@ def gradient_down(segment: Segment, activation: Activation, above: Activations |
     point = activation.detach().requires_grad_()
     with torch.enable_grad():
         if isinstance(above, Readout):
-            gradient = _gradient(above.through(segment, point).sum(), point)
-        else:
-            gradient = _gradient(segment(point), point, above)
-    return gradient
+            return _gradient(above.through(segment, point).sum(), point)
+        return _gradient(segment(point), point, above)
 
 
 def strongest(scores: Scores, top: int, signs: str) -> list[int]:

@@ -42,5 +42,5 @@ class AblatedNetwork:
 
 
 def _ablated(activation: Tensor, kept: Tensor, baseline: Tensor) -> Tensor:
-    found = torch.where(kept, activation, baseline.to(activation))
-    return found.contiguous(memory_format=torch.channels_last)
+    ablated = torch.where(kept, activation, baseline.to(activation))
+    return ablated.contiguous(memory_format=torch.channels_last)

@@ -245,7 +245,7 @@ def plan(
 ) -> EvaluationPlan:
     """Choose all sets by the circuit's own photo, given as a run and preprocessed; see `evaluate` for the options."""
     network, settings = run.network, circuit.settings
-    mode, signs = settings["mode"], settings["signs"]
+    mode, signs = settings.mode, settings.signs
     sources = sources_of(circuit)
     units = units_in(network, sources, target.id)
     tops = tops_of_circuit(circuit)

@@ -50,7 +50,7 @@ def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
     shown = [node for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
     if circuit.root not in {node.id for node in shown}:
         raise InputError(
-            f"The circuit holds nothing but its target, {circuit.target['label']}; expand that before it is scored."
+            f"The circuit holds nothing but its target, {circuit.target.label}; expand that before it is scored."
         )
     return {
         node.id: tuple(circuit.nodes[edge.source].unit.whole for edge in circuit.edges_into(node.id)) for node in shown
@@ -92,9 +92,7 @@ def levels_of(circuit: Circuit) -> int:
 
 def tops_of_circuit(circuit: Circuit) -> list[int]:
     """Units to show at each level, as the circuit was traced; as the last level was, where a person went deeper."""
-    top = circuit.settings.top
-    tops = [top] if isinstance(top, int) else list(top)
-    return [int(tops[min(level, len(tops) - 1)]) for level in range(levels_of(circuit))]
+    return [int(circuit.settings.top_at(level)) for level in range(levels_of(circuit))]
 
 
 class CircuitSearch:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from circuits.errors import InputError
+from circuits.files import reading
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 MAX_BYTES = 64 * 2**20
@@ -78,7 +79,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: if it is missing, a folder, not to be read by this person, or over 64 MiB.
     """
-    try:
+    with reading(path, "check the path, or try example:cat"):
         size = path.stat().st_size
         if path.is_dir():
             raise InputError(f"{path} is a folder; give one image file in it.")
@@ -86,12 +87,6 @@ def read_file(path: Path) -> bytes:
             raise InputError(f"{path} is not a regular file; give an image file.")
         _check_bytes(size, str(path))
         return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no file {path}; check the path, or try example:cat.") from None
-    except PermissionError:
-        raise InputError(f"{path} may not be read; give yourself permission to read it.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}).") from None
 
 
 def decode(data: bytes, name: str) -> Image.Image:

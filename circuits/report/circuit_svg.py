@@ -16,7 +16,16 @@ from PIL import Image
 from circuits.image.encode import to_data_uri
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands, layered, line_heights
-from circuits.report.text import ALONE, LABELS, SIGNS, cut, label, network_and_source, number, question
+from circuits.report.text import (
+    ALONE,
+    WARNING_LABELS,
+    WARNING_SIGNS,
+    cut,
+    network_and_source,
+    number,
+    question,
+    warning_label,
+)
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
@@ -150,7 +159,7 @@ def _lines(circuit: Circuit, xy: Mapping[str, tuple[float, float]]) -> Iterator[
                 "path": f"M{x:g} {y - 2:g}C{x:g} {y - bend:g} {to_x:g} {end + bend:g} {to_x:g} {end:g}",
                 "share": shares[edge] / largest,
                 "words": _edge_in_words(edge),
-                "signs": "".join(SIGNS[name] for name in edge.warnings if name != "disagrees"),
+                "signs": "".join(WARNING_SIGNS[name] for name in edge.warnings if name != "disagrees"),
                 # A third of the way down the curve: there lines that end at one unit are apart.
                 "sign_at": (0.784 * to_x + 0.216 * x, 0.784 * end + 0.216 * y + 0.252 * bend + 5),
             }
@@ -163,7 +172,7 @@ def _edge_in_words(edge: Edge) -> str:
         words += f", by ablation {number(edge.ablation, sign=True)}"
     if edge.ablation_mean is not None:
         words += f", to its mean {number(edge.ablation_mean, sign=True)}"
-    return words + "".join(f"; {label(edge, name)}" for name in edge.warnings)
+    return words + "".join(f"; {warning_label(edge, name)}" for name in edge.warnings)
 
 
 def _tile(node: Node, at: tuple[float, float], pictures: Pictures, heat_maps: Pictures) -> dict[str, Any]:
@@ -188,8 +197,10 @@ def _legend(circuit: Circuit) -> Iterator[dict[str, Any]]:
     ]
     found = warnings_in(circuit)
     if "disagrees" in found:
-        items.append(("edge disagrees", LABELS["disagrees"]))
-    items += [("", f"{SIGNS[name]} {LABELS[name]}") for name in ("cancels", "saturates") if name in found]
+        items.append(("edge disagrees", WARNING_LABELS["disagrees"]))
+    items += [
+        ("", f"{WARNING_SIGNS[name]} {WARNING_LABELS[name]}") for name in ("cancels", "saturates") if name in found
+    ]
     x = float(_MARGIN)
     for mark, words in items:
         room = 40 if mark else 0

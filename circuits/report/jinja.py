@@ -24,7 +24,9 @@ def _environment() -> Environment:
     written = (text.chance, text.interval, text.many, text.number, text.percent, text.share)
     environment.filters |= {function.__name__: function for function in written}
     environment.filters |= {"g": "{:g}".format, "px": "{:.1f}".format, "clip": lambda value: max(0.0, min(1.0, value))}
-    environment.globals |= {name: getattr(text, name) for name in ("ALONE", "LABELS", "MEANINGS", "SIGNS")}
+    environment.globals |= {
+        name: getattr(text, name) for name in ("ALONE", "WARNING_LABELS", "WARNING_MEANINGS", "WARNING_SIGNS")
+    }
     environment.globals |= {name: getattr(text, name) for name in ("METHOD_NAMES", "METHOD_TEXTS")}
     return environment
 

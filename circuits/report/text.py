@@ -77,11 +77,15 @@ def question(circuit: "Circuit") -> str:
     return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
-SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
+WARNING_SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
 """How an edge's warnings are marked."""
-LABELS = {"disagrees": "ablation disagrees", "cancels": "parts cancel", "saturates": "saturated or past a threshold"}
+WARNING_LABELS = {
+    "disagrees": "ablation disagrees",
+    "cancels": "parts cancel",
+    "saturates": "saturated or past a threshold",
+}
 """What an edge's warnings are called."""
-MEANINGS = {
+WARNING_MEANINGS = {
     "disagrees": "the measured change has another sign, or is more than twice or less than half the attribution",
     "cancels": "at different places the unit argues for and against, and what is left is under a tenth of both",
     "saturates": "gradients integrated from zero give less than half, or more than twice, what the one here does",
@@ -89,21 +93,21 @@ MEANINGS = {
 """What they mean, as the end of a sentence."""
 
 
-def label(edge: "Edge", name: str) -> str:
+def warning_label(edge: "Edge", name: str) -> str:
     """What a warning about this edge is called, as briefly as it can be said.
 
     Example:
         >>> from circuits.units import Edge
         >>> edges = [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig) for ig in (9.0, 0.5)]
-        >>> [label(edge, "saturates") for edge in edges]
+        >>> [warning_label(edge, "saturates") for edge in edges]
         ['saturated', 'past a threshold']
     """
     if name != "saturates":
-        return LABELS[name]
+        return WARNING_LABELS[name]
     return "saturated" if abs(edge.integrated or 0.0) > abs(_net(edge)) else "past a threshold"
 
 
-def warning(circuit: "Circuit", edge: "Edge", name: str) -> str:
+def warning_sentence(circuit: "Circuit", edge: "Edge", name: str) -> str:
     """A warning about an edge in a sentence, with its numbers.
 
     Args:

@@ -20,11 +20,7 @@ def tidied(name: str) -> str:
 
 
 def checked_name(name: str) -> str:
-    """A name, tidied.
-
-    Raises:
-        InputError: if it is longer than 80 characters.
-    """
+    """A name, tidied; refused if it is too long."""
     name = tidied(name)
     if len(name) > LONGEST_NAME:
         raise InputError(
@@ -35,22 +31,14 @@ def checked_name(name: str) -> str:
 
 
 def checked_note(note: str) -> str:
-    """A note.
-
-    Raises:
-        InputError: if it is longer than 2000 characters.
-    """
+    """A note; refused if it is too long."""
     if len(note) > LONGEST_NOTE:
         raise InputError(f"The note has {len(note)} characters; a note has at most {LONGEST_NOTE}, so shorten it.")
     return note
 
 
 def checked_place(place: tuple[float, float]) -> list[float]:
-    """A place, as the file writes it.
-
-    Raises:
-        InputError: if a number is not finite or beyond ±1,000,000.
-    """
+    """A place, as the file writes it; refused if it is not finite or too far out."""
     if not all(abs(value) <= FARTHEST for value in place):
         raise InputError(f"The place {place} is not on any page; give two finite numbers up to ±{FARTHEST:,}.")
     return [float(value) for value in place]

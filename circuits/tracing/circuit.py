@@ -48,12 +48,12 @@ class Circuit(Reported):
         nx.freeze(self.graph)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Circuit) and self._said() == other._said()
+        return isinstance(other, Circuit) and self._contents() == other._contents()
 
     def __hash__(self) -> int:
         return hash((self.root, frozenset(self.graph.nodes)))
 
-    def _said(self) -> tuple[object, ...]:
+    def _contents(self) -> tuple[object, ...]:
         """What the file says, without order."""
         data = self.to_dict()
         edges = {(row["source"], row["target"]): row for row in data["edges"]}
@@ -265,14 +265,7 @@ def reaching(
     passed: Callable[[str], bool] = lambda name: True,
     followed: Callable[[str, str], bool] = lambda lower, upper: True,
 ) -> frozenset[str]:
-    """The nodes from which the target can be reached, itself included.
-
-    Args:
-        graph: of the circuit.
-        root: id of the target.
-        passed: whether a node below the target counts; what is reached past others alone does not.
-        followed: whether an edge does.
-    """
+    """The target, and the nodes from which it is reached through nodes that pass, over edges that are followed."""
     kept = nx.subgraph_view(graph, filter_node=lambda name: name == root or passed(name), filter_edge=followed)
     return frozenset({root, *nx.ancestors(kept, root)})
 

@@ -60,11 +60,9 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
     graph = circuit.graph
     nodes = []
     for name, data in graph.nodes(data=True):
-        row = {"id": name, **data}
-        books = circuit.nodes[name].books
+        row, books = {"id": name, **data}, circuit.nodes[name].books
         if books is not None:
-            row |= {key: number(value) for key, value in (("shown", books.shown), ("rest", books.rest))}
-            row["coverage"] = number(books.coverage)
+            row |= {key: number(getattr(books, key)) for key in ("shown", "rest", "coverage")}
         nodes.append(row)
     edges = [{"source": source, "target": target, **data} for source, target, data in graph.edges(data=True)]
     return {
@@ -98,21 +96,17 @@ def to_text(data: dict[str, Any]) -> str:
 
 
 def from_text(text: str) -> object:
-    """Parse JSON text.
-
-    Raises:
-        InputError: if it is not JSON, holds NaN or infinity, or is over 64 MiB.
-    """
+    """Parse JSON text; refused if it is something else, holds NaN or infinity, or is over 64 MiB."""
     if len(text) > _MOST_BYTES:
         raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
     try:
-        found = json.loads(text, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
+        data: object = json.loads(text, parse_constant=_refuse)
+        json.dumps(data, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
-    return found
+    return data
 
 
 def _refuse(constant: str) -> float:
@@ -120,11 +114,7 @@ def _refuse(constant: str) -> float:
 
 
 def to_graph(data: object) -> nx.DiGraph:
-    """The graph of a file's contents, validated.
-
-    Raises:
-        InputError: if it is not a circuit of this format; the sentence says where and why.
-    """
+    """The graph of a file's contents, validated; an error says where and why it is not a circuit of this format."""
     if not isinstance(data, dict) or "format" not in data:
         raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMAT!r}.")
     if data["format"] != FORMAT:
@@ -155,7 +145,7 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
     if name := tidied(row.get("name", "")):
         data["name"] = name
     if "measured" in row:
-        data["measured"] = [_measured(found) for found in row["measured"]]
+        data["measured"] = [_measured(agreement) for agreement in row["measured"]]
     if "place" in row:
         data["place"] = [float(value) for value in row["place"]]
     return data
@@ -169,21 +159,21 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
 
 def _finite(key: str, value: float | int) -> float:
     try:
-        found = float(value)
+        read = float(value)
     except OverflowError:
-        found = math.inf
-    if not math.isfinite(found):
+        read = math.inf
+    if not math.isfinite(read):
         raise InputError(f"The circuit holds {str(value)[:40]} at {key}, but it may hold finite numbers only.")
-    if abs(found) > _LARGEST:
-        raise InputError(f"The circuit holds {found:g} at {key}, but it may hold numbers up to 3.4e38 only.")
-    return found
+    if abs(read) > _LARGEST:
+        raise InputError(f"The circuit holds {read:g} at {key}, but it may hold numbers up to 3.4e38 only.")
+    return read
 
 
 def _validate(data: dict[str, Any]) -> None:
     from jsonschema import Draft202012Validator  # heavy, and only files that are read need it
 
     errors = Draft202012Validator(schema()).iter_errors(data)
-    error = min(errors, key=lambda found: list(map(str, found.path)), default=None)
+    error = min(errors, key=lambda each: list(map(str, each.path)), default=None)
     if error is not None:
         where = "/".join(str(part) for part in error.absolute_path) or "the top"
         raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")

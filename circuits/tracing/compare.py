@@ -6,7 +6,6 @@
    distribution florale dans une portion des Alpes et du Jura").
 """
 
-from collections.abc import Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -141,19 +140,18 @@ def compare(left: Circuit, right: Circuit) -> Comparison:
         >>> from circuits import compare, discard, load_network, trace
         >>> circuit = trace(load_network(), "example:cat", depth=1, top=3)
         >>> fewer = discard(circuit, circuit.edges_into(circuit.root)[0].source)
-        >>> found = compare(circuit, fewer)
-        >>> len(found.shared), len(found.left), len(found.right), found.unit_index
+        >>> comparison = compare(circuit, fewer)
+        >>> len(comparison.shared), len(comparison.left), len(comparison.right), comparison.unit_index
         (3, 1, 0, 0.75)
     """
     layers = _merged(left.layers[::-1], right.layers[::-1])
     rows = [_layer(left, right, layer) for layer in layers]
     edges, others = _edges(left), _edges(right)
-    order = {layer: height for height, layer in enumerate(layers)}
+    units = {name: node.unit for name, node in (*left.nodes.items(), *right.nodes.items())}
 
     def place(ends: tuple[str, str]) -> tuple[int, Unit, Unit]:
-        circuit = left if ends in edges else right
-        source, target = circuit.nodes[ends[0]].unit, circuit.nodes[ends[1]].unit
-        return order[target.layer], target, source
+        source, target = (units[end] for end in ends)
+        return layers.index(target.layer), target, source
 
     ends = sorted(edges.keys() | others.keys(), key=place)
     return Comparison(
@@ -181,11 +179,10 @@ def largest_share(circuit: Circuit, unit: Unit | str) -> float | None:
 
 def _layer(left: Circuit, right: Circuit, layer: str) -> LayerComparison:
     ours, theirs = _visible(left, layer), _visible(right, layer)
-    shared = [_shared(left, right, name) for name in _in_order(left, ours & theirs)]
+    shared = [_shared(left, right, name) for name in ours if name in theirs]
     shared.sort(key=lambda unit: -max(unit.left_share or 0.0, unit.right_share or 0.0))
-    return LayerComparison(
-        layer, tuple(shared), tuple(_in_order(left, ours - theirs)), tuple(_in_order(right, theirs - ours))
-    )
+    only_left = tuple(name for name in ours if name not in theirs)
+    return LayerComparison(layer, tuple(shared), only_left, tuple(name for name in theirs if name not in ours))
 
 
 def _shared(left: Circuit, right: Circuit, name: str) -> SharedUnit:
@@ -195,11 +192,8 @@ def _shared(left: Circuit, right: Circuit, name: str) -> SharedUnit:
     return SharedUnit(name, one.unit, called, one.value, other.value, *shares)
 
 
-def _visible(circuit: Circuit, layer: str) -> set[str]:
-    return {name for name in circuit.visible if circuit.nodes[name].unit.layer == layer}
-
-
-def _in_order(circuit: Circuit, names: Set[str]) -> list[str]:
+def _visible(circuit: Circuit, layer: str) -> list[str]:
+    names = [name for name in circuit.visible if circuit.nodes[name].unit.layer == layer]
     return sorted(names, key=lambda name: (circuit.nodes[name].unit, name))
 
 

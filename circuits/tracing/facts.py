@@ -63,7 +63,7 @@ class NetworkInfo(_Row):
 
     @classmethod
     def of(cls, network: Network) -> "NetworkInfo":
-        """Of a network as it is cut."""
+        """The facts of a network as it is cut."""
         lowest = tuple(name for name in network.layers if not network.layers_below(name))
         return cls(
             name=network.name, source=network.source, sha256=network.sha256, layers=tuple(network.layers),
@@ -96,7 +96,7 @@ class PhotoInfo(_Row):
 
     @classmethod
     def of(cls, network: Network, photo: Photo, thumbnail: str) -> "PhotoInfo":
-        """Of a photo as a network sees it."""
+        """The facts of a photo as a network sees it."""
         height, width = network.preprocessing.size
         return cls(
             name=photo.name, sha256=photo.sha256, width=photo.width, height=photo.height, window=photo.window,
@@ -123,14 +123,7 @@ class TargetInfo(_Row):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TraceSettings(_Row):
-    """How a circuit was traced; arguments as of `trace`.
-
-    Args:
-        mode: of the attribution.
-        top: units to show below each unit; one number, or one a level.
-        signs: `positive` or `both`.
-        depth: number of layers walked down.
-    """
+    """How a circuit was traced; arguments as of `trace`."""
 
     mode: str
     top: int | tuple[int, ...]
@@ -143,11 +136,7 @@ class TraceSettings(_Row):
 
 
 def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
-    """Units to show at each level, from one number or one a level.
-
-    Raises:
-        InputError: if a number is less than 1, or there are more or fewer than levels.
-    """
+    """Units to show at each level, from one number or one a level, checked."""
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
         raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
     tops = [top] * depth if isinstance(top, int) else list(top)

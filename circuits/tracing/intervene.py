@@ -9,7 +9,7 @@ It makes no difference whether the layers form a chain. `EditedRun` is the runne
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -47,7 +47,6 @@ class Effect:
 
     @property
     def label(self) -> str:
-        """Of the class."""
         return self.before.label
 
     @property
@@ -118,18 +117,17 @@ def intervene(
             label = run.network.unit_label(unit)
             itself = f"{label!r} itself" if network.labels else "at the very top"
             raise InputError(f"{unit} is {itself}, which nothing depends on; change units of a layer below it.")
-    asked = [run.network.find_class(wanted) for wanted in classes]
+    named = [run.network.find_class(wanted) for wanted in classes]
     before = run.activations[run.network.layers[-1]].sum((0, 2, 3))
     after = _run_on(run, factors).sum((0, 2, 3))
     leading = (row.index for logits in (before, after) for row in ranked(network, logits, top))
-    shown = sorted({*leading, *asked}, key=lambda index: (-float(before[index]), index))
-    pairs = zip(_said(network, before, shown), _said(network, after, shown), strict=True)
+    shown = sorted({*leading, *named}, key=lambda index: (-float(before[index]), index))
+    pairs = zip(*(_predictions(network, logits, shown) for logits in (before, after)), strict=True)
     lowest_first = sorted(factors.items(), key=lambda change: (order(change[0].layer), change[0]))
     return Outcome(tuple(lowest_first), tuple(Effect(*pair) for pair in pairs), before.clone(), after)
 
 
-def _said(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
-    """What some logits, (classes,), say of some classes."""
+def _predictions(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
     probabilities = network.probabilities(logits)
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
@@ -167,47 +165,29 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class EditedRun:
-    """Runs a photo on to a layer, in several ways at once, with the activations of lower layers edited on the way.
-
-    Args:
-        run: of the photo.
-        top: the layer that is wanted.
-        layers: those whose activations are edited.
-    """
+    """Runs a photo on to a layer, in several ways at once, with the activations of lower layers edited on the way."""
 
     def __init__(self, run: ForwardCache, top: str, layers: Collection[str]) -> None:
         self._traced, self._top = run.network.traced, run.network.layer(top).node
         self._edited = {run.network.layer(name).node: name for name in layers}
-        known = self._known(run)
+        image, nodes = image_node(self._traced), self._traced.graph.nodes
+        above = _above(nodes, self._edited)
+        layers_below = [layer for layer in run.network.layer_list if layer.node not in above]
+        known = {layer.node: _stored(layer.node, run.activations[layer.name]) for layer in layers_below}
+        if IMAGE in run.activations:
+            known[image] = run.activations[IMAGE]
         order = nodes_needed([self._top], known)
-        changing = self._changing(order)
+        # Run for every way is what lies above an edit, or tells of the number of ways.
+        changing = _above(order, self._edited, also=lambda node: bool(node.all_input_nodes) and ops.shape(node) is None)
         reads = {read for node in changing for read in node.all_input_nodes}
         once = ({*reads, *self._edited, self._top} & {*known, *order}) - changing
         with torch.no_grad():
             values = execute(self._traced, known, sorted(once))
         self._once = {node: values[node] for node in once}
         self._first = [node for node in self._edited if node not in changing]
-        self._of_photo = {image_node(self._traced), *_above(self._traced, {image_node(self._traced)})}
+        self._of_photo = {image, *_above(nodes, {image})}
         self.largest = max(math.prod(ops.shape(node) or ()) for node in (*changing, *self._first))
         """Numbers in the largest tensor that is made for each way."""
-
-    def _known(self, run: ForwardCache) -> dict[fx.Node, Tensor]:
-        """The photo's activations of the layers that no edit reaches, before any is edited."""
-        above = _above(self._traced, self._edited)
-        layers = [layer for layer in run.network.layer_list if layer.node not in above]
-        known = {layer.node: _stored(layer.node, run.activations[layer.name]) for layer in layers}
-        if IMAGE in run.activations:
-            known[image_node(self._traced)] = run.activations[IMAGE]
-        return known
-
-    def _changing(self, order: Sequence[fx.Node]) -> set[fx.Node]:
-        """The nodes that are run for every way: above an edit, or telling of the number of ways."""
-        changing: set[fx.Node] = set()
-        for node in order:
-            reads = node.all_input_nodes
-            if any(read in changing or read in self._edited for read in reads) or (reads and ops.shape(node) is None):
-                changing.add(node)
-        return changing
 
     def __call__(self, edits: Mapping[str, Edit], ways: int = 1) -> Activations:
         """The wanted layer's activation in each way, (ways, C, H, W), each layer edited by its edit."""
@@ -228,11 +208,13 @@ class EditedRun:
             return as_maps(execute(self._traced, values, [self._top], on_node=run_and_edit)[self._top])
 
 
-def _above(traced: fx.GraphModule, nodes: Collection[fx.Node]) -> set[fx.Node]:
-    """All that depends on some nodes."""
+def _above(
+    order: Iterable[fx.Node], nodes: Collection[fx.Node], *, also: Callable[[fx.Node], bool] = lambda node: False
+) -> set[fx.Node]:
+    """Those of some nodes in order that depend on others, or are to count `also`, and all that depends on them."""
     above: set[fx.Node] = set()
-    for node in traced.graph.nodes:
-        if any(read in nodes or read in above for read in node.all_input_nodes):
+    for node in order:
+        if any(read in nodes or read in above for read in node.all_input_nodes) or also(node):
             above.add(node)
     return above
 

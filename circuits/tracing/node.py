@@ -56,21 +56,15 @@ class Node(Reported):
             whole = Decomposition(row["value"], 0.0, 0.0, closing, 0.0, row["gross"], exact)
             books = whole.showing([edge.attribution for edge in edges])
         shown = [edge.source for edge in edges]
+        as_written = ("label", "value", "max", "expanded", "discarded", "note", "picture", "name")
         return cls(
             id=name,
             unit=Unit(row["layer"], row["channel"], _pair(row.get("position"))),
-            label=row["label"],
-            value=row["value"],
-            max=row["max"],
             peak=(row["peak"][0], row["peak"][1]),
-            expanded=row["expanded"],
-            discarded=row["discarded"],
-            note=row["note"],
             books=books,
-            picture=row.get("picture"),
-            name=row.get("name", ""),
             place=_pair(row.get("place")),
-            measured=tuple(Agreement.of_row(found, shown) for found in row.get("measured", ())),
+            measured=tuple(Agreement.of_row(agreement, shown) for agreement in row.get("measured", ())),
+            **{key: row[key] for key in as_written if key in row},
         )
 
     @property

@@ -38,7 +38,7 @@ class LayersBelow:
     Args:
         piece: from the lower layers to the upper one.
         activation: of the lower layers, and of the image if it is reached past them, packed, (1, c, h, w).
-        widths: number of channels of each lower layer, by its name, in the order of the channels.
+        widths: number of channels of each lower layer, in the order of the channels.
     """
 
     piece: Segment
@@ -82,11 +82,7 @@ class ForwardCache:
         return cls(network, {**activations, IMAGE: image} if network.branched else activations)
 
     def below(self, layer: str) -> LayersBelow:
-        """What lies below the units of a layer.
-
-        Raises:
-            InputError: if there is nothing but the image.
-        """
+        """What lies below the units of a layer; refused if that is nothing but the image."""
         piece, upper = subgraph_below(self.network, layer), self.network.layer(layer)
         parts = [self.activations[name] for name in upper.below]
         widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
@@ -207,26 +203,18 @@ def forward_cache(network: Network, source: Source) -> ForwardCache:
     if activations is not None:
         return ForwardCache(cut or network, activations)
     image = network.preprocessing.from_crop(input_crop(network, source))
-    run = ForwardCache.of(_cut_like(network, source) if isinstance(source, Circuit) else network, image)
+    try:
+        cut = network.with_layers(source.layers) if isinstance(source, Circuit) else network
+    except UnknownError as error:
+        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
+    run = ForwardCache.of(cut, image)
     with _lock:
         recent[key] = (None if run.network is network else run.network, run.activations)
     return run
 
 
-def _cut_like(network: Network, circuit: Circuit) -> Network:
-    """The network with the circuit's layers."""
-    try:
-        return network.with_layers(circuit.layers)
-    except UnknownError as error:
-        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
-
-
 def activations_of(network: Network, source: Source, layers: Sequence[str]) -> tuple[Network, dict[str, Activations]]:
-    """Activations of some layers for a photo; and the network, with the circuit's layers if the source is a circuit.
-
-    Raises:
-        UnknownError: if the network, or the circuit, has no such layer.
-    """
+    """Activations of some layers for a photo; and the network, with the circuit's layers if the source is a circuit."""
     if isinstance(source, Circuit):
         run = forward_cache(network, source)
         return run.network, {name: run.activations[run.network.layer(name).name] for name in layers}

@@ -28,7 +28,7 @@ class Shares:
         name: id of the unit's node.
         lower: the layers below.
         value: what is shared out.
-        scores: signed, one a channel; the colours of an image that is reached past the layers below come last.
+        scores: signed, one a channel; the colours of an image that is reached past these layers come last.
         exact: whether what the scores leave of the value is the effective bias.
     """
 
@@ -50,22 +50,14 @@ class Shares:
 class CircuitBuilder:
     """The graph of one photo and target, to which units and edges are added.
 
-    Args:
-        run: of the photo.
-        target: what is explained.
-        mode: of the attribution.
-        graph: what there is of it.
-        known: shares by node, if they are to be kept for another graph of the same photo, target and mode.
+    Shares by node are kept in `known`, if given, for another graph of the same photo, target and mode.
     """
 
     def __init__(
         self, run: ForwardCache, target: Target, mode: str, graph: nx.DiGraph, known: dict[str, Shares] | None = None
     ) -> None:
-        self.run = run
-        self.network = run.network
-        self.target = target
-        self.mode = mode
-        self.graph = graph
+        self.run, self.network = run, run.network
+        self.target, self.mode, self.graph = target, mode, graph
         self._known = known
 
     def readout(self, name: str) -> Readout:
@@ -92,9 +84,9 @@ class CircuitBuilder:
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
         """The shares of the layers below, of nodes of one layer, one after the other."""
         known = {} if self._known is None else self._known
-        found = self._attribute([name for name in names if name not in known])
+        computed = self._attribute([name for name in names if name not in known])
         for name in names:
-            shares = known[name] if name in known else next(found)
+            shares = known[name] if name in known else next(computed)
             if self._known is not None:
                 self._known[name] = shares
             yield shares
@@ -107,8 +99,8 @@ class CircuitBuilder:
             raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
         lower = self.run.below(layer)
         exact = lower.piece.piecewise_linear and self.mode in ("sum", "target")
-        found = attribute(self.mode, lower.piece, lower.activation, map(self.readout, names))
-        for name, scores in zip(names, found, strict=True):
+        attributions = attribute(self.mode, lower.piece, lower.activation, map(self.readout, names))
+        for name, scores in zip(names, attributions, strict=True):
             yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)
 
     def expand(self, names: Sequence[str], top: int, signs: str) -> Iterator[list[str]]:
@@ -155,32 +147,24 @@ class CircuitBuilder:
         2. Nodes of one layer are expanded together, from the top down: what they need in common is computed once.
         3. What was found is the next level.
 
-        Args:
-            start: the nodes of the first level.
-            levels: how many to expand.
-            top: units to show below the nodes of a layer, from the number of the level, and the first of the nodes.
-            signs: `positive` or `both`.
-            progress: called before each node, and at the end.
-            done_message: what is said at the end.
-
-        Returns:
-            Of each node that was expanded the ids below it, strongest first.
+        The units to show below the nodes of a layer are found from the number of the level, and the first of the
+        nodes. Returns the ids below each node that was expanded, strongest first.
         """
         report = progress or (lambda done, known, message: None)
-        found: dict[str, list[str]] = {}
+        children: dict[str, list[str]] = {}
         waiting = self._open(start)
         for level in range(levels):
-            known = len(found) + len(waiting)
+            known = len(children) + len(waiting)
             for names, count in [(names, top(level, names[0])) for names in self._by_layer(waiting)]:
                 expanding = self.expand(names, count, signs)
                 for name in names:
-                    report(len(found), known, f"Expanding {name}")
-                    found[name] = next(expanding)
-            waiting = self._open(dict.fromkeys(lower for name in waiting for lower in found[name]))
+                    report(len(children), known, f"Expanding {name}")
+                    children[name] = next(expanding)
+            waiting = self._open(dict.fromkeys(lower for name in waiting for lower in children[name]))
             if not waiting:
                 break
-        report(len(found), len(found), done_message)
-        return found
+        report(len(children), len(children), done_message)
+        return children
 
     def _open(self, names: Iterable[str]) -> list[str]:
         """Those of some nodes that are visible, are not expanded, and have a layer below them."""
@@ -206,12 +190,7 @@ class CircuitBuilder:
 
 
 def check_layer(circuit: Circuit, layer: str) -> None:
-    """Refuse a layer of which a circuit shows no unit, or that has nothing below it.
-
-    Raises:
-        InputError: likewise.
-        UnknownError: if the circuit's network has no such layer.
-    """
+    """Refuse a layer that a circuit's network lacks, of which it shows no unit, or that has nothing below it."""
     name = circuit.network.name
     if layer not in circuit.layers:
         raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")

@@ -38,11 +38,7 @@ class Target:
 
 
 def readout_of(network: Network, unit: Unit) -> Readout:
-    """A unit's sum over its positions, or a neuron's value.
-
-    Raises:
-        UnknownError: if the network has no such unit.
-    """
+    """A unit's sum over its positions, or a neuron's value."""
     layer = network.check_unit(unit)
     if unit.position is None:
         return Readout.of_unit(unit.channel)

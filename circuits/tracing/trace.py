@@ -126,12 +126,7 @@ def trace(
 
 
 def expand(
-    network: Network,
-    circuit: Circuit,
-    unit: Unit | str,
-    *,
-    top: int | None = None,
-    signs: str | None = None,
+    network: Network, circuit: Circuit, unit: Unit | str, *, top: int | None = None, signs: str | None = None
 ) -> Circuit:
     """The circuit with the layer below a unit searched.
 
@@ -171,11 +166,11 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
         UnknownError: if the unit is not in the circuit.
     """
     name = circuit.node(unit).id
-    found = next(_builder(network, circuit).shares([name]))
-    order = found.strongest(tops_of(top, 1)[0], "both")
-    shares = tuple((found.lower.unit(channel), float(found.scores[channel])) for channel in order)
-    others = found.lower.units - len(order)
-    return Contributions(name, ", ".join(found.lower.widths), found.decomposition(order), shares, others)
+    shares = next(_builder(network, circuit).shares([name]))
+    lower, order = shares.lower, shares.strongest(tops_of(top, 1)[0], "both")
+    listed = tuple((lower.unit(channel), float(shares.scores[channel])) for channel in order)
+    books = shares.decomposition(order)
+    return Contributions(name, ", ".join(lower.widths), books, listed, lower.units - len(order))
 
 
 def grow(

@@ -1,7 +1,6 @@
 """Check the edges of a circuit by intervention: what does a unit really lose without those below it?
 
-1. Take the value that the edges of an upper unit share out, as its mode defines it: the sum of its activation or, in
-   mode `target`, of its activation weighted by the target's gradient at the photo, Σ_hw a_i · ∂T/∂a_i.
+1. Take the value that the edges of an upper unit share out, as its mode defines it.
 2. Ablate each lower unit: set its activation to zero, or to its mean over photos, run the segment between the two
    layers, and take the value again. The difference is exact and in the units of the attribution. In mode `target` it
    is what the target loses, to first order in the upper unit, through that unit and no other way.
@@ -27,11 +26,11 @@ from circuits.attribution.agreement import rank_correlation, relative_error
 from circuits.attribution.gradient import Readout, integrated_gradients
 from circuits.errors import InputError
 from circuits.network.network import Network
-from circuits.network.segments import Segment
-from circuits.shapes import Activation, PerChannel, Scores
+from circuits.shapes import PerChannel, Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.node import Node
+from circuits.tracing.run import ForwardCache, LayersBelow, forward_cache
 from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import target_of
 from circuits.units import Progress, Unit
@@ -86,33 +85,33 @@ def measure(
         (0.05, 23, 26)
     """
     baselines = resolve(baseline)
-    if unit is None:
-        names = [node.id for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
-    else:
-        node = circuit.node(unit)
-        if not node.expanded:
-            raise InputError(f"{node.called} is not expanded, so it has no edges to measure; expand it first.")
-        names = [node.id]
+    nodes = [node for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
+    if unit is not None:
+        nodes = [circuit.node(unit)]
+        if not nodes[0].expanded:
+            raise InputError(f"{nodes[0].called} is not expanded, so it has no edges to measure; expand it first.")
     run = forward_cache(network, circuit)
     graph = circuit.unfrozen()
     builder = CircuitBuilder(run, target_of(circuit), circuit.settings.mode, graph)
-    groups = _groups(run, circuit, names, whole_layer=whole_layer)
+    groups = _groups(run, circuit, nodes, whole_layer=whole_layer)
     report = progress or (lambda done, known, message: None)
     done, known = 0, sum(_steps(questions, baselines) for questions in groups)
     for questions in groups:
-        message = _message(circuit, questions)
+        name = questions[0].name
+        several = f"{len(questions)} units of {circuit.nodes[name].unit.layer}"
+        message = f"Measuring {name if len(questions) == 1 else several}"
 
         def tell(count: int, base: int = done, message: str = message) -> None:
             report(base + count, known, message)
 
         tell(0)
         readouts = [builder.readout(question.name) for question in questions]
-        for question, readout, found in _measured(questions, readouts, builder.mode, baselines, tell):
+        for question, readout, results in _measured(questions, readouts, builder.mode, baselines, tell):
             for source, channel in question.sources.items():
-                row = {key: number(float(values[channel])) for key, values in found.items() if key != "scores"}
+                row = {key: number(float(values[channel])) for key, values in results.items() if key != "scores"}
                 graph.edges[source, question.name].update(row)
             if question.is_next:
-                _note(graph, question, found, readout, baselines)
+                _note(graph, question, results, readout, baselines)
         done += _steps(questions, baselines)
     report(done, known, "Measured")
     return replace(circuit, graph=graph, cache=run)
@@ -124,9 +123,7 @@ class _Question:
 
     Args:
         name: id of the unit's node.
-        segment: from the lower layers to the upper one.
-        activation: that goes in.
-        widths: number of channels of each lower layer, by its name, in the order of the channels.
+        lower: the layers, and the segment from them to the unit's.
         sources: channel of each unit with an edge, by the id of its node.
         shown: ids of those whose edges are shown.
         channels: those that are to be ablated.
@@ -134,35 +131,29 @@ class _Question:
     """
 
     name: str
-    segment: Segment
-    activation: Activation
-    widths: Mapping[str, int]
+    lower: LayersBelow
     sources: Mapping[str, int]
     shown: Sequence[str]
     channels: Sequence[int]
     is_next: bool
 
-    @property
-    def units(self) -> int:
-        """How many units the lower layers have."""
-        return sum(self.widths.values())
-
     def instead(self, baseline: Baseline) -> PerChannel:
         """What stands in the place of the lower units, (1, c, 1, 1)."""
-        start, found = 0, torch.zeros_like(self.activation[:, :, :1, :1])
-        for layer, width in self.widths.items():
-            found[:, start : start + width] = baseline.of(layer, self.activation[:, start : start + width])
+        activation = self.lower.activation
+        start, instead = 0, torch.zeros_like(activation[:, :, :1, :1])
+        for layer, width in self.lower.widths.items():
+            instead[:, start : start + width] = baseline.of(layer, activation[:, start : start + width])
             start += width
-        return found
+        return instead
 
 
-def _groups(run: ForwardCache, circuit: Circuit, names: Sequence[str], *, whole_layer: bool) -> list[list[_Question]]:
+def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole_layer: bool) -> list[list[_Question]]:
     """What is asked, together where the same units are ablated for several units of a layer."""
     groups: dict[object, list[_Question]] = {}
-    for name in names:
-        for question in _questions(run, circuit, name, whole_layer=whole_layer):
+    for node in nodes:
+        for question in _questions(run, circuit, node.id, whole_layer=whole_layer):
             together = question.is_next and whole_layer
-            key = circuit.nodes[name].unit.layer if together else (name, *question.widths)
+            key = node.unit.layer if together else (node.id, *question.lower.widths)
             groups.setdefault(key, []).append(question)
     return list(groups.values())
 
@@ -181,22 +172,16 @@ def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: b
     # With an edge from further down, all that is shown cannot be ablated at one place.
     shown = [] if sources else [edge.source for edge in circuit.edges_into(name)]
     channels = range(lower.units) if whole_layer else sorted(near.values())
-    yield _Question(name, lower.piece, lower.activation, lower.widths, near, shown, channels, True)
+    yield _Question(name, lower, near, shown, channels, is_next=True)
     for layer, far in sources.items():
         activation = run.activations[layer]
-        segment, widths = run.network.segment(layer, upper), {layer: activation.shape[1]}
-        yield _Question(name, segment, activation, widths, far, [], sorted(far.values()), False)
+        further_down = LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]})
+        yield _Question(name, further_down, far, [], sorted(far.values()), is_next=False)
 
 
 def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
     """How much there is to do: units to ablate, and then each upper unit's gradients."""
     return len(baselines) * len(questions[0].channels) + len(questions)
-
-
-def _message(circuit: Circuit, questions: Sequence[_Question]) -> str:
-    if len(questions) == 1:
-        return f"Measuring {questions[0].name}"
-    return f"Measuring {len(questions)} units of {circuit.nodes[questions[0].name].unit.layer}"
 
 
 def _measured(
@@ -206,12 +191,9 @@ def _measured(
     baselines: Sequence[Baseline],
     tell: Callable[[int], None],
 ) -> Iterator[tuple[_Question, Readout, dict[str, Scores]]]:
-    """What was found for each question of a group, for each lower channel by what the file calls it.
-
-    `scores` are the attributions.
-    """
+    """For each question of a group the lower channels' numbers, by their key in the file; attributions are `scores`."""
     first = questions[0]
-    segment, activation = first.segment, first.activation
+    segment, activation = first.lower.piece, first.lower.activation
     lost: dict[str, Tensor] = {}
     done = 0
     for baseline in baselines:
@@ -225,49 +207,43 @@ def _measured(
             done += len(some)
             tell(done)
     for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
-        found = {field: values[place] for field, values in lost.items()}
-        found["positive"], found["negative"] = signed_parts(segment, activation, readout)
-        found["integrated"] = integrated_gradients(segment, activation, readout)
-        scores = {"ig": found["integrated"], "ablate": found["ablation"]}
-        found["scores"] = scores.get(mode, found["positive"] + found["negative"])
-        yield question, readout, found
+        results = {field: values[place] for field, values in lost.items()}
+        results["positive"], results["negative"] = signed_parts(segment, activation, readout)
+        results["integrated"] = integrated_gradients(segment, activation, readout)
+        scores = {"ig": results["integrated"], "ablate": results["ablation"]}
+        results["scores"] = scores.get(mode, results["positive"] + results["negative"])
+        yield question, readout, results
         done += 1
         tell(done)
 
 
 def _note(
-    graph: nx.DiGraph,
-    question: _Question,
-    found: Mapping[str, Scores],
-    readout: Readout,
-    baselines: Sequence[Baseline],
+    graph: nx.DiGraph, question: _Question, results: Mapping[str, Scores], readout: Readout, baselines: list[Baseline]
 ) -> None:
-    """Write on the node of the upper unit what was found of the layers below altogether."""
+    """Write what was found of the layers below altogether on the upper unit's node."""
     node = graph.nodes[question.name]
     known = {row["baseline"]: row for row in node.get("measured", ())}
     for baseline in baselines:
-        lost = found[_FIELD[baseline.name]]
-        row: dict[str, Any] = {"baseline": baseline.name, "units": question.units}
+        lost, units = results[_FIELD[baseline.name]], question.lower.units
+        row: dict[str, Any] = {"baseline": baseline.name, "units": units}
         if baseline.source:
             row["source"] = baseline.source
         before = known.get(baseline.name, {})
-        if len(question.channels) == question.units:
-            ranks = (values[: question.units].tolist() for values in (found["scores"], lost))
-            row |= _written(spearman=rank_correlation(*ranks))
+        if len(question.channels) == units:
+            ranks = (values[:units].tolist() for values in (results["scores"], lost))
+            row |= _without_unknown(spearman=rank_correlation(*ranks))
         elif before.get("source", "") == baseline.source and "spearman" in before:
             row["spearman"] = before["spearman"]
         if question.shown:
             channels = [question.sources[source] for source in question.shown]
             shares = [graph.edges[source, question.name]["attribution"] for source in question.shown]
-            joint = ablated_together(
-                question.segment, question.activation, readout, channels, question.instead(baseline)
-            )
-            row |= _written(joint=joint, error=relative_error(shares, lost[channels].tolist()))
+            lower = question.lower
+            joint = ablated_together(lower.piece, lower.activation, readout, channels, question.instead(baseline))
+            row |= _without_unknown(joint=joint, error=relative_error(shares, lost[channels].tolist()))
             row["together"] = list(question.shown)
         known[baseline.name] = row
     node["measured"] = [known[name] for name in _FIELD if name in known]
 
 
-def _written(**numbers: float | None) -> dict[str, float]:
-    """Numbers as the file writes them; those that are not defined are left out."""
+def _without_unknown(**numbers: float | None) -> dict[str, float]:
     return {key: number(value) for key, value in numbers.items() if value is not None}

@@ -12,7 +12,7 @@ from circuits.errors import InputError
 from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, kept_in
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
-from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, webp, wide
+from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, webp, wide
 
 KINDS = ("most", "slightly_positive", "slightly_negative", "least")
 SIDE = 160
@@ -98,7 +98,7 @@ class StoredCollection:
                 self._read = stamp, find_exemplars(self._network, self._into)
             return self._read[1]
 
-    def _shown(self, unit: Unit, found: Sequence[evidence.Exemplar], progress: Progress) -> tuple[Exemplar, ...]:
+    def _shown(self, unit: Unit, found: Sequence[evidence.Exemplar], progress: Progress) -> tuple[ShownExemplar, ...]:
         shown = []
         for each in found:
             progress(0, 1, "")
@@ -106,5 +106,5 @@ class StoredCollection:
                 patch = exemplar_patch(self._network, unit, each)
             except InputError:  # the photo has gone, or changed
                 continue
-            shown.append(Exemplar(webp(wide(patch, SIDE)), each.photo.name, each.group or "", each.value))
+            shown.append(ShownExemplar(webp(wide(patch, SIDE)), each.photo.name, each.group or "", each.value))
         return tuple(shown)

@@ -10,7 +10,7 @@ from PIL import Image
 from circuits import Circuit, Edge, Network, measure, trace
 from circuits.attribution.agreement import Agreement
 from circuits.cli._trace_tables import agreement_table, warnings
-from circuits.report.text import error_in_words, joint_in_words, label, ranks_in_words, warning
+from circuits.report.text import error_in_words, joint_in_words, ranks_in_words, warning_label, warning_sentence
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.verified import halves, logic
@@ -145,15 +145,15 @@ def test_what_is_not_known_is_not_said() -> None:
 def test_warnings_have_their_numbers_in_a_sentence(network: Network) -> None:
     circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "top:1", depth=1))
     edge = Edge("conv1:0", "top:1", 2.0, 1, ablation=-1.0, positive=5.0, negative=-4.9, integrated=9.0)
-    assert warning(circuit, edge, "disagrees") == "Ablation gives \N{MINUS SIGN}1.00, not +2.00."
-    assert warning(circuit, edge, "cancels") == (
+    assert warning_sentence(circuit, edge, "disagrees") == "Ablation gives \N{MINUS SIGN}1.00, not +2.00."
+    assert warning_sentence(circuit, edge, "cancels") == (
         "conv1:0 argues for top:1 in some places (+5.00) and against it in others (\N{MINUS SIGN}4.90); the two nearly "
         "cancel, so that their sum says little."
     )
-    assert warning(circuit, edge, "saturates") == (
+    assert warning_sentence(circuit, edge, "saturates") == (
         "A small change here does less than one on the way from zero: gradient × activation gives +0.100 at the photo, "
         "integrated over the way +9.00."
     )
     late = Edge("conv1:0", "top:1", 2.0, 1, positive=2.0, negative=0.0, integrated=0.5)
-    assert label(late, "saturates") == "past a threshold"
-    assert warning(circuit, late, "saturates").startswith("A small change here does more than one on the way")
+    assert warning_label(late, "saturates") == "past a threshold"
+    assert warning_sentence(circuit, late, "saturates").startswith("A small change here does more than one on the way")

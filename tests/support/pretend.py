@@ -15,7 +15,7 @@ from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
 from circuits.units import Progress, Unit
-from dashboard.answers import CollectionExemplars, Exemplar, NoCollection, Variant, webp
+from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant, webp
 from dashboard.work.previews import OnPreview, OnVariant
 
 
@@ -65,7 +65,7 @@ class PaintedCollection:
         if not self.photos:
             return NoCollection()
         squares = [webp(Image.new("RGB", (16, 16), (20 * n, 0, 0))) for n in range(9)]
-        most = tuple(Exemplar(each, f"{n}.png", "red things", 9.0 - n) for n, each in enumerate(squares))
+        most = tuple(ShownExemplar(each, f"{n}.png", "red things", 9.0 - n) for n, each in enumerate(squares))
         levels = ((0.0, 0.0), (50.0, 0.5), (90.0, 4.0), (99.0, 8.0), (100.0, 9.0))
         groups = {"most": most, "slightly_positive": most[7:], "slightly_negative": (), "least": ()}
         return CollectionExemplars(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)

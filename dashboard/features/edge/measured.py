@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import label, number, warning
+from circuits.report.text import number, warning_label, warning_sentence
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
 from dashboard.components import attributes, measure_button
@@ -64,8 +64,10 @@ def verdict(circuit: Circuit, edge: Edge) -> str:
 
 def _doubt(circuit: Circuit, edge: Edge, name: str) -> Component:
     """A warning in a sentence, after its sign and name."""
-    said = label(edge, name)
-    return html.P([html.B(f"{said[0].upper()}{said[1:]}. "), warning(circuit, edge, name)], className=f"verdict {name}")
+    said = warning_label(edge, name)
+    return html.P(
+        [html.B(f"{said[0].upper()}{said[1:]}. "), warning_sentence(circuit, edge, name)], className=f"verdict {name}"
+    )
 
 
 def _bars(edge: Edge) -> Component:

@@ -44,7 +44,7 @@ FEW = 2
 
 
 @dataclass(frozen=True)
-class Scored:
+class ShownScore:
     """What the page says of the score of its circuit.
 
     Args:
@@ -153,7 +153,7 @@ def _baselines(evidence: Evidence, circuit: Circuit) -> list[Baseline]:
     return [Baseline.zero(), mean] if mean is not None and known else [Baseline.zero()]
 
 
-def shown(session: Session, evidence: Evidence, found: Answers, results: ResultStore) -> Scored:
+def shown(session: Session, evidence: Evidence, found: Answers, results: ResultStore) -> ShownScore:
     """What the page says of the score, of what is known by now.
 
     Args:
@@ -164,10 +164,10 @@ def shown(session: Session, evidence: Evidence, found: Answers, results: ResultS
     """
     circuit, scoring = session.work.circuit, session.scoring
     if circuit is None:
-        return Scored()
+        return ShownScore()
     refused = why_not(circuit, evidence.library, session.work.locked)
     if refused or scoring is None:
-        return Scored(refused)
+        return ShownScore(refused)
     stale = not _is_fresh(session, scoring, evidence.library)
     stages: dict[str, Any] = {name: found.get(name) for name in STAGES}
     if stale or scoring.stopped:
@@ -175,7 +175,7 @@ def shown(session: Session, evidence: Evidence, found: Answers, results: ResultS
     cards = [stage for stage in stages.values() if isinstance(stage, Card)]
     failures = [stage for stage in stages.values() if isinstance(stage, Failure)]
     missing = tuple(name for name, stage in stages.items() if stage is None)
-    return Scored("", scoring, cards[-1] if cards else None, missing, stale, failures[0] if failures else None)
+    return ShownScore("", scoring, cards[-1] if cards else None, missing, stale, failures[0] if failures else None)
 
 
 def _is_fresh(session: Session, scoring: Scoring, library: Library) -> bool:

@@ -11,7 +11,7 @@ from circuits.units import Edge
 from dashboard.components import WAITING, Pane, attributes, button, discarded, edge_link, failed, how_to, notice, sends
 from dashboard.features.evaluation.bars import controls, measures, unbroken
 from dashboard.features.evaluation.chart import curve
-from dashboard.features.evaluation.queries import FEW, Scored
+from dashboard.features.evaluation.queries import FEW, ShownScore
 from dashboard.session.state import Session, photos_of
 
 Component = Any
@@ -22,7 +22,7 @@ _COMMAND = "circuits exemplars FOLDER"
 _INSTEAD = {"zero": "zero", "mean": "their mean"}
 
 
-def pane(session: Session, circuit: Circuit, scored: Scored) -> Pane:
+def pane(session: Session, circuit: Circuit, scored: ShownScore) -> Pane:
     """The right pane while nothing is chosen: the circuit and its score."""
     foot = [*discarded(circuit), how_to("")]
     return Pane(head(session, circuit), evidence=panel(session, circuit, scored), foot=foot)
@@ -41,7 +41,7 @@ def head(session: Session, circuit: Circuit) -> list[Component]:
     return [*notice(session), html.H2(TITLE, className="unit-title"), html.P(words, className="muted small")]
 
 
-def panel(session: Session, circuit: Circuit, scored: Scored) -> list[Component]:
+def panel(session: Session, circuit: Circuit, scored: ShownScore) -> list[Component]:
     """The score, as far as it is there, and the button that asks for it.
 
     Args:
@@ -79,7 +79,7 @@ def _meaning(circuit: Circuit) -> Component:
     )
 
 
-def _begin(session: Session, circuit: Circuit, scored: Scored) -> Component:
+def _begin(session: Session, circuit: Circuit, scored: ShownScore) -> Component:
     """The button that has the circuit scored, with a line on why it is there again; which photos it is scored in."""
     scoring = scored.scoring
     words, line = "Score it", ""
@@ -145,7 +145,7 @@ def _baselines(card: Card, baseline: str) -> Component:
     )
 
 
-def _controls(card: Card, baseline: str, scored: Scored) -> list[Component]:
+def _controls(card: Card, baseline: str, scored: ShownScore) -> list[Component]:
     """As many units that were chosen in other ways, or the room for them."""
     title, found = html.H2("Beside as many units chosen in other ways"), controls(card, baseline)
     if found:
@@ -153,7 +153,7 @@ def _controls(card: Card, baseline: str, scored: Scored) -> list[Component]:
     return [title, _room("controls")] if scored.busy else []
 
 
-def _growing(card: Card, baseline: str, scored: Scored) -> list[Component]:
+def _growing(card: Card, baseline: str, scored: ShownScore) -> list[Component]:
     """The curve over sizes."""
     title = html.H2("With fewer or more units")
     drawn = curve(card, baseline)
@@ -162,7 +162,7 @@ def _growing(card: Card, baseline: str, scored: Scored) -> list[Component]:
     return [title, *drawn]
 
 
-def _changed(circuit: Circuit, card: Card, scored: Scored) -> list[Component]:
+def _changed(circuit: Circuit, card: Card, scored: ShownScore) -> list[Component]:
     """How much of the circuit is found again in slightly changed photos."""
     title, found = html.H2("In slightly changed photos"), card.stability
     if found is None or found.edge_mean is None or found.unit_mean is None:
@@ -203,7 +203,7 @@ def _room(kind: str) -> Component:
     return html.Div(html.Span(WAITING, className="spoken"), className=f"placeholder waiting score-{kind}-room")
 
 
-def _foot(card: Card, scored: Scored) -> list[Component]:
+def _foot(card: Card, scored: ShownScore) -> list[Component]:
     """What is left out and why, and the card as a file."""
     notes = [html.Li(note) for note in card.notes]
     parts: list[Component] = [html.Ul(notes, className="small muted notes")] if notes else []

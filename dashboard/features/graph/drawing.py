@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from circuits.report.text import LABELS, SIGNS, number
+from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Groups
@@ -227,7 +227,7 @@ def _line(circuit: Circuit, fold: Folds, edge: Merged, fade: float) -> dict[str,
         "spoken": _line_in_words(circuit, edge, part),
         "inhibits": edge.attribution < 0,
         "disagrees": edge.disagrees,
-        "marks": "".join(SIGNS[name] for name in edge.warnings if name != "disagrees"),
+        "marks": "".join(WARNING_SIGNS[name] for name in edge.warnings if name != "disagrees"),
         "width": round(1.2 + 15.0 * strength, 2),
         "strength": round(fade * min(0.9, 0.35 + 0.7 * strength), 3),
     }
@@ -248,5 +248,5 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
 
 
 def _doubts(edge: Merged) -> str:
-    others = "".join(f", {LABELS[name]}" for name in edge.warnings if name != "disagrees")
+    others = "".join(f", {WARNING_LABELS[name]}" for name in edge.warnings if name != "disagrees")
     return others + (", disagrees" if edge.disagrees else "")

@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.report.text import LABELS, MEANINGS, SIGNS
+from circuits.report.text import WARNING_LABELS, WARNING_MEANINGS, WARNING_SIGNS
 from dashboard import ids
 from dashboard.components import Component, attributes, button
 from dashboard.features.graph.actions import LEVELS
@@ -90,8 +90,13 @@ def legend() -> list[Component]:
             title="Measured by ablation, the effect has another sign, or is more than twice or less than half as large",
         ),
         *(
-            html.Span([html.B(SIGNS[name]), LABELS[name]], className=name, hidden=True, title=f"Edges: {meaning}")
-            for name, meaning in MEANINGS.items()
+            html.Span(
+                [html.B(WARNING_SIGNS[name]), WARNING_LABELS[name]],
+                className=name,
+                hidden=True,
+                title=f"Edges: {meaning}",
+            )
+            for name, meaning in WARNING_MEANINGS.items()
             if name != "disagrees"
         ),
         html.Span([html.B("▾ 40 %"), "shown of what lies below"]),

@@ -50,7 +50,7 @@ class OfStrip:
 
 
 @dataclass(frozen=True)
-class Crop:
+class CropWindow:
     """The part of the photo to show the network: left, top, right, bottom in its pixels; `None` for the centre."""
 
     window: tuple[float, float, float, float] | None = None
@@ -144,7 +144,7 @@ def _forget(session: Session, payload: OfStrip, library: Library) -> Session:
     return replace(session, photos=tuple(each for each in photos_of(session) if each.sha256 != photo.sha256))
 
 
-def _crop(session: Session, payload: Crop, library: Library) -> Session:
+def _crop(session: Session, payload: CropWindow, library: Library) -> Session:
     """Show the network another part of the photo."""
     photo = session.work.photo
     if photo is None:
@@ -160,7 +160,7 @@ ACTIONS = {
     "example": ActionType(Example, _example),
     "photo": ActionType(OfStrip, _photo),
     "forget-photo": ActionType(OfStrip, _forget),
-    "crop": ActionType(Crop, _crop),
+    "crop": ActionType(CropWindow, _crop),
 }
 REQUESTS = {
     "photo": RequestType(

@@ -16,8 +16,8 @@ MOST = 99
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Settings of the page, as far as they are to be changed; those of tracing count from the next question on."""
+class SettingChange:
+    """SettingChange of the page, as far as they are to be changed; those of tracing count from the next question on."""
 
     depth: int | None = None
     top: int | None = None
@@ -31,7 +31,7 @@ class Settings:
 _NAMES = {"signs": SIGNS, "mode": MODES, "method": METHODS, "start": STARTS}
 
 
-def _set(session: Session, payload: Settings, library: Library) -> Session:
+def _set(session: Session, payload: SettingChange, library: Library) -> Session:
     given = {name: value for name, value in vars(payload).items() if value is not None}
     for name, value in given.items():
         offered = value in _NAMES[name] if name in _NAMES else _is_step(value) if name == "weak" else 1 <= value <= MOST
@@ -81,7 +81,7 @@ def _label(session: Session, payload: Wish, library: Library) -> str:
 
 
 ACTIONS = {
-    "set": ActionType(Settings, _set),
+    "set": ActionType(SettingChange, _set),
     "why": ActionType(Wish, _why),
     "root": ActionType(Wish, _root),
 }

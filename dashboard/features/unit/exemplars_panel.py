@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.report.text import number
 from circuits.tracing.node import Node
-from dashboard.answers import CollectionExemplars, Exemplar, Failure, NoCollection
+from dashboard.answers import CollectionExemplars, Failure, NoCollection, ShownExemplar
 from dashboard.components import WAITING, attributes, failed, section
 from dashboard.work.results import Answers
 
@@ -116,14 +116,14 @@ def _mark(kind: str, words: str, left: float) -> Component:
     return html.B(html.Span(words), className=f"at at-{kind} {side}", style={"left": f"{left:.2f}%"})
 
 
-def _group(node: Node, title: str, shown: Sequence[Exemplar]) -> Component:
+def _group(node: Node, title: str, shown: Sequence[ShownExemplar]) -> Component:
     heading = html.H2(title)
     if not shown:
         return html.Div([heading, html.P("There are none.", className="small muted")])
     return html.Div([heading, html.Ul([_exemplar(node, each) for each in shown], className="exemplars")])
 
 
-def _exemplar(node: Node, each: Exemplar) -> Component:
+def _exemplar(node: Node, each: ShownExemplar) -> Component:
     of = f", {each.group}" if each.group else ""
     words = f"{number(each.value)}: {each.name}{of}"
     spoken = f"{node.label} in {each.name}{of}: {number(each.value)}"

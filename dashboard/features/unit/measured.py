@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from dash import html
 
-from circuits.report.text import MEANINGS, SIGNS, error_in_words, joint_in_words, label, number, ranks_in_words
+from circuits.report.text import (
+    WARNING_MEANINGS,
+    WARNING_SIGNS,
+    error_in_words,
+    joint_in_words,
+    number,
+    ranks_in_words,
+    warning_label,
+)
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
@@ -89,9 +97,9 @@ def marks(edge: Edge) -> list[Component]:
     """A labelled mark for each warning about an edge."""
     return [
         html.Span(
-            [html.B(SIGNS[name], **attributes(aria_hidden="true")), label(edge, name)],
+            [html.B(WARNING_SIGNS[name], **attributes(aria_hidden="true")), warning_label(edge, name)],
             className=f"doubt {name}",
-            title=f"{MEANINGS[name][0].upper()}{MEANINGS[name][1:]}.",
+            title=f"{WARNING_MEANINGS[name][0].upper()}{WARNING_MEANINGS[name][1:]}.",
         )
         for name in edge.warnings
     ]

@@ -17,7 +17,7 @@ from dashboard.answers import Failure
 from dashboard.app import Page
 from dashboard.components import WAITING
 from dashboard.features.evaluation import view as scores
-from dashboard.features.evaluation.queries import Scored
+from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.unit import view as inspector
 from dashboard.features.unit.exemplars_panel import COMMAND
 from dashboard.features.unit.queries import upper_of
@@ -223,7 +223,7 @@ def test_what_could_not_be_found_out_is_found_when_it_is_tried_again(
 def test_a_refusal_of_the_library_is_said_in_its_own_words(ann: Person, child: str) -> None:
     tab_session = ann.callbacks.sessions.tab(ann.name)
     session, circuit = tab_session.session, tab_session.session.work.circuit
-    told = scores.pane(session, circuit, Scored()).parts
+    told = scores.pane(session, circuit, ShownScore()).parts
     assert "No pixel reaches it." not in words(told)
     inspection = ann.callbacks.library.inspect(circuit, child, "")
     missing = {"saliency": Failure("No pixel reaches it.")}

@@ -10,7 +10,7 @@ from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.evidence.layer_statistics import Standing
 from circuits.network.network import Network
-from circuits.report.text import SIGNS, error_in_words, number, ranks_in_words
+from circuits.report.text import WARNING_SIGNS, error_in_words, number, ranks_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.units import WARNINGS, Edge, Unit
 from dashboard.answers import Breakdown
@@ -304,7 +304,7 @@ def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_
     for row, edge in zip(rows, edges, strict=True):
         assert row[0].startswith(edge.source)
         assert row[1:] == [number(edge.attribution, sign=True), number(edge.ablation, sign=True)]
-        assert [SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
+        assert [WARNING_SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
     assert last == ["shown together", number(node.books.shown, sign=True), number(found.joint, sign=True)]
     assert (
         f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "

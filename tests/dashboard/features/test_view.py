@@ -17,7 +17,7 @@ from circuits.tracing.trace import discard
 from dashboard import components
 from dashboard.answers import Breakdown, Part
 from dashboard.features.evaluation import view as scores
-from dashboard.features.evaluation.queries import Scored
+from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.graph import view
 from dashboard.features.graph.drawing import Drawings
 from dashboard.features.target import view as panels
@@ -271,7 +271,7 @@ def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, 
 def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     name = session.work.circuit.edges_into(session.work.circuit.root)[0].source
     smaller = session.changed(Work(circuit=discard(session.work.circuit, name)))
-    pane = scores.pane(smaller, smaller.work.circuit, Scored()).parts
+    pane = scores.pane(smaller, smaller.work.circuit, ShownScore()).parts
     assert "Discarded (1)" in words(pane)
     assert find(pane, **does("restore", name))
 
