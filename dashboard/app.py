@@ -30,6 +30,7 @@ from dashboard.features.unit import feature as unit
 from dashboard.features.what_if import feature as what_if
 from dashboard.layout import layout
 from dashboard.library import Library
+from dashboard.load_order import add_assets
 from dashboard.security import protect
 from dashboard.session.actions import Reducer
 from dashboard.session.state import Session
@@ -129,9 +130,11 @@ def create_page(settings: PageSettings) -> Page:
         update_title="",
         serve_locally=True,
         enable_mcp=False,
+        include_assets_files=False,
         index_string=_INDEX,
         suppress_callback_exceptions=True,
     )
+    add_assets(app)
     app.layout = layout(settings.network)
     _connect(app, callbacks)
     add_routes(app.server, sessions, work)

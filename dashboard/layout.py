@@ -180,7 +180,7 @@ ALL: dict[str, Keys] = {
 
 
 def keys_dialog() -> Component:
-    """The dialog with all keys; `help.js` opens and closes it."""
+    """The dialog with all keys; `keys.js` opens and closes it."""
     groups = [
         html.Section([html.H3(where, id=f"keys-{place}"), listed(keys)], **attributes(aria_labelledby=f"keys-{place}"))
         for place, (where, keys) in enumerate(ALL.items())

@@ -12,7 +12,7 @@ SCRIPTS = Path(components.__file__).parent / "assets"
 
 
 def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guide() -> None:
-    table = re.search(r"const ON_UNIT = \{(.*?)\n  \};", (SCRIPTS / "graph.js").read_text("utf-8"), re.DOTALL)
+    table = re.search(r"const ON_UNIT = \{(.*?)\n  \};", (SCRIPTS / "graph" / "graph.js").read_text("utf-8"), re.DOTALL)
     assert table is not None
     listened = set(re.findall(r"^    (\w):|^    (\w),", table[1], re.MULTILINE))
     letters = {one or other for one, other in listened} | set(re.findall(r"^    ([a-z]): ", table[1], re.MULTILINE))

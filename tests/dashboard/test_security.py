@@ -161,7 +161,7 @@ def guarded(network: Network, gallery: PaintedGallery) -> Iterator[Any]:
 
 @pytest.mark.parametrize(
     "address",
-    ["/", "/?token=", "/?token=abc", f"/?token={TOKEN}x", "/_dash-layout", "/assets/actions.js", "/alive",
+    ["/", "/?token=", "/?token=abc", f"/?token={TOKEN}x", "/_dash-layout", "/assets/core/actions.js", "/alive",
      f"/export/{'a' * 32}/circuit.json", "/?token=%ff"],
 )  # fmt: skip
 def test_strangers_get_a_page_that_says_what_to_do(guarded: Any, address: str) -> None:
@@ -183,7 +183,7 @@ def test_the_token_is_taken_once_and_kept_as_a_cookie(guarded: Any) -> None:
     cookie = answer.headers["Set-Cookie"]
     assert re.fullmatch(rf"circuits-[0-9a-f]{{12}}={TOKEN}; HttpOnly; Path=/; SameSite=Strict", cookie)
     assert guarded.get("/").status_code == 200
-    with guarded.get("/assets/actions.js") as script:
+    with guarded.get("/assets/core/actions.js") as script:
         assert script.status_code == 200
     assert guarded.post("/leave", data="a" * 32).status_code == 204
 

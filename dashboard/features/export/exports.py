@@ -70,7 +70,7 @@ def export(sessions: TabSessions, library: Library, name: str, kind: str, *, pic
 
 
 def menu() -> Component:
-    """The menu that offers the files; `keep.js` gives its links their addresses and closes it."""
+    """The menu that offers the files; `export.js` gives its links their addresses and closes it."""
     items = [html.Li(_item(*item)) for item in _MENU]
     return html.Details(
         [

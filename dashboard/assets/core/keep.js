@@ -1,4 +1,4 @@
-/* What outlives a moment: the view in the address, a copy of the circuit in the browser, files, and a lost server.
+/* What outlives a moment: the view in the address, a copy of the circuit in the browser, and a lost server.
 
    1. The address ends in #view=<session>. Opened elsewhere, the page begins as a copy of that session.
    2. A few seconds after a change the circuit is fetched as JSON and put into the browser's own store.
@@ -116,7 +116,6 @@
     // What is drawn is still the old server's.
     if (before && born !== before) send("open");
     changed(view);
-    offerFiles(Boolean(view.circuit));
   });
 
   /* ---- a server that does not answer ---- */
@@ -163,99 +162,5 @@
     event.stopImmediatePropagation();
   }, true);
 
-  /* ---- files ---- */
-
-  function offerFiles(some) {
-    const menu = document.getElementById("export-menu");
-    if (!menu) return;
-    menu.querySelectorAll("a[data-export]").forEach(link => { link.href = `export/${session}/${link.dataset.export}`; });
-    menu.querySelector("summary").setAttribute("aria-disabled", String(!some));
-    if (!some) menu.open = false;
-  }
-
-  const nameOf = answer => (/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "") || [])[1];
-
-  async function fetched(path) {
-    const answer = await fetch(`export/${session}/${path}`, { cache: "no-store" }).catch(() => null);
-    if (answer && answer.ok) return answer;
-    const why = answer ? "The server has no circuit of this page; reload it." : "The server does not answer.";
-    toast({ kind: "error", text: `The file could not be made. ${why}` });
-    return null;
-  }
-
-  function keep(blob, name) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name || "circuit";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  }
-
-  async function exportFile(path) {
-    const answer = await fetched(path);
-    if (answer) keep(await answer.blob(), nameOf(answer));
-  }
-
-  /* The drawing as pixels, two for each of its own, or fewer where a canvas would be too large. */
-  async function exportPng(path) {
-    const answer = await fetched(path);
-    if (!answer) return;
-    const image = new Image();
-    const address = URL.createObjectURL(await answer.blob());
-    image.src = address;
-    await image.decode();
-    const { width, height } = image;
-    const scale = Math.min(2, 16000 / Math.max(width, height), Math.sqrt(1.6e8 / (width * height)));
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    URL.revokeObjectURL(address);
-    const png = await new Promise(done => canvas.toBlob(done, "image/png"));
-    if (png) keep(png, nameOf(answer).replace(/svg$/, "png"));
-    else toast({ kind: "error", text: "This browser could not draw the picture; save the SVG instead." });
-  }
-
-  document.addEventListener("click", event => {
-    const item = event.target.closest("[data-export]");
-    if (!item || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    shut(item.closest("details"), true);
-    if (item.dataset.made === "png") exportPng(item.dataset.export);
-    else exportFile(item.dataset.export);
-  });
-
-  /* ---- menus ---- */
-
-  const open = () => document.querySelector("details.menu[open]");
-
-  function shut(menu, focus = false) {
-    if (!menu) return;
-    menu.open = false;
-    if (focus) menu.querySelector("summary").focus();
-  }
-
-  document.addEventListener("click", event => {
-    const summary = event.target.closest("details.menu > summary");
-    if (summary && summary.getAttribute("aria-disabled") === "true") event.preventDefault();
-    document.querySelectorAll("details.menu[open]").forEach(menu => { if (!menu.contains(event.target)) shut(menu); });
-  });
-
-  document.addEventListener("focusin", event => { if (open() && !open().contains(event.target)) shut(open()); });
-
-  document.addEventListener("keydown", event => {
-    const menu = open();
-    if (!menu) return;
-    if (event.key === "Escape") shut(menu, true);
-    else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && menu.contains(event.target)) {
-      const items = Array.from(menu.querySelectorAll(".menu-item"));
-      const step = event.key === "ArrowDown" ? 1 : -1;
-      const from = items.indexOf(document.activeElement);
-      items[from < 0 ? (step > 0 ? 0 : items.length - 1) : (from + step + items.length) % items.length].focus();
-    } else return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }, true);
-
-  Object.assign(window.circuits, { gone, back, exportPng, exportFile });
+  Object.assign(window.circuits, { gone, back });
 })();

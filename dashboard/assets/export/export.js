@@ -1,0 +1,68 @@
+/* Files of the circuit: the links of the menu, and drawings as pixels. */
+(function () {
+  "use strict";
+
+  const { session, toast, follow, shut } = window.circuits;
+
+  function offerFiles(some) {
+    const menu = document.getElementById("export-menu");
+    if (!menu) return;
+    menu.querySelectorAll("a[data-export]").forEach(link => { link.href = `export/${session}/${link.dataset.export}`; });
+    menu.querySelector("summary").setAttribute("aria-disabled", String(!some));
+    if (!some) menu.open = false;
+  }
+
+  const nameOf = answer => (/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "") || [])[1];
+
+  async function fetched(path) {
+    const answer = await fetch(`export/${session}/${path}`, { cache: "no-store" }).catch(() => null);
+    if (answer && answer.ok) return answer;
+    const why = answer ? "The server has no circuit of this page; reload it." : "The server does not answer.";
+    toast({ kind: "error", text: `The file could not be made. ${why}` });
+    return null;
+  }
+
+  function keep(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name || "circuit";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  }
+
+  async function exportFile(path) {
+    const answer = await fetched(path);
+    if (answer) keep(await answer.blob(), nameOf(answer));
+  }
+
+  /* The drawing as pixels, two for each of its own, or fewer where a canvas would be too large. */
+  async function exportPng(path) {
+    const answer = await fetched(path);
+    if (!answer) return;
+    const image = new Image();
+    const address = URL.createObjectURL(await answer.blob());
+    image.src = address;
+    await image.decode();
+    const { width, height } = image;
+    const scale = Math.min(2, 16000 / Math.max(width, height), Math.sqrt(1.6e8 / (width * height)));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    URL.revokeObjectURL(address);
+    const png = await new Promise(done => canvas.toBlob(done, "image/png"));
+    if (png) keep(png, nameOf(answer).replace(/svg$/, "png"));
+    else toast({ kind: "error", text: "This browser could not draw the picture; save the SVG instead." });
+  }
+
+  document.addEventListener("click", event => {
+    const item = event.target.closest("[data-export]");
+    if (!item || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    shut(item.closest("details"), true);
+    if (item.dataset.made === "png") exportPng(item.dataset.export);
+    else exportFile(item.dataset.export);
+  });
+
+  follow(view => offerFiles(Boolean(view.circuit)));
+})();

@@ -1,0 +1,65 @@
+"""What the browser loads of `assets/`, in this order.
+
+A later style overrides an earlier one of the same weight, and a later script uses what an earlier one has put into
+`window.circuits`. Dash itself would load the folder by alphabet.
+"""
+
+from pathlib import Path
+
+from dash import Dash
+
+FOLDER = Path(__file__).parent / "assets"
+
+STYLES = (
+    "core/page.css",
+    "core/panes.css",
+    "graph/graph.css",
+    "core/keys.css",
+    "photo/photo.css",
+    "photo/crop.css",
+    "point/point.css",
+    "target/target.css",
+    "evaluation/evaluation.css",
+    "unit/unit.css",
+    "what_if/what_if.css",
+    "edge/edge.css",
+    "layer/layer.css",
+    "compare/compare.css",
+    "core/menus.css",
+    "core/keep.css",
+)
+
+SCRIPTS = (
+    "core/actions.js",
+    "core/press.js",
+    "core/keep.js",
+    "core/menus.js",
+    "core/keys.js",
+    "core/folds.js",
+    "core/pane.js",
+    "core/merge.js",
+    "graph/bands.js",
+    "graph/drag.js",
+    "graph/lines.js",
+    "graph/sight.js",
+    "graph/units.js",
+    "graph/weak.js",
+    "graph/graph.js",
+    "photo/crop.js",
+    "point/spot.js",
+    "target/search.js",
+    "evaluation/score.js",
+    "unit/naming.js",
+    "what_if/what_if.js",
+    "layer/wall_parts.js",
+    "layer/wall.js",
+    "compare/compare.js",
+    "export/export.js",
+)
+
+
+def add_assets(app: Dash) -> None:
+    """Have the page load them where Dash would: after React, before the renderer, each with the time of its change."""
+    for append, paths in ((app.css.append_css, STYLES), (app.scripts.append_script, SCRIPTS)):
+        for path in paths:
+            append({"asset_path": path, "filepath": str(FOLDER / path)})
