@@ -56,7 +56,7 @@ def tour(stage: Stage) -> Iterator[str]:
     tab.mouse.move(5, 5)
     stage.quiet()
     yield "05-expand"
-    tab.evaluate("name => window.circuits.send('edge', name)", f"{stage.below(leaf)} {leaf}")
+    tab.evaluate("ends => window.circuits.send('edge', ends)", {"lower": stage.below(leaf), "upper": leaf})
     tab.locator(".measured button").click()
     expect(tab.locator(".measured")).to_contain_text("without")
     stage.quiet()

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
-from torch.nn.grad import conv2d_weight
 
 _BLOCK = 16  # units in a product of matrices, or in the gradient of a weight
 _PARTS = 400_000  # numbers to compute at once of what channels put into a layer, so that they stay in the cache
@@ -24,12 +23,16 @@ def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor,
     weight = _rows_of(module, channels)
     if not isinstance(module, nn.Conv2d):
         return gradient[0, :, None] * weight * x
-    shares = []
-    for kernels, maps in zip(in_blocks(weight, _BLOCK), in_blocks(gradient[0], _BLOCK), strict=True):
-        maps = maps[None].contiguous(memory_format=torch.channels_last)
-        # torch's function has no types.
-        slopes = conv2d_weight(x, list(kernels.shape), maps, *_geometry(module))  # type: ignore[no-untyped-call]
-        shares.append((kernels * slopes).sum((2, 3)))
+    stride, padding, dilation = _geometry(module)
+    kernels, maps = in_blocks(weight.flatten(2), _BLOCK), in_blocks(gradient[0].flatten(1), _BLOCK)
+    parts: list[list[Tensor]] = [[] for _ in maps]
+    # As many inputs at a time as stay in the cache. Units are the columns of the product, as in `through_entry`.
+    for some in torch.arange(x.shape[1]).split(max(1, _PARTS // (weight[0, 0].numel() * maps[0].shape[1]))):
+        columns = F.unfold(x[:, some[0] : some[-1] + 1], weight.shape[2:], dilation, padding, stride)[0]
+        for part, kernel, block in zip(parts, kernels, maps, strict=True):
+            slopes = (columns @ block.T).view(len(some), -1, _BLOCK)
+            part.append((kernel[:, some[0] : some[-1] + 1].permute(1, 2, 0) * slopes).sum(1))
+    shares = [torch.cat(part).T for part in parts]
     return torch.cat(shares)[: len(weight)]
 
 
@@ -65,7 +68,7 @@ def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
     assert isinstance(module, (nn.Conv2d, nn.Linear))
     weight = module.weight
     if not isinstance(module, nn.Conv2d):
-        passed = torch.cat([some @ weight for some in in_blocks(gradient, _BLOCK)])
+        passed = torch.cat([(weight.T @ some.T).T for some in in_blocks(gradient, _BLOCK)])
         return passed[: len(gradient)] * x
     stride, padding, dilation = _geometry(module)
     if weight[0, 0].numel() == 1 and padding == (0, 0):
@@ -75,13 +78,14 @@ def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
     columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
     kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().view(x.shape[1], len(weight), -1)
     blocks, size = in_blocks(gradient.flatten(1), _BLOCK), columns.shape[2]
-    scores = [x.new_zeros(_BLOCK, x.shape[1]) for _ in blocks]
+    # Units are the columns of the product: there a block is whole vectors, and none depends on its place among them.
+    scores = [x.new_zeros(x.shape[1], _BLOCK) for _ in blocks]
     step = max(1, _PARTS // (len(columns) * size))
     for start in range(0, len(weight), step):
-        parts = torch.bmm(kernels[:, start : start + step], columns).flatten(1).T
+        parts = torch.bmm(kernels[:, start : start + step], columns).flatten(1)
         for score, block in zip(scores, blocks, strict=True):
-            score.addmm_(block[:, start * size : (start + step) * size], parts)
-    return torch.cat(scores)[: len(gradient)]
+            score.addmm_(parts, block[:, start * size : (start + step) * size].T)
+    return torch.cat(scores, 1).T[: len(gradient)]
 
 
 def in_blocks(rows: Tensor, size: int) -> tuple[Tensor, ...]:

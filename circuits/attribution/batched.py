@@ -131,7 +131,8 @@ class BatchedAttribution:
 
     def _grouped(self, shares: Tensor) -> Tensor:
         """Shares of a node of the front, (units, features, …), summed to those of the lower layer's channels."""
-        return shares.reshape(len(shares), self.width, -1).sum(2)
+        # In one layout, whichever the maps have, for a sum in another order has other last bits.
+        return shares.reshape(len(shares), self.width, -1).contiguous().sum(2)
 
 
 def front(segment: Segment) -> frozenset[fx.Node]:

@@ -90,7 +90,7 @@ class PhotoInfo(_Row):
     sha256: str
     width: int
     height: int
-    window: tuple[float, float, float, float] | None = None
+    window: tuple[int | float, int | float, int | float, int | float] | None = None
     input: tuple[int, int, int]
     thumbnail: str = ""
 

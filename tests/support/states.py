@@ -283,7 +283,7 @@ def of_edge(stage: Stage) -> Iterator[str]:
     """An edge's pane."""
     tab, expect = stage.tab, stage.expect
     lower = stage.below(stage.root)
-    tab.evaluate("name => window.circuits.send('edge', name)", f"{lower} {stage.root}")
+    tab.evaluate("ends => window.circuits.send('edge', ends)", {"lower": lower, "upper": stage.root})
     expect(tab.locator(".measured")).to_be_visible()
     stage.quiet()
     yield "edge"

@@ -65,8 +65,10 @@ class FourierImages(PlaneImages):
     def planes(self, parameters: Float[Tensor, "n planes rows columns 2"]) -> Float[Tensor, "n planes side side"]:
         """The planes of spectra."""
         spectrum = torch.view_as_complex(parameters) * self._gain
-        planes: Tensor = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho")
-        return planes
+        # One plane alone would be transformed another way than among others, with other last bits.
+        together = spectrum if len(spectrum) > 1 else spectrum.expand(2, -1, -1, -1)
+        planes: Tensor = torch.fft.irfft2(together, s=(self.side, self.side), norm="ortho")
+        return planes[: len(spectrum)]
 
     def parameters(self, planes: Float[Tensor, "n planes side side"]) -> Float[Tensor, "n planes rows columns 2"]:
         """The spectra of planes."""

@@ -271,7 +271,7 @@ def test_settings_apply_at_the_next_why(tab: Any, expect: Any) -> None:
 def test_quick_clicks_lose_nothing(tab: Any, expect: Any) -> None:
     names = why(tab, expect)
     for name in [name for name in names if name.startswith("c:")][:3]:
-        tab.evaluate("name => window.circuits.send('discard', name)", name)
+        tab.evaluate("name => window.circuits.send('discard', { unit: name })", name)
     expect(tab.locator("#unit")).to_contain_text("Discarded (3)")
 
 
@@ -321,7 +321,7 @@ def test_a_server_that_is_gone_is_said(open_tab: Open, served: str, expect: Any)
     tab = open_tab(served, tolerant=True)
     expect(tab.locator(".prediction")).to_have_count(5)
     tab.route(UPDATE, lambda route: route.fulfill(status=500, body="no"))
-    tab.evaluate("window.circuits.send('why', '2')")
+    tab.evaluate("window.circuits.send('why', { target: '2' })")
     expect(tab.get_by_role("alert").first).to_contain_text("The server could not do that (status 500)")
     tab.unroute(UPDATE)
     tab.route(UPDATE, lambda route: route.abort())

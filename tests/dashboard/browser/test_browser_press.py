@@ -30,22 +30,22 @@ def test_a_button_that_is_made_anew_under_the_pointer_is_still_pressed(tab: Any,
     top.evaluate("button => { window.pressed = button; }")
     press(tab, top)
     # Another setting changes all of them.
-    tab.evaluate("window.circuits.send('set', 'signs=both')")
+    tab.evaluate("window.circuits.send('set', { signs: 'both' })")
     expect(tab.locator("#signs-both")).to_have_attribute("aria-pressed", "true")
     assert tab.evaluate("!window.pressed.isConnected")
     if released == "elsewhere":
         tab.locator("#top-12").hover()
     sent = tab.evaluate(
         "() => { window.sent = []; const set = window.dash_clientside.set_props; window.dash_clientside.set_props = "
-        "(id, props) => { if (id === 'actions') window.sent.push(...props.data.queue.map(each => each.subject)); "
+        "(id, props) => { if (id === 'actions') window.sent.push(...props.data.queue.map(each => each.payload)); "
         "return set(id, props); }; return window.sent.length; }"
     )
     assert sent == 0
     tab.mouse.up()
     if released == "elsewhere":
         tab.wait_for_load_state("networkidle")
-        assert tab.evaluate("window.sent.filter(subject => /^top=/.test(subject))") == []
+        assert tab.evaluate("window.sent.filter(payload => 'top' in payload)") == []
         expect(top).to_have_attribute("aria-pressed", "false")
     else:
         expect(top).to_have_attribute("aria-pressed", "true")
-        assert set(tab.evaluate("window.sent.filter(subject => /^top=/.test(subject))")) == {"top=8"}
+        assert set(tab.evaluate("window.sent.flatMap(payload => payload.top || [])")) == {8}
