@@ -27,11 +27,12 @@ def weight_times_gradient(module: nn.Module, channels: Sequence[int], x: Tensor,
     kernels, maps = in_blocks(weight.flatten(2), _BLOCK), in_blocks(gradient[0].flatten(1), _BLOCK)
     parts: list[list[Tensor]] = [[] for _ in maps]
     # As many inputs at a time as stay in the cache. Units are the columns of the product, as in `through_entry`.
-    for some in torch.arange(x.shape[1]).split(max(1, _PARTS // (weight[0, 0].numel() * maps[0].shape[1]))):
-        columns = F.unfold(x[:, some[0] : some[-1] + 1], weight.shape[2:], dilation, padding, stride)[0]
+    step = max(1, _PARTS // (weight[0, 0].numel() * maps[0].shape[1]))
+    for start in range(0, x.shape[1], step):
+        columns = F.unfold(x[:, start : start + step], weight.shape[2:], dilation, padding, stride)[0]
         for part, kernel, block in zip(parts, kernels, maps, strict=True):
-            slopes = (columns @ block.T).view(len(some), -1, _BLOCK)
-            part.append((kernel[:, some[0] : some[-1] + 1].permute(1, 2, 0) * slopes).sum(1))
+            slopes = (columns @ block.T).view(-1, kernel.shape[2], _BLOCK)
+            part.append((kernel[:, start : start + step].permute(1, 2, 0) * slopes).sum(1))
     shares = [torch.cat(part).T for part in parts]
     return torch.cat(shares)[: len(weight)]
 

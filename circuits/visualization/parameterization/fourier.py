@@ -66,7 +66,7 @@ class FourierImages(PlaneImages):
         """The planes of spectra."""
         spectrum = torch.view_as_complex(parameters) * self._gain
         # One plane alone would be transformed another way than among others, with other last bits.
-        together = spectrum if len(spectrum) > 1 else spectrum.expand(2, -1, -1, -1)
+        together = spectrum if len(spectrum) > 1 else spectrum.repeat(2, 1, 1, 1)
         planes: Tensor = torch.fft.irfft2(together, s=(self.side, self.side), norm="ortho")
         return planes[: len(spectrum)]
 
