@@ -135,8 +135,7 @@ class Callbacks:
             page = self._page(tab, page_name, have)
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
             only_evidence = all(
-                each["kind"] == "look" and (each.get("payload") or {}).get("revision") == tab.revision
-                for each in sent["queue"]
+                each["kind"] == "look" and each.get("payload") == {"revision": tab.revision} for each in sent["queue"]
             )
         if not only_evidence:
             return page

@@ -245,7 +245,8 @@ class Network:
             unit = Unit(self.layers[-1], 0)
             raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
         if isinstance(wanted, int) or wanted.strip().isdecimal():
-            number = int(wanted)
+            # No network has so many classes, and Python reads no number of thousands of digits.
+            number = wanted if isinstance(wanted, int) else int(wanted.strip()[:18])
             if not 0 <= number < len(self.labels):
                 raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
             return number

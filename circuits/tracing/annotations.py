@@ -31,7 +31,8 @@ def checked_name(name: str) -> str:
 
 
 def checked_note(note: str) -> str:
-    """A note; refused if it is too long."""
+    """A note, without halves of characters, which no file can hold; refused if it is too long."""
+    note = "".join(character for character in note if unicodedata.category(character) != "Cs")
     if len(note) > LONGEST_NOTE:
         raise InputError(f"The note has {len(note)} characters; a note has at most {LONGEST_NOTE}, so shorten it.")
     return note

@@ -153,7 +153,7 @@ def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float], *, br
 
 
 def _factor(unit: Unit | str, factor: float | int) -> float:
-    if isinstance(factor, bool) or not math.isfinite(factor) or not 0 <= factor <= MOST:
+    if isinstance(factor, bool) or not 0 <= factor <= MOST:
         raise InputError(
             f"The factor of {unit} is {factor}; it must be a number from 0, which switches the unit off, to {MOST:g}."
         )

@@ -8,7 +8,6 @@
 Features declare their kinds in `ACTIONS` and `REQUESTS`; `Reducer` puts them together.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import UnionType
@@ -21,6 +20,9 @@ from dashboard.session.state import Choices, Request, Session, Work
 
 if TYPE_CHECKING:
     from dashboard.library import Library
+
+
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _fits(value: Any, wanted: Any) -> bool:
             return False
         return all(_fits(each, parts[0]) for each in value)
     if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
     if wanted is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return value is None if wanted is type(None) else isinstance(value, wanted)

@@ -12,6 +12,8 @@ from circuits.units import Unit
 from dashboard.answers import Groups, WebP
 from dashboard.session.state import PHOTOS, Session
 
+MOST_WORDS = 800
+"""Characters of a sentence; what is longer repeats something that was sent, and loses its middle."""
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -89,6 +91,7 @@ class TabSession:
     def say(self, text: str, kind: str = "error") -> None:
         """Add a sentence for the person; the last few are kept until the page has shown them."""
         self.said += 1
+        text = text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS // 2]} … {text[-MOST_WORDS // 2 :]}"
         self.toasts = (*self.toasts, Toast(self.said, text, kind))[-5:]
 
     def show(self, webp: WebP) -> str:

@@ -348,3 +348,10 @@ def test_apps_share_nothing(network: Network, gallery: PaintedGallery, photo: Ph
     two = create_app(PageSettings(network, photo=photo, gallery=gallery))
     assert one.server is not two.server
     assert one.callback_map is not two.callback_map
+
+
+def test_a_look_of_another_form_and_a_long_sentence_do_no_harm(ann: Person) -> None:
+    ann.queue.append({"number": len(ann.queue) + 1, "kind": "look", "payload": "x"})
+    assert isinstance(ann.look()["head"], list)
+    ann.queue.append({"number": len(ann.queue) + 1, "kind": "page", "payload": {"page": "y" * 100_000}})
+    assert len(ann.look()["view"]["toasts"][-1]["text"]) < 1000

@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 
 from circuits import Circuit, InputError, UnknownError, expand, trace
+from circuits.tracing.annotations import checked_note
 from tests.support.handmade import colour_photo, handmade_network
 
 
@@ -124,3 +125,7 @@ def test_the_order_of_nodes_and_edges_in_a_file_does_not_make_another_circuit(ci
     assert hash(read) == hash(circuit)
     data["edges"][0]["rank"] = 9
     assert Circuit.from_dict(data) != circuit
+
+
+def test_half_a_character_is_left_out_of_a_note_for_no_file_can_hold_it() -> None:
+    assert checked_note("a\ud800b") == "ab"

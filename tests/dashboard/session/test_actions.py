@@ -297,6 +297,8 @@ def test_work_is_never_changed_in_place(traced: Session, library: Library) -> No
         ("expand", {"unit": 3}, "'expand' takes unit: str; the page sent unit = '3'"),
         ("expand", {"unit": "fc:2", "more": True}, "the page sent more = 'True'"),
         ("lock", {"unit": "fc:2", "x": float("nan"), "y": 0}, "the page sent x = 'nan'"),
+        ("lock", {"unit": "fc:2", "x": 10**400, "y": 0}, "the page sent x = '1000"),
+        ("why", {"target": "9" * 5000}, "No class 9999"),
         ("lock", {"unit": "fc:2", "x": 1}, "'lock' needs unit, x, y; the page sent unit, x"),
         ("lock", {"unit": "fc:2", "x": True, "y": 0}, "the page sent x = 'True'"),
         ("point", {"at": [0.5]}, "the page sent at"),
@@ -311,5 +313,5 @@ def test_work_is_never_changed_in_place(traced: Session, library: Library) -> No
 def test_a_payload_of_another_form_is_refused_with_what_the_action_takes(
     traced: Session, library: Library, kind: str, payload: dict[str, object], sentence: str
 ) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(CircuitsError, match=sentence):
         actions.apply(traced, real.Action(kind, payload), library)
