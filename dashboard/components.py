@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report import text as wording
+from circuits.report.text import percent
 from circuits.tracing.circuit import Circuit
 from circuits.units import Edge
 from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
@@ -200,16 +200,6 @@ def edge_in_words(circuit: Circuit, edge: Edge) -> str:
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
     return f"{lower} {verb} {upper}, {percent(abs(circuit.share(edge)))}"
-
-
-def percent(part: float) -> str:
-    """A signed share for people.
-
-    Example:
-        >>> percent(0.345), percent(-0.012), percent(0.0)
-        ('34 %', '−1 %', '0 %')
-    """
-    return ("−" if part < 0 else "") + wording.percent(abs(part))
 
 
 def short(label: str) -> str:

@@ -6,22 +6,12 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.report.text import number
+from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
 from dashboard.answers import EdgeShown, Failure, Signed
-from dashboard.components import (
-    Pane,
-    button,
-    controls,
-    figure,
-    percent,
-    relative,
-    section,
-    sends,
-    waiting,
-)
+from dashboard.components import Pane, button, controls, figure, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
 from dashboard.session.state import Session
 from dashboard.work.results import Answers

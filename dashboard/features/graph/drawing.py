@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, number
+from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Groups
-from dashboard.components import edge_in_words, percent, short
+from dashboard.components import edge_in_words, short
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.features.graph.layout import Band, layout
 

@@ -6,9 +6,9 @@ from typing import Any
 from dash import html
 
 from circuits.evidence.layer_statistics import Firing
-from circuits.report.text import number
+from circuits.report.text import number, percent
 from dashboard.answers import Failure
-from dashboard.components import attributes, button, percent, short
+from dashboard.components import attributes, button, short
 from dashboard.features.point.queries import PREFIX, UnitsAtPoint
 from dashboard.library import Library
 from dashboard.session.questions import Wish

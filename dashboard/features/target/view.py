@@ -5,9 +5,9 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.text import chance, number
+from circuits.report.text import chance, number, percent
 from circuits.tracing.targets import target_of
-from dashboard.components import attributes, button, percent, setting
+from dashboard.components import attributes, button, setting
 from dashboard.library import MODES, SIGNS
 from dashboard.session.questions import against, question_of
 from dashboard.session.questions import explained as classes_explained

@@ -4,11 +4,11 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.report.text import number
+from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Breakdown, Failure, Inspection
-from dashboard.components import WAITING, edge_link, failed, percent
+from dashboard.components import WAITING, edge_link, failed
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit.measured import measured_edges
 from dashboard.session.state import Session

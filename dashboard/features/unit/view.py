@@ -5,23 +5,11 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import number
+from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Inspection, WebP
-from dashboard.components import (
-    Pane,
-    attributes,
-    button,
-    discarded,
-    edge_link,
-    figure,
-    how_to,
-    notice,
-    percent,
-    sends,
-    waiting,
-)
+from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.decomposition_panel import contributions
 from dashboard.features.unit.exemplars_panel import exemplars

@@ -11,10 +11,9 @@ from PIL import Image
 from circuits import trace
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.report.text import number
+from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.trace import discard
-from dashboard import components
 from dashboard.answers import Breakdown, Part
 from dashboard.features.evaluation import view as scores
 from dashboard.features.evaluation.queries import ShownScore
@@ -119,7 +118,7 @@ def test_units_say_in_words_what_they_do(session: Session, library: Library) -> 
     assert nodes[circuit.root]["spoken"].startswith("<b>ship</b>, expanded, ")
     best = circuit.edges_into(circuit.root)[0]
     verb = "inhibits" if best.attribution < 0 else "excites"
-    part = components.percent(abs(circuit.share(best)))
+    part = percent(abs(circuit.share(best)))
     assert nodes[best.source]["spoken"].startswith(f"{best.source}, {verb} <b>ship</b>, {part}, expanded")
     assert "rank 1" in nodes[best.source]["title"]
 
@@ -256,7 +255,7 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     pane = inspector.unit(chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **does("select", edge.target))
-    assert f"Holds  {components.percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
+    assert f"Holds  {percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, library: Library) -> None:
@@ -309,7 +308,7 @@ def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session) -
     books = session.work.circuit.nodes[session.work.circuit.root].books
     told = words(panels.story(session))
     assert told.startswith("Why  <b>ship</b>")
-    assert components.percent(books.coverage) in told
+    assert percent(books.coverage) in told
     assert panels.story(Session()) == []
 
 
