@@ -30,7 +30,7 @@ class Output:
 
     Example:
         >>> str(Output("logits", 1, ("pooled", "logits"))), str(Output("0", 0, ("0",)))
-        ('its output logits, number 1 of pooled, logits', '')
+        ('output logits of 2 (pooled, logits)', '')
     """
 
     name: str = "0"
@@ -38,10 +38,7 @@ class Output:
     names: tuple[str, ...] = ("0",)
 
     def __str__(self) -> str:
-        if len(self.names) < 2:
-            return ""
-        number = f", number {self.place}" if self.name != str(self.place) else ""
-        return f"its output {self.name}{number} of {listed(self.names)}"
+        return f"output {self.name} of {len(self.names)} ({listed(self.names)})" if len(self.names) > 1 else ""
 
 
 def choose_output(
