@@ -13,7 +13,7 @@ from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.layers import Layer, find_layers
-from circuits.network.outputs import Output
+from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
@@ -62,7 +62,7 @@ class Network:
     sha256: str
     layer_list: tuple[Layer, ...] = field(repr=False)
     multi_label: bool = False
-    output: Output = field(default_factory=Output)
+    output: NetworkOutput = field(default_factory=NetworkOutput)
     _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ _PREFERRED = ("logits", "out")
 
 
 @dataclass(frozen=True)
-class Output:
+class NetworkOutput:
     """The output of a network that is explained.
 
     Args:
@@ -29,7 +29,7 @@ class Output:
         names: those of all outputs.
 
     Example:
-        >>> str(Output("logits", 1, ("pooled", "logits"))), str(Output("0", 0, ("0",)))
+        >>> str(NetworkOutput("logits", 1, ("pooled", "logits"))), str(NetworkOutput("0", 0, ("0",)))
         ('output logits of 2 (pooled, logits)', '')
     """
 
@@ -43,7 +43,7 @@ class Output:
 
 def choose_output(
     traced: fx.GraphModule, *, wanted: str | int | None = None, labels: int | None = None, name: str = "The network"
-) -> Output:
+) -> NetworkOutput:
     """Reduce the graph's output to the tensor to explain; the shapes must have been recorded.
 
     Args:
@@ -77,7 +77,7 @@ def choose_output(
         )
     place = _preferred(traced, nodes, names, logits, labels) if logits else maps[-1]
     set_output(traced, nodes[place])
-    return Output(names[place], place, names)
+    return NetworkOutput(names[place], place, names)
 
 
 def _wanted(names: Sequence[str], shapes: Sequence[tuple[int, ...]], wanted: str | int, name: str) -> int:

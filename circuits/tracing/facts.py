@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.outputs import Output
+from circuits.network.outputs import NetworkOutput
 
 _R = TypeVar("_R", bound="_Row")
 
@@ -83,7 +83,7 @@ output=network.output.name if has_several else "", outputs=network.output.names 
     @property
     def explained(self) -> str:
         """Which of several outputs is explained; empty if there is one."""
-        return str(Output(self.output, 0, self.outputs))
+        return str(NetworkOutput(self.output, 0, self.outputs))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
