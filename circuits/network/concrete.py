@@ -27,12 +27,12 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 
-_MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace")
+_MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace", "tensor", "as_tensor", "finfo")
 _CASTS = {"double": "float", "half": "float", "bfloat16": "float"}
 _ABOUT_GRADIENTS = ("register_hook", "retain_grad", "requires_grad_")
-_SEEN_AS = (Tensor, int, float, bool)
-_FACTS = (torch.dtype, torch.device, torch.layout, str, bool, type(None))
-"""Facts of a tensor that do not depend on its size; they are constants of the graph."""
+_NUMBERS = (int, float, bool)
+_FACTS = (torch.layout, str, bool, type(None))
+"""Of a tensor that stay what they are in every pass; they are constants of the graph."""
 
 
 class ConcreteProxy(fx.Proxy):
@@ -40,10 +40,11 @@ class ConcreteProxy(fx.Proxy):
 
     _value: Any = None
 
-    @property  # type: ignore[misc]  # as what it stands for, because others' code asks `isinstance(x, Tensor)`
+    @property  # type: ignore[misc]  # because others' code asks `isinstance(size, int)`
     def __class__(self) -> type:
+        # Not so of tensors: torch's own code would read their memory from what says that it is one.
         known = type(self._value)
-        return known if issubclass(known, _SEEN_AS) else type(self)
+        return known if issubclass(known, _NUMBERS) else type(self)
 
     def __getattr__(self, name: str) -> Any:
         if self._value is None:
@@ -112,10 +113,6 @@ class ConcreteTracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """Stand for a node."""
         return ConcreteProxy(node, self)
-
-    def create_arg(self, a: Any) -> Any:
-        """An argument as the graph has it; fx asks first whether it is a tensor, which our proxies say they are."""
-        return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)
 
     def create_proxy(
         self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None, *more: Any,
@@ -201,6 +198,7 @@ class ConcreteTracer(fx.Tracer):
         with ExitStack() as stack:
             for name in _MAKERS:
                 stack.enter_context(mock.patch.object(torch, name, self._recorded(getattr(torch, name))))
+            stack.enter_context(mock.patch.object(torch, "is_tensor", lambda x: isinstance(value_of(x), Tensor)))
             scripted = torch.jit.ScriptFunction
             run = scripted.__call__
             stack.enter_context(mock.patch.object(scripted, "__call__", self._recorded_script(run)))

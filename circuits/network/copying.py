@@ -1,11 +1,11 @@
-"""A plain copy of a user's module: without wrappers, hooks, parametrizations and pruning masks; theirs stays as it is.
+"""A plain copy of a user's module: without wrappers, hooks and pruning masks; theirs stays as it is.
 
 1. Wrappers that only run their module elsewhere come off, wherever they are: `nn.DataParallel`,
    `DistributedDataParallel`, and what `torch.compile` returns.
 2. Everything else is deep-copied: results that the module has kept (`self.features = …`) without the graph that made
    them, and attributes that nobody can copy, such as a lock or an open file, are shared with the original.
 3. Hooks are left behind, but for those of torch that make a weight (pruning, weight and spectral norm) and those of
-   lazy modules, which go when the first example arrives. Parametrizations and these hooks are evaluated.
+   lazy modules, which go when the first example arrives. The weights are evaluated, and those hooks go too.
 4. A `forward` that was replaced on the object stays, and calls the copies of the modules that it called.
 """
 
@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
-from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -45,7 +44,7 @@ def plain_copy(module: nn.Module, *, name: str = "network") -> nn.Module:
         InputError: if its code cannot be followed (TorchScript, `torch.export`), it is quantised, or cannot be copied.
 
     Example:
-        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 3))
+        >>> layer = nn.utils.prune.identity(nn.Linear(2, 3), "weight")
         >>> _ = layer.register_forward_hook(print)
         >>> copied = plain_copy(nn.DataParallel(nn.Sequential(layer)))
         >>> type(copied).__name__, len(copied[0]._forward_hooks), sorted(dict(copied.named_parameters()))
@@ -202,16 +201,9 @@ def _rebound(function: Callable[..., Any], memo: dict[int, Any]) -> Callable[...
 
 
 def _make_weights(copied: nn.Module) -> None:
-    """Evaluate weights that are made anew in every pass: parametrized, normalised or pruned ones."""
+    """Evaluate weights that a hook makes anew in every pass: normalised or pruned ones."""
     for part in copied.modules():
         for key, hook in list(part._forward_pre_hooks.items()):
             if isinstance(hook, _WEIGHT_HOOKS):
                 hook.remove(part)
                 part._forward_pre_hooks.pop(key, None)
-        if parametrize.is_parametrized(part):
-            made = {name: getattr(part, name).detach().clone() for name in part.parametrizations}  # type: ignore[union-attr]
-            # Not by torch's own function, which takes the weight away from the class, and that is the original's too.
-            part.__class__ = type(part).__bases__[0]
-            del part.parametrizations
-            for name, value in made.items():
-                part.register_parameter(name, nn.Parameter(value))
