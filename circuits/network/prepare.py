@@ -132,7 +132,7 @@ def _check_unchanged(
     traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: str, tolerance: float
 ) -> Tensor:
     """The output of the prepared network, which must be what the module itself has made."""
-    before = made.flatten(1)
+    before = made[None] if made.dim() == 1 else made.flatten(1)  # one row whose dimension was squeezed
     if not bool(before.isfinite().all()):
         raise InputError(f"{name} puts out NaN or infinity; its weights are damaged.")
     top: fx.Node = output_node(traced).args[0]
