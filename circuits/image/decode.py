@@ -211,7 +211,8 @@ def _top_value(image: Image.Image, name: str) -> float:
     least, most = np.min(ends), np.max(ends)  # NaN if any is
     if not (least >= 0 and most <= top):
         raise InputError(
-            f"{name} has values from {least:g} to {most:g}, and 0 to {top:g} can be shown; save it with 8 bits a channel."
+            f"{name} has values from {least:g} to {most:g}, and 0 to {top:g} can be shown; "
+            "save it with 8 bits a channel."
         )
     return top
 

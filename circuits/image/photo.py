@@ -119,7 +119,7 @@ class Photo:
         sha256: of the size and the RGB pixels, so that the same picture in two formats is one photo.
         width: in pixels, upright.
         height: in pixels, upright.
-        pixels: the whole photo, or what a network saw of it: mode RGB, or the bytes of a file, to be decoded when needed.
+        pixels: the whole photo, or what a network saw of it: mode RGB, or a file's bytes, decoded when they are needed.
         window: the part that a network is shown, (left, top, right, bottom) in pixels of the photo; `None` is the
             centre, as the network's preprocessing cuts it out.
         whole: whether the image is the whole photo. A circuit's file holds only the crop that the network saw: then
@@ -142,10 +142,6 @@ class Photo:
     def image(self) -> Image.Image:
         """Mode RGB; the whole photo, or what a network saw of it. Nobody may change it."""
         return self.pixels.decoded() if isinstance(self.pixels, EncodedImage) else self.pixels
-
-    def packed(self, data: bytes) -> "Photo":
-        """The photo with the bytes of the file that it was loaded from in the place of its pixels."""
-        return replace(self, pixels=EncodedImage(data, self.name))
 
     def framed(self, window: Corners | None) -> "Photo":
         """The photo with another window; `Preprocessing.framed` fits one to a rectangle that was drawn by hand.

@@ -1,7 +1,7 @@
 """From a photo to the network's input: size, crop and normalisation, given or guessed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +83,12 @@ class Preprocessing:
         if isinstance(photo.pixels, EncodedImage):
             return photo.pixels.cut((self, photo.window), lambda: self._crop_of(photo, photo.image))
         return self._crop_of(photo, photo.pixels)
+
+    def packed(self, photo: Photo, data: bytes) -> Photo:
+        """The photo with its crop, and the bytes of the file that it was loaded from in the place of its pixels."""
+        crop, packed = self.crop_of(photo), EncodedImage(data, photo.name)
+        packed.cut((self, photo.window), lambda: crop)
+        return replace(photo, pixels=packed)
 
     def _crop_of(self, photo: Photo, image: Image.Image) -> Image.Image:
         height, width = self.size
