@@ -167,7 +167,7 @@ def refuse_malformed(callbacks: Mapping[str, Any]) -> None:
     if not isinstance(body, dict) or not isinstance(body.get("output"), str):
         abort(400)
     callback, changed = callbacks.get(body["output"]), body.get("changedPropIds", [])
-    outputs = split_callback_id(body["output"])
+    outputs = split_callback_id(body["output"])  # type: ignore[no-untyped-call]
     if callback is None or not isinstance(changed, list) or not all(isinstance(each, str) for each in changed):
         abort(400)
     for key, wanted in (("outputs", outputs), ("inputs", callback["inputs"]), ("state", callback["state"])):

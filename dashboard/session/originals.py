@@ -4,7 +4,7 @@ A photo that is decoded takes ten times its file, so the strip and the history k
 more than the budget, the ones that are least needed go: the network's crop is left, as after a restart of the server.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from circuits.image.encoded import EncodedImage
@@ -29,11 +29,14 @@ def without(session: Session, files: Collection[EncodedImage], seen: Callable[[P
         return session
     gone = set(files)
 
+    def goes(photo: Photo) -> bool:
+        return isinstance(photo.pixels, EncodedImage) and photo.pixels in gone
+
     def photo_of(photo: Photo) -> Photo:
-        return seen(photo) if photo.pixels in gone else photo
+        return seen(photo) if goes(photo) else photo
 
     def work_of(work: Work) -> Work:
-        if not any(photo.pixels in gone for photo in _photos_of(work)):
+        if not any(map(goes, _photos_of(work))):
             return work
         circuit = work.circuit
         if circuit is not None and circuit.photo is not None:
@@ -46,7 +49,7 @@ def without(session: Session, files: Collection[EncodedImage], seen: Callable[[P
     )  # fmt: skip
 
 
-def too_many(sessions: list[Session], budget: int = BUDGET) -> list[list[EncodedImage]]:
+def too_many(sessions: Sequence[Session], budget: int) -> list[list[EncodedImage]]:
     """The files to let go of, for each session, so that all together fit; the last one keeps what it shows.
 
     Args:

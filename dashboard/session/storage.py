@@ -182,7 +182,7 @@ def copy_of(name: str, sessions: TabSessions, storage: SessionStorage | None) ->
     """
     if NAME.fullmatch(name) is None:
         return None
-    tab_session = sessions.shared(name)
+    tab_session = sessions.find(name)
     if tab_session is None:
         return (storage.fetch_shared(name) or storage.fetch(name)) if storage is not None else None
     return replace(tab_session.session, past=(), future=(), requests=(), requested=0, paused=False, found=True)

@@ -16,7 +16,7 @@ from typing import Any
 from circuits.image.photo import Photo
 from circuits.units import Unit
 from dashboard.answers import Groups, WebP
-from dashboard.session.originals import originals, too_many, without
+from dashboard.session import originals
 from dashboard.session.state import PHOTOS, Session
 
 MOST_WORDS = 800
@@ -191,20 +191,20 @@ class TabSessions:
             tab_session.used, tab_session.left = now, None
             return tab_session
 
-    def find(self, name: str) -> TabSession | None:
+    def own(self, name: str) -> TabSession | None:
         """The tab of that name if there is one; none is made."""
         with self._lock:
             return self._desks.get(name)
 
-    def shared(self, name: str) -> TabSession | None:
-        """The tab that may be read under a name: its link, or its own one."""
+    def find(self, name: str) -> TabSession | None:
+        """The tab that may be read under a name, its link or its own one, if there is one."""
         with self._lock:
             links = (tab for tab in self._desks.values() if tab.link == name)
             return self._desks.get(name) or next(links, None)
 
     def leave(self, name: str) -> None:
         """A page was closed, or is being loaded again: if nobody comes back, what it held is let go of."""
-        tab = self.find(name)
+        tab = self.own(name)
         if tab is not None and tab.left is None:
             tab.left = self._clock()
             timer = threading.Timer(GRACE, self.release)
@@ -226,17 +226,18 @@ class TabSessions:
                         self._desks.pop(tab.name, None)
                     self._dropped(tab.name)
                 else:
-                    tab.put(without(tab.session, originals(tab.session), self._seen))
+                    tab.put(originals.without(tab.session, originals.originals(tab.session), self._seen))
 
     def fit(self, tab: TabSession) -> None:
         """Keep the photos of all tabs within the budget; the one given, whose lock nobody may hold, comes last."""
         self.release()
         with self._lock:
             tabs = sorted(self._desks.values(), key=lambda each: (each is tab, each.left is None, each.used))
-        for each, files in zip(tabs, too_many([each.session for each in tabs]), strict=True):
+        surplus = originals.too_many([each.session for each in tabs], originals.BUDGET)
+        for each, files in zip(tabs, surplus, strict=True):
             if files:
                 with each.lock:
-                    each.put(without(each.session, files, self._seen))
+                    each.put(originals.without(each.session, files, self._seen))
 
     def photo(self, key: str) -> bytes | None:
         """A picture of a photo that somebody here has, by its content address."""

@@ -149,7 +149,12 @@ def test_actions_of_every_kind_with_any_payload(
 def test_bodies_of_any_form(client: Any, page: Page, path: str, body: Any, data: st.DataObject) -> None:
     if isinstance(body, dict) and path != CALLBACKS:
         factor = data.draw(st.sampled_from(ODD))
-        body = copy.deepcopy(body) | {"session": ANN, "stamp": "1", "layer": "c", "channels": body.get("channels", factor)}
+        body = copy.deepcopy(body) | {
+            "session": ANN,
+            "stamp": "1",
+            "layer": "c",
+            "channels": body.get("channels", factor),
+        }
         body["changes"] = [{"unit": data.draw(st.sampled_from(["c:1", "c:²", "", "c:1@²,3"])), "factor": factor}]
     assert post(client, path, body) < 500
     assert client.post(path, data=str(body).encode("utf-8", "replace")).status_code < 500

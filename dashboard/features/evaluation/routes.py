@@ -22,7 +22,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """
 
     def card(session: str, kind: str) -> Response:
-        tab = sessions.shared(session)
+        tab = sessions.find(session)
         found = card_of(tab.session, work.evidence, work.results) if tab is not None else None
         if found is None or kind not in _KINDS:
             abort(404)

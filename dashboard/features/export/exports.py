@@ -59,7 +59,7 @@ def export(sessions: TabSessions, library: Library, name: str, kind: str, *, pic
     Returns:
         `None` if there is no such session, it has no circuit, or there is no such kind of file.
     """
-    tab_session = sessions.shared(name)
+    tab_session = sessions.find(name)
     circuit = tab_session.session.work.circuit if tab_session is not None else None
     if circuit is None or kind not in _WRITERS:
         return None

@@ -16,7 +16,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """Add `/whole/<session>/<key>.webp`: a photo of the strip, its longer side at most 1024 pixels."""
 
     def whole(session: str, key: str) -> Response:
-        tab = sessions.shared(session)
+        tab = sessions.find(session)
         data = whole_photo(tab.session, key) if tab is not None else None
         if data is None:
             abort(404)

@@ -46,7 +46,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             name, wanted, changes = read(request.get_data(cache=False)) if _is_short() else read(b"")
         except CircuitsError as refusal:
             return _answer(400, refused=str(refusal))
-        tab_session = sessions.find(name)
+        tab_session = sessions.own(name)
         if tab_session is None:
             return _answer(404, refused="This session is not on the server any more; reload the page.")
         with tab_session.lock:
