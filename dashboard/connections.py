@@ -27,7 +27,7 @@ UNREAD = 30.0
 """Seconds that a connection may be idle, take for the head and for all of a request, and leave its answer unread."""
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection that knows since when it has been waited for."""
 
     since = 0.0
@@ -63,7 +63,7 @@ class PageServer(TcpWSGIServer):  # type: ignore[misc]
         largest: bytes of the largest request.
     """
 
-    channel_class = Channel
+    channel_class = Connection
 
     def __init__(self, application: Any, made: socket.socket, *, largest: int) -> None:
         self.most = most_connections()

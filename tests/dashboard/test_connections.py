@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboard.app import Page
-from dashboard.connections import BODY, HEAD, IDLE, UNREAD, Channel, PageServer
+from dashboard.connections import BODY, HEAD, IDLE, UNREAD, Connection, PageServer
 from dashboard.server import Running
 
 HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -110,6 +110,6 @@ def test_who_does_not_take_an_answer_holds_no_thread(running: Running) -> None:
         assert status(running) == 204
 
 
-def channels(running: Running) -> list[Channel]:
+def channels(running: Running) -> list[Connection]:
     server: PageServer = running._server
     return list(server.active_channels.values())

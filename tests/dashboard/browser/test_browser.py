@@ -197,9 +197,7 @@ def test_all_photos_that_are_dropped_at_once_go_into_the_strip_up_to_its_limit(t
         const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
         document.querySelector("#graph").dispatchEvent(event);
     }""")
-    expect(tab.locator(".toast")).to_contain_text(
-        "The strip holds 12 photos: the first 12 of these 20 files are taken."
-    )
+    expect(tab.locator(".toast")).to_contain_text("The strip holds 12 photos: the first 12 of these 20 files")
     expect(tab.locator('#strip .photo-choice[title="patches"]')).to_have_count(0)
     expect(tab.locator("#strip .photo-choice")).to_have_count(12)
     shown = {each.get_attribute("title") for each in tab.locator("#strip .photo-choice").all()}

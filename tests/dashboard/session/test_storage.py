@@ -208,9 +208,7 @@ def test_a_link_reads_a_session_and_is_not_its_name(traced: Session) -> None:
     assert sessions.tab(link).session.work.circuit is None
 
 
-def test_a_link_finds_the_session_that_was_kept_and_cannot_write_there(
-    storage: SessionStorage, traced: Session
-) -> None:
+def test_a_link_finds_the_session_that_was_kept_and_writes_elsewhere(storage: SessionStorage, traced: Session) -> None:
     storage.keep(ANN, traced)
     link = link_of(ANN)
     assert storage.is_kept(ANN)
