@@ -142,8 +142,7 @@ OPERATIONS = _table(
     (_linear(reach="elementwise"), (torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le)),
     (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
     (_linear(reach="reduction"), ("sum", torch.sum)),
-    (_linear(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
-    (_linear(), ("max", torch.max, "min", torch.min, "topk", torch.topk, "sort", torch.sort)),
+    (Operation(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
     # Others that see further than one position.
     (_linear(reach="padding"), (F.pad, nn.ZeroPad2d)),
     (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
