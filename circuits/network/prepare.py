@@ -8,6 +8,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from circuits.errors import InputError
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network import operations as ops
 from circuits.network.channels_first import move_channels_first
+from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.network.record_shapes import record_shapes
@@ -46,7 +48,7 @@ def prepare(
     size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Labels | str | Path | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
@@ -62,7 +64,8 @@ def prepare(
         size: input side, or (height, width); 224 if `None`.
         mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
         std: of the normalisation.
-        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
+        labels: one a class, in any form of `as_labels`; `class 0`, `class 1`, … if `None`; an empty list if the outputs
+            are no classes.
         layers: `auto`, `fine` or names.
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
@@ -90,6 +93,7 @@ def prepare(
     move_channels_first(traced)
     layer_list = find_layers(traced, layers)
     top = layer_list[-1]
+    labels = None if labels is None else as_labels(labels)
     if labels is None:
         labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
     if labels and len(labels) != top.channels:
