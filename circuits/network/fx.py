@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from circuits.errors import InputError, UnknownError, listed
+from circuits.network.module_names import rename_modules
 
 OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.iadd: operator.add,
@@ -118,6 +119,7 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
     for path in sorted(called & tracer.wholes):
         parent, _, leaf = path.rpartition(".")
         setattr(module.get_submodule(parent), leaf, Whole(module.get_submodule(path)))
+    rename_modules(module, graph)
     return fx.GraphModule(module, graph, type(module).__name__)
 
 

@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
-from circuits.errors import InputError
+from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
@@ -29,7 +28,6 @@ _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
 _LARGEST = float(np.finfo(np.float32).max)
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @cache
@@ -100,11 +98,18 @@ def from_text(text: str) -> object:
     if len(text) > _MOST_BYTES:
         raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
     try:
-        data: object = json.loads(text, parse_constant=_refuse)
-        json.dumps(data, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
+        data: object = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+        json.dumps(data, ensure_ascii=False).encode()
     except InputError:
         raise
-    except (ValueError, RecursionError) as error:
+    except UnicodeEncodeError:
+        raise InputError(
+            "The file holds half of a character (a lone surrogate, such as \\ud800), which could not be written again; "
+            "remove it."
+        ) from None
+    except RecursionError:
+        raise InputError("The file is nested too deeply for a circuit; export one with `circuits trace -o`.") from None
+    except ValueError as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
     return data
 
@@ -229,9 +234,14 @@ def _check_address(name: str, row: dict[str, Any]) -> None:
 def to_graphml(graph: nx.DiGraph) -> bytes:
     """GraphML of a graph; what is not a scalar is written as JSON text, pictures are left out."""
     flat = nx.DiGraph(**{key: json.dumps(value) for key, value in graph.graph.items()})
+    names: dict[str, str] = {}
     for name, data in graph.nodes(data=True):
-        flat.add_node(name, **{key: _scalar(value) for key, value in data.items() if key != "picture"})
-    flat.add_edges_from(graph.edges(data=True))
+        names[name] = shown = printable(name)
+        while names[name] in flat:  # two that differ only in what XML cannot hold
+            names[name] = f"{shown} ({len(flat)})"
+        flat.add_node(names[name], **{key: _scalar(value) for key, value in data.items() if key != "picture"})
+    for source, target, data in graph.edges(data=True):
+        flat.add_edge(names[source], names[target], **{key: _scalar(value) for key, value in data.items()})
     buffer = io.BytesIO()
     nx.write_graphml(flat, buffer)
     return buffer.getvalue()
@@ -239,7 +249,7 @@ def to_graphml(graph: nx.DiGraph) -> bytes:
 
 def _scalar(value: object) -> object:
     if isinstance(value, str):
-        return _NOT_IN_XML.sub("", value)
+        return printable(value)
     return value if isinstance(value, (int, float, bool)) else json.dumps(value)
 
 
