@@ -7,6 +7,7 @@ once, under the tab's lock, so that an answer that the browser drops loses nothi
 
 import base64
 import binascii
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -94,7 +95,10 @@ ACTIONS = {
 _PARTS = ("head", "looks", "fired", "books", "evidence", "foot")
 PANE = {
     name: Output(f"unit-{name}", evidence=name in ("fired", "evidence")) for name in _PARTS
-} | {"books_shown": Output("unit-books", "data-shows")}  # fmt: skip
+} | {
+    "books_shown": Output("unit-books", "data-shows"),
+    "chosen": Output("unit-head", "data-chosen", evidence=True),
+}  # fmt: skip
 """Outputs of the right pane, which belongs to the feature of what is chosen."""
 
 
@@ -247,14 +251,20 @@ class Callbacks:
         panes = (feature.pane(view) for feature in self.features)
         pane = next((pane for pane in panes if pane is not None), Pane([]))
         page |= {name: getattr(pane, name) for name in _PARTS} | {"books_shown": _digest(pane.books)}
+        seen = {"seen": tab.seen.get(page_name, 0)}
+        chosen = {name: value for feature in self.features for name, value in feature.chosen(view).items()}
+        page["chosen"] = json.dumps(seen | chosen)
         data = {name: value for feature in self.features for name, value in feature.data(view).items()}
-        page["view"] = data | {
-            "session": tab.name,
-            "revision": tab.revision,
-            "seen": tab.seen.get(page_name, 0),
-            "status": status,
-            "toasts": status["toasts"],
-        }
+        page["view"] = (
+            data
+            | seen
+            | {
+                "session": tab.name,
+                "revision": tab.revision,
+                "status": status,
+                "toasts": status["toasts"],
+            }
+        )
         return page
 
 

@@ -83,6 +83,8 @@ class Feature:
         render: the values of the outputs.
         pane: the right pane, if what is chosen is this feature's; the first feature that has one shows it.
         data: what the scripts of the page are told.
+        chosen: what the scripts in the right pane are told together with the pane itself, so that what somebody does
+            there concerns the unit that they see.
         state: what tells one state of what the feature shows from another, beside the answers; "" if nothing does.
         routes: adds the feature's addresses to the server.
     """
@@ -97,5 +99,6 @@ class Feature:
     render: Callable[[View], Mapping[str, Any]] = lambda view: {}
     pane: Callable[[View], Pane | None] = lambda view: None
     data: Callable[[View], Mapping[str, Any]] = lambda view: {}
+    chosen: Callable[[View], Mapping[str, Any]] = lambda view: {}
     state: Callable[[View], str] = lambda view: ""
     routes: Callable[[Flask, TabSessions, "Scheduler"], None] = lambda server, sessions, work: None

@@ -18,6 +18,7 @@ from torch import fx, nn
 
 from circuits.errors import printable
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_users
 
 
 class Blocks:
@@ -49,7 +50,7 @@ class Blocks:
                 held = block.rpartition(".")[0]
                 if held != path and block in self._mixing:
                     members.setdefault((path, held), set()).add((block, node.meta["nn_module_stack"][block][1]))
-                    if all(path not in paths_around(user) for user in node.users):
+                    if all(path not in paths_around(user) for user in value_users(node)):
                         outputs.add((path, held))
         alike = {key for key, blocks in members.items() if len({kind for _, kind in blocks}) == 1 < len(blocks)}
         return {path for path, held in outputs & alike if held not in mixed}
@@ -67,7 +68,7 @@ class Blocks:
     def is_output(self, node: fx.Node) -> bool:
         """Whether a node is the output of its block: its readers all lie outside of the block."""
         block = self.around(node)
-        return block is not None and all(block not in paths_around(user) for user in node.users)
+        return block is not None and all(block not in paths_around(user) for user in value_users(node))
 
     def is_inner(self, node: fx.Node) -> bool:
         """Whether a node lies inside a block and is not its output."""

@@ -22,6 +22,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx
 
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import nodes_between, nodes_needed
 from circuits.network.segments import Segment
 from circuits.shapes import Activations
@@ -31,7 +32,7 @@ def on_paths(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
     """The nodes above the image that depend on it and that the logits depend on, in the order of the graph."""
     dependent = {image: True}
     for node in nodes_between(image, logits):
-        if any(read in dependent for read in node.all_input_nodes):
+        if any(read in dependent for read in value_inputs(node)):
             dependent[node] = True
     return list(dependent)[1:]
 
@@ -40,7 +41,7 @@ def fine(traced: fx.GraphModule, nodes: Sequence[fx.Node]) -> list[fx.Node]:
     """Of some nodes every activated or merged tensor, and the parts of every merge: concatenation or addition."""
     kept = [node for node in nodes if ops.is_merged_or_activated(traced, node)]
     merges = [node for node in kept if not ops.operation(traced, node).is_activation]
-    parts = {read for merge in merges for read in merge.all_input_nodes}
+    parts = {read for merge in merges for read in value_inputs(merge)}
     return [node for node in nodes if node in parts or node in kept]
 
 
@@ -50,8 +51,8 @@ def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) ->
     The image is one of them, the first, if some path has no chosen tensor on it.
     """
     ends = {image, *chosen}
-    steps = nodes_needed(node.all_input_nodes, ends)
-    return sorted({read for step in (node, *steps) for read in step.all_input_nodes if read in ends})
+    steps = nodes_needed(value_inputs(node), ends)
+    return sorted({read for step in (node, *steps) for read in value_inputs(step) if read in ends})
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ def place_in_concatenation(
     waiting = [lower]
     while waiting:
         node = waiting.pop()
-        for user in node.users:
+        for user in value_users(node):
             if user not in inside:
                 continue
             if parts := ops.concatenated(traced, user):

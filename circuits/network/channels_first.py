@@ -9,6 +9,7 @@ from torch import fx
 
 from circuits.network import operations as ops
 from circuits.network.blocks import Blocks, paths_around
+from circuits.network.dataflow import value_inputs
 from circuits.network.layers import dominators
 
 
@@ -50,7 +51,7 @@ def _maps(traced: fx.GraphModule) -> set[fx.Node]:
     maps: set[fx.Node] = set()
     for node in traced.graph.nodes:
         is_map = len(ops.shape(node) or ()) == 4
-        if is_map and (node.meta["channels_at"] == 1 or any(read in maps for read in node.all_input_nodes)):
+        if is_map and (node.meta["channels_at"] == 1 or any(read in maps for read in value_inputs(node))):
             maps.add(node)
     return maps
 

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 from circuits.network import operations as ops
+from circuits.network.dataflow import stand_in, value_inputs
 
 Channels = tuple[int, ...] | None
 """Of a node, in the wanted order; all of them, if `None`."""
@@ -41,14 +42,17 @@ def image_node(traced: fx.GraphModule) -> fx.Node:
 
 
 def nodes_needed(wanted: Sequence[fx.Node], known: Collection[fx.Node]) -> list[fx.Node]:
-    """The nodes to run for the wanted ones where the values of some are known, in the order of the graph."""
+    """The nodes to run for the wanted ones where the values of some are known, in the order of the graph.
+
+    What is only asked for its size, dtype or device is not run (`dataflow`).
+    """
     needed: set[fx.Node] = set()
     waiting = [node for node in wanted if node not in known]
     while waiting:
         node = waiting.pop()
         if node not in needed:
             needed.add(node)
-            waiting.extend(read for read in node.all_input_nodes if read not in known)
+            waiting.extend(read for read in value_inputs(node) if read not in known)
     return sorted(needed)
 
 
@@ -66,6 +70,8 @@ def execute(
 ) -> dict[fx.Node, Any]:
     """Run what the wanted nodes need, each node once, freeing each value after its last reader.
 
+    In place of a tensor that is only asked for its size, and not run, stands one like it (`dataflow.stand_in`).
+
     Args:
         traced: the prepared network.
         known: values of nodes that are not run.
@@ -80,6 +86,7 @@ def execute(
     kept = {*wanted, *known}
     values = dict(known)
     for node in order:
+        values |= {read: stand_in(read, known) for read in node.all_input_nodes if read not in values}
         values[node] = ops.run_node(traced, node, values) if on_node is None else on_node(node, values)
         for read in node.all_input_nodes:
             readers[read] -= 1

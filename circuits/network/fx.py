@@ -2,18 +2,24 @@
 
 fx runs `forward` on proxies that stand for tensors of any value. Code that needs the values (an `if` on them, a loop
 over them, NumPy) cannot be traced; the error names its line. A module that is *traced as a whole* is called as it is,
-so its code may do anything.
+so its code may do anything. So is an `autograd.Function`, whose gradient is its own: of its `forward` alone that would
+be forgotten.
 """
 
 import operator
 import sysconfig
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network.module_names import rename_modules
@@ -60,6 +66,75 @@ class Whole(nn.Module):
 
 def _copy(value: Any) -> Any:
     return value.clone(memory_format=torch.contiguous_format) if isinstance(value, Tensor) else value
+
+
+class OwnGradient:
+    """What an `autograd.Function` computes, as one node of a graph, with the gradient that it defines.
+
+    Args:
+        function: the class of the function.
+    """
+
+    def __init__(self, function: type[torch.autograd.Function]) -> None:
+        self.function = function
+        self.__name__ = self.__qualname__ = function.__name__
+        self.__module__ = function.__module__
+
+    def __call__(self, *args: Any) -> Any:
+        """The function's value."""
+        return self.function.apply(*args)
+
+
+_Function = type[torch.autograd.Function]
+_tracing = threading.Lock()
+
+
+@contextmanager
+def _functions_kept() -> Iterator[None]:
+    """Record a call of an `autograd.Function` on a proxy as one node; torch's own are looked into, as of checkpointing.
+
+    `Sign.apply` may have been taken hold of long before, as a default or an attribute; what it calls is the class's.
+    """
+    with _tracing, ExitStack() as stack:
+        for function in _functions(torch.autograd.Function):
+            if function.__module__.partition(".")[0] != "torch":
+                stack.enter_context(patch.object(function, "forward", staticmethod(_recorded_forward(function))))
+                if _is_set_up_apart(function):
+                    set_up = partial(_unless_traced, function.setup_context)
+                    stack.enter_context(patch.object(function, "setup_context", staticmethod(set_up)))
+        yield
+
+
+def _functions(above: _Function) -> list[_Function]:
+    own: list[_Function] = above.__subclasses__()
+    return [each for function in own for each in (function, *_functions(function))]
+
+
+def _is_set_up_apart(function: _Function) -> bool:
+    """Whether a function's `forward` is not given the context, which `setup_context` is."""
+    return function.setup_context is not torch.autograd.Function.setup_context
+
+
+def _recorded_forward(function: _Function) -> Callable[..., Any]:
+    forward, kept = function.forward, OwnGradient(function)
+    first = 0 if _is_set_up_apart(function) else 1
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        proxies = _proxies(args[first:])
+        if not proxies:
+            return forward(*args, **kwargs)
+        return proxies[0].tracer.create_proxy("call_function", kept, args[first:], {}, name=function.__name__.lower())
+
+    return record
+
+
+def _unless_traced(set_up: Callable[..., None], context: Any, inputs: Any, output: Any) -> None:
+    if not _proxies(inputs):
+        set_up(context, inputs, output)
+
+
+def _proxies(args: Any) -> list[fx.Proxy]:
+    return [each for each in pytree.tree_leaves(args) if isinstance(each, fx.Proxy)]
 
 
 class _Tracer(fx.Tracer):
@@ -112,7 +187,8 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
             raise UnknownError(f"{name} has no module {path!r} to trace as a whole; it has {listed(near, limit=20)}.")
     tracer = _Tracer(frozenset(leaf_modules))
     try:
-        graph = tracer.trace(module)
+        with _functions_kept():
+            graph = tracer.trace(module)
     except Exception as error:  # fx raises whatever the traced code raises
         raise InputError(_untraceable(name, error, tracer.stopped_in, module)) from error
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}

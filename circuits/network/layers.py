@@ -5,7 +5,8 @@
    (Lengauer & Tarjan 1979; `networkx.immediate_dominators`). They form a chain.
 3. Cut the chain before each step that mixes channels (a convolution or linear layer). Of each section `auto` keeps the
    last activated or merged tensor (relu, concatenation, addition); inside a named block (`blocks`: a Fire, an
-   Inception, a BasicBlock) only the block's output. The logits are the top layer.
+   Inception, a BasicBlock) only the block's output. A section without any keeps what acts as an activation function
+   (`activations`). If nothing is found at all, what the mixing steps give is kept. The logits are the top layer.
 4. A layer is named after the block or module that makes the tensor (`blocks.name_nodes`).
 
 Tensors inside of branches, which not every path passes, are named in the same way and can be chosen too (`branches`).
@@ -21,7 +22,9 @@ from torch import fx
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network import branches
 from circuits.network import operations as ops
+from circuits.network.activations import unlisted_activations
 from circuits.network.blocks import Blocks, name_nodes, paths_around
+from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between, nodes_needed
 
 
@@ -77,7 +80,7 @@ def dominators(traced: fx.GraphModule) -> list[fx.Node]:
     logits = next(node for node in traced.graph.nodes if node.op == "output").args[0]
     if len(ops.shape(logits) or ()) not in (2, 4):
         raise InputError("The network's output is not one tensor, (N, classes) or (N, C, H, W); wrap it so that it is.")
-    flow = nx.DiGraph([(read, node) for node in traced.graph.nodes for read in node.all_input_nodes])
+    flow = nx.DiGraph([(read, node) for node in traced.graph.nodes for read in value_inputs(node)])
     above = nx.immediate_dominators(flow, image)
     chain = [logits]
     while chain[-1] is not image:
@@ -97,7 +100,7 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
 
     Raises:
         UnknownError: if a name is no layer.
-        InputError: if fewer than two layers are left.
+        InputError: if names leave fewer than two layers.
     """
     blocks, chain = Blocks(traced), _dominating_tensors(traced)
     names = _name_layers(blocks, chain)
@@ -106,11 +109,10 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     if not isinstance(choice, str):
         chosen = _by_name(blocks, chain, names, choice)
     else:
-        chosen = branches.fine(traced, list(names)) if choice == "fine" else _auto(blocks, chain)
+        chosen = _fine(blocks, chain, list(names)) if choice == "fine" else _auto(blocks, chain)
     wanted = {chain[-1], *chosen}
     nodes = [node for node in names if node in wanted]
-    if len(nodes) < 2:
-        _refuse_tokens(chain)
+    if len(nodes) < 2 <= len(names) and not isinstance(choice, str):
         raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in nodes]}.")
     return tuple(_layer(traced, names, node, wanted, chain[0]) for node in nodes)
 
@@ -124,14 +126,21 @@ def _dominating_tensors(traced: fx.GraphModule) -> list[fx.Node]:
     return [node for node in dominators(traced) if ops.shape(node) is not None]
 
 
-def _refuse_tokens(chain: Sequence[fx.Node]) -> None:
-    rows = [node for node in chain if len(ops.shape(node) or ()) == 3]
-    if len(rows) > len(chain) / 2:
-        raise InputError(
+def why_no_layers(traced: fx.GraphModule) -> str:
+    """Why a network has no layer below its logits, in a sentence."""
+    if rows := _token_rows(_dominating_tensors(traced)):
+        return (
             f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), which "
             "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
             "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
         )
+    return "The network has no layer between the photo and its logits, so there is nothing to explain them with."
+
+
+def _token_rows(chain: Sequence[fx.Node]) -> list[fx.Node]:
+    """The tensors that are rows of tokens, (N, tokens, channels), if most of them are."""
+    rows = [node for node in chain if len(ops.shape(node) or ()) == 3]
+    return rows if len(rows) > len(chain) / 2 else []
 
 
 def _name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
@@ -159,7 +168,7 @@ def _by_name(blocks: Blocks, chain: list[fx.Node], names: dict[fx.Node, str], ch
     by_name = {name: node for node, name in names.items()}
     for name in choice:
         if name not in by_name:
-            auto = [names[node] for node in _auto(blocks, chain)]
+            auto = [names[node] for node in (*_auto(blocks, chain), chain[-1])]
             more = [names[node] for node in chain[1:] if node in names and names[node] not in auto]
             inner = [other for other in by_name if other not in {*auto, *more}]
             also = f"; by name also {listed([*more, *inner], limit=40)}" if more or inner else ""
@@ -185,14 +194,32 @@ def _has_channels(node: fx.Node) -> bool:
 
 
 def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
-    """The tensor to keep of each section of the chain, and the logits: step 3 of the module's docstring."""
+    """The tensor to keep of each section of the chain: step 3 of the module's docstring."""
     chosen: list[fx.Node] = []
+    outputs: list[fx.Node] = []
     for section in _sections(blocks.traced, chain):
-        candidates = [node for node in section if _has_channels(node) and blocks.is_candidate(node)]
-        preferred = [node for node in candidates if blocks.is_preferred(node)] or candidates
-        if chain[-1] not in section and preferred and not blocks.is_inner(preferred[-1]):
-            chosen.append(preferred[-1])
-    return [*chosen, chain[-1]]
+        if chain[-1] in section:
+            break
+        possible = [node for node in section if _has_channels(node)]
+        candidates = [node for node in possible if blocks.is_candidate(node)]
+        preferred = [node for node in candidates if blocks.is_preferred(node)]
+        preferred = preferred or candidates or _unlisted(blocks, section)
+        chosen += [node for node in preferred if not blocks.is_inner(node)][-1:]
+        outputs += [node for node in possible if not blocks.is_inner(node)][:1]
+    return chosen or ([] if _token_rows(chain) else outputs)
+
+
+def _fine(blocks: Blocks, chain: list[fx.Node], nodes: list[fx.Node]) -> list[fx.Node]:
+    """Every activated or merged tensor, and the parts of every merge."""
+    chosen = branches.fine(blocks.traced, nodes)
+    for section in _sections(blocks.traced, chain):
+        if set(chosen).isdisjoint(section):
+            chosen += _unlisted(blocks, section)
+    return chosen if set(chosen) - {chain[-1]} else _auto(blocks, chain)
+
+
+def _unlisted(blocks: Blocks, section: list[fx.Node]) -> list[fx.Node]:
+    return [node for node in unlisted_activations(blocks.traced, section) if _has_channels(node)]
 
 
 def _sections(traced: fx.GraphModule, chain: list[fx.Node]) -> list[list[fx.Node]]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
+from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole
 
 Callee = Any  # a module's class, a function, or a method's name
@@ -32,7 +33,10 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1)
 
 
-Role = Literal["mixing", "rectifier", "smooth", "concatenation", "addition", "pool", "reshape", "scaling", "division"]
+Role = Literal[
+    "mixing", "rectifier", "smooth", "concatenation", "addition", "pool", "reshape", "scaling", "division",
+    "batch norm",
+]  # fmt: skip
 Reach = Literal[
     "elementwise", "moving", "convolution", "transposed", "max pool", "average pool", "adaptive pool", "resizing",
     "padding", "reduction", "linear", "layer norm", "softmax", "channel window",
@@ -76,7 +80,7 @@ _pool = partial(Operation, "pool", linear=True, homogeneous=True, channelwise=Tr
 _linear = partial(Operation, linear=True)
 _smooth = Operation("smooth", channelwise=True, reach="elementwise")
 _reshape = Operation("reshape", linear=True, reach="moving")
-_moving = Operation(reach="moving")
+_moving = Operation(linear=True, reach="moving")
 _elementwise = Operation(reach="elementwise")
 
 OPERATIONS = _table(
@@ -92,9 +96,15 @@ OPERATIONS = _table(
     (_rectifier(channelwise=True, cap=6.0), (nn.ReLU6, F.relu6)),
     (_rectifier(homogeneous=True, channelwise=True), (nn.LeakyReLU, F.leaky_relu)),
     (_rectifier(channelwise=True), (nn.Hardtanh, F.hardtanh)),
-    (_rectifier(), (nn.PReLU,)),
+    (_rectifier(homogeneous=True, channelwise=True), (nn.RReLU,)),
+    (
+        _rectifier(channelwise=True),
+        (nn.Hardshrink, F.hardshrink, nn.Softshrink, F.softshrink, nn.Threshold, F.threshold),
+    ),
+    (_rectifier(), (nn.PReLU, F.prelu, torch.prelu, F.rrelu, torch.rrelu)),
     (_smooth, (nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Hardsigmoid)),
     (_smooth, (F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus, F.hardsigmoid)),
+    (_smooth, (torch.selu, torch.celu, nn.Softsign, F.softsign, nn.LogSigmoid, F.logsigmoid, nn.Tanhshrink)),
     (_smooth, (nn.Tanh, F.tanh, torch.tanh, "tanh", nn.Sigmoid, F.sigmoid, torch.sigmoid, "sigmoid")),
     (Operation("concatenation", linear=True, reach="moving"), (torch.cat, torch.concat, torch.concatenate)),
     (Operation("addition", linear=True, reach="elementwise"), (operator.add, torch.add, "add")),
@@ -108,11 +118,16 @@ OPERATIONS = _table(
     (_reshape, (torch.transpose, "transpose", torch.swapaxes, "swapaxes", channels_first, channels_last, "contiguous")),
     # What does not change numbers, and what only moves them.
     (_linear(channelwise=True, reach="elementwise"), (nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d)),
-    (_linear(reach="elementwise"), (F.alpha_dropout, "float", "to", nn.BatchNorm1d, nn.BatchNorm2d)),
+    (_linear(reach="elementwise"), (F.alpha_dropout, "float", "to", "type_as")),
+    (
+        Operation("batch norm", linear=True, reach="elementwise"),
+        (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm, F.batch_norm),
+    ),
     (_linear(reach="moving"), (getattr, operator.getitem, "size", "dim", "chunk", "split", torch.chunk, torch.split)),
     (_linear(reach="moving"), (torch.stack, nn.ChannelShuffle, F.channel_shuffle, nn.PixelShuffle, nn.PixelUnshuffle)),
     (_moving, (torch.unbind, "unbind", torch.flip, "flip", torch.roll, "roll", torch.movedim, "movedim", "expand")),
-    (_moving, (torch.narrow, "narrow", torch.select, "select", "unflatten", "repeat", "clone", "detach")),
+    (_moving, (torch.narrow, "narrow", torch.select, "select", "unflatten", "repeat", "clone", "expand_as")),
+    (Operation(reach="moving"), ("detach",)),
     (_moving, (F.pixel_shuffle, F.pixel_unshuffle)),
     # Arithmetic.
     (_linear(reach="elementwise"), (operator.sub, torch.sub, "sub", operator.neg, torch.neg)),
@@ -121,11 +136,13 @@ OPERATIONS = _table(
     (Operation("scaling", reach="elementwise"), (operator.mul, torch.mul, "mul")),
     (Operation("division", reach="elementwise"), (operator.truediv, torch.div, "div")),
     (_elementwise, (operator.pow, torch.pow, "pow", "neg", torch.exp, "exp", torch.sqrt, "sqrt", torch.rsqrt, "rsqrt")),
-    (_elementwise, (torch.clamp, "clamp", nn.Threshold, F.prelu, nn.LogSigmoid, F.logsigmoid, nn.Softsign)),
-    (_elementwise, (F.batch_norm,)),
+    (_linear(reach="elementwise"), (torch.clamp, "clamp", torch.clamp_min, "clamp_min", torch.clamp_max, "clamp_max")),
+    # Where a comparison goes the one way or the other, nothing changes with small changes of what is compared.
+    (_linear(reach="elementwise"), (torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le)),
     (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
     (_linear(reach="reduction"), ("sum", torch.sum)),
-    (Operation(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
+    (_linear(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
+    (_linear(), ("max", torch.max, "min", torch.min, "topk", torch.topk, "sort", torch.sort)),
     # Others that see further than one position.
     (_linear(reach="padding"), (F.pad, nn.ZeroPad2d)),
     (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
@@ -139,8 +156,10 @@ _UNKNOWN = Operation()
 
 
 def operation(traced: fx.GraphModule, node: fx.Node) -> Operation:
-    """What is known of the operation that a node calls."""
-    return OPERATIONS.get(kind(traced, node), _UNKNOWN)
+    """What is known of the operation that a node calls; of a module's class, what is known of its bases."""
+    called = kind(traced, node)
+    kinds = called.__mro__ if isinstance(called, type) else [called]
+    return next((OPERATIONS[each] for each in kinds if each in OPERATIONS), _UNKNOWN)
 
 
 def called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module:
@@ -164,13 +183,17 @@ def kind(traced: fx.GraphModule, node: fx.Node) -> Callee:
 def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
-    A module traced as a whole mixes if one of its parts does, and a function from elsewhere than torch, such as a
-    window attention of torchvision, if it reads a matrix of weights.
+    A module traced as a whole mixes if one of its parts does; a module that is not known, such as a recurrent one, if
+    it holds a matrix of weights; and a function from elsewhere than torch, such as a window attention of torchvision,
+    if it reads one.
     """
     if kind(traced, node) is Whole:
         parts = called_module(traced, node).modules()
         return any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
-    return operation(traced, node).role == "mixing" or _reads_weights(node)
+    known = operation(traced, node)
+    if node.op == "call_module" and known is _UNKNOWN:
+        return any(weight.dim() > 1 for weight in called_module(traced, node).parameters())
+    return known.role == "mixing" or _reads_weights(node)
 
 
 def _reads_weights(node: fx.Node) -> bool:
@@ -189,7 +212,7 @@ def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
         return is_merged_or_activated(traced, node.all_input_nodes[0])
     called = operation(traced, node)
     if called.role == "addition":
-        return all(isinstance(argument, fx.Node) for argument in node.args[:2])
+        return all(map(is_variable, node.args[:2]))
     return called.is_activation or called.role == "concatenation" or _is_block(traced, node)
 
 
@@ -204,6 +227,8 @@ def _is_block(traced: fx.GraphModule, node: fx.Node) -> bool:
 def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it."""
     called = operation(traced, node)
+    if called.role == "batch norm":
+        return _has_fixed_statistics(traced, node)
     if called.role in ("scaling", "division"):
         factors = [*node.args, *node.kwargs.values()]
         divisors = factors[1:] if called.role == "division" else []
@@ -211,17 +236,19 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     return called.linear or node.op in ("placeholder", "output") or not is_variable(node)
 
 
+def _has_fixed_statistics(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a batch norm uses running statistics, not those of the photos at hand."""
+    if node.op == "call_module":
+        return getattr(called_module(traced, node), "running_mean", None) is not None
+    given = dict(zip(("input", "running_mean", "running_var", "weight", "bias", "training"), node.args, strict=False))
+    given |= node.kwargs
+    varies = any(is_variable(value) for name, value in given.items() if name != "input")
+    return given.get("running_mean") is not None and not varies and not given.get("training")
+
+
 def is_variable(argument: object) -> bool:
     """Whether an argument changes with the image: it is a node, and not made of parameters alone."""
-    waiting = [argument] if isinstance(argument, fx.Node) else []
-    seen: set[fx.Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node.op == "placeholder":
-            return True
-        waiting.extend(read for read in node.all_input_nodes if read not in seen)
-        seen.update(node.all_input_nodes)
-    return False
+    return isinstance(argument, fx.Node) and depends_on_image(argument)
 
 
 def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:

@@ -28,6 +28,7 @@ from torch.utils import _pytree as pytree
 
 from circuits.errors import UnknownError
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_inputs
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.network.receptive_field_ops import OperationCall, reach
@@ -41,7 +42,7 @@ def _reach(traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node]) -
     largest = float(numbers.max())
 
     def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-        reads = node.all_input_nodes
+        reads = value_inputs(node)
         if dependent.isdisjoint(reads):
             return ops.run_node(traced, node, values)
         call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)

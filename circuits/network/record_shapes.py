@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import execute, image_node
 
 
@@ -26,14 +27,17 @@ def record_shapes(traced: fx.GraphModule, example: Tensor) -> None:
 
     image = image_node(traced)
     _note(traced, image, example)
+    # With the tensors that nobody reads but for their size, which would not be run.
     ends = [node for node in traced.graph.nodes if node.op not in ("placeholder", "output")]
-    ends = [node for node in ends if all(user.op == "output" for user in node.users)]
+    ends = [node for node in ends if all(user.op == "output" for user in value_users(node))]
     with torch.no_grad():
         execute(traced, {image: example}, ends, on_node=run_and_note)
 
 
 def _note(traced: fx.GraphModule, node: fx.Node, value: Tensor) -> None:
     node.meta["shape"] = tuple(value.shape)
+    if not value.is_floating_point():
+        node.meta["dtype"] = value.dtype
     node.meta["channels_at"] = _channels_at(traced, node)
 
 
@@ -49,7 +53,7 @@ def _channels_at(traced: fx.GraphModule, node: fx.Node) -> int:
         return dims - 1
     if target in ops.CONVOLUTIONS or dims <= 2:
         return 1
-    reads = [_before_splitting(node.args[0])] if target is operator.getitem else node.all_input_nodes
+    reads = [_before_splitting(node.args[0])] if target is operator.getitem else value_inputs(node)
     inputs = [read for read in reads if ops.shape(read) and ops.is_variable(read)]
     same = [read for read in inputs if len(ops.shape(read) or ()) == dims]
     if not same:

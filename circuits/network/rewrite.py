@@ -17,11 +17,12 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from circuits.network.dataflow import is_size
 from circuits.network.fx import OUT_OF_PLACE, Whole, trace_module
+from circuits.network.plain_modules import make_plain
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 _IDENTITIES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
-_SIZES = ("size", "dim", "numel", "ndimension", "shape", "ndim")
 
 
 def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
@@ -44,7 +45,7 @@ def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Se
         >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
         ['0', '2']
     """
-    original = copy.deepcopy(module).eval().float()
+    original = make_plain(copy.deepcopy(module).eval().float())
     traced = trace_module(original, name=name, leaf_modules=leaf_modules)
     _put_inputs_first(traced)
     _drop_identities(traced)
@@ -125,21 +126,7 @@ def _make_out_of_place(node: fx.Node, in_place: set[str]) -> fx.Node | None:
         changed = True
     elif node.op == "call_function":
         changed = _function_out_of_place(node)
-    return first if changed and isinstance(first, fx.Node) and not _is_size(first) else None
-
-
-def _is_size(node: fx.Node) -> bool:
-    """Whether a node is a number or a shape, which `+=` does not overwrite."""
-    if node.op == "call_method":
-        return node.target in _SIZES
-    if node.target is getattr:
-        return node.args[1] in _SIZES
-    read = node.all_input_nodes
-    return (
-        node.op == "call_function"
-        and getattr(node.target, "__module__", "") == "_operator"
-        and all(map(_is_size, read))
-    )
+    return first if changed and isinstance(first, fx.Node) and not is_size(first) else None
 
 
 def _function_out_of_place(node: fx.Node) -> bool:
@@ -213,7 +200,7 @@ def fold_batch_norms(traced: fx.GraphModule) -> None:
         below = traced.get_submodule(str(feeder.target))
         if uses[str(feeder.target)] != 1:
             continue
-        if type(below) is nn.Conv2d and isinstance(norm, nn.BatchNorm2d):
+        if type(below) is nn.Conv2d and isinstance(norm, (nn.BatchNorm2d, nn.SyncBatchNorm)):
             fused: nn.Module = fuse_conv_bn_eval(below, norm)
         elif type(below) is nn.Linear and _normalises_features(below, norm):
             fused = fuse_linear_bn_eval(below, norm)

@@ -3,8 +3,9 @@
 from circuits.errors import InputError
 from circuits.network import operations as ops
 from circuits.network.branches import BranchSegment, place_in_concatenation
+from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between
-from circuits.network.layers import all_names
+from circuits.network.layers import all_names, why_no_layers
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Images
@@ -23,6 +24,8 @@ def subgraph_below(network: Network, upper: str) -> Segment:
         InputError: if it is the lowest: there is nothing below it but the image.
     """
     layer = network.layer(upper)
+    if len(network.layers) == 1:
+        raise InputError(why_no_layers(network.traced))
     if not layer.below:
         raise InputError(f"{upper} is a lowest layer of {network.name}; there is nothing below it but the image.")
     lowers = [network.layer(name).node for name in layer.below]
@@ -50,7 +53,7 @@ def subgraph_between(network: Network, lower: str, upper: str, image: Images) ->
     """
     bottom, top, pixels = network.layer(lower).node, network.layer(upper).node, image_node(network.traced)
     steps = nodes_between(bottom, top)
-    if bottom is top or not any(bottom in step.all_input_nodes for step in steps):
+    if bottom is top or not any(bottom in value_inputs(step) for step in steps):
         raise InputError(
             f"{upper} does not lie above {lower} in {network.name}; nothing leads from the one up to the other."
         )

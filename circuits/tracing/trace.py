@@ -28,6 +28,7 @@ from circuits.attribution.gradient import check_mode, strongest
 from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.layers import why_no_layers
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit, reaching
@@ -109,9 +110,8 @@ def trace(
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
     explained = find_target(network, target, int(logits.argmax()))
     if network.below(explained.unit.layer) is None:
-        raise InputError(
-            f"{explained.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
-        )
+        why = f"{explained.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
+        raise InputError(why_no_layers(network.traced) if len(network.layers) == 1 else why)
     builder = CircuitBuilder(run, explained, mode, nx.DiGraph())
     value = builder.add(explained.unit, explained.id, explained.label)
     builder.graph.graph |= attributes(

@@ -11,9 +11,11 @@ from torchvision import models
 from circuits.errors import InputError, UnknownError
 from circuits.network.layers import all_names, dominators, find_layers
 from circuits.network.network import Network
+from circuits.network.predict import predict
 from circuits.network.receptive_field import receptive_field
 from circuits.network.record_shapes import record_shapes
 from circuits.network.rewrite import prepare_module
+from circuits.tracing.trace import trace
 from circuits.units import Unit
 from tests.support.nets import difference, image_for, randomize, ready, shared, zoo_module, zoo_network
 
@@ -27,7 +29,8 @@ def needed_by_definition(traced: fx.GraphModule) -> list[str]:
     def reachable(without: fx.Node | None) -> bool:
         reached = {image} - {without}
         for node in nodes:
-            if node is not without and reached & set(node.all_input_nodes):
+            reads = [] if node.target in ("size", "shape") else node.all_input_nodes  # of a size nothing depends
+            if node is not without and reached & set(reads):
                 reached.add(node)
         return output in reached
 
@@ -635,11 +638,13 @@ def test_tensors_whose_channels_come_last_are_layers_that_are_turned(there, back
     assert network.layer(network.layers[3]).piecewise_linear
 
 
-def test_a_transformer_of_tokens_is_refused_with_the_reason():
+def test_a_transformer_of_tokens_predicts_but_is_not_traced_for_a_reason():
     module = models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=10)
     expected = r"^The network keeps its tensors as rows of tokens, \(1, 5, 8\) of \(N, tokens, channels\), which are "
+    network = ready(module, 32, check=False)
+    assert [row.index for row in predict(network, "example:cat", top=10)] != []
     with pytest.raises(InputError, match=expected):
-        ready(module, 32, check=False)
+        trace(network, "example:cat")
 
 
 def test_the_blocks_of_maxvit_are_its_layers_and_not_its_stages():

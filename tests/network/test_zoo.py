@@ -13,9 +13,9 @@ from tests.support.zoo_checks import (
     check,
     is_refused,
     known_rows,
-    loaded_layers,
     row,
     side_of,
+    trace_loaded,
 )
 
 PAGE = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_the_smallest_of_a_family_passes_everything_as_the_page_says(name):
 @pytest.mark.parametrize("name", REFUSED.values())
 def test_a_vision_transformer_is_refused_with_the_reason_as_the_page_says(name):
     with pytest.raises(InputError, match=r"^The network keeps its tensors as rows of tokens, \(1, 50, 768\) of "):
-        loaded_layers(name, side_of(name))
+        trace_loaded(name, side_of(name))
     assert cells(known_rows(PAGE)[name])[-1] == "refused: rows of tokens"
 
 

@@ -48,6 +48,11 @@ class Person:
         """The right pane."""
         return [part for name in ("head", "looks", "fired", "books", "evidence", "foot") for part in self.seen[name]]
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What the scripts in the right pane are told."""
+        return dict(json.loads(self.seen["chosen"]))
+
     def send(self, data: bytes, name: str, kind: str = "photo") -> list[str]:
         """Send a file; the sentences that come back."""
         self.files += 1

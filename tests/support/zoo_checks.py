@@ -129,7 +129,7 @@ def row(name: str) -> str:
     """
     if is_refused(name):
         with pytest.raises(InputError, match="rows of tokens"):
-            loaded_layers(name, side_of(name))
+            trace_loaded(name, side_of(name))
         return f"| `{name}` | | | | | | | | refused: rows of tokens |"
     found = check(name)
     ends = f"`{found.layers[0]}` … `{found.layers[-1]}`"
@@ -148,12 +148,22 @@ def known_rows(page: str) -> dict[str, str]:
     return {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` \|.*$", page, flags=re.MULTILINE)}
 
 
-def loaded_layers(name: str, side: int) -> tuple[str, ...]:
-    """The layers of a torchvision classifier that is loaded by its name, with random weights."""
+def loaded(name: str, side: int) -> Network:
+    """A torchvision classifier that is loaded by its name, with random weights."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels = [f"class {number}" for number in range(CLASSES)]
-        return load_network(name, weights="random", labels=labels, size=side).layers
+        return load_network(name, weights="random", labels=labels, size=side)
+
+
+def loaded_layers(name: str, side: int) -> tuple[str, ...]:
+    """The layers of a torchvision classifier that is loaded by its name."""
+    return loaded(name, side).layers
+
+
+def trace_loaded(name: str, side: int) -> Circuit:
+    """A circuit of a torchvision classifier that is loaded by its name."""
+    return trace(loaded(name, side), load_photo("example:cat"))
 
 
 def calibrated(name: str, side: int, *, narrow: bool) -> nn.Module:

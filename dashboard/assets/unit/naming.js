@@ -85,15 +85,14 @@
 
   let fields = null;
 
-  window.circuits.follow(view => {
+  window.circuits.followPane(({ naming: told, seen }) => {
     const box = document.getElementById("naming");
     if (!box) return;
     if (!fields) {
       fields = FIELDS.map(field);
       box.append(...fields.map(each => each.row));
     }
-    const told = view.naming;
     box.hidden = !told;
-    fields.forEach(each => (told ? each.show(told, view.seen) : each.leave()));
+    fields.forEach(each => (told ? each.show(told, seen) : each.leave()));
   });
 })();

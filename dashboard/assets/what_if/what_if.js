@@ -240,20 +240,20 @@
     if (list) new MutationObserver(ghosts).observe(list, { childList: true, subtree: true });
   }
 
-  window.circuits.follow(view => {
+  window.circuits.followPane(({ what_if: chosen }) => {
     const box = document.getElementById("what-if");
-    if (!box || !view.what_if) return;
+    if (!box || !chosen) return;
     if (!parts) {
       parts = build(box);
       watch();
     }
-    told = view.what_if;
+    told = chosen;
     if (told.stamp !== stamp) {
       stamp = told.stamp;
       wanted.clear();
       if (changes.size) reset();
     }
-    if (told.refused && view.locked && changes.size) reset();
+    if (told.locked && changes.size) reset();
     box.hidden = !told.unit && !changes.size;
     if (changes.has(told.unit)) changes.get(told.unit).label = told.label;
     drawControls();

@@ -78,7 +78,7 @@ def naming(session: Session, library: Library) -> dict[str, str] | None:
 def _data(view: View) -> dict[str, Any]:
     chosen = outside_unit(view.session, view.library)
     facts = {"unit": str(chosen), **_tiles(view)[OUTSIDE].facts()} if chosen is not None else None
-    return {"naming": naming(view.session, view.library), "outside": facts}
+    return {"outside": facts}
 
 
 def feature() -> Feature:
@@ -92,5 +92,6 @@ def feature() -> Feature:
         tiles=_tiles,
         pane=_pane,
         data=_data,
+        chosen=lambda view: {"naming": naming(view.session, view.library)},
         state=lambda view: variants.state(_more(view)),
     )

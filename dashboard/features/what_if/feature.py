@@ -7,10 +7,10 @@ from dashboard.features.what_if.routes import add_routes
 from dashboard.features.what_if.view import what_if
 
 
-def _data(view: View) -> dict[str, Any]:
+def _chosen(view: View) -> dict[str, Any]:
     return {"what_if": what_if(view.session, view.library, view.answers)}
 
 
 def feature() -> Feature:
     """The feature, for `app.py`."""
-    return Feature(data=_data, routes=add_routes)
+    return Feature(chosen=_chosen, routes=add_routes)

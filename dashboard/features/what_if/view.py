@@ -31,11 +31,13 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
 
     Returns:
         `stamp`: see there; `unit`: its address, "" if none is chosen; `label`; `places`: `[words, row, column]` each;
-        `at`: whether it has a place of its own; `refused`: a sentence, "" if it can be changed.
+        `at`: whether it has a place of its own; `refused`: a sentence, "" if it can be changed; `locked`: whether the
+        circuit is of another network.
     """
     work, circuit = session.work, session.work.circuit
     outside = outside_unit(session, library)
     told = {"stamp": stamp(session), "unit": "", "label": "", "places": [], "at": False, "refused": work.locked}
+    told["locked"] = bool(work.locked)
     if work.edge is not None:
         return told
     if outside is not None:

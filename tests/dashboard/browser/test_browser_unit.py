@@ -81,6 +81,34 @@ def test_a_pause_saves_and_one_undo_takes_back_all_that_was_written(tab: Any, ex
     expect(name).to_have_value("")
 
 
+def test_what_is_written_and_set_concerns_the_unit_that_is_shown(tab: Any, expect: Any, page: Page) -> None:
+    # The scripts hear of a view after Dash has drawn the pane; on a busy machine a person is quicker than that.
+    other = str(tab.locator('.edge[data-edge$=" fc:2"]').nth(1).get_attribute("data-edge")).split()[0]
+    tab.evaluate("""() => {
+        const plain = window.circuits.tell;
+        const held = [];
+        window.circuits.tell = view => held.push(view);
+        window.letViewsIn = () => {
+            window.circuits.tell = plain;
+            held.forEach(view => plain(view));
+            return held.length;
+        };
+    }""")
+    unit(tab, other).click()
+    expect(title(tab)).to_have_text(other)
+    name = tab.get_by_label("Name", exact=True)
+    name.fill("dog")
+    name.press("Enter")
+    tab.locator("#what-if-slider").fill("0.5")
+    expect(tab.locator("#what-if .effect")).not_to_have_count(0)
+    assert tab.evaluate("window.letViewsIn()") > 0
+    expect(title(tab)).to_have_text("dog")
+    circuit = circuit_of(page)
+    assert {node.id: node.name for node in circuit.nodes.values() if node.name} == {other: "dog"}
+    expect(tab.locator("#what-if output")).to_have_text("× 0.5")
+    expect(tab.locator("#what-if .what-if-unit")).to_have_text("dog")
+
+
 def test_escape_leaves_a_name_as_it_was(tab: Any, expect: Any) -> None:
     name = tab.get_by_label("Name", exact=True)
     name.fill("dog")

@@ -71,7 +71,7 @@ def test_a_name_is_the_title_with_the_address_below_and_is_kept_in_the_file(ann:
     ann.do("note", f"e2 {child} two lines\nof note")
     told = next(node for node in circuit_of(ann).to_dict()["nodes"] if node["id"] == child)
     assert (told["name"], told["note"]) == ("left-facing dog head", "two lines\nof note")
-    assert ann.seen["view"]["naming"] == {
+    assert ann.chosen["naming"] == {
         "id": child, "label": child, "name": "left-facing dog head", "note": "two lines\nof note",
     }  # fmt: skip
 
@@ -122,11 +122,11 @@ def test_a_locked_circuit_can_be_named_too(library: Library, network: Network, a
 
 def test_no_field_is_offered_for_an_edge_or_for_nothing(ann: Person, child: str) -> None:
     ann.do("edge", f"{child} fc:2")
-    assert ann.seen["view"]["naming"] is None
-    assert ann.seen["view"]["what_if"]["unit"] == ""
+    assert ann.chosen["naming"] is None
+    assert ann.chosen["what_if"]["unit"] == ""
     ann.do("select", "")
     ann.do("select", "")
-    assert ann.seen["view"]["naming"] is None
+    assert ann.chosen["naming"] is None
 
 
 # ---- its own expansion
@@ -423,11 +423,11 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(ann: Person, child: st
 
 def test_the_browser_is_told_what_can_be_changed_and_where(ann: Person, child: str) -> None:
     ann.looked()
-    told = ann.seen["view"]["what_if"]
+    told = ann.chosen["what_if"]
     assert (told["unit"], told["refused"], told["at"]) == (child, "", False)
     assert told["places"][0][1:] == list(circuit_of(ann).nodes[child].peak)
     ann.do("select", "fc:2")
-    assert "tree is a class itself" in ann.seen["view"]["what_if"]["refused"]
+    assert "tree is a class itself" in ann.chosen["what_if"]["refused"]
 
 
 def test_the_stamp_changes_with_the_photo_and_the_target_and_with_nothing_else(

