@@ -20,8 +20,8 @@ def _several(help: str) -> Any:
     return option(None, help, min=2, max=32, metavar="N", panel=_PICTURE)
 
 
-def _weight(help: str, *names: str, metavar: str = "W", most: float = 1e6) -> Any:
-    return option(0.0, help, *names, min=0, max=most, metavar=metavar, panel=_REGULARISATION)
+def _weight(help: str, *names: str, metavar: str = "W") -> Any:
+    return option(0.0, help, *names, min=0, metavar=metavar, panel=_REGULARISATION)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class RenderRequest:
         panel=_OBJECTIVE,
     )
     power: float | None = option(
-        None, "Power of the cosine in a direction or caricature.", min=0, max=64, metavar="P", panel=_OBJECTIVE
+        None, "Power of the cosine in a direction or caricature.", min=0, metavar="P", panel=_OBJECTIVE
     )
     images: str = option(
         "fourier", "How it is written: fourier, pixels, pyramid, maco, or plain pixels.", metavar="NAME", panel=_IMAGE
@@ -70,7 +70,7 @@ class RenderRequest:
         "imagenet", "How they go together: imagenet, none, or as in a folder of photos.", metavar="NAME", panel=_IMAGE
     )
     alpha: bool = option(False, "Transparent where nothing is needed.", "--alpha", panel=_IMAGE)
-    opacity: float | None = option(None, "Price of opacity, with --alpha.", min=0, max=1e6, metavar="W", panel=_IMAGE)
+    opacity: float | None = option(None, "Price of opacity, with --alpha.", min=0, metavar="W", panel=_IMAGE)
     prior: str | None = option(
         None, "A learned prior of your own (this runs your code).", metavar="FILE.py:NAME", panel=_IMAGE
     )
@@ -81,8 +81,8 @@ class RenderRequest:
     total_variation: float = _weight("Weight of the total variation.")
     l1: float = _weight("Weight of the distance from grey.", "--l1")
     l2: float = _weight("Weight of the squared distance.", "--l2")
-    blur_gradient: float = _weight("Blur of each step's gradient.", metavar="PX", most=100)
-    blur_image: float = _weight("Blur of the image every few steps.", metavar="PX", most=100)
+    blur_gradient: float = _weight("Blur of each step's gradient.", metavar="PX")
+    blur_image: float = _weight("Blur of the image every few steps.", metavar="PX")
 
     def __post_init__(self) -> None:
         _ = self.format, self.grid

@@ -45,8 +45,8 @@ def file_option(help: str, *names: str, metavar: str = "FILE", **details: Any) -
 
 _TYPER, _PANEL = "typer", "Network"
 _MOST = 100_000
-_LARGEST = 2**53
-"""Above it floats are no longer exact, and seeds no longer seeds."""
+_LARGEST = 2**63
+"""No seed is larger."""
 
 PHOTO = argument("PHOTO", "An image file, or example:cat.")
 WINDOW = option(None, "The part of the photo to look at, in its pixels; by default its centre.", metavar="L,T,R,B")
@@ -254,8 +254,8 @@ def short(text: str) -> str:
 
 
 def _check(name: str, value: object) -> None:
-    """Refuse numbers that no command can mean: infinite ones, NaN, and those of more digits than any count has."""
+    """Refuse numbers that no command can mean: NaN, and those of more digits than any seed has."""
     for each in value if isinstance(value, list) else (value,):
-        if isinstance(each, int | float) and not abs(each) <= _LARGEST:
+        if each != each or (isinstance(each, int) and abs(each) > _LARGEST):
             written = "--" + name.replace("_", "-")
-            raise InputError(f"{written} {short(str(each))} is out of range; give a number up to {_LARGEST}.")
+            raise InputError(f"{written} {short(str(each))} is no number that can be meant; give one up to 2^63.")

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -28,6 +29,7 @@ _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
 _LARGEST = float(np.finfo(np.float32).max)
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @cache
@@ -108,7 +110,9 @@ def from_text(text: str) -> object:
             "remove it."
         ) from None
     except RecursionError:
-        raise InputError("The file is nested too deeply for a circuit; export one with `circuits trace -o`.") from None
+        raise InputError(
+            "This is not JSON of a circuit: it is nested too deeply; export one with `circuits trace -o`."
+        ) from None
     except ValueError as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
     return data
@@ -249,7 +253,7 @@ def to_graphml(graph: nx.DiGraph) -> bytes:
 
 def _scalar(value: object) -> object:
     if isinstance(value, str):
-        return printable(value)
+        return _NOT_IN_XML.sub("", value)
     return value if isinstance(value, (int, float, bool)) else json.dumps(value)
 
 
