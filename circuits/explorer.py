@@ -77,6 +77,7 @@ def explore(
     *,
     photo: Photo | PhotoSource | None = None,
     network: Network | None = None,
+    output: str | int | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> Exploration:
@@ -86,6 +87,8 @@ def explore(
         what: a network, or a circuit to go on with.
         photo: the photo that a network's page begins with, or what `load_photo` takes; the example cat if `None`.
         network: the circuit's; if `None`, that which it was traced with, or the one that its file names.
+        output: which of several outputs of a circuit's network is explained; that of the circuit if `None`. One loads a
+            network with an output of its own.
         port: 0 for any free one.
         open_browser: open it in a browser of this machine, if there is one.
 
@@ -105,7 +108,9 @@ def explore(
     circuit = what if isinstance(what, Circuit) else None
     if circuit is not None and photo is not None:
         raise InputError("A circuit brings its own photo; give a photo only with a network.")
-    explained = what if isinstance(what, Network) else network or _network_behind(what)
+    if output is not None and (circuit is None or network is not None):
+        raise InputError("The network has an output already; give output= to load_network or prepare.")
+    explained = what if isinstance(what, Network) else network or _network_behind(what, output)
     if circuit is not None:
         forward_cache(explained, circuit)  # refuses another network before the page opens
     photo = None if photo is None else as_photo(photo)
@@ -126,11 +131,11 @@ def explore(
     return Exploration(first, thread)
 
 
-def _network_behind(circuit: Circuit) -> Network:
-    if isinstance(circuit.cache, ForwardCache):
+def _network_behind(circuit: Circuit, output: str | int | None) -> Network:
+    if isinstance(circuit.cache, ForwardCache) and output is None:
         return circuit.cache.network
     name, weights = named_network(circuit, None)
-    return load_network(name, weights=weights)
+    return load_network(name, weights=weights, output=output if output is not None else circuit.network.output or None)
 
 
 def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | None]:

@@ -5,7 +5,7 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.network.network import Network
-from circuits.report.text import ALONE
+from circuits.report.text import ALONE, ONE_AT_A_TIME
 from dashboard import ids
 from dashboard.components import Component, Keys, attributes, button, listed, sends
 from dashboard.features.export import exports
@@ -57,7 +57,8 @@ def _header(network: Network) -> Any:
     if network.multi_label:
         classes += f", {ALONE}"
     counts = f"{len(network.layers)} layers · {classes} · sees {width} × {height}"
-    facts = f"{network.name} · {counts} · {books}"
+    notes = [text for text in (str(network.output), ONE_AT_A_TIME if network.is_one_at_a_time else "") if text]
+    facts = " · ".join((network.name, *notes, counts, books))
     return html.Header(
         [
             html.H1("Circuit explorer"),

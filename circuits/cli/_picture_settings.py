@@ -7,9 +7,9 @@ from typing import Any, cast
 import torch
 
 from circuits.cli._render_request import RenderRequest
-from circuits.errors import InputError
+from circuits.errors import CircuitsError, InputError
 from circuits.image.photo import load_photo, photos_in
-from circuits.network.loading import find_factory
+from circuits.network.own_code import find_factory, run_own_code
 from circuits.visualization.parameterization.base import MakeImages
 from circuits.visualization.parameterization.color import colour_matrix_of
 from circuits.visualization.parameterization.learned import LearnedPrior
@@ -83,9 +83,12 @@ def _images_of_prior(path: str) -> MakeImages:
     """What a person's own factory makes images with."""
     if not path.rpartition(":")[0]:
         raise InputError(f"--prior {path!r} names nothing in a file; write path/to/file.py:Name.")
-    factory = find_factory(path)
     try:
-        made = factory if isinstance(factory, LearnedPrior) else factory()  # type: ignore[operator]  # whatever is wrong with it is said below
+        with run_own_code(path):
+            factory = find_factory(path)
+            made = factory if isinstance(factory, LearnedPrior) else factory()  # type: ignore[operator]  # whatever is wrong with it is said below
+    except CircuitsError:
+        raise
     except Exception as error:  # the person's code may raise anything
         raise InputError(f"{path!r} could not be called without arguments: {type(error).__name__}: {error}.") from error
     if not callable(made):

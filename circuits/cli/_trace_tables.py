@@ -8,7 +8,7 @@ from rich.table import Table
 
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
-from circuits.report.text import ALONE, network_and_source, number, percent
+from circuits.report.text import network_and_source, number, percent, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
@@ -20,9 +20,10 @@ _NAMED = 10
 def summary(circuit: Circuit) -> str:
     """What was seen and what is explained, in two lines."""
     classes = "; ".join(f"{row.label} {percent(row.probability)}" for row in circuit.predictions)
-    name = network_and_source(circuit.network.name, circuit.network.source)
-    alone = f" ({ALONE})" if circuit.network.multi_label else ""
-    seen = f"{name} sees in {circuit.photo_info.name}{alone}: {classes}." if classes else f"{name} names no classes."
+    network = circuit.network
+    name = network_and_source(network.name, network.source, network.explained)
+    how = remark(multi_label=network.multi_label, one_at_a_time=network.one_at_a_time)
+    seen = f"{name} sees in {circuit.photo_info.name}{how}: {classes}." if classes else f"{name} names no classes{how}."
     return (
         f"{seen}\n"
         f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), "

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ def print_json(value: object) -> None:
 
 def echo_json(text: str) -> None:
     """A text of JSON on standard output, always in UTF-8; what a terminal might obey is escaped as JSON does."""
-    typer.echo(_OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text).encode().rstrip(b"\n"))
+    text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text.removesuffix("\n"))
+    typer.echo(text.encode() if hasattr(sys.stdout, "buffer") else text)
 
 
 def note(text: str) -> None:

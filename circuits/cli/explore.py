@@ -44,7 +44,8 @@ def explore(
         network = "builtin"
         if circuit is not None:
             network, weights = named_network(circuit, options.weights)
-            options = replace(options, weights=weights)
+            output = options.network_output or circuit.network.output or None
+            options = replace(options, weights=weights, network_output=output)
     loaded = options.load(network)
     if circuit is not None:
         from circuits.tracing.run import forward_cache

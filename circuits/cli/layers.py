@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from circuits.cli.console import output, plain_table, print_json
 from circuits.cli.options import AS_JSON, LAYERS, NetworkOptions, argument, option
 from circuits.errors import listed
+from circuits.report.text import remark
 
 if TYPE_CHECKING:
     from circuits.network.layers import Layer
@@ -37,6 +38,8 @@ def layers(
         print_json(
             {
                 "network": loaded.name,
+                "output": loaded.output.name,
+                "outputs": list(loaded.output.names),
                 "layers": [
                     {
                         "name": layer.name,
@@ -58,7 +61,9 @@ def layers(
         closes = "exactly" if layer.piecewise_linear else "up to a remainder"
         table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)
     console = output()
-    console.print(f"{loaded.name}, from the logits down:")
+    explained = f", {loaded.output}" if str(loaded.output) else ""
+    how = remark(multi_label=False, one_at_a_time=loaded.is_one_at_a_time)
+    console.print(f"{loaded.name}{explained}, from the logits down{how}:", soft_wrap=True)
     console.print(table)
 
 

@@ -25,7 +25,7 @@ from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import explore
 from circuits.cli.layers import layers
-from circuits.cli.options import with_options
+from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
@@ -80,6 +80,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         _drop_output()
         _say("Error: No space is left on the disk that is written to; free some and try again.")
+        return 2
+    if isinstance(error, OSError) and isinstance(error.filename, str):  # such as a name that no file can have
+        _say(f"Error: {short(error.filename)} cannot be used as a file ({error.strerror}); check its name.")
         return 2
     if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
         _say("Error: There is not enough memory for this; give a smaller --size, network or number.")

@@ -91,6 +91,14 @@ class NetworkOptions:
         "--multi-label/--one-label",
         panel=_PANEL,
     )
+    network_output: str | None = option(
+        None,
+        "Which of several outputs is explained, by its name (a key, a field) or its number, from 0.",
+        "--network-output",
+        "--output",
+        metavar="NAME",
+        panel=_PANEL,
+    )
 
     def load(self, network: str, layers: str = "auto") -> "Network":
         """The network that the options describe.
@@ -113,11 +121,24 @@ class NetworkOptions:
             layers=layers,
             leaf_modules=self.leaf or (),
             multi_label=self.multi_label,
+            output=self.network_output,
         )
 
 
 @dataclass(frozen=True)
-class NetworkBesidePictures(NetworkOptions):
+class NetworkBesideFile(NetworkOptions):
+    """The same where `--output` is a file that is written."""
+
+    network_output: str | None = option(
+        None,
+        "Which of several outputs of the network is explained, by its name (a key, a field) or its number, from 0.",
+        metavar="NAME",
+        panel=_PANEL,
+    )
+
+
+@dataclass(frozen=True)
+class NetworkBesidePictures(NetworkBesideFile):
     """The same where `--size` is that of pictures."""
 
     input_size: str | None = option(

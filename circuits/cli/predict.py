@@ -3,7 +3,7 @@
 from circuits.cli.console import output, plain_table, print_json
 from circuits.cli.options import AS_JSON, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
-from circuits.report.text import ALONE, chance, network_and_source
+from circuits.report.text import chance, network_and_source, remark
 
 
 def predict(
@@ -29,10 +29,16 @@ def predict(
     if as_json:
         print_json(
             {
+                "output": {
+                    "name": loaded.output.name,
+                    "index": loaded.output.place,
+                    "names": list(loaded.output.names),
+                },
+                "one_at_a_time": loaded.is_one_at_a_time,
                 "predictions": [
                     {"class": row.index, "label": row.label, "logit": row.logit, "probability": row.probability}
                     for row in predictions
-                ]
+                ],
             }
         )
         return
@@ -40,6 +46,7 @@ def predict(
     for row in predictions:
         table.add_row(str(row.index), row.label, chance(row.probability), f"{row.logit:.2f}")
     console = output()
-    alone = f" ({ALONE})" if loaded.multi_label else ""
-    console.print(f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}{alone}:")
+    name = network_and_source(loaded.name, loaded.source, str(loaded.output))
+    how = remark(multi_label=loaded.multi_label, one_at_a_time=loaded.is_one_at_a_time)
+    console.print(f"{name} sees in {picture.name}{how}:", soft_wrap=True)
     console.print(table)

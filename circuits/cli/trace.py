@@ -11,7 +11,7 @@ from circuits.cli.options import (
     NETWORK,
     PHOTO,
     WINDOW,
-    NetworkOptions,
+    NetworkBesideFile,
     counts,
     file_option,
     get_photo,
@@ -54,7 +54,7 @@ def trace(
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,
-    options: NetworkOptions,
+    options: NetworkBesideFile,
 ) -> None:
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     if not measure and (baseline, exemplars) != ("zero", None):

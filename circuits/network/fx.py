@@ -7,6 +7,7 @@ be forgotten.
 """
 
 import operator
+import os
 import sysconfig
 import threading
 import traceback
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import jaxtyping
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import CircuitsError, InputError, UnknownError, listed
+from circuits.network.concrete import ConcreteProxy, ConcreteTracer
 from circuits.network.module_names import rename_modules
 
 OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
@@ -36,10 +39,18 @@ OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.ior: operator.or_,
     operator.ixor: operator.xor,
 }
-_NOT_THE_USERS = (str(Path(torch.__file__).parent), __file__, str(Path(sysconfig.get_path("stdlib")) / "importlib"))
+_OURS = str(Path(__file__).parents[1]) + os.sep
+_NOT_THE_USERS = (
+    *(
+        str(Path(str(package.__file__)).parent) for package in (torch, jaxtyping)
+    ),  # the one checks our own calls in tests
+    str(Path(sysconfig.get_path("stdlib")) / "importlib"),
+    _OURS,
+    "<@beartype",
+)
 
 
-class _Proxy(fx.Proxy):
+class _Proxy(ConcreteProxy):
     """A proxy that records `x += y`; fx's own records `x = x + y`, and so forgets that x is overwritten."""
 
 
@@ -137,11 +148,11 @@ def _proxies(args: Any) -> list[fx.Proxy]:
     return [each for each in pytree.tree_leaves(args) if isinstance(each, fx.Proxy)]
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(ConcreteTracer):
     """Keeps some modules whole, and notes the path of the module whose code could not be traced."""
 
-    def __init__(self, wholes: frozenset[str]) -> None:
-        super().__init__()
+    def __init__(self, wholes: frozenset[str], example: Tensor | None) -> None:
+        super().__init__(example)
         self.wholes = wholes
         self.stopped_in: str | None = None
 
@@ -160,13 +171,16 @@ class _Tracer(fx.Tracer):
             raise
 
 
-def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = ()) -> fx.GraphModule:
-    """The fx graph of a module in eval mode.
+def trace_module(
+    module: nn.Module, *, name: str, leaf_modules: Sequence[str] = (), example: Tensor | None = None
+) -> fx.GraphModule:
+    """The fx graph of a module in eval mode; `meta` has the names of its `outputs`, and whether it `is_rounded`.
 
     Args:
         module: it becomes part of the graph module.
         name: what errors call it.
         leaf_modules: names of modules to trace as wholes, as `named_modules` gives them.
+        example: a photo, (1, c, h, w), whose sizes the code may look at (`concrete`).
 
     Raises:
         InputError: if fx cannot trace it; the sentence gives the line that stops it and the way out.
@@ -185,10 +199,13 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
         if path not in known:
             near = [other for other in known if path and path.rpartition(".")[2] in other] or known
             raise UnknownError(f"{name} has no module {path!r} to trace as a whole; it has {listed(near, limit=20)}.")
-    tracer = _Tracer(frozenset(leaf_modules))
+    opaque = [path for path, part in module.named_modules() if path and _is_opaque(part)]
+    tracer = _Tracer(frozenset((*leaf_modules, *opaque)), example)
     try:
         with _functions_kept():
             graph = tracer.trace(module)
+    except CircuitsError:
+        raise
     except Exception as error:  # fx raises whatever the traced code raises
         raise InputError(_untraceable(name, error, tracer.stopped_in, module)) from error
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
@@ -196,7 +213,15 @@ def trace_module(module: nn.Module, *, name: str, leaf_modules: Sequence[str] = 
         parent, _, leaf = path.rpartition(".")
         setattr(module.get_submodule(parent), leaf, Whole(module.get_submodule(path)))
     rename_modules(module, graph)
-    return fx.GraphModule(module, graph, type(module).__name__)
+    traced = fx.GraphModule(module, graph, type(module).__name__)
+    traced.meta |= {"outputs": tracer.output_names, "is_rounded": tracer.is_rounded}
+    return traced
+
+
+def _is_opaque(part: nn.Module) -> bool:
+    """Whether a module's code takes nothing but tensors: TorchScript, or a transform of torchvision's."""
+    is_transform = type(part).__module__.startswith("torchvision.transforms")
+    return is_transform or isinstance(part, torch.jit.ScriptModule)
 
 
 def _untraceable(name: str, error: Exception, path: str | None, module: nn.Module) -> str:
@@ -211,12 +236,24 @@ def _untraceable(name: str, error: Exception, path: str | None, module: nn.Modul
     return f"torch.fx cannot trace {name}{_where(error)}: {reason}; {way}."
 
 
-def _where(error: Exception) -> str:
-    """The innermost line of the user's code in a traceback, with its file and number."""
-    frames = traceback.extract_tb(error.__traceback__)
+def line_of(what: BaseException | Sequence[traceback.FrameSummary]) -> str:
+    """The innermost line of the user's code in a traceback, or a stack, with its file and number; empty without one.
+
+    Of a stack only what our code called counts, not what called us.
+    """
+    if isinstance(what, BaseException):
+        frames: Sequence[traceback.FrameSummary] = traceback.extract_tb(what.__traceback__)
+    else:
+        ours = [at for at, frame in enumerate(what) if frame.filename.startswith(_OURS)]
+        frames = what[ours[-1] + 1 :] if ours else what
     own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
     if not own:
         return ""
     frame = own[-1]
     text = f", `{frame.line}`" if frame.line else ""
-    return f", which is stopped by line {frame.lineno} of {Path(frame.filename).name}{text}"
+    return f" (line {frame.lineno} of {Path(frame.filename).name}{text})"
+
+
+def _where(error: Exception) -> str:
+    line = line_of(error)
+    return f", which is stopped by {line[2:-1]}" if line else ""

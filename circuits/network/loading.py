@@ -1,16 +1,11 @@
 """Get a network: the built-in one, any torchvision classifier by its name, or one of the user's own."""
 
-import copy
 import http.client
-import importlib
-import importlib.util
-import sys
 import urllib.error
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypedDict
 
 import torch
@@ -19,10 +14,13 @@ from torch import nn
 from circuits import builtin
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
+from circuits.network.copying import copy_of, has_lazy, unwrapped
 from circuits.network.hub import from_hub, make_timm, whole_modules
 from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
+from circuits.network.own_code import call_factory, find_factory, run_own_code
 from circuits.network.prepare import prepare
+from circuits.network.probe import example_for, first_pass
 from circuits.network.weights import fit_weights, load_weights, read_weights
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -52,6 +50,7 @@ def load_network(
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
+    output: str | int | None = None,
 ) -> Network:
     """Load and prepare a network.
 
@@ -71,9 +70,10 @@ def load_network(
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
             or has one output.
+        output: which of several outputs is explained, by its name (a key, a field) or its number; see `prepare`.
 
     Raises:
-        UnknownError: if there is no network, layer or module of that name.
+        UnknownError: if there is no network, output, layer or module of that name.
         InputError: if the weights, labels or sizes do not fit, or a download fails.
 
     Example:
@@ -82,9 +82,11 @@ def load_network(
         ('conv1', 'fc', True)
     """
     labels = None if labels is None else as_labels(labels)
-    common: _Common = {"labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label}
+    common: _Common = {
+        "labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label, "output": output,
+    }  # fmt: skip
     if name_or_path == "builtin":
-        if any(given is not None for given in (weights, labels, size, mean, std, multi_label, *leaf_modules)):
+        if any(given is not None for given in (weights, labels, size, mean, std, multi_label, output, *leaf_modules)):
             raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
         return _load_builtin(layers)
     changes = InputOptions(size, mean, std)
@@ -107,6 +109,7 @@ class _Common(TypedDict):
     layers: str | Sequence[str]
     leaf_modules: Sequence[str]
     multi_label: bool | None
+    output: str | int | None
 
 
 def _load_builtin(layers: str | Sequence[str]) -> Network:
@@ -126,8 +129,18 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
 
 
 def _load_own(path: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
+    with run_own_code(path):
+        return _prepare_own(path, weights, changes, common)
+
+
+def _prepare_own(path: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
     with _seeded():
-        module = _call(find_factory(path), path)
+        module = unwrapped(call_factory(find_factory(path), path))
+    preprocessing = changes.for_module(module)
+    if weights is not None:
+        module = copy_of(module, name=path)  # the path may name a module, which is not ours to change
+        if has_lazy(module):
+            first_pass(module, example_for(preprocessing), name=path)
     source = "as made" if weights is None else str(weights)
     if weights == "random":
         _draw_weights(module)
@@ -152,48 +165,6 @@ def _draw_weights(module: nn.Module) -> None:
         for part in module.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):
                 reset()
-
-
-def find_factory(path: str) -> object:
-    """What `path/to/file.py:Factory` or `package.module:Factory` names; the file's code is run.
-
-    Raises:
-        InputError: if the file does not exist or fails.
-        UnknownError: if it has no such name.
-    """
-    where, _, name = path.rpartition(":")
-    if where.endswith(".py") and not Path(where).is_file():
-        raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
-    try:
-        loaded = _run_file(where) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:  # the user's code may raise anything
-        raise InputError(f"{where!r} could not be run: {type(error).__name__}: {error}.") from error
-    if not hasattr(loaded, name):
-        values = vars(loaded).items()
-        known = [key for key, value in values if isinstance(value, type) and issubclass(value, nn.Module)]
-        raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
-    factory: object = getattr(loaded, name)
-    return factory
-
-
-def _run_file(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"circuits_own_{Path(path).stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _call(factory: object, path: str) -> nn.Module:
-    try:
-        module = copy.deepcopy(factory) if isinstance(factory, nn.Module) else factory()  # type: ignore[operator]  # checked below
-    except Exception as error:  # the user's code may raise anything
-        raise InputError(f"{path!r} could not be called without arguments: {type(error).__name__}: {error}.") from error
-    if not isinstance(module, nn.Module):
-        raise InputError(f"{path!r} gave a {type(module).__name__}; it must give a torch.nn.Module.")
-    return module
 
 
 def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:

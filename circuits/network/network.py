@@ -13,6 +13,8 @@ from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.layers import Layer, find_layers
+from circuits.network.outputs import NetworkOutput
+from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
 from circuits.shapes import Activations, Images
 from circuits.units import Unit, as_unit
@@ -46,6 +48,10 @@ class Network:
         sha256: fingerprint of its graph and parameters.
         layer_list: its layers, from the image up.
         multi_label: whether each class is judged on its own (sigmoid), so that several may hold, or none.
+        output: which of its outputs is explained.
+
+    Raises:
+        InputError: if a layer has more rows than one for a photo.
     """
 
     name: str
@@ -56,7 +62,23 @@ class Network:
     sha256: str
     layer_list: tuple[Layer, ...] = field(repr=False)
     multi_label: bool = False
+    output: NetworkOutput = field(default_factory=NetworkOutput)
     _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse layers that would not be of one photo."""
+        for layer in self.layer_list:
+            rows = (ops.shape(layer.node) or (1,))[0]
+            if rows != 1:
+                raise InputError(
+                    f"{self.name} makes {rows} rows of one photo at {layer.name}, as averaging over changed copies of "
+                    "it does; explain the network inside, which sees a single one."
+                )
+
+    @property
+    def is_one_at_a_time(self) -> bool:
+        """Whether what it says of a photo would depend on others in the batch, so that it is run one at a time."""
+        return is_one_at_a_time(self.traced)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
+from circuits.network import rows
 from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole
 
@@ -141,8 +142,7 @@ OPERATIONS = _table(
     (_linear(reach="elementwise"), (torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le)),
     (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
     (_linear(reach="reduction"), ("sum", torch.sum)),
-    (_linear(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
-    (_linear(), ("max", torch.max, "min", torch.min, "topk", torch.topk, "sort", torch.sort)),
+    (Operation(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
     # Others that see further than one position.
     (_linear(reach="padding"), (F.pad, nn.ZeroPad2d)),
     (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
@@ -225,7 +225,12 @@ def _is_block(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it."""
+    """Whether a node is piecewise linear in its inputs, so that gradient × activation adds up around it.
+
+    Nothing is said to be of a network that must see one photo at a time (`rows`).
+    """
+    if rows.is_one_at_a_time(traced) and is_variable(node):
+        return False
     called = operation(traced, node)
     if called.role == "batch norm":
         return _has_fixed_statistics(traced, node)
@@ -299,6 +304,12 @@ def run_node(
         values: those of the nodes that it reads.
         rectifier: run in place of rectifiers that are flat below zero (relu, relu6); a cap is kept.
     """
+    if rows.is_one_at_a_time(traced):
+        return rows.run_by_rows(lambda row: _run_node(traced, node, row, rectifier), node, values)
+    return _run_node(traced, node, values, rectifier)
+
+
+def _run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any], rectifier: Rectifier | None) -> Any:
     if node.op == "get_attr":
         return attrgetter(str(node.target))(traced)
     args = fx.node.map_arg(node.args, lambda read: values[read])

@@ -1,12 +1,11 @@
 """Prepare a live module: rewrite its graph, choose the output to explain, find its layers, check that nothing changed.
 
-1. Of several outputs (a tuple, a list, a dictionary) the first that can be logits, (N, classes), is explained; where
-   none can, as in the backbone of a detector, the last that is a map, (N, C, H, W).
-2. A softmax, log-softmax or sigmoid that ends the network is left out: it would share every class's value among all
+1. A plain copy of the module (`copying`) runs once on an example (`probe`), and is traced with it (`fx`, `concrete`).
+2. One of its outputs is explained (`outputs`).
+3. A softmax, log-softmax or sigmoid that ends the network is left out: it would share every class's value among all
    of them (softmax), or flatten it (sigmoid), and what argues for a class shows in its logit.
 """
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,19 @@ from circuits.errors import InputError
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network import operations as ops
 from circuits.network.channels_first import move_channels_first
+from circuits.network.copying import has_lazy, plain_copy, unwrapped
+from circuits.network.execute import execute, image_node
 from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
+from circuits.network.outputs import choose_output, output_node, set_output
+from circuits.network.probe import check_rows, example_for, first_pass, runs_in_batches
 from circuits.network.record_shapes import record_shapes
-from circuits.network.rewrite import prepare_module
+from circuits.network.rewrite import rewrite_module
+from circuits.network.rows import ONE_AT_A_TIME
 
 _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the network is prepared
+_ROUNDED = 0.05  # the same of a network that computes with fewer digits
 _HEADS: Mapping[Any, str] = {
     **dict.fromkeys((nn.Softmax, F.softmax, torch.softmax, "softmax"), "softmax"),
     **dict.fromkeys((nn.LogSoftmax, F.log_softmax, torch.log_softmax, "log_softmax"), "log_softmax"),
@@ -52,6 +57,7 @@ def prepare(
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
+    output: str | int | None = None,
     check: bool = True,
 ) -> Network:
     """Prepare a live module.
@@ -70,41 +76,50 @@ def prepare(
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
             or has one output.
-        check: compare the outputs before and after, which costs two forward passes.
+        output: which of several outputs is explained, by its name (a key, a field) or its number; if `None`, the one
+            called `logits` or `out`, or else the one that fits the labels, or looks most like logits (`outputs`).
+        check: run it on four photos: it must say before what it says after, and of each photo the same alone and among
+            others; one that does not is run one photo at a time, and its books are not said to close.
 
     Raises:
-        InputError: if it cannot be traced, does not take the input size, changes its output when prepared, or the
-            number of labels is not the number of classes.
-        UnknownError: if there is no such layer or leaf module.
+        InputError: if it cannot be traced, does not take the input size, gives more rows than one for a photo or
+            another answer each time, changes its output when prepared, or the number of labels is not that of classes.
+        UnknownError: if there is no such layer, leaf module or output.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
         >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
         ('1', '4')
     """
-    name = name or type(module).__name__
-    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(module)
-    traced = prepare_module(module, name=name, leaf_modules=leaf_modules)
-    generator = torch.Generator().manual_seed(0)
-    example = torch.randn((1, len(preprocessing.mean), *preprocessing.size), generator=generator)
+    copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
+    labels = None if labels is None else as_labels(labels)
+    name = name or type(copied).__name__
+    preprocessing = preprocessing or InputOptions(size, mean, std).for_module(copied)
+    example = example_for(preprocessing)
+    before = first_pass(copied, example, name=name) if check or has_lazy(copied) else None
+    is_rounded = any(value.dtype in (torch.float16, torch.bfloat16) for value in copied.parameters())
+    traced = rewrite_module(copied.float(), name=name, leaf_modules=leaf_modules, example=example)
     _record_shapes(traced, name, example)
-    place = choose_output(traced)
+    if before is not None:
+        check_rows(traced, before, example, name=name)
+    explained = choose_output(traced, wanted=output, labels=None if labels is None else len(labels), name=name)
     head = drop_head(traced)
     move_channels_first(traced)
+    if check and before is not None:
+        tolerance = _ROUNDED if is_rounded or traced.meta["is_rounded"] else _TOLERANCE
+        alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance)
+        traced.meta[ONE_AT_A_TIME] = not runs_in_batches(traced, output_node(traced).args[0], example, alone)
     layer_list = find_layers(traced, layers)
     top = layer_list[-1]
-    labels = None if labels is None else as_labels(labels)
     if labels is None:
         labels = [f"class {number}" for number in range(top.channels)] if top.height == top.width == 1 else []
     if labels and len(labels) != top.channels:
         raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
     if multi_label is None:
         multi_label = head == "sigmoid" or len(labels) == 1
-    sha256 = fingerprint(traced)
-    network = Network(name, source, traced, tuple(labels), preprocessing, sha256, layer_list, multi_label)
-    if check:
-        _check_unchanged(module, network, example, place, head)
-    return network
+    return Network(
+        name, source, traced, tuple(labels), preprocessing, fingerprint(traced), layer_list, multi_label, explained
+    )
 
 
 def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
@@ -114,62 +129,29 @@ def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
         raise
     except Exception as error:  # the network's own code may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise InputError(
-            f"{name} does not take an input of {tuple(example.shape)}: {reason}; give its size."
-        ) from error
+        raise InputError(f"{name} cannot be run node by node on {tuple(example.shape)}: {reason}.") from error
 
 
-def _check_unchanged(module: nn.Module, network: Network, example: Tensor, place: int, head: str) -> None:
-    with torch.no_grad():
-        before = leaves(copy.deepcopy(module).eval().float()(example.clone()))[place].flatten(1)
+def _check_unchanged(
+    traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: str, tolerance: float
+) -> Tensor:
+    """The output of the prepared network, which must be what the module itself has made."""
+    before = made.flatten(1)
     if not bool(before.isfinite().all()):
-        raise InputError(f"{network.name} puts out NaN or infinity; its weights are damaged.")
-    top = network.layers[-1]
-    after = HEADS[head](network.activations(example, [top])[top].flatten(1))
+        raise InputError(f"{name} puts out NaN or infinity; its weights are damaged.")
+    top: fx.Node = output_node(traced).args[0]
+    with torch.no_grad():
+        output: Tensor = execute(traced, {image_node(traced): example}, [top])[top]
+    after = HEADS[head](output).flatten(1)
+    if before.shape != after.shape:
+        raise InputError(f"{name} puts out {tuple(made.shape)}, and {tuple(output.shape)} when prepared.")
     difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
-    if not difference <= _TOLERANCE:
+    if not difference <= tolerance:
         raise InputError(
-            f"Preparing {network.name} changed its output by {difference:.1e} of its size; the network overwrites "
+            f"Preparing {name} changed its output by {difference:.1e} of its size; the network overwrites "
             "tensors in a way that is not understood: write it without in-place operations on views."
         )
-
-
-def leaves(value: Any) -> list[Any]:
-    """The values in nested tuples, lists and dictionaries, in order.
-
-    Example:
-        >>> leaves({"a": 1, "b": (2, [3])})
-        [1, 2, 3]
-    """
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (tuple, list)):
-        return [leaf for part in value for leaf in leaves(part)]
-    return [value]
-
-
-def choose_output(traced: fx.GraphModule) -> int:
-    """Reduce the graph's output to the tensor to explain; the shapes must have been recorded.
-
-    Returns:
-        Its place among all outputs.
-
-    Raises:
-        InputError: if no output can be explained.
-    """
-    outputs = leaves(_output_node(traced).args[0])
-    shapes = [ops.shape(leaf) or () for leaf in outputs]
-    logits = [at for at, shape in enumerate(shapes) if len(shape) in (2, 4) and shape[2:] in ((), (1, 1))]
-    maps = [at for at, shape in enumerate(shapes) if len(shape) == 4]
-    if not logits and not maps:
-        given = " and ".join(map(str, filter(None, shapes))) or "no tensor"
-        raise InputError(
-            f"The network's output is {given}: neither logits, (N, classes), nor a map, (N, C, H, W); wrap it so that "
-            "it holds one of them, or give the part of it that does, such as the backbone of a detector."
-        )
-    place = logits[0] if logits else maps[-1]
-    _set_output(traced, outputs[place])
-    return place
+    return output
 
 
 def drop_head(traced: fx.GraphModule) -> str:
@@ -185,19 +167,23 @@ def drop_head(traced: fx.GraphModule) -> str:
         >>> drop_head(traced), [node.name for node in traced.graph.nodes]
         ('log_softmax', ['input_1', '_0', 'output'])
     """
-    last = _output_node(traced).args[0]
+    last = output_node(traced).args[0]
     head = _HEADS.get(ops.kind(traced, last), "")
     if not head or len(ops.shape(last) or ()) != 2:
         return ""
-    _set_output(traced, last.args[0])
+    if head != "sigmoid" and _dim_of(traced, last) == 0:
+        raise InputError(
+            f"The network ends in a {head} over dimension 0, which is the photos of a batch; let it go over the "
+            "classes, dim=1."
+        )
+    set_output(traced, last.args[0])
     return head
 
 
-def _output_node(traced: fx.GraphModule) -> Any:
-    return next(node for node in traced.graph.nodes if node.op == "output")
-
-
-def _set_output(traced: fx.GraphModule, node: fx.Node) -> None:
-    _output_node(traced).args = (node,)
-    traced.graph.eliminate_dead_code()
-    traced.recompile()
+def _dim_of(traced: fx.GraphModule, node: fx.Node) -> Any:
+    """The dimension that a softmax goes over, from 0 in (N, classes); 1 where it is not given."""
+    if node.op == "call_module":
+        dim: Any = ops.called_module(traced, node).dim
+    else:
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    return 1 if dim is None else dim % 2

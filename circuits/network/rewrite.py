@@ -1,6 +1,6 @@
 """Rewrite a module so that it is safe and fast to explain: one fx graph, nothing in place, batch norm folded, frozen.
 
-1. Trace the module with `torch.fx` in eval mode (`network.fx`).
+1. Trace a plain copy of the module (`copying`) with `torch.fx` in eval mode (`network.fx`).
 2. Remove what does nothing in eval mode (dropout, identity), as it returns its very input.
 3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
    (`x.relu_()`) and operators (`x += y`). Later readers of the overwritten tensor read the new one.
@@ -9,14 +9,14 @@
    reshape.
 """
 
-import copy
 import inspect
 from collections.abc import Sequence
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from circuits.network.copying import plain_copy
 from circuits.network.dataflow import is_size
 from circuits.network.fx import OUT_OF_PLACE, Whole, trace_module
 from circuits.network.plain_modules import make_plain
@@ -45,8 +45,14 @@ def prepare_module(module: nn.Module, *, name: str = "network", leaf_modules: Se
         >>> [node.target for node in prepare_module(net).graph.nodes if node.op == "call_module"]
         ['0', '2']
     """
-    original = make_plain(copy.deepcopy(module).eval().float())
-    traced = trace_module(original, name=name, leaf_modules=leaf_modules)
+    return rewrite_module(plain_copy(module, name=name).float(), name=name, leaf_modules=leaf_modules)
+
+
+def rewrite_module(
+    copied: nn.Module, *, name: str, leaf_modules: Sequence[str] = (), example: Tensor | None = None
+) -> fx.GraphModule:
+    """The same of a plain copy of a module, which becomes part of it; its code may look at the sizes of an example."""
+    traced = trace_module(make_plain(copied), name=name, leaf_modules=leaf_modules, example=example)
     _put_inputs_first(traced)
     _drop_identities(traced)
     undo_in_place(traced)

@@ -100,7 +100,7 @@ def svg_file(circuit: Circuit) -> str:
     left = float(_MARGIN) + (_PHOTO + 20 if thumbnail else 0)
     room = across - left - (_PREDICTIONS + 2 * _MARGIN if rows else _MARGIN)
     facts = (
-        network_and_source(network.name, network.source),
+        network_and_source(network.name, network.source, network.explained).rstrip(","),
         f"on {photo.name}" + (f"; {ALONE}" if network.multi_label else ""),
         f"{len(circuit.visible)} units, target value {number(circuit.target.value)}",
     )

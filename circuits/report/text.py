@@ -53,13 +53,30 @@ def chance(probability: float) -> str:
     return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
 
 
-def network_and_source(name: str, source: str) -> str:
-    """A network's name and where its weights come from, once where both are the same.
+ONE_AT_A_TIME = "run one photo at a time, since others in a batch would change what it says"
+"""Said of a network whose rows depend on each other."""
+
+
+def network_and_source(name: str, source: str, output: str = "") -> str:
+    """A network's name and where its weights come from, once where both are the same; and which output is explained.
 
     >>> network_and_source("googlenet", "random"), network_and_source("builtin", "builtin")
     ('googlenet (random)', 'builtin')
+    >>> network_and_source("Heads", "as made", "output kind of 2 (colour, kind)")
+    'Heads (as made), output kind of 2 (colour, kind),'
     """
-    return name if name == source else f"{name} ({source})"
+    called = name if name == source else f"{name} ({source})"
+    return f"{called}, {output}," if output else called
+
+
+def remark(*, multi_label: bool, one_at_a_time: bool) -> str:
+    """What is said in brackets of how a network is run and its classes are judged.
+
+    >>> remark(multi_label=True, one_at_a_time=False), remark(multi_label=False, one_at_a_time=False)
+    (' (each class judged on its own)', '')
+    """
+    said = [text for text, is_so in ((ALONE, multi_label), (ONE_AT_A_TIME, one_at_a_time)) if is_so]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def cut(words: str, length: int) -> str:

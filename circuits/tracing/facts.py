@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
+from circuits.network.outputs import NetworkOutput
 
 LARGEST_DEPTH = 2000
 """Layers that a circuit's file can hold."""
@@ -55,6 +56,9 @@ class NetworkInfo(_Row):
         lowest: those with nothing below them but the image, if the first is not the only one.
         piecewise_linear: whether the books close exactly everywhere.
         multi_label: whether each class is judged on its own, by a sigmoid.
+        output: the name of the output that is explained, if there are several.
+        outputs: the names of all of them.
+        one_at_a_time: whether it is run one photo at a time, because others in a batch would change what it says.
     """
 
     name: str
@@ -64,16 +68,26 @@ class NetworkInfo(_Row):
     lowest: tuple[str, ...] = ()
     piecewise_linear: bool
     multi_label: bool = False
+    output: str = ""
+    outputs: tuple[str, ...] = ()
+    one_at_a_time: bool = False
 
     @classmethod
     def of(cls, network: Network) -> "NetworkInfo":
         """The facts of a network as it is cut."""
         lowest = tuple(name for name in network.layers if not network.layers_below(name))
+        has_several = len(network.output.names) > 1
         return cls(
             name=network.name, source=network.source, sha256=network.sha256, layers=tuple(network.layers),
             lowest=lowest if len(lowest) > 1 else (), piecewise_linear=network.piecewise_linear,
-            multi_label=network.multi_label,
+            multi_label=network.multi_label, one_at_a_time=network.is_one_at_a_time,
+output=network.output.name if has_several else "", outputs=network.output.names if has_several else (),
         )  # fmt: skip
+
+    @property
+    def explained(self) -> str:
+        """Which of several outputs is explained; empty if there is one."""
+        return str(NetworkOutput(self.output, 0, self.outputs))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

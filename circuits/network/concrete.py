@@ -1,0 +1,287 @@
+"""Trace with an example: every proxy knows the value that it has for one photo, so that code may look at sizes.
+
+An `if`, an `assert`, a loop or an `int()` of a shape gets the answer that it would get for the photo. Sizes that are
+only handed on stay nodes of the graph, so that it runs for any number of photos. What looks at the numbers of a tensor
+cannot be traced, as ever.
+
+1. `forward` is called with the photo alone: its other arguments keep their defaults, which are constants.
+2. Each operation is run once, as it is recorded, on the values of its arguments; a proxy holds its value as long as
+   the traced code holds the proxy.
+3. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, and scripted ones.
+   Hooks that `forward` sets on tensors, and what it asks of their gradients, are left out.
+4. All floating point numbers are float32, whatever `forward` casts to.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from operator import attrgetter
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, fx, nn
+
+from circuits.errors import InputError
+
+_MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace", "tensor", "as_tensor", "finfo")
+_CASTS = {"double": "float", "half": "float", "bfloat16": "float"}
+_ABOUT_GRADIENTS = ("register_hook", "retain_grad", "requires_grad_")
+_NUMBERS = (int, float, bool)
+_FACTS = (torch.layout, str, bool, type(None))
+"""Of a tensor that stay what they are in every pass; they are constants of the graph."""
+
+
+class ConcreteProxy(fx.Proxy):
+    """A proxy that may know its value for the example; `tracer.values` says whether any does."""
+
+    _value: Any = None
+
+    @property  # type: ignore[misc]  # because others' code asks `isinstance(size, int)`
+    def __class__(self) -> type:
+        # Not so of tensors: torch's own code would read their memory from what says that it is one.
+        known = type(self._value)
+        return known if issubclass(known, _NUMBERS) else type(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._value is None:
+            return super().__getattr__(name)
+        if name in _ABOUT_GRADIENTS:
+            return lambda *_: self
+        value = getattr(self._value, name)
+        if isinstance(value, _FACTS) or name == "ndim":
+            return value
+        if callable(value):
+            return super().__getattr__(name)
+        return self.tracer.create_proxy("call_function", getattr, (self, name), {})
+
+    def __len__(self) -> int:
+        return super().__len__() if self._value is None else len(self._value)
+
+    def __int__(self) -> int:
+        return int(self._number())
+
+    def __index__(self) -> int:
+        return int(self._number().__index__())
+
+    def __float__(self) -> float:
+        return float(self._number())
+
+    def _number(self) -> Any:
+        if self._value is None or isinstance(self._value, Tensor):
+            raise TypeError("symbolically traced variables cannot be used as numbers")
+        return self._value
+
+
+class ConcreteTracer(fx.Tracer):
+    """Traces modules, with an example or without.
+
+    Args:
+        example: a photo, (1, c, h, w); values are not known if `None`.
+
+    Attributes:
+        output_names: names of the outputs.
+        is_rounded: whether the code computes with fewer digits than float32, which the graph does not.
+    """
+
+    def __init__(self, example: Tensor | None = None) -> None:
+        super().__init__()
+        self.example = example
+        self.output_names: tuple[str, ...] = ()
+        self.is_rounded = False
+        self._is_running = False
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        """Call `forward`, also one that was replaced on the object, with nothing but the photo."""
+        name = image_argument(self.root.forward)
+        image = self.create_proxy("placeholder", name, (), {})
+
+        def forward(root: nn.Module, image: fx.Proxy) -> Any:
+            named = named_outputs(root.forward(image))
+            tensors = {path: proxy for path, proxy in named.items() if self._is_tensor(proxy)}
+            self.output_names = tuple(tensors)
+            return tuple(tensors.values()) if len(tensors) != 1 else next(iter(tensors.values()))
+
+        return forward, [self.root, image]
+
+    def _is_tensor(self, output: Any) -> bool:
+        return isinstance(output, fx.Proxy) and (self.example is None or isinstance(value_of(output), Tensor))
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Stand for a node."""
+        return ConcreteProxy(node, self)
+
+    def create_proxy(
+        self, kind: str, target: Any, args: Any, kwargs: Any, name: Any = None, type_expr: Any = None, *more: Any,
+        **others: Any,
+    ) -> fx.Proxy:  # fmt: skip
+        """Record an operation, and run it on the example."""
+        if kind == "call_method":
+            self.is_rounded |= target in ("half", "bfloat16")
+            target = _CASTS.get(target, target)
+        if kind in ("call_method", "call_function"):
+            args, kwargs = (fx.node.map_aggregate(each, self._as_float32) for each in (args, kwargs))
+        proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, *more, **others)
+        if self.example is not None and isinstance(proxy, ConcreteProxy):
+            proxy.__dict__["_value"] = self._run(kind, target, args, kwargs)
+        return proxy
+
+    def _as_float32(self, given: Any) -> Any:
+        if isinstance(given, torch.dtype) and given.is_floating_point:
+            self.is_rounded |= given.itemsize < torch.float32.itemsize
+            return torch.float32
+        is_wide = type(given) is Tensor and given.is_floating_point() and given.dtype is not torch.float32
+        return given.float() if is_wide else given
+
+    def _run(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
+        if kind == "placeholder":
+            assert self.example is not None
+            return self.example.clone()
+        self.is_rounded |= torch.is_autocast_enabled("cpu")
+        args, kwargs = fx.node.map_aggregate(args, value_of), fx.node.map_aggregate(kwargs, value_of)
+        self._is_running = True
+        try:
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):
+                if kind == "get_attr":
+                    return attrgetter(str(target))(self.root)
+                if kind == "call_module":
+                    return self.root.get_submodule(target).forward(*args, **kwargs)
+                if kind == "call_method":
+                    return getattr(args[0], target)(*args[1:], **kwargs)
+                return target(*args, **kwargs)
+        finally:
+            self._is_running = False
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        """An attribute of a module: itself while a node runs on the example."""
+        if self._is_running:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call a module: for real while a node runs on the example."""
+        return forward(*args, **kwargs) if self._is_running else super().call_module(m, forward, args, kwargs)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module is called as it is: not if somebody has replaced its `forward`."""
+        is_scripted = isinstance(m, torch.jit.ScriptModule)
+        return is_scripted or ("forward" not in vars(m) and super().is_leaf_module(m, module_qualified_name))
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """The truth of what depends on sizes alone."""
+        value = value_of(obj)
+        return super().to_bool(obj) if value is None or isinstance(value, Tensor | fx.Proxy) else bool(value)
+
+    def iter(self, obj: Any) -> Iterator[Any]:
+        """The parts of a shape, or of another tuple."""
+        value = value_of(obj)
+        if not isinstance(value, tuple | list):
+            return super().iter(obj)
+        return iter([obj[place] for place in range(len(value))])
+
+    def keys(self, obj: fx.Proxy) -> Any:
+        """The keys of a dictionary that a module returned."""
+        value = value_of(obj)
+        return list(value) if isinstance(value, dict) else super().keys(obj)
+
+    def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
+        """The graph of a module."""
+        with self._recording():
+            return super().trace(root, concrete_args)
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Record functions that fx passes by, and look into what `torch.compile` decorates."""
+        with ExitStack() as stack:
+            for name in _MAKERS:
+                stack.enter_context(mock.patch.object(torch, name, self._recorded(getattr(torch, name))))
+            stack.enter_context(mock.patch.object(torch, "is_tensor", lambda x: isinstance(value_of(x), Tensor)))
+            scripted = torch.jit.ScriptFunction
+            run = scripted.__call__
+            stack.enter_context(mock.patch.object(scripted, "__call__", self._recorded_script(run)))
+            if dynamo := sys.modules.get("torch._dynamo"):
+                stack.enter_context(dynamo.config.patch(error_on_nested_fx_trace=False))
+            yield
+
+    def _recorded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._is_running or not _proxies(args, kwargs):
+                return function(*args, **kwargs)
+            return self.create_proxy("call_function", function, args, kwargs)
+
+        return call
+
+    def _recorded_script(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        def call(script: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._is_running or not _proxies(args, kwargs):
+                return run(script, *args, **kwargs)
+
+            def scripted(*given: Any, **named: Any) -> Any:
+                return run(script, *given, **named)
+
+            scripted.__name__ = scripted.__qualname__ = script.name
+            return self.create_proxy("call_function", scripted, args, kwargs)
+
+        return call
+
+
+def named_outputs(value: Any, path: str = "") -> dict[str, Any]:
+    """What lies in nested tuples, lists, dictionaries and dataclasses, in order, by name: a key, a field or a number.
+
+    Example:
+        >>> named_outputs({"a": 1, "b": (2, [3])}), named_outputs(1)
+        ({'a': 1, 'b.0': 2, 'b.1.0': 3}, {'0': 1})
+    """
+    parts: Mapping[Any, Any]
+    if isinstance(value, fx.Proxy):
+        return {path or "0": value}
+    if isinstance(value, Mapping):
+        parts = value
+    elif isinstance(value, tuple | list):
+        parts = dict(zip(getattr(value, "_fields", range(len(value))), value, strict=True))
+    elif is_dataclass(value) and not isinstance(value, type):
+        parts = {each.name: getattr(value, each.name) for each in fields(value)}
+    else:
+        return {path or "0": value}
+    named: dict[str, Any] = {}
+    for key, part in parts.items():
+        named |= named_outputs(part, f"{path}.{key}" if path else str(key))
+    return named
+
+
+def output_tensors(value: Any) -> list[Tensor]:
+    """The tensors among a network's outputs, in order."""
+    return [each for each in named_outputs(value).values() if isinstance(each, Tensor)]
+
+
+def value_of(given: Any) -> Any:
+    """The value of a proxy for the example, `None` if it is not known; anything else as it is."""
+    if not isinstance(given, fx.Proxy):
+        return given
+    return vars(given).get("_value")
+
+
+def _proxies(args: Any, kwargs: Any) -> list[fx.Proxy]:
+    found: list[fx.Proxy] = []
+    for each in (args, kwargs):
+        fx.node.map_aggregate(each, lambda given: found.append(given) if isinstance(given, fx.Proxy) else None)
+    return found
+
+
+def image_argument(forward: Callable[..., Any]) -> str:
+    """The name of the argument of `forward` that is the image: the first.
+
+    Raises:
+        InputError: if more, or none, must be given.
+    """
+    parameters = list(inspect.signature(forward).parameters.values())
+    packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [each for each in parameters if each.default is each.empty and each.kind not in packed]
+    positional = [each for each in parameters if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)]
+    if len(needed) > 1 or not positional:
+        raise InputError(f"The network reads {len(needed)} inputs; a classifier of images reads one.")
+    return positional[0].name
