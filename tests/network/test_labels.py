@@ -136,4 +136,4 @@ def test_labels_are_taken_as_lists_arrays_and_dictionaries():
     assert as_labels({np.int64(0): "cat", np.int64(1): "dog"}) == as_labels({"cat": 0, "dog": 1}) == ("cat", "dog")
     assert as_labels(np.arange(3)) == ("0", "1", "2")
     with pytest.raises(InputError, match="Class 1 of the labels is called 'None'; a label is a text"):
-        as_labels(["cat", None])
+        as_labels({0: "cat", 1: None})
