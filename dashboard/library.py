@@ -155,7 +155,11 @@ class Library:
 
     def photo(self, data: bytes, name: str) -> Photo:
         """A photo from the bytes of a file."""
-        return load_photo(data, name=name[:80] or "photo")
+        return self.network.preprocessing.packed(load_photo(data, name=name[:80] or "photo"), data)
+
+    def only_seen(self, photo: Photo) -> Photo:
+        """A photo of which no more is left than what the network saw."""
+        return replace(photo, pixels=self.network.preprocessing.crop_of(photo), whole=False)
 
     def circuit(self, data: bytes) -> Circuit:
         """A circuit from the bytes of a file.
@@ -179,7 +183,9 @@ class Library:
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
+        # A whole photo is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
+        which = (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
+        found: str = self._once(("crop", *which, lossless), pack)
         return found
 
     def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:

@@ -127,7 +127,7 @@ def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
 
 def _seen(network: "Network", photo: "Photo") -> "Photo":
     """A photo of which no more is at hand than what the network sees."""
-    return replace(photo, image=network.preprocessing.crop_of(photo), whole=False)
+    return replace(photo, pixels=network.preprocessing.crop_of(photo), whole=False)
 
 
 def _in_folder(network: "Network", folder: Path) -> "list[Photo]":

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.errors import InputError, UnknownError, listed, printable
-from circuits.image.decode import damage, decode, decode_image, from_array, read_file
+from circuits.image.decode import damage, decode, decode_image, from_array, read_file, strips
+from circuits.image.encoded import EncodedImage
 
 Window = tuple[float, float, float, float]
 Corners = Sequence[int | float]
@@ -124,7 +125,7 @@ class Photo:
         sha256: of the size and the RGB pixels, so that the same picture in two formats is one photo.
         width: in pixels, upright.
         height: in pixels, upright.
-        image: mode RGB; the whole photo, or what a network saw of it.
+        pixels: the whole photo, or what a network saw of it: mode RGB, or a file's bytes, decoded when they are needed.
         window: the part that a network is shown, (left, top, right, bottom) in pixels of the photo; `None` is the
             centre, as the network's preprocessing cuts it out.
         whole: whether the image is the whole photo. A circuit's file holds only the crop that the network saw: then
@@ -136,7 +137,7 @@ class Photo:
     sha256: str
     width: int
     height: int
-    image: Image.Image = field(compare=False, repr=False)
+    pixels: Image.Image | EncodedImage = field(compare=False, repr=False)
     window: Window | None = None
     whole: bool = field(default=True, compare=False)
     warning: str = field(default="", compare=False, repr=False)
@@ -144,6 +145,11 @@ class Photo:
     def __post_init__(self) -> None:
         if self.window is not None:
             object.__setattr__(self, "window", check_window(self.window, self.width, self.height))
+
+    @property
+    def image(self) -> Image.Image:
+        """Mode RGB; the whole photo, or what a network saw of it. Nobody may change it."""
+        return self.pixels.decoded() if isinstance(self.pixels, EncodedImage) else self.pixels
 
     def framed(self, window: Corners | None) -> "Photo":
         """The photo with another window; `Preprocessing.framed` fits one to a rectangle that was drawn by hand.
@@ -216,8 +222,8 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
         name: what to call it; by default the file's name.
 
     Raises:
-        InputError: if it is missing, unreadable, not an image, damaged, over 64 MiB or 60 megapixels, under
-            2 pixels a side, or more than 50 times as long as it is wide.
+        InputError: if it is missing, unreadable, not an image, damaged, over 64 MiB or 60 megapixels (WebP and
+            AVIF: 40), under 2 pixels a side, or more than 50 times as long as it is wide.
         UnknownError: if there is no example of that name.
 
     >>> photo = load_photo(np.zeros((4, 6, 3), dtype=np.uint8), name="black")
@@ -226,7 +232,8 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
     """
     if isinstance(source, Image.Image):
         name = name or Path(getattr(source, "filename", "") or "image").name
-        return _photo(decode_image(lambda: source, name), name)
+        image = decode_image(lambda: source, name)
+        return _photo(image.copy() if image is source else image, name)
     if isinstance(source, np.ndarray):
         return _photo(from_array(source, name or "array"), name or "array")
     if isinstance(source, ImageTensor):
@@ -250,7 +257,8 @@ def _of_bytes(data: bytes, said: str, name: str) -> Photo:
 
 def _photo(image: Image.Image, name: str, warning: str = "") -> Photo:
     digest = hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode())
-    digest.update(image.tobytes())
+    for box in strips(image.size):
+        digest.update(image.crop(box).tobytes())
     return Photo(printable(name)[:_LONGEST_NAME], digest.hexdigest(), image.width, image.height, image, warning=warning)
 
 

@@ -1,13 +1,14 @@
 """From a photo to the network's input: size, crop and normalisation, given or guessed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from circuits.errors import InputError, listed
+from circuits.image.encoded import EncodedImage
 from circuits.image.photo import Corners, Photo, Window, inner_window, nearest_window
 
 if TYPE_CHECKING:
@@ -104,13 +105,24 @@ class Preprocessing:
         >>> bool((np.asarray(crop) == np.asarray(stripes.image)[5:13, 3:11]).all())
         True
         """
+        if isinstance(photo.pixels, EncodedImage):
+            return photo.pixels.cut((self, photo.window), lambda: self._crop_of(photo, photo.image))
+        return self._crop_of(photo, photo.pixels)
+
+    def packed(self, photo: Photo, data: bytes) -> Photo:
+        """The photo with its crop, and the bytes of the file that it was loaded from in the place of its pixels."""
+        crop, packed = self.crop_of(photo), EncodedImage(data, photo.name)
+        packed.cut((self, photo.window), lambda: crop)
+        return replace(photo, pixels=packed)
+
+    def _crop_of(self, photo: Photo, image: Image.Image) -> Image.Image:
         height, width = self.size
-        if not photo.whole and photo.image.size == (width, height):
-            return self._coloured(photo.image)
+        if not photo.whole and image.size == (width, height):
+            return self._coloured(image)
         if photo.window is None or not photo.whole:
-            return self.crop(photo.image)
+            return self.crop(image)
         method = _RESAMPLING[self.interpolation]
-        return self._coloured(photo.image.resize((width, height), method, box=self.window_of(photo)))
+        return self._coloured(image.resize((width, height), method, box=self.window_of(photo)))
 
     def window_of(self, photo: Photo) -> Window:
         """The part of a photo that the network sees, (left, top, right, bottom) in pixels of the photo.

@@ -12,6 +12,7 @@ from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
+from circuits.network.head import Head
 from circuits.network.layers import Layer, find_layers
 from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
@@ -49,6 +50,7 @@ class Network:
         layer_list: its layers, from the image up.
         multi_label: whether each class is judged on its own (sigmoid), so that several may hold, or none.
         output: which of its outputs is explained.
+        head: what it does to its logits before it puts them out.
 
     Raises:
         InputError: if a layer has more rows than one for a photo.
@@ -63,6 +65,7 @@ class Network:
     layer_list: tuple[Layer, ...] = field(repr=False)
     multi_label: bool = False
     output: NetworkOutput = field(default_factory=NetworkOutput)
+    head: Head = field(default_factory=Head, repr=False)
     _segments: dict[tuple[str | None, str], Segment] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -244,7 +247,12 @@ class Network:
         return self.activations(images, [self.layers[-1]])[self.layers[-1]].sum((2, 3))
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Of logits, (..., classes): the sigmoid of each if the network is multi-label, else their softmax."""
+        """Of logits, (..., classes): what the network itself makes of them (`head`).
+
+        That is mostly their softmax, or the sigmoid of each if the network is multi-label.
+        """
+        if self.multi_label == self.head.is_sigmoid:
+            return self.head.probabilities(logits)
         return logits.sigmoid() if self.multi_label else logits.softmax(-1)
 
     def label(self, channel: int) -> str:
