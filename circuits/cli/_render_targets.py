@@ -4,6 +4,7 @@ import csv
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def read_direction(path: Path, channels: int) -> list[float]:
         if path.suffix.lower() == ".npy":
             weights = np.load(path, allow_pickle=False)
         elif path.suffix.lower() == ".json":
-            weights: Any = read_json(path)
+            weights = cast(Any, read_json(path))
         else:
             rows = csv.reader(read_text(path).replace(";", ",").splitlines())
             weights = [word for row in rows for part in row for word in part.split()]
