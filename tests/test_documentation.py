@@ -10,8 +10,8 @@ import networkx as nx
 import pytest
 
 import circuits
+from circuits.network.labels import read_labels
 from circuits.network.loading import load_network
-from circuits.network.weights import read_labels
 from circuits.tracing.circuit import Circuit
 from tests.support.commandline import run
 

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
@@ -16,6 +17,7 @@ from circuits.network.channels_first import move_channels_first
 from circuits.network.copying import has_lazy, plain_copy, unwrapped
 from circuits.network.execute import execute, image_node
 from circuits.network.head import Head, add_classes, drop_head, sums_to_one
+from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.network.outputs import choose_output, output_node
@@ -37,7 +39,7 @@ def prepare(
     size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Labels | str | Path | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
@@ -54,7 +56,8 @@ def prepare(
         size: input side, or (height, width); 224 if `None`.
         mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
         std: of the normalisation.
-        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
+        labels: one a class, in any form of `as_labels`; `class 0`, `class 1`, … if `None`; an empty list if the outputs
+            are no classes.
         layers: `auto`, `fine` or names.
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
@@ -75,6 +78,7 @@ def prepare(
         ('1', '4')
     """
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
+    labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
     preprocessing = preprocessing or InputOptions(size, mean, std).for_module(copied)
     example = example_for(preprocessing)
@@ -120,7 +124,7 @@ def _check_unchanged(
     traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: Head, tolerance: float
 ) -> Tensor:
     """The output of the prepared network, which must be what the module itself has made."""
-    before = made.reshape(len(made), -1)
+    before = made.reshape(1, -1)  # of one photo, whose dimension may have been squeezed
     if not bool(before.isfinite().all()):
         raise InputError(f"{name} puts out NaN or infinity; its weights are damaged.")
     output = _top(traced, example)
