@@ -9,6 +9,7 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, State
 from dash import Output as DashOutput
+from dash.exceptions import DependencyException
 
 from circuits.image.photo import Photo
 from circuits.network.network import Network
@@ -33,6 +34,7 @@ from dashboard.library import Library
 from dashboard.load_order import add_assets
 from dashboard.security import protect
 from dashboard.session.actions import Reducer
+from dashboard.session.envelope import MalformedError
 from dashboard.session.state import Session
 from dashboard.session.storage import SessionStorage
 from dashboard.session.tabs import TabSessions
@@ -122,7 +124,10 @@ def create_page(settings: PageSettings) -> Page:
         return (storage.fetch(name) if storage is not None else None) or first
 
     work = _scheduler(library, collection)
-    sessions = TabSessions(begin, limit=settings.sessions, dropped=work.forget)
+    sessions = TabSessions(
+        begin, limit=settings.sessions, dropped=work.forget, seen=library.only_seen,
+        kept=lambda tab: storage is not None and tab.kept == tab.revision and storage.is_kept(tab.name),
+    )  # fmt: skip
     callbacks = Callbacks(sessions, work, storage)
     app = Dash(
         __name__,
@@ -140,6 +145,8 @@ def create_page(settings: PageSettings) -> Page:
     add_routes(app.server, sessions, work)
     for each in work.features:
         each.routes(app.server, sessions, work)
+    app.server.register_error_handler(MalformedError, lambda error: (str(error), 400, {"Content-Type": "text/plain"}))
+    app.server.register_error_handler(DependencyException, lambda error: ("There is no such script.", 404))
     protect(app, host=settings.host, token=settings.token)
     return Page(app, callbacks, settings.token)
 

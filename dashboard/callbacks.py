@@ -8,6 +8,7 @@ once, under the tab's lock, so that an answer that the browser drops loses nothi
 import base64
 import binascii
 import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,18 +19,23 @@ from dash import no_update
 from plotly.io.json import to_json_plotly
 
 from circuits.errors import CircuitsError, InputError
+from circuits.image.photo import Photo
+from circuits.tracing.circuit import Circuit
 from dashboard.components import Pane
 from dashboard.feature import Feature, Output, View
 from dashboard.features.compare.actions import with_other_circuit
 from dashboard.features.photo.actions import with_circuit, with_photo
 from dashboard.library import Library
 from dashboard.session.actions import Action, ActionType, NoPayload
+from dashboard.session.envelope import FileEnvelope, Have, read_envelope, read_file_envelope, read_have
 from dashboard.session.state import PAGES, Session
 from dashboard.session.storage import SessionStorage, copy_of
 from dashboard.session.tabs import TabSession, TabSessions
 from dashboard.work.results import token
 from dashboard.work.scheduler import Scheduler
 
+_READERS = 3
+"""Files that are read at once, each in a thread that answers people; who sends another one is told to send it again."""
 QUICK = 0.3
 SOON = 0.01
 
@@ -117,80 +123,77 @@ class Callbacks:
         self.library = work.library
         self.features: Sequence[Feature] = work.features
         self.storage = storage
+        self._reading = threading.BoundedSemaphore(_READERS)
         outputs = {name: output for feature in self.features for name, output in feature.outputs.items()} | PANE
         self.outputs = {"view": Output("view", "data", evidence=True)} | outputs
 
     def act(self, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
         """Apply the actions not yet seen, begin what they ask for, and return the view, less what the page has."""
-        tab = self._tab(sent)
-        if tab is None or sent is None:
+        if sent is None:
             return no_update
-        page_name = str(sent["tab"])
+        envelope, had = read_envelope(sent), read_have(have)
+        entries, tab = envelope.entries, self.sessions.tab(envelope.session)
         with tab.lock:
-            lost = self._is_lost(tab, sent)
-            for entry in sent["queue"]:
-                if tab.fresh(page_name, int(entry["number"])) and (not lost or entry["kind"] == "open"):
-                    self._apply(tab, Action(str(entry["kind"]), entry.get("payload") or {}))
+            lost = self._is_lost(tab, envelope.born)
+            for entry in entries:
+                if tab.fresh(envelope.tab, entry.number) and (not lost or entry.kind == "open"):
+                    self._apply(tab, entry.kind, entry.payload)
             self.work.begin(tab)
         self.work.tracing.wait(tab.name, seconds=QUICK)
         self.work.looking.wait(tab.name, seconds=SOON)
         with tab.lock:
             self._keep(tab)
-            page = self._page(tab, page_name, have)
+            page = self._page(tab, envelope.tab, had)
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
-            only_evidence = all(
-                each["kind"] == "look" and each.get("payload") == {"revision": tab.revision} for each in sent["queue"]
-            )
+            looks = {"revision": tab.revision}
+            only_evidence = all(entry.kind == "look" and entry.payload == looks for entry in entries)
         if not only_evidence:
             return page
         wanted = {name for name, output in self.outputs.items() if output.evidence}
-        if sent.get("books") != page["books_shown"]:  # a chart that is there already would be made anew, and jump
+        if envelope.books != page["books_shown"]:  # a chart that is there already would be made anew, and jump
             wanted |= {"books", "books_shown"}
         return {name: page[name] if name in wanted else no_update for name in page}
 
     def receive(self, sent: dict[str, Any] | None) -> Any:
         """Take a photo or a circuit file; the acknowledgement makes the page ask for the view."""
-        tab = self._tab(sent)
-        if tab is None or sent is None:
+        if sent is None:
             return no_update
-        with tab.lock:
-            if tab.fresh(f"{sent['tab']}/file", int(sent["number"])):
-                try:
-                    tab.put(self._take(tab.session, str(sent["kind"]), str(sent["name"]), str(sent["contents"])))
-                except CircuitsError as refusal:
-                    tab.say(str(refusal))
-        return {"tab": sent["tab"], "number": sent["number"]}
+        file = read_file_envelope(sent)
+        tab = self.sessions.tab(file.session)
+        if not self._reading.acquire(blocking=False):
+            return {"tab": file.tab, "number": file.number, "again": True}
+        try:
+            self._take(tab, file)
+        finally:
+            self._reading.release()
+        self.sessions.fit(tab)
+        return {"tab": file.tab, "number": file.number}
 
     def poll(self, ticks: int, sent: dict[str, Any] | None, have: dict[str, Any] | None = None) -> Any:
         """What the background work has brought since; never the view itself."""
-        tab = self._tab(sent)
-        if tab is None:
+        if sent is None:
             return no_update
+        had, tab = read_have(have), self.sessions.tab(read_envelope(sent).session)
         with tab.lock:
-            return self._progress(tab, have)[0]
+            return self._progress(tab, had)[0]
 
-    def _tab(self, sent: dict[str, Any] | None) -> TabSession | None:
-        if not isinstance(sent, dict):
-            return None
-        return self.sessions.tab(sent["session"])
-
-    def _is_lost(self, tab: TabSession, sent: dict[str, Any]) -> bool:
+    def _is_lost(self, tab: TabSession, born: str) -> bool:
         """Whether the page acts on a session that this server does not have any more: its actions mean nothing here."""
-        return sent.get("born", "") not in ("", tab.born) and not tab.session.found
+        return born not in ("", tab.born) and not tab.session.found
 
-    def _apply(self, tab: TabSession, action: Action) -> None:
-        payload = action.payload if isinstance(action.payload, Mapping) else {}
-        if action.kind == "open":
+    def _apply(self, tab: TabSession, kind: str, sent: object) -> None:
+        payload = sent if isinstance(sent, Mapping) else {}
+        if kind == "open":
             tab.toasts = ()
             if payload.get("session"):
                 self._copy(tab, str(payload["session"]))
         try:
-            tab.put(self.work.reducer.apply(tab.session, Action(action.kind, payload), self.library))
+            tab.put(self.work.reducer.apply(tab.session, Action(kind, payload), self.library))
         except CircuitsError as refusal:
             tab.say(str(refusal))
-        if action.kind == "resume":
+        if kind == "resume":
             self.work.retry(tab)
-        if action.kind == "again":
+        if kind == "again":
             self.work.again(tab, str(payload.get("query", "")))
 
     def _copy(self, tab: TabSession, name: str) -> None:
@@ -209,23 +212,36 @@ class Callbacks:
             self.storage.keep(tab.name, tab.session)
             tab.kept = tab.revision
 
-    def _take(self, session: Session, kind: str, name: str, contents: str) -> Session:
-        data = decoded(contents, name)
-        if kind == "circuit":
-            return with_circuit(session, self.library.circuit(data), self.library)
-        if kind == "beside":
-            return with_other_circuit(session, self.library.circuit(data), self.library)
-        return with_photo(session, self.library.photo(data, name), self.library)
+    def _take(self, tab: TabSession, file: FileEnvelope) -> None:
+        """Take in a file, if it is new; while it is read, the tab's lock is free."""
+        with tab.lock:
+            if not tab.fresh(f"{file.tab}/file", file.number):
+                return
+        try:
+            data = decoded(file.contents, file.name)
+            photo = None if file.kind in ("circuit", "beside") else self.library.photo(data, file.name)
+            circuit = self.library.circuit(data) if photo is None else None
+            with tab.lock:
+                tab.put(self._with(tab.session, file.kind, photo, circuit))
+        except CircuitsError as refusal:
+            with tab.lock:
+                tab.say(str(refusal))
 
-    def _progress(self, tab: TabSession, have: dict[str, Any] | None) -> tuple[dict[str, Any], View]:
+    def _with(self, session: Session, kind: str, photo: Photo | None, circuit: Circuit | None) -> Session:
+        if photo is not None:
+            return with_photo(session, photo, self.library)
+        assert circuit is not None
+        return (with_circuit if kind == "circuit" else with_other_circuit)(session, circuit, self.library)
+
+    def _progress(self, tab: TabSession, have: Have) -> tuple[dict[str, Any], View]:
         """What goes on, for the page, and what there is to show."""
         missing = self.work.want_pictures(tab)
         answers = self.work.want_answers(tab)
         drawing = self.work.draws_for(tab)
         tiles = self.work.tiles(tab.session.work.circuit, waiting=drawing)
-        view = View(tab, self.work, answers, tiles, drawing, have or {})
+        view = View(tab, self.work, answers, tiles, drawing, have)
         tab.shows.note({name: tile.facts() for name, tile in tiles.items()})
-        changed = tab.shows.since(view.have.get("tiles", 0) if view.have.get("born") == tab.born else 0)
+        changed = tab.shows.since(have.tiles if have.born == tab.born else 0)
         others = {name: tile for feature in self.features for name, tile in feature.tiles(view).items()}
         work = tab.session.work
         states = [state for feature in self.features if (state := feature.state(view))]
@@ -237,6 +253,7 @@ class Callbacks:
             "evidence": " ".join((token(" ".join(work.edge or (work.selected,)), answers), *states)),
             "looking": None in answers.values(),
             "born": tab.born,
+            "link": tab.link,
             "found": tab.session.found,
             "tiles": changed | {name: tile.facts() for name, tile in others.items()},
             "tiles_at": tab.shows.version,
@@ -244,7 +261,7 @@ class Callbacks:
         }
         return told, view
 
-    def _page(self, tab: TabSession, page_name: str, have: dict[str, Any] | None) -> dict[str, Any]:
+    def _page(self, tab: TabSession, page_name: str, have: Have) -> dict[str, Any]:
         """Every output of `act` by name: what each feature renders, the right pane, and the data of the scripts."""
         status, view = self._progress(tab, have)
         page = {name: value for feature in self.features for name, value in feature.render(view).items()}

@@ -14,6 +14,7 @@ from circuits.units import Unit
 from dashboard.components import Pane
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, RequestType
+from dashboard.session.envelope import NOTHING, Have
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession, TabSessions
 from dashboard.work.queue import Task
@@ -42,7 +43,7 @@ class View:
     answers: Answers
     tiles: Mapping[str, Tile]
     drawing: bool
-    have: Mapping[str, Any] = field(default_factory=dict)
+    have: Have = NOTHING
 
     @property
     def session(self) -> Session:

@@ -80,7 +80,7 @@ def _pages() -> Any:
 
 
 def _left() -> Any:
-    choose = dcc.Upload(html.Span("Choose …", className="button"), id=ids.PHOTO_UPLOAD, max_size=-1)
+    choose = dcc.Upload(html.Span("Choose …", className="button"), id=ids.PHOTO_UPLOAD, max_size=-1, multiple=True)
     return html.Aside(
         [
             html.Div(

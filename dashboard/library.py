@@ -88,10 +88,17 @@ class Library:
             CircuitsError: if it names nothing, or there is nothing below it.
         """
         network = self.network if like is None else self.cut(like)
-        target = find_target(network, wish, 0)
+        target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
             raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
         return target
+
+    def _numbered(self, wish: str) -> str:
+        """What actions write, "2" or "2 - 5", where a class is also called so: classes by their units."""
+        numbers = wish.split(" - ")
+        if not set(numbers) & set(self.network.labels) or not all(number.isdecimal() for number in numbers):
+            return wish
+        return " - ".join(f"{self.network.layers[-1]}:{number}" for number in numbers)
 
     def trace(
         self,
@@ -111,6 +118,7 @@ class Library:
             progress: told how far, and raises to stop.
             like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
         """
+        target = self._numbered(target) if isinstance(target, str) else target
         return circuits.trace(
             self.network if like is None else self.cut(like), photo, target, depth=choices.depth, top=choices.top,
             mode=choices.mode, signs=choices.signs, progress=progress,
@@ -147,7 +155,11 @@ class Library:
 
     def photo(self, data: bytes, name: str) -> Photo:
         """A photo from the bytes of a file."""
-        return load_photo(data, name=name[:80] or "photo")
+        return self.network.preprocessing.packed(load_photo(data, name=name[:80] or "photo"), data)
+
+    def only_seen(self, photo: Photo) -> Photo:
+        """A photo of which no more is left than what the network saw."""
+        return replace(photo, pixels=self.network.preprocessing.crop_of(photo), whole=False)
 
     def circuit(self, data: bytes) -> Circuit:
         """A circuit from the bytes of a file.
@@ -171,7 +183,9 @@ class Library:
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        found: str = self._once(("crop", photo, photo.whole, photo.image.size, lossless), pack)
+        # A whole photo is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
+        which = (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
+        found: str = self._once(("crop", *which, lossless), pack)
         return found
 
     def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
@@ -200,22 +214,36 @@ class Library:
         return self.cut(circuit).layer(layer).channels
 
     def is_own(self, circuit: Circuit) -> bool:
-        """Whether a circuit was found in this network."""
-        return circuit.network.sha256 == self.network.sha256
+        """Whether a circuit was found in this network: its fingerprint says so, and there are all of its units."""
+        return circuit.network.sha256 == self.network.sha256 and not self._strange(circuit)
+
+    def _strange(self, circuit: Circuit) -> str:
+        """What a circuit of this network's fingerprint names that the network lacks, as a file by hand may."""
+
+        def look() -> tuple[object, str]:
+            try:
+                network = self.cut(circuit)
+                for node in circuit.nodes.values():
+                    network.check_unit(node.unit)
+            except CircuitsError as error:
+                return circuit.graph, str(error)
+            return circuit.graph, ""
+
+        # The graph is kept with the answer, so that no other can get its identity meanwhile.
+        strange: str = self._once(("strange", id(circuit.graph)), look)[1]
+        return strange
 
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
-        if not self.is_own(circuit):
+        if circuit.network.sha256 != self.network.sha256:
             return (
                 f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
                 f"units, but {self.network.name} cannot expand it."
             )
+        if strange := self._strange(circuit):
+            return f"This circuit's layers are not those of {self.network.name}: {strange}"
         if circuit.photo is None:
             return "This circuit's file holds no photo: you can look at it, but not expand it."
-        try:
-            self.cut(circuit)
-        except CircuitsError as error:
-            return f"This circuit's layers are not those of {self.network.name}: {error}"
         return ""
 
     def warmed(self, circuit: Circuit) -> Circuit:

@@ -15,12 +15,14 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from dash import Dash
+from dash._utils import split_callback_id
 from flask import Flask, Response, abort, redirect, request
 from werkzeug.wrappers import Response as Answer
 
@@ -59,7 +61,7 @@ def protect(app: Dash, *, host: str, token: str = "") -> None:
 
     def refuse_other_hosts() -> None:
         # Flask's own TRUSTED_HOSTS does not know IPv6 addresses.
-        if urlsplit(f"//{request.host}").hostname not in trusted:
+        if _address(f"//{request.host}").hostname not in trusted:
             abort(400)
 
     def add_headers(response: Response) -> Response:
@@ -70,6 +72,7 @@ def protect(app: Dash, *, host: str, token: str = "") -> None:
     if token:
         server.before_request(partial(refuse_strangers, token))
     server.before_request(refuse_other_sites)
+    server.before_request(partial(refuse_malformed, app.callback_map))
     server.after_request(add_headers)
 
 
@@ -152,8 +155,39 @@ def refuse_other_sites() -> None:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         abort(403)
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and _address(origin).netloc != request.host:
         abort(403)
+
+
+def refuse_malformed(callbacks: Mapping[str, Any]) -> None:
+    """Answer 400 to what asks for a callback in another form than Dash's renderer does, which Dash would fail at."""
+    if request.endpoint is None or not request.path.endswith("/_dash-update-component"):
+        return
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict) or not isinstance(body.get("output"), str):
+        abort(400)
+    callback, changed = callbacks.get(body["output"]), body.get("changedPropIds", [])
+    outputs = split_callback_id(body["output"])  # type: ignore[no-untyped-call]
+    if callback is None or not isinstance(changed, list) or not all(isinstance(each, str) for each in changed):
+        abort(400)
+    for key, wanted in (("outputs", outputs), ("inputs", callback["inputs"]), ("state", callback["state"])):
+        if _properties(body.get(key, [])) != _properties(wanted):
+            abort(400)
+
+
+def _properties(parts: Any) -> list[tuple[Any, Any]] | None:
+    """Ids and names of the properties in a part of a callback; `None` if it has another form."""
+    rows = [parts] if isinstance(parts, dict) else parts
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return None
+    return [(row.get("id"), row.get("property")) for row in rows]
+
+
+def _address(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:  # as in `http://[`
+        abort(400)
 
 
 def content_security_policy(hashes: Sequence[str]) -> str:

@@ -9,19 +9,18 @@ from collections.abc import Callable
 
 import platformdirs
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, PageSettings, create_page
+from dashboard.connections import PageServer
 from dashboard.security import MAX_BODY, is_local, new_token, own_address
 
 __all__ = ["PORT", "Running", "PageSettings", "serve", "start"]
 
 PORT = 8050
-_THREADS = 10
 
 
 class Running:
@@ -44,10 +43,7 @@ class Running:
         except InputError:
             page.close()
             raise
-        self._server = create_server(
-            page.dash.server, sockets=[self._socket], threads=_THREADS, max_request_body_size=MAX_BODY + 2**20,
-            clear_untrusted_proxy_headers=True, ident=None,
-        )  # fmt: skip
+        self._server = PageServer(page.dash.server, self._socket, largest=MAX_BODY + 2**20)
         self.port = self._socket.getsockname()[1]
         self.url = address(host, self.port, page.token)
 

@@ -12,8 +12,8 @@ import typer
 
 import circuits
 from circuits.cli.main import app
+from circuits.network.labels import read_labels
 from circuits.network.loading import load_network
-from circuits.network.weights import read_labels
 from circuits.tracing.circuit import Circuit
 from tests.support.commandline import run
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from circuits.errors import InputError, UnknownError, listed
-from circuits.image.decode import decode, decode_image, from_array, read_file
+from circuits.errors import InputError, UnknownError, listed, printable
+from circuits.image.decode import damage, decode, decode_image, from_array, read_file, strips
+from circuits.image.encoded import EncodedImage
 
 Window = tuple[float, float, float, float]
 Corners = Sequence[int | float]
@@ -22,6 +23,7 @@ Corners = Sequence[int | float]
 LEAST = 8
 """Pixels of a photo along the longer side of the smallest window."""
 _TOLERANCE = 1e-6
+_LONGEST_NAME = 400
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,9 +105,14 @@ def nearest_window(window: Corners, aspect: float, width: int, height: int) -> W
 
 
 def _four(window: Corners) -> Window:
-    numbers = tuple(float(number) for number in window)
+    try:
+        numbers = tuple(float(number) for number in window)
+    except (TypeError, ValueError, OverflowError):  # of hundreds of digits, or no numbers
+        numbers = ()
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-        raise InputError(f"A window is four finite numbers, left, top, right and bottom; this one is {tuple(window)}.")
+        raise InputError(
+            f"A window is four finite numbers, left, top, right and bottom; this one is {str(window)[:60]}."
+        )
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
@@ -118,24 +125,31 @@ class Photo:
         sha256: of the size and the RGB pixels, so that the same picture in two formats is one photo.
         width: in pixels, upright.
         height: in pixels, upright.
-        image: mode RGB; the whole photo, or what a network saw of it.
+        pixels: the whole photo, or what a network saw of it: mode RGB, or a file's bytes, decoded when they are needed.
         window: the part that a network is shown, (left, top, right, bottom) in pixels of the photo; `None` is the
             centre, as the network's preprocessing cuts it out.
         whole: whether the image is the whole photo. A circuit's file holds only the crop that the network saw: then
             the image is that crop, while size, fingerprint and window are those of the photo.
+        warning: a sentence if the file is damaged and what it shows may not be the photo; else empty.
     """
 
     name: str
     sha256: str
     width: int
     height: int
-    image: Image.Image = field(compare=False, repr=False)
+    pixels: Image.Image | EncodedImage = field(compare=False, repr=False)
     window: Window | None = None
     whole: bool = field(default=True, compare=False)
+    warning: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.window is not None:
             object.__setattr__(self, "window", check_window(self.window, self.width, self.height))
+
+    @property
+    def image(self) -> Image.Image:
+        """Mode RGB; the whole photo, or what a network saw of it. Nobody may change it."""
+        return self.pixels.decoded() if isinstance(self.pixels, EncodedImage) else self.pixels
 
     def framed(self, window: Corners | None) -> "Photo":
         """The photo with another window; `Preprocessing.framed` fits one to a rectangle that was drawn by hand.
@@ -208,8 +222,8 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
         name: what to call it; by default the file's name.
 
     Raises:
-        InputError: if it is missing, unreadable, not an image, damaged, over 64 MiB or 60 megapixels, under
-            2 pixels a side, or more than 50 times as long as it is wide.
+        InputError: if it is missing, unreadable, not an image, damaged, over 64 MiB or 60 megapixels (WebP and
+            AVIF: 40), under 2 pixels a side, or more than 50 times as long as it is wide.
         UnknownError: if there is no example of that name.
 
     >>> photo = load_photo(np.zeros((4, 6, 3), dtype=np.uint8), name="black")
@@ -218,7 +232,8 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
     """
     if isinstance(source, Image.Image):
         name = name or Path(getattr(source, "filename", "") or "image").name
-        return _photo(decode_image(lambda: source, name), name)
+        image = decode_image(lambda: source, name)
+        return _photo(image.copy() if image is source else image, name)
     if isinstance(source, np.ndarray):
         return _photo(from_array(source, name or "array"), name or "array")
     if isinstance(source, ImageTensor):
@@ -226,20 +241,25 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
         return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name), name)
     if isinstance(source, bytes):
-        return _photo(decode(source, name or "photo"), name or "photo")
+        return _of_bytes(source, name or "photo", name or "photo")
     if isinstance(source, str) and source.startswith("example:"):
         example = source.removeprefix("example:")
         if example not in EXAMPLES:
             raise UnknownError(f"There is no example photo {example!r}; there is {listed(EXAMPLES)}.")
         return _photo(from_array(EXAMPLES[example](), example), name or example)
     path = Path(source)
-    return _photo(decode(read_file(path), str(source)), name or path.name)
+    return _of_bytes(read_file(path), str(source), name or path.name)
 
 
-def _photo(image: Image.Image, name: str) -> Photo:
+def _of_bytes(data: bytes, said: str, name: str) -> Photo:
+    return _photo(decode(data, said), name, damage(data, said))
+
+
+def _photo(image: Image.Image, name: str, warning: str = "") -> Photo:
     digest = hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode())
-    digest.update(image.tobytes())
-    return Photo(name, digest.hexdigest(), image.width, image.height, image)
+    for box in strips(image.size):
+        digest.update(image.crop(box).tobytes())
+    return Photo(printable(name)[:_LONGEST_NAME], digest.hexdigest(), image.width, image.height, image, warning=warning)
 
 
 def photos_in(folder: str | Path) -> Iterator[Image.Image]:

@@ -2,26 +2,25 @@
 
 1. A plain copy of the module (`copying`) runs once on an example (`probe`), and is traced with it (`fx`, `concrete`).
 2. One of its outputs is explained (`outputs`).
-3. A softmax, log-softmax or sigmoid that ends the network is left out: it would share every class's value among all
-   of them (softmax), or flatten it (sigmoid), and what argues for a class shows in its logit.
+3. A softmax or sigmoid that ends the network, and what follows it, is left out (`head`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 from circuits.image.preprocessing import InputOptions, Preprocessing
-from circuits.network import operations as ops
 from circuits.network.channels_first import move_channels_first
 from circuits.network.copying import has_lazy, plain_copy, unwrapped
 from circuits.network.execute import execute, image_node
+from circuits.network.head import Head, add_classes, drop_head, sums_to_one
+from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
-from circuits.network.outputs import choose_output, output_node, set_output
+from circuits.network.outputs import choose_output, output_node
 from circuits.network.probe import check_rows, example_for, first_pass, runs_in_batches
 from circuits.network.record_shapes import record_shapes
 from circuits.network.rewrite import rewrite_module
@@ -29,17 +28,6 @@ from circuits.network.rows import ONE_AT_A_TIME
 
 _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the network is prepared
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
-_HEADS: Mapping[Any, str] = {
-    **dict.fromkeys((nn.Softmax, F.softmax, torch.softmax, "softmax"), "softmax"),
-    **dict.fromkeys((nn.LogSoftmax, F.log_softmax, torch.log_softmax, "log_softmax"), "log_softmax"),
-    **dict.fromkeys((nn.Sigmoid, F.sigmoid, torch.sigmoid, "sigmoid"), "sigmoid"),
-}
-HEADS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "": lambda logits: logits,
-    "softmax": lambda logits: logits.softmax(1),
-    "log_softmax": lambda logits: logits.log_softmax(1),
-    "sigmoid": torch.sigmoid,
-}
 
 
 def prepare(
@@ -51,7 +39,7 @@ def prepare(
     size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Labels | str | Path | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
@@ -68,7 +56,8 @@ def prepare(
         size: input side, or (height, width); 224 if `None`.
         mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
         std: of the normalisation.
-        labels: one a class; `class 0`, `class 1`, … if `None`; an empty list if the outputs are no classes.
+        labels: one a class, in any form of `as_labels`; `class 0`, `class 1`, … if `None`; an empty list if the outputs
+            are no classes.
         layers: `auto`, `fine` or names.
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
@@ -89,6 +78,7 @@ def prepare(
         ('1', '4')
     """
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
+    labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
     preprocessing = preprocessing or InputOptions(size, mean, std).for_module(copied)
     example = example_for(preprocessing)
@@ -98,12 +88,15 @@ def prepare(
     _record_shapes(traced, name, example)
     if before is not None:
         check_rows(traced, before, example, name=name)
+    add_classes(traced)
     explained = choose_output(traced, wanted=output, labels=None if labels is None else len(labels), name=name)
     head = drop_head(traced)
     move_channels_first(traced)
     if check and before is not None:
         tolerance = _ROUNDED if is_rounded or traced.meta["is_rounded"] else _TOLERANCE
         alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance)
+        if not head.steps and sums_to_one(torch.cat([alone, _top(traced, -example)])):
+            head = Head(probabilities=_as_they_are)
         traced.meta[ONE_AT_A_TIME] = not runs_in_batches(traced, output_node(traced).args[0], example, alone)
     layer_list = find_layers(traced, layers)
     top = layer_list[-1]
@@ -112,10 +105,9 @@ def prepare(
     if labels and len(labels) != top.channels:
         raise InputError(f"{name} has {top.channels} classes, but {len(labels)} labels were given; give one a class.")
     if multi_label is None:
-        multi_label = head == "sigmoid" or len(labels) == 1
-    return Network(
-        name, source, traced, tuple(labels), preprocessing, fingerprint(traced), layer_list, multi_label, explained
-    )
+        multi_label = head.is_sigmoid or len(labels) == 1
+    sha256, named = fingerprint(traced), tuple(labels)
+    return Network(name, source, traced, named, preprocessing, sha256, layer_list, multi_label, explained, head)
 
 
 def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
@@ -129,16 +121,14 @@ def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
 
 
 def _check_unchanged(
-    traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: str, tolerance: float
+    traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: Head, tolerance: float
 ) -> Tensor:
     """The output of the prepared network, which must be what the module itself has made."""
-    before = made.flatten(1)
+    before = made.reshape(1, -1)  # of one photo, whose dimension may have been squeezed
     if not bool(before.isfinite().all()):
         raise InputError(f"{name} puts out NaN or infinity; its weights are damaged.")
-    top: fx.Node = output_node(traced).args[0]
-    with torch.no_grad():
-        output: Tensor = execute(traced, {image_node(traced): example}, [top])[top]
-    after = HEADS[head](output).flatten(1)
+    output = _top(traced, example)
+    after = head(output.flatten(1)) if head.steps else output.flatten(1)
     if before.shape != after.shape:
         raise InputError(f"{name} puts out {tuple(made.shape)}, and {tuple(output.shape)} when prepared.")
     difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
@@ -150,36 +140,13 @@ def _check_unchanged(
     return output
 
 
-def drop_head(traced: fx.GraphModule) -> str:
-    """Make the logits the output of a network that ends in their softmax, log-softmax or sigmoid.
-
-    Returns:
-        What was left out, a key of `HEADS`; empty if nothing was.
-
-    Example:
-        >>> traced = fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.LogSoftmax(dim=1)))
-        >>> for node in traced.graph.nodes:
-        ...     node.meta["shape"] = (1, 3)
-        >>> drop_head(traced), [node.name for node in traced.graph.nodes]
-        ('log_softmax', ['input_1', '_0', 'output'])
-    """
-    last = output_node(traced).args[0]
-    head = _HEADS.get(ops.kind(traced, last), "")
-    if not head or len(ops.shape(last) or ()) != 2:
-        return ""
-    if head != "sigmoid" and _dim_of(traced, last) == 0:
-        raise InputError(
-            f"The network ends in a {head} over dimension 0, which is the photos of a batch; let it go over the "
-            "classes, dim=1."
-        )
-    set_output(traced, last.args[0])
-    return head
+def _top(traced: fx.GraphModule, images: Tensor) -> Tensor:
+    """What the prepared network puts out for preprocessed images."""
+    top: fx.Node = output_node(traced).args[0]
+    with torch.no_grad():
+        output: Tensor = execute(traced, {image_node(traced): images}, [top])[top]
+    return output
 
 
-def _dim_of(traced: fx.GraphModule, node: fx.Node) -> Any:
-    """The dimension that a softmax goes over, from 0 in (N, classes); 1 where it is not given."""
-    if node.op == "call_module":
-        dim: Any = ops.called_module(traced, node).dim
-    else:
-        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    return 1 if dim is None else dim % 2
+def _as_they_are(logits: Tensor) -> Tensor:
+    return logits

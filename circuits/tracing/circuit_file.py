@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
-from circuits.errors import InputError
+from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 FORMAT = "circuits/1"
-_MOST_BYTES = 64 * 2**20
+MOST_BYTES = 64 * 2**20
+_MOST_PARTS = 1_000_000
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
@@ -96,15 +98,29 @@ def to_text(data: dict[str, Any]) -> str:
 
 
 def from_text(text: str) -> object:
-    """Parse JSON text; refused if it is something else, holds NaN or infinity, or is over 64 MiB."""
-    if len(text) > _MOST_BYTES:
-        raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {_MOST_BYTES >> 20} MiB.")
+    """Parse JSON text; refused if it is something else, holds NaN or infinity, or is too large to be a circuit."""
+    if len(text) > MOST_BYTES:
+        raise InputError(f"The file has {len(text) >> 20} MiB; a circuit has at most {MOST_BYTES >> 20} MiB.")
+    # Two million empty lists are 6 MB of text and 150 of memory.
+    parts = text.count("{") + text.count("[")
+    if parts > _MOST_PARTS:
+        raise InputError(f"The file has {parts} lists and objects in it; a circuit has at most {_MOST_PARTS}.")
     try:
-        data: object = json.loads(text, parse_constant=_refuse)
-        json.dumps(data, ensure_ascii=False).encode()  # half a character, as in "\\ud800", could not be written again
+        data: object = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+        if _HALF.search(text):
+            json.dumps(data, ensure_ascii=False).encode()  # half a character could not be written again
     except InputError:
         raise
-    except (ValueError, RecursionError) as error:
+    except UnicodeEncodeError:
+        raise InputError(
+            "The file holds half of a character (a lone surrogate, such as \\ud800), which could not be written again; "
+            "remove it."
+        ) from None
+    except RecursionError:
+        raise InputError(
+            "This is not JSON of a circuit: it is nested too deeply; export one with `circuits trace -o`."
+        ) from None
+    except ValueError as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
     return data
 
@@ -169,17 +185,40 @@ def _finite(key: str, value: float | int) -> float:
     return read
 
 
-def _validate(data: dict[str, Any]) -> None:
-    from jsonschema import Draft202012Validator  # heavy, and only files that are read need it
+@cache
+def _validator() -> Any:
+    from jsonschema_rs import Draft202012Validator  # only files that are read need it
 
-    errors = Draft202012Validator(schema()).iter_errors(data)
-    error = min(errors, key=lambda each: list(map(str, each.path)), default=None)
-    if error is not None:
-        where = "/".join(str(part) for part in error.absolute_path) or "the top"
-        raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.")
+    return Draft202012Validator(schema())
+
+
+def _validate(data: dict[str, Any]) -> None:
+    """Refuse what the schema does not allow; what is too many is not looked at one by one."""
+    from jsonschema_rs import ValidationError
+
+    for key in ("nodes", "edges"):
+        rows, most = data.get(key), schema()["properties"][key]["maxItems"]
+        if isinstance(rows, list) and len(rows) > most:
+            raise InputError(f"The circuit has {len(rows)} {key}; there may be {most} at most.")
+    try:
+        _validator().validate(data)
+    except ValidationError as error:
+        _check_finite(data, error.instance_path)
+        where = "/".join(map(str, error.instance_path)) or "the top"
+        raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.") from None
+    except ValueError as error:  # a value that no JSON text can have, in a dictionary of Python
+        raise InputError(f"The circuit is not valid: {str(error)[:200]}.") from None
     for row in data["nodes"]:
         for value in row.get("place", ()):
             _finite("place", value)
+
+
+def _check_finite(data: Any, path: Sequence[str | int]) -> None:
+    """Refuse the value at a path if it is NaN or infinite, which the validator takes for nothing at all."""
+    for step in path:
+        data = data[step]
+    if isinstance(data, float):
+        _finite(next((str(step) for step in reversed(path) if isinstance(step, str)), "the top"), data)
 
 
 def _check_consistent(graph: nx.DiGraph) -> None:
@@ -229,9 +268,14 @@ def _check_address(name: str, row: dict[str, Any]) -> None:
 def to_graphml(graph: nx.DiGraph) -> bytes:
     """GraphML of a graph; what is not a scalar is written as JSON text, pictures are left out."""
     flat = nx.DiGraph(**{key: json.dumps(value) for key, value in graph.graph.items()})
+    names: dict[str, str] = {}
     for name, data in graph.nodes(data=True):
-        flat.add_node(name, **{key: _scalar(value) for key, value in data.items() if key != "picture"})
-    flat.add_edges_from(graph.edges(data=True))
+        names[name] = shown = printable(name)
+        while names[name] in flat:  # two that differ only in what XML cannot hold
+            names[name] = f"{shown} ({len(flat)})"
+        flat.add_node(names[name], **{key: _scalar(value) for key, value in data.items() if key != "picture"})
+    for source, target, data in graph.edges(data=True):
+        flat.add_edge(names[source], names[target], **{key: _scalar(value) for key, value in data.items()})
     buffer = io.BytesIO()
     nx.write_graphml(flat, buffer)
     return buffer.getvalue()

@@ -196,7 +196,7 @@ def forward_cache(network: Network, source: Source) -> ForwardCache:
     else:
         source = as_photo(source)
         # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
-        key = (source, None if source.whole else id(source.image))
+        key = (source.sha256, source.window) if source.whole else (source, id(source.pixels))
     with _lock:
         recent = _recent.setdefault(network, LRUCache(4))
         cut, activations = recent.get(key, (None, None))

@@ -218,7 +218,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 def _read(value: Any, wanted: Any) -> Any:
     """A JSON value that fits as Python has it: a list as a tuple, a whole number as a float where one is wanted."""
     kinds = get_args(wanted) if isinstance(wanted, UnionType) else (wanted,)
-    if isinstance(value, list):
+    if isinstance(value, list) and wanted is not object:
         [parts] = [get_args(kind) for kind in kinds if get_origin(kind) is tuple]
         return tuple(_read(each, parts[0]) for each in value)
     return float(value) if float in kinds and isinstance(value, int) else value

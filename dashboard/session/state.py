@@ -9,6 +9,8 @@ from circuits.tracing.circuit import Circuit
 
 HISTORY = 50
 PHOTOS = 24
+_WARM = 3
+"""Steps of the history whose circuits keep the activations of their photos; those of others are computed again."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Work:
     edge: tuple[str, str] | None = None
     folded: frozenset[str] = frozenset()
     spot: tuple[float, float] | None = None
+
+
+def _cold(work: Work) -> Work:
+    circuit = work.circuit
+    return work if circuit is None or circuit.cache is None else replace(work, circuit=replace(circuit, cache=None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +171,8 @@ class Session:
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""
-        return replace(self, work=work, past=(*self.past, self.work)[-HISTORY:], future=())
+        past = (*self.past, self.work)[-HISTORY:]
+        return replace(self, work=work, past=(*map(_cold, past[:-_WARM]), *past[-_WARM:]), future=())
 
     def is_waiting(self, kind: str, payload: object = None) -> bool:
         """Whether a request of a kind is being worked out: of this payload, or of any if `None`."""

@@ -1,14 +1,13 @@
 """Sessions on disk, so that a reload after a restart of the server finds the work again.
 
 A file holds one tab's newest circuit, its photos as the network saw them (not the originals), what was chosen and the
-settings; the history is not kept. Its name is a hash of the session's name and the network's fingerprint, so that the
-folder gives nobody's session name away and another network's page does not open it.
+settings; the history is not kept. Its name is a hash of the session's link and the network's fingerprint, so that the
+folder gives nobody's session away and another network's page does not open it.
 """
 
 import hashlib
 import json
 import logging
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,13 +21,12 @@ from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
 from dashboard.session.state import Choices, Looking, Session, Showing, Work
-from dashboard.session.tabs import TabSessions
+from dashboard.session.tabs import NAME, TabSessions, link_of
 
 if TYPE_CHECKING:
     from dashboard.library import Library
 
 DAYS = 14
-_NAME = re.compile(r"[0-9a-f]{32}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,14 +68,25 @@ class SessionStorage:
             "beside": session.beside.to_dict() if session.beside is not None else None,
         }
         try:
-            write_atomically(self._file(name), json.dumps(kept, allow_nan=False))
+            write_atomically(self._file(link_of(name)), json.dumps(kept, allow_nan=False))
         except CircuitsError as error:
             self._works = False
             _LOG.warning("Sessions are not kept over a restart: %s", error)
 
     def fetch(self, name: str) -> Session | None:
         """The session that was kept, or `None` if there is none that can be read."""
-        file = self._file(name)
+        file = self._file(link_of(name))
+        return self._read(file if file.is_file() else self._old_file(name))
+
+    def fetch_shared(self, link: str) -> Session | None:
+        """The session that was kept and has this link, or `None`."""
+        return self._read(self._file(link))
+
+    def is_kept(self, name: str) -> bool:
+        """Whether there is a file of a session."""
+        return self._works and self._file(link_of(name)).is_file()
+
+    def _read(self, file: Path) -> Session | None:
         if not file.is_file():
             return None
         try:
@@ -134,7 +143,11 @@ class SessionStorage:
             frozenset(map(str, data["folded"])),
         )
 
-    def _file(self, name: str) -> Path:
+    def _file(self, link: str) -> Path:
+        return self._old_file(f"link {link}")
+
+    def _old_file(self, name: str) -> Path:
+        """Where sessions were kept before they had links."""
         digest = hashlib.sha256(f"{name} {self._explorer.network.sha256}".encode()).hexdigest()
         return self._folder / f"{digest}.json"
 
@@ -160,16 +173,16 @@ def copy_of(name: str, sessions: TabSessions, storage: SessionStorage | None) ->
     """The session of that name for somebody else to go on with: its work and settings, without its history.
 
     Args:
-        name: as an address has it; whatever its form.
+        name: the link, as an address has it, whatever its form; older addresses have the session's own name.
         sessions: those of this server.
         storage: those that are kept, if they are.
 
     Returns:
         `None` if there is no such session here any more.
     """
-    if _NAME.fullmatch(name) is None:
+    if NAME.fullmatch(name) is None:
         return None
     tab_session = sessions.find(name)
     if tab_session is None:
-        return storage.fetch(name) if storage is not None else None
+        return (storage.fetch_shared(name) or storage.fetch(name)) if storage is not None else None
     return replace(tab_session.session, past=(), future=(), requests=(), requested=0, paused=False, found=True)

@@ -1,5 +1,10 @@
-"""The browser tabs of a server: each holds its newest session under a lock, and a revision that counts the changes."""
+"""The browser tabs of a server: each holds its newest session under a lock, and a revision that counts the changes.
 
+A tab has two names. The page draws the first one at random and tells nobody: who knows it may change the session. The
+second one, the link, is a hash of the first: it stands in addresses, and lets others read the session and begin a copy.
+"""
+
+import hashlib
 import re
 import secrets
 import threading
@@ -8,13 +13,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from circuits.image.photo import Photo
 from circuits.units import Unit
 from dashboard.answers import Groups, WebP
+from dashboard.session import originals
 from dashboard.session.state import PHOTOS, Session
 
 MOST_WORDS = 800
 """Characters of a sentence; what is longer repeats something that was sent, and loses its middle."""
-_NAME = re.compile(r"[0-9a-f]{32}")
+NAME = re.compile(r"[0-9a-f]{32}")
+GRACE = 10.0
+"""Seconds after which a page that was left has not merely been loaded again."""
+UNUSED = 3600.0
+"""Seconds without a sign of life after which a tab keeps no photo but what the network saw of it."""
+
+
+def link_of(name: str) -> str:
+    """The name under which others may read a session, 32 hexadecimal digits that do not give its own name away."""
+    return hashlib.sha256(f"link {name}".encode()).hexdigest()[:32]
 
 
 Facts = Mapping[str, Any]
@@ -74,12 +90,17 @@ class TabSession:
     toasts: tuple[Toast, ...] = ()
     said: int = 0
     used: float = 0.0
+    left: float | None = None
     kept: int = 0
     born: str = field(default_factory=lambda: secrets.token_hex(8))
     photos: dict[str, bytes] = field(default_factory=dict)
     on_wall: tuple[Unit, ...] = ()
     shows: Changes = field(default_factory=Changes)
     alike: Groups = ()
+
+    @property
+    def link(self) -> str:
+        return link_of(self.name)
 
     def put(self, session: Session) -> None:
         """Replace the session (hold the lock); the revision moves only if it is another one."""
@@ -122,6 +143,8 @@ class TabSessions:
         idle: seconds without a sign of life after which a tab_session is dropped.
         clock: seconds, for tests.
         dropped: called with the name of each tab that is dropped.
+        seen: makes what the network saw of a photo, which is left of those that are too many.
+        kept: whether a session that was left can be dropped, for it is found again where it is kept.
     """
 
     def __init__(
@@ -132,12 +155,16 @@ class TabSessions:
         idle: float = 12 * 3600,
         clock: Callable[[], float] = time.monotonic,
         dropped: Callable[[str], None] = lambda name: None,
+        seen: Callable[[Photo], Photo] = lambda photo: photo,
+        kept: Callable[[TabSession], bool] = lambda tab: False,
     ) -> None:
         self._start = start
         self._limit = limit
         self._idle = idle
         self._clock = clock
         self._dropped = dropped
+        self._seen = seen
+        self._kept = kept
         self._desks: dict[str, TabSession] = {}
         self._lock = threading.Lock()
 
@@ -153,7 +180,7 @@ class TabSessions:
         Raises:
             ValueError: if the name has another form.
         """
-        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        if not isinstance(name, str) or NAME.fullmatch(name) is None:
             raise ValueError("A session's name is 32 hexadecimal digits.")
         with self._lock:
             now = self._clock()
@@ -161,13 +188,56 @@ class TabSessions:
             tab_session = self._desks.get(name)
             if tab_session is None:
                 tab_session = self._desks[name] = TabSession(name, self._start(name))
-            tab_session.used = now
+            tab_session.used, tab_session.left = now, None
             return tab_session
 
-    def find(self, name: str) -> TabSession | None:
+    def own(self, name: str) -> TabSession | None:
         """The tab of that name if there is one; none is made."""
         with self._lock:
             return self._desks.get(name)
+
+    def find(self, name: str) -> TabSession | None:
+        """The tab that may be read under a name, its link or its own one, if there is one."""
+        with self._lock:
+            links = (tab for tab in self._desks.values() if tab.link == name)
+            return self._desks.get(name) or next(links, None)
+
+    def leave(self, name: str) -> None:
+        """A page was closed, or is being loaded again: if nobody comes back, what it held is let go of."""
+        tab = self.own(name)
+        if tab is not None and tab.left is None:
+            tab.left = self._clock()
+            timer = threading.Timer(GRACE, self.release)
+            timer.daemon = True
+            timer.start()
+
+    def release(self) -> None:
+        """Drop the tabs that were left, if they are kept elsewhere; of others, and of unused ones, only the photos."""
+        now = self._clock()
+        with self._lock:
+            tabs = list(self._desks.values())
+        for tab in tabs:
+            is_left = tab.left is not None and now - tab.left >= GRACE
+            if not is_left and now - tab.used < UNUSED:
+                continue
+            with tab.lock:
+                if is_left and self._kept(tab):
+                    with self._lock:
+                        self._desks.pop(tab.name, None)
+                    self._dropped(tab.name)
+                else:
+                    tab.put(originals.without(tab.session, originals.originals(tab.session), self._seen))
+
+    def fit(self, tab: TabSession) -> None:
+        """Keep the photos of all tabs within the budget; the one given, whose lock nobody may hold, comes last."""
+        self.release()
+        with self._lock:
+            tabs = sorted(self._desks.values(), key=lambda each: (each is tab, each.left is None, each.used))
+        surplus = originals.too_many([each.session for each in tabs], originals.BUDGET)
+        for each, files in zip(tabs, surplus, strict=True):
+            if files:
+                with each.lock:
+                    each.put(originals.without(each.session, files, self._seen))
 
     def photo(self, key: str) -> bytes | None:
         """A picture of a photo that somebody here has, by its content address."""

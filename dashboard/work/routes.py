@@ -74,7 +74,9 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
         return path.read_bytes()
 
     def leave() -> Response:
-        work.leave(request.get_data(as_text=True)[:64])
+        name = request.get_data(as_text=True)[:64]
+        work.leave(name)
+        sessions.leave(name)
         return Response(status=204)
 
     server.add_url_rule("/picture/<key>.webp", "picture", picture)

@@ -8,16 +8,22 @@
   const FILE_LIMIT = 11 * 2 ** 20;
   const hex = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
 
-  /* The session that the address names, if it is not this tab's own: the page begins as a copy of it. */
+  /* The session that the address names, if it is not this tab's own: the page begins as a copy of it. An address has
+     the link of a session, by which it can be read; its own name, by which it can be changed, stays in this tab. */
   const named = (/^#view=(.+)$/.exec(location.hash) || [])[1];
   const own = sessionStorage.getItem("circuits-session");
-  const shared = named && named !== own ? named : "";
+  const link = sessionStorage.getItem("circuits-link");
+  const shared = named && named !== own && named !== link ? named : "";
   const session = /^[0-9a-f]{32}$/.test(own || "") && !shared ? own : hex();
   sessionStorage.setItem("circuits-session", session);
   const tab = hex();
   let queue = [];
   let number = 0;
   let files = 0;
+  const STRIP = 12;
+  /* Milliseconds after which a file is sent again: to a busy server, and to one that did not answer. */
+  const AGAIN_AFTER = 500;
+  const ASK_AGAIN = 3000;
 
   function send(kind, payload = {}) {
     queue.push({ number: ++number, kind, payload });
@@ -62,11 +68,27 @@
       toast({ kind: "error", text: `${name || "The file"} is larger than ${limit} MiB, the most this page takes.` });
       return null;
     }
-    return { session, tab, number: ++files, kind, name: name || "pasted photo", contents };
+    return { session, tab, kind, name: name || "pasted photo", contents };
   }
 
+  /* One after the other: the server takes the files of a page in their order. */
+  const waiting = [];
+
   function hand(file) {
-    if (file) window.dash_clientside.set_props("file", { data: file });
+    if (file && waiting.push({ ...file, number: ++files }) === 1) next();
+  }
+
+  function next(after = 0) {
+    setTimeout(() => window.dash_clientside.set_props("file", { data: { ...waiting[0] } }), after);
+  }
+
+  /* All that were dropped or pasted at once, as far as the strip has room for them. */
+  const readAll = some => fitting(some).forEach(file => read(file));
+
+  function fitting(some) {
+    const all = Array.from(some);
+    if (all.length > STRIP) toast({ text: `The strip holds ${STRIP} photos: the first ${STRIP} of these ${all.length} files are taken.` });
+    return all.slice(0, STRIP);
   }
 
   /* As what it is to be taken, if not as what its name says. */
@@ -89,7 +111,10 @@
   const chosen = field => (contents, name) => {
     if (!contents) return;
     window.dash_clientside.set_props(field, { contents: null });
-    hand(take(isCircuit(name) || field === "circuit-upload" ? "circuit" : "photo", name, contents));
+    const names = [name].flat();
+    fitting([contents].flat()).forEach((each, place) => {
+      hand(take(isCircuit(names[place]) || field === "circuit-upload" ? "circuit" : "photo", names[place], each));
+    });
   };
 
   /* A hint for the file dialog only: Dash's own `accept` would drop other files without a word. */
@@ -100,8 +125,8 @@
   }, true);
 
   document.addEventListener("paste", event => {
-    const file = Array.from((event.clipboardData || {}).files || [])[0];
-    if (file) { event.preventDefault(); read(file); }
+    const { files: pasted = [] } = event.clipboardData || {};
+    if (pasted.length) { event.preventDefault(); readAll(pasted); }
   });
   const carries = event => Array.from((event.dataTransfer || {}).types || []).includes("Files");
   window.addEventListener("dragover", event => {
@@ -112,11 +137,22 @@
     document.body.classList.remove("dropping");
     if (!carries(event) || event.target.closest("#photo-upload, #circuit-upload")) return;
     event.preventDefault();
-    read(event.dataTransfer.files[0]);
+    readAll(event.dataTransfer.files);
   });
 
   function received(answer) {
-    if (answer && answer.tab === tab) send("refresh");
+    if (!answer || answer.tab !== tab || !waiting.length || answer.number !== waiting[0].number) return;
+    if (answer.again) {
+      next(AGAIN_AFTER);
+      return;
+    }
+    done();
+    send("refresh");
+  }
+
+  function done() {
+    waiting.shift();
+    if (waiting.length) next();
   }
 
   /* ---- toasts ---- */
@@ -156,13 +192,16 @@
   const plainFetch = window.fetch;
   window.fetch = async function (resource, options) {
     const ours = String((resource && resource.url) || resource).includes("_dash-update-component");
+    const isFile = ours && String((options || {}).body || "").startsWith('{"output":"received.data"');
     try {
       const answer = await plainFetch.call(this, resource, options);
       if (ours && answer.status >= 400) toast({ kind: "error", text: failureText(answer.status) });
+      if (isFile && answer.status >= 400) done();
       if (ours) window.circuits.back();
       return answer;
     } catch (error) {
       if (ours) window.circuits.gone();
+      if (isFile) next(ASK_AGAIN);
       throw error;
     }
   };

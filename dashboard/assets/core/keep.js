@@ -1,6 +1,6 @@
 /* What outlives a moment: the view in the address, a copy of the circuit in the browser, and a lost server.
 
-   1. The address ends in #view=<session>. Opened elsewhere, the page begins as a copy of that session.
+   1. The address ends in #view=<link>, which the server tells. Opened elsewhere, the page begins as a copy.
    2. A few seconds after a change the circuit is fetched as JSON and put into the browser's own store.
    3. A server that was started again without the session gets an offer to take that copy back.
    4. While the server does not answer, a line on top says so, and the page asks every three seconds. */
@@ -24,13 +24,22 @@
   /* ---- the address ---- */
 
   const inAddress = () => (/^#view=(.*)$/.exec(location.hash) || [])[1];
-  const write = () => history.replaceState(null, "", `#view=${session}`);
+  let link = shared ? "" : sessionStorage.getItem("circuits-link") || "";
+  const write = () => history.replaceState(null, "", link ? `#view=${link}` : location.pathname);
   write();
   window.addEventListener("hashchange", () => {
     const other = inAddress();
-    if (other && other !== session) location.reload();
+    if (other && other !== link && other !== session) location.reload();
     else write();
   });
+
+  function named(given) {
+    if (given === link) return;
+    link = given;
+    sessionStorage.setItem("circuits-link", link);
+    window.circuits.link = link;
+    write();
+  }
 
   /* ---- the copy in the browser ---- */
 
@@ -65,11 +74,11 @@
   let newest = "";
 
   async function autosave(view) {
-    const answer = await fetch(`export/${session}/circuit.json`, { cache: "no-store" }).catch(() => null);
+    const answer = await fetch(`export/${link}/circuit.json`, { cache: "no-store" }).catch(() => null);
     if (!answer || !answer.ok) return;
     const root = view.nodes.find(node => node.root);
     const label = root ? root.label : "circuit";
-    save({ name: session, born: view.status.born, revision: view.revision, label, at: Date.now(), json: await answer.text() });
+    save({ name: link, born: view.status.born, revision: view.revision, label, at: Date.now(), json: await answer.text() });
   }
 
   function changed(view) {
@@ -106,10 +115,11 @@
 
   follow(view => {
     const { born, found } = view.status;
+    named(view.status.link);
     const before = window.circuits.born;
     window.circuits.born = born;
     if (born !== before && !found) {
-      const record = saved(session) || (shared && saved(shared));
+      const record = saved(link) || saved(session) || (shared && saved(shared));
       if (record && record.born !== born) offer(record);
       else if (before) toast({ text: "The server was started again and does not have your session any more." });
     }
@@ -162,5 +172,5 @@
     event.stopImmediatePropagation();
   }, true);
 
-  Object.assign(window.circuits, { gone, back });
+  Object.assign(window.circuits, { gone, back, link });
 })();

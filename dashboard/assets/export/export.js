@@ -2,12 +2,12 @@
 (function () {
   "use strict";
 
-  const { session, toast, follow, shut } = window.circuits;
+  const { toast, follow, shut } = window.circuits;
 
   function offerFiles(some) {
     const menu = document.getElementById("export-menu");
     if (!menu) return;
-    menu.querySelectorAll("a[data-export]").forEach(link => { link.href = `export/${session}/${link.dataset.export}`; });
+    menu.querySelectorAll("a[data-export]").forEach(link => { link.href = `export/${window.circuits.link}/${link.dataset.export}`; });
     menu.querySelector("summary").setAttribute("aria-disabled", String(!some));
     if (!some) menu.open = false;
   }
@@ -15,7 +15,7 @@
   const nameOf = answer => (/filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "") || [])[1];
 
   async function fetched(path) {
-    const answer = await fetch(`export/${session}/${path}`, { cache: "no-store" }).catch(() => null);
+    const answer = await fetch(`export/${window.circuits.link}/${path}`, { cache: "no-store" }).catch(() => null);
     if (answer && answer.ok) return answer;
     const why = answer ? "The server has no circuit of this page; reload it." : "The server does not answer.";
     toast({ kind: "error", text: `The file could not be made. ${why}` });

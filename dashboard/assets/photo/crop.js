@@ -37,7 +37,7 @@
     const stage = make("div", "cropper-stage");
     stage.style.setProperty("--shape", photo.width / photo.height);
     const image = make("img", "");
-    image.src = `whole/${window.circuits.session}/${photo.key}.webp`;
+    image.src = `whole/${window.circuits.link}/${photo.key}.webp`;
     image.alt = `${photo.name}, all of it`;
     image.draggable = false;
     image.onerror = () => stage.classList.add("failed");

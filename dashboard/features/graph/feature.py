@@ -58,7 +58,7 @@ def feature(library: Library) -> Feature:
     def data(view: View) -> dict[str, Any]:
         selected = view.session.work.selected
         chosen = {"id": selected, "state": view.tiles.get(selected, Tile("none")).state}
-        return graph(view.session, drawing(view), str(view.have.get("drawing", ""))) | {"chosen": chosen}
+        return graph(view.session, drawing(view), view.have.drawing) | {"chosen": chosen}
 
     return Feature(
         actions=actions.ACTIONS | arrange_actions.ACTIONS,

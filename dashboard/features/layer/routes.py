@@ -41,7 +41,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     def seen() -> Response:
         """Take which units are on the screen, have them drawn, and tell how they look."""
         sent = request.get_json(silent=True)
-        tab = sessions.find(str(sent["session"])) if isinstance(sent, dict) and "session" in sent else None
+        tab = sessions.own(str(sent["session"])) if isinstance(sent, dict) and "session" in sent else None
         if tab is None or not isinstance(sent, dict):
             abort(404)
         with tab.lock:

@@ -17,7 +17,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     """
 
     def search() -> Response:
-        tab = sessions.find(request.args.get("session", ""))
+        tab = sessions.own(request.args.get("session", ""))
         if tab is None:
             abort(404)
         found = find(tab.session, work.library, request.args.get("text", ""))

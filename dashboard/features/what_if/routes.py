@@ -4,7 +4,6 @@ Answers come from a thread of their own, one at a time, so that neither drawing 
 """
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +46,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             name, wanted, changes = read(request.get_data(cache=False)) if _is_short() else read(b"")
         except CircuitsError as refusal:
             return _answer(400, refused=str(refusal))
-        tab_session = sessions.find(name)
+        tab_session = sessions.own(name)
         if tab_session is None:
             return _answer(404, refused="This session is not on the server any more; reload the page.")
         with tab_session.lock:
@@ -91,7 +90,7 @@ def read(body: bytes) -> tuple[str, str, dict[Unit, float]]:
     changes = {Unit.parse(text): factor for text, factor in texts}
     for unit, factor in changes.items():
         is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
-        if not is_number or not math.isfinite(factor) or not 0 <= factor <= LARGEST:
+        if not is_number or not 0 <= factor <= LARGEST:  # NaN is not, and a whole number may be too large for a float
             raise InputError(f"The factor of {unit} must be a number from 0, which switches it off, to {LARGEST:g}.")
     return name, wanted, changes
 

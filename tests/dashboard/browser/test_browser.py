@@ -183,6 +183,27 @@ def test_a_photo_can_be_dropped_anywhere_and_pasted(tab: Any, expect: Any) -> No
     expect(tab.locator("#photo")).to_contain_text("pasted.png")
 
 
+def test_all_photos_that_are_dropped_at_once_go_into_the_strip_up_to_its_limit(tab: Any, expect: Any) -> None:
+    tab.evaluate("""async () => {
+        const data = new DataTransfer();
+        for (let number = 0; number < 20; number++) {
+            const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 40 });
+            const context = canvas.getContext("2d");
+            context.fillStyle = `rgb(${10 * number}, 90, 200)`;
+            context.fillRect(0, 0, 30, 40);
+            const blob = await new Promise(resolve => canvas.toBlob(resolve));
+            data.items.add(new File([blob], `photo-${number}.png`, { type: "image/png" }));
+        }
+        const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector("#graph").dispatchEvent(event);
+    }""")
+    expect(tab.locator(".toast")).to_contain_text("The strip holds 12 photos: the first 12 of these 20 files")
+    expect(tab.locator('#strip .photo-choice[title="patches"]')).to_have_count(0)
+    expect(tab.locator("#strip .photo-choice")).to_have_count(12)
+    shown = {each.get_attribute("title") for each in tab.locator("#strip .photo-choice").all()}
+    assert shown == {f"photo-{number}.png" for number in range(12)}
+
+
 def test_discard_undo_redo_and_restore(tab: Any, expect: Any) -> None:
     names = why(tab, expect)
     child = next(name for name in names if name.startswith("c:"))

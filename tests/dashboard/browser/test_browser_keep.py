@@ -107,6 +107,11 @@ def test_the_address_opens_a_copy_that_goes_its_own_way(tab: Any, open_tab: Open
     unit(tab, leaf).click()
     expect(unit(tab, leaf)).to_have_class(re.compile("selected"))
     assert re.search(r"#view=[0-9a-f]{32}$", tab.url)
+    own = tab.evaluate("window.circuits.session")
+    assert own not in tab.url
+    links = tab.evaluate("Array.from(document.querySelectorAll('[href], [src]'), each => each.href || each.src)")
+    assert any("/export/" in link for link in links)
+    assert not [link for link in links if own in link]
     other = open_tab(tab.url)
     expect(other.locator(".unit")).to_have_count(len(names))
     expect(unit(other, leaf)).to_have_class(re.compile("selected"))

@@ -16,7 +16,7 @@ from dashboard.library import Library
 from dashboard.session.questions import Wish
 from dashboard.session.state import Choices, Looking, Request, Session, Showing
 from dashboard.session.storage import DAYS, SessionStorage, copy_of
-from dashboard.session.tabs import TabSessions
+from dashboard.session.tabs import TabSessions, link_of
 from tests.support import actions
 from tests.support.actions import payload
 from tests.support.pretend import PaintedGallery, tiny_network
@@ -192,3 +192,40 @@ def test_a_copy_has_the_work_and_not_the_history(storage: SessionStorage, traced
 @pytest.mark.parametrize("name", ["", "x", "A" * 32, "../" * 8, "a" * 33])
 def test_a_name_of_another_form_is_no_session_to_copy(storage: SessionStorage, name: str) -> None:
     assert copy_of(name, TabSessions(), storage) is None
+
+
+def test_a_link_reads_a_session_and_is_not_its_name(traced: Session) -> None:
+    sessions = TabSessions(lambda name: traced if name == ANN else Session())
+    link = sessions.tab(ANN).link
+    assert link == link_of(ANN) != ANN
+    assert sessions.own(link) is None
+    assert sessions.find(link) is sessions.find(ANN) is sessions.own(ANN)
+    copy = copy_of(link, sessions, None)
+    assert copy is not None
+    assert copy.work.circuit is traced.work.circuit
+    assert len(sessions) == 1
+    # Who takes it for the name of a session has another one.
+    assert sessions.tab(link).session.work.circuit is None
+
+
+def test_a_link_finds_the_session_that_was_kept_and_writes_elsewhere(storage: SessionStorage, traced: Session) -> None:
+    storage.keep(ANN, traced)
+    link = link_of(ANN)
+    assert storage.is_kept(ANN)
+    assert not storage.is_kept(link)
+    assert storage.fetch(link) is None
+    copy = copy_of(link, TabSessions(), storage)
+    assert copy is not None
+    assert copy.work.circuit == traced.work.circuit
+    storage.keep(link, replace(traced, spot_layer="elsewhere"))
+    again = storage.fetch(ANN)
+    assert again is not None
+    assert again.spot_layer == traced.spot_layer
+
+
+def test_a_session_that_was_kept_before_there_were_links_is_found(storage: SessionStorage, traced: Session) -> None:
+    storage.keep(ANN, traced)
+    storage._file(link_of(ANN)).rename(storage._old_file(ANN))
+    back = storage.fetch(ANN)
+    assert back is not None
+    assert back.work.circuit == traced.work.circuit
