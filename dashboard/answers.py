@@ -254,6 +254,19 @@ class CollectionExemplars:
     missing: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class InPhoto:
+    """What the units of a circuit did in its photo, small enough for a node of the graph; by node id.
+
+    Args:
+        patches: the part of the photo that the unit saw where it fired most; all of it for a unit without places.
+        maps: its activation, over the photo.
+    """
+
+    patches: Mapping[str, WebP]
+    maps: Mapping[str, WebP]
+
+
 @dataclass(frozen=True)
 class NoCollection:
     """There is no index of exemplars for this network."""

@@ -242,6 +242,7 @@ def _connect_scripts(app: Dash) -> None:
         DashOutput(ids.METER, "hidden"),
         DashOutput(ids.CANCEL, "hidden"),
         DashOutput(ids.RESUME, "hidden"),
+        DashOutput(ids.REFINE, "hidden"),
         Input(ids.VIEW, "data"),
         Input(ids.PROGRESS, "data"),
     )

@@ -31,7 +31,7 @@ from dashboard.session.envelope import FileEnvelope, Have, read_envelope, read_f
 from dashboard.session.state import PAGES, Session
 from dashboard.session.storage import SessionStorage, copy_of
 from dashboard.session.tabs import TabSession, TabSessions
-from dashboard.work.results import token
+from dashboard.work.results import IN_PHOTO, token
 from dashboard.work.scheduler import Scheduler
 
 _READERS = 3
@@ -81,6 +81,10 @@ def _resume(session: Session, payload: NoPayload, library: Library) -> Session:
     return replace(session, paused=False)
 
 
+def _refine(session: Session, payload: NoPayload, library: Library) -> Session:
+    return replace(session, refined=True, paused=False)
+
+
 def _page(session: Session, payload: PageName, library: Library) -> Session:
     if payload.page not in PAGES:
         raise InputError(f"{payload.page!r} is not a page; there is {', '.join(PAGES)}.")
@@ -94,6 +98,7 @@ ACTIONS = {
     "again": ActionType(Again, _same),
     "pause": ActionType(NoPayload, _pause),
     "resume": ActionType(NoPayload, _resume),
+    "refine": ActionType(NoPayload, _refine),
     "page": ActionType(PageName, _page),
 }
 """What a person can do with the page as a whole."""
@@ -238,7 +243,7 @@ class Callbacks:
         missing = self.work.want_pictures(tab)
         answers = self.work.want_answers(tab)
         drawing = self.work.draws_for(tab)
-        tiles = self.work.tiles(tab.session.work.circuit, waiting=drawing)
+        tiles = self.work.tiles(tab.session.work.circuit, answers.get(IN_PHOTO), waiting=drawing)
         view = View(tab, self.work, answers, tiles, drawing, have)
         tab.shows.note({name: tile.facts() for name, tile in tiles.items()})
         changed = tab.shows.since(have.tiles if have.born == tab.born else 0)

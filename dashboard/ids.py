@@ -34,6 +34,8 @@ STATUS = "status-text"
 METER = "status-meter"
 CANCEL = "cancel"
 RESUME = "resume"
+REFINE = "refine"
+LOOK = "look"
 
 UNIT = "unit"
 HEAD = "unit-head"

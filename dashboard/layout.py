@@ -128,6 +128,13 @@ def _middle() -> Any:
                     html.Span(className="grow"),
                     button("Cancel", "pause", id=ids.CANCEL, hidden=True),
                     button("Resume", "resume", id=ids.RESUME, hidden=True),
+                    button(
+                        "Refine",
+                        "refine",
+                        id=ids.REFINE,
+                        hidden=True,
+                        title="Finish the pictures, however long it takes",
+                    ),
                 ],
                 className="status",
             ),

@@ -138,6 +138,7 @@ class Session:
         requests: what is being worked out, in order.
         requested: number of the last request.
         paused: the person cancelled the rendering of pictures.
+        refined: finished pictures are wanted, however long they take.
         choices: settings for the next circuit.
         looking: how gradient pictures are made.
         showing: what the middle of the page shows.
@@ -157,6 +158,7 @@ class Session:
     requests: tuple[Request, ...] = ()
     requested: int = 0
     paused: bool = False
+    refined: bool = False
     choices: Choices = Choices()
     looking: Looking = Looking()
     showing: Showing = Showing()

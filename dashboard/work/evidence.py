@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.layer_statistics import layer_table
@@ -15,12 +16,14 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.tracing.run import input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
     CollectionExemplars,
     EdgeShown,
+    InPhoto,
     NoCollection,
     Places,
     Relative,
@@ -38,6 +41,8 @@ from dashboard.work.results import Query, digest, photo_key
 
 SPOTS = 3
 _PATCH = 160
+_TILE = 128
+_MOST_TILES = 2000
 # A field that leaves out less than this share of the photo is not cut out.
 _NEARLY_WHOLE = 0.9
 
@@ -53,6 +58,7 @@ class Evidence:
     def __init__(self, library: Library, collection: Collection) -> None:
         self.library = library
         self.collection = collection
+        self._small: LRUCache[tuple[str, Unit], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
@@ -76,6 +82,29 @@ class Evidence:
                 Spot(peak.position, peak.value, (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0], seen)
             )
         return Places(tuple(spots), field.whole)
+
+    def in_photo(self, circuit: Circuit, progress: Progress) -> InPhoto:
+        """What all units on the page saw and did in the photo; what was found for fewer of them is not found again."""
+        found, photo = {}, photo_key(circuit)
+        for done, name in enumerate(sorted(circuit.visible)):
+            progress(done, len(circuit.visible), "")
+            node = circuit.nodes[name]
+            key = photo, node.unit
+            if key not in self._small:
+                self._small[key] = self._seen_by(circuit, node)
+            found[name] = self._small[key]
+        return InPhoto(*({name: pair[side] for name, pair in found.items()} for side in (0, 1)))
+
+    def _seen_by(self, circuit: Circuit, node: Node) -> tuple[WebP, WebP]:
+        """A unit's patch of the photo, and its activation over the photo."""
+        network, photo, unit = self.library.cut(circuit), input_crop(self.library.network, circuit), node.unit
+        values = heat_map(network, circuit, unit)
+        if values.size == 1:
+            whole = webp(wide(photo, _TILE))
+            return whole, whole
+        box = receptive_field(network, unit.layer, unit.channel).box(unit.position or node.peak)
+        patch = photo.crop(box.corners) if box.area else photo
+        return webp(wide(patch, _TILE)), webp(overlay(photo, values, size=_TILE))
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""

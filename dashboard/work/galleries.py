@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from PIL import Image
+
 from circuits.units import Progress, Unit
 from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
@@ -11,6 +13,10 @@ from dashboard.work.previews import OnPreview, OnVariant
 
 class Gallery(Protocol):
     """Pictures of units: those that exist, and how to make one."""
+
+    @property
+    def sketch_part(self) -> float:
+        """How much of the work of a picture a sketch of it is; 0 where pictures are not sketched first."""
 
     def key(self, unit: Unit) -> str:
         """Content address of a unit's picture: hexadecimal digits."""
@@ -34,6 +40,14 @@ class Gallery(Protocol):
             units: which.
             progress: told how far, and raises to stop.
             preview: shown unfinished pictures.
+        """
+
+    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+        """Coarse pictures of some units of one layer, and the steps that each was drawn with; they are not stored.
+
+        Args:
+            units: which.
+            progress: told how far, and raises to stop.
         """
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:

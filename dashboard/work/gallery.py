@@ -11,6 +11,7 @@ from PIL import Image
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
 from circuits.visualization.diverse import COUNT, diverse_key, diverse_pictures
+from circuits.visualization.render import render
 from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.store import PictureStore, pictures
 from dashboard.answers import Variant
@@ -20,6 +21,8 @@ from dashboard.work.previews import OnPreview, OnVariant
 _STILL_THERE = 5.0
 _STILL_MISSING = 0.5
 _MOST_REMEMBERED = 20_000
+# After so few steps a picture can be recognised; one that takes hardly more is drawn at once.
+SKETCH_STEPS = 32
 
 
 class StoredGallery:
@@ -114,6 +117,17 @@ class StoredGallery:
         finally:
             for unit in units:
                 self._files.pop(self.key(unit), None)
+
+    @property
+    def sketch_part(self) -> float:
+        """How much of the work of a picture a sketch of it is; 0 where pictures are not sketched first."""
+        return SKETCH_STEPS / self._settings.steps if self._settings.steps >= 4 * SKETCH_STEPS else 0.0
+
+    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+        """Coarse pictures of units of one layer, and the steps that each was drawn with; they are not stored."""
+        settings = replace(self._settings, steps=SKETCH_STEPS)
+        drawn = render(self._cut(units[0].layer), units, settings=settings, progress=progress)
+        return [(picture.image, SKETCH_STEPS) for picture in drawn]
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
         """The further pictures of a unit of a kind, drawn or not; those that are drawn are read once."""

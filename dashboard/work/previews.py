@@ -36,10 +36,10 @@ class Preview:
 
 
 class Previews:
-    """The newest preview of each unit that is being drawn, by the key of its picture; for many threads.
+    """The newest preview of each unit that is being drawn, and sketches, by the key of the picture; for many threads.
 
     Args:
-        limit: previews kept; beyond it the oldest is dropped.
+        limit: of each kind so many are kept; beyond it the oldest is dropped.
 
     >>> previews = Previews()
     >>> previews.put("ab12", Image.new("RGB", (16, 16), "teal"), 16, 256)
@@ -50,9 +50,10 @@ class Previews:
     True
     """
 
-    def __init__(self, limit: int = 32) -> None:
+    def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
         self._kept: dict[str, Preview] = {}
+        self._sketches: dict[str, Preview] = {}
         self._number = 0
         self._lock = threading.Lock()
 
@@ -61,15 +62,22 @@ class Previews:
 
     def put(self, key: str, image: Image.Image, step: int, steps: int) -> None:
         """Show an image in place of the one before."""
+        self._put(self._kept, key, image, step, steps)
+
+    def keep_sketch(self, key: str, image: Image.Image, steps: int) -> None:
+        """Keep a coarse picture until there is the finished one, whatever becomes of the drawing."""
+        self._put(self._sketches, key, image, steps, steps)
+
+    def _put(self, kept: dict[str, Preview], key: str, image: Image.Image, step: int, steps: int) -> None:
         buffer = io.BytesIO()
         image.convert("RGB").save(buffer, "WEBP", quality=80)
         with self._lock:
             self._number += 1
-            self._kept.pop(key, None)
+            kept.pop(key, None)
             address = f"preview/{key}-{self._number}.webp"
-            self._kept[key] = Preview(address, step, steps, step / steps, buffer.getvalue())
-            while len(self._kept) > self._limit:
-                self._kept.pop(next(iter(self._kept)))
+            kept[key] = Preview(address, step, steps, step / steps, buffer.getvalue())
+            while len(kept) > self._limit:
+                kept.pop(next(iter(kept)))
 
     def advance(self, keys: Collection[str], drawn: float) -> None:
         """Note how far the drawing of some pictures is, 0 to 1."""
@@ -81,6 +89,10 @@ class Previews:
     def get(self, key: str) -> Preview | None:
         """The newest preview, or `None` if the picture is not being drawn, or too early."""
         return self._kept.get(key)
+
+    def sketch(self, key: str) -> Preview | None:
+        """The coarse picture, or `None` if there is none yet."""
+        return self._sketches.get(key)
 
     def drop(self, keys: Collection[str]) -> None:
         """Forget previews, because their pictures are finished or given up."""

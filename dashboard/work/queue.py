@@ -46,12 +46,18 @@ class Task:
         label: what the page calls it.
         work: does it; calls its argument `progress(done, total, message)`, which raises to stop it.
         size: how many things are done in it, for the count.
+        cost: how much work it is, in units that the queue's tasks share; as much as things, if `None`.
     """
 
     key: str
     label: str
     work: Callable[[Progress], object] = field(compare=False)
     size: int = 1
+    cost: float | None = None
+
+    @property
+    def work_units(self) -> float:
+        return max(1, self.size) if self.cost is None else self.cost
 
 
 @dataclass(frozen=True)
@@ -179,19 +185,27 @@ class WorkQueue:
             label = running.label if running is not None and mine else held.wanted[0].label
             progress = self._fraction * running.size if running is not None and mine else 0.0
             left_over = sum(task.size for task in held.wanted)
+            work_left = sum(task.work_units for task in held.wanted)
+            work_done = self._fraction * running.work_units if running is not None and mine else 0.0
             sharing = sum(bool(other.wanted) for other in self._owners.values())
             pace = self._pace()
-            left = None if pace is None else max(0.0, (left_over - progress) * pace * sharing)
+            left = None if pace is None else max(0.0, (work_left - work_done) * pace * sharing)
             state = "running" if mine else "queued"
             return Report(state, label, held.done, held.done + left_over, progress, left)
 
+    def seconds_for(self, work_units: float) -> float | None:
+        """How long so much work would take; `None` until something was done."""
+        with self._changed:
+            pace = self._pace()
+        return None if pace is None else pace * work_units
+
     def _pace(self) -> float | None:
-        """Seconds that a thing takes: as those before, or as the first one since its first report, if that can tell."""
+        """Seconds that a unit of work takes: as those before, or as the first since its first report, if that tells."""
         if self._seconds is not None or self._running is None or self._first is None:
             return self._seconds
         when, fraction = self._first
         moved = self._fraction - fraction
-        return (self._clock() - when) / (moved * self._running.size) if moved >= _ENOUGH else None
+        return (self._clock() - when) / (moved * self._running.work_units) if moved >= _ENOUGH else None
 
     def wait(self, owner: str, *, seconds: float) -> bool:
         """Wait until an owner's list is empty; `False` if it still is not."""
@@ -262,7 +276,7 @@ class WorkQueue:
             if error is not None:
                 self._remember_failure(task.key, error)
             if not cancelled:
-                took = (self._clock() - self._began) / task.size
+                took = (self._clock() - self._began) / task.work_units
                 self._seconds = took if self._seconds is None else 0.6 * self._seconds + 0.4 * took
                 self._finish(task.key)
             self._running = None

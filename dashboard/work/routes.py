@@ -39,7 +39,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
 
     def preview(key: str, number: int) -> Response:
         """The newest preview, whichever is asked for; if it has just gone, the picture that took its place, if any."""
-        newest = previews.get(key)
+        newest = previews.get(key) or previews.sketch(key)
         if newest is None and _KEY.fullmatch(key) and gallery.file(key) is None:
             return Response(status=204, headers={"Cache-Control": "no-store"})  # given up meanwhile, which is no fault
         data = newest.data if newest is not None else finished(key)

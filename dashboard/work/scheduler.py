@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from circuits.errors import CircuitsError
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress, Unit
-from dashboard.answers import Failure
+from dashboard.answers import Failure, InPhoto
 from dashboard.library import Library
 from dashboard.session.actions import Reducer, drop
 from dashboard.session.state import Request
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dashboard.feature import Feature
 
 BATCH = 4
+LONGEST = 240.0
+"""Seconds of drawing that are begun without being asked for; what would take longer is only sketched."""
 _WORTH = 0.5
 _LOG = logging.getLogger(__name__)
 
@@ -93,8 +95,46 @@ class Scheduler:
         if tab.session.paused:
             self.rendering.cancel(tab.name)
         else:
-            self.rendering.want(tab.name, tasks, hurry=self._is_stray(tasks))
+            wanted = [*self._sketches(tab), *(tasks if self.seconds_to_refine(tab, tasks) is None else tasks[:1])]
+            self.rendering.want(tab.name, wanted, hurry=self._is_stray(wanted))
         return tasks
+
+    def seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
+        """How long the missing pictures would take, if that is so long that a person is asked first.
+
+        It is not known before all of them are sketched.
+        """
+        if tab.session.refined or not self.library.gallery.sketch_part or self._sketches(tab):
+            return None
+        seconds = self.rendering.seconds_for(sum(task.work_units for task in missing))
+        return seconds if seconds is not None and seconds > LONGEST else None
+
+    def _sketches(self, tab: TabSession) -> list[Task]:
+        """Coarse pictures of all units that have no picture, before any of them is finished; the target's come last."""
+        gallery = self.library.gallery
+        if not gallery.sketch_part:
+            return []
+        tasks = []
+        for group in self._groups(tab):
+            keys = {unit: gallery.key(unit) for unit in group}
+            units = [
+                unit for unit in group if gallery.file(keys[unit]) is None and not self.previews.sketch(keys[unit])
+            ]
+            if units:
+                label = f"{self._label(units)}, coarsely"
+                key = " ".join(f"~{keys[unit]}" for unit in units)
+                cost = len(units) * gallery.sketch_part
+                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost))
+        return tasks
+
+    def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
+        gallery = self.library.gallery
+
+        def tell(done: int, total: int, message: str) -> None:
+            progress(done, total, "")  # the page names the units itself
+
+        for unit, (image, steps) in zip(units, gallery.sketch(units, tell), strict=True):
+            self.previews.keep_sketch(gallery.key(unit), image, steps)
 
     def _is_stray(self, tasks: Sequence[Task]) -> bool:
         """Whether nothing of what is being drawn is among the tasks, and too little of it done to be finished."""
@@ -179,7 +219,7 @@ class Scheduler:
         The batches do not depend on what is chosen or already there, so that a running one keeps its key.
         """
         gallery = self.library.gallery
-        groups = [group for feature in self.features for group in feature.units(tab, self)]
+        groups = self._groups(tab)
         missing = {unit for group in groups for unit in group if gallery.file(gallery.key(unit)) is None}
         tasks = [task for feature in self.features for task in feature.drawings(tab.session, self)]
         for group in groups:
@@ -189,11 +229,20 @@ class Scheduler:
             missing.difference_update(group)
         return tasks
 
+    def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
+        """Units whose pictures are wanted, in groups that are drawn together: those of the target come last."""
+        groups = [group for feature in self.features for group in feature.units(tab, self)]
+        circuit = tab.session.work.circuit
+        target = circuit.nodes[circuit.root].unit.whole if circuit is not None else None
+        return sorted(groups, key=lambda group: target in group)
+
+    def _label(self, units: Sequence[Unit]) -> str:
+        label = self.library.network.unit_label(units[0])
+        return label + "".join(f", {unit.channel}" for unit in units[1:])
+
     def _rendering(self, units: Sequence[Unit], count: int) -> Task:
         key = " ".join(self.library.gallery.key(unit) for unit in units)
-        label = self.library.network.unit_label(units[0])
-        label += "".join(f", {unit.channel}" for unit in units[1:])
-        return Task(key, label, partial(self._draw, units), size=count)
+        return Task(key, self._label(units), partial(self._draw, units), size=count)
 
     def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
         """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
@@ -216,12 +265,19 @@ class Scheduler:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
         tracing, rendering, scoring = (queue.report(tab.name) for queue in (self.tracing, self.rendering, self.scoring))
-        count = sum(task.size for task in missing)
-        return status(tab.session, tracing, rendering, scoring, missing=count, failed=failed)
+        count, seconds = sum(task.size for task in missing), self.seconds_to_refine(tab, missing)
+        return status(tab.session, tracing, rendering, scoring, missing=count, failed=failed, refining=seconds)
 
-    def tiles(self, circuit: Circuit | None, *, waiting: bool) -> dict[str, Tile]:
-        """What stands for the units of a circuit, by node id."""
-        return circuit_tiles(circuit, self.library, self.previews, self.carried, waiting=waiting)
+    def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:
+        """What stands for the units of a circuit, by node id.
+
+        Args:
+            circuit: the circuit.
+            seen: the answer to what they did in the photo, if there is one.
+            waiting: whether missing pictures are on their way.
+        """
+        known = seen if isinstance(seen, InPhoto) else None
+        return circuit_tiles(circuit, self.library, self.previews, self.carried, known, waiting=waiting)
 
     def draws_for(self, tab: TabSession) -> bool:
         """Whether pictures of a tab's units may come: some are drawn, or the network is at work on its circuit."""

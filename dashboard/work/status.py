@@ -17,6 +17,7 @@ class Status:
         live: something goes on, so the page must ask again.
         can_cancel: there is something to cancel.
         can_resume: pictures are missing because the person cancelled.
+        can_refine: there are sketches alone, because finished pictures would take long.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Status:
     live: bool = False
     can_cancel: bool = False
     can_resume: bool = False
+    can_refine: bool = False
 
 
 def status(
@@ -35,6 +37,7 @@ def status(
     *,
     missing: int,
     failed: int,
+    refining: float | None = None,
 ) -> Status:
     """The status line: what is worked out, what is scored, what is rendered, or what there is.
 
@@ -45,6 +48,7 @@ def status(
         scoring: the owner's report of the queue that scores circuits.
         missing: visible units without a picture.
         failed: those of them whose rendering failed.
+        refining: seconds that they would take, if that is asked about first.
     """
     if session.requests:
         text = tracing.label or "Waiting for the network"
@@ -54,10 +58,11 @@ def status(
         text = f"{scoring.label} …" if scoring.state == "running" else "Waiting to score the circuit"
         return Status(text, scoring.done + scoring.progress, scoring.total, live=True, can_cancel=True)
     if rendering.state == "running":
-        text = f"Rendering {rendering.label} ({min(rendering.done + 1, rendering.total)} of {rendering.total})"
+        count = f": {rendering.done} of {rendering.total} picture{_s(rendering.total)}" if rendering.total else ""
         return Status(
-            text + remaining(rendering.seconds_left), rendering.done + rendering.progress, rendering.total,
-            live=True, can_cancel=True,
+            f"Rendering {rendering.label}{count}{remaining(rendering.seconds_left)}",
+            rendering.done + rendering.progress, max(1, rendering.total), live=True, can_cancel=True,
+            can_refine=refining is not None,
         )  # fmt: skip
     if rendering.state == "queued":
         count = rendering.total - rendering.done
@@ -65,6 +70,9 @@ def status(
         return Status(text, rendering.done, rendering.total, live=True, can_cancel=True)
     if missing and session.paused:
         return Status(f"Rendering cancelled; {missing} picture{_s(missing)} missing", can_resume=True)
+    if refining is not None:
+        text = f"{missing} coarse picture{_s(missing)}; refining them takes{remaining(refining, '')}"
+        return Status(text, can_refine=True)
     if failed:
         return Status(f"{failed} picture{_s(failed)} could not be rendered; the server's log says why")
     return Status(summary(session))
@@ -81,8 +89,8 @@ def summary(session: Session) -> str:
     return f"{units} unit{_s(units)}, {edges} edge{_s(edges)}"
 
 
-def remaining(seconds: float | None) -> str:
-    """Time left for people, to the precision that it is known.
+def remaining(seconds: float | None, left: str = " left") -> str:
+    """Time left for people, to the precision that it is known, after a comma or, without `left`, a space.
 
     Example:
         >>> remaining(None), remaining(3.2), remaining(48), remaining(200)
@@ -91,10 +99,12 @@ def remaining(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 5:
-        return ", a few seconds left"
-    if seconds < 90:
-        return f", about {max(10, round(seconds / 10) * 10)} s left"
-    return f", about {round(seconds / 60)} min left"
+        words = "a few seconds"
+    elif seconds < 90:
+        words = f"about {max(10, round(seconds / 10) * 10)} s"
+    else:
+        words = f"about {round(seconds / 60)} min"
+    return f"{',' if left else ''} {words}{left}"
 
 
 def _s(count: int) -> str:

@@ -1,10 +1,11 @@
 """What stands for a unit on the page: its picture, an unfinished one, or a plain tile that says why there is none."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
+from dashboard.answers import InPhoto
 from dashboard.library import Library
 from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
@@ -17,20 +18,25 @@ class Tile:
     """What a unit shows.
 
     Args:
-        state: `ready`, `drawing` (an unfinished picture), `waiting`, `dead` (nothing excites the unit) or `none`.
+        state: `ready`, `drawing` (an unfinished picture), `sketch` (a coarse one, until it is drawn), `waiting`, `dead`
+            (nothing excites the unit) or `none`.
         picture: address of the picture, finished or not; "" if there is none.
         said: the state in words, where it is worth some.
         drawn: how far an unfinished picture is, 0 to 1.
+        patch: address of the part of the photo where the unit fired most; "" while it is not known.
+        heat: address of its activation over the photo; "" while it is not known.
     """
 
     state: str
     picture: str = ""
     said: str = ""
     drawn: float = 0.0
+    patch: str = ""
+    heat: str = ""
 
     def facts(self) -> dict[str, Any]:
         """The tile as JSON for the page."""
-        return {"state": self.state, "picture": self.picture, "said": self.said, "drawn": round(self.drawn, 3)}
+        return asdict(self) | {"drawn": round(self.drawn, 3)}
 
 
 def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) -> Tile:
@@ -44,10 +50,14 @@ def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) ->
     """
     if ready:
         return Tile("ready", f"picture/{key}.webp")
-    preview = previews.get(key) if waiting else None
+    preview, sketch = previews.get(key) if waiting else None, previews.sketch(key)
     if preview is not None:
         said = f"still being drawn, step {preview.step} of {preview.steps}"
-        return Tile("drawing", preview.address, said, preview.drawn)
+        # The sketch stays until what is drawn has come as far.
+        best = sketch if sketch is not None and sketch.steps > preview.step else preview
+        return Tile("drawing", best.address, said, preview.drawn)
+    if sketch is not None:
+        return Tile("sketch", sketch.address, f"a sketch of {sketch.steps} steps")
     return Tile("waiting" if waiting else "none")
 
 
@@ -63,14 +73,23 @@ def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool
 
 
 def circuit_tiles(
-    circuit: Circuit | None, library: Library, previews: Previews, carried: Carried, *, waiting: bool
+    circuit: Circuit | None,
+    library: Library,
+    previews: Previews,
+    carried: Carried,
+    seen: InPhoto | None = None,
+    *,
+    waiting: bool,
 ) -> dict[str, Tile]:
     """The tiles of the visible units by node id; those of another network show what came with the circuit's file."""
     if circuit is None:
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
     if library.is_own(circuit):
-        return {node.id: unit_tile(node.unit.whole, library, previews, waiting=waiting) for node in nodes}
+        return {
+            node.id: _in_photo(unit_tile(node.unit.whole, library, previews, waiting=waiting), node.id, seen)
+            for node in nodes
+        }
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
     return {
         name: Tile("ready", address)
@@ -78,3 +97,9 @@ def circuit_tiles(
         else Tile("waiting" if waiting and not circuit.nodes[name].picture else "none")
         for name, address in addresses.items()
     }
+
+
+def _in_photo(tile: Tile, name: str, seen: InPhoto | None) -> Tile:
+    if seen is None or name not in seen.patches:
+        return tile
+    return replace(tile, patch=seen.patches[name].address, heat=seen.maps[name].address)

@@ -92,6 +92,8 @@ class PaintedGallery:
         self.broken: set[Unit] = set()
         self.dead_units: set[Unit] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.sketch_part = 0.0
+        self.sketched: list[Unit] = []
 
     def key(self, unit: Unit) -> str:
         """Layer, channel and network as hexadecimal digits."""
@@ -129,6 +131,12 @@ class PaintedGallery:
             if unit in self.broken:
                 raise RuntimeError("no picture for this one")
             self.paint(unit)
+
+    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+        """Grey squares, if `sketch_part` says that there are sketches."""
+        self.sketched += units
+        progress(1, 2, "")
+        return [(Image.new("RGB", (48, 48), (unit.channel,) * 3), 32) for unit in units]
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
         """One that is against it, reaching nothing, or four that differ, reaching 1 to 4."""

@@ -10,6 +10,7 @@
   /* How far the veil reaches beyond the units, and how many of them are many: then nothing glides. */
   const FAR = 400;
   const MANY = 200;
+  const LOOK = "circuits-look";
   const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
@@ -187,6 +188,15 @@
     else if (lines.under(event)) send("edge", lines.under(event));
   }
 
+  /* What all units show: their picture, their patch of the photo, or their heat map. */
+  function lookAt(look) {
+    sessionStorage.setItem(LOOK, look);
+    units.lookAt(look);
+    document.querySelectorAll("#look button").forEach(button => {
+      button.setAttribute("aria-pressed", String(button.dataset.look === look));
+    });
+  }
+
   function listen() {
     stage.addEventListener("mouseover", event => { if (named(event) !== lit) light(named(event)); });
     stage.addEventListener("mouseleave", () => light(""));
@@ -203,15 +213,17 @@
       if (named(event) && !event.target.closest(".pin, .alike")) send("expand", { unit: named(event) });
     });
     stage.addEventListener("keydown", key);
+    lookAt(sessionStorage.getItem(LOOK) || "picture");
     document.addEventListener("click", event => {
       const menu = event.target.closest(".menu.from-left .menu-item") && event.target.closest("details");
       if (menu) {
         menu.open = false;
         menu.querySelector("summary").focus();
       }
-      const tool = event.target.closest("[data-zoom], [data-graph]");
+      const tool = event.target.closest("[data-zoom], [data-graph], [data-look]");
       if (!tool) return;
-      if (tool.dataset.graph) foldAll();
+      if (tool.dataset.look) lookAt(tool.dataset.look);
+      else if (tool.dataset.graph) foldAll();
       else if (tool.dataset.zoom === "fit") fit();
       else sight.zoomBy(Number(tool.dataset.zoom));
     });

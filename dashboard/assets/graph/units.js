@@ -3,6 +3,12 @@
   "use strict";
 
   const HALF = 48;
+  /* What a unit shows, by what the person wants to see: never nothing while there is something. */
+  const SHOWS = {
+    picture: tile => (tile.picture ? ["picture", tile.picture] : ["patch", tile.patch]),
+    patch: tile => (tile.patch ? ["patch", tile.patch] : ["picture", tile.picture]),
+    heat: tile => (tile.heat ? ["heat", tile.heat] : ["picture", tile.picture]),
+  };
 
   function make(name, className, ...children) {
     const element = document.createElement(name);
@@ -14,6 +20,7 @@
   /* world: where they go. */
   function openUnits(world) {
     const units = new Map();
+    let wanted = "picture";
 
     function add(id) {
       const image = make("img", "");
@@ -97,15 +104,27 @@
       const unit = units.get(id);
       if (!unit || unit.tile === tile) return;
       unit.tile = tile;
-      set(unit, "picture", tile.picture, picture => {
+      const [kind, address] = tile.state === "dead" && wanted === "picture" ? ["picture", ""] : SHOWS[wanted](tile);
+      set(unit, "picture", address, picture => {
         // One picture takes another's place at once, without a blank between.
         unit.image.decoding = unit.image.hasAttribute("src") ? "sync" : "async";
         if (picture) unit.image.src = picture;
         else unit.image.removeAttribute("src");
       });
+      set(unit, "kind", address ? kind : "", shows => { unit.frame.dataset.shows = shows; });
       set(unit, "state", tile.state, state => { unit.frame.dataset.state = state; });
       set(unit, "drawn", tile.drawn, drawn => { unit.frame.style.setProperty("--drawn", drawn); });
       words(unit);
+    }
+
+    /* look: picture, patch or heat. */
+    function lookAt(look) {
+      wanted = look;
+      units.forEach(({ tile }, id) => {
+        if (!tile) return;
+        units.get(id).tile = null;
+        show(id, tile);
+      });
     }
 
     function choose(selected, busy) {
@@ -137,7 +156,7 @@
       set(unit, "stop", id === stop ? 0 : -1, index => { unit.button.tabIndex = index; });
     });
 
-    return { draw, show, choose, button, move, tell, tellOwn, raise, leave, stopAt };
+    return { draw, show, lookAt, choose, button, move, tell, tellOwn, raise, leave, stopAt };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openUnits });

@@ -1,6 +1,7 @@
 """The graph of the circuit."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from circuits.units import Unit
@@ -13,19 +14,23 @@ from dashboard.library import Library
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
-from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
 from dashboard.work.scheduler import Scheduler, circuit_batches
 from dashboard.work.tiles import Tile
 
 
 def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
-    """Which units on the page are near-duplicates; the order of strength among them depends on their edges."""
+    """What the units did in the photo, and which are near-duplicates, whose order depends on their edges."""
     circuit, evidence = session.work.circuit, work.evidence
-    if circuit is None or session.work.locked or outside_unit(session, work.library) is not None:
+    if circuit is None or session.work.locked:
         return ()
+    units = digest(*sorted(circuit.visible))
+    in_photo = Query(IN_PHOTO, f"{photo_key(circuit)}/tiles/{units}", partial(evidence.in_photo, circuit), 0)
+    if outside_unit(session, work.library) is not None:
+        return (in_photo,)
     shown = " ".join(sorted(f"{name}{'+' if circuit.nodes[name].expanded else ''}" for name in circuit.visible))
     key = f"{photo_key(circuit)}/alike/{circuit.root}/{circuit.settings['mode']}/{digest(shown)}"
-    return (Query("alike", key, lambda _: evidence.alike(circuit), 3),)
+    return in_photo, Query("alike", key, lambda _: evidence.alike(circuit), 3)
 
 
 def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:

@@ -65,9 +65,24 @@ def stage() -> list[Component]:
         ),
         html.Div(id=ids.GRAPH, role="group", **attributes(aria_label=_KEYS)),
         html.Div(id=ids.INVITATION, className="invitation"),
+        _look(),
         html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom")),
         html.Div(legend(), id=ids.LEGEND, className="legend", hidden=True),
     ]
+
+
+def _look() -> Component:
+    """The switch of what all units show; `graph.js` acts on it."""
+    choices = {
+        "picture": ("Picture", "What each unit looks for, drawn by the network"),
+        "patch": ("Patch", "The part of the photo where each unit fired most"),
+        "heat": ("Heat map", "Where each unit fired in the photo"),
+    }
+    buttons = [
+        html.Button(label, type="button", title=title, **attributes(data_look=look, aria_pressed="false"))
+        for look, (label, title) in choices.items()
+    ]
+    return html.Div(buttons, id=ids.LOOK, className="look", role="group", **attributes(aria_label="Units show"))
 
 
 def _how_good() -> Component:

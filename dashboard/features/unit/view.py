@@ -181,6 +181,8 @@ def looks_for(label: str, tile: Tile, caption: str, *, dead: str = "", missing: 
     title, spoken = "What it looks for", f"What {label} looks for"
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
+    if tile.state == "sketch":
+        return figure(title, tile.picture, f"{spoken}, coarse", tile.said, "")
     if tile.state == "dead":
         return figure(title, "", spoken, dead, DEAD)
     missing = "on its way …" if tile.state == "waiting" else missing

@@ -107,7 +107,7 @@ def test_unfinished_ones_are_shown_with_progress_and_can_be_cancelled(
     drawn.do("pictures", "fc:2 diverse")
     until(lambda: "preview/" in drawn.poll()["evidence"])
     told = drawn.poll()
-    assert told["text"].startswith("Rendering tree, four that differ (1 of 4)")
+    assert told["text"].startswith("Rendering tree, four that differ: 0 of 4 pictures")
     assert told["can_cancel"]
     drawn.do("refresh")
     assert len(images(drawn, "What tree looks for, 1 of 4 that differ, unfinished")) == 1
