@@ -11,9 +11,10 @@ from torch import Tensor, fx
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
+from circuits.network.activations import is_rectified
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.head import Head
-from circuits.network.layers import Layer, find_layers
+from circuits.network.layers import Layer, all_names, find_layers
 from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
@@ -254,6 +255,14 @@ class Network:
         if self.multi_label == self.head.is_sigmoid:
             return self.head.probabilities(logits)
         return logits.sigmoid() if self.multi_label else logits.softmax(-1)
+
+    def can_be_dead(self, unit: Unit) -> bool:
+        """Whether a unit that nothing drives above zero is dead: one of a rectified layer is, a logit is not."""
+        for layer in self.layer_list:
+            if layer.name == unit.layer:
+                return layer.is_rectified
+        names = all_names(self.traced)
+        return any(is_rectified(self.traced, node) for node, name in names.items() if name == unit.layer)
 
     def label(self, channel: int) -> str:
         """Label of a class; of a unit of the top layer its address, if that holds no classes."""
