@@ -19,6 +19,7 @@ No edge depends on which other units are expanded, so expanding many at once is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import SupportsIndex
 
 import networkx as nx
 import torch
@@ -62,7 +63,7 @@ class Contributions:
 def trace(
     network: Network,
     photo: Photo | PhotoSource,
-    target: Unit | str | int | None = None,
+    target: Unit | str | SupportsIndex | None = None,
     *,
     layers: str | Sequence[str] = "auto",
     depth: int = 4,
