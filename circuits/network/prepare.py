@@ -32,6 +32,7 @@ _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the netw
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def prepare(
     module: object,
     *,

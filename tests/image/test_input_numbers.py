@@ -47,3 +47,17 @@ def test_a_state_dict_is_no_module():
         circuits.prepare(Body().state_dict())
     with pytest.raises(InputError, match=r"^module is a type; give a torch.nn.Module\.$"):
         circuits.prepare(Body)
+
+
+def test_circuits_are_traced_and_grown_where_inference_mode_is_on():
+    with torch.inference_mode():
+        network = circuits.prepare(Body(), size=8, mean=0.5, std=0.25)
+        traced = circuits.trace(network, "example:cat", 3, depth=1, top=2, mode="target")
+        grown = circuits.measure(network, circuits.grow(network, traced))
+    ordinary = circuits.prepare(Body(), size=8, mean=0.5, std=0.25)
+    expected = circuits.trace(ordinary, "example:cat", 3, depth=2, top=2, mode="target")
+    assert network.sha256 == ordinary.sha256
+    assert grown.visible == expected.visible
+    for name in expected.visible:
+        for edge, other in zip(grown.edges_into(name), expected.edges_into(name), strict=True):
+            assert edge.attribution == other.attribution
