@@ -1,4 +1,4 @@
-"""Circuits with this network's fingerprint that are not of this network: shown, locked, in a sentence, without a fault."""
+"""Circuits with this network's fingerprint that are not of it: shown, locked, in a sentence, without a fault."""
 
 import base64
 import io
