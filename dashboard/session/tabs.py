@@ -247,6 +247,7 @@ class TabSessions:
             if files:
                 with each.lock:
                     each.put(originals.without(each.session, files, self._seen))
+        originals.give_back()
 
     def photo(self, key: str) -> bytes | None:
         """A picture of a photo that somebody here has, by its content address."""
