@@ -5,8 +5,10 @@ The command line and the page show it as it is, so it must read well with no tra
 """
 
 import os
+import re
 from collections.abc import Iterable
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -42,6 +44,20 @@ def listed(names: Iterable[str], *, limit: int = 12) -> str:
     if len(known) <= limit:
         return ", ".join(known)
     return f"{', '.join(known[:limit])} and {len(known) - limit} more"
+
+
+def printable(text: str) -> str:
+    r"""A text that can be shown on any terminal, and written into any file of UTF-8 or XML.
+
+    Control characters, marks that turn the direction of writing and halves of characters are written out, as in
+    Python's own literals; tabs and line ends stay.
+
+    >>> printable("cat\x1b[2J, crème brûlée")
+    'cat\\x1b[2J, crème brûlée'
+    >>> printable("caf\udce9.png")
+    'caf\\udce9.png'
+    """
+    return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 def mixed_installation(package: str = _PACKAGE) -> str | None:

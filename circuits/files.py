@@ -1,6 +1,7 @@
 """Files that are either written whole or not at all, and the versions that they record."""
 
 import errno
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from circuits.errors import InputError
 
+MOST_BYTES = 64 * 2**20
+"""Of a file that is read as text."""
 DISTRIBUTION = "circuit-explorer"
 """The name of this package on the package index, where another one is called `circuits`."""
 
@@ -57,6 +60,7 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
         if _is_no_file(target):
             target.write_bytes(data)
             return
+        _refuse_read_only(path, target)
         temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}")
         try:
             with open(temporary, "xb") as file:
@@ -87,8 +91,15 @@ def check_writable(path: str | Path) -> None:
             return
         if not target.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, "no such folder")
+        _refuse_read_only(path, target)
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "no permission")
+
+
+def _refuse_read_only(path: Path, target: Path) -> None:
+    """Refuse to replace a file that its owner has made read-only, though its folder would permit it."""
+    if target.exists() and not target.stat().st_mode & 0o222:
+        raise InputError(f"{path} is read-only; make it writable, or give another name.")
 
 
 def _is_no_file(target: Path) -> bool:
@@ -96,14 +107,66 @@ def _is_no_file(target: Path) -> bool:
     return target.exists() and not target.is_file()
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a file in UTF-8.
+def read_text(path: str | Path, *, most: int = MOST_BYTES) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark.
+
+    Args:
+        path: a regular file.
+        most: bytes, counted before they are read.
 
     Raises:
-        InputError: if it is missing, a folder, not to be read by this person, or not UTF-8.
+        InputError: if it is missing, no regular file, too large, not to be read by this person, or not UTF-8.
     """
     with reading(Path(path)):
-        return Path(path).read_text(encoding="utf-8")
+        size = Path(path).stat().st_size
+        if Path(path).is_dir():
+            raise IsADirectoryError
+        if not Path(path).is_file():  # a pipe that nobody writes to, or a device without end
+            raise InputError(f"{path} is not a regular file; give one.")
+        if size > most:
+            raise InputError(
+                f"{path} has {size / 2**20:.0f} MiB, and at most {most >> 20} are read; give a smaller file."
+            )
+        return Path(path).read_text(encoding="utf-8-sig")
+
+
+def parse_json(text: str) -> object:
+    """What a JSON text says.
+
+    Raises:
+        InputError: if it is no JSON, is nested too deeply, or holds a number of thousands of digits, or half of a
+            character.
+
+    >>> parse_json('{"a": [1, 2]}')
+    {'a': [1, 2]}
+    """
+    try:
+        value: object = json.loads(text.removeprefix("\ufeff"))
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise InputError("This JSON is nested too deeply; it needs few levels.") from None
+    except UnicodeEncodeError:
+        raise InputError(
+            "This JSON holds half of a character (a lone surrogate such as \\ud800), which no file can hold; remove it."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"This is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+    except ValueError:
+        raise InputError("This JSON holds a number of thousands of digits; shorten it.") from None
+    return value
+
+
+def read_json(path: str | Path, *, most: int = MOST_BYTES) -> object:
+    """What a JSON file says, read as `read_text` reads.
+
+    Raises:
+        InputError: if it cannot be read, or is no JSON.
+    """
+    text = read_text(path, most=most)
+    try:
+        return parse_json(text)
+    except InputError as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
 
 
 @contextmanager
@@ -130,6 +193,8 @@ def _sentences(path: Path) -> Iterator[None]:
     """Say what the system says about a target as a sentence with what to do."""
     try:
         yield
+    except InputError:
+        raise
     except OSError as error:
         if error.errno == errno.EISDIR:
             message = f"{path} is a folder; give the name of a file to write."

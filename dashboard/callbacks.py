@@ -267,16 +267,8 @@ class Callbacks:
         chosen = {name: value for feature in self.features for name, value in feature.chosen(view).items()}
         page["chosen"] = json.dumps(seen | chosen)
         data = {name: value for feature in self.features for name, value in feature.data(view).items()}
-        page["view"] = (
-            data
-            | seen
-            | {
-                "session": tab.name,
-                "revision": tab.revision,
-                "status": status,
-                "toasts": status["toasts"],
-            }
-        )
+        told = {"session": tab.name, "revision": tab.revision, "status": status, "toasts": status["toasts"]}
+        page["view"] = data | seen | told
         return page
 
 

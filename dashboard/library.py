@@ -88,10 +88,17 @@ class Library:
             CircuitsError: if it names nothing, or there is nothing below it.
         """
         network = self.network if like is None else self.cut(like)
-        target = find_target(network, wish, 0)
+        target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
             raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
         return target
+
+    def _numbered(self, wish: str) -> str:
+        """What actions write, "2" or "2 - 5", where a class is also called so: classes by their units."""
+        numbers = wish.split(" - ")
+        if not set(numbers) & set(self.network.labels) or not all(number.isdecimal() for number in numbers):
+            return wish
+        return " - ".join(f"{self.network.layers[-1]}:{number}" for number in numbers)
 
     def trace(
         self,
@@ -111,6 +118,7 @@ class Library:
             progress: told how far, and raises to stop.
             like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
         """
+        target = self._numbered(target) if isinstance(target, str) else target
         return circuits.trace(
             self.network if like is None else self.cut(like), photo, target, depth=choices.depth, top=choices.top,
             mode=choices.mode, signs=choices.signs, progress=progress,
@@ -215,13 +223,10 @@ class Library:
         def compare() -> str:
             try:
                 network = self.cut(circuit)
-            except CircuitsError as error:
-                return f"This circuit's layers are not those of {self.network.name}: {error}"
-            try:
                 for unit in circuit.extent:
                     network.check_unit(unit)
             except CircuitsError as error:
-                return f"This circuit's units are not those of {self.network.name}: {error}"
+                return f"This circuit's layers are not those of {self.network.name}: {error}"
             return ""
 
         found: str = self._once(("misfit", circuit.layers, circuit.extent), compare)

@@ -86,7 +86,7 @@ def _stored(
     units = [Unit.parse(target.expression) for target in targets]
     stored = pictures(network, units, settings=settings_of_request(request), progress=report)
     return [
-        _row(target, (picture.image,), (picture.activation if target.unit else math.nan,))
+        _row(network, target, (picture.image,), (picture.activation if target.unit else math.nan,))
         for target, picture in zip(targets, stored, strict=True)
     ]
 
@@ -110,7 +110,7 @@ def _drawn(
         elif request.interpolate:
             rows.append(_interpolation(network, target, drawing))
         else:
-            rows.append(_row(target, drawing.images, _values(network, target, drawing), request.kind))
+            rows.append(_row(network, target, drawing.images, _values(network, target, drawing), request.kind))
     return rows
 
 
@@ -129,9 +129,14 @@ def frame_steps(count: int, steps: int) -> tuple[int, ...]:
 
 
 def _row(
-    target: RenderTarget, images: Sequence[Image.Image], values: tuple[float, ...], kind: str = "channel"
+    network: Network,
+    target: RenderTarget,
+    images: Sequence[Image.Image],
+    values: tuple[float, ...],
+    kind: str = "channel",
 ) -> RenderedRow:
-    silent = [target.unit is not None and value <= 0 for value in values]
+    can_be_dead = target.unit is not None and network.can_be_dead(target.unit)
+    silent = [can_be_dead and value <= 0 for value in values]
     return RenderedRow(
         target.title,
         target.expression,

@@ -1,17 +1,17 @@
 """What `circuits render` draws: which units or layers, and what is maximised for each."""
 
 import csv
-import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from circuits.cli._render_request import OF_LAYERS, RenderRequest
 from circuits.cli.unit_expressions import layers_of, short_name, units_of
 from circuits.errors import InputError, UnknownError
-from circuits.files import read_text
+from circuits.files import read_json, read_text
 from circuits.network.network import Network
 from circuits.units import Unit
 from circuits.visualization.objectives import unit as unit_objectives
@@ -108,7 +108,7 @@ def read_direction(path: Path, channels: int) -> list[float]:
         if path.suffix.lower() == ".npy":
             weights = np.load(path, allow_pickle=False)
         elif path.suffix.lower() == ".json":
-            weights = json.loads(read_text(path))
+            weights = cast(Any, read_json(path))
         else:
             rows = csv.reader(read_text(path).replace(";", ",").splitlines())
             weights = [word for row in rows for part in row for word in part.split()]

@@ -1,9 +1,12 @@
 """What the commands write: tables to standard output, a progress bar to standard error."""
 
 import json
+import re
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -11,15 +14,29 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from circuits.errors import printable
+
 Report = Callable[[int, int, str], None]
+_OBEYED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
+class PlainConsole(Console):
+    """A console that writes texts as they are, without markup, and never hands a terminal the orders in them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, emoji=False, markup=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text, as all cells of tables are given: what would move a cursor or name a window is written out."""
+        return super().render_str(printable(text), **options)
+
+
 def output() -> Console:
     """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
-    console = Console(highlight=False, emoji=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=160)
+    console = PlainConsole()
+    return console if console.is_terminal else PlainConsole(width=160)
 
 
 def plain_table(heads: Sequence[str], numbers: Collection[int]) -> Table:
@@ -32,18 +49,23 @@ def plain_table(heads: Sequence[str], numbers: Collection[int]) -> Table:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    echo_json(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def echo_json(text: str) -> None:
+    """A text of JSON on standard output, always in UTF-8; what a terminal might obey is escaped as JSON does."""
+    text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text.removesuffix("\n"))
+    typer.echo(text.encode() if hasattr(sys.stdout, "buffer") else text)
 
 
 def note(text: str) -> None:
     """A line for the person and not for the next program: on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def warn(text: str) -> None:
     """A warning for the person, on standard error: coloured on a terminal, and one line where there is none."""
-    console = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
-    console.print(Text.assemble(("Warning: ", "bold yellow"), text))
+    PlainConsole(stderr=True, soft_wrap=True).print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
 
 
 @contextmanager
@@ -53,7 +75,7 @@ def progress(start: str) -> Iterator[Report]:
     Yields:
         Call it with (done, total, message).
     """
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = PlainConsole(stderr=True)
     if not console.is_terminal:
         yield _Lines(start)
         return
@@ -62,7 +84,7 @@ def progress(start: str) -> Iterator[Report]:
         task = bar.add_task(start, total=None)
 
         def report(done: int, total: int, message: str) -> None:
-            bar.update(task, completed=done, total=total, description=message or start)
+            bar.update(task, completed=done, total=total, description=printable(message or start))
 
         yield report
 

@@ -37,16 +37,20 @@ def evaluate(
     ladder: str | None = option(
         None, "Units below each unit along the curve over sizes, such as 1,3,10.", metavar="K,K,…"
     ),
-    largest: int = option(20, "Where the curve ends, if --ladder does not say; 0 for no curve.", min=0, metavar="K"),
+    largest: int = option(
+        20, "Where the curve ends, if --ladder does not say; 0 for no curve.", min=0, max=2000, metavar="K"
+    ),
     mean_over: str | None = option(
         None,
         "Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
         metavar="WHAT",
     ),
     controls: bool = option(True, "Score sets of the same shape too.", "--controls/--no-controls"),
-    draws: int = option(10, "Random sets of the circuit's shape.", min=1, metavar="N"),
-    stability: int = option(8, "Changed photos in which edges are looked for again; 0 for none.", min=0, metavar="N"),
-    resamples: int = option(1000, "Draws of photos for an interval.", min=1, metavar="N"),
+    draws: int = option(10, "Random sets of the circuit's shape.", min=1, max=1000, metavar="N"),
+    stability: int = option(
+        8, "Changed photos in which edges are looked for again; 0 for none.", min=0, max=1000, metavar="N"
+    ),
+    resamples: int = option(1000, "Draws of photos for an interval.", min=1, max=100_000, metavar="N"),
     seed: int = option(0, "Of all that is drawn.", min=0),
     as_json: bool = AS_JSON,
     network: str = NETWORK,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import typer
 
 from circuits.cli.console import warn
-from circuits.cli.options import NetworkOptions, argument, option
+from circuits.cli.options import LAYERS, NetworkOptions, argument, option
 
 
 def explore(
@@ -24,6 +24,7 @@ def explore(
         metavar="NAME",
         panel="Network",
     ),
+    layers: str = LAYERS,
     *,
     options: NetworkOptions,
 ) -> None:
@@ -46,7 +47,7 @@ def explore(
             network, weights = named_network(circuit, options.weights)
             output = options.network_output or circuit.network.output or None
             options = replace(options, weights=weights, network_output=output)
-    loaded = options.load(network)
+    loaded = options.load(network, layers)
     if circuit is not None:
         from circuits.tracing.run import forward_cache
 

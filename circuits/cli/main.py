@@ -7,6 +7,7 @@ Nothing heavy is imported before a command runs, so that `circuits --help` is in
 import errno
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,13 +25,17 @@ from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import explore
 from circuits.cli.layers import layers
-from circuits.cli.options import with_options
+from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
 from circuits.cli.what_if import what_if
-from circuits.errors import CircuitsError, InputError, mixed_installation
+from circuits.errors import CircuitsError, InputError, mixed_installation, printable
 from circuits.files import versions
+
+_NO_MEMORY = re.compile("can't allocate memory|out of memory|[Uu]nable to allocate|Cannot allocate memory|bad_alloc")
+_LONGEST = 2000
+"""Characters of a sentence; what was typed may be longer."""
 
 
 class _Sentences(TyperGroup):
@@ -41,7 +46,8 @@ class _Sentences(TyperGroup):
         try:
             _check_installation()
             code = super().main(*arguments, **(options | {"standalone_mode": False}))
-            sys.stdout.flush()
+            if sys.stdout is not None:  # a program may have been started without one
+                sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
             code = 130
         except SystemExit as left:  # typer and rich leave like this when the reader of our output has gone
@@ -75,6 +81,12 @@ def _explain(error: Exception) -> int:
         _drop_output()
         _say("Error: No space is left on the disk that is written to; free some and try again.")
         return 2
+    if isinstance(error, OSError) and isinstance(error.filename, str):  # such as a name that no file can have
+        _say(f"Error: {short(error.filename)} cannot be used as a file ({error.strerror}); check its name.")
+        return 2
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        _say("Error: There is not enough memory for this; give a smaller --size, network or number.")
+        return 2
     if os.environ.get("CIRCUITS_DEBUG"):
         raise error
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}".rstrip(": ")
@@ -98,7 +110,11 @@ def _is_broken_pipe(error: BaseException | None) -> bool:
 
 def _say(sentence: str) -> None:
     """One line on standard error, whole, so that programs can read it too."""
-    typer.echo(" ".join(sentence.split()), err=True)
+    sentence = printable(" ".join(sentence.split()))
+    typer.echo(
+        sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST // 2]} … {sentence[-_LONGEST // 2 :]}",
+        err=True,
+    )
 
 
 app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable=False)

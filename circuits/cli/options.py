@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from circuits.cli.console import warn
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ def file_option(help: str, *names: str, metavar: str = "FILE", **details: Any) -
 
 
 _TYPER, _PANEL = "typer", "Network"
+_MOST = 100_000
+_LARGEST = 2**63
+"""No seed is larger."""
 
 PHOTO = argument("PHOTO", "An image file, or example:cat.")
 WINDOW = option(None, "The part of the photo to look at, in its pixels; by default its centre.", metavar="L,T,R,B")
@@ -159,6 +164,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        for name, value in given.items():
+            _check(name, value)
         values = {
             name: group(**{each.name: given.pop(each.name) for each in fields(group)}) for name, group in groups.items()
         }
@@ -185,15 +192,11 @@ def get_photo(photo: str, window: str | None = None) -> "Photo":
     from circuits.image.photo import load_photo
 
     loaded = load_photo(photo)
+    if loaded.warning:
+        warn(loaded.warning)
     if window is None:
         return loaded
-    try:
-        sides = [float(part) for part in window.split(",")]
-    except ValueError:
-        raise InputError(
-            f"--window {window!r} is no window; write left,top,right,bottom, such as 80,40,304,264."
-        ) from None
-    return loaded.framed(sides)
+    return loaded.framed(numbers("--window", window, "window", "left,top,right,bottom, such as 80,40,304,264"))
 
 
 def pair(text: str) -> tuple[int, int]:
@@ -206,24 +209,32 @@ def pair(text: str) -> tuple[int, int]:
         InputError: if it is neither.
     """
     parts = text.lower().replace("×", "x").split("x")
-    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--size {text!r} is no size; write pixels such as 224, or height x width such as 224x320.")
-    return int(parts[0]), int(parts[-1])
+    sides = [whole(part) for part in parts]
+    if len(sides) > 2 or not all(sides):
+        raise InputError(
+            f"--size {short(text)} is no size; write pixels such as 224, or height x width such as 224x320."
+        )
+    return int(sides[0] or 0), int(sides[-1] or 0)
 
 
-def numbers(option: str, text: str) -> tuple[float, ...]:
-    """A comma list of numbers.
+def numbers(
+    option: str, text: str, what: str = "list of numbers", form: str = "it as 0.485,0.456,0.406"
+) -> tuple[float, ...]:
+    """A comma list of finite numbers.
 
     >>> numbers("--mean", "0.5,0.4,0.3")
     (0.5, 0.4, 0.3)
 
     Raises:
-        InputError: if a part is no number.
+        InputError: if a part is no finite number; the sentence says what it should be, and in which form.
     """
     try:
-        return tuple(float(part) for part in text.split(","))
+        values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{option} {text!r} is no list of numbers; write it as 0.485,0.456,0.406.") from None
+        values = ()
+    if not values or not all(map(math.isfinite, values)):
+        raise InputError(f"{option} {short(text)} is no {what}; write {form}.")
+    return values
 
 
 def counts(option: str, text: str) -> int | tuple[int, ...]:
@@ -233,9 +244,39 @@ def counts(option: str, text: str) -> int | tuple[int, ...]:
     (5, (8, 5, 3))
 
     Raises:
-        InputError: if a part is no such number.
+        InputError: if a part is no such number, or above 100,000.
     """
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(f"{option} {text!r} is no number; write one above 0, or one a level such as 8,5,3.")
-    return int(parts[0]) if len(parts) == 1 else tuple(int(part) for part in parts)
+    values = [whole(part, most=_MOST) for part in text.split(",")]
+    if not all(values):
+        raise InputError(
+            f"{option} {short(text)} is no number; write one above 0 and up to {_MOST}, or one a level such as 8,5,3."
+        )
+    found = tuple(value for value in values if value)
+    return found[0] if len(found) == 1 else found
+
+
+def whole(text: str, *, most: int = 10**9) -> int | None:
+    """A whole number from 0 to `most`; `None` for anything else, however long.
+
+    >>> whole(" 12 "), whole("-1"), whole("9" * 5000)
+    (12, None, None)
+    """
+    text = text.strip()
+    return int(text) if text.isdecimal() and len(text) <= 19 and int(text) <= most else None
+
+
+def short(text: str) -> str:
+    """What was written, for an error sentence.
+
+    >>> short("224"), len(short("9" * 5000))
+    ("'224'", 63)
+    """
+    return repr(text if len(text) <= 60 else text[:60] + "…")
+
+
+def _check(name: str, value: object) -> None:
+    """Refuse numbers that no command can mean: NaN, and those of more digits than any seed has."""
+    for each in value if isinstance(value, list) else (value,):
+        if each != each or (isinstance(each, int) and abs(each) > _LARGEST):
+            written = "--" + name.replace("_", "-")
+            raise InputError(f"{written} {short(str(each))} is no number that can be meant; give one up to 2^63.")

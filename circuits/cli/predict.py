@@ -1,7 +1,7 @@
 """`circuits predict`: what the network sees in a photo."""
 
 from circuits.cli.console import output, plain_table, print_json
-from circuits.cli.options import AS_JSON, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.text import chance, network_and_source, remark
 
@@ -12,12 +12,13 @@ def predict(
     window: str | None = WINDOW,
     as_json: bool = AS_JSON,
     network: str = NETWORK,
+    layers: str = LAYERS,
     *,
     options: NetworkOptions,
 ) -> None:
     """What the network sees in a photo: its best classes with their probabilities."""
     picture = get_photo(photo, window)
-    loaded = options.load(network)
+    loaded = options.load(network, layers)
     from circuits.network.predict import predict as predictions_of
 
     if not loaded.labels:

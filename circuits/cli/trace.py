@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from circuits.cli.console import note, output, progress
+from circuits.cli.console import echo_json, note, output, progress
 from circuits.cli.options import (
     AS_JSON,
     INDEX_FOLDER,
@@ -42,7 +40,7 @@ def trace(
     ),
     window: str | None = WINDOW,
     layers: str = LAYERS,
-    depth: int | None = option(None, "Layers to walk down; 4, or one for each --top.", min=1),
+    depth: int | None = option(None, "Layers to walk down; 4, or one for each --top.", min=1, max=2000),
     top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
     mode: str = option("sum", "sum, target, ig or ablate: how attribution is measured.", metavar="MODE"),
     signs: str = option("positive", "positive, or both to show what argues against too.", metavar="SIGNS"),
@@ -86,7 +84,7 @@ def trace(
         with progress("Measuring") as report:
             circuit = measure_edges(loaded, circuit, baseline=baselines[-1], progress=report)
     if as_json:
-        typer.echo(circuit.to_json_text(), nl=False)
+        echo_json(circuit.to_json_text())
     else:
         console = output()
         console.print(tables.summary(circuit), soft_wrap=True)

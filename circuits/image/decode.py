@@ -36,6 +36,7 @@ MOST_PIXELS_OF = {"WEBP": 40_000_000, "AVIF": 40_000_000}
 MIN_SIDE = 2
 MAX_ASPECT = 50
 
+_CORRUPT = re.compile("corrupt|premature|inconsistent", re.IGNORECASE)
 _READABLE = "PNG, JPEG, WebP, GIF, TIFF, BMP, PPM or AVIF"
 
 
@@ -116,6 +117,27 @@ def decode(data: bytes, name: str) -> Image.Image:
         raise InputError(f"{name} is a HEIC photo, which cannot be read here; save it as JPEG or PNG.")
     Image.init()  # Pillow looks the formats up among those it has loaded
     return decode_image(lambda: Image.open(io.BytesIO(data), formats=FORMATS), name)
+
+
+def damage(data: bytes, name: str) -> str:
+    """What the decoder of JPEG says of a file that it decodes all the same, as a sentence; empty if nothing.
+
+    Where part of a file was overwritten, as by zeros, its pixels are made up. libjpeg warns of that and Pillow does
+    not hand it on, so libjpeg is asked again, for a picture of an eighth of the size. No other decoder warns.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return ""
+    import simplejpeg
+
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        colours = "CMYK" if space in ("CMYK", "YCCK") else "GRAY"
+        with _budget.taken(width * height):
+            simplejpeg.decode_jpeg(data, colours, min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        if _CORRUPT.search(str(error)):
+            return f"{name} is damaged ({str(error).rstrip('.')}): part of what it shows is made up by the decoder."
+    return ""
 
 
 def decode_image(opened: Callable[[], Image.Image], name: str) -> Image.Image:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from circuits.errors import InputError, UnknownError, listed
-from circuits.image.decode import decode, decode_image, from_array, read_file, strips
+from circuits.errors import InputError, UnknownError, listed, printable
+from circuits.image.decode import damage, decode, decode_image, from_array, read_file, strips
 from circuits.image.encoded import EncodedImage
 
 Window = tuple[float, float, float, float]
@@ -23,6 +23,7 @@ Corners = Sequence[int | float]
 LEAST = 8
 """Pixels of a photo along the longer side of the smallest window."""
 _TOLERANCE = 1e-6
+_LONGEST_NAME = 400
 
 _LOG = logging.getLogger(__name__)
 
@@ -104,9 +105,14 @@ def nearest_window(window: Corners, aspect: float, width: int, height: int) -> W
 
 
 def _four(window: Corners) -> Window:
-    numbers = tuple(float(number) for number in window)
+    try:
+        numbers = tuple(float(number) for number in window)
+    except (TypeError, ValueError, OverflowError):  # of hundreds of digits, or no numbers
+        numbers = ()
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-        raise InputError(f"A window is four finite numbers, left, top, right and bottom; this one is {tuple(window)}.")
+        raise InputError(
+            f"A window is four finite numbers, left, top, right and bottom; this one is {str(window)[:60]}."
+        )
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
@@ -124,6 +130,7 @@ class Photo:
             centre, as the network's preprocessing cuts it out.
         whole: whether the image is the whole photo. A circuit's file holds only the crop that the network saw: then
             the image is that crop, while size, fingerprint and window are those of the photo.
+        warning: a sentence if the file is damaged and what it shows may not be the photo; else empty.
     """
 
     name: str
@@ -133,6 +140,7 @@ class Photo:
     pixels: Image.Image | EncodedImage = field(compare=False, repr=False)
     window: Window | None = None
     whole: bool = field(default=True, compare=False)
+    warning: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.window is not None:
@@ -233,21 +241,25 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
         return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name), name)
     if isinstance(source, bytes):
-        return _photo(decode(source, name or "photo"), name or "photo")
+        return _of_bytes(source, name or "photo", name or "photo")
     if isinstance(source, str) and source.startswith("example:"):
         example = source.removeprefix("example:")
         if example not in EXAMPLES:
             raise UnknownError(f"There is no example photo {example!r}; there is {listed(EXAMPLES)}.")
         return _photo(from_array(EXAMPLES[example](), example), name or example)
     path = Path(source)
-    return _photo(decode(read_file(path), str(source)), name or path.name)
+    return _of_bytes(read_file(path), str(source), name or path.name)
 
 
-def _photo(image: Image.Image, name: str) -> Photo:
+def _of_bytes(data: bytes, said: str, name: str) -> Photo:
+    return _photo(decode(data, said), name, damage(data, said))
+
+
+def _photo(image: Image.Image, name: str, warning: str = "") -> Photo:
     digest = hashlib.sha256(f"{image.width}x{image.height} RGB\n".encode())
     for box in strips(image.size):
         digest.update(image.crop(box).tobytes())
-    return Photo(name, digest.hexdigest(), image.width, image.height, image)
+    return Photo(printable(name)[:_LONGEST_NAME], digest.hexdigest(), image.width, image.height, image, warning=warning)
 
 
 def photos_in(folder: str | Path) -> Iterator[Image.Image]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+MAX_INPUT_PIXELS = 16 * 2**20
+SMALLEST_STD = 1e-6
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """A network's preprocessing: shorter side to `resize`, centre crop to `size`, (x - mean) / std.
@@ -46,10 +50,31 @@ class Preprocessing:
                 f"Mean {self.mean} and std {self.std} must have one number for each input channel: "
                 "3 for colour, 1 for greyscale."
             )
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and min(self.std) > 0):
-            raise InputError(f"Mean {self.mean} must be finite and std {self.std} finite and above 0.")
+        if self.size[0] * self.size[1] > MAX_INPUT_PIXELS or self.resize > MAX_INPUT_PIXELS:
+            raise InputError(
+                f"Input size {self.size}, resized to {self.resize}, is over the limit of {MAX_INPUT_PIXELS >> 20} "
+                "megapixels; give the size that the network was trained with."
+            )
+        self._check_scale()
         if self.interpolation not in _RESAMPLING:
             raise InputError(f"Interpolation {self.interpolation!r} is not known; there is {listed(_RESAMPLING)}.")
+
+    def _check_scale(self) -> None:
+        """Refuse a mean and std that pixels from 0 to 1 cannot have, or that no float32 can be divided by."""
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and min(self.std) > 0):
+            raise InputError(f"Mean {self.mean} must be finite and std {self.std} finite and above 0.")
+        for what, values, largest in (("Mean", self.mean, 1.0), ("Std", self.std, 4.0)):
+            if max(map(abs, values)) > largest:
+                scaled = ",".join(f"{value / 255:.3g}" for value in values)
+                raise InputError(
+                    f"{what} {values} is beyond pixels from 0 to 1, which are what is normalised; if it is of pixels "
+                    f"from 0 to 255, give mean and std divided by 255, here {scaled}."
+                )
+        if min(self.std) < SMALLEST_STD:
+            raise InputError(
+                f"Std {self.std} must be {SMALLEST_STD:g} or more, or what is divided by it becomes too large; for "
+                "pixels from 0 to 255 as input give a std of 0.00392 (1/255)."
+            )
 
     @property
     def channels(self) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from torch import fx, nn
 
+from circuits.errors import printable
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_users
 
@@ -99,6 +100,15 @@ def paths_around(node: fx.Node) -> list[str]:
     return [path for path in node.meta.get("nn_module_stack", {}) if path.partition("@")[0] != leaf]
 
 
+_ADDRESS = re.compile(r"[^\s:@,]{1,200}")
+"""What can be told from a channel in `layer:channel`, and from the next of a list of layers."""
+
+
+def is_address(name: str) -> bool:
+    """Whether a name can be a layer's."""
+    return bool(_ADDRESS.fullmatch(name)) and printable(name) == name
+
+
 def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[fx.Node, str]:
     """A unique name for each node, the first ones first: step 4 of the module's docstring.
 
@@ -112,8 +122,8 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
         source = node.all_input_nodes[0] if is_moved else node
         gives_name = any(user.target is ops.channels_first for user in node.users)
         preferred = None if gives_name else _preferred_name(blocks, source, calls, is_top=node is top)
-        possible = [preferred, node.name, f"{node.name}_layer"]
-        names[node] = next(name for name in possible if name and name not in taken and not re.search(r"[\s:@]", name))
+        possible = [preferred, node.name, f"{node.name}_layer", f"layer_{len(names)}"]
+        names[node] = next(name for name in possible if name and name not in taken and is_address(name))
         taken.add(names[node])
     return names
 

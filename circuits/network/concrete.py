@@ -7,9 +7,10 @@ cannot be traced, as ever.
 1. `forward` is called with the photo alone: its other arguments keep their defaults, which are constants.
 2. Each operation is run once, as it is recorded, on the values of its arguments; a proxy holds its value as long as
    the traced code holds the proxy.
-3. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, and scripted ones.
+3. A `squeeze()` of all dimensions leaves that of the photos, as it does of several.
+4. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, and scripted ones.
    Hooks that `forward` sets on tensors, and what it asks of their gradients, are left out.
-4. All floating point numbers are float32, whatever `forward` casts to.
+5. All floating point numbers are float32, whatever `forward` casts to.
 """
 
 import inspect
@@ -30,7 +31,6 @@ from circuits.errors import InputError
 _MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace", "tensor", "as_tensor", "finfo")
 _CASTS = {"double": "float", "half": "float", "bfloat16": "float"}
 _ABOUT_GRADIENTS = ("register_hook", "retain_grad", "requires_grad_")
-_NUMBERS = (int, float, bool)
 _FACTS = (torch.layout, str, bool, type(None))
 """Of a tensor that stay what they are in every pass; they are constants of the graph."""
 
@@ -39,12 +39,6 @@ class ConcreteProxy(fx.Proxy):
     """A proxy that may know its value for the example; `tracer.values` says whether any does."""
 
     _value: Any = None
-
-    @property  # type: ignore[misc]  # because others' code asks `isinstance(size, int)`
-    def __class__(self) -> type:
-        # Not so of tensors: torch's own code would read their memory from what says that it is one.
-        known = type(self._value)
-        return known if issubclass(known, _NUMBERS) else type(self)
 
     def __getattr__(self, name: str) -> Any:
         if self._value is None:
@@ -69,6 +63,18 @@ class ConcreteProxy(fx.Proxy):
 
     def __float__(self) -> float:
         return float(self._number())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self._number(), digits)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._value is None or isinstance(self._value, Tensor) else repr(self._value)
+
+    def __format__(self, how: str) -> str:
+        return format(repr(self) if self._value is None else self._value, how)
+
+    def __hash__(self) -> int:  # as a key of a dictionary it finds what the number would
+        return hash(self._value) if isinstance(self._value, int | float) else id(self)
 
     def _number(self) -> Any:
         if self._value is None or isinstance(self._value, Tensor):
@@ -124,6 +130,8 @@ class ConcreteTracer(fx.Tracer):
             target = _CASTS.get(target, target)
         if kind in ("call_method", "call_function"):
             args, kwargs = (fx.node.map_aggregate(each, self._as_float32) for each in (args, kwargs))
+        if target in (torch.squeeze, "squeeze") and len(args) == 1 and not kwargs and self.example is not None:
+            args = (*args, _all_but_rows(value_of(args[0])))
         proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, *more, **others)
         if self.example is not None and isinstance(proxy, ConcreteProxy):
             proxy.__dict__["_value"] = self._run(kind, target, args, kwargs)
@@ -189,13 +197,23 @@ class ConcreteTracer(fx.Tracer):
 
     def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
         """The graph of a module."""
-        with self._recording():
+        with self._recording(root):
             return super().trace(root, concrete_args)
 
+    def _users_globals(self, root: nn.Module) -> list[dict[str, Any]]:
+        """The global names of the modules' own code."""
+        forwards = [inspect.unwrap(inspect.getattr_static(type(part), "forward", None)) for part in root.modules()]
+        known = [getattr(forward, "__globals__", {}) for forward in forwards]
+        return [each for each in known if not str(each.get("__name__", "torch")).startswith("torch.")]
+
     @contextmanager
-    def _recording(self) -> Iterator[None]:
+    def _recording(self, root: nn.Module) -> Iterator[None]:
         """Record functions that fx passes by, and look into what `torch.compile` decorates."""
         with ExitStack() as stack:
+            for names in self._users_globals(root):
+                if "isinstance" not in names:
+                    names["isinstance"] = _is_instance
+                    stack.callback(names.pop, "isinstance")
             for name in _MAKERS:
                 stack.enter_context(mock.patch.object(torch, name, self._recorded(getattr(torch, name))))
             stack.enter_context(mock.patch.object(torch, "is_tensor", lambda x: isinstance(value_of(x), Tensor)))
@@ -263,6 +281,20 @@ def value_of(given: Any) -> Any:
     if not isinstance(given, fx.Proxy):
         return given
     return vars(given).get("_value")
+
+
+def _all_but_rows(value: Any) -> tuple[int, ...]:
+    """The dimensions that a `squeeze()` of all means, where there may be one photo or many."""
+    return tuple(range(1 if len(value) == 1 else 0, value.dim()))
+
+
+def _is_instance(given: Any, kinds: Any) -> bool:
+    """Whether something, or what a proxy stands for, is of a kind.
+
+    A proxy does not say so by its class, because torch's own code would read the memory of what says it is a tensor.
+    """
+    value = value_of(given)
+    return isinstance(given if value is None else value, kinds)
 
 
 def _proxies(args: Any, kwargs: Any) -> list[fx.Proxy]:

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -122,13 +122,15 @@ def _refuse(module: nn.Module, name: str) -> None:
 
 
 class _KeptResults(TorchFunctionMode):
-    """Copies results without the graph that made them, which torch refuses to copy at all."""
+    """Copies what torch refuses to copy: results, without the graph that made them, and buffers of lazy modules."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
-            result, memo = args
-            memo[id(result)] = result.detach().clone()
-            return memo[id(result)]
+        if func is Tensor.__deepcopy__:
+            given, memo = args
+            if isinstance(given, UninitializedBuffer):
+                return memo.setdefault(id(given), UninitializedBuffer(False, given.device, given.dtype))  # type: ignore[arg-type]  # its stub is a tensor's
+            if not is_lazy(given) and not given.is_leaf:
+                return memo.setdefault(id(given), given.detach().clone())
         return func(*args, **(kwargs or {}))
 
 
@@ -144,7 +146,7 @@ def _copied(module: nn.Module, memo: dict[int, Any], unwrap: bool) -> nn.Module:
                 memo[id(theirs)] = ours
                 if kind == "_forward_pre_hooks":
                     waiting.append((theirs, ours))
-        if isinstance(forward := vars(part).get("forward"), types.FunctionType):
+        if isinstance(forward := vars(part).get("forward"), types.FunctionType) and _inner(part) is None:
             replaced.append((part, forward))
     with _KeptResults(), torch.inference_mode(False), torch.no_grad():
         for part in module.modules():

@@ -25,6 +25,7 @@ from torch.utils import _pytree as pytree
 
 from circuits.errors import CircuitsError, InputError, UnknownError, listed
 from circuits.network.concrete import ConcreteProxy, ConcreteTracer
+from circuits.network.module_names import rename_modules
 
 OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.iadd: operator.add,
@@ -211,6 +212,7 @@ def trace_module(
     for path in sorted(called & tracer.wholes):
         parent, _, leaf = path.rpartition(".")
         setattr(module.get_submodule(parent), leaf, Whole(module.get_submodule(path)))
+    rename_modules(module, graph)
     traced = fx.GraphModule(module, graph, type(module).__name__)
     traced.meta |= {"outputs": tracer.output_names, "is_rounded": tracer.is_rounded}
     return traced

@@ -13,7 +13,7 @@ from torch import nn
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.weights import fit_weights, read_weights
+from circuits.network.weights import load_weights
 
 _WEIGHTS = "model.safetensors"
 
@@ -46,7 +46,7 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name[:4]}*") or timm.list_models("resnet*")
         raise UnknownError(f"timm has no network {name!r}; it has for example {listed(near)}.")
-    source = f"timm:{weights}" if weights == "random" else f"file:{Path(weights).name}" if weights else "timm"
+    source = "timm:random" if weights == "random" else "timm"
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -56,7 +56,7 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
             f"timm:{name} could not be loaded: {_why(error)}; without a connection give --weights, a file or random."
         ) from error
     if weights is not None and weights != "random":
-        fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
+        source = load_weights(module, weights)
     facts = timm.data.resolve_model_data_config(module)
     _, height, width = facts["input_size"]
     preprocessing = Preprocessing(

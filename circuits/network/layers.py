@@ -22,7 +22,7 @@ from torch import fx
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network import branches
 from circuits.network import operations as ops
-from circuits.network.activations import unlisted_activations
+from circuits.network.activations import is_rectified, unlisted_activations
 from circuits.network.blocks import Blocks, name_nodes, paths_around
 from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between, nodes_needed
@@ -41,6 +41,7 @@ class Layer:
         node: the fx node that makes it.
         below: the nearest layers below it on each path, from the image up; none for the lowest, one in a chain.
         is_open: whether a path from the image reaches it without passing any of these.
+        is_rectified: whether a silent unit is zero, so that one that nothing excites is dead.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Layer:
     node: fx.Node
     below: tuple[str, ...] = ()
     is_open: bool = False
+    is_rectified: bool = False
 
 
 def dominators(traced: fx.GraphModule) -> list[fx.Node]:
@@ -161,7 +163,8 @@ def _layer(
     lowers = branches.nearest_below(node, chosen, image)
     linear = all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([node], lowers))
     below = tuple(names[lower] for lower in lowers if lower is not image)
-    return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers)
+    rectified = is_rectified(traced, node)
+    return Layer(names[node], shape[1], height, width, linear, node, below, image in lowers, rectified)
 
 
 def _by_name(blocks: Blocks, chain: list[fx.Node], names: dict[fx.Node, str], choice: Sequence[str]) -> list[fx.Node]:

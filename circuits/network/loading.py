@@ -16,11 +16,12 @@ from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.copying import copy_of, has_lazy, unwrapped
 from circuits.network.hub import from_hub, make_timm, whole_modules
+from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
 from circuits.network.own_code import call_factory, find_factory, run_own_code
 from circuits.network.prepare import prepare
 from circuits.network.probe import example_for, first_pass
-from circuits.network.weights import fit_weights, read_labels, read_weights
+from circuits.network.weights import fit_weights, load_weights, read_weights
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _WITH_AUXILIARY = ("googlenet", "inception_v3")
@@ -42,7 +43,7 @@ def load_network(
     name_or_path: str = "builtin",
     *,
     weights: str | Path | None = None,
-    labels: str | Path | Sequence[str] | None = None,
+    labels: str | Path | Labels | None = None,
     size: int | tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -61,7 +62,7 @@ def load_network(
             torchvision's weights (`IMAGENET1K_V1`), `random`, a `.safetensors` / `.pth` file, or
             `hf:owner/repository` of the Hugging Face hub (its `model.safetensors`, or the file named after one more
             slash); for one's own network a file, `random`, or `None` to keep what the factory returns.
-        labels: a file, one a line or TSV, or a list.
+        labels: a file (text, TSV, CSV or JSON), a list, an array, or a dictionary by number.
         size: input side, or (height, width).
         mean: of the normalisation, one a colour; one number makes a greyscale network.
         std: of the normalisation.
@@ -80,8 +81,7 @@ def load_network(
         >>> network.layers[0], network.layers[-1], network.find_class("cat") == network.labels.index("cat")
         ('conv1', 'fc', True)
     """
-    if isinstance(labels, (str, Path)):
-        labels = read_labels(labels)
+    labels = None if labels is None else as_labels(labels)
     common: _Common = {
         "labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label, "output": output,
     }  # fmt: skip
@@ -145,8 +145,7 @@ def _prepare_own(path: str, weights: str | Path | None, changes: InputOptions, c
     if weights == "random":
         _draw_weights(module)
     elif weights is not None:
-        fit_weights(module, read_weights(weights), what=f"The weights in {str(weights)!r}")
-        source = f"file:{Path(weights).name}"
+        source = load_weights(module, weights)
     preprocessing = changes.for_module(module)
     name = path.rpartition(":")[2]
     return prepare(module, name=name, source=source, preprocessing=preprocessing, **common)
@@ -192,7 +191,7 @@ def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptio
     elif weights == "random":
         module, source = _empty(name, len(common["labels"] or ()) or 1000, official=False), "random"
     else:
-        module, source = _from_file(name, weights, official=chosen is not None), f"file:{Path(weights).name}"
+        module, source = _from_file(name, weights, official=chosen is not None)
     categories = meta.meta["categories"]
     if common["labels"] is None and _classes(module) == len(categories):
         common["labels"] = categories
@@ -242,14 +241,15 @@ def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
     return module
 
 
-def _from_file(name: str, weights: str | Path, *, official: bool) -> nn.Module:
-    state = {key: value for key, value in read_weights(weights).items() if not key.startswith(_AUXILIARY)}
+def _from_file(name: str, weights: str | Path, *, official: bool) -> tuple[nn.Module, str]:
     module = _empty(name, 1000, official=official)
+    read = read_weights(weights, module)
+    state = {key: value for key, value in read.tensors.items() if not key.startswith(_AUXILIARY)}
     last = _weights_of(module)[-1]
     if last in state and state[last].shape[0] != 1000:
         module = _empty(name, int(state[last].shape[0]), official=official)
     fit_weights(module, state, what=f"The weights in {str(weights)!r}")
-    return module
+    return module, read.source
 
 
 def _weights_of(module: nn.Module) -> list[str]:

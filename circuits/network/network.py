@@ -11,9 +11,10 @@ from torch import Tensor, fx
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
+from circuits.network.activations import is_rectified
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.head import Head
-from circuits.network.layers import Layer, find_layers
+from circuits.network.layers import Layer, all_names, find_layers
 from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
@@ -255,6 +256,14 @@ class Network:
             return self.head.probabilities(logits)
         return logits.sigmoid() if self.multi_label else logits.softmax(-1)
 
+    def can_be_dead(self, unit: Unit) -> bool:
+        """Whether a unit that nothing drives above zero is dead: one of a rectified layer is, a logit is not."""
+        for layer in self.layer_list:
+            if layer.name == unit.layer:
+                return layer.is_rectified
+        names = all_names(self.traced)
+        return any(is_rectified(self.traced, node) for node, name in names.items() if name == unit.layer)
+
     def label(self, channel: int) -> str:
         """Label of a class; of a unit of the top layer its address, if that holds no classes."""
         return self.labels[channel] if self.labels else str(Unit(self.layers[-1], channel))
@@ -264,9 +273,11 @@ class Network:
         return self.label(unit.channel) if self.labels and unit.layer == self.layers[-1] else str(unit)
 
     def find_class(self, wanted: str | int) -> int:
-        """Number of a class given by its number or label: exact, then a synonym, then a unique beginning.
+        """Number of a class given by its label or number: exact, then a synonym, then a unique beginning.
 
-        Case is ignored. A label may list synonyms separated by commas, as ImageNet's do.
+        A text that is both a label and a number is the label: of digits "0", "1", "10", … the text "2" is the class
+        that is called 2, while the number 2 is the third class. Case is ignored. A label may list synonyms separated
+        by commas, as ImageNet's do.
 
         Raises:
             UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
@@ -274,16 +285,16 @@ class Network:
         if not self.labels:
             unit = Unit(self.layers[-1], 0)
             raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
-        if isinstance(wanted, int) or wanted.strip().isdecimal():
+        text = wanted.strip().casefold() if isinstance(wanted, str) else ""
+        folded = [label.casefold() for label in self.labels]
+        exact = [n for n, label in enumerate(folded) if label == text]
+        if isinstance(wanted, int) or (text.isdecimal() and not exact):
             # No network has so many classes, and Python reads no number of thousands of digits.
-            number = wanted if isinstance(wanted, int) else int(wanted.strip()[:18])
+            number = wanted if isinstance(wanted, int) else int(text[:18])
             if not 0 <= number < len(self.labels):
                 raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
             return number
-        text = wanted.strip().casefold()
-        folded = [label.casefold() for label in self.labels]
         synonyms = [{part.strip() for part in label.split(",")} for label in folded]
-        exact = [n for n, label in enumerate(folded) if label == text]
         synonym = [n for n, names in enumerate(synonyms) if text in names]
         begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
         matches = exact or synonym or begins
@@ -291,6 +302,7 @@ class Network:
             return matches[0]
         if matches:
             several = listed([f"{self.labels[n]!r} ({n})" for n in matches])
-            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give a number.")
+            way = f"its unit, such as {Unit(self.layers[-1], matches[0])}" if text.isdecimal() else "a number"
+            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give {way}.")
         near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
         raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")

@@ -44,7 +44,16 @@ def predict(network: Network, photo: Photo | PhotoSource, *, top: int = 5) -> tu
 
 
 def ranked(network: Network, logits: Tensor, top: int) -> tuple[Prediction, ...]:
-    """The highest of some logits, (classes,), as predictions; none if the network has no classes."""
+    """The highest of some logits, (classes,), as predictions; none if the network has no classes.
+
+    Raises:
+        InputError: if they are not finite: nothing that is said of such a photo would be true.
+    """
+    if not bool(logits.isfinite().all()):
+        raise InputError(
+            f"{network.name} puts out NaN or infinity for this photo, so there is nothing to explain; check its "
+            "weights and the mean and std of its input."
+        )
     if not network.labels:
         return ()
     probabilities = network.probabilities(logits)

@@ -7,9 +7,11 @@
 """
 
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -44,16 +46,15 @@ def first_pass(module: nn.Module, example: Tensor, *, name: str) -> list[Tensor]
         InputError: if it wants more than one input, does not take the example, or gives another answer each time.
     """
     image_argument(module.forward)
-    if has_lazy(module):
-        with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
+        if has_lazy(module):
             torch.manual_seed(0)
             _run(module, example, name)
-        module.cpu().requires_grad_(False)
-    before = torch.get_rng_state()
-    outputs = _run(module, example, name)
-    if not torch.equal(before, torch.get_rng_state()):
-        _refuse_chance(module, example, outputs, name)
-    torch.set_rng_state(before)
+            module.cpu().requires_grad_(False)
+        before = torch.get_rng_state()
+        outputs = _run(module, example, name)
+        if not torch.equal(before, torch.get_rng_state()):
+            _refuse_chance(module, example, outputs, name)
     return outputs
 
 
@@ -67,7 +68,7 @@ def _run(module: nn.Module, example: Tensor, name: str) -> list[Tensor]:
 def _outputs(module: nn.Module, example: Tensor) -> list[Tensor]:
     """Run a module as its code may want it: without gradients, or with them, or on numbers of its weights' type."""
     dtype = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.float32)
-    with warnings.catch_warnings():
+    with _compiling_nothing(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lazy modules, and whatever users' code warns of
         try:
             return _run_plainly(module, example.clone())
@@ -81,9 +82,14 @@ def _outputs(module: nn.Module, example: Tensor) -> list[Tensor]:
             return _run_plainly(module, example.to(dtype))
 
 
+def _compiling_nothing() -> AbstractContextManager[Any]:
+    """Let what `torch.compile` has decorated run as it was written; it was never asked for where it is not loaded."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
 @torch.no_grad()
 def _run_plainly(module: nn.Module, example: Tensor) -> list[Tensor]:
-    return [each.float() for each in output_tensors(module(example))]
+    return [each.detach().float() for each in output_tensors(module(example))]
 
 
 def _why_not_taken(module: nn.Module, example: Tensor, error: Exception, name: str) -> str:

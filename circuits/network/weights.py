@@ -1,106 +1,202 @@
-"""Read weights and labels from files, safely and with clear errors when they do not fit."""
+"""Find the weights of a network in a checkpoint, under whatever names they have there, and load them.
 
-import pickle
-import warnings
-from collections.abc import Mapping
+1. Every state dict in the file is a candidate (`circuits.network.checkpoints`).
+2. Its names are taken as they are if they are those of the network. Only else is a path in front of all of them
+   (`module.`, `model.`, `_orig_mod.`, a field of a training script) left out, where that makes them fit; and wrappers
+   inside of names (`features.module.0`).
+3. Of several that fit, averaged weights (EMA) come first, then the usual names; which was taken is said.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from circuits.errors import InputError, listed
+from circuits.errors import InputError, listed, printable
+from circuits.network.checkpoints import part_of, read_state_dicts, refuse_code
+
+_EXTRAS = ("num_batches_tracked", "total_ops", "total_params")
+"""Counters that batch norms and profilers leave in a state dict; a network runs without them."""
+_WRAPPERS = ("module", "_orig_mod")
+_AVERAGED = re.compile(r"(^|[._])(ema|swa)($|[._])")
+_USUAL = ("", "state_dict", "model_state_dict", "model", "net", "network", "params", "weights", "module")
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The parameters in a `.safetensors` file or a `.pth` / `.pt` state dict, as float32 on the CPU.
+@dataclass(frozen=True)
+class Weights:
+    """Tensors under the names of a network.
 
-    A state dict is loaded with `weights_only=True`, so that a file can never run code. One nested under `state_dict`
-    or `model`, and names that begin with `module.`, are unwrapped.
+    Args:
+        tensors: by name, as the file has them: of its dtypes, not copied.
+        source: which they are, as files and the page say it: `file:net.pth`, or `file:net.pth, model_ema` where the
+            file holds several that fit.
+    """
+
+    tensors: dict[str, Tensor]
+    source: str
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    label: str
+    tensors: dict[str, Tensor]
+    faults: list[str]
+    found: int
+
+    @property
+    def rank(self) -> int:
+        """How likely it is the one that is meant, 0 for the most likely."""
+        names = [name for name in self.label.split(".") if name]
+        usual = [_USUAL.index(name) for name in names if name in _USUAL]
+        if _AVERAGED.search(self.label):
+            return 0
+        return 1 + (min(usual, default=0) if len(usual) == len(names) else len(_USUAL))
+
+
+def load_weights(module: nn.Module, path: str | Path) -> str:
+    """Load a checkpoint strictly, in place, and say which weights were taken (`Weights.source`).
 
     Raises:
-        InputError: if there is no such file, or it is not a file of weights.
+        InputError: if the file cannot be read, or its weights do not fit; the sentence says which.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no weights file {str(path)!r}; give a .safetensors or .pth file that exists.")
-    try:
-        if path.suffix == ".safetensors":
-            state: object = load_file(path)
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a pickle protocol that it can read all the same
-                state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file may raise anything
-        raise InputError(_why_unreadable(path, error)) from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(
-            f"{str(path)!r} holds no state dict of tensors; save one with torch.save(module.state_dict(), path)."
-        )
-    plain = {str(name).removeprefix("module."): value for name, value in state.items()}
-    return {name: value.float() if value.is_floating_point() else value for name, value in plain.items()}
+    weights = read_weights(path, module)
+    fit_weights(module, weights.tensors, what=f"The weights in {str(path)!r}", hint=part_of(path))
+    return weights.source
 
 
-def _why_unreadable(path: Path, error: Exception) -> str:
-    # These are torch's words if the file names a class or function; others mean that its bytes make no sense.
-    if isinstance(error, pickle.UnpicklingError) and any(sign in str(error) for sign in ("GLOBAL", "call reduce")):
-        return (
-            f"{str(path)!r} holds pickled code, which is never run here; save only the state dict, "
-            "torch.save(module.state_dict(), path), or a .safetensors file."
-        )
-    return f"{str(path)!r} could not be read as weights (.safetensors, or a .pth state dict); it may be damaged."
+def read_weights(path: str | Path, module: nn.Module) -> Weights:
+    """The state dict in a checkpoint that fits a module, or the one that comes closest.
+
+    Args:
+        path: a `.safetensors` file, a file of `torch.save`, or the index of one in several parts.
+        module: whose names count.
+
+    Raises:
+        InputError: if there is no such file, it holds no weights, or several that fit as well.
+
+    Example:
+        >>> import tempfile
+        >>> net = nn.Linear(2, 3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save({"epoch": 3, "state_dict": nn.DataParallel(net).state_dict()}, f"{folder}/net.pth")
+        ...     sorted(read_weights(f"{folder}/net.pth", net).tensors)
+        ['bias', 'weight']
+    """
+    expected = module.state_dict()
+    source = f"file:{printable(Path(path).name)}"
+    candidates = []
+    for state in read_state_dicts(path):
+        for prefix, tensors in _views(state.tensors, expected):
+            label = f"{state.label}.{prefix}".strip(".")
+            found = sum(name in expected for name in tensors)
+            faults = _faults(expected, tensors)
+            candidates.append((_Candidate(label, tensors, faults, found), state))
+    fitting = sorted((each for each in candidates if not each[0].faults), key=lambda each: each[0].rank)
+    best, state = fitting[0] if fitting else max(candidates, key=lambda each: each[0].found)
+    refuse_code(path, state)
+    if len(fitting) > 1:
+        if (same := [each.label for each, _ in fitting if each.rank == best.rank])[1:]:
+            raise InputError(
+                f"{str(path)!r} holds several weights that fit: {listed(same, limit=4)}; save the ones that are meant."
+            )
+        source += f", {printable(best.label) or 'top level'}"
+    return Weights(best.tensors, source)
 
 
-def fit_weights(module: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
-    """Load a state dict strictly.
+def _views(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The tensors under the names of a network: as they are; else without a path in front, or wrappers inside."""
+    as_is = _without_extras(tensors, expected)
+    yield "", as_is
+    needed = [name for name in expected if not name.endswith(_EXTRAS)]
+    if not needed or all(name in tensors for name in needed):
+        return
+    yielded = False
+    plain = {_unwrapped(name): name for name in expected}
+    unwrapped = {_unwrapped(name): value for name, value in tensors.items()}
+    for names, values in (({name: name for name in expected}, tensors), (plain, unwrapped)):
+        if yielded or len(names) < len(expected) or len(values) < len(tensors):
+            return  # two names have become one
+        wanted = [name for name, own in names.items() if not own.endswith(_EXTRAS)]
+        end = f".{wanted[0]}"
+        fronts = [name.removesuffix(end[1:]) for name in values if f".{name}".endswith(end)]
+        for front in fronts:
+            if all(front + name in values for name in wanted):
+                kept = {name.removeprefix(front): value for name, value in values.items() if name.startswith(front)}
+                renamed = {names.get(name, name): value for name, value in kept.items()}
+                yield front, _without_extras(renamed, expected)
+                yielded = True
+
+
+def _unwrapped(name: str) -> str:
+    """A name without the modules that only wrap others.
+
+    >>> _unwrapped("module.features._orig_mod.0.weight")
+    'features.0.weight'
+    """
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _without_extras(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if name in expected or not name.endswith(_EXTRAS)}
+
+
+def fit_weights(module: nn.Module, state: Mapping[str, Tensor], *, what: str, hint: str = "") -> None:
+    """Load a state dict strictly. Names, shapes and dtypes are compared before anything is converted.
 
     Args:
         module: takes the weights, in place.
         state: names to tensors.
         what: how the error calls the weights.
+        hint: what else the error says, a sentence.
 
     Raises:
-        InputError: if names are missing or unknown, or shapes differ; the sentence says which.
+        InputError: if names are missing or unknown, or shapes or kinds of numbers differ; the sentence says which.
     """
     expected = module.state_dict()
-    optional = {name for name in expected if name.endswith("num_batches_tracked")}
-    missing = [name for name in expected if name not in state and name not in optional]
-    unknown = [name for name in state if name not in expected]
+    if faults := _faults(expected, state):
+        raise InputError(f"{what} do not fit the network: {'; '.join(faults)}.{hint}")
+    counters = {name for name in state if name.endswith(_EXTRAS)}
+    module.load_state_dict({name: value for name, value in state.items() if name not in counters}, strict=False)
+
+
+def _faults(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """What keeps a state dict from being loaded, said for people."""
+    both = [name for name in expected if name in state and not name.endswith(_EXTRAS)]
     shapes = [
         f"{name} is {tuple(state[name].shape)} and should be {tuple(expected[name].shape)}"
-        for name in expected
-        if name in state and state[name].shape != expected[name].shape
+        for name in both
+        if not (is_lazy(expected[name]) or state[name].is_nested) and state[name].shape != expected[name].shape
     ]
-    wrong = [_some("missing", missing), _some("unknown", unknown), _some("of another shape", shapes)]
-    if any(wrong):
-        raise InputError(f"{what} do not fit the network: {'; '.join(part for part in wrong if part)}.")
-    module.load_state_dict(dict(state), strict=False)
+    kinds = [
+        f"{name} is {_kind(state[name])} and should be {_kind(expected[name])}"
+        for name in both
+        if not _converts(state[name], expected[name])
+    ]
+    missing = [name for name in expected if name not in state and not name.endswith(_EXTRAS)]
+    unknown = [name for name in state if name not in expected]
+    parts = [
+        _some("missing", missing), _some("unknown", unknown), _some("of another shape", shapes),
+        _some("not converted, so save them as the network has them", kinds),
+    ]  # fmt: skip
+    return [part for part in parts if part]
 
 
 def _some(what: str, names: list[str]) -> str:
-    return f"{what}: {listed(names, limit=4)}" if names else ""
+    return f"{what}: {listed(map(printable, names), limit=4)}" if names else ""
 
 
-def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Labels of the classes from a text file, one a line, or a TSV file whose last column is the label.
+def _kind(value: Tensor) -> str:
+    form = "nested " if value.is_nested else "" if value.layout == torch.strided else "sparse "
+    return form + str(value.dtype).removeprefix("torch.") + (" without data" if value.is_meta else "")
 
-    Where the first column of a TSV file counts the classes, the lines may stand in any order.
 
-    Raises:
-        InputError: if the file cannot be read as UTF-8 text or holds no labels.
-    """
-    try:
-        lines = [line for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The labels in {str(path)!r} could not be read; give UTF-8 text, one a line.") from error
-    rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
-    if not rows:
-        raise InputError(f"{str(path)!r} holds no labels; write one a line, in the order of the network's classes.")
-    if all(len(row) > 1 and row[0].isdecimal() for row in rows):
-        numbers = [int(row[0]) for row in rows]
-        if sorted(numbers) == list(range(min(numbers), min(numbers) + len(rows))):
-            rows = [row for _, row in sorted(zip(numbers, rows, strict=True), key=lambda pair: pair[0])]
-    return tuple(row[-1] for row in rows)
+def _converts(given: Tensor, own: Tensor) -> bool:
+    """Whether one tensor's numbers can be the other's: floats those of any floats, whole numbers of whole ones."""
+    if given.layout != torch.strided or given.is_meta or given.is_quantized or given.is_nested:
+        return False
+    kinds = [(each.is_floating_point(), each.is_complex(), each.dtype == torch.bool) for each in (given, own)]
+    return kinds[0] == kinds[1]

@@ -43,7 +43,7 @@ def to_html(
         script=asset("circuit.js"),
         question=question(circuit),
         circuit=circuit,
-        source=network_and_source(circuit.network.name, circuit.network.source),
+        source=network_and_source(circuit.network.name, circuit.network.source, circuit.network.explained).rstrip(","),
         layers={circuit.nodes[name].unit.layer for name in circuit.visible},
         edges=sum(len(circuit.edges_into(name)) for name in circuit.visible),
         thumbnail=safe_picture(circuit.photo_info.thumbnail),

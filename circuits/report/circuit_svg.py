@@ -5,7 +5,6 @@ question, the photo, the predictions and a legend, in light colours that are wri
 browsers know no CSS variables.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image
 
+from circuits.errors import printable
 from circuits.image.encode import to_data_uri
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands, layered, line_heights
@@ -42,8 +42,6 @@ _FOOT = 44
 _PHOTO = 100
 _PREDICTIONS = 300
 _CHARACTER = 7.4
-# What XML 1.0 does not allow, however it is escaped.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Pictures = Mapping[str, Image.Image]
 """Pictures by node id."""
@@ -124,7 +122,7 @@ def svg_file(circuit: Circuit) -> str:
         graph=drawn.svg,
         legend=list(_legend(circuit)),
     )
-    return _FORBIDDEN.sub("�", str(document) + "\n")
+    return printable(str(document) + "\n")
 
 
 def warnings_in(circuit: Circuit) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from circuits.errors import printable
 from circuits.report import text
 
 
@@ -40,7 +41,7 @@ def fill_page(template: str, *, style: str, script: str = "", **values: Any) -> 
     """A template of a whole page, whose policy (CSP) lets run its own style and script and loads nothing."""
     allowed = f"style-src 'sha256-{_digest(style)}'" + (f"; script-src 'sha256-{_digest(script)}'" if script else "")
     policy = f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'; form-action 'none'"
-    return str(fill(template, style=Markup(style), script=Markup(script), policy=policy, **values)) + "\n"
+    return printable(str(fill(template, style=Markup(style), script=Markup(script), policy=policy, **values)) + "\n")
 
 
 def asset(name: str) -> Markup:

@@ -216,7 +216,7 @@ class Circuit(Reported):
         return nx.DiGraph(self.unfrozen().subgraph(self.visible))
 
     def to_dict(self) -> dict[str, Any]:
-        """The contents of the file, `circuits/1`; `networkx.node_link_graph` takes it as it is."""
+        """The contents of the file, `circuits/1`; `networkx.node_link_graph(data, edges="edges")` takes it."""
         return circuit_file.to_dict(self)
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
-from circuits.errors import InputError
+from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
@@ -106,12 +106,21 @@ def from_text(text: str) -> object:
     if parts > _MOST_PARTS:
         raise InputError(f"The file has {parts} lists and objects in it; a circuit has at most {_MOST_PARTS}.")
     try:
-        data: object = json.loads(text, parse_constant=_refuse)
+        data: object = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
         if _HALF.search(text):
             json.dumps(data, ensure_ascii=False).encode()  # half a character could not be written again
     except InputError:
         raise
-    except (ValueError, RecursionError) as error:
+    except UnicodeEncodeError:
+        raise InputError(
+            "The file holds half of a character (a lone surrogate, such as \\ud800), which could not be written again; "
+            "remove it."
+        ) from None
+    except RecursionError:
+        raise InputError(
+            "This is not JSON of a circuit: it is nested too deeply; export one with `circuits trace -o`."
+        ) from None
+    except ValueError as error:
         raise InputError("This is not JSON, so it is no circuit; export one with `circuits trace -o`.") from error
     return data
 
@@ -259,9 +268,14 @@ def _check_address(name: str, row: dict[str, Any]) -> None:
 def to_graphml(graph: nx.DiGraph) -> bytes:
     """GraphML of a graph; what is not a scalar is written as JSON text, pictures are left out."""
     flat = nx.DiGraph(**{key: json.dumps(value) for key, value in graph.graph.items()})
+    names: dict[str, str] = {}
     for name, data in graph.nodes(data=True):
-        flat.add_node(name, **{key: _scalar(value) for key, value in data.items() if key != "picture"})
-    flat.add_edges_from(graph.edges(data=True))
+        names[name] = shown = printable(name)
+        while names[name] in flat:  # two that differ only in what XML cannot hold
+            names[name] = f"{shown} ({len(flat)})"
+        flat.add_node(names[name], **{key: _scalar(value) for key, value in data.items() if key != "picture"})
+    for source, target, data in graph.edges(data=True):
+        flat.add_edge(names[source], names[target], **{key: _scalar(value) for key, value in data.items()})
     buffer = io.BytesIO()
     nx.write_graphml(flat, buffer)
     return buffer.getvalue()

@@ -13,6 +13,10 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.outputs import NetworkOutput
 
+LARGEST_DEPTH = 2000
+"""Layers that a circuit's file can hold."""
+LARGEST_TOP = 100_000
+"""Units below one that a circuit's file can hold."""
 _R = TypeVar("_R", bound="_Row")
 
 
@@ -153,9 +157,13 @@ def tops_of(top: int | Sequence[int], depth: int) -> list[int]:
     """Units to show at each level, from one number or one a level, checked."""
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
         raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
+    if depth > LARGEST_DEPTH:
+        raise InputError(f"depth is over {LARGEST_DEPTH}; it counts layers below the target, so give a smaller one.")
     tops = [top] * depth if isinstance(top, int) else list(top)
     if len(tops) != depth:
         raise InputError(f"top gives {len(tops)} numbers for a depth of {depth}; give one number, or one a level.")
+    if any(isinstance(count, int) and count > LARGEST_TOP for count in tops):
+        raise InputError(f"top is over {LARGEST_TOP}; it counts the units to show below each, so give a smaller one.")
     if any(isinstance(count, bool) or not isinstance(count, int) or count < 1 for count in tops):
         raise InputError(f"top is {top!r}; each number must be a whole number of at least 1.")
     return tops

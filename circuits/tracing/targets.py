@@ -51,7 +51,8 @@ def find_target(network: Network, wanted: Unit | str | int | None, predicted: in
     Args:
         network: the network.
         wanted: `None` (the predicted class), a class number, a label (exact, a synonym, or a unique beginning, case
-            ignored), `layer:channel`, `layer:channel@row,column`, or `A - B` for a difference of two classes.
+            ignored), `layer:channel`, `layer:channel@row,column`, or `A - B` for a difference of two classes, each a
+            number, a label, or `layer:channel` of the top layer.
         predicted: number of the predicted class, or of the unit of the top layer that fires most.
 
     Raises:
@@ -101,8 +102,17 @@ def _as_unit(network: Network, text: str) -> Unit | None:
 
 def _difference(network: Network, text: str) -> Target:
     left, _, right = text.partition(" - ")
-    plus, minus = network.find_class(left), network.find_class(right)
+    plus, minus = _class(network, left), _class(network, right)
     if plus == minus:
         raise InputError(f"{text!r} is the difference of {network.label(plus)!r} and itself, which is nothing.")
     label = f"{network.label(plus)} - {network.label(minus)}"
     return Target("difference", Unit(network.layers[-1], plus), label, minus)
+
+
+def _class(network: Network, text: str) -> int:
+    """A side of a difference: a class by its label or number, or as a unit of the top layer."""
+    unit = _as_unit(network, text)
+    if unit is None or (unit.layer, unit.position) != (network.layers[-1], None):
+        return network.find_class(text)
+    network.check_unit(unit)
+    return unit.channel

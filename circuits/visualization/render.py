@@ -32,17 +32,19 @@ class Picture(Reported):
         activation: the highest rectified activation of the unit's channel over all positions, when the network is
             shown the image, in 8 bits, reduced by `zoom`: `image.reduce(zoom)`.
         zoom: how many pixels of the image, along a side, make one pixel for the network.
+        is_rectified: whether the unit's layer is, so that it can be dead; a logit may be below zero and alive.
     """
 
     unit: Unit
     image: Image.Image
     activation: float
     zoom: int = 1
+    is_rectified: bool = True
 
     @property
     def dead(self) -> bool:
-        """Whether nothing was found that excites the unit: its activation is nowhere above zero."""
-        return self.activation <= 0
+        """Whether nothing was found that excites the unit: it is rectified, and its activation nowhere above zero."""
+        return self.is_rectified and self.activation <= 0
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -119,7 +121,10 @@ def shown_to(network: Network, units: Sequence[Unit], images: Sequence[Image.Ima
     """Drawn images of one layer's units as pictures, with the activations that they reach."""
     colours = [image.convert("RGB") for image in images]
     activations = reached(network, units, colours, canvas)
-    return [Picture(*parts, canvas.zoom) for parts in zip(units, colours, activations, strict=True)]
+    return [
+        Picture(unit, image, activation, canvas.zoom, network.can_be_dead(unit))
+        for unit, image, activation in zip(units, colours, activations, strict=True)
+    ]
 
 
 def unit_objective(unit: Unit, settings: Settings = DEFAULT) -> Objective:

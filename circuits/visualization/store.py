@@ -190,7 +190,8 @@ class PictureStore:
     ) -> Picture | None:
         """The picture of a unit, or `None` if there is no undamaged one."""
         picture = self.find(self.key(network, unit, settings, variant=variant))
-        return None if picture is None else replace(picture, unit=as_unit(unit))
+        unit = as_unit(unit)
+        return None if picture is None else replace(picture, unit=unit, is_rectified=network.can_be_dead(unit))
 
     def find(self, key: str) -> Picture | None:
         """The picture of an address, or `None` if there is no undamaged one."""

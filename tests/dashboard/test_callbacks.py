@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -355,3 +356,29 @@ def test_a_look_of_another_form_and_a_long_sentence_do_no_harm(ann: Person) -> N
     assert isinstance(ann.look()["head"], list)
     ann.queue.append({"number": len(ann.queue) + 1, "kind": "page", "payload": {"page": "y" * 100_000}})
     assert len(ann.look()["view"]["toasts"][-1]["text"]) < 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: re.sub(r'"(a|b|c|fc)(?=[":])', r'"x\1', text),
+        lambda text: re.sub(r'"(\w+):2"', r'"\1:77"', text).replace('"channel": 2,', '"channel": 77,'),
+    ],
+    ids=["layers", "channels"],
+)
+def test_a_circuit_of_this_fingerprint_with_foreign_units_is_locked_and_looked_at(
+    ann: Person, change: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    ann.why("2")
+    _, data = ann.export()
+    foreign = json.loads(change(json.dumps(data)))
+    assert foreign != data
+    assert ann.send(json.dumps(foreign).encode(), "foreign.json", "circuit") == []
+    ann.look()
+    work = ann.callbacks.sessions.tab(ANN).session.work
+    assert work.locked.startswith("This circuit's layers are not those of tiny: ")
+    for name in list(work.circuit.nodes)[:3]:
+        for kind in ("select", "expand", "measure", "render"):
+            ann.do(kind, name)
+        ann.rendered()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -53,9 +53,9 @@ def with_thumbnail(data: Contents) -> Contents:
     [
         (renamed, "layers are not those of tiny: Layer 'stem' does not exist"),
         (with_layer, "layers are not those of tiny: Layer 'stem' does not exist"),
-        (lambda data: moved(data, "b", 9999), "units are not those of tiny: No unit b:9999"),
-        (lambda data: moved(data, "fc", 9999), "units are not those of tiny: No unit fc:9999"),
-        (with_peak, "units are not those of tiny: No neuron"),
+        (lambda data: moved(data, "b", 9999), "layers are not those of tiny: No unit b:9999"),
+        (lambda data: moved(data, "fc", 9999), "layers are not those of tiny: No unit fc:9999"),
+        (with_peak, "layers are not those of tiny: No neuron"),
         (with_thumbnail, "photo is 9×9 pixels, and tiny sees 32×32"),
     ],
 )

@@ -14,6 +14,7 @@ from circuits.network.plain_modules import make_plain
 from circuits.network.predict import predict
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.trace import trace
+from circuits.units import Unit
 from tests.support import reference
 from tests.support.nets import difference, image_for, ready
 
@@ -241,3 +242,43 @@ def test_a_functional_batch_norm_is_linear_if_it_knows_its_statistics(training: 
     network = ready(Normed().eval(), 8)
     assert network.layers == ("one", "relu_1", "fc")
     assert network.layer("relu_1").piecewise_linear == linear
+
+
+RECTIFIED: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "relu": (F.relu, True),
+    "relu6": (nn.ReLU6(), True),
+    "clamped": (lambda x: x.clamp(min=0), True),
+    "where": (lambda x: torch.where(x > 0, x, 0.0), True),
+    "maximum": (lambda x: torch.maximum(x, torch.zeros_like(x)), True),
+    "threshold": (nn.Threshold(0.0, 0.0), True),
+    "leaky": (nn.LeakyReLU(0.1), False),
+    "gelu": (F.gelu, False),
+    "sigmoid": (torch.sigmoid, False),
+    "swish": (lambda x: x * torch.sigmoid(x), False),
+}
+
+
+@pytest.mark.parametrize("name", RECTIFIED)
+def test_only_units_of_rectified_layers_can_be_dead(name: str) -> None:
+    act, expected = RECTIFIED[name]
+    network = ready(Acting(act).eval(), 8)
+    assert [layer.is_rectified for layer in network.layer_list] == [expected, expected, False]
+    assert [network.can_be_dead(Unit(layer, 0)) for layer in network.layers] == [expected, expected, False]
+    assert not network.can_be_dead(Unit("one.pre" if name == "relu" else "fc", 0))
+
+
+def test_sums_and_concatenations_of_rectified_tensors_are_rectified_and_others_are_not() -> None:
+    class Merged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.a(x))
+            x = torch.cat([x, F.max_pool2d(F.relu(self.b(x)), 1)], 1)
+            x = self.c(x)
+            return self.fc((F.relu(x) + x).mean((2, 3)))
+
+    network = ready(Merged().eval(), 8)
+    assert [layer.is_rectified for layer in network.layer_list] == [True, True, False, False]

@@ -62,7 +62,8 @@ def named() -> Network:
         ("tiger", 4),
         ("cardigan w", 7),
         ("  Cardigan ", 7),
-        ("7", 7),
+        ("7", 8),  # an exact label wins
+        (7, 7),
     ],
 )
 def test_a_class_is_found_by_number_label_synonym_or_beginning(named, text, number):

@@ -2,6 +2,7 @@ import copy
 import json
 from pathlib import Path
 from typing import Any
+from xml.dom import minidom
 
 import networkx as nx
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from circuits import Circuit, InputError, Network, UnknownError, trace
+from circuits.report.circuit import to_html
+from circuits.report.circuit_svg import svg_file
 from circuits.tracing.circuit_file import from_text, number, schema
 from tests.support.handmade import colour_photo
 
@@ -23,7 +26,7 @@ def test_the_schema_is_a_schema_and_every_export_validates(circuit: Circuit) -> 
     Draft202012Validator(schema()).validate(circuit.to_dict())
 
 
-def test_networkx_loads_the_file_as_it_is(circuit: Circuit, tmp_path: Path) -> None:
+def test_networkx_loads_the_file_when_it_is_told_what_edges_are_called(circuit: Circuit, tmp_path: Path) -> None:
     circuit.to_json(tmp_path / "out.json")
     graph = nx.node_link_graph(json.loads((tmp_path / "out.json").read_text("utf-8")), edges="edges")
     assert graph.is_directed()
@@ -179,9 +182,28 @@ def test_a_file_that_contradicts_itself_gets_a_sentence(circuit: Circuit, change
 
 
 def test_half_a_character_and_endless_numbers_are_no_circuit() -> None:
-    for text in ('{"format": "\\ud800"}', '{"format": ' + "1" * 5000 + "}"):
-        with pytest.raises(InputError, match="This is not JSON, so it is no circuit"):
-            from_text(text)
+    with pytest.raises(InputError, match="The file holds half of a character"):
+        from_text('{"format": "\\ud800"}')
+    with pytest.raises(InputError, match="This is not JSON, so it is no circuit"):
+        from_text('{"format": ' + "1" * 5000 + "}")
+
+
+def test_a_byte_order_mark_is_no_fault(circuit: Circuit, tmp_path: Path) -> None:
+    (tmp_path / "out.json").write_bytes(b"\xef\xbb\xbf" + circuit.to_json_text().encode())
+    assert Circuit.from_json(tmp_path / "out.json") == circuit
+    assert Circuit.from_dict(from_text("\ufeff" + circuit.to_json_text())) == circuit
+
+
+def test_ids_that_xml_cannot_hold_are_written_out_in_graphml(circuit: Circuit, tmp_path: Path) -> None:
+    text = circuit.to_json_text().replace("conv2", "conv\\u0001\\u001b2")
+    odd = Circuit.from_dict(from_text(text))
+    odd.to_graphml(tmp_path / "out.graphml")
+    minidom.parse(str(tmp_path / "out.graphml"))
+    graph = nx.read_graphml(tmp_path / "out.graphml")
+    assert {name.replace(r"conv\x01\x1b2", "conv2") for name in graph} == set(circuit.graph)
+    assert graph.number_of_edges() == circuit.graph.number_of_edges()
+    minidom.parseString(svg_file(odd).encode())
+    assert "\x1b" not in to_html(odd)
 
 
 def test_a_whole_number_written_as_a_fraction_is_a_whole_number(circuit: Circuit) -> None:

@@ -12,13 +12,18 @@ from tests.support.nets import image_for, preprocessing, randomize
 LABELS = ["tabby, tabby cat", "tiger cat", "tiger", "red - green", "conv1:7", "conv2:1", "dog"]
 
 
+def of_labels(name: str, labels: list[str]) -> Network:
+    """The handmade network's parts with classes of one's own."""
+    module = Handmade()
+    module.fc = torch.nn.Linear(3, len(labels))
+    randomize(module, 4)
+    return prepare(module, name=name, source="live", preprocessing=preprocessing((4, 5)), labels=labels)
+
+
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """The handmade network's parts with seven classes of awkward names."""
-    module = Handmade()
-    module.fc = torch.nn.Linear(3, len(LABELS))
-    randomize(module, 4)
-    return prepare(module, name="net", source="live", preprocessing=preprocessing((4, 5)), labels=LABELS)
+    """A network with seven classes of awkward names."""
+    return of_labels("net", LABELS)
 
 
 def class_target(channel: int) -> Target:
@@ -66,6 +71,18 @@ def test_a_target_has_the_id_of_its_node(network, wanted, identity):
     assert find_target(network, wanted, 0).id == identity
 
 
+def test_a_label_that_is_a_number_wins_over_the_number():
+    digits = of_labels("digits", ["0", "1", "10", "11", "2"])
+    for wanted, channel in (("2", 4), ("10", 2), (2, 2), ("fc:2", 2), ("3", 3)):
+        assert find_target(digits, wanted, 0).unit.channel == channel
+    assert find_target(digits, "2 - 10", 0).id == find_target(digits, "fc:4 - fc:2", 0).id == "fc:4-2"
+    twins = of_labels("twins", ["2", "2", "a", "b", "c"])
+    with pytest.raises(
+        UnknownError, match=r"'2' matches 2 classes of twins: '2' \(0\), '2' \(1\); give its unit, such as"
+    ):
+        find_target(twins, "2", 0)
+
+
 def test_the_readout_of_each_kind_reads_its_value(network):
     images = image_for(network, 2)
     stored = network.activations(images)
@@ -99,7 +116,7 @@ def test_the_readout_of_each_kind_reads_its_value(network):
         ("dog - zebra", r"^No class ' ?zebra' in net; it knows for example "),
         ("dog - 9", r"^No class 9 in net; it has classes 0 to 6\.$"),
         ("dog-tiger", r"^No class 'dog-tiger' in net; it knows for example dog\.$"),
-        ("fc:1 - fc:2", r"^No class 'fc:1' in net; it knows for example "),
+        ("fc:1 - conv1:2", r"^No class 'conv1:2' in net; it knows for example "),
         ("", r"^No class '' in net; it knows for example "),
     ],
 )

@@ -1,0 +1,163 @@
+"""Labels of classes as people have them: a list, a dictionary, an array, or a file of text, TSV, CSV or JSON."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.errors import InputError, printable
+from circuits.files import parse_json, read_text
+
+LONGEST_LABEL = 400
+"""Two of them, and what stands between, are the label of a difference, which a circuit's file must hold."""
+_MOST_BYTES = 16 * 2**20
+_NUMBERS = ("id", "index", "idx", "class_id", "classid", "class_index", "number", "target", "")
+_NAMES = ("label", "name", "class_name", "classname", "category", "class", "title", "description")
+_LARGER = ("id2label", "label2id", "labels", "names", "classes", "class_names", "categories", "class_to_idx")
+_ORDER = "in the order of the network's classes"
+
+Labels = Sequence[str] | Mapping[Any, Any] | NDArray[Any]
+
+
+def as_labels(labels: Labels | str | Path) -> tuple[str, ...]:
+    """Labels of the classes, class 0 first.
+
+    Args:
+        labels: a sequence; a dictionary from numbers to labels, or from labels to numbers; an array; or a file.
+
+    Raises:
+        InputError: if the file cannot be read, the numbers do not count the classes, or a label is empty or has more
+            than 400 characters.
+
+    >>> as_labels({1: "dog", 0: "cat"}), as_labels({"cat": 0, "dog": 1})
+    (('cat', 'dog'), ('cat', 'dog'))
+    """
+    if isinstance(labels, str | Path):
+        return read_labels(labels)
+    if isinstance(labels, np.ndarray):
+        labels = labels.ravel().tolist()
+    return _checked(_of_mapping(labels, "The labels") if isinstance(labels, Mapping) else labels, "the labels")
+
+
+def read_labels(path: str | Path) -> tuple[str, ...]:
+    r"""Labels of the classes from a file.
+
+    - text: one a line, or with tabs a table whose last column is the label;
+    - `.csv`: a table with commas, its column `label`, `name` or `class` if it has a head, else the last;
+    - `.json`: a list, or an object from numbers to labels (`{"0": "cat"}`, `{"0": ["n02123045", "tabby"]}`) or from
+      labels to numbers, alone or as `id2label` of a larger one.
+
+    Where a column of a table counts the classes, the lines may stand in any order.
+
+    Raises:
+        InputError: if the file cannot be read as UTF-8 text, is larger than 16 MiB, or holds no labels, or a label is
+            empty or has more than 400 characters.
+    """
+    path, what = Path(path), f"the labels in {str(path)!r}"
+    try:
+        text = read_text(path, most=_MOST_BYTES)
+    except InputError as error:
+        raise InputError(
+            f"The labels in {str(path)!r} could not be read; give a regular file of UTF-8 text, one a line, of at most "
+            f"{_MOST_BYTES >> 20} MiB."
+        ) from error
+    ending = path.suffix.lower()
+    if ending == ".json":
+        return _checked(_of_json(path, text), what)
+    try:
+        rows = (
+            list(csv.reader(text.splitlines()))
+            if ending == ".csv"
+            else [line.split("\t") for line in text.splitlines()]
+        )
+    except csv.Error as error:
+        raise InputError(f"The labels in {str(path)!r} are no CSV ({error}); give one label a line.") from None
+    rows = [[cell.strip() for cell in row] for row in rows]
+    if not (rows := [row for row in rows if any(row)]):
+        raise InputError(f"{str(path)!r} holds no labels; write one a line, {_ORDER}.")
+    return _checked(_of_table(rows, headed=ending in (".csv", ".tsv")), what)
+
+
+def _of_table(rows: list[list[str]], *, headed: bool) -> list[str]:
+    """The column of labels, put in order by a column that counts."""
+    head = [cell.casefold().replace(" ", "_") for cell in rows[0]]
+    at, by = -1, 0
+    if headed and len(rows) > 1 and _is_head(head, rows[1:]):
+        at = next((head.index(name) for name in _NAMES if name in head), -1)
+        by = next((head.index(name) for name in _NUMBERS if name in head and head.index(name) != at), 0)
+        rows = rows[1:]
+    elif headed and all(len(row) > 1 and row[-1].isdecimal() and not row[0].isdecimal() for row in rows):
+        at, by = 0, -1
+    if all(len(row) > 1 and -len(row) <= by < len(row) and row[by].isdecimal() for row in rows):
+        numbers = [int(row[by][:18]) for row in rows]
+        if sorted(numbers) == list(range(min(numbers), min(numbers) + len(rows))):
+            rows = [row for _, row in sorted(zip(numbers, rows, strict=True), key=lambda pair: pair[0])]
+    return [row[at] if len(row) > at else "" for row in rows]
+
+
+def _is_head(head: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first line of a table names its columns: all known words, or words above numbers."""
+    known = (*_NAMES, *_NUMBERS, "wnid", "synset")
+    numbered = [at for at in range(len(head)) if all(len(row) > at and row[at].isdecimal() for row in rows)]
+    return all(cell in known for cell in head) or any(head[at] in _NUMBERS for at in numbered)
+
+
+def _of_json(path: Path, text: str) -> Iterable[object]:
+    try:
+        value = parse_json(text)
+    except InputError as error:
+        raise InputError(f"The labels in {str(path)!r} could not be read: {error}") from None
+    if isinstance(value, dict):
+        value = next((value[key] for key in _LARGER if isinstance(value.get(key), list | dict)), value)
+    if isinstance(value, dict) and value:
+        return _of_mapping(value, f"The labels in {str(path)!r}")
+    if isinstance(value, list) and value:
+        named = [_named(each) for each in value]
+        if all(isinstance(each, str) for each in named):
+            return named
+    raise InputError(f"{str(path)!r} holds no labels; write a JSON list of them, or an object from numbers to labels.")
+
+
+def _named(value: object) -> object:
+    """A label that stands in an object or a list, such as ["n01440764", "tench"]."""
+    if isinstance(value, dict):
+        return next((value[name] for name in _NAMES if isinstance(value.get(name), str)), None)
+    return value[-1] if isinstance(value, list | tuple) and value else value
+
+
+def _of_mapping(labels: Mapping[Any, Any], what: str) -> list[object]:
+    """The labels of a dictionary by their numbers, which are its keys or its values."""
+    by_number = {_number(key): _named(value) for key, value in labels.items()}
+    if None in by_number:
+        by_number = {_number(value): key for key, value in labels.items()}
+    numbers = sorted(number for number in by_number if number is not None)
+    if len(by_number) != len(labels) or numbers != list(range(len(labels))):
+        raise InputError(f"{what} must be numbered 0 to {len(labels) - 1}, each once; these are not: give a list.")
+    return [by_number[number] for number in numbers]
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 10 else None
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
+
+
+def _checked(labels: Iterable[object], what: str) -> tuple[str, ...]:
+    """Labels as they are kept: without blanks around, and with nothing that a terminal or a file could not show."""
+    kept = []
+    for number, label in enumerate(labels):
+        if not isinstance(label, str | int | float | np.number):
+            raise InputError(f"Class {number} of {what} is called {str(label)[:40]!r}; a label is a text.")
+        text = printable(" ".join(str(label).split()))
+        if not text:
+            raise InputError(f"Class {number} of {what} has an empty label; give it one.")
+        if len(text) > LONGEST_LABEL:
+            raise InputError(
+                f"Class {number} of {what}, {text[:20] + '…'!r}, has {len(text)} characters; "
+                f"a label has at most {LONGEST_LABEL}."
+            )
+        kept.append(text)
+    return tuple(kept)
