@@ -1,14 +1,53 @@
-"""One browser for all tests that need one: playwright's synchronous form allows no second. And cores shared fairly."""
+"""Types checked at run time, cores shared fairly, and one browser for all tests that need one.
+
+Every function of the packages below is called with its types checked. jaxtyping, which also compares the shapes of what
+one function is given and returns, takes fifteen times as long over a call as beartype alone, so it has the modules that
+name shapes; beartype has the others. Playwright's synchronous form allows no second browser.
+"""
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from beartype import BeartypeConf
+from beartype.claw import beartype_packages
+from jaxtyping import install_import_hook
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+# circuits.builtin is left out: fx traces it with proxies, which are no tensors.
+CHECKED = (
+    "attribution", "evaluation", "evidence", "exemplars", "explorer", "files", "image", "network", "report", "tracing",
+    "units", "visualization",
+)  # fmt: skip
+
+
+def shaped_modules() -> dict[str, bool]:
+    """The modules whose types are checked, and whether jaxtyping is to check them.
+
+    Beside those that name shapes these are the few that beartype alone cannot take: with names that are imported for
+    the types only, or with a class that says it is another.
+    """
+    words = ("from circuits.shapes import", "jaxtyping", "TYPE_CHECKING", "def __class__")
+    top = Path(__file__).parents[1]
+    found = {}
+    for path in sorted((top / "circuits").rglob("*.py")):
+        name = ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
+        if name.split(".")[1:2] and name.split(".")[1] in CHECKED:
+            text = path.read_text(encoding="utf-8")
+            found[name] = any(word in text for word in words)
+    return found
+
+
+_SHAPED = shaped_modules()
+install_import_hook([name for name, shaped in _SHAPED.items() if shaped], "beartype.beartype")
+beartype_packages([name for name, shaped in _SHAPED.items() if not shaped], conf=BeartypeConf(claw_is_pep526=False))
+
+# The headless shell is the same browser without windows, and needs a fifth less of the processor.
+_BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), "")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",

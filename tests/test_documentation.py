@@ -8,8 +8,10 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+import typer
 
 import circuits
+from circuits.cli.main import app
 from circuits.network.labels import read_labels
 from circuits.network.loading import load_network
 from circuits.tracing.circuit import Circuit
@@ -51,6 +53,22 @@ def test_every_page_of_the_site_is_in_its_contents() -> None:
 PROSE = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*.py", "circuits/builtin/*.md", "mkdocs.yml", ".ci/*")
 FILES = re.compile(r"(?<![\w/.])(?:circuits|dashboard|tests|benchmarks|docs|training)/[\w/-]+(?:\.\w+)+")
 MODULES = re.compile(r"(?:\bfrom |\bimport |-m )((?:circuits|dashboard|tests|benchmarks|docs|training)(?:\.\w+)+)")
+
+
+def test_the_page_of_the_command_line_has_every_command_and_option_and_no_other() -> None:
+    text = page("command-line")
+    sections = dict(re.findall(r"^## `circuits ([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert sections.keys() == commands.keys()
+    for name, command in commands.items():
+        told = set(
+            re.findall(
+                r"(?<![\w-])--?[a-z][\w-]*(?=[`, ])",
+                "\n".join(re.findall(r"^\* `(-.*?`)", sections[name], re.MULTILINE)),
+            )
+        )
+        options = {way for each in command.params for way in (*each.opts, *each.secondary_opts) if way.startswith("-")}
+        assert told == options | {"--help"}, name
 
 
 @pytest.mark.parametrize("pattern", PROSE)
