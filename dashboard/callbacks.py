@@ -218,6 +218,8 @@ class Callbacks:
             circuit = self.library.circuit(data) if photo is None else None
             with tab.lock:
                 tab.put(self._with(tab.session, file.kind, photo, circuit))
+                if photo is not None and photo.warning:
+                    tab.say(photo.warning)
         except CircuitsError as refusal:
             with tab.lock:
                 tab.say(str(refusal))

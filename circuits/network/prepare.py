@@ -5,8 +5,9 @@
 3. A softmax or sigmoid that ends the network, and what follows it, is left out (`head`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, fx, nn
@@ -31,15 +32,16 @@ _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the netw
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def prepare(
-    module: nn.Module,
+    module: object,
     *,
     name: str | None = None,
     source: str = "live",
     preprocessing: Preprocessing | None = None,
-    size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    size: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    mean: SupportsFloat | Iterable[SupportsFloat] | None = None,
+    std: SupportsFloat | Iterable[SupportsFloat] | None = None,
     labels: Labels | str | Path | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
@@ -50,12 +52,13 @@ def prepare(
     """Prepare a live module.
 
     Args:
-        module: an image classifier, or the backbone of a detector; it is copied, not changed.
+        module: an image classifier, or the backbone of a detector, a `torch.nn.Module`; it is copied, not changed.
         name: what people call it; the name of its class if `None`.
         source: where its weights come from.
         preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
         size: input side, or (height, width); 224 if `None`.
-        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
+        mean: of the normalisation, one a colour, or a number for all; ImageNet's if `None`; a list of one makes a
+            greyscale network.
         std: of the normalisation.
         labels: one a class, in any form of `as_labels`; `class 0`, `class 1`, … if `None`; an empty list if the outputs
             are no classes.
@@ -78,6 +81,11 @@ def prepare(
         >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
         ('1', '4')
     """
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"module is a {type(module).__name__}; give a torch.nn.Module"
+            + (", with that state dict loaded into it." if isinstance(module, Mapping) else ".")
+        )
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
     labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
