@@ -126,7 +126,7 @@ def create_page(settings: PageSettings) -> Page:
     work = _scheduler(library, collection)
     sessions = TabSessions(
         begin, limit=settings.sessions, dropped=work.forget, seen=library.only_seen,
-        kept=lambda tab: storage is not None and tab.kept == tab.revision and storage.is_kept(tab.name),
+        kept=storage.keep_tab if storage is not None else lambda tab: not tab.revision,
     )  # fmt: skip
     callbacks = Callbacks(sessions, work, storage)
     app = Dash(

@@ -147,7 +147,8 @@ class Callbacks:
         self.work.tracing.wait(tab.name, seconds=QUICK)
         self.work.looking.wait(tab.name, seconds=SOON)
         with tab.lock:
-            self._keep(tab)
+            if self.storage is not None:
+                self.storage.keep_tab(tab)
             page = self._page(tab, envelope.tab, had)
             # Nothing else that was sent waits for its answer, and of this revision all but the evidence is there.
             looks = {"revision": tab.revision}
@@ -211,12 +212,6 @@ class Callbacks:
         else:
             tab.say("The view in the address is not kept here any more; this is a new one.", "info")
 
-    def _keep(self, tab: TabSession) -> None:
-        """Write the session to disk if it changed and the person had a part in it."""
-        if self.storage is not None and tab.kept != tab.revision:
-            self.storage.keep(tab.name, tab.session)
-            tab.kept = tab.revision
-
     def _take(self, tab: TabSession, file: FileEnvelope) -> None:
         """Take in a file, if it is new; while it is read, the tab's lock is free."""
         with tab.lock:
@@ -228,6 +223,8 @@ class Callbacks:
             circuit = self.library.circuit(data) if photo is None else None
             with tab.lock:
                 tab.put(self._with(tab.session, file.kind, photo, circuit))
+                if photo is not None and photo.warning:
+                    tab.say(photo.warning)
         except CircuitsError as refusal:
             with tab.lock:
                 tab.say(str(refusal))

@@ -214,24 +214,23 @@ class Library:
         return self.cut(circuit).layer(layer).channels
 
     def is_own(self, circuit: Circuit) -> bool:
-        """Whether a circuit was found in this network: its fingerprint says so, and there are all of its units."""
-        return circuit.network.sha256 == self.network.sha256 and not self._strange(circuit)
+        """Whether a circuit was found in this network: it says so, and the network has all of its units."""
+        return circuit.network.sha256 == self.network.sha256 and not self._misfit(circuit)
 
-    def _strange(self, circuit: Circuit) -> str:
-        """What a circuit of this network's fingerprint names that the network lacks, as a file by hand may."""
+    def _misfit(self, circuit: Circuit) -> str:
+        """Why a circuit that says it is of this network cannot be, in a sentence; "" if it can."""
 
-        def look() -> tuple[object, str]:
+        def compare() -> str:
             try:
                 network = self.cut(circuit)
-                for node in circuit.nodes.values():
-                    network.check_unit(node.unit)
+                for unit in circuit.extent:
+                    network.check_unit(unit)
             except CircuitsError as error:
-                return circuit.graph, str(error)
-            return circuit.graph, ""
+                return f"This circuit's layers are not those of {self.network.name}: {error}"
+            return ""
 
-        # The graph is kept with the answer, so that no other can get its identity meanwhile.
-        strange: str = self._once(("strange", id(circuit.graph)), look)[1]
-        return strange
+        found: str = self._once(("misfit", circuit.layers, circuit.extent), compare)
+        return found
 
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
@@ -240,11 +239,13 @@ class Library:
                 f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
                 f"units, but {self.network.name} cannot expand it."
             )
-        if strange := self._strange(circuit):
-            return f"This circuit's layers are not those of {self.network.name}: {strange}"
         if circuit.photo is None:
-            return "This circuit's file holds no photo: you can look at it, but not expand it."
-        return ""
+            return self._misfit(circuit) or "This circuit's file holds no photo: you can look at it, but not expand it."
+        crop, (height, width) = circuit.photo, self.network.preprocessing.size
+        if not crop.whole and crop.image.size != (width, height):
+            size = f"{crop.image.width}×{crop.image.height}"
+            return f"This circuit's photo is {size} pixels, and {self.network.name} sees {width}×{height}."
+        return self._misfit(circuit)
 
     def warmed(self, circuit: Circuit) -> Circuit:
         """A circuit of this network with its photo's activations at hand, so that no question waits for them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from circuits.errors import InputError
-from circuits.files import check_writable, read_text, write_atomically
+from circuits.files import check_writable, parse_json, read_json, read_text, write_atomically
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
@@ -133,3 +133,42 @@ def test_text_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "read_text", forbidden)
     with pytest.raises(InputError, match=r"latin may not be read; give yourself permission"):
         read_text(tmp_path / "latin")
+
+
+def test_a_read_only_file_is_neither_replaced_nor_said_to_be_writable(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_text("kept")
+    path.chmod(0o444)
+    for attempt in (lambda: check_writable(path), lambda: write_atomically(path, "new")):
+        with pytest.raises(InputError, match=r"^.*out is read-only; make it writable, or give another name\.$"):
+            attempt()
+    assert path.read_text() == "kept"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_read_up_to_a_size_from_regular_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"\xef\xbb\xbf" + "ä→".encode())
+    assert read_text(tmp_path / "text") == "ä→"
+    with pytest.raises(InputError, match="has 0 MiB, and at most 0 are read"):
+        read_text(tmp_path / "text", most=3)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match="is not a regular file; give one"):
+            read_text(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[1,", "This is not JSON: Expecting value in line 1, column 4"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "a number of thousands of digits"),
+        ('"\\ud800"', "half of a character"),
+    ],
+)
+def test_json_that_cannot_be_is_refused_with_the_file(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        parse_json(text)
+    with pytest.raises(InputError, match=f"a.json cannot be read: .*{sentence}"):
+        read_json(tmp_path / "a.json")

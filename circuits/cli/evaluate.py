@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress
-from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, option
+from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.report.text import METHOD_NAMES, headline, interval, many, metric_name, over_name, overshoot, share
@@ -112,8 +112,6 @@ def _checked(path: Path, circuit: Path) -> Path:
 
 def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
     """Photos by their files, and those in folders, each once; of each only what the network sees is kept in memory."""
-    from circuits.image.photo import load_photo
-
     photos: list[Photo] = []
     for name in names:
         if not name:
@@ -121,7 +119,7 @@ def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
         if not name.startswith("example:") and Path(name).is_dir():
             photos += _in_folder(network, Path(name))
         else:
-            photos.append(_seen(network, load_photo(name)))
+            photos.append(_seen(network, get_photo(name)))
     return list({photo.sha256: photo for photo in photos}.values())
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import typer
 
 from circuits.cli.console import warn
-from circuits.cli.options import LAYERS, NetworkOptions, argument, option
+from circuits.cli.options import LAYERS, NetworkOptions, argument, get_photo, option
 
 
 def explore(
@@ -38,9 +38,7 @@ def explore(
 
         circuit = Circuit.from_json(source)
     elif source is not None:
-        from circuits.image.photo import load_photo
-
-        photo = load_photo(source)
+        photo = get_photo(source)
     if network is None:
         network = "builtin"
         if circuit is not None:

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `circuits --help` is in
 
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -117,6 +118,14 @@ def _say(sentence: str) -> None:
     )
 
 
+class _Printable(logging.Formatter):
+    """Writes what is logged without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, on one line."""
+        return printable(super().format(record))
+
+
 app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -156,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # on Windows files and pipes would get its code page, which has no −
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
+    if logging.lastResort is not None:  # what the library notes names files, and so does what others log
+        logging.lastResort.setFormatter(_Printable())
     # Photos that are too large are refused in a sentence of ours.
     warnings.filterwarnings("ignore", ".*decompression bomb", RuntimeWarning)
     app(arguments)

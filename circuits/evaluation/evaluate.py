@@ -15,6 +15,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
@@ -40,6 +41,7 @@ DRAWS = 10
 CHANGES = 8
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def evaluate(
     network: Network,
     circuit: Circuit,

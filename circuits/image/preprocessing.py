@@ -1,8 +1,9 @@
 """From a photo to the network's input: size, crop and normalisation, given or guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from operator import index
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 from PIL import Image
@@ -227,22 +228,29 @@ class InputOptions:
 
     Args:
         size: side, or (height, width).
-        mean: of the normalisation, one a colour; one number makes a greyscale network.
+        mean: of the normalisation, one a colour; a list of one makes a greyscale network, a number alone holds for all
+            colours.
         std: of the normalisation.
 
     Raises:
         InputError: if a number is out of its range.
+
+    Example:
+        >>> default = Preprocessing((8, 8), 8, IMAGENET_MEAN, IMAGENET_STD)
+        >>> InputOptions(np.int64(16), 0.5, 0.25).applied_to(default).mean
+        (0.5, 0.5, 0.5)
     """
 
     def __init__(
         self,
-        size: int | tuple[int, int] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        size: SupportsIndex | Iterable[SupportsIndex] | None = None,
+        mean: SupportsFloat | Iterable[SupportsFloat] | None = None,
+        std: SupportsFloat | Iterable[SupportsFloat] | None = None,
     ) -> None:
-        self.size = (size, size) if isinstance(size, int) else size
-        self.mean = None if mean is None else tuple(float(value) for value in mean)
-        self.std = None if std is None else tuple(float(value) for value in std)
+        self.size = None if size is None else _height_and_width(size)
+        self._for_all = tuple(value is not None and _is_one(value) for value in (mean, std))
+        self.mean = None if mean is None else _floats(mean)
+        self.std = None if std is None else _floats(std)
         if self.size is not None and min(self.size) < 1:
             raise InputError(f"The input size is {size}; it must be at least 1.")
         if self.std is not None and min(self.std) <= 0:
@@ -255,7 +263,13 @@ class InputOptions:
         if self.size is not None:
             side = min(size)
             resize = round(side * 256 / 224) if side >= 128 else side
-        mean, std = self.mean or default.mean, self.std or default.std
+        mean, std = (
+            given * len(default.mean) if given and for_all else given or known
+            for given, for_all, known in (
+                (self.mean, self._for_all[0], default.mean),
+                (self.std, self._for_all[1], default.std),
+            )
+        )
         if len(mean) != len(std) or len(mean) not in (1, 3):
             raise InputError(f"mean has {len(mean)} numbers and std {len(std)}; give both one (grey) or three (RGB).")
         return Preprocessing(size=size, resize=resize, mean=mean, std=std, interpolation=default.interpolation)
@@ -271,7 +285,7 @@ class InputOptions:
         from torch import nn
 
         channels = next((part.in_channels for part in module.modules() if isinstance(part, nn.Conv2d)), 3)
-        grey = channels == 1 or (self.mean is not None and len(self.mean) == 1)
+        grey = channels == 1 or (self.mean is not None and len(self.mean) == 1 and not self._for_all[0])
         default = Preprocessing(
             size=(224, 224),
             resize=256,
@@ -280,3 +294,23 @@ class InputOptions:
             std=(0.226,) if grey else IMAGENET_STD,
         )
         return self.applied_to(default)
+
+
+def _is_one(given: Any) -> bool:
+    """Whether a number of Python, NumPy or torch was given, and not several."""
+    return np.ndim(given) == 0
+
+
+def _floats(given: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in ([given] if _is_one(given) else given))
+
+
+def _height_and_width(size: Any) -> tuple[int, int]:
+    """A side, or (height, width)."""
+    try:
+        sides = (index(size),) * 2 if _is_one(size) else tuple(index(side) for side in size)
+    except TypeError:
+        sides = ()
+    if len(sides) != 2:
+        raise InputError(f"The input size is {size!r}; give a whole number of pixels, or (height, width).")
+    return sides[0], sides[1]

@@ -1,7 +1,7 @@
 """The named blocks of a network, such as a Fire, an Inception or a BasicBlock, and the names of tensors.
 
 1. A block is the outermost module around a node that is neither the network itself, a plain list of modules
-   (`nn.Sequential`, `nn.ModuleList`), a wrapper nor a stage.
+   (`nn.Sequential`, `nn.ModuleList`), a convolution or linear layer of another `forward`, a wrapper nor a stage.
 2. A wrapper is a module around more than half of the network's mixing operations.
 3. A stage is a module that only returns the output of the last of a list of several blocks of one kind: MaxViT's four,
    those of timm's ConvNeXt. A list of layers, as inside of an inverted residual, or of different kinds of blocks, as
@@ -19,6 +19,8 @@ from torch import fx, nn
 from circuits.errors import printable
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_users
+
+_MIXING = (*ops.CONVOLUTIONS, nn.Linear)
 
 
 class Blocks:
@@ -58,7 +60,13 @@ class Blocks:
     def around(self, node: fx.Node) -> str | None:
         """Path of the block around a node, `None` where there is none."""
         paths = (p for p in paths_around(node) if p and p not in self._wrappers and not _is_plain(node, p))
-        return next(paths, None)
+        return next((path for path in paths if not _is_kind(node, path, _MIXING)), None)
+
+    def operation(self, node: fx.Node) -> str | None:
+        """Path of the convolution or linear layer, of another `forward` than torch's, that a node is the output of."""
+        path = next((path for path in paths_around(node) if path and _is_kind(node, path, _MIXING)), None)
+        is_output = path is not None and all(path not in paths_around(user) for user in value_users(node))
+        return path if is_output else None
 
     def outermost(self, node: fx.Node) -> str:
         """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
@@ -87,8 +95,12 @@ class Blocks:
 
 
 def _is_plain(node: fx.Node, path: str) -> bool:
+    return _is_kind(node, path, (nn.Sequential, nn.ModuleList))
+
+
+def _is_kind(node: fx.Node, path: str, kinds: tuple[type[nn.Module], ...]) -> bool:
     kind = node.meta["nn_module_stack"][path][1]
-    return isinstance(kind, type) and issubclass(kind, (nn.Sequential, nn.ModuleList))
+    return isinstance(kind, type) and issubclass(kind, kinds)
 
 
 def paths_around(node: fx.Node) -> list[str]:
@@ -131,6 +143,8 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
 def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
     if blocks.is_output(node):
         return (blocks.around(node) or "").replace("@", "_")
+    if own := blocks.operation(node):
+        return f"{own}.pre" if _is_followed_by_function(blocks.traced, node) else own
     if node.op == "call_module" and calls[str(node.target)] == 1:
         return f"{node.target}.pre" if _is_followed_by_function(blocks.traced, node) else str(node.target)
     if not is_top and not ops.operation(blocks.traced, node).is_activation:
@@ -140,6 +154,8 @@ def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_to
         source = source.args[0] if source.args else None
         if not is_top:
             break
+    if isinstance(source, fx.Node) and not is_top and (own := blocks.operation(source)):
+        return own
     if not isinstance(source, fx.Node) or source.op != "call_module" or calls[str(source.target)] != 1:
         return None
     return blocks.outermost(source) if is_top else str(source.target)

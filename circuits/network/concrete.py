@@ -67,8 +67,14 @@ class ConcreteProxy(fx.Proxy):
     def __round__(self, digits: int | None = None) -> Any:
         return round(self._number(), digits)
 
+    def __repr__(self) -> str:
+        return super().__repr__() if self._value is None or isinstance(self._value, Tensor) else repr(self._value)
+
     def __format__(self, how: str) -> str:
-        return super().__format__(how) if self._value is None else format(self._value, how)
+        return format(repr(self) if self._value is None else self._value, how)
+
+    def __hash__(self) -> int:  # as a key of a dictionary it finds what the number would
+        return hash(self._value) if isinstance(self._value, int | float) else id(self)
 
     def _number(self) -> Any:
         if self._value is None or isinstance(self._value, Tensor):

@@ -87,7 +87,7 @@ class OwnGradient:
     """
 
     def __init__(self, function: type[torch.autograd.Function]) -> None:
-        self.function = function
+        self.function = _guarded(function)
         self.__name__ = self.__qualname__ = function.__name__
         self.__module__ = function.__module__
 
@@ -98,6 +98,25 @@ class OwnGradient:
 
 _Function = type[torch.autograd.Function]
 _tracing = threading.Lock()
+_GUARDED = "is_guarded_by_circuits"
+
+
+def _guarded(function: _Function) -> _Function:
+    """The same function; when its gradient fails, a sentence says so."""
+    name = "backward" if function.vjp is torch.autograd.Function.vjp else "vjp"
+    backward = getattr(function, name)
+
+    def explain(*args: Any) -> Any:
+        try:
+            return backward(*args)
+        except Exception as error:  # the user's code may raise anything
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(".")
+            raise InputError(
+                f"Nothing can be explained through {function.__name__}; its {name} fails: {reason}."
+            ) from error
+
+    changed = {name: staticmethod(explain), "__module__": function.__module__, _GUARDED: True}
+    return type(function.__name__, (function,), changed)
 
 
 @contextmanager
@@ -108,7 +127,7 @@ def _functions_kept() -> Iterator[None]:
     """
     with _tracing, ExitStack() as stack:
         for function in _functions(torch.autograd.Function):
-            if function.__module__.partition(".")[0] != "torch":
+            if function.__module__.partition(".")[0] != "torch" and not hasattr(function, _GUARDED):
                 stack.enter_context(patch.object(function, "forward", staticmethod(_recorded_forward(function))))
                 if _is_set_up_apart(function):
                     set_up = partial(_unless_traced, function.setup_context)
@@ -127,14 +146,15 @@ def _is_set_up_apart(function: _Function) -> bool:
 
 
 def _recorded_forward(function: _Function) -> Callable[..., Any]:
-    forward, kept = function.forward, OwnGradient(function)
+    forward = function.forward
     first = 0 if _is_set_up_apart(function) else 1
 
     def record(*args: Any, **kwargs: Any) -> Any:
         proxies = _proxies(args[first:])
         if not proxies:
             return forward(*args, **kwargs)
-        return proxies[0].tracer.create_proxy("call_function", kept, args[first:], {}, name=function.__name__.lower())
+        kept, name = OwnGradient(function), function.__name__.lower()
+        return proxies[0].tracer.create_proxy("call_function", kept, args[first:], {}, name=name)
 
     return record
 

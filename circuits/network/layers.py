@@ -136,7 +136,10 @@ def why_no_layers(traced: fx.GraphModule) -> str:
             "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
             "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
         )
-    return "The network has no layer between the photo and its logits, so there is nothing to explain them with."
+    return (
+        "The network has no layer between the photo and its logits, so there is nothing to explain them with; name one "
+        "of its other tensors, which `circuits layers --all` lists, if it has any."
+    )
 
 
 def _token_rows(chain: Sequence[fx.Node]) -> list[fx.Node]:

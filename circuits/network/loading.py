@@ -3,10 +3,10 @@
 import http.client
 import urllib.error
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, SupportsFloat, SupportsIndex, TypedDict
 
 import torch
 from torch import nn
@@ -44,9 +44,9 @@ def load_network(
     *,
     weights: str | Path | None = None,
     labels: str | Path | Labels | None = None,
-    size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    size: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    mean: SupportsFloat | Iterable[SupportsFloat] | None = None,
+    std: SupportsFloat | Iterable[SupportsFloat] | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
@@ -64,7 +64,7 @@ def load_network(
             slash); for one's own network a file, `random`, or `None` to keep what the factory returns.
         labels: a file (text, TSV, CSV or JSON), a list, an array, or a dictionary by number.
         size: input side, or (height, width).
-        mean: of the normalisation, one a colour; one number makes a greyscale network.
+        mean: of the normalisation, one a colour, or a number for all; a list of one makes a greyscale network.
         std: of the normalisation.
         layers: `auto`, `fine`, or names.
         leaf_modules: names of modules that are traced as wholes, because `torch.fx` cannot look into them.

@@ -1,5 +1,6 @@
 """Names of modules that torch.fx, a terminal or a file could not hold."""
 
+import keyword
 import re
 from typing import Any
 
@@ -11,10 +12,11 @@ from circuits.errors import printable
 def writable(name: str) -> str:
     r"""A module's name with an underscore for what does not belong into code, files or on screens.
 
-    >>> writable('re"lu\n'), writable("relu é")
-    ('re_lu_', 'relu é')
+    >>> writable('re"lu\n'), writable("class"), writable("relu é")
+    ('re_lu_', 'class_', 'relu é')
     """
-    return re.sub(r'["\\\n\r\t]', "_", re.sub(r"\\[xuU][0-9a-f]+", "_", printable(name)))
+    name = re.sub(r'["\\\n\r\t]', "_", re.sub(r"\\[xuU][0-9a-f]+", "_", printable(name)))
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def rename_modules(module: nn.Module, graph: fx.Graph) -> None:

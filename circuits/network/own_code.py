@@ -26,7 +26,7 @@ from unittest import mock
 import torch
 from torch import nn
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import CircuitsError, InputError, UnknownError, listed
 
 _INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -150,7 +150,8 @@ def call_factory(factory: object, path: str) -> nn.Module:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(".: ")
+    said = str(error) if isinstance(error, CircuitsError) else f"{type(error).__name__}: {error}"
+    return said.rstrip(".: ")
 
 
 def _module_of(path: str) -> ModuleType:

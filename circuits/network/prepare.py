@@ -5,17 +5,19 @@
 3. A softmax or sigmoid that ends the network, and what follows it, is left out (`head`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, fx, nn
 
-from circuits.errors import InputError
+from circuits.errors import InputError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.channels_first import move_channels_first
 from circuits.network.copying import has_lazy, plain_copy, unwrapped
 from circuits.network.execute import execute, image_node
+from circuits.network.fx import Whole
 from circuits.network.head import Head, add_classes, drop_head, sums_to_one
 from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
@@ -30,15 +32,16 @@ _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the netw
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def prepare(
-    module: nn.Module,
+    module: object,
     *,
     name: str | None = None,
     source: str = "live",
     preprocessing: Preprocessing | None = None,
-    size: int | tuple[int, int] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    size: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    mean: SupportsFloat | Iterable[SupportsFloat] | None = None,
+    std: SupportsFloat | Iterable[SupportsFloat] | None = None,
     labels: Labels | str | Path | None = None,
     layers: str | Sequence[str] = "auto",
     leaf_modules: Sequence[str] = (),
@@ -49,12 +52,13 @@ def prepare(
     """Prepare a live module.
 
     Args:
-        module: an image classifier, or the backbone of a detector; it is copied, not changed.
+        module: an image classifier, or the backbone of a detector, a `torch.nn.Module`; it is copied, not changed.
         name: what people call it; the name of its class if `None`.
         source: where its weights come from.
         preprocessing: from a photo to what the network sees; else `size`, `mean` and `std` say it.
         size: input side, or (height, width); 224 if `None`.
-        mean: of the normalisation, one a colour; ImageNet's if `None`; one number makes a greyscale network.
+        mean: of the normalisation, one a colour, or a number for all; ImageNet's if `None`; a list of one makes a
+            greyscale network.
         std: of the normalisation.
         labels: one a class, in any form of `as_labels`; `class 0`, `class 1`, … if `None`; an empty list if the outputs
             are no classes.
@@ -77,12 +81,18 @@ def prepare(
         >>> prepare(net, size=8, mean=(0.5,) * 3, std=(0.5,) * 3, labels=["cat", "dog"]).layers
         ('1', '4')
     """
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            f"module is a {type(module).__name__}; give a torch.nn.Module"
+            + (", with that state dict loaded into it." if isinstance(module, Mapping) else ".")
+        )
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
     labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
     preprocessing = preprocessing or InputOptions(size, mean, std).for_module(copied)
     example = example_for(preprocessing)
     before = first_pass(copied, example, name=name) if check or has_lazy(copied) else None
+    trained = [path for path, part in copied.named_modules() if part.training]
     is_rounded = any(value.dtype in (torch.float16, torch.bfloat16) for value in copied.parameters())
     traced = rewrite_module(copied.float(), name=name, leaf_modules=leaf_modules, example=example)
     _record_shapes(traced, name, example)
@@ -94,7 +104,7 @@ def prepare(
     move_channels_first(traced)
     if check and before is not None:
         tolerance = _ROUNDED if is_rounded or traced.meta["is_rounded"] else _TOLERANCE
-        alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance)
+        alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance, trained)
         if not head.steps and sums_to_one(torch.cat([alone, _top(traced, -example)])):
             head = Head(probabilities=_as_they_are)
         traced.meta[ONE_AT_A_TIME] = not runs_in_batches(traced, output_node(traced).args[0], example, alone)
@@ -121,7 +131,13 @@ def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:
 
 
 def _check_unchanged(
-    traced: fx.GraphModule, name: str, example: Tensor, made: Tensor, head: Head, tolerance: float
+    traced: fx.GraphModule,
+    name: str,
+    example: Tensor,
+    made: Tensor,
+    head: Head,
+    tolerance: float,
+    trained: Sequence[str],
 ) -> Tensor:
     """The output of the prepared network, which must be what the module itself has made."""
     before = made.reshape(1, -1)  # of one photo, whose dimension may have been squeezed
@@ -134,10 +150,27 @@ def _check_unchanged(
     difference = float((before - after).abs().max() / before.abs().max().clamp_min(1e-12))
     if not difference <= tolerance:
         raise InputError(
-            f"Preparing {name} changed its output by {difference:.1e} of its size; the network overwrites "
-            "tensors in a way that is not understood: write it without in-place operations on views."
+            f"Preparing {name} changed its output by {difference:.1e} of its size; {_why_changed(traced, trained)}."
         )
     return output
+
+
+def _why_changed(traced: fx.GraphModule, trained: Sequence[str]) -> str:
+    """What may have made another network of one that was prepared, and what to do."""
+    if trained:
+        return (
+            f"it runs {listed([path or 'itself' for path in trained], limit=4)} in training mode although it was put "
+            "into eval mode: let it stay there"
+        )
+    if traced.meta.get("overwrites") or any(isinstance(part, Whole) for part in traced.modules()):
+        return (
+            "the network overwrites tensors in a way that is not understood: write it without in-place operations on "
+            "views"
+        )
+    return (
+        "its forward does something that torch.fx does not see: move that into a module of its own, and trace it as a "
+        "whole (leaf_modules, --leaf)"
+    )
 
 
 def _top(traced: fx.GraphModule, images: Tensor) -> Tensor:

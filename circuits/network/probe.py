@@ -89,7 +89,7 @@ def _compiling_nothing() -> AbstractContextManager[Any]:
 
 @torch.no_grad()
 def _run_plainly(module: nn.Module, example: Tensor) -> list[Tensor]:
-    return [each.float() for each in output_tensors(module(example))]
+    return [each.detach().float() for each in output_tensors(module(example))]
 
 
 def _why_not_taken(module: nn.Module, example: Tensor, error: Exception, name: str) -> str:

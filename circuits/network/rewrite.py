@@ -90,6 +90,8 @@ def _put_inputs_first(traced: fx.GraphModule) -> None:
 def undo_in_place(traced: fx.GraphModule) -> None:
     """Rewrite every in-place operation of a traced module to its out-of-place twin, readers included.
 
+    Whether there was any is noted as `overwrites` in its `meta`.
+
     Example:
         >>> class Net(nn.Module):
         ...     def forward(self, x):
@@ -111,6 +113,7 @@ def undo_in_place(traced: fx.GraphModule) -> None:
     for node in list(traced.graph.nodes):
         overwritten = _make_out_of_place(node, in_place)
         if overwritten is not None:
+            traced.meta["overwrites"] = True
             for later in [user for user in overwritten.users if user is not node and node < user]:
                 later.replace_input_with(overwritten, node)
 

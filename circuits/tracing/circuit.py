@@ -110,6 +110,17 @@ class Circuit(Reported):
         """Every node by its id, the target first, discarded ones included."""
         return {name: Node.of_row(name, row, self.edges_into(name)) for name, row in self.graph.nodes(data=True)}
 
+    @cached_property
+    def extent(self) -> tuple[Unit, ...]:
+        """For each layer that has nodes the highest channel, row and column that they speak of: what it must have."""
+        most: dict[str, tuple[int, int, int]] = {}
+        for _, row in self.graph.nodes(data=True):
+            channel, *places = max(row["channel"], row.get("minus", 0)), row["peak"], row.get("position", (0, 0))
+            reached = (channel, max(place[0] for place in places), max(place[1] for place in places))
+            before = most.get(row["layer"], reached)
+            most[row["layer"]] = (max(before[0], reached[0]), max(before[1], reached[1]), max(before[2], reached[2]))
+        return tuple(Unit(layer, channel, (row, column)) for layer, (channel, row, column) in most.items())
+
     def node(self, unit: Unit | str) -> Node:
         """The node of a unit, or of an id.
 

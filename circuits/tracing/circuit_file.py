@@ -205,7 +205,9 @@ def _validate(data: dict[str, Any]) -> None:
     except ValidationError as error:
         _check_finite(data, error.instance_path)
         where = "/".join(map(str, error.instance_path)) or "the top"
-        raise InputError(f"The circuit is not valid at {where}: {error.message[:200]}.") from None
+        # A message begins with the value, which may be long, and ends with the rule.
+        said = error.message if len(error.message) <= 200 else f"{error.message[:80]} … {error.message[-100:]}"
+        raise InputError(f"The circuit is not valid at {where}: {said}.") from None
     except ValueError as error:  # a value that no JSON text can have, in a dictionary of Python
         raise InputError(f"The circuit is not valid: {str(error)[:200]}.") from None
     for row in data["nodes"]:

@@ -72,6 +72,7 @@ class Outcome:
     after: Scores = field(repr=False)
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def intervene(
     network: Network,
     source: Source,

@@ -179,6 +179,7 @@ _recent: WeakKeyDictionary[Network, _Recent] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def forward_cache(network: Network, source: Source) -> ForwardCache:
     """The photo's run through the network, cut at the circuit's layers if the source is a circuit.
 

@@ -1,6 +1,8 @@
 """What a circuit explains: a class, a unit, a neuron, or the difference of two classes."""
 
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError, UnknownError
@@ -45,7 +47,7 @@ def readout_of(network: Network, unit: Unit) -> Readout:
     return Readout.of_neuron(unit.channel, unit.position, layer.height, layer.width)
 
 
-def find_target(network: Network, wanted: Unit | str | int | None, predicted: int) -> Target:
+def find_target(network: Network, wanted: Unit | str | SupportsIndex | None, predicted: int) -> Target:
     """The target that a person means.
 
     Args:
@@ -65,6 +67,8 @@ def find_target(network: Network, wanted: Unit | str | int | None, predicted: in
         'cat - dog'
     """
     top = network.layers[-1]
+    if isinstance(wanted, SupportsIndex):  # of NumPy, or of torch
+        wanted = index(wanted)
     if wanted is None:
         wanted = predicted if network.labels else Unit(top, predicted)
     if isinstance(wanted, str):

@@ -19,6 +19,7 @@ No edge depends on which other units are expanded, so expanding many at once is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import SupportsIndex
 
 import networkx as nx
 import torch
@@ -59,10 +60,11 @@ class Contributions:
     others: int
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def trace(
     network: Network,
     photo: Photo | PhotoSource,
-    target: Unit | str | int | None = None,
+    target: Unit | str | SupportsIndex | None = None,
     *,
     layers: str | Sequence[str] = "auto",
     depth: int = 4,
@@ -125,6 +127,7 @@ def trace(
     return Circuit(builder.graph, photo, run)
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def expand(
     network: Network, circuit: Circuit, unit: Unit | str, *, top: int | None = None, signs: str | None = None
 ) -> Circuit:
@@ -158,6 +161,7 @@ def expand(
     return _without_unreachable(circuit, builder.graph, builder.run)
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
     """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
 
@@ -173,6 +177,7 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     return Contributions(name, ", ".join(lower.widths), books, listed, lower.units - len(order))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def grow(
     network: Network,
     circuit: Circuit,

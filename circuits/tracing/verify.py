@@ -38,6 +38,7 @@ from circuits.units import Progress, Unit
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def measure(
     network: Network,
     circuit: Circuit,

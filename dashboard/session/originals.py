@@ -4,7 +4,10 @@ A photo that is decoded takes ten times its file, so the strip and the history k
 more than the budget, the ones that are least needed go: the network's crop is left, as after a restart of the server.
 """
 
+import ctypes
+import sys
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from circuits.image.encoded import EncodedImage
@@ -71,6 +74,13 @@ def too_many(sessions: Sequence[Session], budget: int) -> list[list[EncodedImage
             holders[file] -= 1
             total -= 0 if holders[file] else len(file.data)
     return gone
+
+
+def give_back() -> None:
+    """Return what was freed to the system; glibc keeps what decoders used otherwise."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _photos_of(work: Work) -> list[Photo]:

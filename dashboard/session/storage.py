@@ -21,7 +21,7 @@ from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
 from dashboard.session.state import Choices, Looking, Session, Showing, Work
-from dashboard.session.tabs import NAME, TabSessions, link_of
+from dashboard.session.tabs import NAME, TabSession, TabSessions, link_of
 
 if TYPE_CHECKING:
     from dashboard.library import Library
@@ -73,6 +73,13 @@ class SessionStorage:
             self._works = False
             _LOG.warning("Sessions are not kept over a restart: %s", error)
 
+    def keep_tab(self, tab: TabSession) -> bool:
+        """Write what a tab has, if it changed and the person had a part in it; whether all of it can be had again."""
+        if tab.kept != tab.revision:
+            self.keep(tab.name, tab.session)
+            tab.kept = tab.revision
+        return not tab.revision or (self._works and self._file(link_of(tab.name)).is_file())
+
     def fetch(self, name: str) -> Session | None:
         """The session that was kept, or `None` if there is none that can be read."""
         file = self._file(link_of(name))
@@ -81,10 +88,6 @@ class SessionStorage:
     def fetch_shared(self, link: str) -> Session | None:
         """The session that was kept and has this link, or `None`."""
         return self._read(self._file(link))
-
-    def is_kept(self, name: str) -> bool:
-        """Whether there is a file of a session."""
-        return self._works and self._file(link_of(name)).is_file()
 
     def _read(self, file: Path) -> Session | None:
         if not file.is_file():

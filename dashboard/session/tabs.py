@@ -102,6 +102,10 @@ class TabSession:
     def link(self) -> str:
         return link_of(self.name)
 
+    def is_left(self, now: float) -> bool:
+        """Whether its page was closed, and not merely loaded again."""
+        return self.left is not None and now - self.left >= GRACE
+
     def put(self, session: Session) -> None:
         """Replace the session (hold the lock); the revision moves only if it is another one."""
         if session is not self.session:
@@ -144,7 +148,7 @@ class TabSessions:
         clock: seconds, for tests.
         dropped: called with the name of each tab that is dropped.
         seen: makes what the network saw of a photo, which is left of those that are too many.
-        kept: whether a session that was left can be dropped, for it is found again where it is kept.
+        kept: keeps a session that was left elsewhere; whether it can be dropped, for it will be found again.
     """
 
     def __init__(
@@ -216,17 +220,22 @@ class TabSessions:
         now = self._clock()
         with self._lock:
             tabs = list(self._desks.values())
-        for tab in tabs:
-            is_left = tab.left is not None and now - tab.left >= GRACE
-            if not is_left and now - tab.used < UNUSED:
-                continue
+        old = [tab for tab in tabs if tab.is_left(now) or now - tab.used >= UNUSED]
+        for tab in old:
             with tab.lock:
-                if is_left and self._kept(tab):
-                    with self._lock:
-                        self._desks.pop(tab.name, None)
-                    self._dropped(tab.name)
-                else:
+                if not (tab.is_left(now) and self._kept(tab) and self._forget(tab)):
                     tab.put(originals.without(tab.session, originals.originals(tab.session), self._seen))
+        if old:
+            originals.give_back()
+
+    def _forget(self, tab: TabSession) -> bool:
+        """Drop a tab, unless somebody has come back to it."""
+        with self._lock:
+            if tab.left is None:
+                return False
+            self._desks.pop(tab.name, None)
+        self._dropped(tab.name)
+        return True
 
     def fit(self, tab: TabSession) -> None:
         """Keep the photos of all tabs within the budget; the one given, whose lock nobody may hold, comes last."""
@@ -238,6 +247,7 @@ class TabSessions:
             if files:
                 with each.lock:
                     each.put(originals.without(each.session, files, self._seen))
+        originals.give_back()
 
     def photo(self, key: str) -> bytes | None:
         """A picture of a photo that somebody here has, by its content address."""

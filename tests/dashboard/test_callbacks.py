@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -382,3 +383,14 @@ def test_a_circuit_of_this_fingerprint_with_foreign_units_is_locked_and_looked_a
             ann.do(kind, name)
         ann.rendered()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_damaged_photo_is_shown_and_said_to_be_damaged(ann: Person) -> None:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    whole = buffer.getvalue()
+    assert ann.send(whole, "whole.jpg") == []
+    (said,) = ann.send(whole[:900] + bytes(400) + whole[1300:], "zeroed.jpg")
+    assert said.startswith("zeroed.jpg is damaged (Corrupt JPEG data")
+    assert ann.callbacks.sessions.tab(ANN).session.work.photo.name == "zeroed.jpg"

@@ -1,5 +1,6 @@
 """The window onto the library: circuits of other layers, and the gallery over the picture store."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,13 @@ def test_whether_there_is_a_picture_is_remembered_for_a_moment(network: Network,
     # What it draws itself is there at once.
     page.render([unit], quiet, unseen)
     assert page.file(key) == file
+
+
+def test_a_number_in_an_action_is_the_class_of_that_number_whatever_labels_say(
+    network: Network, gallery: PaintedGallery, photo: Photo
+) -> None:
+    digits = replace(network, labels=tuple(str(number) for number in reversed(range(len(network.labels)))))
+    library = Library(digits, gallery)
+    assert library.target("0").id == "fc:0"
+    assert library.target("0 - 2").id == "fc:0-2"
+    assert library.trace(photo, "1", Choices(depth=1), quiet).root == "fc:1"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from dashboard.app import Page
 from tests.support.person import ANN, Person
+from tests.support.renderer import CALLBACKS, asked
 
-CALLBACKS = "/_dash-update-component"
 ODD = [
     None, True, False, 0, -1, 1.5, 1e308, float("nan"), float("inf"), 10**400, -(10**18), "", "x", "²", "٣", "0" * 32,
     ANN, "\ud800", "\x00", "a" * 5000, "http://[", [], {}, [[]], [{}], {"number": 1}, ["x"], {"a": {"b": [None]}},
@@ -42,21 +42,6 @@ def client(page: Page, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
 def post(client: Any, path: str, body: Any) -> int:
     status: int = client.post(path, data=json.dumps(body), content_type="application/json").status_code
     return status
-
-
-def asked(page: Page, output: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The body by which Dash's renderer asks for a callback."""
-    name = next(name for name in page.dash.callback_map if output in name)
-    callback = page.dash.callback_map[name]
-    parts = [
-        [{**each, "value": values.get(each["id"])} for each in callback[kind]] for kind in ("inputs", "state")
-    ]  # fmt: skip
-    outputs = [
-        {"id": each.rpartition(".")[0], "property": each.rpartition(".")[2]} for each in name.strip(".").split("...")
-    ]
-    changed = [f"{each['id']}.{each['property']}" for each in callback["inputs"]]
-    single = outputs if name.startswith("..") else outputs[0]
-    return {"output": name, "outputs": single, "inputs": parts[0], "state": parts[1], "changedPropIds": changed}
 
 
 QUEUE = {"session": ANN, "tab": "tab", "born": "", "books": "", "queue": [{"number": 1, "kind": "undo", "payload": {}}]}

@@ -19,7 +19,7 @@ from torchvision.transforms._presets import ImageClassification
 from circuits.errors import InputError, UnknownError
 from circuits.image import decode
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
-from circuits.image.photo import load_photo
+from circuits.image.photo import check_window, load_photo
 from circuits.image.preprocessing import Preprocessing
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -326,6 +326,10 @@ def test_a_crop_of_another_size_is_refused() -> None:
         (((8, 8), 8, (0.5,), (0.5, 0.5, 0.5)), "one number for each input channel"),
         (((8, 8), 8, (0.5,), (0.0,)), r"std \(0.0,\) finite and above 0"),
         (((8, 8), 8, (float("nan"),), (1.0,)), "must be finite"),
+        (((8, 8), 8, (123.7, 116.3, 103.5), (0.2,) * 3), r"beyond pixels from 0 to 1.*, here 0\.485,0\.456,0\.406\.$"),
+        (((8, 8), 8, (0.5,) * 3, (58.4, 57.1, 57.4)), r"beyond pixels from 0 to 1.*, here 0\.229,0\.224,0\.225\.$"),
+        (((8, 8), 8, (0.0,) * 3, (1e-320, 1.0, 1.0)), r"must be 1e-06 or more, .* give a std of 0\.00392"),
+        (((100_000, 100_000), 8, (0.0,) * 3, (1.0,) * 3), "over the limit of 16 megapixels"),
         (((8, 8), 8, *IMAGENET, "lanczos"), "'lanczos' is not known; there is bilinear, bicubic"),
     ],
 )
@@ -424,3 +428,37 @@ def test_importing_the_module_does_not_import_torch() -> None:
 def test_a_broken_exif_block_does_not_hide_the_pixels() -> None:
     data = packed(gradient(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff garbage")
     assert load_photo(data).sha256 == load_photo(packed(gradient(), "JPEG")).sha256
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_of_which_part_was_overwritten_comes_with_a_warning(progressive: bool) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", progressive=progressive)
+    data = file.getvalue()
+    assert load_photo(data).warning == ""
+    for start in (len(data) // 3, len(data) // 2):
+        zeroed = data[:start] + bytes(300) + data[start + 300 :]
+        photo = load_photo(zeroed, name="a.jpg")
+        assert photo.warning.startswith("a.jpg is damaged (Corrupt JPEG data: ")
+        assert photo.warning.endswith("): part of what it shows is made up by the decoder.")
+        assert photo.sha256 != load_photo(data).sha256
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_jpeg_of_other_colours_is_not_called_damaged(mode: str) -> None:
+    file = io.BytesIO()
+    Image.linear_gradient("L").convert(mode).save(file, "JPEG")
+    assert load_photo(file.getvalue()).warning == ""
+
+
+def test_the_name_of_a_photo_can_be_written_and_shown() -> None:
+    black = np.zeros((4, 4, 3), dtype=np.uint8)
+    assert load_photo(black, name="caf\udce9\x1b[2J.png").name == "caf\\udce9\\x1b[2J.png"
+    assert len(load_photo(black, name="n" * 5000).name) == 400
+
+
+@pytest.mark.parametrize("window", [(10**400, 0, 1, 1), (0, 0, 1), (0, 0, float("nan"), 1)])
+def test_a_window_that_is_no_four_numbers_is_refused(window: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="A window is four finite numbers, left, top, right and bottom; this one is"):
+        check_window(window, 10, 10)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from circuits.attribution.gradient import Readout, gradient_times_activation
+from circuits.network.layers import all_names
 from circuits.network.plain_modules import make_plain
 from circuits.network.predict import predict
 from circuits.tracing.run import ForwardCache
@@ -282,3 +283,42 @@ def test_sums_and_concatenations_of_rectified_tensors_are_rectified_and_others_a
 
     network = ready(Merged().eval(), 8)
     assert [layer.is_rectified for layer in network.layer_list] == [True, True, False, False]
+
+
+class NoGradient(torch.autograd.Function):
+    """A rectifier whose gradient nobody wrote."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        raise NotImplementedError("not written yet. Ask again")
+
+
+def test_a_gradient_that_fails_is_told_in_a_sentence_and_predictions_need_none() -> None:
+    network = ready(Acting(NoGradient.apply).eval(), 8)
+    assert len(network.layers) == 3
+    assert len(predict(network, "example:cat")) == 4
+    assert trace(network, "example:cat", depth=2, mode="ablate").nodes
+    expected = r"^Nothing can be explained through NoGradient; its backward fails: not written yet\.$"
+    with pytest.raises(ValueError, match=expected):
+        trace(network, "example:cat", depth=3)
+
+
+def test_a_convolution_of_another_forward_is_no_block_and_gives_its_name() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two, self.three = Standardized(3, 4, 3), Standardized(4, 4, 3), Standardized(4, 4, 3)
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.one(x))
+            x = F.relu(self.three(self.two(x)))
+            return self.fc(x.mean((2, 3)))
+
+    network = ready(Named().eval(), 8)
+    assert network.layers == ("one", "three", "fc")
+    assert {"one.pre", "two", "three.pre"} <= set(all_names(network.traced).values())

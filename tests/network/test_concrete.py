@@ -70,12 +70,19 @@ class Makers(Body):
         return self.head((maps * ones + ramp).clamp(min=low))
 
 
+class Keys(Body):
+    def forward(self, x):
+        known = {8: 2.0, 16: 3.0}
+        assert f"{x.shape[3]:d} of {tuple(x.shape[1:])}" == "8 of (3, 8, 8)"
+        return super().forward(x) * known.get(x.shape[2], 0.0) + known[x.size(3)]
+
+
 class Squeezes(Body):
     def forward(self, x):
         return self.fc(F.adaptive_avg_pool2d(self.maps(x), 1).squeeze())
 
 
-@pytest.mark.parametrize("kind", [Flag, Optional, Asserts, Ifs, Star, Numbers, Makers])
+@pytest.mark.parametrize("kind", [Flag, Optional, Asserts, Ifs, Star, Numbers, Makers, Keys])
 def test_sizes_and_arguments_are_known_when_a_network_is_traced(kind: type[Body]) -> None:
     network = says_the_same(kind())
     assert not network.is_one_at_a_time
@@ -109,6 +116,39 @@ def test_an_assert_that_does_not_hold_is_told_with_its_words() -> None:
         InputError, match=r"^tiny does not take an input of \(1, 3, 8, 8\): 64 pixels at least; give its"
     ):
         ready(Large())
+
+
+class Trains(Body):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(7)
+
+    def forward(self, x):
+        self.norm.train()
+        return self.head(self.norm(self.maps(x)))
+
+
+class Asks(Body):
+    def forward(self, x):
+        return super().forward(x) * (1 if type(x) is Tensor else 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (
+            Trains,
+            r"of its size; it runs norm in training mode although it was put into eval mode: let it stay there\.$",
+        ),
+        (
+            Asks,
+            r"of its size; its forward does something that torch\.fx does not see: move that into a module of its own",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_not_called_overwriting(kind: type[Body], expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        ready(kind())
 
 
 def test_numbers_of_a_tensor_are_still_not_known() -> None:

@@ -332,3 +332,12 @@ def test_a_greyscale_network_that_is_not_square_sees_its_size():
     assert {one.index: one.logit for one in predict(network, photo)} == pytest.approx(
         dict(enumerate(expected.tolist()))
     )
+
+
+def test_logits_that_are_no_numbers_are_no_prediction() -> None:
+    overflowing = small()
+    with torch.no_grad():
+        overflowing[4].weight.fill_(3e38)  # finite, and for what `prepare` tries it is not asked
+    network = prepare(overflowing, preprocessing=preprocessing(8), check=False)
+    with pytest.raises(InputError, match="Sequential puts out NaN or infinity for this photo, so there is nothing to"):
+        predict(network, np.full((8, 8, 3), 255, dtype=np.uint8))

@@ -62,7 +62,7 @@ HOSTILE: dict[str, tuple[Callable[[Contents], object], str]] = {
     "lists in lists": (lambda data: data.update(edges=[[[]] * 300_000] * 4), "lists and objects in it; a circuit has"),
     "a window of many digits": (
         lambda data: data["graph"]["photo"].update(window=[int("9" * 400), 0, 1, 1]),
-        "not valid at graph/photo/window/0",
+        "not valid at graph/photo/window/0: 9+ … 9+ is greater than the maximum of 2147483647",
     ),
     "a channel of many digits": (lambda data: data["nodes"][0].update(channel=10**30), "not valid at nodes/0/channel"),
     "a width of many digits": (lambda data: data["graph"]["photo"].update(width=10**300), "at graph/photo/width"),

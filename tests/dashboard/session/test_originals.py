@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from PIL import Image
 
 from circuits.image.encoded import EncodedImage
 from circuits.image.photo import Photo
-from dashboard.app import Page
+from circuits.network.network import Network
+from dashboard.app import Page, PageSettings, create_page
 from dashboard.library import Library
 from dashboard.session.originals import originals, too_many, without
 from dashboard.session.state import Session, Work
 from dashboard.session.tabs import GRACE, UNUSED, TabSessions
 from tests.support.person import ANN, BOB, Person
+from tests.support.pretend import PaintedGallery
 
 
 def file_of(seed: int, side: int = 60) -> bytes:
@@ -151,3 +154,25 @@ def test_only_the_last_steps_of_the_history_keep_their_activations(ann: Person) 
     ann.do("undo")
     ann.do("undo")
     assert ann.seen["view"]["nodes"]
+
+
+def test_a_page_that_keeps_sessions_drops_those_that_were_left_and_has_them_again(
+    network: Network, photo: Photo, gallery: PaintedGallery, tmp_path: Path
+) -> None:
+    page = create_page(PageSettings(network, photo=photo, gallery=gallery, folder=tmp_path))
+    ann, clock = Person(page), Clock()
+    ann.send(file_of(1), "one.png")
+    nodes = set(ann.why()["view"]["nodes"][0])
+    sessions = page.callbacks.sessions
+    sessions._clock = clock
+    clock.now = sessions.tab(ANN).used
+    page.dash.server.test_client().post("/leave", data=ANN)
+    clock.now += GRACE
+    sessions.release()
+    assert len(sessions) == 0
+    back = sessions.tab(ANN).session
+    assert back.work.circuit is not None
+    assert back.work.photo is not None
+    assert (back.work.photo.name, back.work.photo.whole) == ("one.png", False)
+    assert set(Person(page).seen["view"]["nodes"][0]) == nodes
+    page.close()
