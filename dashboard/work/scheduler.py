@@ -230,10 +230,15 @@ class Scheduler:
         return tasks
 
     def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
-        """Units whose pictures are wanted, in groups that are drawn together: those of the target come last."""
+        """Units whose pictures are wanted, in groups that are drawn together.
+
+        Where drawing takes so long that it begins with sketches, the target comes last: people know what a cat is.
+        """
         groups = [group for feature in self.features for group in feature.units(tab, self)]
         circuit = tab.session.work.circuit
-        target = circuit.nodes[circuit.root].unit.whole if circuit is not None else None
+        if circuit is None or not self.library.gallery.sketch_part:
+            return groups
+        target = circuit.nodes[circuit.root].unit.whole
         return sorted(groups, key=lambda group: target in group)
 
     def _label(self, units: Sequence[Unit]) -> str:

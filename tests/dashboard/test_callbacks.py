@@ -77,7 +77,7 @@ def test_pictures_arrive_while_the_page_polls_and_the_chosen_one_is_first(ann: P
     ann.why("2")
     busy = ann.poll()
     assert busy["live"]
-    assert busy["text"].startswith("Rendering c:")
+    assert busy["text"].startswith("Rendering tree: 0 of ")
     assert {tile["state"] for tile in busy["tiles"].values()} == {"waiting"}
     gallery.gate.set()
     done = ann.rendered()

@@ -45,6 +45,15 @@ class GreyGallery:
         """Ten plus the channel."""
         return None if self.file(self.key(unit)) is None else 10.0 + unit.channel
 
+    @property
+    def sketch_part(self) -> float:
+        """None is sketched."""
+        return 0.0
+
+    def sketch(self, units: Sequence[Unit], progress: Any) -> list[Any]:
+        """Draw nothing."""
+        return []
+
     def zoom(self, unit: Unit) -> int:
         """Twice as wide as what the network sees."""
         return 2

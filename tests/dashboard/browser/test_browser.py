@@ -69,7 +69,7 @@ def test_upload_why_expand_export(tab: Any, expect: Any, photo: Photo, tmp_path:
 def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: PaintedGallery) -> None:
     gallery.gate.clear()
     why(tab, expect)
-    expect(tab.locator("#status-text")).to_contain_text("Rendering c:")
+    expect(tab.locator("#status-text")).to_contain_text("Rendering tree: 0 of ")
     expect(tab.locator("#status-meter")).to_be_visible()
     gallery.gate.set()
     expect(tab.locator('.frame:not([data-state="ready"])')).to_have_count(0)

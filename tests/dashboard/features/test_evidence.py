@@ -23,7 +23,7 @@ from dashboard.session.state import Looking, Session, Work
 from dashboard.work.collection import StoredCollection
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import CancelledError
-from dashboard.work.results import Query, ResultStore, token, webps
+from dashboard.work.results import IN_PHOTO, Query, ResultStore, token, webps
 from tests.dashboard.features.test_view import words
 from tests.support.actions import wanted
 from tests.support.pretend import PaintedCollection, PaintedGallery
@@ -131,7 +131,7 @@ def test_topics_of_a_unit_and_of_an_edge(
     evidence: Evidence, circuit: Circuit, gallery: PaintedGallery, lower: str
 ) -> None:
     def names(session: Session) -> list[str]:
-        return [query.name for query in wanted(session, evidence)]
+        return [query.name for query in wanted(session, evidence) if query.name != IN_PHOTO]
 
     assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "saliency", "alike", "exemplars"]
     first, rest = ["heat", "books", "standing"], ["places", "argument", "saliency", "relative", "alike", "exemplars"]
@@ -154,7 +154,10 @@ def test_a_key_changes_with_what_the_answer_depends_on_and_with_nothing_else(
     before = keys(circuit)
     discarded = evidence.library.discard(circuit, next(n for n in circuit.visible if n.startswith("b:") and n != lower))
     after = keys(discarded)
-    assert {name for name in before if after[name] != before[name]} == {"alike"}  # it speaks of all units on the page
+    assert {name for name in before if after[name] != before[name]} == {
+        "alike",
+        IN_PHOTO,
+    }  # they speak of all units on the page
     other = keys(circuit, Looking("deconvnet"))
     assert {name for name in before if other[name] != before[name]} == {"saliency", "relative"}
     flipped = Photo(
