@@ -142,7 +142,7 @@ def test_without_a_circuit_there_is_nothing_to_draw(library: Library) -> None:
 @pytest.mark.parametrize(
     ("rendering", "paused", "text", "flags"),
     [
-        (Report("running", "c:7", 2, 9, 0.5, 21.0), False, "Rendering c:7: 2 of 9 pictures, about 20 s left", (1, 1, 0)),
+        (Report("running", "c", 2, 9, 0.5, 21.0), False, "Rendering c: 2 of 9 pictures, about 20 s left", (1, 1, 0)),
         (Report("queued", "c:7", 1, 4), False, "Waiting for the renderer; 3 pictures to go", (1, 1, 0)),
         (Report(), True, "Rendering cancelled; 3 pictures missing", (0, 0, 1)),
     ],
