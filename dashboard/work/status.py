@@ -58,9 +58,9 @@ def status(
         text = f"{scoring.label} …" if scoring.state == "running" else "Waiting to score the circuit"
         return Status(text, scoring.done + scoring.progress, scoring.total, live=True, can_cancel=True)
     if rendering.state == "running":
-        count = f": {rendering.done} of {rendering.total} picture{_s(rendering.total)}" if rendering.total else ""
+        counted = f": {rendering.done} of {rendering.total} picture{_s(rendering.total)}" if rendering.total else ""
         return Status(
-            f"Rendering {rendering.label}{count}{remaining(rendering.seconds_left)}",
+            f"Rendering {rendering.label}{counted}{remaining(rendering.seconds_left)}",
             rendering.done + rendering.progress, max(1, rendering.total), live=True, can_cancel=True,
             can_refine=refining is not None,
         )  # fmt: skip
