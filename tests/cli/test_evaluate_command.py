@@ -87,7 +87,7 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
     for number, colour in enumerate([(0, 128, 255), (255, 128, 0)]):
         Image.new("RGB", (4, 4), colour).save(folder / f"{number}.png")
     (folder / "notes.txt").write_text("no photo")
-    result = run("evaluate", *asked, folder, *QUICK, "--json")
+    result = run("evaluate", *asked, folder, *QUICK, "--all-photos", "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr == f"1 file in {folder} cannot be read as a photo; left out.\n"
     told = json.loads(result.stdout)
@@ -99,7 +99,13 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
         {"name": "zero", "source": ""},
         {"name": "mean", "source": "colours (2 photos)"},
     ]
-    shown = run("evaluate", *asked, folder, *QUICK).stdout
+    few = run("evaluate", *asked, folder, *QUICK).stdout
+    said = "The network does not call 1 of 2 photos "
+    assert few.startswith(said)
+    assert "only the other one is scored. With --all-photos all are.\n" in few
+    assert "Of the logit, over 1 photo; the last column" in few
+    shown = run("evaluate", *asked, folder, *QUICK, "--all-photos").stdout
+    assert said not in shown
     assert "The network puts 1 of 3 photos in another class: 0.png." in shown
     assert "Of the logit, over 2 photos; the last column" in shown
     assert "Of the logit, over its own photo, photo.png; the last" in shown

@@ -92,7 +92,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 
 TOPS = (3, 5, 8, 12)
 _SIGNS = {"positive": "excitatory only", "both": "both"}
-_METHODS = {"sum": "gradient", "target": "to target", "ig": "integrated", "ablate": "ablation"}
+_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
 
 
 def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
