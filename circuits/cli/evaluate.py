@@ -200,7 +200,7 @@ def print_card(console: Console, card: "Card") -> None:
         also = "; the last column is the faithfulness of the probability" if "probability" in card.metrics else ""
         name = metric_name(card, "value")
         console.print(
-            f"Of the {name}, over {over_name(card, over)}{also}; the {name} itself is below each share:", soft_wrap=True
+            f"Of the {name}, over {over_name(card, over)}{also}; the {name} itself is in brackets:", soft_wrap=True
         )
         for baseline in card.baselines:
             console.print(_scores(card, over, baseline))
@@ -254,7 +254,7 @@ def _faithfulness(row: "ScoreRow", value: float | None = None) -> str:
 def _cell(estimate: "Estimate", value: float | None = None) -> str:
     """A share, its interval, and what was measured itself."""
     ends = interval(estimate).removesuffix(" %")
-    own = "" if value is None else f"\n{number(value)}"
+    own = "" if value is None else f" ({number(value)})"
     return share(estimate.value) + own + (f"\n{ends}" if ends else "")
 
 
