@@ -8,7 +8,8 @@ from dashboard.feature import Feature, Output, View
 from dashboard.features.compare.actions import ACTIONS
 from dashboard.features.compare.view import BESIDE, panel
 from dashboard.session.tabs import TabSession
-from dashboard.work.scheduler import Scheduler, circuit_batches
+from dashboard.work.pictures import circuit_batches
+from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile
 
 

@@ -14,8 +14,9 @@ from dashboard.library import Library
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
+from dashboard.work.pictures import circuit_batches
 from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
-from dashboard.work.scheduler import Scheduler, circuit_batches
+from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile
 
 

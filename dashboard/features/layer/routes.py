@@ -49,7 +49,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             if units is None:
                 abort(400)
             tab.on_wall = units
-            work.want_pictures(tab)
+            work.pictures.want(tab)
             waiting = not tab.session.paused
             told = _table(tab, work)
         tiles = _tiles(units, work, waiting=waiting)
