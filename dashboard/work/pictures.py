@@ -22,7 +22,7 @@ LONGEST = 240.0
 _WORTH = 0.5
 
 
-class Pictures:
+class PicturePlan:
     """Hands the rendering queue what the tabs want to see.
 
     Args:

@@ -15,7 +15,7 @@ from dashboard.session.state import Request
 from dashboard.session.tabs import TabSession
 from dashboard.work.carried import Carried
 from dashboard.work.evidence import Evidence
-from dashboard.work.pictures import Pictures
+from dashboard.work.pictures import PicturePlan
 from dashboard.work.previews import Previews
 from dashboard.work.queue import CancelledError, Task, WorkQueue
 from dashboard.work.results import SCORES, Answers, Query, ResultStore
@@ -65,7 +65,7 @@ class Scheduler:
         self.previews = Previews()
         self.carried = Carried()
         self.results = ResultStore()
-        self.pictures = Pictures(self)
+        self.pictures = PicturePlan(self)
 
     def begin(self, tab: TabSession) -> None:
         """Hand the queues what the session wants now."""
