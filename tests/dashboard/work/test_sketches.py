@@ -128,3 +128,21 @@ def test_the_time_that_is_left_is_told_by_the_work_that_is_left() -> None:
     assert queue.wait("ann", seconds=5)
     assert queue.seconds_for(8.0) == pytest.approx(32.0)
     queue.close()
+
+
+def test_the_wall_shows_what_every_unit_saw_until_it_is_drawn(
+    ann: Person, network: Network, page: Page, gallery: PaintedGallery
+) -> None:
+    gallery.gate.clear()
+    ann.why("2")
+    ann.do("page", "layers")
+    ann.looked()
+    client = page.dash.server.test_client()
+    sent = {"session": ann.name, "layer": "c", "channels": [3, 7]}
+    told = client.post("/wall/seen", json=sent, headers={"Host": "127.0.0.1"}).json["tiles"]
+    circuit = ann.callbacks.sessions.tab(ann.name).session.work.circuit
+    for channel in ("3", "7"):
+        assert told[channel]["state"] in ("waiting", "drawing")
+        expected = wide(patch(network, circuit, f"c:{channel}"), 128)
+        assert opened(page, told[channel]["patch"]).size == expected.size
+    gallery.gate.set()
