@@ -237,7 +237,7 @@ class Callbacks:
 
     def _progress(self, tab: TabSession, have: Have) -> tuple[dict[str, Any], View]:
         """What goes on, for the page, and what there is to show."""
-        missing = self.work.want_pictures(tab)
+        missing = self.work.pictures.want(tab)
         answers = self.work.want_answers(tab)
         drawing = self.work.draws_for(tab)
         tiles = self.work.tiles(tab.session.work.circuit, answers.get(IN_PHOTO), waiting=drawing)
