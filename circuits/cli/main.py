@@ -35,7 +35,7 @@ from circuits.errors import CircuitsError, InputError, mixed_installation, print
 from circuits.files import versions
 
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|[Uu]nable to allocate|Cannot allocate memory|bad_alloc")
-_NUMBERS = {int: "whole number", float: "number"}
+_NUMBERS: dict[Any, str] = {int: "whole number", float: "number"}
 _LONGEST = 2000
 """Characters of a sentence; what was typed may be longer."""
 
@@ -103,7 +103,7 @@ def _explain(error: Exception, typed: Sequence[str] = ()) -> int:
 
 def _not_in_range(option: Any, typed: Sequence[str]) -> str:
     """What is wrong with a number that was given with an option; "" if that is not known."""
-    kind = _NUMBERS.get(getattr(getattr(option, "type_descriptor", None), "annotation", None))
+    kind = _NUMBERS.get(getattr(getattr(option, "type_descriptor", None), "annotation", None), "")
     for name in option.opts if kind else ():
         for at, text in enumerate(typed):
             value = text.removeprefix(f"{name}=") if text.startswith(f"{name}=") else "".join(typed[at + 1 : at + 2])
@@ -111,7 +111,7 @@ def _not_in_range(option: Any, typed: Sequence[str]) -> str:
                 least, most = option.min, option.max
                 ends = [] if least is None else [f"from {least:g}"]
                 ends += [] if most is None else [f"{'to' if ends else 'up to'} {most:g}"]
-                return f"{name} {short(value)} is not a {' '.join((str(kind), *ends))}."
+                return f"{name} {short(value)} is not a {' '.join((kind, *ends))}."
     return ""
 
 
