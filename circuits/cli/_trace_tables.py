@@ -42,7 +42,7 @@ def summary(circuit: Circuit, width: int | None = None) -> str:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _TraceRow:
     """A unit that was expanded, or the units of a layer that were not.
 
     Args:
@@ -89,7 +89,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
     return "\n".join(lines)
 
 
-def _blocks(heads: tuple[str, ...], rows: list[_Row], width: int) -> list[list[str]]:
+def _blocks(heads: tuple[str, ...], rows: list[_TraceRow], width: int) -> list[list[str]]:
     """The lines of the heading and of each row."""
     names, *numbers = zip(heads, *(row.cells for row in rows), strict=True)
     sizes = [max(map(cell_len, column)) for column in numbers]
@@ -105,7 +105,7 @@ def _blocks(heads: tuple[str, ...], rows: list[_Row], width: int) -> list[list[s
         )
         return cells[0] + " " * (name - cell_len(cells[0])) + figures if one_line else f"{cells[0]}\n{figures}"
 
-    def block(row: _Row) -> list[str]:
+    def block(row: _TraceRow) -> list[str]:
         parts = wrapped(row.parts, room if beside else width, indent=0 if beside else 2).split("\n")
         if not beside:
             return [*(f"{row.cells[0]} {row.note}" if row.note else line(row.cells)).split("\n"), *parts]
@@ -118,7 +118,7 @@ def _blocks(heads: tuple[str, ...], rows: list[_Row], width: int) -> list[list[s
     return [[*heading, rule], *blocks]
 
 
-def _rows(circuit: Circuit) -> list[_Row]:
+def _rows(circuit: Circuit) -> list[_TraceRow]:
     nodes = [circuit.nodes[name] for name in circuit.visible]
     chain, rows = _is_chain(circuit), []
     for layer in reversed(circuit.layers):
@@ -127,7 +127,7 @@ def _rows(circuit: Circuit) -> list[_Row]:
         bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
         if bottom:
             name = f"{len(bottom)} of {layer}"
-            rows.append(_Row(layer, len(bottom), (name, *[""] * 5), bottom, "not expanded, by value:"))
+            rows.append(_TraceRow(layer, len(bottom), (name, *[""] * 5), bottom, "not expanded, by value:"))
     return rows
 
 
@@ -141,7 +141,7 @@ def _is_chain(circuit: Circuit) -> bool:
     )
 
 
-def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> _Row:
+def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> _TraceRow:
     called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
@@ -152,7 +152,7 @@ def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> 
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")
     signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
     cells = printable(called), number(node.value), *signed, percent(books.coverage)
-    return _Row(node.unit.layer, 1, cells, parts)
+    return _TraceRow(node.unit.layer, 1, cells, parts)
 
 
 def warnings(circuit: Circuit) -> str:
