@@ -12,7 +12,7 @@ from PIL import Image
 import circuits
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
-from circuits.errors import CircuitsError, InputError
+from circuits.errors import CircuitsError, InputError, printable
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
@@ -177,8 +177,8 @@ class Library:
         """A photo of which no more is left than what the network saw."""
         return replace(photo, pixels=self.network.preprocessing.crop_of(photo), whole=False)
 
-    def circuit(self, data: bytes) -> Circuit:
-        """A circuit from the bytes of a file.
+    def circuit(self, data: bytes, name: str = "the file") -> Circuit:
+        """A circuit from the bytes of a file of that name.
 
         Raises:
             InputError: if it is too large, not JSON, or not a circuit.
@@ -188,7 +188,12 @@ class Library:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise InputError("The file is not JSON; choose a circuit that was exported as JSON.") from None
+            text = ""
+        if not text.lstrip().startswith(("{", "[")):
+            raise InputError(
+                f"{printable(name)} is not a circuit; choose a .json file that this page or `circuits trace -o` has "
+                "written. A photo goes to the left pane."
+            )
         return Circuit.from_dict(circuit_file.from_text(text))
 
     def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress
+from circuits.cli.files import get_circuit
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -77,9 +78,8 @@ def evaluate(
     tops = None if ladder is None else _ladder(ladder)
     from circuits.evaluation.evaluate import evaluate as evaluate_circuit
     from circuits.evaluation.statistics import rungs
-    from circuits.tracing.circuit import Circuit
 
-    read = Circuit.from_json(circuit)
+    read = get_circuit(circuit)
     loaded = options.load(network)
     scored = _photos(loaded, photos or [])
     with progress("Evaluating") as report:

@@ -70,6 +70,15 @@ def network_and_source(name: str, source: str, output: str = "") -> str:
     return f"{called}, {output}," if output else called
 
 
+def predictions_heading(network: str, photo: str) -> str:
+    """The heading of predictions.
+
+    >>> predictions_heading("googlenet (random)", "cat.jpg")
+    'Predictions of googlenet (random) for cat.jpg'
+    """
+    return f"Predictions of {network.removesuffix(',')} for {photo}"
+
+
 def remark(*, multi_label: bool, one_at_a_time: bool) -> str:
     """What is said in brackets of how a network is run and its classes are judged.
 

@@ -128,7 +128,7 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
         ),
         (["--mean-over", "index"], "There is no index of exemplars for Handmade; make one with circuits exemplars."),
         (["--mean-over", "empty"], "There is no photo in empty; give a folder with PNG or JPEG files in it."),
-        (["--draws", "0"], "Invalid value for '--draws'"),
+        (["--draws", "0"], "--draws '0' is not a whole number from 1 to 1000"),
         (["--network", "builtin", "--labels", "none.txt"], "none.txt"),
     ],
 )
