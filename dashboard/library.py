@@ -81,7 +81,7 @@ class Library:
             return known.probability
 
         def run() -> tuple[Circuit, "Tensor"]:
-            cache = circuit.cache or forward_cache(self.network, circuit)
+            cache = forward_cache(self.network, circuit)
             logits = cache.activations[cache.network.layers[-1]].sum((0, 2, 3))
             return circuit, self.network.probabilities(logits)
 

@@ -322,8 +322,8 @@ def headline(card: "Card") -> str:
     everything = sum(card.widths.values())
     if row.faithfulness.value is None:
         over, name = over_name(card, card.main), metric_name(card, "value")
-        said = f"No share of the {name} of {label} can be given for these {units} units over {over}."
-        return f"{said} {_values(row)}".strip()
+        refused = f"No share of the {name} of {label} can be given for these {units} units over {over}."
+        return f"{refused} {_values(row)}".strip()
     said = [
         f"Alone, {units} of {everything} units ({percent(units / everything)}) keep {share(row.faithfulness.value)} of "
         f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, all others being silent."

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from circuits.evaluation import card
+from circuits.report.text import number
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 
 RED, GREEN, BLUE = 255 / 255, 128 / 255, 64 / 255
@@ -42,14 +43,9 @@ def test_the_table_shows_the_known_scores_beside_controls(asked: list[str]) -> N
     lines = {name: line for line in said.splitlines() for name in names if line.strip().startswith(name)}
     assert list(lines) == names
     left = round(100 * cold / (3 * (2 * RED - GREEN) - cold))
-    assert lines["this circuit"].split()[2:8] == [
-        str(round(100 * kept)),
-        "%",
-        f"−{left}",
-        "%",
-        str(round(100 * lost)),
-        "%",
-    ]
+    alone, without = f"({number(6 * RED)})", f"({number(-cold)})"
+    expected = [str(round(100 * kept)), "%", alone, f"−{left}", "%", without, str(round(100 * lost)), "%"]
+    assert lines["this circuit"].split()[2:10] == expected
     assert "zero ablation" in said
     assert "In 2 slightly changed photos 100 % of the edges and 100 % of the units are found again" in said
     assert "There is no mean ablation, because nothing is at hand" in said
