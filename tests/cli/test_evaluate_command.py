@@ -43,7 +43,7 @@ def test_the_table_shows_the_known_scores_beside_controls(asked: list[str]) -> N
     lines = {name: line for line in said.splitlines() for name in names if line.strip().startswith(name)}
     assert list(lines) == names
     left = round(100 * cold / (3 * (2 * RED - GREEN) - cold))
-    alone, without = f"({number(6 * RED)})", f"({number(-cold)})"
+    alone, without = f"({number(6 * RED + 0.1)})", f"({number(0.1 - cold)})"
     expected = [str(round(100 * kept)), "%", alone, f"−{left}", "%", without, str(round(100 * lost)), "%"]
     assert lines["this circuit"].split()[2:10] == expected
     assert "zero ablation" in said
@@ -80,8 +80,8 @@ def test_parts_can_be_left_out(asked: list[str]) -> None:
 def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "colours"
     folder.mkdir()
-    for number, colour in enumerate([(0, 128, 255), (255, 128, 0)]):
-        Image.new("RGB", (4, 4), colour).save(folder / f"{number}.png")
+    for place, colour in enumerate([(0, 128, 255), (255, 128, 0)]):
+        Image.new("RGB", (4, 4), colour).save(folder / f"{place}.png")
     (folder / "notes.txt").write_text("no photo")
     result = run("evaluate", *asked, folder, *QUICK, "--all-photos", "--json")
     assert result.exit_code == 0, result.output
