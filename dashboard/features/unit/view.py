@@ -5,6 +5,7 @@ from typing import Any
 
 from dash import html
 
+from circuits.report.sentences import peak_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -86,16 +87,19 @@ def _address(node: Node, circuit: Circuit) -> str:
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
-    """Which units above it this one is part of, and how much of them it holds; each can be chosen."""
+    """What it did and how much of the units above it accounts for, in a sentence; each of those can be chosen."""
     edges = edges_from(circuit, node.id)
     if not edges:
         return []
-    words: list[Component] = ["Holds "]
+    plain = peak_in_words(node, scalar=_is_scalar(node))
+    words: list[Component] = [html.B(part) if place % 2 else part for place, part in enumerate(plain)]
+    words.append(" and accounts for ")
     for edge in edges[:_ABOVE]:
         label = circuit.nodes[edge.target].called
         link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        words += [edge_link(circuit, edge, percent(circuit.share(edge))), " of ", link, ", "]
-    words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
+        to = "of the attribution to " if edge is edges[0] else "to "
+        words += [edge_link(circuit, edge, percent(circuit.share(edge))), f" {to}", link, ", "]
+    words[-1] = f" and for parts of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 
 
@@ -104,7 +108,7 @@ def _facts(node: Node, inspection: Inspection) -> Component:
     highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
     facts = [(value, number(node.value)), (highest, number(node.max))]
     if not _is_scalar(node):
-        facts.append(("at row, column", f"{node.peak[0]}, {node.peak[1]}"))
+        facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
@@ -145,7 +149,7 @@ def _expansion(node: Node, session: Session) -> Component:
     ]
     return html.Div(
         [
-            html.Span("with its top", className="muted small"),
+            html.Span("show top", className="muted small"),
             html.Div(tops, className="segments", role="group", **attributes(aria_label="Units below it")),
             html.Div(signs, className="segments", role="group", **attributes(aria_label="Signs below it")),
         ],
@@ -173,7 +177,7 @@ def _where(node: Node) -> str:
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
     whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
-    return f"{whose} {number(node.max)} in this photo: one value, it sees all of it"
+    return f"{whose} {number(node.max)} in this photo: a single value for the whole image"
 
 
 def looks_for(label: str, tile: Tile, caption: str, *, dead: str = "", missing: str = "not drawn yet") -> Component:
