@@ -43,6 +43,7 @@ def unit(
     more: Sequence[Shown] = (),
     *,
     own: bool = True,
+    against: Tile | None = None,
 ) -> Pane:
     """The right pane of the chosen unit.
 
@@ -55,6 +56,7 @@ def unit(
         found: evidence for it, by query.
         more: its further pictures that were asked for.
         own: whether its circuit is of this network, which then can draw it.
+        against: of a difference, what the second class shows.
     """
     found = found or {}
     node = circuit.nodes[session.work.selected]
@@ -69,10 +71,19 @@ def unit(
     ]
     reached = activation if tile.state == "ready" else None
     missing = "the file has none" if session.work.locked else "not drawn yet"
+    dead = _although(node, activation)
+    if against is not None:  # a difference has no place where it fired: its second class stands beside the first
+        first, second = _first_class(node), _second_class(node)
+        looks = looks_for(first, tile, f"drawn for {first} alone", dead=dead, missing=missing, title=f"For: {first}")
+        words = f"drawn for {second} alone"
+        beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
+    else:
+        looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
+        beside = fired(node.called, found, _where(node))
     return Pane(
         head,
-        [looks_for(node.called, tile, _reached(node, activation), dead=_although(node, activation), missing=missing)],
-        [fired(node.called, found, _where(node)), *more_pictures(node, more, offered=own)],
+        [looks],
+        [beside, *more_pictures(node, more, offered=own)],
         contributions(node, session, circuit, inspection, found),
         [*in_photo(node, circuit, found, session.looking), *exemplars(node, found, reached)],
         discarded(circuit),
@@ -107,6 +118,9 @@ def _facts(node: Node, inspection: Inspection) -> Component:
     value = "share of the target" if inspection.in_target_units else "value"
     highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
     facts = [(value, number(node.value)), (highest, number(node.max))]
+    if _is_difference(node):
+        facts = [("difference", number(node.value)), (highest, number(node.max))]
+        facts.append((f"logit of {_second_class(node)}", number(node.max - node.value)))
     if not _is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -180,9 +194,17 @@ def _where(node: Node) -> str:
     return f"{whose} {number(node.max)} in this photo: a single value for the whole image"
 
 
-def looks_for(label: str, tile: Tile, caption: str, *, dead: str = "", missing: str = "not drawn yet") -> Component:
+def looks_for(
+    label: str,
+    tile: Tile,
+    caption: str,
+    *,
+    dead: str = "",
+    missing: str = "not drawn yet",
+    title: str = "What it looks for",
+) -> Component:
     """A unit's picture with a caption, an unfinished one, or why there is none."""
-    title, spoken = "What it looks for", f"What {label} looks for"
+    spoken = f"What {label} looks for"
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "sketch":
@@ -218,3 +240,7 @@ def _is_difference(node: Node) -> bool:
 
 def _first_class(node: Node) -> str:
     return node.label.partition(" - ")[0]
+
+
+def _second_class(node: Node) -> str:
+    return node.label.partition(" - ")[2]
