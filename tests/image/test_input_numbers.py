@@ -72,7 +72,7 @@ def test_evidence_is_seen_and_units_are_drawn_where_inference_mode_is_on():
 
     def seen():
         maps = edge_maps(network, circuit, lower, upper)
-        drawn = circuits.render(network, upper, size=16, steps=2, store=None)[0].image
+        drawn = circuits.render(network, upper, size=16, steps=2)[0].image
         return (
             maps.lower,
             argument_map(network, circuit, upper),
