@@ -220,7 +220,7 @@ class Callbacks:
         try:
             data = decoded(file.contents, file.name)
             photo = None if file.kind in ("circuit", "beside") else self.library.photo(data, file.name)
-            circuit = self.library.circuit(data) if photo is None else None
+            circuit = self.library.circuit(data, file.name) if photo is None else None
             with tab.lock:
                 tab.put(self._with(tab.session, file.kind, photo, circuit))
                 if photo is not None and photo.warning:

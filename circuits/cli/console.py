@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -58,6 +59,29 @@ def output() -> Console:
     """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
     console = PlainConsole(file=answers())
     return console if console.is_terminal else PlainConsole(file=answers(), width=160)
+
+
+def say(console: Console, text: str) -> None:
+    """Sentences, wrapped between words to a terminal, and whole in files and pipes."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
+def wrapped(parts: Sequence[str], width: int, *, indent: int = 0, between: str = ", ") -> str:
+    """Parts, joined, in lines of at most so many columns; a line ends between two parts, never in one.
+
+    >>> print(wrapped(["130: +10.2 (5 %)", "100: +9.07 (4 %)", "22: +8.40"], 36, indent=2))
+      130: +10.2 (5 %), 100: +9.07 (4 %),
+      22: +8.40
+    """
+    lines = [""]
+    for part in parts:
+        longer = lines[-1] + between + part if lines[-1] else part
+        if lines[-1] and indent + cell_len(longer) + len(between.rstrip()) > width:
+            lines[-1] += between.rstrip()
+            longer = part
+            lines.append("")
+        lines[-1] = longer
+    return "\n".join(" " * indent + line for line in lines)
 
 
 def plain_table(heads: Sequence[str], numbers: Collection[int]) -> Table:

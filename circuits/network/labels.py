@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.errors import InputError, printable
+from circuits.errors import InputError, did_you_mean, printable
 from circuits.files import parse_json, read_text
 
 LONGEST_LABEL = 400
@@ -21,9 +21,43 @@ _NAMES = ("label", "name", "class_name", "classname", "category", "class", "titl
 _LARGER = ("id2label", "label2id", "labels", "names", "classes", "class_names", "categories", "class_to_idx")
 _NUMBERED = re.compile(r"(\d{1,9})\s*(?:[:,;=.)-]|\s)\s*(\S.*)")
 _MOST_CODE = 2**20
+_MINUS = re.compile("[-\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}]")
 _ORDER = "in the order of the network's classes"
 
 Labels = Sequence[str] | Mapping[Any, Any] | NDArray[Any]
+
+
+def matching(text: str, labels: Sequence[str]) -> list[int]:
+    """Numbers of the classes that a text may mean: of that label, else of that synonym, else of that beginning.
+
+    Args:
+        text: without spaces around it; case is ignored.
+        labels: of all classes, each with its synonyms between commas.
+
+    >>> matching("cat", ["tabby, cat", "catamaran", "dog"]), matching("do", ["cat", "dog"])
+    ([0], [1])
+    """
+    text, folded = text.casefold(), [label.casefold() for label in labels]
+    synonyms = [{part.strip() for part in label.split(",")} for label in folded]
+    exact = [n for n, label in enumerate(folded) if label == text]
+    synonym = [n for n, names in enumerate(synonyms) if text in names]
+    begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
+    return exact or synonym or begins
+
+
+def meant_label(text: str, labels: Sequence[str]) -> str:
+    """What may have been meant by a text that is no label, as a remark for an error sentence; "" if nothing is like it.
+
+    >>> meant_label("catt", ["cat", "dog"]), meant_label("cat-dog", ["cat", "dog"]), meant_label("ship", ["cat", "dog"])
+    (" (did you mean 'cat'?)", " (did you mean 'cat - dog'?)", '')
+    """
+    for minus in list(_MINUS.finditer(text))[:4]:
+        sides = text[: minus.start()].strip(), text[minus.end() :].strip()
+        classes = [matching(side, labels) for side in sides]
+        if all(len(found) == 1 for found in classes) and classes[0] != classes[1]:
+            plus, other = (labels[found[0]].partition(",")[0] for found in classes)
+            return f" (did you mean {f'{plus} - {other}'!r}?)"
+    return did_you_mean(text, [part.strip() for label in labels for part in label.split(",")])
 
 
 def as_labels(labels: Labels | str | Path) -> tuple[str, ...]:
