@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -112,7 +112,7 @@ def _walk(value: object, label: str, depth: int, seen: set[int]) -> Iterator[Sta
         return
     seen.add(id(value))
     if not isinstance(value, Mapping):
-        for place, each in enumerate(value):  # type: ignore[arg-type]  # a tuple or a list
+        for place, each in enumerate(cast(list[object], value)):
             yield from _walk(each, f"{label}.{place}".removeprefix("."), depth + 1, seen)
         return
     tensors = {str(name): each for name, each in value.items() if isinstance(each, Tensor)}
