@@ -87,7 +87,7 @@ def _left() -> Any:
         [
             html.Div(
                 [
-                    html.H2("What it sees"),
+                    html.H2("Input"),
                     html.Label(
                         choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")
                     ),
@@ -98,11 +98,11 @@ def _left() -> Any:
             html.Div(id=ids.PHOTO, className="photo"),
             html.Div(id=ids.STRIP),
             html.Div(id=ids.SPOT),
-            html.H2("What it says"),
+            html.H2("Predictions"),
             html.Div(id=ids.SEARCH),
             html.Div(id=ids.EXPLAINED),
             html.Div(id=ids.PREDICTIONS),
-            html.H2("Settings for the next why?"),
+            html.H2("Settings for the next explanation"),
             html.Div(id=ids.SETTINGS),
         ],
         className="pane left",

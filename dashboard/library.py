@@ -27,6 +27,8 @@ from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dashboard.work.galleries import Gallery
 
 MODES = {
@@ -71,6 +73,20 @@ class Library:
     def predict(self, photo: Photo) -> tuple[Prediction, ...]:
         """The five classes with the highest logits."""
         return circuits.predict(self.network, photo, top=5)
+
+    def chance(self, circuit: Circuit, index: int) -> float:
+        """The probability of a class in the photo of a circuit of this network."""
+        known = next((each for each in circuit.predictions if each.index == index), None)
+        if known is not None:
+            return known.probability
+
+        def run() -> tuple[Circuit, "Tensor"]:
+            cache = forward_cache(self.network, circuit)
+            logits = cache.activations[cache.network.layers[-1]].sum((0, 2, 3))
+            return circuit, self.network.probabilities(logits)
+
+        # The circuit is kept with the answer, so that no other can get its identity meanwhile.
+        return float(self._once(("chances", id(circuit)), run)[1][index])
 
     @property
     def placed(self) -> tuple[str, ...]:
