@@ -72,7 +72,7 @@ def opens_help() -> dict[str, Any]:
 
 
 def first_steps() -> Component:
-    """The four steps on top of the right pane, until they are put away; `help.js` remembers that."""
+    """The four steps in the right pane, until they are put away; `help.js` remembers that."""
     away = button("Got it", **attributes(data_help="got-it"), title="Put this away; Help shows it again")
     head = html.Div([html.H2("Four steps", id="first-steps-title"), away], className="titled")
     return html.Section([head, _steps()], id="first-steps", **attributes(aria_labelledby="first-steps-title"))
