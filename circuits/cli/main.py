@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.compare import compare
+from circuits.cli.console import put_output_back
 from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
@@ -47,7 +48,10 @@ class _Sentences(TyperGroup):
         """Run, and leave with the exit code."""
         try:
             _check_installation()
-            code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            try:
+                code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            finally:
+                put_output_back()
             if sys.stdout is not None:  # a program may have been started without one
                 sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):

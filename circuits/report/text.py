@@ -54,7 +54,7 @@ def chance(probability: float) -> str:
     return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
 
 
-ONE_AT_A_TIME = "run one photo at a time, since others in a batch would change what it says"
+ONE_AT_A_TIME = "run one photo at a time, since what it does depends on others in a batch"
 """Said of a network whose rows depend on each other."""
 
 
