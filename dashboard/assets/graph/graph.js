@@ -207,7 +207,7 @@
 
   function pin(id) {
     const node = byId.get(id);
-    if (node.pinned) send("release", { unit: id });
+    if (node.place) send("release", { unit: id });
     else drop(id, node);
   }
 
