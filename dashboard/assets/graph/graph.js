@@ -2,8 +2,8 @@
 
    The server says which units there are, in which order; this file draws them and turns clicks and keys into actions.
    What it is made of: `arrange.js` says where units go, `units.js` and `lines.js` draw, `bands.js` names the layers,
-   `sight.js` pans and zooms, `minimap.js` shows the whole, `drag.js` moves units, `weak.js` hides weak edges, and
-   `merge.js` brings what the server says. */
+   `sight.js` pans and zooms, `minimap.js` shows the whole, `drag.js` moves units, `weak.js` hides weak edges, `keys.js`
+   and `tools.js` hear keys and buttons, and `merge.js` brings what the server says. */
 (function () {
   "use strict";
 
@@ -14,7 +14,6 @@
   const MANY = 200;
   /* Where panes lie one under the other. */
   const STACKED = "(max-width: 700px)";
-  const LOOK = "circuits-look";
   const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
@@ -30,7 +29,7 @@
   let mouse = "";
   /* Number of the action after which the target takes the focus. */
   let awaited = 0;
-  let stage, sight, units, lines, bands, drag, weak, map, veil;
+  let stage, sight, units, lines, bands, drag, weak, map, keys, veil;
   const arrangement = window.circuits.openArrangement();
   /* Where a person has put units, until the server has it: by id, with the number of the action. */
   const moved = new Map();
@@ -109,28 +108,13 @@
     Object.assign(veil.style, { left: `${x0 - FAR}px`, top: `${y0 - FAR}px`, width: `${x1 - x0 + 2 * FAR}px`, height: `${y1 - y0 + 2 * FAR}px` });
   }
 
-  function neighbour(from, [across, down]) {
-    let best = null;
-    let least = Infinity;
-    left.forEach(id => {
-      const node = byId.get(id);
-      const dx = node.x - from.x;
-      const dy = node.y - from.y;
-      const ahead = across ? Math.abs(dy) < HALF && Math.sign(dx) === across : Math.sign(Math.round(dy)) === down;
-      const distance = Math.abs(dx) + 3 * Math.abs(dy);
-      if (id !== from.id && ahead && distance < least) {
-        least = distance;
-        best = node;
-      }
-    });
-    return best;
-  }
-
   function move(id, place) {
     byId.set(id, { ...byId.get(id), x: place.x, y: place.y });
     units.move(id, place);
     lines.follow(id);
   }
+
+  const focus = id => units.button(id).focus({ preventScroll: true });
 
   function drop(id, { x, y }) {
     const number = send("lock", { unit: id, x, y });
@@ -162,20 +146,9 @@
     left = found.units;
     units.leave(left);
     lines.leave(found.lines);
-    explain();
+    window.circuits.explain(data);
     weak.tell(found, data.nodes.length - left.size);
     rove();
-  }
-
-  /* The legend tells of what is there. */
-  function explain() {
-    const { nodes, edges } = data;
-    const there = {
-      inhibits: edges.some(edge => edge.inhibits), disagrees: edges.some(edge => edge.disagrees),
-      cancels: edges.some(edge => edge.marks.includes("±")), saturates: edges.some(edge => edge.marks.includes("∫")),
-      alike: nodes.some(node => node.alike),
-    };
-    Object.entries(there).forEach(([name, is]) => { document.querySelector(`#legend .${name}`).hidden = !is; });
   }
 
   /* Another limit: the gaps are closed. */
@@ -188,63 +161,8 @@
 
   /* ---- events ---- */
 
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const under = event => event.target.closest(".unit");
   const named = event => (under(event) ? under(event).dataset.id : "");
-
-  function fold(id) {
-    const node = byId.get(id);
-    if (node.folded) send("unfold", { units: [id] });
-    else if (node.alike) send("fold", { units: [node.strongest] });
-    else window.circuits.toast({ text: `No other unit here fires in nearly the same places as ${node.label}.` });
-  }
-
-  function foldAll() {
-    const groups = new Set(data.nodes.filter(node => node.alike && !node.folded).map(node => node.strongest));
-    if (groups.size) send("fold", { units: [...groups] });
-    else window.circuits.toast({ text: "No units here fire in nearly the same places, or all that do are folded." });
-  }
-
-  function pin(id) {
-    const node = byId.get(id);
-    if (node.place) send("release", { unit: id });
-    else drop(id, node);
-  }
-
-  const FIELDS = "input, textarea, select, dialog, details.menu[open], [contenteditable]";
-
-  /* Wherever no field has the focus: on the unit that has it, or else on the selected one. */
-  function key(event) {
-    if (event.defaultPrevented || event.target.closest(FIELDS) || data.page !== "circuit" || !left.size) return;
-    const id = named(event);
-    if (id && drag.key(event, id)) event.preventDefault();
-    else if (event.ctrlKey || event.metaKey || event.altKey) return;
-    else if (lines.key(event)) event.preventDefault();
-    else press(event, id || (left.has(data.selected) ? data.selected : ""));
-  }
-
-  const ON_UNIT = {
-    e: (id, event) => (event.shiftKey ? send("level", { layer: id }) : send("expand", { unit: id })),
-    c: id => send("collapse", { unit: id }),
-    f: fold,
-    l: id => lines.enter(id),
-    p: pin,
-    x: id => send("discard", { unit: id }),
-    delete: id => send("discard", { unit: id }),
-  };
-
-  function press(event, id) {
-    const does = id && ON_UNIT[event.key.toLowerCase()];
-    if (event.key === "+" || event.key === "=") sight.zoomBy(1.2);
-    else if (event.key === "-") sight.zoomBy(1 / 1.2);
-    else if (event.key === "0") refit();
-    else if (does) does(id, event);
-    else if (ARROWS[event.key]) {
-      const next = neighbour(byId.get(id || focused) || byId.get(first()), ARROWS[event.key]);
-      if (next) units.button(next.id).focus({ preventScroll: true });
-    } else return;
-    event.preventDefault();
-  }
 
   /* Marked at once; what the server says of it follows. One thing is chosen at a time, a unit or an edge. */
   function choose(id, edge = null) {
@@ -260,7 +178,7 @@
   function click(event) {
     const id = named(event);
     if (id && event.target.closest(".pin")) send("release", { unit: id });
-    else if (id && event.target.closest(".alike")) fold(id);
+    else if (id && event.target.closest(".alike")) keys.fold(id);
     else if (id && event.target.closest(".plus")) send("expand", { unit: id });
     else if (id) choose(id);
     else if (lines.under(event)) choose("", lines.under(event));
@@ -285,15 +203,6 @@
     fit();
   }
 
-  /* What all units show: their picture, their patch of the photo, or their heat map. */
-  function lookAt(look) {
-    sessionStorage.setItem(LOOK, look);
-    units.lookAt(look);
-    document.querySelectorAll("#look button").forEach(button => {
-      button.setAttribute("aria-pressed", String(button.dataset.look === look));
-    });
-  }
-
   function listen() {
     stage.addEventListener("pointermove", point);
     stage.addEventListener("pointerleave", settle);
@@ -309,21 +218,6 @@
     stage.addEventListener("dblclick", event => {
       if (named(event) && !event.target.closest(".pin, .alike, .plus")) send("expand", { unit: named(event) });
     });
-    document.addEventListener("keydown", key);
-    lookAt(sessionStorage.getItem(LOOK) || "picture");
-    document.addEventListener("click", event => {
-      const menu = event.target.closest(".menu.from-left .menu-item") && event.target.closest("details");
-      if (menu) {
-        menu.open = false;
-        menu.querySelector("summary").focus();
-      }
-      const tool = event.target.closest("[data-zoom], [data-graph], [data-look]");
-      if (!tool) return;
-      if (tool.dataset.look) lookAt(tool.dataset.look);
-      else if (tool.dataset.graph) foldAll();
-      else if (tool.dataset.zoom === "fit") refit();
-      else sight.zoomBy(Number(tool.dataset.zoom));
-    });
     new ResizeObserver(reshape).observe(stage);
   }
 
@@ -331,12 +225,12 @@
     if (stage) return true;
     stage = document.getElementById("graph");
     if (!stage) return false;
-    const { openUnits, openLines, openBands, openWindow, openDrag, openMap, openWeak } = window.circuits;
+    const { openUnits, openLines, openBands, openWindow, openDrag, openKeys, openMap, openTools, openWeak } = window.circuits;
     const world = make("world");
     const names = make("bands");
     units = openUnits(world);
     bands = openBands(names.appendChild(make("labels")), HALF, HALF + WORDS);
-    lines = openLines(id => byId.get(id), id => units.button(id).focus({ preventScroll: true }), send);
+    lines = openLines(id => byId.get(id), focus, edge => choose("", edge));
     veil = make("veil");
     world.append(lines.svg, lines.over, veil);
     stage.append(world, names);
@@ -347,6 +241,13 @@
     map = openMap(small, (x, y) => sight.centre(x, y));
     drag = openDrag(stage, () => sight.view.zoom, id => byId.get(id), move, drop);
     weak = openWeak(limited, limit => send("set", { weak: Number(limit) }));
+    keys = openKeys({
+      node: id => byId.get(id), nodes: () => data.nodes, left: () => [...left].map(id => byId.get(id)),
+      // The unit that a key is about, and the one that the arrows start from.
+      chosen: () => (left.has(data.selected) ? data.selected : ""), start: first,
+      heard: () => data.page === "circuit" && left.size > 0, lines, drag, focus, drop, fit: refit, zoomBy: sight.zoomBy,
+    });
+    openTools({ look: units.lookAt, foldAll: keys.foldAll, fit: refit, zoomBy: sight.zoomBy });
     listen();
     return true;
   }
@@ -412,7 +313,7 @@
     if (!awaited || data.seen < awaited || data.asking || !left.size) return;
     awaited = 0;
     const root = data.nodes.find(node => node.root).id;
-    if (document.activeElement === document.body) units.button(root).focus({ preventScroll: true });
+    if (document.activeElement === document.body) focus(root);
   }
 
   const focusTarget = number => { awaited = number; };

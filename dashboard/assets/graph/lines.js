@@ -18,8 +18,8 @@
     return element;
   };
 
-  /* unit(id): its place and data; focus(id): give a unit the focus; send(kind, payload): what a person did. */
-  function openLines(unit, focus, send) {
+  /* unit(id): its place and data; focus(id): give a unit the focus; press(ends): an edge is chosen. */
+  function openLines(unit, focus, press) {
     const svg = make("svg", "edges");
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", "Edges");
@@ -235,7 +235,7 @@
       if (!line) return false;
       const beside = of(line.edge.target, "target");
       const step = { ArrowRight: 1, ArrowLeft: beside.length - 1 }[event.key];
-      if (event.key === "Enter" || event.key === " ") send("edge", line.edge.chosen_as);
+      if (event.key === "Enter" || event.key === " ") press(line.edge.chosen_as);
       else if (event.key === "ArrowUp") focus(line.edge.target);
       else if (event.key === "ArrowDown") focus(line.edge.source);
       else if (step !== undefined) beside[(beside.indexOf(line) + step) % beside.length].group.focus();
