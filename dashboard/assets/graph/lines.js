@@ -146,6 +146,7 @@
     function spread() {
       const into = new Map();
       lines.forEach(line => {
+        if (line.away) return;
         if (!into.has(line.edge.target)) into.set(line.edge.target, []);
         into.get(line.edge.target).push(line);
       });
