@@ -4,11 +4,14 @@ Every sentence says what is wrong, the value given, the rule it breaks, and what
 The command line and the page show it as it is, so it must read well with no traceback around it.
 """
 
+import difflib
 import os
 import re
 from collections.abc import Iterable
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_DIGITS = re.compile(r"\d")
+_MOST_COMPARED, _LONGEST_COMPARED = 5000, 80
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -44,6 +47,21 @@ def listed(names: Iterable[str], *, limit: int = 12) -> str:
     if len(known) <= limit:
         return ", ".join(known)
     return f"{', '.join(known[:limit])} and {len(known) - limit} more"
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    """The known name that is most like the wanted one, as a remark for an error sentence; "" if none is like it.
+
+    Names that differ in their numbers alone are not alike: `conv1` is no slip for `conv9`.
+
+    >>> did_you_mean("googlnet", ["alexnet", "googlenet"]), did_you_mean("dog", ["alexnet", "googlenet"])
+    (" (did you mean 'googlenet'?)", '')
+    """
+    text = wanted.casefold()[:_LONGEST_COMPARED]
+    names = {name.casefold(): name for name in reversed(list(known)[:_MOST_COMPARED])}
+    possible = [name for name in names if _DIGITS.sub("", name) != _DIGITS.sub("", text) or name == text]
+    near = difflib.get_close_matches(text, possible, n=1, cutoff=0.75)
+    return f" (did you mean {names[near[0]]!r}?)" if near else ""
 
 
 def printable(text: str) -> str:

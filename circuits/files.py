@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from circuits.errors import InputError
 
 MOST_BYTES = 64 * 2**20
 """Of a file that is read as text."""
+_ADDRESS = re.compile("(https?|ftp):/+", re.IGNORECASE)
 DISTRIBUTION = "circuit-explorer"
 """The name of this package on the package index, where another one is called `circuits`."""
 
@@ -177,6 +179,9 @@ def reading(path: Path, missing: str = "check the path") -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
+        if address := _ADDRESS.match(path.as_posix()):  # in a path, of its two slashes one is left
+            where = f"{address[1]}://{path.as_posix()[address.end() :]}"
+            raise InputError(f"{where} is an address, not a file; download it first, then give the file.") from None
         raise InputError(f"There is no file {path}; {missing}.") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give a file.") from None

@@ -220,7 +220,7 @@ class Callbacks:
         try:
             data = decoded(file.contents, file.name)
             photo = None if file.kind in ("circuit", "beside") else self.library.photo(data, file.name)
-            circuit = self.library.circuit(data) if photo is None else None
+            circuit = self.library.circuit(data, file.name) if photo is None else None
             with tab.lock:
                 tab.put(self._with(tab.session, file.kind, photo, circuit))
                 if photo is not None and photo.warning:
@@ -237,7 +237,7 @@ class Callbacks:
 
     def _progress(self, tab: TabSession, have: Have) -> tuple[dict[str, Any], View]:
         """What goes on, for the page, and what there is to show."""
-        missing = self.work.want_pictures(tab)
+        missing = self.work.pictures.want(tab)
         answers = self.work.want_answers(tab)
         drawing = self.work.draws_for(tab)
         tiles = self.work.tiles(tab.session.work.circuit, answers.get(IN_PHOTO), waiting=drawing)

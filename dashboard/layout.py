@@ -7,9 +7,10 @@ from dash import dcc, html
 from circuits.network.network import Network
 from circuits.report.text import ALONE, ONE_AT_A_TIME
 from dashboard import ids
-from dashboard.components import Component, Keys, attributes, button, listed, sends
+from dashboard.components import attributes, button, sends
 from dashboard.features.export import exports
 from dashboard.features.graph.toolbar import stage, toolbar
+from dashboard.features.help.dialog import first_steps, help_dialog, opens_help
 
 _POLL = 500
 _STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
@@ -28,13 +29,14 @@ def layout(network: Network) -> Any:
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
-            keys_dialog(),
+            help_dialog(),
             # First for the Tab key: the graph is what a person comes for.
             _middle(),
             _header(network),
             _left(),
             html.Aside(
                 [
+                    first_steps(),
                     html.Div(id=ids.HEAD),
                     html.Div(id=ids.NAMING, hidden=True),
                     html.Div([html.Div(id=ids.LOOKS), html.Div(id=ids.FIRED)], className="pair"),
@@ -66,7 +68,7 @@ def _header(network: Network) -> Any:
             html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
             _pages(),
             _folds(),
-            button("Keys", title="All keys (?)", **attributes(data_keys="open", aria_haspopup="dialog")),
+            button("Help", title="Four steps, all keys, and the documentation (?)", **opens_help()),
             button("Light / dark", id=ids.THEME),
         ]
     )
@@ -104,7 +106,7 @@ def _left() -> Any:
         [
             html.Div(
                 [
-                    html.H2("What it sees"),
+                    html.H2("Input"),
                     html.Label(
                         choose, title="Or drop one anywhere, or paste it", **attributes(aria_label="Choose a photo")
                     ),
@@ -115,11 +117,11 @@ def _left() -> Any:
             html.Div(id=ids.PHOTO, className="photo"),
             html.Div(id=ids.STRIP),
             html.Div(id=ids.SPOT),
-            html.H2("What it says"),
+            html.H2("Predictions"),
             html.Div(id=ids.SEARCH),
             html.Div(id=ids.EXPLAINED),
             html.Div(id=ids.PREDICTIONS),
-            html.H2("Settings for the next why?"),
+            html.H2("Settings for the next explanation"),
             html.Div(id=ids.SETTINGS),
         ],
         className="pane left",
@@ -160,63 +162,4 @@ def _middle() -> Any:
         ],
         id=ids.MIDDLE,
         **attributes(data_page="circuit"),
-    )
-
-
-ALL: dict[str, Keys] = {
-    "Everywhere": (
-        ("/", "find a class or a unit"),
-        ("Tab", "go on to the next control; Shift Tab goes back"),
-        ("Ctrl Z", "undo; Ctrl Shift Z or Ctrl Y redoes"),
-        ("Ctrl V", "paste a photo"),
-        ("Esc", "close what is open, then leave the edge, then choose nothing"),
-        ("?", "these keys"),
-    ),
-    "In the graph": (
-        ("← ↑ ↓ →", "go to a neighbouring unit"),
-        ("Enter", "choose it"),
-        ("e", "expand it; Shift e expands its whole layer"),
-        ("c", "collapse it"),
-        ("x", "discard it"),
-        ("l", "go to its edges: ← → to the next one, Enter chooses, ↑ ↓ to its ends"),
-        ("f", "fold its near-duplicates into one, or unfold them"),
-        ("p", "lock it in its place, or release it"),
-        ("Alt ← ↑ ↓ →", "move it"),
-        ("+ − 0", "zoom in, zoom out, fit the graph"),
-    ),
-    "In the search field": (
-        ("↑ ↓", "choose a result"),
-        ("Enter", "ask why of it"),
-        ("Shift Enter", "do what else it offers, such as why not"),
-    ),
-    "On the photo, after What fires here?": (
-        ("← ↑ ↓ →", "move the crosshair; Shift moves it far"),
-        ("Enter", "ask what fires there"),
-    ),
-    "While the crop is moved": (
-        ("← ↑ ↓ →", "move the frame; Shift moves it far"),
-        ("+ −", "change its size"),
-        ("Enter", "use it"),
-    ),
-    "In the layer's wall": (
-        ("← ↑ ↓ →", "go to another unit; Page, Home and End go far"),
-        ("Enter", "choose it"),
-    ),
-}
-"""All keys, by where they count."""
-
-
-def keys_dialog() -> Component:
-    """The dialog with all keys; `keys.js` opens and closes it."""
-    groups = [
-        html.Section([html.H3(where, id=f"keys-{place}"), listed(keys)], **attributes(aria_labelledby=f"keys-{place}"))
-        for place, (where, keys) in enumerate(ALL.items())
-    ]
-    close = html.Button(
-        "×", type="button", className="button round", title="Close (Esc)",
-        **attributes(data_keys="close", aria_label="Close the keys"),
-    )  # fmt: skip
-    head = html.Div([html.H2("Keys", id="keys-title"), close], className="titled")
-    return html.Dialog(
-        [head, html.Div(groups, className="all-keys")], id="keys", **attributes(aria_labelledby="keys-title")
     )

@@ -12,7 +12,7 @@ from PIL import Image
 import circuits
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
-from circuits.errors import CircuitsError, InputError
+from circuits.errors import CircuitsError, InputError, printable
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
@@ -27,6 +27,8 @@ from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dashboard.work.galleries import Gallery
 
 MODES = {
@@ -71,6 +73,20 @@ class Library:
     def predict(self, photo: Photo) -> tuple[Prediction, ...]:
         """The five classes with the highest logits."""
         return circuits.predict(self.network, photo, top=5)
+
+    def chance(self, circuit: Circuit, index: int) -> float:
+        """The probability of a class in the photo of a circuit of this network."""
+        known = next((each for each in circuit.predictions if each.index == index), None)
+        if known is not None:
+            return known.probability
+
+        def run() -> tuple[Circuit, "Tensor"]:
+            cache = forward_cache(self.network, circuit)
+            logits = cache.activations[cache.network.layers[-1]].sum((0, 2, 3))
+            return circuit, self.network.probabilities(logits)
+
+        # The circuit is kept with the answer, so that no other can get its identity meanwhile.
+        return float(self._once(("chances", id(circuit)), run)[1][index])
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -161,8 +177,8 @@ class Library:
         """A photo of which no more is left than what the network saw."""
         return replace(photo, pixels=self.network.preprocessing.crop_of(photo), whole=False)
 
-    def circuit(self, data: bytes) -> Circuit:
-        """A circuit from the bytes of a file.
+    def circuit(self, data: bytes, name: str = "the file") -> Circuit:
+        """A circuit from the bytes of a file of that name.
 
         Raises:
             InputError: if it is too large, not JSON, or not a circuit.
@@ -172,7 +188,12 @@ class Library:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise InputError("The file is not JSON; choose a circuit that was exported as JSON.") from None
+            text = ""
+        if not text.lstrip().startswith(("{", "[")):
+            raise InputError(
+                f"{printable(name)} is not a circuit; choose a .json file that this page or `circuits trace -o` has "
+                "written. A photo goes to the left pane."
+            )
         return Circuit.from_dict(circuit_file.from_text(text))
 
     def crop(self, photo: Photo, circuit: Circuit | None, *, lossless: bool = False) -> str:

@@ -14,7 +14,6 @@ STYLES = (
     "core/page.css",
     "core/panes.css",
     "graph/graph.css",
-    "core/keys.css",
     "photo/photo.css",
     "photo/crop.css",
     "point/point.css",
@@ -25,6 +24,7 @@ STYLES = (
     "edge/edge.css",
     "layer/layer.css",
     "compare/compare.css",
+    "help/help.css",
     "core/menus.css",
     "core/keep.css",
 )
@@ -34,7 +34,6 @@ SCRIPTS = (
     "core/press.js",
     "core/keep.js",
     "core/menus.js",
-    "core/keys.js",
     "core/folds.js",
     "core/pane.js",
     "core/panes.js",
@@ -61,6 +60,7 @@ SCRIPTS = (
     "layer/wall.js",
     "compare/compare.js",
     "export/export.js",
+    "help/help.js",
 )
 
 

@@ -65,7 +65,7 @@ def tour(stage: Stage) -> Iterator[str]:
     expect(tab.locator("#weak-left")).to_be_visible()
     yield "07-weak"
     tab.locator("#weak").fill("0")
-    tab.get_by_role("button", name="not dog?").click()
+    tab.get_by_role("button", name="why not dog?").click()
     expect(tab.locator("#explained")).to_contain_text("dog")
     stage.quiet()
     yield "08-why-not"

@@ -135,7 +135,7 @@ def test_transparent_cmyk_and_sixteen_bit_photos_are_seen_as_they_look(tmp_path:
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        ("sqeezenet1_1", "No network 'sqeezenet1_1'; there are for example"),
+        ("sqeezenet1_1", "No network 'sqeezenet1_1' (did you mean 'squeezenet1_1'?); there are for example"),
         ("nowhere.py:Net", "There is no file 'nowhere.py'; write path/to/file.py:Factory."),
         ("no_such_package:Net", "'no_such_package' could not be run: ModuleNotFoundError"),
         (HANDMADE.replace(":Handmade", ":Handmaid"), "has no 'Handmaid'; it has"),
@@ -158,8 +158,8 @@ def test_an_unknown_network_is_refused(tmp_path: Path, network: str, sentence: s
         (["--target", "hot"], "No class 'hot' in Handmade"),
         (["--target", "7"], "No class 7 in Handmade; it has classes 0 to 1"),
         (["--target", "warm - warm"], "is the difference of 'warm' and itself"),
-        (["--top", "0"], "--top '0' is no number; write one above 0"),
-        (["--top", "many"], "--top 'many' is no number"),
+        (["--top", "0"], "--top '0' is not a whole number from 1 to 100000; give one such as 5"),
+        (["--top", "many"], "--top 'many' is not a whole number"),
         (["--top", "3,2", "--depth", "3"], "top gives 2 numbers for a depth of 3"),
         (["--mode", "guess"], "'guess'"),
         (["--signs", "negative"], "'negative'"),

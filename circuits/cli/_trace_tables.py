@@ -1,57 +1,134 @@
 """What `circuits trace` prints: the circuit layer by layer, and with `--measure` how its edges agree with ablation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
-from circuits.report.text import network_and_source, number, percent, remark
+from circuits.cli.console import wrapped
+from circuits.errors import printable
+from circuits.report.text import network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
+from circuits.tracing.paths import strongest_path
 from circuits.units import Edge
 
+_GAP = 3
+"""Columns between two of the table."""
+_TWO_PARTS = 36
+"""Columns that two lower units need."""
+_ENDLESS = 10**9
 _NAMED = 10
 """Edges that are listed under a warning."""
 
 
-def summary(circuit: Circuit) -> str:
-    """What was seen and what is explained, in two lines."""
-    classes = "; ".join(f"{row.label} {percent(row.probability)}" for row in circuit.predictions)
+def summary(circuit: Circuit, width: int | None = None) -> str:
+    """What was predicted, in lines of that width, and what is explained."""
+    classes = [f"{row.label} {percent(row.probability)}" for row in circuit.predictions] or ["it names no classes"]
     network = circuit.network
     name = network_and_source(network.name, network.source, network.explained)
     how = remark(multi_label=network.multi_label, one_at_a_time=network.one_at_a_time)
-    seen = f"{name} sees in {circuit.photo_info.name}{how}: {classes}." if classes else f"{name} names no classes{how}."
+    classes[0] = f"{predictions_heading(name, circuit.photo_info.name)}{how}: {classes[0]}"
     return (
-        f"{seen}\n"
-        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), "
-        "layer by layer; what each unit gets from the layer below, and the share of it:"
+        f"{wrapped(classes, width or _ENDLESS, between='; ')}.\n"
+        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
+        "Of each unit: its strongest contributions from the layer below, with their shares of all of them:"
     )
 
 
-def circuit_table(circuit: Circuit) -> Table:
-    """The circuit layer by layer from the target down: each unit's decomposition and its strongest lower units."""
+@dataclass(frozen=True)
+class _TraceRow:
+    """A unit that was expanded, or the units of a layer that were not.
+
+    Args:
+        layer: of the units.
+        units: how many.
+        cells: the name and the numbers.
+        parts: what stands in the last column.
+        note: above it.
+    """
+
+    layer: str
+    units: int
+    cells: tuple[str, ...]
+    parts: list[str]
+    note: str = ""
+
+
+def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
+    """The circuit layer by layer from the target down: each unit's decomposition and its strongest lower units.
+
+    The lower units stand beside the numbers where two of them fit there, and else below them; no number is ever cut.
+
+    Args:
+        circuit: the circuit.
+        width: of the terminal, in columns.
+        most: lines, after which units are only counted; `None` for all.
+    """
+    rows = _rows(circuit)
+    exact = all(node.books.exact for name in circuit.visible if (node := circuit.nodes[name]).books is not None)
+    heads = ("unit", "value", "shown", "rest", "bias" if exact else "remainder", "coverage")
+    blocks = _blocks(heads, rows, width)
+    lines = list(blocks[0])
+    for at, (row, block) in enumerate(zip(rows, blocks[1:], strict=True)):
+        space = [""] if at and row.layer != rows[at - 1].layer else []
+        if at and most is not None and len(lines) + len(space) + len(block) > most:
+            left = sum(each.units for each in rows[at:])
+            lines += ["", f"… and {left} more of {len(circuit.visible)} units; --all prints them all, --json in full."]
+            break
+        lines += [*space, *block]
+    path = strongest_path(circuit)
+    if path:
+        steps = [f"{edge.source} ({percent(circuit.share(edge))})" for edge in path]
+        lines += ["", wrapped([f"Strongest path: {circuit.target.label}", *steps], width, between=" ← ")]
+    return "\n".join(lines)
+
+
+def _blocks(heads: tuple[str, ...], rows: list[_TraceRow], width: int) -> list[list[str]]:
+    """The lines of the heading and of each row."""
+    names, *numbers = zip(heads, *(row.cells for row in rows), strict=True)
+    sizes = [max(map(cell_len, column)) for column in numbers]
+    longest = max((cell_len(part) + 1 for row in rows for part in row.parts), default=0)
+    name = max(map(cell_len, names))
+    whole = name + sum(sizes) + _GAP * len(sizes)
+    room = width - whole - _GAP
+    beside, one_line = room >= max(longest, _TWO_PARTS), whole <= width
+
+    def line(cells: tuple[str, ...]) -> str:
+        figures = "".join(
+            " " * (_GAP + size - cell_len(cell)) + cell for cell, size in zip(cells[1:], sizes, strict=True)
+        )
+        return cells[0] + " " * (name - cell_len(cells[0])) + figures if one_line else f"{cells[0]}\n{figures}"
+
+    def block(row: _TraceRow) -> list[str]:
+        parts = wrapped(row.parts, room if beside else width, indent=0 if beside else 2).split("\n")
+        if not beside:
+            return [*(f"{row.cells[0]} {row.note}" if row.note else line(row.cells)).split("\n"), *parts]
+        first, *others = [*([row.note] if row.note else []), *parts]
+        return [f"{line(row.cells)}{' ' * _GAP}{first}", *(" " * (whole + _GAP) + other for other in others)]
+
+    heading = (line(heads) + (" " * _GAP + "from the layer below" if beside else "")).split("\n")
+    blocks = [block(row) for row in rows]
+    rule = "─" * max(cell_len(each) for lines in (heading, *blocks) for each in lines)
+    return [[*heading, rule], *blocks]
+
+
+def _rows(circuit: Circuit) -> list[_TraceRow]:
     nodes = [circuit.nodes[name] for name in circuit.visible]
-    exact = all(node.books.exact for node in nodes if node.books is not None)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    table.add_column("unit", no_wrap=True)
-    for head in ("value", "shown", "rest", "bias" if exact else "remainder", "coverage"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("from the layer below", min_width=24, overflow="fold")
-    chain = _is_chain(circuit)
+    chain, rows = _is_chain(circuit), []
     for layer in reversed(circuit.layers):
         members = sorted((node for node in nodes if node.unit.layer == layer), key=lambda node: -node.value)
-        for node in members:
-            if node.books is not None:
-                table.add_row(*_cells(circuit, node, node.books, chain=chain))
+        rows += [_row(circuit, node, node.books, chain=chain) for node in members if node.books is not None]
         bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
         if bottom:
-            table.add_row(f"{len(bottom)} of {layer}", *[""] * 5, "not expanded, by value:\n" + _in_lines(bottom, 5))
-        if members:
-            table.add_section()
-    return table
+            name = f"{len(bottom)} of {layer}"
+            rows.append(_TraceRow(layer, len(bottom), (name, *[""] * 5), bottom, "not expanded, by value:"))
+    return rows
 
 
 def _is_chain(circuit: Circuit) -> bool:
@@ -64,7 +141,7 @@ def _is_chain(circuit: Circuit) -> bool:
     )
 
 
-def _cells(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> list[str]:
+def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> _TraceRow:
     called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
@@ -74,13 +151,8 @@ def _cells(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -
             source += f" as {edge.entrance}"  # its channel in the concatenation that it enters on its way
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")
     signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
-    return [called, number(node.value), *signed, percent(books.coverage), _in_lines(parts, 3 if chain else 1)]
-
-
-def _in_lines(parts: list[str], count: int) -> str:
-    """Parts with commas between, broken after every so many rather than within one."""
-    lines = [", ".join(parts[start : start + count]) for start in range(0, len(parts), count)]
-    return ",\n".join(lines)
+    cells = printable(called), number(node.value), *signed, percent(books.coverage)
+    return _TraceRow(node.unit.layer, 1, cells, parts)
 
 
 def warnings(circuit: Circuit) -> str:

@@ -8,9 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from circuits.cli.console import note, output
+from circuits.cli.files import check_output, get_circuit
 from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
-from circuits.files import check_writable, write_atomically
+from circuits.files import write_atomically
 from circuits.report.text import number, percent
 
 if TYPE_CHECKING:
@@ -24,14 +25,13 @@ def compare(
     file: Path | None = file_option("Write the comparison as JSON.", "--output", "-o"),
 ) -> None:
     """Compare two circuits: of two photos, two targets or two networks. Needs only their files."""
-    from circuits.tracing.circuit import Circuit
     from circuits.tracing.compare import compare as compare_circuits
 
     if file is not None:
-        check_writable(file)
+        check_output("--output", file, "JSON", (".json",))
         if file.resolve() in (left.resolve(), right.resolve()):
             raise InputError(f"{file} is one of the circuits; give the comparison a name of its own.")
-    one, other = Circuit.from_json(left), Circuit.from_json(right)
+    one, other = get_circuit(left), get_circuit(right)
     comparison = compare_circuits(one, other)
     console = output()
     console.print(summary(one, other, comparison), soft_wrap=True)

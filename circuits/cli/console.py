@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -33,10 +34,54 @@ class PlainConsole(Console):
         return super().render_str(printable(text), **options)
 
 
+_kept: list[TextIO] = []
+
+
+def keep_answers_apart() -> None:
+    """From now on only answers go to standard output; what a user's code prints as it runs goes to standard error."""
+    if not _kept:
+        _kept.append(sys.stdout)
+        sys.stdout = sys.stderr
+
+
+def put_output_back() -> None:
+    """Let everybody print to standard output again."""
+    if _kept:
+        sys.stdout = _kept.pop()
+
+
+def answers() -> TextIO:
+    """Where answers are written: standard output."""
+    return _kept[0] if _kept else sys.stdout
+
+
 def output() -> Console:
     """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
-    console = PlainConsole()
-    return console if console.is_terminal else PlainConsole(width=160)
+    console = PlainConsole(file=answers())
+    return console if console.is_terminal else PlainConsole(file=answers(), width=160)
+
+
+def say(console: Console, text: str) -> None:
+    """Sentences, wrapped between words to a terminal, and whole in files and pipes."""
+    console.print(text, soft_wrap=not console.is_terminal)
+
+
+def wrapped(parts: Sequence[str], width: int, *, indent: int = 0, between: str = ", ") -> str:
+    """Parts, joined, in lines of at most so many columns; a line ends between two parts, never in one.
+
+    >>> print(wrapped(["130: +10.2 (5 %)", "100: +9.07 (4 %)", "22: +8.40"], 36, indent=2))
+      130: +10.2 (5 %), 100: +9.07 (4 %),
+      22: +8.40
+    """
+    lines = [""]
+    for part in parts:
+        longer = lines[-1] + between + part if lines[-1] else part
+        if lines[-1] and indent + cell_len(longer) + len(between.rstrip()) > width:
+            lines[-1] += between.rstrip()
+            longer = part
+            lines.append("")
+        lines[-1] = longer
+    return "\n".join(" " * indent + line for line in lines)
 
 
 def plain_table(heads: Sequence[str], numbers: Collection[int]) -> Table:
@@ -55,7 +100,7 @@ def print_json(value: object) -> None:
 def echo_json(text: str) -> None:
     """A text of JSON on standard output, always in UTF-8; what a terminal might obey is escaped as JSON does."""
     text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text.removesuffix("\n"))
-    typer.echo(text.encode() if hasattr(sys.stdout, "buffer") else text)
+    typer.echo(text.encode() if hasattr(answers(), "buffer") else text, file=answers())
 
 
 def note(text: str) -> None:

@@ -10,15 +10,28 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress
+from circuits.cli.files import get_circuit
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
-from circuits.report.text import METHOD_NAMES, headline, interval, many, metric_name, over_name, overshoot, share
+from circuits.report.text import (
+    METHOD_NAMES,
+    headline,
+    interval,
+    left_out,
+    many,
+    metric_name,
+    number,
+    over_name,
+    overshoot,
+    share,
+)
 
 if TYPE_CHECKING:
     from circuits.attribution.ablation import Baseline
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import Estimate, ScoreRow
+    from circuits.evaluation.estimates import Estimate
+    from circuits.evaluation.statistics import ScoreRow
     from circuits.image.photo import Photo
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
@@ -52,6 +65,9 @@ def evaluate(
     ),
     resamples: int = option(1000, "Draws of photos for an interval.", min=1, max=100_000, metavar="N"),
     seed: int = option(0, "Of all that is drawn.", min=0),
+    all_photos: bool = option(
+        False, "Score photos of another predicted class too; by default they are left out.", "--all-photos"
+    ),
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,
@@ -62,9 +78,8 @@ def evaluate(
     tops = None if ladder is None else _ladder(ladder)
     from circuits.evaluation.evaluate import evaluate as evaluate_circuit
     from circuits.evaluation.statistics import rungs
-    from circuits.tracing.circuit import Circuit
 
-    read = Circuit.from_json(circuit)
+    read = get_circuit(circuit)
     loaded = options.load(network)
     scored = _photos(loaded, photos or [])
     with progress("Evaluating") as report:
@@ -79,6 +94,7 @@ def evaluate(
             stability=stability,
             resamples=resamples,
             seed=seed,
+            all_photos=all_photos,
             progress=report,
         )
     for path in cards:
@@ -167,20 +183,25 @@ def _baselines(
         raise InputError("--mean-over photos needs photos to take the mean over; give some after the circuit.")
     if over != "photos" and not Path(over).is_dir():
         raise InputError(f"--mean-over {over!r} is no folder; give one, or index, photos or none.")
-    source = "the photos that are scored" if over == "photos" else Path(over).resolve().name
+    source = "the photos given" if over == "photos" else Path(over).resolve().name
     averaged = photos if over == "photos" else _in_folder(network, Path(over))
     return resolve(mean_of_photos(network.with_layers(circuit.layers), averaged, source=source))
 
 
 def print_card(console: Console, card: "Card") -> None:
     """Print a card."""
+    if missing := left_out(card):
+        console.print(f"{missing} With --all-photos all are.", soft_wrap=True)
     console.print(headline(card), soft_wrap=True)
     if above := overshoot(card):
         console.print(above, soft_wrap=True)
     console.print()
     for over in dict.fromkeys((card.main, "own")):
         also = "; the last column is the faithfulness of the probability" if "probability" in card.metrics else ""
-        console.print(f"Of the {metric_name(card, 'value')}, over {over_name(card, over)}{also}:", soft_wrap=True)
+        name = metric_name(card, "value")
+        console.print(
+            f"Of the {name}, over {over_name(card, over)}{also}; the {name} itself is in brackets:", soft_wrap=True
+        )
         for baseline in card.baselines:
             console.print(_scores(card, over, baseline))
             console.print()
@@ -198,7 +219,8 @@ def print_card(console: Console, card: "Card") -> None:
     others = [photo.name for photo in card.photos if photo.agrees is False]
     if others:
         console.print(
-            f"The network puts {len(others)} of {len(card.photos)} photos in another class: {', '.join(others)}.",
+            f"The network puts {len(others)} of {many(len(card.photos), 'photo')} in another class: "
+            f"{', '.join(others)}.",
             soft_wrap=True,
         )
     for sentence in card.notes:
@@ -215,7 +237,9 @@ def _scores(card: "Card", over: str, baseline: str) -> Table:
     for row in card.rows:
         if (row.over, row.baseline, row.metric) != (over, baseline, "value"):
             continue
-        cells = [_faithfulness(row), _cell(row.completeness), _cell(row.necessity)]
+        values = row.values
+        kept, left = (None, None) if values is None else (values.alone, values.without)
+        cells = [_faithfulness(row, kept), _cell(row.completeness, left), _cell(row.necessity)]
         cells.append(_cell(row.edges) if row.edges is not None else "")
         if chances:
             cells.append(_faithfulness(card.row(row.method, over=over, baseline=baseline, metric="probability")))
@@ -223,13 +247,15 @@ def _scores(card: "Card", over: str, baseline: str) -> Table:
     return table
 
 
-def _faithfulness(row: "ScoreRow") -> str:
-    return _cell(row.faithfulness) + (f"\n± {share(row.spread)}" if row.spread is not None else "")
+def _faithfulness(row: "ScoreRow", value: float | None = None) -> str:
+    return _cell(row.faithfulness, value) + (f"\n± {share(row.spread)}" if row.spread is not None else "")
 
 
-def _cell(estimate: "Estimate") -> str:
+def _cell(estimate: "Estimate", value: float | None = None) -> str:
+    """A share, its interval, and what was measured itself."""
     ends = interval(estimate).removesuffix(" %")
-    return share(estimate.value) + (f"\n{ends}" if ends else "")
+    own = "" if value is None else f" ({number(value)})"
+    return share(estimate.value) + own + (f"\n{ends}" if ends else "")
 
 
 def _curve(card: "Card") -> Table:

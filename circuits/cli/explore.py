@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import typer
 
-from circuits.cli.console import warn
+from circuits.cli.console import answers, warn
+from circuits.cli.files import get_circuit
 from circuits.cli.options import LAYERS, NetworkOptions, argument, get_photo, option
 
 
@@ -34,9 +35,7 @@ def explore(
     serve = find_explorer()
     circuit, photo = None, None
     if source is not None and source.lower().endswith(".json"):
-        from circuits.tracing.circuit import Circuit
-
-        circuit = Circuit.from_json(source)
+        circuit = get_circuit(source)
     elif source is not None:
         photo = get_photo(source)
     if network is None:
@@ -56,7 +55,7 @@ def explore(
         circuit=circuit,
         host=host,
         open_browser=browser,
-        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C."),
+        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
         warn=warn,
         **({} if port is None else {"port": port}),
     )

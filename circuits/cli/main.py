@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.compare import compare
+from circuits.cli.console import put_output_back
 from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
@@ -35,6 +36,7 @@ from circuits.errors import CircuitsError, InputError, mixed_installation, print
 from circuits.files import versions
 
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|[Uu]nable to allocate|Cannot allocate memory|bad_alloc")
+_NUMBERS: dict[Any, str] = {int: "whole number", float: "number"}
 _LONGEST = 2000
 """Characters of a sentence; what was typed may be longer."""
 
@@ -46,7 +48,10 @@ class _Sentences(TyperGroup):
         """Run, and leave with the exit code."""
         try:
             _check_installation()
-            code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            try:
+                code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            finally:
+                put_output_back()
             if sys.stdout is not None:  # a program may have been started without one
                 sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
@@ -54,7 +59,7 @@ class _Sentences(TyperGroup):
         except SystemExit as left:  # typer and rich leave like this when the reader of our output has gone
             code = 0 if _is_broken_pipe(left.__context__) else left.code
         except Exception as error:
-            code = _explain(error)
+            code = _explain(error, list(options.get("args") or sys.argv[1:]))
         if code == 130:
             _say("Stopped.")
         sys.exit(code if isinstance(code, int) else 0)
@@ -66,14 +71,16 @@ def _check_installation() -> None:
         raise InputError(mixed_installation() or "The package circuits here is not circuit-explorer.")
 
 
-def _explain(error: Exception) -> int:
-    """Say what went wrong; the exit code."""
+def _explain(error: Exception, typed: Sequence[str] = ()) -> int:
+    """Say what went wrong with what was typed; the exit code."""
     if isinstance(error, CircuitsError):
         _say(f"Error: {error}")
         return 2
     if hasattr(error, "format_message"):  # the command line does not fit: typer's word for it
         context = getattr(error, "ctx", None)
-        _say(f"Error: {error.format_message()} See {context.command_path if context else 'circuits'} --help.")
+        message = _not_in_range(getattr(error, "param", None), typed) or error.format_message()
+        message = message if message.endswith((".", "?", "!")) else f"{message}."
+        _say(f"Error: {message} See {context.command_path if context else 'circuits'} --help.")
         return 2
     if _is_broken_pipe(error):
         _drop_output()
@@ -96,6 +103,20 @@ def _explain(error: Exception) -> int:
         "with the command."
     )
     return 1
+
+
+def _not_in_range(option: Any, typed: Sequence[str]) -> str:
+    """What is wrong with a number that was given with an option; "" if that is not known."""
+    kind = _NUMBERS.get(getattr(getattr(option, "type_descriptor", None), "annotation", None), "")
+    for name in option.opts if kind else ():
+        for at, text in enumerate(typed):
+            value = text.removeprefix(f"{name}=") if text.startswith(f"{name}=") else "".join(typed[at + 1 : at + 2])
+            if text.startswith(f"{name}=") or (text == name and value):
+                least, most = option.min, option.max
+                ends = [] if least is None else [f"from {least:g}"]
+                ends += [] if most is None else [f"{'to' if ends else 'up to'} {most:g}"]
+                return f"{name} {short(value)} is not a {' '.join((kind, *ends))}."
+    return ""
 
 
 def _drop_output() -> None:
@@ -126,7 +147,8 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
-app = typer.Typer(cls=_Sentences, add_completion=False, pretty_exceptions_enable=False)
+_HELP = {"help_option_names": ["--help", "-h"]}
+app = typer.Typer(cls=_Sentences, pretty_exceptions_enable=False, context_settings=_HELP)
 
 
 def _version(wanted: bool) -> None:
@@ -140,11 +162,11 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog="Try: circuits explore, or circuits trace example:cat")
 def _circuits(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Why does an image classifier see a cat? Walk down from the class through the units that argued for it."""
@@ -152,8 +174,23 @@ def _circuits(
         typer.echo(context.get_help())
 
 
-for _command in (explore, trace, evaluate, compare, predict, what_if, layers, render, evidence, exemplars, doctor):
-    app.command()(with_options(_command))
+_COMMANDS: dict[Callable[..., None], str] = {
+    explore: "circuits explore cat.jpg --network googlenet",
+    trace: 'circuits trace cat.jpg --target "cat - dog" -o cat.json',
+    evaluate: "circuits evaluate cat.json photos/*.jpg --card card.html",
+    compare: "circuits compare cat.json dog.json",
+    predict: "circuits predict cat.jpg --network squeezenet1_1",
+    what_if: "circuits what-if cat.jpg --unit conv4:17=0 --class dog",
+    layers: "circuits layers squeezenet1_1",
+    render: "circuits render conv4:17 fc:cat -o units.png",
+    evidence: "circuits evidence conv7:281 cat.jpg -o evidence.png",
+    exemplars: "circuits exemplars photos --unit conv7:281",
+    doctor: "circuits doctor --network my_net.py:MyNet",
+}
+"""Each command with an example."""
+
+for _command, _example in _COMMANDS.items():
+    app.command(epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

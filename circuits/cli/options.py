@@ -4,6 +4,7 @@ import functools
 import inspect
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from circuits.cli.console import warn
+from circuits.cli.console import keep_answers_apart, warn
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class NetworkOptions:
         """
         from circuits.network.loading import load_network
 
+        if ":" in network:
+            keep_answers_apart()
         if ":" in network and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
         return load_network(
@@ -191,6 +194,8 @@ def get_photo(photo: str, window: str | None = None) -> "Photo":
     """
     from circuits.image.photo import load_photo
 
+    if photo.lower().endswith(".json") and Path(photo).is_file():
+        raise InputError(f"{photo} is no photo; a circuit is opened by: circuits explore {shlex.quote(photo)}.")
     loaded = load_photo(photo)
     if loaded.warning:
         warn(loaded.warning)
@@ -249,7 +254,8 @@ def counts(option: str, text: str) -> int | tuple[int, ...]:
     values = [whole(part, most=_MOST) for part in text.split(",")]
     if not all(values):
         raise InputError(
-            f"{option} {short(text)} is no number; write one above 0 and up to {_MOST}, or one a level such as 8,5,3."
+            f"{option} {short(text)} is not a whole number from 1 to {_MOST}; give one such as 5, or one for each "
+            "level such as 8,5,3."
         )
     found = tuple(value for value in values if value)
     return found[0] if len(found) == 1 else found

@@ -1,9 +1,9 @@
-"""`circuits predict`: what the network sees in a photo."""
+"""`circuits predict`: the network's predictions for a photo."""
 
-from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
-from circuits.report.text import chance, network_and_source, remark
+from circuits.report.text import chance, network_and_source, predictions_heading, remark
 
 
 def predict(
@@ -16,7 +16,7 @@ def predict(
     *,
     options: NetworkOptions,
 ) -> None:
-    """What the network sees in a photo: its best classes with their probabilities."""
+    """The predictions of a network for a photo: its best classes with their probabilities."""
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
     from circuits.network.predict import predict as predictions_of
@@ -49,5 +49,5 @@ def predict(
     console = output()
     name = network_and_source(loaded.name, loaded.source, str(loaded.output))
     how = remark(multi_label=loaded.multi_label, one_at_a_time=loaded.is_one_at_a_time)
-    console.print(f"{name} sees in {picture.name}{how}:", soft_wrap=True)
+    say(console, f"{predictions_heading(name, picture.name)}{how}:")
     console.print(table)

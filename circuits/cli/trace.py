@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuits.cli.console import echo_json, note, output, progress
+from circuits.cli.console import echo_json, note, output, progress, say
+from circuits.cli.files import check_output
 from circuits.cli.options import (
     AS_JSON,
     INDEX_FOLDER,
@@ -18,12 +19,19 @@ from circuits.cli.options import (
     option,
 )
 from circuits.errors import InputError
-from circuits.files import check_writable, write_atomically
+from circuits.files import write_atomically
+from circuits.report.text import many
 
 if TYPE_CHECKING:
     from circuits.attribution.ablation import Baseline
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
+
+
+DEPTH = 2
+"""Layers to walk down, as on the page."""
+LINES = 60
+"""Of the table, unless all of it is asked for."""
 
 
 def trace(
@@ -40,7 +48,7 @@ def trace(
     ),
     window: str | None = WINDOW,
     layers: str = LAYERS,
-    depth: int | None = option(None, "Layers to walk down; 4, or one for each --top.", min=1, max=2000),
+    depth: int | None = option(None, "Layers to walk down; 2, or one for each --top.", min=1, max=2000),
     top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
     mode: str = option("sum", "sum, target, ig or ablate: how attribution is measured.", metavar="MODE"),
     signs: str = option("positive", "positive, or both to show what argues against too.", metavar="SIGNS"),
@@ -51,6 +59,7 @@ def trace(
         "zero", "Measure too what is lost at the mean over an index of exemplars.", metavar="zero|mean"
     ),
     exemplars: Path | None = INDEX_FOLDER,
+    everything: bool = option(False, "Print every unit, however many lines that takes.", "--all"),
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,
@@ -59,10 +68,11 @@ def trace(
     """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
-    _check_targets([path for path in (file, graphml, html) if path is not None])
+    _check_files(file, graphml, html)
     tops = counts("--top", top)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
+    wanted = depth or (DEPTH if isinstance(tops, int) else len(tops))
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
@@ -72,12 +82,14 @@ def trace(
             loaded,
             picture,
             target,
-            depth=depth or (4 if isinstance(tops, int) else len(tops)),
+            depth=wanted,
             top=tops,
             mode=mode,
             signs=signs,
             progress=report,
         )
+    if depth or not isinstance(tops, int):
+        _note_depth(loaded, circuit.nodes[circuit.root].unit.layer, wanted)
     if measure:
         from circuits.tracing.verify import measure as measure_edges
 
@@ -87,12 +99,12 @@ def trace(
         echo_json(circuit.to_json_text())
     else:
         console = output()
-        console.print(tables.summary(circuit), soft_wrap=True)
-        console.print(tables.circuit_table(circuit))
+        say(console, tables.summary(circuit, console.width if console.is_terminal else None))
+        console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         if measure:
-            console.print(tables.warnings(circuit), soft_wrap=True)
+            say(console, tables.warnings(circuit))
             for each in baselines:
-                console.print(tables.agreement_heading(each), soft_wrap=True)
+                say(console, tables.agreement_heading(each))
                 console.print(tables.agreement_table(circuit, each.name))
     for path, write in (
         (file, circuit.to_json),
@@ -148,8 +160,21 @@ def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
     return to_html(circuit, pictures=drawn, heat_maps=heat_maps)
 
 
-def _check_targets(paths: list[Path]) -> None:
-    for path in paths:
-        check_writable(path)
+def _note_depth(network: "Network", layer: str, depth: int) -> None:
+    """Say so if there are fewer layers below the target than were asked for."""
+    levels, below = 0, set(network.layers_below(layer))
+    while below and levels < depth:
+        levels, below = levels + 1, {lower for each in below for lower in network.layers_below(each)}
+    if levels < depth:
+        count = many(levels, "layer")
+        note(f"{network.name} has {count} below {layer}, so the circuit goes down {levels} and not {depth}.")
+
+
+def _check_files(file: Path | None, graphml: Path | None, html: Path | None) -> None:
+    rather = {".html": "--html", ".htm": "--html", ".graphml": "--graphml"}.get(file.suffix.lower(), "") if file else ""
+    check_output("--output", file, "JSON", (".json",), rather)
+    check_output("--graphml", graphml, "GraphML", (".graphml", ".xml"))
+    check_output("--html", html, "a page", (".html", ".htm"))
+    paths = [path for path in (file, graphml, html) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError(f"Two outputs have the same name, {paths[0]}; give each its own.")

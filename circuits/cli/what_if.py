@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
-from circuits.report.text import network_and_source
+from circuits.report.text import network_and_source, predictions_heading
 
 if TYPE_CHECKING:
     from circuits.network.network import Network
@@ -38,7 +38,7 @@ def what_if(
     *,
     options: NetworkOptions,
 ) -> None:
-    """What the network says of a photo when some of its units are weakened, strengthened or switched off."""
+    """Predictions for a photo when some units are weakened, strengthened or switched off."""
     wanted = [_split(text) for text in unit]
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
@@ -49,9 +49,8 @@ def what_if(
         print_json(_record(outcome))
         return
     console = output()
-    console.print(
-        f"{network_and_source(loaded.name, loaded.source)} sees in {picture.name}, with {_changes_in_words(outcome)}:"
-    )
+    heading = predictions_heading(network_and_source(loaded.name, loaded.source), picture.name)
+    say(console, f"{heading}, with {_changes_in_words(outcome)}:")
     console.print(_table(outcome))
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from circuits.errors import UnknownError, listed
+from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.scores import Score
 from circuits.evaluation.stability import Change, Stability
-from circuits.evaluation.statistics import CurveArea, CurvePoint, Estimate, PhotoScores, ScoreRow
+from circuits.evaluation.statistics import CurveArea, CurvePoint, PhotoScores, ScoreRow
 from circuits.files import write_atomically
 from circuits.network.predict import Prediction
 from circuits.notebook import Reported, to_page
@@ -42,7 +43,9 @@ class ScoredPhoto:
         own: whether the circuit was traced in it.
         given: whether it was given for the evaluation; intervals are over these.
         prediction: of the network; `None` if it has no classes.
-        agrees: whether that is the class that the circuit explains; `None` if it explains none.
+        agrees: whether that is the class that the circuit explains, or in a multi-label network one that is likelier
+            than not; `None` if it explains none.
+        scored: whether the scores over photos count it, or, of the circuit's own photo that was not given, those in it.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ScoredPhoto:
     given: bool
     prediction: Prediction | None = None
     agrees: bool | None = None
+    scored: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +120,18 @@ class Card(Reported):
 
     @property
     def main(self) -> str:
-        """The photos that the headline is over: `photos` if some were given, else `own`."""
-        return "photos" if any(photo.given for photo in self.photos) else "own"
+        """The photos that the headline is over: `photos` if some that were given are scored, else `own`."""
+        return "photos" if self.counted else "own"
+
+    @property
+    def counted(self) -> tuple[ScoredPhoto, ...]:
+        """The photos given that scores over photos are over."""
+        return tuple(photo for photo in self.photos if photo.given and photo.scored)
+
+    @property
+    def left_out(self) -> tuple[ScoredPhoto, ...]:
+        """The photos given that are not scored, since the network does not say of them what the circuit explains."""
+        return tuple(photo for photo in self.photos if photo.given and not photo.scored)
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -185,6 +199,8 @@ def _record(row: ScoreRow | CurvePoint | CurveArea) -> dict[str, Any]:
     for name, value in vars(row).items():
         if isinstance(value, Estimate):
             record[name] = {end: _number(each) for end, each in vars(value).items()}
+        elif isinstance(value, Score):
+            record[name] = _score(value)
         elif isinstance(value, float):
             record[name] = number(value)
         elif value is not None or not isinstance(row, ScoreRow):

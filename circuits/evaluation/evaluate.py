@@ -1,9 +1,10 @@
 """The whole evaluation of a circuit: scores, controls, curve, edges and stability, in its own photo and in others.
 
 1. Choose all sets of units by the circuit's own photo (`controls`): controls of its shape, circuits of other sizes.
-2. In every photo, with every baseline, score all of them together, and the circuit's edges (`scores`).
-3. Search the circuit again in changed photos (`stability`).
-4. Put the numbers together over photos, with intervals (`statistics`), as a card.
+2. Leave out the photos that the network puts in another class than the one that the circuit explains.
+3. In every other photo, with every baseline, score all of them together, and the circuit's edges (`scores`).
+4. Search the circuit again in changed photos (`stability`).
+5. Put the numbers together over photos, with intervals (`statistics`), as a card.
 
 Arguments are checked before anything is computed.
 """
@@ -22,9 +23,10 @@ from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan
+from circuits.evaluation.estimates import RESAMPLES
 from circuits.evaluation.scores import score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
-from circuits.evaluation.statistics import LARGEST, RESAMPLES, PhotoScores, ScoreTable, areas, rungs
+from circuits.evaluation.statistics import LARGEST, PhotoScores, ScoreTable, areas, rungs
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
 from circuits.exemplars.exemplars import find_exemplars
 from circuits.files import versions
@@ -39,6 +41,7 @@ from circuits.units import Progress
 
 DRAWS = 10
 CHANGES = 8
+_LIKELY = 0.5
 
 
 @torch.inference_mode(False)  # gradients are needed, whoever calls
@@ -54,6 +57,7 @@ def evaluate(
     stability: int = CHANGES,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    all_photos: bool = False,
     progress: Progress | None = None,
 ) -> Card:
     """Score a circuit: what it keeps of its target alone, and what is left without it.
@@ -71,6 +75,8 @@ def evaluate(
         stability: changed photos in which the circuit is searched again; 0 leaves that out.
         resamples: draws of photos for each interval.
         seed: of all that is drawn.
+        all_photos: score photos too of which the network does not say the class that the circuit explains; in those
+            there is little of it to keep, so that a share over photos of all kinds may not be defined.
         progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
 
     Returns:
@@ -102,22 +108,26 @@ def evaluate(
             f"The circuit shows no unit below {target.label}, so there is nothing to score; expand it, or choose "
             "another target."
         )
+    report = progress or (lambda done, known, message: None)
+    for number, photo in enumerate(scored):
+        report(0, 1 + len(scored), f"Predicting {photo.name}")
+        scored[number] = _with_prediction(photo, cut, crops[number], target, all_photos=all_photos)
     notes: list[str] = []
     if baselines is None:
-        baselines, why = default_baselines(cut, circuit, given)
+        kept = {photo.sha256 for photo in scored if photo.given and photo.scored}
+        baselines, why = default_baselines(cut, circuit, [photo for photo in given if photo.sha256 in kept])
         notes += [why] if why else []
-    report = progress or (lambda done, known, message: None)
-    steps = 1 + len(crops) * len(baselines) + len(changed)
+    numbers = [number for number, photo in enumerate(scored) if photo.own or photo.scored]
+    steps = 1 + len(numbers) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
     image = cut.preprocessing.from_crop(crops[0])
     first = ForwardCache.of(cut, image)
     planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
-    for number, photo in enumerate(scored):
+    for done, number in enumerate(numbers):
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(crops[number])) if number else first
-        scored[number] = _with_prediction(photo, run, target)
         for place, baseline in enumerate(baselines):
-            report(1 + number * len(baselines) + place, steps, f"Scoring {photo.name}")
+            report(1 + done * len(baselines) + place, steps, f"Scoring {scored[number].name}")
             measured += _photo_scores(run, planned, number, baseline)
     again = []
     for number, change in enumerate(changed):
@@ -129,7 +139,7 @@ def evaluate(
     report(steps, steps, "Evaluated")
     settings = {
         "seed": seed, "draws": draws if controls else 0, "resamples": resamples, "ladder": list(ladder),
-        "controls": controls, "changes": stability,
+        "controls": controls, "changes": stability, "all_photos": all_photos,
         "baselines": [{"name": each.name, "source": each.source} for each in baselines],
     }  # fmt: skip
     card = _card(cut, circuit, planned, tuple(scored), measured, changed, survived, settings=settings, notes=notes)
@@ -149,7 +159,7 @@ def _card(
     notes: Sequence[str],
 ) -> Card:
     """What was measured, put together over photos."""
-    given = [number for number, photo in enumerate(photos) if photo.given]
+    given = [number for number, photo in enumerate(photos) if photo.given and photo.scored]
     over = {"own": [0], **({"photos": given} if given else {})}
     seed, resamples = settings["seed"], settings["resamples"]
     table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
@@ -190,11 +200,18 @@ def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
     }
 
 
-def _with_prediction(photo: ScoredPhoto, run: ForwardCache, target: Target) -> ScoredPhoto:
-    logits = run.activations[run.network.layers[-1]].sum((0, 2, 3))
-    prediction = next(iter(ranked(run.network, logits, 1)), None)
-    agrees = prediction.index == target.unit.channel if prediction is not None and target.kind == "class" else None
-    return replace(photo, prediction=prediction, agrees=agrees)
+def _with_prediction(
+    photo: ScoredPhoto, network: Network, crop: Image.Image, target: Target, *, all_photos: bool
+) -> ScoredPhoto:
+    logits = network.logits(network.preprocessing.from_crop(crop))[0]
+    prediction = next(iter(ranked(network, logits, 1)), None)
+    agrees = None
+    if prediction is not None and target.kind == "class":
+        agrees = prediction.index == target.unit.channel
+        if network.multi_label:
+            agrees = float(network.probabilities(logits)[target.unit.channel]) >= _LIKELY
+    counted = agrees is not False or all_photos or not photo.given
+    return replace(photo, prediction=prediction, agrees=agrees, scored=counted)
 
 
 def _photos(

@@ -1,8 +1,4 @@
-"""Scores over photos, with bootstrap intervals, and over sizes of a circuit, with areas: the rows of a card.
-
-The score over photos is a ratio of sums, F = Σ (alone − nothing) / Σ (whole − nothing), in which a photo with next to
-no difference between whole and nothing has next to no weight. The interval is the middle 95 % of the scores of as many
-photos drawn with replacement (percentile bootstrap: Efron 1979).
+"""Scores over photos and over sizes of a circuit, with areas: the rows of a card.
 
 The curve is over the share of the units of the ablated layers that are kept, on a logarithmic axis, since circuits have
 a few units of thousands. Its area is its mean height along that axis, by the trapezoid rule between traced sizes:
@@ -20,70 +16,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from circuits.evaluation.controls import CIRCUIT, METHODS, EvaluationPlan
-from circuits.evaluation.scores import LEAST, Score, mean_score
+from circuits.evaluation.estimates import Estimate, draws, estimate, is_steady, share_of
+from circuits.evaluation.scores import Score, mean_score
 from circuits.evaluation.unit_sets import count
 from circuits.network.network import Network
-
-RESAMPLES = 1000
-LEVEL = 95
-
-_Values = Float[np.ndarray, " photos"]
-_Draws = Int[np.ndarray, "draws photos"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number over some photos.
-
-    Args:
-        value: over all of them; `None` where it is not defined.
-        low: lower end of the interval; `None` with fewer than two photos, or if a draw of photos leaves it undefined
-            or turns the sign of Σ (whole − nothing), past which the score jumps from one infinity to the other.
-        high: upper end.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-def draws(photos: int, seed: int, count: int = RESAMPLES) -> _Draws:
-    """Numbers of photos drawn with replacement, as many in each row as there are photos."""
-    return np.random.default_rng(seed).integers(0, photos, (count, photos))
-
-
-def estimate(part: _Values, whole: _Values, nothing: _Values, drawn: _Draws) -> Estimate:
-    """Σ part / Σ (whole − nothing) over photos, such as with m(alone) − m(nothing) for the part, and its interval.
-
-    >>> score = estimate(np.array([1.0, 3.0]), np.array([2.0, 5.0]), np.array([0.0, 1.0]), draws(2, seed=0))
-    >>> round(score.value, 3), score.low, score.high
-    (0.667, 0.5, 0.75)
-    """
-    [value], _ = _ratios(part, whole, nothing, np.arange(len(part))[None])
-    if not np.isfinite(value):
-        return Estimate(None)
-    if len(part) < 2:
-        return Estimate(float(value))
-    ratios, bottoms = _ratios(part, whole, nothing, drawn)
-    if not np.isfinite(ratios).all() or bottoms.min() < 0 < bottoms.max():
-        return Estimate(float(value))
-    low, high = np.percentile(ratios, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Estimate(float(value), float(low), float(high))
-
-
-def _ratios(
-    part: _Values, whole: _Values, nothing: _Values, drawn: _Draws
-) -> tuple[Float[np.ndarray, " draws"], Float[np.ndarray, " draws"]]:
-    """The ratio of sums of each draw, NaN where it is not defined, as in `scores.ratio`; and its denominator."""
-    top, bottom = whole[drawn].sum(1), nothing[drawn].sum(1)
-    defined = np.abs(top - bottom) > LEAST * np.maximum(np.abs(top), np.abs(bottom))
-    ratios = np.full(len(drawn), np.nan)
-    ratios[defined] = part[drawn].sum(1)[defined] / (top - bottom)[defined]
-    return ratios, top - bottom
-
 
 LADDER = (1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200)
 """Units below each unit, of the circuits along the curve."""
@@ -182,6 +120,7 @@ class ScoreRow(_Scope):
         spread: of random sets, the standard deviation of their faithfulness.
         advantage: of a control, by how much the circuit's faithfulness is above its own.
         advantage_necessity: of a control, by how much the circuit's necessity is above its own.
+        values: what was measured, as means over the photos, in the target's own units; defined where shares are not.
     """
 
     faithfulness: Estimate
@@ -191,6 +130,7 @@ class ScoreRow(_Scope):
     spread: float | None = None
     advantage: Estimate | None = None
     advantage_necessity: Estimate | None = None
+    values: Score | None = None
 
 
 @dataclass(frozen=True)
@@ -259,10 +199,18 @@ class ScoreTable:
         for row in rows:
             if row.method != CIRCUIT:
                 continue
-            score = mean_score(self._scores(row.over, row.baseline, row.metric, [0]))
+            measured = self._scores(row.over, row.baseline, row.metric, [0])
+            columns, score = _Columns(measured), mean_score(measured)
             what = "probability" if row.metric == "probability" else "target"
             where = "its own photo" if row.over == "own" else "the photos"
-            if row.faithfulness.value is None:
+            if row.faithfulness.value is None and not is_steady(columns.whole, columns.nothing):
+                change = columns.whole - columns.nothing
+                notes.append(
+                    f"With {row.baseline} ablation no share of the {what} is given over {where}: ablating all of these "
+                    f"layers changes it by {change.mean():.3g} on average, which is little beside the spread of that "
+                    f"change over the photos (standard deviation {change.std(ddof=1):.3g})."
+                )
+            elif row.faithfulness.value is None:
                 notes.append(
                     f"With {row.baseline} ablation no score of the {what} is defined over {where}: it is "
                     f"{score.whole:.4g} on the whole and {score.nothing:.4g} with all of these layers ablated, which "
@@ -297,8 +245,9 @@ class ScoreTable:
         sets = self._sets(method, top)
         units = self.plan.sets[sets[0]].units
         share = count(units) / sum(network.layer(layer).channels for layer in units)
-        score = mean_score(self._scores(*group, sets))
-        return CurvePoint(*group, method, top, count(units), share, score.faithfulness, score.completeness)
+        own = _Columns(self._scores(*group, sets))
+        kept, left = (share_of(part, own.whole, own.nothing) for part in (own.alone, own.without))
+        return CurvePoint(*group, method, top, count(units), share, kept, left)
 
     def _rows(self, over: str, baseline: str, metric: str) -> Iterable[ScoreRow]:
         drawn = draws(len(self.over[over]), self.seed, self.resamples)
@@ -307,7 +256,8 @@ class ScoreTable:
             sets = self._sets(method, None)
             if not sets:
                 continue
-            own = _Columns(self._scores(over, baseline, metric, sets))
+            scores = self._scores(over, baseline, metric, sets)
+            own = _Columns(scores)
             scale = own.whole, own.nothing, drawn
             extra: dict[str, Any] = {}
             if method == CIRCUIT:
@@ -325,12 +275,14 @@ class ScoreTable:
                 faithfulness=estimate(own.alone, *scale),
                 completeness=estimate(own.without, *scale),
                 necessity=estimate(own.whole - own.nothing - own.without, *scale),
+                values=mean_score(scores),
                 **extra,
             )  # fmt: skip
 
     def _spread(self, over: str, baseline: str, metric: str, sets: Sequence[int]) -> float | None:
         """Standard deviation of the faithfulness of several sets, each taken over all photos."""
-        each = [mean_score(self._scores(over, baseline, metric, [n])).faithfulness for n in sets]
+        columns = [_Columns(self._scores(over, baseline, metric, [n])) for n in sets]
+        each = [share_of(own.alone, own.whole, own.nothing) for own in columns]
         defined = [one for one in each if one is not None]
         return float(np.std(defined, ddof=1)) if len(defined) == len(each) else None
 

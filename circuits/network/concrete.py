@@ -4,20 +4,24 @@ An `if`, an `assert`, a loop or an `int()` of a shape gets the answer that it wo
 only handed on stay nodes of the graph, so that it runs for any number of photos. What looks at the numbers of a tensor
 cannot be traced, as ever.
 
-1. `forward` is called with the photo alone: its other arguments keep their defaults, which are constants.
+1. `forward` is called with the photo alone (`signature`): its other arguments keep their defaults, which are constants.
 2. Each operation is run once, as it is recorded, on the values of its arguments; a proxy holds its value as long as
    the traced code holds the proxy.
 3. A `squeeze()` of all dimensions leaves that of the photos, as it does of several.
-4. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, and scripted ones.
-   Hooks that `forward` sets on tensors, and what it asks of their gradients, are left out.
-5. All floating point numbers are float32, whatever `forward` casts to.
+4. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, scripted ones, the
+   `len` of a tensor, and what is written into parts of it (`x[:, 0] = y`). Hooks that `forward` sets on tensors, and
+   what it asks of their gradients, are left out.
+5. A module that `forward` has just made, or that lies in a plain list, becomes one of the network's.
+6. All floating point numbers are float32, whatever `forward` casts to.
 """
 
+import builtins
 import inspect
+import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields, is_dataclass
 from functools import wraps
 from operator import attrgetter
 from typing import Any
@@ -26,10 +30,13 @@ from unittest import mock
 import torch
 from torch import Tensor, fx, nn
 
-from circuits.errors import InputError
+from circuits.network.signature import image_arguments, named_outputs
 
 _MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace", "tensor", "as_tensor", "finfo")
 _CASTS = {"double": "float", "half": "float", "bfloat16": "float"}
+_METHOD_MAKERS = ("expand", "new_zeros", "new_ones", "new_empty", "new_full")
+_MOST_PARTS = 4096
+"""Of a tensor that a loop goes over."""
 _ABOUT_GRADIENTS = ("register_hook", "retain_grad", "requires_grad_")
 _FACTS = (torch.layout, str, bool, type(None))
 """Of a tensor that stay what they are in every pass; they are constants of the graph."""
@@ -63,6 +70,12 @@ class ConcreteProxy(fx.Proxy):
 
     def __float__(self) -> float:
         return float(self._number())
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
 
     def __round__(self, digits: int | None = None) -> Any:
         return round(self._number(), digits)
@@ -102,11 +115,11 @@ class ConcreteTracer(fx.Tracer):
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         """Call `forward`, also one that was replaced on the object, with nothing but the photo."""
-        name = image_argument(self.root.forward)
-        image = self.create_proxy("placeholder", name, (), {})
+        args, kwargs = image_arguments(self.root.forward, None)
+        image = self.create_proxy("placeholder", next(iter(kwargs), None) or _first_name(self.root.forward), (), {})
 
         def forward(root: nn.Module, image: fx.Proxy) -> Any:
-            named = named_outputs(root.forward(image))
+            named = named_outputs(root.forward(*[image for _ in args], **dict.fromkeys(kwargs, image)))
             tensors = {path: proxy for path, proxy in named.items() if self._is_tensor(proxy)}
             self.output_names = tuple(tensors)
             return tuple(tensors.values()) if len(tensors) != 1 else next(iter(tensors.values()))
@@ -171,7 +184,22 @@ class ConcreteTracer(fx.Tracer):
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call a module: for real while a node runs on the example."""
-        return forward(*args, **kwargs) if self._is_running else super().call_module(m, forward, args, kwargs)
+        if self._is_running:
+            return forward(*args, **kwargs)
+        if m not in self.submodule_paths:  # type: ignore[operator]  # a dictionary while it traces
+            if _proxies(list(vars(m).values()), {}):  # made of a size, as `nn.Upsample(x.shape[2:])`
+                return forward(*args, **kwargs)
+            self._take_in(m)
+        return super().call_module(m, forward, args, kwargs)
+
+    def _take_in(self, module: nn.Module) -> None:
+        """Make a module that no other one owns a part of the network."""
+        kind, number = type(module).__name__.lower(), 1
+        while hasattr(self.root, name := f"{kind}_{number}"):
+            number += 1
+        self.root.add_module(name, module)
+        for path, part in module.named_modules(prefix=name):
+            self.submodule_paths.setdefault(part, path)  # type: ignore[union-attr]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is called as it is: not if somebody has replaced its `forward`."""
@@ -184,9 +212,10 @@ class ConcreteTracer(fx.Tracer):
         return super().to_bool(obj) if value is None or isinstance(value, Tensor | fx.Proxy) else bool(value)
 
     def iter(self, obj: Any) -> Iterator[Any]:
-        """The parts of a shape, or of another tuple."""
+        """The parts of a shape, of another tuple, or of a tensor."""
         value = value_of(obj)
-        if not isinstance(value, tuple | list):
+        is_tensor = isinstance(value, Tensor) and value.dim() > 0 and len(value) <= _MOST_PARTS
+        if not is_tensor and not isinstance(value, tuple | list):
             return super().iter(obj)
         return iter([obj[place] for place in range(len(value))])
 
@@ -201,21 +230,31 @@ class ConcreteTracer(fx.Tracer):
             return super().trace(root, concrete_args)
 
     def _users_globals(self, root: nn.Module) -> list[dict[str, Any]]:
-        """The global names of the modules' own code."""
+        """The global names of the modules' own code, and of the functions that it names."""
         forwards = [inspect.unwrap(inspect.getattr_static(type(part), "forward", None)) for part in root.modules()]
-        known = [getattr(forward, "__globals__", {}) for forward in forwards]
-        return [each for each in known if not str(each.get("__name__", "torch")).startswith("torch.")]
+        waiting = [getattr(forward, "__globals__", {}) for forward in forwards]
+        known: dict[int, dict[str, Any]] = {}
+        while waiting:
+            names = waiting.pop()
+            if id(names) not in known and _is_users(str(names.get("__name__", "torch"))):
+                known[id(names)] = names
+                waiting += [each.__globals__ for each in names.values() if isinstance(each, types.FunctionType)]
+        return list(known.values())
 
     @contextmanager
     def _recording(self, root: nn.Module) -> Iterator[None]:
         """Record functions that fx passes by, and look into what `torch.compile` decorates."""
         with ExitStack() as stack:
             for names in self._users_globals(root):
-                if "isinstance" not in names:
-                    names["isinstance"] = _is_instance
-                    stack.callback(names.pop, "isinstance")
+                for name, ours in (("isinstance", _is_instance), ("len", _length)):
+                    if name not in names:
+                        names[name] = ours
+                        stack.callback(names.pop, name)
             for name in _MAKERS:
                 stack.enter_context(mock.patch.object(torch, name, self._recorded(getattr(torch, name))))
+            for name in _METHOD_MAKERS:
+                recorded = self._recorded(getattr(Tensor, name), "call_method")
+                stack.enter_context(mock.patch.object(Tensor, name, recorded))
             stack.enter_context(mock.patch.object(torch, "is_tensor", lambda x: isinstance(value_of(x), Tensor)))
             scripted = torch.jit.ScriptFunction
             run = scripted.__call__
@@ -224,12 +263,12 @@ class ConcreteTracer(fx.Tracer):
                 stack.enter_context(dynamo.config.patch(error_on_nested_fx_trace=False))
             yield
 
-    def _recorded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _recorded(self, function: Callable[..., Any], kind: str = "call_function") -> Callable[..., Any]:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if self._is_running or not _proxies(args, kwargs):
                 return function(*args, **kwargs)
-            return self.create_proxy("call_function", function, args, kwargs)
+            return self.create_proxy(kind, function.__name__ if kind == "call_method" else function, args, kwargs)
 
         return call
 
@@ -245,35 +284,6 @@ class ConcreteTracer(fx.Tracer):
             return self.create_proxy("call_function", scripted, args, kwargs)
 
         return call
-
-
-def named_outputs(value: Any, path: str = "") -> dict[str, Any]:
-    """What lies in nested tuples, lists, dictionaries and dataclasses, in order, by name: a key, a field or a number.
-
-    Example:
-        >>> named_outputs({"a": 1, "b": (2, [3])}), named_outputs(1)
-        ({'a': 1, 'b.0': 2, 'b.1.0': 3}, {'0': 1})
-    """
-    parts: Mapping[Any, Any]
-    if isinstance(value, fx.Proxy):
-        return {path or "0": value}
-    if isinstance(value, Mapping):
-        parts = value
-    elif isinstance(value, tuple | list):
-        parts = dict(zip(getattr(value, "_fields", range(len(value))), value, strict=True))
-    elif is_dataclass(value) and not isinstance(value, type):
-        parts = {each.name: getattr(value, each.name) for each in fields(value)}
-    else:
-        return {path or "0": value}
-    named: dict[str, Any] = {}
-    for key, part in parts.items():
-        named |= named_outputs(part, f"{path}.{key}" if path else str(key))
-    return named
-
-
-def output_tensors(value: Any) -> list[Tensor]:
-    """The tensors among a network's outputs, in order."""
-    return [each for each in named_outputs(value).values() if isinstance(each, Tensor)]
 
 
 def value_of(given: Any) -> Any:
@@ -297,23 +307,25 @@ def _is_instance(given: Any, kinds: Any) -> bool:
     return isinstance(given if value is None else value, kinds)
 
 
+def _length(given: Any) -> Any:
+    """The length of something; of a tensor a proxy of it, so that the graph runs for any number of photos."""
+    return (
+        given.size(0) if isinstance(value_of(given), Tensor) and given is not value_of(given) else builtins.len(given)
+    )
+
+
+def _is_users(name: str) -> bool:
+    """Whether a module of that name holds code of a user's, not of torch, of Python or of ours."""
+    first = name.partition(".")[0]
+    return first not in ("torch", "numpy", "circuits") and first not in sys.stdlib_module_names - {"__main__"}
+
+
+def _first_name(forward: Callable[..., Any]) -> str:
+    return next(iter(inspect.signature(forward).parameters))
+
+
 def _proxies(args: Any, kwargs: Any) -> list[fx.Proxy]:
     found: list[fx.Proxy] = []
     for each in (args, kwargs):
         fx.node.map_aggregate(each, lambda given: found.append(given) if isinstance(given, fx.Proxy) else None)
     return found
-
-
-def image_argument(forward: Callable[..., Any]) -> str:
-    """The name of the argument of `forward` that is the image: the first.
-
-    Raises:
-        InputError: if more, or none, must be given.
-    """
-    parameters = list(inspect.signature(forward).parameters.values())
-    packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [each for each in parameters if each.default is each.empty and each.kind not in packed]
-    positional = [each for each in parameters if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)]
-    if len(needed) > 1 or not positional:
-        raise InputError(f"The network reads {len(needed)} inputs; a classifier of images reads one.")
-    return positional[0].name

@@ -33,10 +33,12 @@ def image_node(traced: fx.GraphModule) -> fx.Node:
     """The node of the image.
 
     Raises:
-        InputError: if the network reads several inputs.
+        InputError: if the network reads several inputs, or its output does not depend on any.
     """
     read: list[fx.Node] = [node for node in traced.graph.nodes if node.op == "placeholder" and node.users]
-    if len(read) != 1:
+    if not read:
+        raise InputError("The network's output does not depend on its input.")
+    if len(read) > 1:
         raise InputError(f"The network reads {len(read)} inputs; a classifier of images reads one.")
     return read[0]
 

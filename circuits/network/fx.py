@@ -27,6 +27,30 @@ from circuits.errors import CircuitsError, InputError, UnknownError, listed
 from circuits.network.concrete import ConcreteProxy, ConcreteTracer
 from circuits.network.module_names import rename_modules
 
+
+def with_items(tensor: Tensor, index: Any, value: Any) -> Tensor:
+    """A copy of a tensor in which some items are others.
+
+    >>> with_items(torch.zeros(3), slice(1), 2.0)
+    tensor([2., 0., 0.])
+    """
+    copied = tensor.clone()
+    copied[index] = value
+    return copied
+
+
+class Overwritten:
+    """An in-place method that has no out-of-place twin, such as `fill_`, called on a copy."""
+
+    def __init__(self, method: str) -> None:
+        self.__name__ = self.__qualname__ = method.rstrip("_")
+        self.method = method
+
+    def __call__(self, tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What the copy has become."""
+        return getattr(tensor.clone(), self.method)(*args, **kwargs)
+
+
 OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.iadd: operator.add,
     operator.isub: operator.sub,
@@ -38,6 +62,7 @@ OUT_OF_PLACE: dict[Any, Callable[..., Any]] = {
     operator.iand: operator.and_,
     operator.ior: operator.or_,
     operator.ixor: operator.xor,
+    operator.setitem: with_items,
 }
 _OURS = str(Path(__file__).parents[1]) + os.sep
 _NOT_THE_USERS = (
@@ -59,7 +84,7 @@ def _recorded(in_place: Callable[..., Any]) -> Callable[[fx.Proxy, object], fx.P
     return lambda self, other: self.tracer.create_proxy("call_function", in_place, (self, other), {}, name=name)
 
 
-for _operator in OUT_OF_PLACE:
+for _operator in OUT_OF_PLACE.keys() - {operator.setitem}:
     setattr(_Proxy, f"__{_operator.__name__}__", _recorded(_operator))
 
 
@@ -187,7 +212,7 @@ class _Tracer(ConcreteTracer):
             return super().call_module(m, forward, args, kwargs)
         except Exception:
             if self.stopped_in is None:
-                self.stopped_in = self.path_of_module(m)
+                self.stopped_in = self.submodule_paths.get(m)  # type: ignore[union-attr]  # while it traces
             raise
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.weights import load_weights
 
@@ -45,7 +45,8 @@ def make_timm(name: str, weights: str | Path | None) -> tuple[nn.Module, str, Pr
     timm = _optional("timm", f"timm:{name}")
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name[:4]}*") or timm.list_models("resnet*")
-        raise UnknownError(f"timm has no network {name!r}; it has for example {listed(near)}.")
+        meant = did_you_mean(name, timm.list_models())
+        raise UnknownError(f"timm has no network {name!r}{meant}; it has for example {listed(near)}.")
     source = "timm:random" if weights == "random" else "timm"
     try:
         with torch.random.fork_rng(devices=[]):

@@ -19,7 +19,7 @@ from itertools import pairwise
 import networkx as nx
 from torch import fx
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.network import branches
 from circuits.network import operations as ops
 from circuits.network.activations import is_rectified, unlisted_activations
@@ -190,8 +190,9 @@ def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
     if output is not None:
         return f"is called {names[output]!r} here"
     nodes = blocks.traced.graph.nodes
+    missing = f"does not exist{did_you_mean(name, names.values())}"
     exists = any(name in (node.name, str(node.target)) or name in paths_around(node) for node in nodes)
-    return "does not exist as a tensor with channels that the logits depend on" if exists else "does not exist"
+    return "does not exist as a tensor with channels that the logits depend on" if exists else missing
 
 
 def _has_channels(node: fx.Node) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from circuits import builtin
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.copying import copy_of, has_lazy, unwrapped
 from circuits.network.hub import from_hub, make_timm, whole_modules
@@ -173,8 +173,10 @@ def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptio
     known = available_networks()
     if name not in known:
         near = [other for other in known if name[:4].lower() in other] or list(known)
+        meant = did_you_mean(name, known)
         raise UnknownError(
-            f"No network {name!r}; there are for example {listed(near)}, timm:NAME, or write path/to/file.py:Factory."
+            f"No network {name!r}{meant}; there are for example {listed(near)}, timm:NAME, or write "
+            "path/to/file.py:Factory."
         )
     entries: Any = models.get_model_weights(name)
     chosen: Any = None

@@ -8,12 +8,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, fx
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
 from circuits.network.activations import is_rectified
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.head import Head
+from circuits.network.labels import matching, meant_label
 from circuits.network.layers import Layer, all_names, find_layers
 from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
@@ -103,7 +104,8 @@ class Network:
         for layer in self.layer_list:
             if layer.name == name:
                 return layer
-        raise UnknownError(f"No layer {name!r} in {self.name}; it has {listed(self.layers, limit=60)}.")
+        near = did_you_mean(name, self.layers)
+        raise UnknownError(f"No layer {name!r} in {self.name}{near}; it has {listed(self.layers, limit=60)}.")
 
     def below(self, name: str) -> str | None:
         """The layer that a unit of this one is expanded into, the highest of several; `None` at the lowest."""
@@ -286,18 +288,13 @@ class Network:
             unit = Unit(self.layers[-1], 0)
             raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
         text = wanted.strip().casefold() if isinstance(wanted, str) else ""
-        folded = [label.casefold() for label in self.labels]
-        exact = [n for n, label in enumerate(folded) if label == text]
-        if isinstance(wanted, int) or (text.isdecimal() and not exact):
+        if isinstance(wanted, int) or (text.isdecimal() and text not in map(str.casefold, self.labels)):
             # No network has so many classes, and Python reads no number of thousands of digits.
             number = wanted if isinstance(wanted, int) else int(text[:18])
             if not 0 <= number < len(self.labels):
                 raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
             return number
-        synonyms = [{part.strip() for part in label.split(",")} for label in folded]
-        synonym = [n for n, names in enumerate(synonyms) if text in names]
-        begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
-        matches = exact or synonym or begins
+        matches = matching(text, self.labels)
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -305,4 +302,5 @@ class Network:
             way = f"its unit, such as {Unit(self.layers[-1], matches[0])}" if text.isdecimal() else "a number"
             raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give {way}.")
         near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
-        raise UnknownError(f"No class {wanted!r} in {self.name}; it knows for example {near}.")
+        meant = meant_label(text, self.labels)
+        raise UnknownError(f"No class {wanted!r} in {self.name}{meant}; it knows for example {near}.")

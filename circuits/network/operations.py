@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 
 from circuits.network import rows
 from circuits.network.dataflow import depends_on_image
-from circuits.network.fx import Whole
+from circuits.network.fx import Whole, with_items
 
 Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
@@ -139,6 +139,7 @@ OPERATIONS = _table(
     (_elementwise, (operator.pow, torch.pow, "pow", "neg", torch.exp, "exp", torch.sqrt, "sqrt", torch.rsqrt, "rsqrt")),
     (_linear(reach="elementwise"), (torch.clamp, "clamp", torch.clamp_min, "clamp_min", torch.clamp_max, "clamp_max")),
     # Where a comparison goes the one way or the other, nothing changes with small changes of what is compared.
+    (_linear(), (with_items,)),
     (_linear(reach="elementwise"), (torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le)),
     (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
     (_linear(reach="reduction"), ("sum", torch.sum)),

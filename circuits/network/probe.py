@@ -21,11 +21,11 @@ from torch.overrides import TorchFunctionMode
 
 from circuits.errors import InputError
 from circuits.image.preprocessing import Preprocessing
-from circuits.network.concrete import image_argument, output_tensors
 from circuits.network.copying import has_lazy
 from circuits.network.execute import execute, image_node
 from circuits.network.fx import line_of
 from circuits.network.outputs import output_node
+from circuits.network.signature import image_arguments, output_tensors
 
 _SIDES = (28, 32, 64, 96, 112, 128, 160, 192, 224, 227, 256, 299)
 """Input sizes that are tried where another does not fit."""
@@ -45,7 +45,7 @@ def first_pass(module: nn.Module, example: Tensor, *, name: str) -> list[Tensor]
     Raises:
         InputError: if it wants more than one input, does not take the example, or gives another answer each time.
     """
-    image_argument(module.forward)
+    image_arguments(module.forward, example)
     with torch.random.fork_rng(devices=[]):
         if has_lazy(module):
             torch.manual_seed(0)
@@ -55,6 +55,8 @@ def first_pass(module: nn.Module, example: Tensor, *, name: str) -> list[Tensor]
         outputs = _run(module, example, name)
         if not torch.equal(before, torch.get_rng_state()):
             _refuse_chance(module, example, outputs, name)
+    if not outputs:
+        raise InputError(f"{name} puts out no tensor; make it return its logits, (N, classes).")
     return outputs
 
 
@@ -75,7 +77,7 @@ def _outputs(module: nn.Module, example: Tensor) -> list[Tensor]:
         except RuntimeError as error:
             if "grad" in str(error):
                 with torch.enable_grad():  # its forward asks for gradients; no leaf, so that it may be overwritten
-                    outputs = output_tensors(module(example.clone().requires_grad_().clone()))
+                    outputs = output_tensors(_called(module, example.clone().requires_grad_().clone()))
                     return [each.detach().float() for each in outputs]
             if dtype is torch.float32:
                 raise
@@ -87,9 +89,14 @@ def _compiling_nothing() -> AbstractContextManager[Any]:
     return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
+def _called(module: nn.Module, image: Tensor) -> Any:
+    args, kwargs = image_arguments(module.forward, image)
+    return module(*args, **kwargs)
+
+
 @torch.no_grad()
 def _run_plainly(module: nn.Module, example: Tensor) -> list[Tensor]:
-    return [each.detach().float() for each in output_tensors(module(example))]
+    return [each.detach().float() for each in output_tensors(_called(module, example))]
 
 
 def _why_not_taken(module: nn.Module, example: Tensor, error: Exception, name: str) -> str:
@@ -104,7 +111,8 @@ def _why_not_taken(module: nn.Module, example: Tensor, error: Exception, name: s
         return f"{name} does not take an input of {tuple(example.shape)}: it reads {channels} channels; {way}."
     size = fitting_size(lambda images: _outputs(module, images), given)
     looks_like_size = re.search(r"shape|size|dimension|must match|too small|assert", f"{type(error)} {reason}".lower())
-    way = f"; {size}give its size" if size or looks_like_size else line_of(error)
+    is_other = isinstance(error, IndexError | KeyError) and not size  # as of `batch["image"]`, which is no tensor
+    way = f"; {size}give its size" if size or (looks_like_size and not is_other) else line_of(error)
     return f"{name} does not take an input of {tuple(example.shape)}: {reason}{way}."
 
 

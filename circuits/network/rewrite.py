@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from circuits.network.copying import plain_copy
 from circuits.network.dataflow import is_size
-from circuits.network.fx import OUT_OF_PLACE, Whole, trace_module
+from circuits.network.fx import OUT_OF_PLACE, Overwritten, Whole, trace_module
 from circuits.network.plain_modules import make_plain
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
@@ -128,7 +128,10 @@ def _make_out_of_place(node: fx.Node, in_place: set[str]) -> fx.Node | None:
     if node.op == "call_module":
         changed = node.target in in_place
     elif node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__"):
-        node.target = str(node.target).rstrip("_")
+        if hasattr(Tensor, twin := str(node.target).rstrip("_")):
+            node.target = twin
+        else:
+            node.op, node.target = "call_function", Overwritten(str(node.target))
         changed = True
     elif node.op == "call_function" and node.target in OUT_OF_PLACE:
         node.target = OUT_OF_PLACE[node.target]

@@ -1,13 +1,14 @@
 """A card as one HTML page that needs no server, no network, no script and no other file; light and dark."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from circuits.evaluation.card import Card
+from circuits.evaluation.statistics import ScoreRow
 from circuits.report.curve import beyond, curve_svg
 from circuits.report.jinja import asset, fill_page, safe_picture
-from circuits.report.text import METHOD_NAMES, headline, metric_name, network_and_source, over_name, overshoot
+from circuits.report.text import METHOD_NAMES, headline, left_out, metric_name, network_and_source, over_name, overshoot
 
 
 def to_html(card: Card) -> str:
@@ -32,6 +33,7 @@ def to_html(card: Card) -> str:
             f"{card.circuit['units']} of {sum(card.widths.values())} units, {card.circuit['edges']} edges",
             f"mode {settings['mode']}, top {settings['top']}",
         ],
+        left_out=left_out(card),
         headline=headline(card),
         overshoot=overshoot(card),
         over=over_name(card, card.main),
@@ -50,6 +52,7 @@ def _tables(card: Card) -> Iterator[dict[str, Any]]:
         what = f"{metric_name(card, metric)} of {card.circuit['target']['label']}"
         yield {
             "title": f"{what[0].upper()}{what[1:]}, {over_name(card, over)}",
+            "low": _lowest(rows.values()),
             "with_edges": {baseline for (_, baseline), row in rows.items() if row.edges is not None},
             "methods": {
                 method: [rows[method, baseline] for baseline in card.baselines]
@@ -57,6 +60,12 @@ def _tables(card: Card) -> Iterator[dict[str, Any]]:
                 if any(method == each for each, _ in rows)
             },
         }
+
+
+def _lowest(rows: Iterable[ScoreRow]) -> float:
+    """Where the bars of a table begin: at nothing, or left of it where a score is negative, at most at −100 %."""
+    scores = [score for row in rows for score in (row.faithfulness, row.necessity, row.edges) if score is not None]
+    return max(-1.0, min([0.0, *(score.value for score in scores if score.value is not None)]))
 
 
 def _curves(card: Card) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
     from circuits.evaluation.card import Card
-    from circuits.evaluation.statistics import Estimate, ScoreRow
+    from circuits.evaluation.estimates import Estimate
+    from circuits.evaluation.statistics import ScoreRow
     from circuits.tracing.circuit import Circuit
     from circuits.units import Edge
 
@@ -53,7 +54,7 @@ def chance(probability: float) -> str:
     return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
 
 
-ONE_AT_A_TIME = "run one photo at a time, since others in a batch would change what it says"
+ONE_AT_A_TIME = "run one photo at a time, since what it does depends on others in a batch"
 """Said of a network whose rows depend on each other."""
 
 
@@ -67,6 +68,15 @@ def network_and_source(name: str, source: str, output: str = "") -> str:
     """
     called = name if name == source else f"{name} ({source})"
     return f"{called}, {output}," if output else called
+
+
+def predictions_heading(network: str, photo: str) -> str:
+    """The heading of predictions.
+
+    >>> predictions_heading("googlenet (random)", "cat.jpg")
+    'Predictions of googlenet (random) for cat.jpg'
+    """
+    return f"Predictions of {network.removesuffix(',')} for {photo}"
 
 
 def remark(*, multi_label: bool, one_at_a_time: bool) -> str:
@@ -258,7 +268,7 @@ def interval(estimate: "Estimate | None") -> str:
     """The ends of an interval, empty where there is none.
 
     Example:
-        >>> from circuits.evaluation.statistics import Estimate
+        >>> from circuits.evaluation.estimates import Estimate
         >>> interval(Estimate(0.5, 0.41, 0.62)), interval(Estimate(0.5))
         ('41 to 62 %', '')
     """
@@ -289,7 +299,20 @@ def over_name(card: "Card", over: str) -> str:
     """Which photos a number is over."""
     if over == "own":
         return f"its own photo, {card.circuit['photo']['name']}"
-    return many(sum(photo.given for photo in card.photos), "photo")
+    return many(len(card.counted), "photo")
+
+
+def left_out(card: "Card") -> str:
+    """How many photos are not scored and why, in a sentence; "" if all are."""
+    others, label = card.left_out, card.circuit["target"]["label"]
+    if not others:
+        return ""
+    given = len(others) + len(card.counted)
+    said = f"The network does not call {len(others)} of {many(given, 'photo')} {label}; " if given > 1 else ""
+    said = said or f"The network does not call the photo {label}; "
+    if not card.counted:
+        return f"{said}so only the circuit's own photo is scored."
+    return f"{said}only the other {'one is' if len(card.counted) == 1 else f'{len(card.counted)} are'} scored."
 
 
 def headline(card: "Card") -> str:
@@ -298,7 +321,9 @@ def headline(card: "Card") -> str:
     label, units = card.circuit["target"]["label"], card.circuit["units"]
     everything = sum(card.widths.values())
     if row.faithfulness.value is None:
-        return f"No score of these {units} units is defined with zero ablation: nothing in these layers moves {label}."
+        over, name = over_name(card, card.main), metric_name(card, "value")
+        refused = f"No share of the {name} of {label} can be given for these {units} units over {over}."
+        return f"{refused} {_values(row)}".strip()
     said = [
         f"Alone, {units} of {everything} units ({percent(units / everything)}) keep {share(row.faithfulness.value)} of "
         f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, all others being silent."
@@ -318,6 +343,16 @@ def headline(card: "Card") -> str:
     return " ".join(said)
 
 
+def _values(row: "ScoreRow") -> str:
+    """What was measured, on average over photos, in a sentence."""
+    score = row.values
+    if score is None:
+        return ""
+    without = "" if score.without is None else f", {number(score.without)} without them"
+    nothing = f"{number(score.nothing)} with all channels of these layers ablated"
+    return f"It is {number(score.whole)} on the whole, {number(score.alone)} with them alone{without}, {nothing}."
+
+
 def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:
     return (row.over, row.baseline, row.metric) == (other.over, other.baseline, other.metric)
 
@@ -328,6 +363,8 @@ def overshoot(card: "Card") -> str:
     values = [score.value for score in (row.faithfulness, row.necessity) if score.value is not None]
     if not values or max(values) <= 1.05:
         return ""
+    if card.circuit["settings"]["signs"] == "both":
+        return "More than 100 % is no error: on balance, the units that the circuit leaves out lower the target."
     return (
         "More than 100 % is no error: the circuit shows what argues for the target and leaves out what argues against "
         "it, so that alone it can say more than the whole network, and without it more can be lost than there was."

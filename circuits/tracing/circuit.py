@@ -255,8 +255,9 @@ class Circuit(Reported):
         Raises:
             InputError: if there is no such file or it holds no circuit.
         """
+        text = read_text(path)  # whose errors name the file
         try:
-            return cls.from_dict(circuit_file.from_text(read_text(path)))
+            return cls.from_dict(circuit_file.from_text(text))
         except InputError as error:
             raise InputError(f"{Path(path).name}: {error}") from error
 

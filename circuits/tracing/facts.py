@@ -58,7 +58,7 @@ class NetworkInfo(_Row):
         multi_label: whether each class is judged on its own, by a sigmoid.
         output: the name of the output that is explained, if there are several.
         outputs: the names of all of them.
-        one_at_a_time: whether it is run one photo at a time, because others in a batch would change what it says.
+        one_at_a_time: whether it is run one photo at a time, because what it does depends on others in a batch.
     """
 
     name: str

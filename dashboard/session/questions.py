@@ -53,13 +53,13 @@ def spoken(kind: str, unit: Unit, label: str) -> tuple[str, ...]:
         >>> "".join(spoken("class", Unit("fc", 284), "Siamese cat"))
         'Why Siamese cat?'
         >>> "".join(spoken("difference", Unit("fc", 284), "Siamese cat - tabby"))
-        'Why Siamese cat and not tabby?'
+        'Why Siamese cat, not tabby?'
         >>> "".join(spoken("neuron", Unit("conv4", 17, (3, 5)), "conv4:17@3,5"))
         'Why did conv4:17 fire at row 3, column 5?'
     """
     if kind == "difference":
         plus, _, minus = label.partition(_AGAINST)
-        return "Why ", plus, " and not ", minus, "?"
+        return "Why ", plus, ", not ", minus, "?"
     if kind == "class":
         return "Why ", label, "?"
     if unit.position is None:
@@ -77,3 +77,15 @@ def question_of(circuit: Circuit) -> tuple[str, ...]:
     """The question that a circuit answers, in parts, of which every second one is what it is about."""
     target = target_of(circuit)
     return spoken(target.kind, target.unit, target.label)
+
+
+def subject_of(circuit: Circuit) -> tuple[str, ...]:
+    """What a circuit explains, in parts, of which every second one is a class or a unit."""
+    target = target_of(circuit)
+    if target.kind == "difference":
+        plus, _, minus = target.label.partition(_AGAINST)
+        return "", plus, ", not ", minus
+    if target.unit.position is None:
+        return "", target.label
+    row, column = target.unit.position
+    return "", str(target.unit.whole), f" at row {row}, column {column}"

@@ -109,12 +109,14 @@ class Scoring:
         strip: over all photos of the strip, and not in its own alone.
         baseline: of the scores that are shown, what ablated units are set to: `zero` or `mean`.
         stopped: the person cancelled it.
+        all_photos: also in photos of the strip that the network puts in another class.
     """
 
     key: str
     strip: bool = False
     baseline: str = "zero"
     stopped: bool = False
+    all_photos: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Evidence as the page shows it: what the library finds in the photo and in a collection, as pictures and numbers."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,9 @@ from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
+from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import Node
-from circuits.tracing.run import input_crop
+from circuits.tracing.run import activations_of, input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
@@ -37,7 +39,7 @@ from dashboard.answers import (
 from dashboard.library import PICTURE, Library
 from dashboard.session.state import Looking
 from dashboard.work.collection import Collection
-from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
 
 SPOTS = 3
 _PATCH = 160
@@ -83,28 +85,22 @@ class Evidence:
             )
         return Places(tuple(spots), field.whole)
 
-    def in_photo(self, circuit: Circuit, progress: Progress) -> InPhoto:
-        """What all units on the page saw and did in the photo; what was found for fewer of them is not found again."""
-        found, photo = {}, photo_key(circuit)
-        for done, name in enumerate(sorted(circuit.visible)):
-            progress(done, len(circuit.visible), "")
-            node = circuit.nodes[name]
-            key = photo, node.unit
-            if key not in self._small:
-                self._small[key] = self._seen_by(circuit, node)
-            found[name] = self._small[key]
-        return InPhoto(*({name: pair[side] for name, pair in found.items()} for side in (0, 1)))
-
-    def _seen_by(self, circuit: Circuit, node: Node) -> tuple[WebP, WebP]:
-        """A unit's patch of the photo, and its activation over the photo."""
-        network, photo, unit = self.library.cut(circuit), input_crop(self.library.network, circuit), node.unit
-        values = heat_map(network, circuit, unit)
-        if values.size == 1:
-            whole = webp(wide(photo, _TILE))
-            return whole, whole
-        box = receptive_field(network, unit.layer, unit.channel).box(unit.position or node.peak)
-        patch = photo.crop(box.corners) if box.area else photo
-        return webp(wide(patch, _TILE)), webp(overlay(photo, values, size=_TILE))
+    def in_photo(
+        self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
+    ) -> InPhoto:
+        """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
+        photo = digest(*source_key(source, rooted=False), *network.layers)
+        missing = [unit for unit in units.values() if (photo, unit) not in self._small]
+        if missing:
+            crop = input_crop(network, source)
+            layers = list(dict.fromkeys(unit.layer for unit in missing))
+            seen_by, activations = activations_of(network, source, layers)
+            for done, unit in enumerate(missing):
+                progress(done, len(missing), "")
+                values = activations[unit.layer][0, unit.channel].numpy()
+                self._small[photo, unit] = _small(seen_by, crop, values, unit)
+        found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
+        return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
@@ -168,6 +164,17 @@ def _seen(circuit: Circuit) -> Image.Image:
     return from_data_uri(circuit.photo_info.thumbnail)
 
 
+def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Unit) -> tuple[WebP, WebP]:
+    """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
+    if values.size == 1:
+        whole = webp(wide(crop, _TILE))
+        return whole, whole
+    row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
+    box = receptive_field(network, unit.layer, unit.channel).box((row, column))
+    patch = crop.crop(box.corners) if box.area else crop
+    return webp(wide(patch, _TILE)), webp(overlay(crop, values, size=_TILE))
+
+
 def _meant(circuit: Circuit, name: str) -> Unit | str:
     """A node's unit; the target by its id, which may be a difference of two classes."""
     return name if name == circuit.root else circuit.nodes[name].unit
@@ -191,6 +198,14 @@ def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, e
     """A unit through the unit above it."""
     key = f"{photo_key(circuit)}/{lower}/relative/{upper}/{looking.method}/{looking.start}"
     return Query("relative", key, lambda _: evidence.relative(circuit, lower, upper, looking), 2)
+
+
+def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Query:
+    """What the units of a circuit of this network did in its photo."""
+    units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
+    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
+    network = evidence.library.cut(circuit)
+    return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
 
 
 def source_key(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ...]:

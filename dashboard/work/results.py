@@ -24,7 +24,7 @@ _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.
 _BY_THEMSELVES = ("alike", "spot", "score", "controls", "card")
 IN_PHOTO = "in_photo"
-"""Name of the query for what the units of the circuit did in the photo; it is shown on their tiles, not in a pane."""
+"""Begin of the names of queries for what units did in the photo; the answers are on their tiles, not in a pane."""
 SCORES = "scores"
 """Group of the queries that score a circuit."""
 Answers = Mapping[str, Any]
@@ -129,7 +129,8 @@ def token(subject: str, answers: Answers) -> str:
     There are three steps, so that the pane is not made anew for each answer: what is seen first, what is on this
     photo, and all of it.
     """
-    waiting = [name for name, answer in answers.items() if answer is None and name not in (*_BY_THEMSELVES, IN_PHOTO)]
+    answers = {name: answer for name, answer in answers.items() if not name.startswith(IN_PHOTO)}
+    waiting = [name for name, answer in answers.items() if answer is None and name not in _BY_THEMSELVES]
     state = "all" if not waiting else "photo" if waiting == ["exemplars"] else "some"
     if state == "some" and not _FIRST.intersection(waiting):
         state = "first"

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from circuits.errors import CircuitsError
 from circuits.tracing.circuit import Circuit
-from circuits.units import Progress, Unit
+from circuits.units import Progress
 from dashboard.answers import Failure, InPhoto
 from dashboard.library import Library
 from dashboard.session.actions import Reducer, drop
@@ -17,6 +15,7 @@ from dashboard.session.state import Request
 from dashboard.session.tabs import TabSession
 from dashboard.work.carried import Carried
 from dashboard.work.evidence import Evidence
+from dashboard.work.pictures import PicturePlan
 from dashboard.work.previews import Previews
 from dashboard.work.queue import CancelledError, Task, WorkQueue
 from dashboard.work.results import SCORES, Answers, Query, ResultStore
@@ -26,10 +25,6 @@ from dashboard.work.tiles import Tile, circuit_tiles
 if TYPE_CHECKING:
     from dashboard.feature import Feature
 
-BATCH = 4
-LONGEST = 240.0
-"""Seconds of drawing that are begun without being asked for; what would take longer is only sketched."""
-_WORTH = 0.5
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,6 +65,7 @@ class Scheduler:
         self.previews = Previews()
         self.carried = Carried()
         self.results = ResultStore()
+        self.pictures = PicturePlan(self)
 
     def begin(self, tab: TabSession) -> None:
         """Hand the queues what the session wants now."""
@@ -86,60 +82,8 @@ class Scheduler:
             self.tracing.want(tab.name, tasks)
         else:
             self.tracing.cancel(tab.name)
-        self.want_pictures(tab)
+        self.pictures.want(tab)
         self.want_answers(tab)
-
-    def want_pictures(self, tab: TabSession) -> list[Task]:
-        """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
-        tasks = self.missing(tab)
-        if tab.session.paused:
-            self.rendering.cancel(tab.name)
-        else:
-            wanted = [*self._sketches(tab), *(tasks if self.seconds_to_refine(tab, tasks) is None else tasks[:1])]
-            self.rendering.want(tab.name, wanted, hurry=self._is_stray(wanted))
-        return tasks
-
-    def seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
-        """How long the missing pictures would take, if that is so long that a person is asked first.
-
-        It is not known before all of them are sketched.
-        """
-        if tab.session.refined or not self.library.gallery.sketch_part or self._sketches(tab):
-            return None
-        seconds = self.rendering.seconds_for(sum(task.work_units for task in missing))
-        return seconds if seconds is not None and seconds > LONGEST else None
-
-    def _sketches(self, tab: TabSession) -> list[Task]:
-        """Coarse pictures of all units that have no picture, before any of them is finished; the target's come last."""
-        gallery = self.library.gallery
-        if not gallery.sketch_part:
-            return []
-        tasks = []
-        for group in self._groups(tab):
-            keys = {unit: gallery.key(unit) for unit in group}
-            units = [
-                unit for unit in group if gallery.file(keys[unit]) is None and not self.previews.sketch(keys[unit])
-            ]
-            if units:
-                label = f"{self._label(units)}, coarsely"
-                key = " ".join(f"~{keys[unit]}" for unit in units)
-                cost = len(units) * gallery.sketch_part
-                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost))
-        return tasks
-
-    def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
-        gallery = self.library.gallery
-
-        def tell(done: int, total: int, message: str) -> None:
-            progress(done, total, "")  # the page names the units itself
-
-        for unit, (image, steps) in zip(units, gallery.sketch(units, tell), strict=True):
-            self.previews.keep_sketch(gallery.key(unit), image, steps)
-
-    def _is_stray(self, tasks: Sequence[Task]) -> bool:
-        """Whether nothing of what is being drawn is among the tasks, and too little of it done to be finished."""
-        key, done = self.rendering.running
-        return done < _WORTH and {part for task in tasks for part in task.key.split()}.isdisjoint(key.split())
 
     def queries(self, tab: TabSession) -> list[Query]:
         """What is to be found out for a tab, the first first."""
@@ -202,7 +146,7 @@ class Scheduler:
             with tab.lock:
                 if kind.independent or tab.session.work.circuit is before.work.circuit:
                     tab.put(self.reducer.commit(tab.session, request, result))
-                    self.want_pictures(tab)
+                    self.pictures.want(tab)
                     old, new = before.work.circuit, tab.session.work.circuit
                     if old is not None and new is not None and (remark := kind.remark(old, new, request)):
                         tab.say(remark, "info")
@@ -213,64 +157,11 @@ class Scheduler:
             tab.put(drop(tab.session, request))
             tab.say(sentence)
 
-    def missing(self, tab: TabSession) -> list[Task]:
-        """Pictures to draw, in the order of the features; each is drawn once.
-
-        The batches do not depend on what is chosen or already there, so that a running one keeps its key.
-        """
-        gallery = self.library.gallery
-        groups = self._groups(tab)
-        missing = {unit for group in groups for unit in group if gallery.file(gallery.key(unit)) is None}
-        tasks = [task for feature in self.features for task in feature.drawings(tab.session, self)]
-        for group in groups:
-            count = len(missing.intersection(group))
-            if count:
-                tasks.append(self._rendering(group, count))
-            missing.difference_update(group)
-        return tasks
-
-    def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
-        """Units whose pictures are wanted, in groups that are drawn together.
-
-        Where drawing takes so long that it begins with sketches, the target comes last: people know what a cat is.
-        """
-        groups = [group for feature in self.features for group in feature.units(tab, self)]
-        circuit = tab.session.work.circuit
-        if circuit is None or not self.library.gallery.sketch_part:
-            return groups
-        target = circuit.nodes[circuit.root].unit.whole
-        return sorted(groups, key=lambda group: target in group)
-
-    def _label(self, units: Sequence[Unit]) -> str:
-        label = self.library.network.unit_label(units[0])
-        return label + "".join(f", {unit.channel}" for unit in units[1:])
-
-    def _rendering(self, units: Sequence[Unit], count: int) -> Task:
-        key = " ".join(self.library.gallery.key(unit) for unit in units)
-        return Task(key, self._label(units), partial(self._draw, units), size=count)
-
-    def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
-        """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
-        gallery = self.library.gallery
-        keys = [gallery.key(unit) for unit in units]
-
-        def tell(done: int, total: int, message: str) -> None:
-            progress(done, total, message)
-            self.previews.advance(keys, done / total if total else 0.0)
-
-        def show(unit: Unit, image: Image.Image, step: int, steps: int) -> None:
-            self.previews.put(gallery.key(unit), image, step, steps)
-
-        try:
-            gallery.render(units, tell, show)
-        finally:
-            self.previews.drop(keys)
-
     def status(self, tab: TabSession, missing: Sequence[Task]) -> Status:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
         tracing, rendering, scoring = (queue.report(tab.name) for queue in (self.tracing, self.rendering, self.scoring))
-        count, seconds = sum(task.size for task in missing), self.seconds_to_refine(tab, missing)
+        count, seconds = sum(task.size for task in missing), self.pictures.seconds_to_refine(tab, missing)
         return status(tab.session, tracing, rendering, scoring, missing=count, failed=failed, refining=seconds)
 
     def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:
@@ -290,7 +181,7 @@ class Scheduler:
 
     def retry(self, tab: TabSession) -> None:
         """Let pictures that failed be tried again."""
-        self.rendering.forgive([task.key for task in self.missing(tab)])
+        self.rendering.forgive([task.key for task in self.pictures.missing(tab)])
 
     def again(self, tab: TabSession, name: str) -> None:
         """Let a query that failed be tried again; of scores, all."""
@@ -319,29 +210,3 @@ class Scheduler:
             queue.stop()
         for queue in queues:
             queue.close(seconds=0.4)
-
-
-def batches(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Units in the order given, in groups of one layer that are rendered together.
-
-    Example:
-        >>> [[unit.channel for unit in group] for group in batches([Unit("c", n) for n in range(7)])]
-        [[0, 1, 2, 3], [4, 5, 6]]
-    """
-    groups: list[list[Unit]] = []
-    for unit in units:
-        fits = groups and len(groups[-1]) < BATCH and groups[-1][0].layer == unit.layer
-        if fits:
-            groups[-1].append(unit)
-        else:
-            groups.append([unit])
-    return groups
-
-
-def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit]]:
-    """The units of a circuit of this network in batches, from the top down."""
-    if circuit is None or not library.is_own(circuit):
-        return []
-    height = {layer: number for number, layer in enumerate(circuit.layers)}
-    names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
-    return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))

@@ -87,7 +87,7 @@ def circuit_tiles(
     nodes = [circuit.nodes[name] for name in circuit.visible]
     if library.is_own(circuit):
         return {
-            node.id: _in_photo(unit_tile(node.unit.whole, library, previews, waiting=waiting), node.id, seen)
+            node.id: with_photo(unit_tile(node.unit.whole, library, previews, waiting=waiting), node.id, seen)
             for node in nodes
         }
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
@@ -99,7 +99,8 @@ def circuit_tiles(
     }
 
 
-def _in_photo(tile: Tile, name: str, seen: InPhoto | None) -> Tile:
+def with_photo(tile: Tile, name: str, seen: InPhoto | None) -> Tile:
+    """A tile with what its unit did in the photo, if that is known."""
     if seen is None or name not in seen.patches:
         return tile
     return replace(tile, patch=seen.patches[name].address, heat=seen.maps[name].address)

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from circuits.evaluation import card
+from circuits.report.text import number
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 
 RED, GREEN, BLUE = 255 / 255, 128 / 255, 64 / 255
@@ -42,14 +43,9 @@ def test_the_table_shows_the_known_scores_beside_controls(asked: list[str]) -> N
     lines = {name: line for line in said.splitlines() for name in names if line.strip().startswith(name)}
     assert list(lines) == names
     left = round(100 * cold / (3 * (2 * RED - GREEN) - cold))
-    assert lines["this circuit"].split()[2:8] == [
-        str(round(100 * kept)),
-        "%",
-        f"−{left}",
-        "%",
-        str(round(100 * lost)),
-        "%",
-    ]
+    alone, without = f"({number(6 * RED + 0.1)})", f"({number(0.1 - cold)})"
+    expected = [str(round(100 * kept)), "%", alone, f"−{left}", "%", without, str(round(100 * lost)), "%"]
+    assert lines["this circuit"].split()[2:10] == expected
     assert "zero ablation" in said
     assert "In 2 slightly changed photos 100 % of the edges and 100 % of the units are found again" in said
     assert "There is no mean ablation, because nothing is at hand" in said
@@ -84,10 +80,10 @@ def test_parts_can_be_left_out(asked: list[str]) -> None:
 def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "colours"
     folder.mkdir()
-    for number, colour in enumerate([(0, 128, 255), (255, 128, 0)]):
-        Image.new("RGB", (4, 4), colour).save(folder / f"{number}.png")
+    for place, colour in enumerate([(0, 128, 255), (255, 128, 0)]):
+        Image.new("RGB", (4, 4), colour).save(folder / f"{place}.png")
     (folder / "notes.txt").write_text("no photo")
-    result = run("evaluate", *asked, folder, *QUICK, "--json")
+    result = run("evaluate", *asked, folder, *QUICK, "--all-photos", "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr == f"1 file in {folder} cannot be read as a photo; left out.\n"
     told = json.loads(result.stdout)
@@ -99,7 +95,13 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
         {"name": "zero", "source": ""},
         {"name": "mean", "source": "colours (2 photos)"},
     ]
-    shown = run("evaluate", *asked, folder, *QUICK).stdout
+    few = run("evaluate", *asked, folder, *QUICK).stdout
+    said = "The network does not call 1 of 2 photos "
+    assert few.startswith(said)
+    assert "only the other one is scored. With --all-photos all are.\n" in few
+    assert "Of the logit, over 1 photo; the last column" in few
+    shown = run("evaluate", *asked, folder, *QUICK, "--all-photos").stdout
+    assert said not in shown
     assert "The network puts 1 of 3 photos in another class: 0.png." in shown
     assert "Of the logit, over 2 photos; the last column" in shown
     assert "Of the logit, over its own photo, photo.png; the last" in shown
@@ -122,7 +124,7 @@ def test_folders_of_photos_are_scored_and_give_the_mean(asked: list[str], tmp_pa
         ),
         (["--mean-over", "index"], "There is no index of exemplars for Handmade; make one with circuits exemplars."),
         (["--mean-over", "empty"], "There is no photo in empty; give a folder with PNG or JPEG files in it."),
-        (["--draws", "0"], "Invalid value for '--draws'"),
+        (["--draws", "0"], "--draws '0' is not a whole number from 1 to 1000"),
         (["--network", "builtin", "--labels", "none.txt"], "none.txt"),
     ],
 )

@@ -97,7 +97,7 @@ def test_only_the_first_few_skipped_files_are_named(folder: Path, tmp_path: Path
         (["photos", "--unit", "conv9:1"], "No layer 'conv9' in "),
         (["photos", "--unit", "conv1:9"], "conv1 has 4 channels"),
         (["photos", "--layers", "conv9"], "Layer 'conv9' does not exist"),
-        (["photos", "--top", "0"], "Invalid value for '--top'"),
+        (["photos", "--top", "0"], "--top '0' is not a whole number from 1 to 100"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(

@@ -12,10 +12,12 @@ from typing import Any
 
 import networkx as nx
 import pytest
+import typer
 from PIL import Image
 
 from circuits import Circuit, explorer, load_network
 from circuits.cli import console
+from circuits.cli.main import app
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from tests.support.commandline import HANDMADE, on_handmade, refusal, run, save_photo
@@ -49,7 +51,7 @@ def test_predict_prints_the_classes_best_first_as_json(asked: list[str]) -> None
 def test_predict_prints_a_table_for_people_and_obeys_top(asked: list[str]) -> None:
     result = run("predict", *asked, "--top", 1)
     assert result.exit_code == 0
-    assert "sees in photo.png" in result.stdout
+    assert "for photo.png" in result.stdout
     assert "warm" in result.stdout
     assert "cold" not in result.stdout
 
@@ -107,7 +109,7 @@ def test_trace_writes_a_circuit_that_the_library_and_networkx_read(asked: list[s
 def test_trace_prints_the_books_layer_by_layer(asked: list[str]) -> None:
     result = run("trace", *asked, "--signs", "both", "--depth", 1)
     assert result.exit_code == 0
-    assert "Handmade (as made) sees in photo.png: warm" in result.stdout
+    assert "Predictions of Handmade (as made) for photo.png: warm" in result.stdout
     row = next(line for line in result.stdout.splitlines() if line.strip().startswith("fc:0 warm"))
     assert row.split()[2:7] == ["3.84", "+3.74", "0", "+0.100", "100"]
     assert "0: +4.49 (86 %), 1: −0.751 (14 %)" in row
@@ -391,3 +393,25 @@ def test_the_whole_way_works_in_a_process_of_its_own(asked: list[str], tmp_path:
     result = subprocess_run("trace", *asked, "-o", str(out), "--json")
     assert (result.returncode, result.stderr) == (0, f"Wrote {out}.\n")
     assert json.loads(result.stdout) == json.loads(out.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("command", typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+def test_every_command_has_short_help_with_an_example_of_it(command: str) -> None:
+    result = run(command, "-h")
+    assert result.exit_code == 0
+    assert f"Example: circuits {command} " in result.stdout
+
+
+def test_the_short_ways_to_help_and_version() -> None:
+    assert run("-h").stdout == run("--help").stdout
+    assert run("-V").stdout == run("--version").stdout
+    assert "circuits trace example:cat" in run().stdout
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_CIRCUITS_COMPLETE": "complete_bash", "COMP_WORDS": "circuits ev", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['circuits']; from circuits.cli.main import main; main()"
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["evaluate", "evidence"]

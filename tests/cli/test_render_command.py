@@ -198,7 +198,7 @@ def test_a_direction_is_read_from_a_file(
     ("name", "content", "sentence"),
     [
         ("d.json", "[1, 2]", "it must be a row of 4 numbers, or JSON such as .*; it has 2 numbers"),
-        ("d.json", "{", "d.json holds no direction"),
+        ("d.json", "{", "d.json cannot be read: This is not JSON"),
         ("d.json", '{"a": 1}', "d.json holds no direction"),
         ("d.json", '{"4": 1}', "names channel 4; the layer has 4 channels, from 0"),
         ("d.json", "[1, 2, 3, null]", "d.json holds no direction"),

@@ -32,13 +32,14 @@ from circuits import (
 from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
 from circuits.evaluation.statistics import METRICS
+from circuits.report.text import left_out
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import Handmade, colour_photo, handmade_network, levels
 from tests.support.nets import preprocessing, randomize, ready, zoo_network
 
-QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4}
+QUICK = {"resamples": 50, "draws": 3, "ladder": (1, 2), "stability": 4, "all_photos": True}
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_the_mean_comes_from_an_index_or_from_the_photos(
     # The class is linear in the highest ablated layer, so over these very photos nothing is left to keep.
     assert card.row("circuit", baseline="mean").faithfulness.value is None
     assert card.row("circuit", baseline="mean", over="own").faithfulness.value is not None
-    said = [note for note in card.notes if note.startswith("With mean ablation no score of the target is defined over")]
+    said = [note for note in card.notes if note.startswith("With mean ablation no share of the target is given over")]
     assert len(said) == 1
     folder = tmp_path / "greys"
     folder.mkdir()
@@ -214,6 +215,47 @@ def test_photos_of_another_class_are_scored_and_told(card: Card) -> None:
     assert [photo.prediction.label for photo in others] == ["warm", "cold", "warm"]
     assert [photo.agrees for photo in others] == [True, False, True]
     assert {each.photo for each in card.measured} == {0, 1, 2, 3}
+
+
+def test_photos_of_another_class_are_left_out_unless_asked_for(
+    card: Card, network: Network, circuit: Circuit, photos: list[Photo]
+) -> None:
+    options = {"controls": False, "ladder": (1, 2), "stability": 0}
+    found = evaluate(network, circuit, photos, **options)
+    warm = [photos[0], photos[2]]
+    assert [photo.name for photo in found.left_out] == [photos[1].name]
+    assert [photo.name for photo in found.counted] == [photo.name for photo in warm]
+    assert left_out(found) == "The network does not call 1 of 3 photos warm; only the other 2 are scored."
+    assert left_out(card) == ""
+    assert {each.photo for each in found.measured} == {0, 1, 3}
+    alone = evaluate(network, circuit, warm, **options)
+    assert (found.rows, found.points, found.main) == (alone.rows, alone.points, "photos")
+    cold = evaluate(network, circuit, [photos[1]], **options)
+    assert cold.main == "own"
+    assert left_out(cold) == "The network does not call the photo warm; so only the circuit's own photo is scored."
+    Draft202012Validator(schema()).validate(cold.to_dict())
+
+
+def test_of_a_unit_and_of_a_difference_all_photos_are_scored(network: Network, photos: list[Photo]) -> None:
+    for wish in ("conv2:0", "warm - cold"):
+        traced = trace(network, colour_photo(), wish, depth=1, top=2)
+        found = evaluate(network, traced, photos, controls=False, ladder=(), stability=0)
+        assert (len(found.counted), found.left_out) == (3, ())
+
+
+def test_a_row_says_what_was_measured_as_means_over_its_photos(
+    card: Card, network: Network, circuit: Circuit, photos: list[Photo]
+) -> None:
+    target, units = target_of(circuit), units_of(network, circuit)
+    each = [score_units(run_of(network, photo), target, [units], Baseline.zero())[0].value for photo in photos]
+    values = card.row("circuit").values
+    for name in ("whole", "nothing", "alone", "without"):
+        assert getattr(values, name) == pytest.approx(sum(getattr(score, name) for score in each) / 3)
+    [record] = [
+        row for row in card.to_dict()["scores"]
+        if (row["over"], row["baseline"], row["metric"], row["method"]) == ("photos", "zero", "value", "circuit")
+    ]  # fmt: skip
+    assert record["values"]["alone"] == pytest.approx(values.alone)
 
 
 def test_the_circuits_own_photo_among_those_given_is_scored_once(
@@ -261,9 +303,11 @@ def test_progress_is_told_and_can_cancel(network: Network, circuit: Circuit, pho
     told: list[tuple[int, int, str]] = []
     evaluate(network, circuit, photos, **QUICK, progress=lambda *step: told.append(step))
     steps = 1 + 4 * 2 + 4
-    assert [done for done, _, _ in told] == list(range(steps + 1))
-    assert {known for _, known, _ in told} == {steps}
-    assert (told[0][2], told[1][2], told[-1][2]) == ("Choosing controls", "Scoring colour", "Evaluated")
+    names = ["colour", *(photo.name for photo in photos)]
+    assert [what for _, _, what in told[:4]] == [f"Predicting {name}" for name in names]
+    assert [done for done, _, _ in told] == [0, 0, 0, 0, *range(steps + 1)]
+    assert {known for _, known, _ in told[4:]} == {steps}
+    assert (told[4][2], told[5][2], told[-1][2]) == ("Choosing controls", "Scoring colour", "Evaluated")
 
     def cancel(done: int, known: int, what: str) -> None:
         if done == 3:
@@ -274,7 +318,7 @@ def test_progress_is_told_and_can_cancel(network: Network, circuit: Circuit, pho
 
 
 def test_a_target_that_rises_when_all_is_ablated_is_remarked(network: Network, circuit: Circuit) -> None:
-    options = {"controls": False, "ladder": (), "stability": 0, "baselines": [Baseline.zero()]}
+    options = {"controls": False, "ladder": (), "stability": 0, "baselines": [Baseline.zero()], "all_photos": True}
     found = evaluate(network, circuit, [colour_photo(0.0, 0.0, 1.0)], **options)
     # On blue alone warm is 0.1 − (1 + 0.5); with conv1 and conv2 silent its bias is left.
     assert found.row("circuit").faithfulness.value == pytest.approx(0.0, abs=1e-6)

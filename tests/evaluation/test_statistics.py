@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from circuits import InputError, Unit
+from circuits.evaluation.estimates import draws, estimate
 from circuits.evaluation.stability import CROPS, NOISE, SHIFT, Change, Stability, changes, survival
-from circuits.evaluation.statistics import LADDER, area, distance, draws, estimate, rungs
+from circuits.evaluation.statistics import LADDER, area, distance, rungs
 
 
 def test_an_interval_is_that_of_a_plain_loop() -> None:
@@ -58,11 +59,25 @@ def test_what_is_not_defined_has_no_value_and_a_shaky_one_no_interval() -> None:
 
 def test_a_score_whose_denominator_may_turn_has_no_interval() -> None:
     part, nothing = np.array([1.0, 1.0]), np.zeros(2)
-    # A draw of the second photo alone divides by -1, one of the first alone by 3.
-    turned = estimate(part, np.array([3.0, -1.0]), nothing, draws(2, seed=0))
-    assert (turned.value, turned.low, turned.high) == (1.0, None, None)
+    # A draw of the second photo alone divides by -0.5, one of the first alone by 3.
+    turned = estimate(part, np.array([3.0, -0.5]), nothing, draws(2, seed=0))
+    assert (turned.value, turned.low, turned.high) == (0.8, None, None)
     below = estimate(part, np.array([-2.0, -1.0]), nothing, draws(2, seed=0))
     assert (below.value, below.low, below.high) == (pytest.approx(-2 / 3), -1.0, -0.5)
+
+
+def test_there_is_no_share_where_the_change_is_small_beside_its_spread_over_photos() -> None:
+    source = np.random.default_rng(5)
+    whole, nothing, part = source.normal(2, 3, 12), source.normal(1, 3, 12), source.normal(1, 1, 12)
+    for shift in np.linspace(-4, 4, 41):
+        change = whole + shift - nothing
+        mean = sum(change) / 12
+        spread = math.sqrt(sum((each - mean) ** 2 for each in change) / 11)
+        found = estimate(part, whole + shift, nothing, draws(12, seed=0, count=50)).value
+        if abs(mean) < 0.5 * spread:
+            assert found is None
+        else:
+            assert found == pytest.approx(sum(part) / sum(change))
 
 
 def test_the_area_is_the_mean_height_along_the_logarithm() -> None:

@@ -90,7 +90,14 @@ def write_cards(to: Recorder, networks: Mapping[str, Network], photos: Mapping[s
         _write_card(to, f"{name}-alone", alone)
         fine = circuits.trace(network, photos[name], layers="fine", depth=3, top=2, signs="both")
         over = circuits.evaluate(
-            network, fine, _others(photos, name), ladder=(1, 3), draws=2, stability=1, resamples=50
+            network,
+            fine,
+            _others(photos, name),
+            ladder=(1, 3),
+            draws=2,
+            stability=1,
+            resamples=50,
+            all_photos=True,
         )
         _write_card(to, f"{name}-photos", over)
         units = circuits.units_of(network, circuit)

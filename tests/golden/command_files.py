@@ -89,7 +89,7 @@ def _commands(
         "compare": (f"compare {name}.json {name}-dog.json -o {name}-compared.json", []),
         "what-if": (f"what-if {photo} --unit {unit}=0 --unit {layer}:0-1=2 --class dog", sized),
         "what-if-json": (f"what-if {photo} --unit {unit}@1,1=0 --json", sized),
-        "evaluate": (f"evaluate {name}.json photo.png other.png {few}", sized),
+        "evaluate": (f"evaluate {name}.json photo.png other.png --all-photos {few}", sized),
         "exemplars": (index, sized),
         "exemplars-json": (f"{index} --json", sized),
         "evidence": (f"{evidence} -o {name}-evidence.png --size 64", by_input),

@@ -7,6 +7,7 @@ from torch import nn
 
 import circuits
 from circuits.errors import InputError
+from circuits.evidence import argument_map, edge_maps, gradient_picture, relative_picture
 from tests.support.body import Body
 
 
@@ -61,3 +62,26 @@ def test_circuits_are_traced_and_grown_where_inference_mode_is_on():
     for name in expected.visible:
         for edge, other in zip(grown.edges_into(name), expected.edges_into(name), strict=True):
             assert edge.attribution == other.attribution
+
+
+def test_evidence_is_seen_and_units_are_drawn_where_inference_mode_is_on():
+    network = circuits.prepare(Body(), size=8, mean=0.5, std=0.25)
+    circuit = circuits.trace(network, "example:cat", 3, depth=2, top=2)
+    upper = next(edge.source for edge in circuit.edges_into(circuit.root))
+    lower = next(edge.source for edge in circuit.edges_into(upper))
+
+    def seen():
+        maps = edge_maps(network, circuit, lower, upper)
+        drawn = circuits.render(network, upper, size=16, steps=2)[0].image
+        return (
+            maps.lower,
+            argument_map(network, circuit, upper),
+            gradient_picture(network, circuit, upper),
+            relative_picture(network, circuit, lower, upper),
+            np.asarray(drawn),
+        )
+
+    with torch.inference_mode():
+        found = seen()
+    for one, other in zip(found, seen(), strict=True):
+        assert np.array_equal(one, other)

@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
+from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.errors import InputError
+from circuits.tracing.run import ForwardCache
 from tests.support.body import Body, photos, says_the_same
 from tests.support.nets import ready
 
@@ -77,12 +79,57 @@ class Keys(Body):
         return super().forward(x) * known.get(x.shape[2], 0.0) + known[x.size(3)]
 
 
+class Lengths(Body):
+    def forward(self, x):
+        return self.fc(self.maps(x).reshape(len(x), 7, -1).mean(len((1, 2))))
+
+
+class Expanded(Body):
+    def forward(self, x):
+        rows, rest = divmod(x.shape[2], 3)
+        return super().forward(x + torch.full((1, 1, 1), 0.1).expand(x.size(0), -1, -1, -1) * rows * rest)
+
+
+class Unpacked(Body):
+    def forward(self, x):
+        low, high = self.low(x).reshape(x.shape[0], 2, 3, 6, 6).transpose(0, 1)
+        return self.head(self.high(torch.cat([low, high], 1).relu()).relu())
+
+
+class Made(Body):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [nn.ReLU(), nn.Sequential(nn.Identity(), nn.ReLU())]
+
+    def forward(self, x):
+        x = nn.Upsample(size=x.shape[2:])(nn.AvgPool2d(2)(x))
+        return (
+            nn.Flatten()(nn.AdaptiveAvgPool2d(1)(self.parts[1](self.high(self.parts[0](self.low(x))))))
+            @ self.fc.weight.T
+        )
+
+
+class Written(Body):
+    def forward(self, x):
+        x = x.clone()
+        x[:, 0] = x[:, 0] * 0.5 + 1
+        x[:, 1:] -= 0.25
+        maps = self.low(x)
+        maps[maps < 0] = 0
+        rest = torch.zeros_like(maps)
+        rest[:, ::2] = maps[:, ::2]
+        filled = x.new_empty(maps.shape).fill_(0.5) + torch.empty_like(maps).copy_(maps).zero_()
+        return self.head(self.relu(self.high(rest + filled)))
+
+
 class Squeezes(Body):
     def forward(self, x):
         return self.fc(F.adaptive_avg_pool2d(self.maps(x), 1).squeeze())
 
 
-@pytest.mark.parametrize("kind", [Flag, Optional, Asserts, Ifs, Star, Numbers, Makers, Keys])
+@pytest.mark.parametrize(
+    "kind", [Flag, Optional, Asserts, Ifs, Star, Numbers, Makers, Keys, Lengths, Expanded, Made, Written]
+)
 def test_sizes_and_arguments_are_known_when_a_network_is_traced(kind: type[Body]) -> None:
     network = says_the_same(kind())
     assert not network.is_one_at_a_time
@@ -94,6 +141,40 @@ def test_a_squeeze_of_all_leaves_the_photos_apart() -> None:
     module, network = Squeezes().eval(), ready(Squeezes())
     torch.testing.assert_close(network.logits(photos()), module(photos()))
     torch.testing.assert_close(network.logits(photos()[:1]), module(photos())[:1])
+
+
+def test_a_loop_over_a_tensor_is_run_one_photo_at_a_time() -> None:
+    class Loops(Body):
+        def forward(self, x):
+            return torch.cat([self.head(self.maps(photo.unsqueeze(0))) for photo in x])
+
+    assert says_the_same(Loops()).is_one_at_a_time
+    says_the_same(Unpacked())
+
+
+def test_what_is_written_into_a_tensor_is_a_path() -> None:
+    """Gradient × activation through it is autograd's through the module."""
+
+    class Half(Body):
+        def above(self, maps: Tensor) -> Tensor:
+            rest = torch.zeros_like(maps)
+            rest[:, ::2] = maps[:, ::2]
+            return self.head(self.relu(self.high(rest)))
+
+        def forward(self, x):
+            return self.above(self.relu(self.low(x)))
+
+    network = ready(Half())
+    activation = ForwardCache.of(network, photos()[:1]).activations[network.layers[0]]
+    wanted = activation.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(Half().above(wanted)[0, 2], wanted)
+    expected = (activation * gradient).sum((2, 3))[0]
+    segment = network.segment(network.layers[0], "fc")
+    found = gradient_times_activation(segment, activation, Readout.of_unit(2))
+    assert network.piecewise_linear
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert expected[::2].abs().max() > 0
+    assert not expected[1::2].any()
 
 
 def test_a_size_of_the_batch_that_becomes_a_number_is_run_one_photo_at_a_time() -> None:

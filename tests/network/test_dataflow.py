@@ -23,6 +23,7 @@ class ReadsSizes(nn.Module):
 
     def __init__(self, end: "Callable[[ReadsSizes, Tensor, Tensor], Tensor]") -> None:
         super().__init__()
+        torch.manual_seed(0)
         self.a, self.b, self.c = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 3, padding=1), nn.Conv2d(5, 6, 3)
         self.fc, self.map, self.end = nn.Linear(6, 3), nn.Conv2d(6, 3, 1), end
         self.zero = nn.Parameter(torch.zeros(1, 1))
@@ -82,7 +83,7 @@ def test_shares_through_it_are_those_of_autograd_through_the_module(end: str) ->
 def test_a_circuit_and_what_if_of_it_are_those_of_the_network(end: str) -> None:
     module = ReadsSizes(ENDS[end]).eval()
     network = ready(module, 8)
-    circuit = trace(network, "example:cat", depth=3, target=f"{network.layers[-1]}:1")
+    circuit = trace(network, "example:cat", depth=3, signs="both", target=f"{network.layers[-1]}:1")
     assert {node.unit.layer for node in circuit.nodes.values()} >= {"a", "b", "c"}
     outcome = intervene(network, "example:cat", {"b:2": 0.0})
     edited = (

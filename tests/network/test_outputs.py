@@ -156,7 +156,7 @@ def heads(tmp_path):
 
 
 def test_every_command_says_which_output_it_explains(heads, tmp_path):
-    said = "Heads (as made), output kind of 2 (colour, kind), sees in cat:"
+    said = "Predictions of Heads (as made), output kind of 2 (colour, kind) for cat:"
     assert said in run("predict", "example:cat", "--network", *heads, "--output", "kind").stdout
     told = json.loads(run("predict", "example:cat", "--json", "--network", *heads, "--output", "1").stdout)
     assert told["output"] == {"name": "kind", "index": 1, "names": ["colour", "kind"]}

@@ -12,10 +12,11 @@ from rich.console import Console
 
 from circuits import Baseline, Card, evaluate, trace
 from circuits.cli.evaluate import print_card
+from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.stability import Stability
-from circuits.evaluation.statistics import CurvePoint, Estimate
+from circuits.evaluation.statistics import CurvePoint
 from circuits.report.curve import beyond, curve_svg
-from circuits.report.text import headline, interval, overshoot, share
+from circuits.report.text import headline, interval, number, over_name, overshoot, share
 from tests.support.handmade import colour_photo, handmade_network
 
 
@@ -25,7 +26,15 @@ def card() -> Card:
     circuit = trace(network, colour_photo(), "warm", depth=2, top=2)
     others = [colour_photo(0.5, 0.5, 1.0), colour_photo(1.0, 0.75, 0.0)]
     return evaluate(
-        network, circuit, others, resamples=20, draws=2, ladder=(1, 2), stability=2, baselines=[Baseline.zero()]
+        network,
+        circuit,
+        others,
+        resamples=20,
+        draws=2,
+        ladder=(1, 2),
+        stability=2,
+        baselines=[Baseline.zero()],
+        all_photos=True,
     )
 
 
@@ -133,9 +142,12 @@ def test_a_score_above_one_is_explained_where_there_is_one(card: Card) -> None:
 
 def test_a_score_that_is_not_defined_is_said(card: Card) -> None:
     undefined = tuple(replace(row, faithfulness=Estimate(None), necessity=Estimate(None)) for row in card.rows)
+    values = card.row("circuit").values
     assert headline(replace(card, rows=undefined)) == (
-        f"No score of these {card.circuit['units']} units is defined with zero ablation: nothing in these layers moves "
-        "warm."
+        f"No share of the logit of warm can be given for these {card.circuit['units']} units over "
+        f"{over_name(card, card.main)}. It is {number(values.whole)} on the whole, {number(values.alone)} with them "
+        f"alone, {number(values.without)} without them, {number(values.nothing)} with all channels of these layers "
+        "ablated."
     )
 
 

@@ -156,7 +156,7 @@ def of_photo(stage: Stage) -> Iterator[str]:
     expect(tab.locator(".invitation button")).to_be_visible()
     yield "predicted"
     tab.keyboard.press("?")
-    expect(tab.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(tab.get_by_role("dialog", name="Help")).to_be_visible()
     yield "keys"
     tab.keyboard.press("?")
     expect(tab.get_by_role("dialog")).to_have_count(0)

@@ -115,7 +115,7 @@ def test_the_readout_of_each_kind_reads_its_value(network):
         ("zebra - dog", r"^No class 'zebra ?' in net; it knows for example "),
         ("dog - zebra", r"^No class ' ?zebra' in net; it knows for example "),
         ("dog - 9", r"^No class 9 in net; it has classes 0 to 6\.$"),
-        ("dog-tiger", r"^No class 'dog-tiger' in net; it knows for example dog\.$"),
+        ("dog-tiger", r"^No class 'dog-tiger' in net \(did you mean 'dog - tiger'\?\); it knows for example dog\.$"),
         ("fc:1 - conv1:2", r"^No class 'conv1:2' in net; it knows for example "),
         ("", r"^No class '' in net; it knows for example "),
     ],

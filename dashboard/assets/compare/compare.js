@@ -29,8 +29,10 @@
       const image = frame.querySelector("img");
       frame.dataset.state = tile.state;
       frame.style.setProperty("--drawn", tile.drawn);
-      image.hidden = !tile.picture;
-      if (tile.picture && image.getAttribute("src") !== tile.picture) image.src = tile.picture;
+      const shown = tile.picture || tile.patch;
+      frame.dataset.shows = tile.picture ? "picture" : shown ? "patch" : "";
+      image.hidden = !shown;
+      if (shown && image.getAttribute("src") !== shown) image.src = shown;
     });
   }
 

@@ -166,8 +166,10 @@
     const tile = tiles[channel] || { state: "unknown", picture: "", drawn: 0 };
     const frame = button.firstChild;
     const image = frame.firstChild;
-    if (!tile.picture) image.removeAttribute("src");
-    else if (image.getAttribute("src") !== tile.picture) image.src = tile.picture;
+    const shown = tile.picture || tile.patch;
+    if (!shown) image.removeAttribute("src");
+    else if (image.getAttribute("src") !== shown) image.src = shown;
+    frame.dataset.shows = tile.picture ? "picture" : shown ? "patch" : "";
     frame.dataset.state = tile.state;
     frame.style.setProperty("--drawn", tile.drawn);
   }
@@ -303,7 +305,7 @@
       const channel = Number(key);
       const before = tiles[channel];
       if (!buttons.has(channel)) return;
-      if (before && before.state === tile.state && before.picture === tile.picture && before.drawn === tile.drawn) return;
+      if (before && before.state === tile.state && before.picture === tile.picture && before.patch === tile.patch && before.drawn === tile.drawn) return;
       tiles[channel] = tile;
       look(channel);
       speak(channel);

@@ -1,4 +1,5 @@
 /* What if: the chosen unit made weaker, stronger or silent, and what the network says then, while the slider moves.
+   While something is changed the graph says so too: in a line over it, and on the units.
    One request is under way at most; what was set meanwhile is asked for next, and nothing in between. */
 (function () {
   "use strict";
@@ -93,6 +94,7 @@
   function changed() {
     drawControls();
     drawList();
+    mark();
     if (changes.size) ask();
     else clear();
   }
@@ -221,6 +223,41 @@
     parts.status.classList.toggle("failed", failed);
   }
 
+  /* ---- on the graph ---- */
+
+  /* "1 unit off, 2 units changed" */
+  function inForce() {
+    const real = Array.from(changes.values()).filter(({ factor }) => factor !== 1);
+    const off = real.filter(({ factor }) => factor === 0).length;
+    const count = (number, what) => (number ? [`${number} unit${number === 1 ? "" : "s"} ${what}`] : []);
+    return [...count(off, "off"), ...count(real.length - off, "changed")].join(", ");
+  }
+
+  function line() {
+    const found = document.getElementById("what-if-line");
+    if (found) return found;
+    const words = make("span", { className: "words" });
+    const back = make("button", { type: "button", className: "link", textContent: "Reset", onclick: reset });
+    const made = make("p", { id: "what-if-line", hidden: true, role: "status" }, words, " · ", back);
+    document.querySelector(".stage .story .told").append(made);
+    return made;
+  }
+
+  /* The line over the graph, and the units that are changed; the graph may make its buttons anew at any time. */
+  function mark() {
+    const said = inForce();
+    const over = line();
+    over.hidden = !said;
+    over.querySelector(".words").textContent = `What if: ${said}`;
+    document.querySelectorAll(".unit[data-id]").forEach(button => {
+      const own = changes.get(button.dataset.id);
+      const factor = own ? own.factor : 1;
+      const state = factor === 1 ? "" : factor === 0 ? "off" : "scaled";
+      if (state) Object.assign(button.dataset, { whatIf: state, factor: times(factor), whole: own.place ? "" : "whole" });
+      else ["whatIf", "factor", "whole"].forEach(name => delete button.dataset[name]);
+    });
+  }
+
   /* Marks in the list of predictions: where each bar would end. The server may make the list anew at any time. */
   function ghosts() {
     const after = new Map(effects.map(each => [String(each.class), each]));
@@ -229,8 +266,10 @@
       if (found) {
         row.style.setProperty("--what-if", `${100 * found.after}%`);
         row.dataset.whatIf = percent(found.after);
+        row.querySelector(".numbers").dataset.then = `→ ${percent(found.after)}`;
       } else {
         delete row.dataset.whatIf;
+        delete row.querySelector(".numbers").dataset.then;
       }
     });
   }
@@ -258,5 +297,8 @@
     if (changes.has(told.unit)) changes.get(told.unit).label = told.label;
     drawControls();
     drawList();
+    mark();
   });
+
+  window.circuits.follow(() => { if (parts && changes.size) requestAnimationFrame(mark); });
 })();

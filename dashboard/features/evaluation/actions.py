@@ -11,7 +11,7 @@ from dashboard.session.state import Scoring, Session, photos_of
 
 @dataclass(frozen=True)
 class Over:
-    """What a circuit is scored over: its `photo`, or the whole `strip`; "" as before."""
+    """What a circuit is scored over: its `photo`, the `strip`, or `all` of the strip, of any class; "" as before."""
 
     over: str = ""
 
@@ -26,21 +26,23 @@ class ShownBaseline:
 def _score(session: Session, payload: Over, library: Library) -> Session:
     """Show the circuit's score, and have it scored."""
     over = payload.over
-    if over not in ("", "photo", "strip"):
-        raise InputError(f"{over!r} is not what a circuit is scored over; there is photo, and strip.")
+    if over not in ("", "photo", "strip", "all"):
+        raise InputError(f"{over!r} is not what a circuit is scored over; there is photo, strip, and all.")
     circuit, before = circuit_of(session), session.scoring
     at_rest = replace(session.work, selected="", edge=None)
     showing = replace(session.showing, unit="", page="circuit")
     session = replace(session, work=at_rest, showing=showing)
     if why_not(circuit, library, session.work.locked):
         return session
-    strip = over == "strip" or (not over and before is not None and before.strip)
+    strip = over in ("strip", "all") or (not over and before is not None and before.strip)
+    all_photos = over == "all" or (not over and before is not None and before.all_photos)
     if strip and len(photos_of(session)) < FEW:
         if over:
             raise InputError("The strip holds one photo; take another one to score the circuit over both.")
         strip = False
     baseline = before.baseline if before is not None else BASELINES[0]
-    return replace(session, scoring=Scoring(key_of(session, strip=strip), strip, baseline))
+    key = key_of(session, strip=strip, all_photos=strip and all_photos)
+    return replace(session, scoring=Scoring(key, strip, baseline, all_photos=strip and all_photos))
 
 
 def _baseline(session: Session, payload: ShownBaseline, library: Library) -> Session:

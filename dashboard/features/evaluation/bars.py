@@ -6,9 +6,21 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.evaluation.statistics import Estimate, ScoreRow
-from circuits.report.text import METHOD_NAMES, METHOD_TEXTS, chance, interval, metric_name, number, overshoot, share
-from dashboard.components import attributes
+from circuits.evaluation.estimates import Estimate
+from circuits.evaluation.statistics import ScoreRow
+from circuits.report.text import (
+    METHOD_NAMES,
+    METHOD_TEXTS,
+    chance,
+    interval,
+    left_out,
+    metric_name,
+    number,
+    over_name,
+    overshoot,
+    share,
+)
+from dashboard.components import attributes, sends
 
 Component = Any
 _FURTHEST = (-1.0, 2.0)
@@ -22,44 +34,68 @@ def measures(card: Card, baseline: str) -> list[Component]:
     what = f"{metric_name(card, 'value')} of {card.circuit['target']['label']}"
     units, edges = card.circuit["units"], card.circuit["edges"]
     kept = "Faithfulness: its units as they are, all others ablated."
-    left = "Completeness: its units ablated, all others as they are. Low is good; the rest is lost (necessity)."
-    along = "Only these edges carry what the photo says; what would come along others is the ablated value."
+    left = "Completeness: its units ablated, all others as they are; lower is better."
+    along = "Only these edges carry what the photo says; all other connections carry the baseline."
+    alone, without = (None, None) if row.values is None else (row.values.alone, row.values.without)
     rows = [
-        _measure(f"Kept by its {units} units alone", row.faithfulness, kept, low, high, "kept"),
-        _measure("Left without them", row.completeness, left, low, high, "left"),
+        _measure(f"Kept by its {units} units alone", row.faithfulness, alone, kept, low, high, "kept"),
+        _measure("Remaining when they are ablated", row.completeness, without, left, low, high, "left"),
     ]
     if row.edges is not None:
-        rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, along, low, high, "kept"))
-    more = overshoot(card)
+        rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, None, along, low, high, "kept"))
+    more, others = overshoot(card), left_out(card)
     return [
-        html.P(f"Of the {what}{_over(card)}:", className="small of-what"),
+        *([_others(others)] if others else []),
+        html.P(f"Of the {what}{_over(card)}{_whole(card, row)}:", className="small of-what"),
         html.Dl(rows, className="measures"),
+        html.P(_ticks(low), className="small muted"),
         *([html.P(more, className="small muted")] if more and baseline == "zero" else []),
         html.P(_raw(card, baseline), className="small muted numbers"),
     ]
 
 
+def _others(words: str) -> Component:
+    """How many photos are left out, with a button that has them scored too."""
+    title = "Also in photos of another class: there is little of the target in them, so shares may not be given"
+    anyway = html.Button("Score all anyway", type="button", className="link", title=title, **sends("score", over="all"))
+    return html.P([words, " ", anyway], className="notice", role="note")
+
+
 def _over(card: Card) -> str:
-    """In which photos, and of how many of them the network says what the circuit explains."""
-    if card.main == "own":
+    """In which photos, where it is not the circuit's own."""
+    return "" if card.main == "own" else f", over {over_name(card, card.main)}"
+
+
+def _whole(card: Card, row: ScoreRow) -> str:
+    """What the target is in them, of which the bars show shares."""
+    if row.values is None:
         return ""
-    given = [photo for photo in card.photos if photo.given]
-    agreed = [photo.agrees for photo in given if photo.agrees is not None]
-    label = card.circuit["target"]["label"]
-    said = f" ({sum(agreed)} of which the network calls {label})" if agreed else ""
-    return f", over {len(given)} photos{said}"
+    mean = "on average " if card.main == "photos" else ""
+    return f", {mean}{number(row.values.whole)}"
 
 
-def _measure(words: str, found: Estimate, hint: str, low: float, high: float, kind: str) -> Component:
+def _ticks(low: float) -> str:
+    """What the marks on the bars mean."""
+    nothing = "the left edge is" if low == 0 else "the thin line on the left is"
+    return (
+        f"On each bar {nothing} 0 % (all units of these layers ablated), and the thin line on the right 100 % (nothing "
+        "ablated)."
+    )
+
+
+def _measure(
+    words: str, found: Estimate, value: float | None, hint: str, low: float, high: float, kind: str
+) -> Component:
     between = interval(found)
     told = (
         html.Span(unbroken(f"95 % interval over the photos: {between}"), className="small muted numbers")
         if between
         else ""
     )
-    value = html.Span(share(found.value), className="numbers big")
+    measured = [] if value is None else [html.Span(number(value), className="small muted measured-value")]
+    shown = html.Span([share(found.value), *measured], className="numbers big")
     return html.Div(
-        [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), value, told]), html.Dd(hint, className="hint")]
+        [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), shown, told]), html.Dd(hint, className="hint")]
     )
 
 
@@ -134,9 +170,12 @@ def controls(card: Card, baseline: str) -> list[Component]:
                 className="own" if row.method == "circuit" else "",
             )
         )
-    names = [html.Th("units", scope="col"), html.Th("kept alone", scope="col"), html.Th("left without", scope="col")]
+    names = [html.Th("units", scope="col"), html.Th("kept alone", scope="col"), html.Th("remaining", scope="col")]
     table = html.Table([html.Thead(html.Tr(names)), html.Tbody(cells)], className="controls-table numbers")
-    return [html.P(verdict(rows), className="verdict-line"), table]
+    words = "The thin bar of random units is the standard deviation over their draws, to both sides."
+    drawn = any(row.spread for row in rows)
+    more = [html.P(words, className="small muted")] if drawn else []
+    return [html.P(verdict(rows), className="verdict-line"), table, *more]
 
 
 def verdict(rows: Sequence[ScoreRow]) -> str:
@@ -144,7 +183,7 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     values = {row.method: row.faithfulness.value for row in rows}
     own, random = values.get("circuit"), next((row for row in rows if row.method == "random"), None)
     if own is None or random is None or random.faithfulness.value is None:
-        return "Nothing in these layers moves the target, so that there is nothing to compare."
+        return "No shares can be given here, so there is nothing to compare."
     chance, spread = random.faithfulness.value, random.spread or 0.0
     above, doubt = own - chance > 2 * spread, f" ± {share(spread)}"
     if random.advantage is not None and random.advantage.low is not None:
@@ -153,7 +192,7 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     others = [name for name in ("activation", "gradient", "weights") if (values.get(name) or 0.0) > own]
     if others:
         named = " and ".join(f"{METHOD_NAMES[name]} ({share(values[name])})" for name in others)
-        words += f" More is kept by {named}."
+        words += f" {named[0].upper()}{named[1:]} {'does' if len(others) == 1 else 'do'} better."
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:
         words += " A circuit of a shuffled network keeps as much: this says little of what was learned."

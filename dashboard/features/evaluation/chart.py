@@ -74,5 +74,5 @@ def _areas(card: Card, baseline: str, methods: Sequence[str]) -> str:
         each.method: each.faithfulness for each in card.areas if (each.baseline, each.metric) == (baseline, "value")
     }
     means = [f"{METHOD_NAMES[name]} {share(areas[name])}" for name in methods if areas.get(name) is not None]
-    words = f"What is kept alone, by the share of these layers' units. Mean height: {', '.join(means)}."
+    words = f"What is kept alone, by the share of these layers' units. Area under the curve: {', '.join(means)}."
     return unbroken(words)

@@ -85,12 +85,13 @@ def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     return ""
 
 
-def key_of(session: Session, *, strip: bool) -> str:
+def key_of(session: Session, *, strip: bool, all_photos: bool = False) -> str:
     """What tells the circuit of a session from others, as far as its score depends on it.
 
     Args:
         session: whose circuit; it has one that can be scored.
         strip: whether it is scored over the strip too.
+        all_photos: whether that counts photos of another class.
     """
     circuit = circuit_of(session)
     photos = photos_of(session) if strip else ()
@@ -104,6 +105,7 @@ def key_of(session: Session, *, strip: bool) -> str:
                 _digest(circuit.photo_info.thumbnail),
                 sources_of(circuit),
                 [(photo.sha256, photo.window) for photo in photos],
+                all_photos,
             )
         ).encode()
     ).hexdigest()[:32]
@@ -120,12 +122,12 @@ def wanted(session: Session, evidence: Evidence) -> list[Query]:
     if scoring is None or scoring.stopped or circuit is None or not _is_fresh(session, scoring, evidence.library):
         return []
     photos = photos_of(session) if scoring.strip else ()
-    keys = _keys(scoring, evidence)
+    keys, counted = _keys(scoring, evidence), {"all_photos": True} if scoring.all_photos else {}
     return [
         Query(
             stage,
             keys[stage],
-            partial(score, evidence, circuit, photos, STAGES[stage]),
+            partial(score, evidence, circuit, photos, {**STAGES[stage], **counted}),
             label="Scoring the circuit",
             group=SCORES,
         )
@@ -187,7 +189,7 @@ def _is_fresh(session: Session, scoring: Scoring, library: Library) -> bool:
     circuit = circuit_of(session)
     if why_not(circuit, library, session.work.locked):
         return False
-    return scoring.key == key_of(session, strip=scoring.strip)
+    return scoring.key == key_of(session, strip=scoring.strip, all_photos=scoring.all_photos)
 
 
 def _keys(scoring: Scoring, evidence: Evidence) -> dict[str, str]:

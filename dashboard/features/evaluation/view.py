@@ -74,7 +74,7 @@ def _meaning(circuit: Circuit) -> Component:
     label = circuit.nodes[circuit.root].called
     return html.P(
         f"Keep only the units of this circuit, ablate all others of its layers, and see how much of {label} is left. "
-        "Then the other way round. And the same with as many units that were chosen in other ways.",
+        "Then the reverse, and both again with equally many units chosen otherwise.",
         className="small",
     )
 
@@ -147,7 +147,7 @@ def _baselines(card: Card, baseline: str) -> Component:
 
 def _controls(card: Card, baseline: str, scored: ShownScore) -> list[Component]:
     """As many units that were chosen in other ways, or the room for them."""
-    title, found = html.H2("Beside as many units chosen in other ways"), controls(card, baseline)
+    title, found = html.H2("Compared with equally many units chosen otherwise"), controls(card, baseline)
     if found:
         return [title, *found]
     return [title, _room("controls")] if scored.busy else []

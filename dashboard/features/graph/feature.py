@@ -1,7 +1,6 @@
 """The graph of the circuit."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from circuits.units import Unit
@@ -14,8 +13,10 @@ from dashboard.library import Library
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
-from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
-from dashboard.work.scheduler import Scheduler, circuit_batches
+from dashboard.work.evidence import in_photo_query
+from dashboard.work.pictures import circuit_batches
+from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile
 
 
@@ -24,8 +25,7 @@ def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
     circuit, evidence = session.work.circuit, work.evidence
     if circuit is None or session.work.locked:
         return ()
-    units = digest(*sorted(circuit.visible))
-    in_photo = Query(IN_PHOTO, f"{photo_key(circuit)}/tiles/{units}", partial(evidence.in_photo, circuit), 0)
+    in_photo = in_photo_query(circuit, evidence)
     if outside_unit(session, work.library) is not None:
         return (in_photo,)
     shown = " ".join(sorted(f"{name}{'+' if circuit.nodes[name].expanded else ''}" for name in circuit.visible))

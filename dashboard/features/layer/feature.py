@@ -10,8 +10,9 @@ from dashboard.features.layer.routes import add_routes, table_of
 from dashboard.features.layer.view import data
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
+from dashboard.work.pictures import batches
 from dashboard.work.results import Query
-from dashboard.work.scheduler import Scheduler, batches
+from dashboard.work.scheduler import Scheduler
 
 
 def _queries(session: Session, work: Scheduler) -> Sequence[Query]:

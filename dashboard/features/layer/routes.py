@@ -10,16 +10,16 @@ from flask import Flask, Response, abort, request
 from circuits.errors import CircuitsError
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.units import Unit
-from dashboard.answers import Failure
+from dashboard.answers import Failure, InPhoto
 from dashboard.features.layer import view as wall
 from dashboard.library import Library
 from dashboard.session.selection import layer_of, network_of, source_of
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession, TabSessions
-from dashboard.work.evidence import TABLE, layer_query
-from dashboard.work.results import Query
+from dashboard.work.evidence import TABLE, layer_query, source_key
+from dashboard.work.results import Query, digest
 from dashboard.work.scheduler import Scheduler
-from dashboard.work.tiles import unit_tile
+from dashboard.work.tiles import unit_tile, with_photo
 
 MOST = 400
 """Units that can be on one screen; what is beyond them is not drawn."""
@@ -49,10 +49,11 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             if units is None:
                 abort(400)
             tab.on_wall = units
-            work.want_pictures(tab)
+            work.pictures.want(tab)
             waiting = not tab.session.paused
             told = _table(tab, work)
-        tiles = _tiles(units, work, waiting=waiting)
+            session = tab.session
+        tiles = _tiles(units, work, _in_photo(session, units, work), waiting=waiting)
         return _json({"tiles": tiles, "paused": not waiting, **told}, "no-store")
 
     def table(key: str) -> Response:
@@ -107,6 +108,23 @@ def table_of(session: Session, library: Library) -> Query | None:
     return layer_query(network_of(session, library), source, layer_of(session, library))
 
 
-def _tiles(units: Collection[Unit], work: Scheduler, *, waiting: bool) -> dict[str, dict[str, Any]]:
+def _in_photo(session: Session, units: Collection[Unit], work: Scheduler) -> InPhoto | None:
+    """What the units on the screen did in the photo: a few milliseconds each, and found once."""
+    source = source_of(session)
+    if source is None or not units:
+        return None
+    key = f"on-wall/{digest(*source_key(source, rooted=False), *map(str, units))}"
+    found: InPhoto | None = work.results.get(key)
+    if found is None:
+        named = {str(unit.channel): unit for unit in units}
+        found = work.evidence.in_photo(network_of(session, work.library), source, named, lambda *told: None)
+        work.results.put(key, found)
+    return found
+
+
+def _tiles(
+    units: Collection[Unit], work: Scheduler, seen: InPhoto | None, *, waiting: bool
+) -> dict[str, dict[str, Any]]:
     """The tiles of some units of one layer, by channel."""
-    return {str(unit.channel): unit_tile(unit, work.library, work.previews, waiting=waiting).facts() for unit in units}
+    tiles = {str(unit.channel): unit_tile(unit, work.library, work.previews, waiting=waiting) for unit in units}
+    return {name: with_photo(tile, name, seen).facts() for name, tile in tiles.items()}

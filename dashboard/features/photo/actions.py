@@ -1,7 +1,8 @@
 """What a person can do with photos: take one, go back to one, choose the part of it that the network is shown.
 
 Showing a photo, or another part of it, is work for the network, a request of the kind `photo`. Until it is done the
-page stays as it is; then photo, predictions and the circuit of the same target take their places in one step.
+page stays as it is; then photo, predictions and the circuit of the same target take their places in one step. The
+target is kept however a photo came: from the strip, as an example, or as a file.
 """
 
 from dataclasses import dataclass, replace
@@ -18,8 +19,20 @@ from dashboard.session.state import STRIP, Request, Session, Work, key_of, newer
 
 
 def with_photo(session: Session, photo: Photo, library: Library) -> Session:
-    """The session with another photo and the network's predictions for it; its circuit is gone (undo helps)."""
-    return _showing(session, Work(photo=photo, predictions=library.predict(photo)), taken=True)
+    """The session with a photo that was taken just now.
+
+    Without a circuit the network's predictions are there at once; else the photo joins the strip, and the same target
+    is asked for in it, as with any photo of the strip.
+    """
+    if not _keeps_target(session.work):
+        return _showing(session, Work(photo=photo, predictions=library.predict(photo)), taken=True)
+    _, strip = _taken(photos_of(session), photo)
+    return requested(replace(session, photos=strip), "photo", Show(key_of(photo), photo.window, reframed=True), keep=())
+
+
+def _keeps_target(work: Work) -> bool:
+    """Whether there is a target that another photo can be asked for."""
+    return work.circuit is not None and not work.locked
 
 
 def with_circuit(session: Session, circuit: Circuit, library: Library) -> Session:
@@ -82,7 +95,7 @@ def _run(session: Session, request: Request, library: Library, progress: Progres
     else:
         photo = _find(session, wish.photo)
         photo = photo.framed(wish.window) if wish.reframed else photo
-    if isinstance(wish, Example) or before.circuit is None or before.locked:
+    if before.circuit is None or not _keeps_target(before):
         work = Work(photo, library.predict(photo))
     else:
         target = written(target_of(before.circuit))
@@ -103,16 +116,20 @@ def _showing(session: Session, work: Work, *, taken: bool) -> Session:
     """The session with other work and its photo in the strip: in its old place, or last if it was taken just now."""
     strip = photos_of(session)
     if work.photo is not None:
-        known = next((photo for photo in strip if photo.sha256 == work.photo.sha256), None)
-        new = work.photo if known is None else newer(known, work.photo)
+        new, last = _taken(strip, work.photo)
         work = replace(work, photo=new)
-        if taken or known is None:
-            strip = (*(photo for photo in strip if photo is not known), new)[-STRIP:]
-        else:
-            strip = tuple(new if photo is known else photo for photo in strip)
+        known = any(photo.sha256 == new.sha256 for photo in strip)
+        strip = last if taken or not known else tuple(new if photo.sha256 == new.sha256 else photo for photo in strip)
     empty = session.work.photo is None and session.work.circuit is None
     changed = replace(session, work=work) if empty else session.changed(work)
     return replace(changed, photos=strip, requests=(), paused=False)
+
+
+def _taken(strip: tuple[Photo, ...], photo: Photo) -> tuple[Photo, tuple[Photo, ...]]:
+    """A photo, whole if the strip has it whole, and the strip with it at its end."""
+    known = next((each for each in strip if each.sha256 == photo.sha256), None)
+    new = photo if known is None else newer(known, photo)
+    return new, (*(each for each in strip if each is not known), new)[-STRIP:]
 
 
 def _find(session: Session, key: str) -> Photo:

@@ -9,7 +9,8 @@ from dashboard.features.point.actions import ACTIONS
 from dashboard.features.point.queries import NAME, PREFIX, at_point, query
 from dashboard.features.point.view import panel
 from dashboard.session.tabs import TabSession
-from dashboard.work.scheduler import Scheduler, batches
+from dashboard.work.pictures import batches
+from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile, unit_tile
 
 

@@ -11,10 +11,10 @@ from dashboard.features.target.routes import add_routes
 def _render(view: View) -> dict[str, Any]:
     session = view.session
     return {
-        "explained": panels.explained(session),
+        "explained": panels.explained(session, view.library),
         "predictions": panels.predictions(session),
         "settings": panels.settings(session, view.library.depths),
-        "story": panels.story(session),
+        "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),
         "no_invitation": session.work.circuit is not None,
     }

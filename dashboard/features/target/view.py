@@ -5,22 +5,36 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.text import chance, number, percent
-from circuits.tracing.targets import target_of
-from dashboard.components import attributes, button, setting
-from dashboard.library import MODES, SIGNS
-from dashboard.session.questions import against, question_of
+from circuits.report.sentences import below_in_words, value_in_words
+from circuits.report.text import chance, number
+from dashboard.components import attributes, button, sends, setting
+from dashboard.library import MODES, SIGNS, Library
+from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
 from dashboard.session.state import Session
 
 Component = Any
 
 
-def explained(session: Session) -> list[Component]:
-    """What is explained now, in words; nothing without a circuit."""
-    if session.work.circuit is None:
+def explained(session: Session, library: Library) -> list[Component]:
+    """What is explained, with its probability in this photo; where another class is likelier, a button explains that.
+
+    Nothing without a circuit.
+    """
+    circuit = session.work.circuit
+    if circuit is None:
         return []
-    return [html.P(["Explained now: ", *_asked(question_of(session.work.circuit))], className="small")]
+    words: list[Component] = ["Explaining: ", *_asked(subject_of(circuit))]
+    classes = [number for number in classes_explained(circuit) or () if number is not None]
+    if classes and not session.work.locked:
+        words.append(f", {' and '.join(chance(library.chance(circuit, number)) for number in classes)} here")
+        best = session.work.predictions[0]
+        if best.index not in classes:
+            instead = html.Button(
+                f"explain {best.label} instead", type="button", className="link", **sends("why", target=str(best.index))
+            )
+            words += [" · ", instead]
+    return [html.P(words, className="small")]
 
 
 def _asked(parts: tuple[str, ...]) -> list[Component]:
@@ -69,14 +83,16 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
     about = next((each.label for each in session.work.predictions if each.index == plus), "")
     if not about and circuit is not None:
         about = question_of(circuit)[1]
-    question = f"Why {about} and not {row.label}?"
+    question = f"Why {about}, not {row.label}?"
     return button(
-        "…" if wish in asked else "not", "why", {"target": wish}, title=question,
-        **attributes(aria_label=f"not {row.label}?", aria_pressed=str(pressed).lower()),
+        "…" if wish in asked else "why not?", "why", {"target": wish}, title=question,
+        **attributes(aria_label=f"why not {row.label}?", aria_pressed=str(pressed).lower()),
     )  # fmt: skip
 
 
 TOPS = (3, 5, 8, 12)
+_SIGNS = {"positive": "excitatory only", "both": "both"}
+_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
 
 
 def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
@@ -84,30 +100,21 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
     chosen = session.choices
     return [
         setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
-        setting("top", "Top", "Units to show below each unit.", TOPS, chosen.top),
-        setting("signs", "Signs", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs),
-        setting("mode", "Mode", MODES[chosen.mode], tuple(MODES), chosen.mode),
+        setting("top", "Units per node", "Units to show below each unit.", TOPS, chosen.top),
+        setting("signs", "Signs", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
+        setting("mode", "Method", MODES[chosen.mode], tuple(MODES), chosen.mode, shown=_METHODS),
     ]
 
 
-_VALUES = {
-    "class": "Its value is",
-    "difference": "The difference of their logits is",
-    "unit": "Its sum over all places is",
-    "neuron": "Its activation there is",
-}
-
-
-def story(session: Session) -> list[Component]:
-    """What the graph answers, in a sentence over it."""
+def story(session: Session, library: Library) -> list[Component]:
+    """What the graph answers, in a sentence or two over it."""
     circuit = session.work.circuit
     if circuit is None:
         return []
-    root = circuit.nodes[circuit.root]
-    value = f" {_VALUES[target_of(circuit).kind]} {number(circuit.target['value'])}"
-    words: list[Component] = [*_asked(question_of(circuit)), value]
-    if root.books is not None:
-        words.append(f"; the units below it hold {percent(root.books.coverage)} of the gross attribution.")
+    words = _asked(value_in_words(circuit))
+    broken = library.inspect(circuit, circuit.root, session.work.locked).breakdown
+    if broken is not None:
+        words.append(f" {below_in_words(len(broken.parts), broken.rest_count, broken.coverage)}")
     return [html.P(words)]
 
 

@@ -157,12 +157,12 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
 def test_a_question_mark_shows_all_keys_and_takes_them_away(typist: Typist) -> None:
     tab, expect = typist.tab, typist.expect
     typist.press("?")
-    box = tab.get_by_role("dialog", name="Keys")
+    box = tab.get_by_role("dialog", name="Help")
     expect(box).to_contain_text("expand it; Shift e expands its whole layer")
     typist.looks()
     typist.press("Escape")
     expect(box).to_be_hidden()
-    typist.go("^Keys$")
+    typist.go("^Help$")
     typist.press("Enter")
     expect(box).to_be_visible()
     typist.press("?")

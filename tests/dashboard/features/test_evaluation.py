@@ -14,11 +14,12 @@ from torch import fx
 import circuits
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, fingerprint_of
+from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.evaluate import evaluate
-from circuits.evaluation.statistics import Estimate, ScoreRow
+from circuits.evaluation.statistics import ScoreRow
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.report.text import share
+from circuits.report.text import left_out, number, share
 from circuits.tracing.circuit import Circuit
 from dashboard import layout as toolbar
 from dashboard.app import Page, PageSettings, create_page
@@ -29,6 +30,7 @@ from dashboard.features.evaluation.view import rarest
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
 from dashboard.work.status import status as status_of
+from tests.support.actions import does
 from tests.support.parts import every, facts, find, words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
@@ -78,6 +80,7 @@ def asked(ann: Person) -> Person:
     """Ann at the circuit of tree, with nothing chosen."""
     ann.why("2")
     ann.do("select", "")
+    ann.looked()
     return ann
 
 
@@ -142,11 +145,15 @@ def test_the_scores_are_those_of_the_slow_definition(asked: Person, network: Net
     whole, alone, without, nothing = (logit(network, photo, 2, kept) for kept in ({}, mine, others, silent))
     faithfulness, completeness = ((value - nothing) / (whole - nothing) for value in (alone, without))
     numbers = [words(each) for each in find(asked.pane, className="numbers big")]
-    assert numbers[:2] == [share(faithfulness), share(completeness)]
+    assert numbers[:2] == [f"{share(faithfulness)} {number(alone)}", f"{share(completeness)} {number(without)}"]
     assert abs(faithfulness) > 0.02
     terms = [words(part) for part in every(asked.pane) if type(part).__name__ == "Dt"]
     units, edges = len(circuit.visible) - 1, circuit.graph.number_of_edges()
-    assert terms[:3] == [f"Kept by its {units} units alone", "Left without them", f"Kept by its {edges} edges alone"]
+    assert terms[:3] == [
+        f"Kept by its {units} units alone",
+        "Remaining when they are ablated",
+        f"Kept by its {edges} edges alone",
+    ]
 
 
 def test_bars_begin_at_zero_and_share_one_scale(asked: Person) -> None:
@@ -175,10 +182,10 @@ def test_first_the_circuit_alone_is_shown_then_controls_then_the_whole_card(
     monkeypatch.setattr(scores, "evaluate", slow)
     asked.do("score")
     seen = []
-    for number, gate in enumerate(gates):
+    for stage, gate in enumerate(gates):
         before = asked.poll()["evidence"]
         gate.set()
-        if number < 2:
+        if stage < 2:
             while asked.poll()["evidence"] == before:
                 threading.Event().wait(0.01)
             asked.do("look", str(asked.seen["view"]["revision"]))
@@ -243,7 +250,7 @@ def test_a_changed_circuit_has_no_score_until_it_is_asked_again(asked: Person) -
     asked.do("select", "")
     assert looked(asked) is None
     assert "The circuit has changed since it was scored: these are the numbers of before." in pane(asked)
-    assert find(asked.pane, className="numbers big")[0].children == share(before.row("circuit").faithfulness.value)
+    assert find(asked.pane, className="numbers big")[0].children[0] == share(before.row("circuit").faithfulness.value)
     assert "Save the card" not in pane(asked)
     assert [each.children for each in find(asked.pane, **{"data-action": "score"})] == ["Score it again"]
     after = scored(asked)
@@ -320,9 +327,9 @@ def test_with_an_index_the_mean_can_be_chosen_and_its_photos_are_named(
     card = scored(asked)
     assert card.baselines == ("zero", "mean")
     asked.do("baseline", "mean")
-    number = share(card.row("circuit", baseline="mean").faithfulness.value)
-    assert find(asked.pane, className="numbers big")[0].children == number
-    assert number != share(card.row("circuit", baseline="zero").faithfulness.value)
+    kept = share(card.row("circuit", baseline="mean").faithfulness.value)
+    assert find(asked.pane, className="numbers big")[0].children[0] == kept
+    assert kept != share(card.row("circuit", baseline="zero").faithfulness.value)
     assert "over squares (1200 photos)" in pane(asked)
     pressed = {each.children: facts(each)["aria-pressed"] for each in find(asked.pane, **{"data-action": "baseline"})}
     assert pressed == {"zero": "false", "their mean": "true"}
@@ -341,9 +348,16 @@ def test_over_the_strip_there_are_intervals(asked: Person, network: Network) -> 
     asked.do("example", "cat")
     # Of class 1 both photos lie on one side of what is left with all ablated; else there is no interval.
     asked.why("1")
-    card = scored(asked, "strip")
+    few = scored(asked, "strip")
+    others = [photo.name for photo in few.photos if photo.prediction.index != 1]
+    assert [photo.name for photo in few.left_out] == others
+    assert others
+    assert left_out(few) in pane(asked)
+    assert find(asked.pane, **does("score", "all"))
+    card = scored(asked, "all")
     row = card.row("circuit", over="photos")
-    assert (card.main, len(card.photos)) == ("photos", 2)
+    assert (card.main, len(card.photos), card.left_out) == ("photos", 2, ())
+    assert "Score all anyway" not in pane(asked)
     assert row.faithfulness.low <= row.faithfulness.value <= row.faithfulness.high
     # Over the very photos that are scored a mean would change next to nothing.
     assert card.baselines == ("zero",)
@@ -361,7 +375,7 @@ def row(method: str, kept: float | None, **more: Any) -> ScoreRow:
 
 def test_the_verdict_asks_for_two_deviations_above_chance() -> None:
     rows = [row("circuit", 0.36), row("random", 0.01, spread=0.02), row("activation", 0.15), row("gradient", 0.44)]
-    expected = "Better than chance: random units keep 1 % ± 2 %. More is kept by gradient × activation (44 %)."
+    expected = "Better than chance: random units keep 1 % ± 2 %. Gradient × activation (44 %) does better."
     assert verdict(rows).translate(PERCENT) == expected
     rows = [row("circuit", 0.04), row("random", 0.01, spread=0.02), row("randomised", 0.05)]
     assert verdict(rows).startswith("Not better than chance")

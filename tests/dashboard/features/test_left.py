@@ -14,6 +14,8 @@ from circuits.evidence.layer_statistics import Firing
 from circuits.evidence.maps import heat_map
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
+from circuits.report.sentences import below_in_words
+from circuits.report.text import chance, number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import Failure
@@ -242,8 +244,12 @@ def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session) 
 def test_a_difference_is_traced_and_said(traced: Session, library: Library, network: Network) -> None:
     less = do(traced, library, "why", "2 - 1")
     assert less.work.circuit == trace(network, traced.work.photo, "2 - 1", depth=2, top=3)
-    assert words(panels.explained(less)) == "Explained now:  Why  tree  and not  dog ?"
-    assert words(panels.story(less)).startswith("Why  tree  and not  dog ?  The difference of their logits is")
+    chances = " and ".join(chance(library.chance(less.work.circuit, number)) for number in (2, 1))
+    assert words(panels.explained(less, library)).startswith(f"Explaining:   tree , not  dog , {chances} here")
+    value = less.work.circuit.target.value
+    side = "higher" if value > 0 else "lower"
+    said = f"The logit for  tree  is {number(abs(value))} {side} than that for  dog ."
+    assert words(panels.story(less, library)).startswith(said)
     rows = [row.className for row in panels.predictions(less) if row.className != "prediction"]
     assert sorted(rows) == ["prediction against", "prediction explained"]
     (pressed,) = find(panels.predictions(less), **{"aria-pressed": "true"})
@@ -251,17 +257,67 @@ def test_a_difference_is_traced_and_said(traced: Session, library: Library, netw
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("wish", "said", "told"),
     [
-        ("tree", "Why  tree ?"),
-        ("c:4", "Why did  c:4  fire?"),
-        ("c:4@1,2", "Why did  c:4  fire at row 1, column 2?"),
+        ("tree", "tree", "The logit for  tree  is "),
+        ("c:4", "c:4", "The activation of  c:4  sums to "),
+        ("c:4@1,2", "c:4  at row 1, column 2", "The activation of  c:4  at row 1, column 2 is "),
     ],
 )
-def test_any_target_can_be_asked_and_the_pane_says_which(two: Session, library: Library, wish: str, said: str) -> None:
+def test_any_target_can_be_asked_and_the_pane_says_which(
+    two: Session, library: Library, wish: str, said: str, told: str
+) -> None:
     session = do(two, library, "why", wish)
-    assert words(panels.explained(session)) == f"Explained now:  {said}"
-    assert words(panels.story(session)).startswith(said)
+    assert words(panels.explained(session, library)).startswith(f"Explaining:   {said}")
+    assert words(panels.story(session, library)).startswith(told)
+    broken = library.inspect(session.work.circuit, session.work.circuit.root, "").breakdown
+    assert words(panels.story(session, library)).endswith(
+        below_in_words(len(broken.parts), broken.rest_count, broken.coverage)
+    )
+
+
+def test_a_target_that_another_class_outdoes_says_its_probability_and_offers_the_other(
+    two: Session, library: Library, network: Network
+) -> None:
+    photo = two.work.photo
+    logits = network.logits(network.preprocessing.input_of(photo))[0]
+    probabilities = logits.double().softmax(0)
+    best, last = int(logits.argmax()), int(logits.argmin())
+    assert last not in [row.index for row in two.work.predictions]
+    likely = do(two, library, "why", str(best))
+    assert not find(panels.explained(likely, library), **{"data-action": "why"})
+    session = do(two, library, "why", str(last))
+    assert library.chance(session.work.circuit, last) == pytest.approx(float(probabilities[last]), rel=1e-4)
+    told = panels.explained(session, library)
+    label = network.label(best)
+    expected = (
+        f"Explaining:   {network.label(last)} , {chance(float(probabilities[last]))} here  ·  explain {label} instead"
+    )
+    assert words(told) == expected
+    assert find(told, **does("why", str(best)))
+
+
+def test_an_uploaded_photo_and_an_example_keep_the_target_like_one_of_the_strip(
+    traced: Session, library: Library, network: Network
+) -> None:
+    uploaded = painted(9)
+    asked = actions.with_photo(traced, uploaded, library)
+    assert asked.work is traced.work
+    assert [each.name for each in asked.photos] == ["patches", "photo 7", "photo 9"]
+    for ask in asked.requests:
+        asked = actions.commit(asked, ask, actions.run(asked, ask, library, quiet), library)
+    assert asked.work.photo == uploaded
+    assert asked.work.circuit == trace(network, uploaded, 2, depth=2, top=3)
+    assert [each.name for each in asked.photos] == ["patches", "photo 7", "photo 9"]
+    example = do(traced, library, "example", "cat")
+    assert example.work.circuit == trace(network, "example:cat", 2, depth=2, top=3)
+    assert [each.name for each in example.photos] == ["patches", "photo 7", "cat"]
+
+
+def test_of_several_uploads_the_last_is_shown_and_all_are_in_the_strip(traced: Session, library: Library) -> None:
+    asked = actions.with_photo(actions.with_photo(traced, painted(9), library), painted(11), library)
+    assert [actions.subject(ask) for ask in asked.requests] == [key_of(painted(11))]
+    assert [each.name for each in asked.photos] == ["patches", "photo 7", "photo 9", "photo 11"]
 
 
 def test_units_of_the_lowest_layer_are_refused_at_once(two: Session, library: Library) -> None:

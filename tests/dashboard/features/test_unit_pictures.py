@@ -138,7 +138,7 @@ def test_the_chosen_unit_comes_first(drawn: Person, gallery: PaintedGallery, pag
     drawn.do("pictures", f"{child} negative")
     drawn.do("pictures", "fc:2 diverse")
     drawn.do("select", child)
-    labels = [task.label for task in page.callbacks.work.missing(drawn.callbacks.sessions.tab(ANN))]
+    labels = [task.label for task in page.callbacks.work.pictures.missing(drawn.callbacks.sessions.tab(ANN))]
     assert labels[0] == f"{child}, what it is against"
     gallery.gate.set()
 

@@ -299,17 +299,17 @@ def test_settings_show_what_is_chosen_and_what_it_means(library: Library) -> Non
     session = actions.apply(Session(), actions.Action("set", "mode=ablate"), library)
     rows = panels.settings(session, library.depths)
     pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
-    assert pressed == ["2", "5", "positive", "ablate"]
+    assert pressed == ["2", "5", "excitatory only", "ablation"]
     assert "exact change when a unit is silenced" in words(rows[3])
     assert library.depths == (1, 2, 3)
 
 
-def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session) -> None:
-    books = session.work.circuit.nodes[session.work.circuit.root].books
-    told = words(panels.story(session))
-    assert told.startswith("Why  <b>ship</b>")
-    assert percent(books.coverage) in told
-    assert panels.story(Session()) == []
+def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session, library: Library) -> None:
+    root = session.work.circuit.nodes[session.work.circuit.root]
+    told = words(panels.story(session, library))
+    assert told.startswith(f"The logit for  <b>ship</b>  is {number(root.value)}.")
+    assert f"account for {percent(root.books.coverage)} of everything that pushed it up or down" in told
+    assert panels.story(Session(), library) == []
 
 
 def test_values_in_units_of_the_target_are_called_so(network: Network, photo: Photo, library: Library) -> None:

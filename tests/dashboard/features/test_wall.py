@@ -106,11 +106,11 @@ def test_what_is_on_the_screen_is_drawn_first_after_the_chosen_unit_and_no_more_
     assert {tile["state"] for tile in answer["tiles"].values()} == {"waiting"}
     assert sorted(map(int, answer["tiles"])) == [3, 4, 5, 7, 11]
     tab_session = ann.callbacks.sessions.tab(ANN)
-    tasks = ann.callbacks.work.missing(tab_session)
+    tasks = ann.callbacks.work.pictures.missing(tab_session)
     assert [task.label for task in tasks[:3]] == ["tree", "c:7, 3, 11, 4", "c:5"]
     assert len(tasks) > 3
     ann.do("page", "circuit")
-    labels = [task.label for task in ann.callbacks.work.missing(tab_session)]
+    labels = [task.label for task in ann.callbacks.work.pictures.missing(tab_session)]
     assert "c:7, 3, 11, 4" not in labels
     assert seen(client, [7]).json["tiles"] == {}
     gallery.gate.set()

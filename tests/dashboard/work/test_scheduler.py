@@ -46,9 +46,9 @@ def test_a_rendering_that_no_page_shows_any_more_is_given_up_early_on(
     background.rendering.want(ANN, [Task(key, "slow", slow.work)])
     assert slow.there.wait(WAIT)
     wanted = [Task("wanted", "other", lambda progress: None)]
-    monkeypatch.setattr(background, "missing", lambda session, seen=(): wanted)
+    monkeypatch.setattr(background.pictures, "missing", lambda session, seen=(): wanted)
     tab_session: Any = page.callbacks.sessions.tab(ANN)
-    background.want_pictures(tab_session)
+    background.pictures.want(tab_session)
     if ended == "finished":
         assert not slow.left.wait(0.05)
         slow.free.set()

@@ -1,0 +1,76 @@
+"""A circuit, or a unit, in one or two plain sentences that are made from its numbers."""
+
+from typing import TYPE_CHECKING
+
+from circuits.report.text import number, percent
+
+if TYPE_CHECKING:
+    from circuits.tracing.circuit import Circuit
+    from circuits.tracing.node import Node
+
+Parts = tuple[str, ...]
+"""A sentence in parts, of which every second one is a name."""
+
+
+def value_in_words(circuit: "Circuit") -> Parts:
+    """What is explained, with its value, in a sentence.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> "".join(value_in_words(trace(load_network(), "example:cat", depth=1)))
+        'The logit for cat is 9.07.'
+    """
+    target, node = circuit.target, circuit.nodes[circuit.root]
+    value = target.value
+    if target.kind == "class":
+        return "The logit for ", node.called, f" is {number(value)}."
+    if target.kind == "difference":
+        plus, _, minus = node.label.partition(" - ")
+        if value == 0:
+            return "The logits for ", plus, " and ", minus, " are equal."
+        side = "higher" if value > 0 else "lower"
+        return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
+    if node.unit.position is None:
+        return "The activation of ", node.called, f" sums to {number(value)} over the image."
+    row, column = node.unit.position
+    return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
+
+
+def below_in_words(shown: int, others: int | None, coverage: float) -> str:
+    """How much of a value the channels account for that are shown below it, in a sentence.
+
+    Args:
+        shown: how many are shown.
+        others: how many are not; `None` if that is not known.
+        coverage: the share of the gross attribution that those shown hold, 0 to 1.
+
+    Example:
+        >>> below_in_words(5, 379, 0.19)[:73]
+        'The 5 channels shown account for 19 % of everything that pushed it up or '
+        >>> below_in_words(1, 1, 0.6)[:52]
+        'The channel shown accounts for 60 % of everything th'
+        >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
+        ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
+    """
+    if not shown:
+        return f"None of the {'' if others is None else f'{others} '}channels below it is shown."
+    if others == 0:
+        return f"All {shown} channels below it are shown." if shown > 1 else "The only channel below it is shown."
+    which = "The channel shown accounts" if shown == 1 else f"The {shown} channels shown account"
+    rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} channels hold")
+    return f"{which} for {percent(coverage)} of everything that pushed it up or down; {rest} the rest."
+
+
+def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
+    """What a unit did in the photo, as the beginning of a sentence.
+
+    Args:
+        node: of the unit.
+        scalar: whether it has one value for the whole image.
+    """
+    if node.max <= 0 and not scalar:
+        return "", node.called, " is silent in this photo"
+    if scalar:
+        return "", node.called, f" has the value {number(node.max)}"
+    row, column = node.peak
+    return "", node.called, f" is most active at row {row}, column {column}, with {number(node.max)}"

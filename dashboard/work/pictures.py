@@ -1,0 +1,180 @@
+"""Which pictures of units are drawn for a browser tab, and in which order: sketches of all, then the pictures."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from circuits.tracing.circuit import Circuit
+from circuits.units import Progress, Unit
+from dashboard.library import Library
+from dashboard.session.tabs import TabSession
+from dashboard.work.queue import Task
+
+if TYPE_CHECKING:
+    from dashboard.work.scheduler import Scheduler
+
+BATCH = 4
+LONGEST = 240.0
+"""Seconds of drawing that are begun without being asked for; what would take longer is only sketched."""
+_WORTH = 0.5
+
+
+class PicturePlan:
+    """Hands the rendering queue what the tabs want to see.
+
+    Args:
+        work: the queues, the features, and the library with its gallery.
+    """
+
+    def __init__(self, work: "Scheduler") -> None:
+        self._work = work
+        self._gallery = work.library.gallery
+
+    def want(self, tab: TabSession) -> list[Task]:
+        """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
+        tasks = self.missing(tab)
+        if tab.session.paused:
+            self._work.rendering.cancel(tab.name)
+        else:
+            # Pictures are begun once all is sketched: only then is it known how long they take.
+            due = tasks if self.seconds_to_refine(tab, tasks) is None else self._of_chosen(tab, tasks)
+            wanted = self._sketches(tab) or due
+            self._work.rendering.want(tab.name, wanted, hurry=self._is_stray(wanted))
+        return tasks
+
+    def seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
+        """How long the missing pictures would take, if that is so long that a person is asked first.
+
+        It is not known before all of them are sketched.
+        """
+        if tab.session.refined or not self._gallery.sketch_part or self._sketches(tab):
+            return None
+        seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing))
+        return seconds if seconds is not None and seconds > LONGEST else None
+
+    def _of_chosen(self, tab: TabSession, tasks: Sequence[Task]) -> list[Task]:
+        """Those tasks that draw the chosen unit, unless that is the target, which is chosen without anybody's doing."""
+        circuit, name = tab.session.work.circuit, tab.session.work.selected
+        if circuit is None or name == circuit.root or name not in circuit.nodes:
+            return []
+        key = self._gallery.key(circuit.nodes[name].unit.whole)
+        # Alone, or further pictures of it, whose kind stands before the key.
+        return [task for task in tasks if re.fullmatch(rf"([a-z]+ )?{key}", task.key)]
+
+    def _sketches(self, tab: TabSession) -> list[Task]:
+        """Coarse pictures of all units that have no picture, before any of them is finished; the target's come last."""
+        gallery = self._gallery
+        if not gallery.sketch_part:
+            return []
+        tasks, planned = [], set[Unit]()
+        for group in self._groups(tab):
+            keys = {unit: gallery.key(unit) for unit in group}
+            there = {unit for unit, key in keys.items() if gallery.file(key) or self._work.previews.sketch(key)}
+            units = [unit for unit in group if unit not in there | planned]
+            planned.update(units)
+            if units:
+                label = f"{self._label(units)}, coarsely"
+                key = " ".join(f"~{keys[unit]}" for unit in units)
+                cost = len(units) * gallery.sketch_part
+                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost))
+        return tasks
+
+    def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
+        gallery, previews = self._gallery, self._work.previews
+        # The list may have been made a moment before the last ones were finished.
+        units = [unit for unit in units if previews.sketch(gallery.key(unit)) is None]
+        if not units:
+            return
+
+        def tell(done: int, total: int, message: str) -> None:
+            progress(done, total, "")  # the page names the units itself
+
+        for unit, (image, steps) in zip(units, gallery.sketch(units, tell), strict=True):
+            previews.keep_sketch(gallery.key(unit), image, steps)
+
+    def _is_stray(self, tasks: Sequence[Task]) -> bool:
+        """Whether nothing of what is being drawn is among the tasks, and too little of it done to be finished."""
+        key, done = self._work.rendering.running
+        return done < _WORTH and {part for task in tasks for part in task.key.split()}.isdisjoint(key.split())
+
+    def missing(self, tab: TabSession) -> list[Task]:
+        """Pictures to draw, in the order of the features; each is drawn once.
+
+        The batches do not depend on what is chosen or already there, so that a running one keeps its key.
+        """
+        gallery = self._gallery
+        groups = self._groups(tab)
+        missing = {unit for group in groups for unit in group if gallery.file(gallery.key(unit)) is None}
+        tasks = [task for feature in self._work.features for task in feature.drawings(tab.session, self._work)]
+        for group in groups:
+            count = len(missing.intersection(group))
+            if count:
+                tasks.append(self._rendering(group, count))
+            missing.difference_update(group)
+        return tasks
+
+    def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
+        """Units whose pictures are wanted, in groups that are drawn together.
+
+        Where drawing takes so long that it begins with sketches, the target comes last: people know what a cat is.
+        """
+        groups = [group for feature in self._work.features for group in feature.units(tab, self._work)]
+        circuit = tab.session.work.circuit
+        if circuit is None or not self._gallery.sketch_part:
+            return groups
+        target = circuit.nodes[circuit.root].unit.whole
+        return sorted(groups, key=lambda group: target in group)
+
+    def _label(self, units: Sequence[Unit]) -> str:
+        label = self._work.library.network.unit_label(units[0])
+        return label + "".join(f", {unit.channel}" for unit in units[1:])
+
+    def _rendering(self, units: Sequence[Unit], count: int) -> Task:
+        key = " ".join(self._gallery.key(unit) for unit in units)
+        return Task(key, self._label(units), partial(self._draw, units), size=count)
+
+    def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
+        """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
+        gallery = self._gallery
+        keys = [gallery.key(unit) for unit in units]
+
+        def tell(done: int, total: int, message: str) -> None:
+            progress(done, total, message)
+            self._work.previews.advance(keys, done / total if total else 0.0)
+
+        def show(unit: Unit, image: Image.Image, step: int, steps: int) -> None:
+            self._work.previews.put(gallery.key(unit), image, step, steps)
+
+        try:
+            gallery.render(units, tell, show)
+        finally:
+            self._work.previews.drop(keys)
+
+
+def batches(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units in the order given, in groups of one layer that are rendered together.
+
+    Example:
+        >>> [[unit.channel for unit in group] for group in batches([Unit("c", n) for n in range(7)])]
+        [[0, 1, 2, 3], [4, 5, 6]]
+    """
+    groups: list[list[Unit]] = []
+    for unit in units:
+        fits = groups and len(groups[-1]) < BATCH and groups[-1][0].layer == unit.layer
+        if fits:
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
+    return groups
+
+
+def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit]]:
+    """The units of a circuit of this network in batches, from the top down."""
+    if circuit is None or not library.is_own(circuit):
+        return []
+    height = {layer: number for number, layer in enumerate(circuit.layers)}
+    names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
+    return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))
