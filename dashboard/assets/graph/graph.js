@@ -100,6 +100,7 @@
     const room = [sight.view.gutter - 13, stage.clientHeight / 3];
     const high = map.draw(places, SIDE, { whole: box(seen()), seen: sight.seen(), room });
     bands.seenFrom(sight.view, stage.clientHeight - high);
+    lines.seenFrom(sight.view.zoom, data.nodes.length > MANY);
   }
 
   function cover() {
@@ -181,7 +182,7 @@
     else if (id && event.target.closest(".alike")) keys.fold(id);
     else if (id && event.target.closest(".plus")) send("expand", { unit: id });
     else if (id) choose(id);
-    else if (lines.under(event)) choose("", lines.under(event));
+    else if (lines.at(event)) choose("", lines.at(event));
   }
 
   /* A mouse that rests while things change under it points at nothing. */

@@ -9,6 +9,8 @@
   const SVG = "http://www.w3.org/2000/svg";
   const { SIDE, STEP, WORDS } = window.circuits;
   const HALF = SIDE / 2;
+  /* Of the words under a unit, with the label that hangs over its picture, in pixels of the screen. */
+  const HEIGHT = 42;
   /* Where lines arrive under the upper unit: so far from one another, over at most so much. */
   const APART = 17;
   const OVER = 88;
@@ -30,6 +32,8 @@
     const touching = new Map();
     let lit = [];
     let pressed = "";
+    /* How far below an upper unit's picture lines begin: under its words. */
+    let under = WORDS;
 
     function newLine(name) {
       const [group, title, path, wide] = [make("g", "edge"), make("title"), make("path", "line"), make("path", "wide")];
@@ -51,10 +55,10 @@
       const upper = unit(edge.target);
       const lower = unit(edge.source);
       if (!upper || !lower || upper.x === undefined || lower.x === undefined) return;
-      const [x0, y0] = [upper.x + port, upper.y + HALF + WORDS];
+      const [x0, y0] = [upper.x + port, upper.y + HALF + under];
       const y1 = lower.y - HALF - 3;
       const stops = [[x0, y0]];
-      if (!upper.locked && upper.y < upper.bottom) stops.push(...gap(upper, lower, y0 + 8, upper.bottom + HALF + WORDS));
+      if (!upper.locked && upper.y < upper.bottom) stops.push(...gap(upper, lower, upper.y + HALF + WORDS + 8, upper.bottom + HALF + WORDS));
       if (!lower.locked && lower.y > lower.top) stops.push(...gap(lower, { x: stops[stops.length - 1][0] }, lower.top - HALF, y1 - 5));
       stops.push([lower.x, y1]);
       const way = through(stops);
@@ -189,6 +193,15 @@
       lines.forEach(place);
     }
 
+    /* Words are as high on the screen at any zoom. Thousands of lines are not drawn again for that. */
+    function seenFrom(zoom, many) {
+      const now = many ? WORDS : Math.min(WORDS, Math.ceil(HEIGHT / zoom));
+      if (now === under) return;
+      under = now;
+      svg.classList.add("still");
+      lines.forEach(place);
+    }
+
     /* name: `lower upper` of the chosen line, or "". */
     function choose(name) {
       if (name === pressed) return;
@@ -250,12 +263,12 @@
     }
 
     /* The ends of the edge that an event happened to, as the server takes them; null if to none. */
-    function under(event) {
+    function at(event) {
       const line = lines.get(named(event));
       return line ? line.edge.chosen_as : null;
     }
 
-    return { svg, over, draw, arrange, follow, choose, leave, light, enter, key, under };
+    return { svg, over, draw, arrange, seenFrom, follow, choose, leave, light, enter, key, at };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openLines });

@@ -31,7 +31,8 @@
       });
       pen.strokeStyle = colour.getPropertyValue("--focus");
       pen.lineWidth = 2;
-      pen.strokeRect(...rectangle(seen[0], seen[1], seen[2] - seen[0], seen[3] - seen[1]));
+      const [left, top] = [Math.max(seen[0], x0), Math.max(seen[1], y0)];
+      pen.strokeRect(...rectangle(left, top, Math.min(seen[2], x1) - left, Math.min(seen[3], y1) - top));
       return height + 2 * PAD;
     }
 

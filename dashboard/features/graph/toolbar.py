@@ -71,8 +71,10 @@ def stage() -> list[Component]:
         html.Div(
             [
                 html.Div(legend(), id=ids.LEGEND, className="legend", hidden=True),
-                _look(),
-                html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom")),
+                html.Div(
+                    [_look(), html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom"))],
+                    className="views",
+                ),
             ],
             className="foot",
         ),
