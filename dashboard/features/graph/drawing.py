@@ -1,7 +1,7 @@
-"""A circuit as it is drawn: units in the order of their rows, with words, edges with widths. Made once for each circuit.
+"""A circuit as it is drawn: units in the order of their rows, with words, edges with widths. Made once for each.
 
-A drawing does not depend on what is chosen, on pictures, nor on the size of the window, in which `arrange.js` places its
-units; so the page keeps it while a person looks around, and it is sent again only when it is another one.
+A drawing does not depend on what is chosen, on pictures, nor on the size of the window, in which `arrange.js` places
+its units; so the page keeps it while a person looks around, and it is sent again only when it is another one.
 """
 
 import hashlib
@@ -101,9 +101,7 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
     for edge in edges:
         above.setdefault(edge.source, []).append(edge)
     waiting = set() if locked else set(closed(circuit))
-    nodes = tuple(
-        _unit(circuit, fold, name, above.get(name, [])) | {"closed": name in waiting} for name in order
-    )
+    nodes = tuple(_unit(circuit, fold, name, above.get(name, [])) | {"closed": name in waiting} for name in order)
     fade = _FADE if len(edges) > _MANY else 1.0
     lines = tuple(_line(circuit, fold, edge, fade) for edge in edges)
     layers = [circuit.nodes[name].unit.layer for name in waiting]

@@ -108,7 +108,11 @@ def legend() -> list[Component]:
     return [
         html.Span([html.I(), "excites"]),
         html.Span([html.I(), "inhibits"], className="inhibits"),
-        html.Span([html.I(), "width: share"], className="width", title="Of everything that pushed the unit above up or down"),
+        html.Span(
+            [html.I(), "width: share"],
+            className="width",
+            title="Of everything that pushed the unit above up or down",
+        ),
         html.Span(
             [html.I(), "ablation disagrees"],
             className="disagrees",
