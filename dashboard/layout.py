@@ -30,9 +30,10 @@ def layout(network: Network) -> Any:
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
             help_dialog(),
+            # First for the Tab key: the graph is what a person comes for.
+            _middle(),
             _header(network),
             _left(),
-            _middle(),
             html.Aside(
                 [
                     html.Div(id=ids.HEAD),
@@ -66,6 +67,7 @@ def _header(network: Network) -> Any:
             html.H1("Circuit explorer"),
             html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
             _pages(),
+            _folds(),
             button("Help", title="Four steps, all keys, and the documentation (?)", **opens_help()),
             button("Light / dark", id=ids.THEME),
         ]
@@ -79,6 +81,23 @@ def _pages() -> Any:
         for name, (label, title) in _PAGES.items()
     ]
     return html.Nav(buttons, className="segments pages", **attributes(aria_label="What the middle shows"))
+
+
+def _folds() -> Any:
+    """The buttons that give the middle more room; `panes.js` acts on them."""
+    choices = {
+        "left": ("◧", "Fold the left pane away, or show it again"),
+        "right": ("◨", "Fold the right pane away, or show it again"),
+        "both": ("⤢", "Full screen: the middle alone"),
+    }
+    buttons = [
+        button(
+            sign, title=title, className="round",
+            **attributes(data_fold=which, aria_label=title, **({} if which == "both" else {"aria_pressed": "false"})),
+        )
+        for which, (sign, title) in choices.items()
+    ]  # fmt: skip
+    return html.Span(buttons, className="cluster", role="group", **attributes(aria_label="Room"))
 
 
 def _left() -> Any:
@@ -114,15 +133,15 @@ def _left() -> Any:
 def _middle() -> Any:
     return html.Main(
         [
-            html.Div(id=ids.WALL, className="of-layers"),
-            html.Div(id=ids.COMPARE, className="of-compare"),
+            html.Div(stage(), className="stage of-circuit"),
             html.Div(
                 toolbar(exports.menu()),
                 className="tools of-circuit",
                 role="toolbar",
                 **attributes(aria_label="Circuit"),
             ),
-            html.Div(stage(), className="stage of-circuit"),
+            html.Div(id=ids.WALL, className="of-layers"),
+            html.Div(id=ids.COMPARE, className="of-compare"),
             html.Div(
                 [
                     html.Span("Loading …", id=ids.STATUS, role="status"),

@@ -8,7 +8,7 @@ from dashboard.components import Component, Keys, attributes, button, listed
 
 STEPS = (
     ("Why?", "Press “why?” beside a prediction: the graph shows the units that contributed most to it."),
-    ("Expand", "Press e on a unit, or click it twice: the units that contributed most to it appear below it."),
+    ("Expand", "Press + on a unit, or e: the units that contributed most to it appear below it."),
     ("What if?", "Choose a unit and switch it off in the right pane: see how the predictions change."),
     ("Score", "Press “How good is this circuit?”: see how much of the prediction its units keep by themselves."),
 )
