@@ -203,6 +203,8 @@ def _sentences(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EISDIR:
             message = f"{path} is a folder; give the name of a file to write."
+        elif error.errno in (errno.ENOENT, errno.ENOTDIR) and path.parent.is_dir():
+            message = f"{path} cannot be written: {path.parent} takes no files; choose another folder."
         elif error.errno in (errno.ENOENT, errno.ENOTDIR):
             message = f"{path} cannot be written: there is no folder {path.parent}; make it first."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

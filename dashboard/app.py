@@ -22,6 +22,7 @@ from dashboard.features.edge import feature as edge
 from dashboard.features.evaluation import feature as evaluation
 from dashboard.features.export import feature as export
 from dashboard.features.graph import feature as graph
+from dashboard.features.help import feature as help
 from dashboard.features.layer import feature as layer
 from dashboard.features.photo import feature as photo
 from dashboard.features.photo.actions import with_circuit, with_photo
@@ -165,6 +166,7 @@ def features(library: Library) -> tuple[Feature, ...]:
         target.feature(),
         what_if.feature(),
         export.feature(),
+        help.feature(),
     )
 
 

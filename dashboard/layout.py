@@ -7,9 +7,10 @@ from dash import dcc, html
 from circuits.network.network import Network
 from circuits.report.text import ALONE, ONE_AT_A_TIME
 from dashboard import ids
-from dashboard.components import Component, Keys, attributes, button, listed, sends
+from dashboard.components import attributes, button, sends
 from dashboard.features.export import exports
 from dashboard.features.graph.toolbar import stage, toolbar
+from dashboard.features.help.dialog import first_steps, help_dialog, opens_help
 
 _POLL = 500
 _STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
@@ -28,10 +29,11 @@ def layout(network: Network) -> Any:
             dcc.Interval(id=ids.TICK, interval=_POLL, disabled=True),
             html.Div(id=ids.START, hidden=True),
             html.Div(id=ids.TOASTS),
-            keys_dialog(),
+            help_dialog(),
+            # First for the Tab key: the graph is what a person comes for.
+            _middle(),
             _header(network),
             _left(),
-            _middle(),
             html.Aside(
                 [
                     html.Div(id=ids.HEAD),
@@ -39,6 +41,7 @@ def layout(network: Network) -> Any:
                     html.Div([html.Div(id=ids.LOOKS), html.Div(id=ids.FIRED)], className="pair"),
                     html.Div(id=ids.WHAT_IF, hidden=True),
                     *(html.Div(id=name) for name in (ids.BOOKS, ids.EVIDENCE, ids.FOOT)),
+                    first_steps(),  # last, so that no unit's pictures are pushed out of sight
                 ],
                 id=ids.UNIT,
                 className="pane right",
@@ -64,7 +67,8 @@ def _header(network: Network) -> Any:
             html.H1("Circuit explorer"),
             html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
             _pages(),
-            button("Keys", title="All keys (?)", **attributes(data_keys="open", aria_haspopup="dialog")),
+            _folds(),
+            button("Help", title="Four steps, all keys, and the documentation (?)", **opens_help()),
             button("Light / dark", id=ids.THEME),
         ]
     )
@@ -77,6 +81,23 @@ def _pages() -> Any:
         for name, (label, title) in _PAGES.items()
     ]
     return html.Nav(buttons, className="segments pages", **attributes(aria_label="What the middle shows"))
+
+
+def _folds() -> Any:
+    """The buttons that give the middle more room; `panes.js` acts on them."""
+    choices = {
+        "left": ("◧", "Fold the left pane away, or show it again"),
+        "right": ("◨", "Fold the right pane away, or show it again"),
+        "both": ("⤢", "Full screen: the middle alone"),
+    }
+    buttons = [
+        button(
+            sign, title=title, className="round",
+            **attributes(data_fold=which, aria_label=title, **({} if which == "both" else {"aria_pressed": "false"})),
+        )
+        for which, (sign, title) in choices.items()
+    ]  # fmt: skip
+    return html.Span(buttons, className="cluster", role="group", **attributes(aria_label="Room"))
 
 
 def _left() -> Any:
@@ -112,15 +133,15 @@ def _left() -> Any:
 def _middle() -> Any:
     return html.Main(
         [
-            html.Div(id=ids.WALL, className="of-layers"),
-            html.Div(id=ids.COMPARE, className="of-compare"),
+            html.Div(stage(), className="stage of-circuit"),
             html.Div(
                 toolbar(exports.menu()),
                 className="tools of-circuit",
                 role="toolbar",
                 **attributes(aria_label="Circuit"),
             ),
-            html.Div(stage(), className="stage of-circuit"),
+            html.Div(id=ids.WALL, className="of-layers"),
+            html.Div(id=ids.COMPARE, className="of-compare"),
             html.Div(
                 [
                     html.Span("Loading …", id=ids.STATUS, role="status"),
@@ -141,63 +162,4 @@ def _middle() -> Any:
         ],
         id=ids.MIDDLE,
         **attributes(data_page="circuit"),
-    )
-
-
-ALL: dict[str, Keys] = {
-    "Everywhere": (
-        ("/", "find a class or a unit"),
-        ("Tab", "go on to the next control; Shift Tab goes back"),
-        ("Ctrl Z", "undo; Ctrl Shift Z or Ctrl Y redoes"),
-        ("Ctrl V", "paste a photo"),
-        ("Esc", "close what is open, then leave the edge, then choose nothing"),
-        ("?", "these keys"),
-    ),
-    "In the graph": (
-        ("← ↑ ↓ →", "go to a neighbouring unit"),
-        ("Enter", "choose it"),
-        ("e", "expand it; Shift e expands its whole layer"),
-        ("c", "collapse it"),
-        ("x", "discard it"),
-        ("l", "go to its edges: ← → to the next one, Enter chooses, ↑ ↓ to its ends"),
-        ("f", "fold its near-duplicates into one, or unfold them"),
-        ("p", "lock it in its place, or release it"),
-        ("Alt ← ↑ ↓ →", "move it"),
-        ("+ − 0", "zoom in, zoom out, fit the graph"),
-    ),
-    "In the search field": (
-        ("↑ ↓", "choose a result"),
-        ("Enter", "ask why of it"),
-        ("Shift Enter", "do what else it offers, such as why not"),
-    ),
-    "On the photo, after What fires here?": (
-        ("← ↑ ↓ →", "move the crosshair; Shift moves it far"),
-        ("Enter", "ask what fires there"),
-    ),
-    "While the crop is moved": (
-        ("← ↑ ↓ →", "move the frame; Shift moves it far"),
-        ("+ −", "change its size"),
-        ("Enter", "use it"),
-    ),
-    "In the layer's wall": (
-        ("← ↑ ↓ →", "go to another unit; Page, Home and End go far"),
-        ("Enter", "choose it"),
-    ),
-}
-"""All keys, by where they count."""
-
-
-def keys_dialog() -> Component:
-    """The dialog with all keys; `keys.js` opens and closes it."""
-    groups = [
-        html.Section([html.H3(where, id=f"keys-{place}"), listed(keys)], **attributes(aria_labelledby=f"keys-{place}"))
-        for place, (where, keys) in enumerate(ALL.items())
-    ]
-    close = html.Button(
-        "×", type="button", className="button round", title="Close (Esc)",
-        **attributes(data_keys="close", aria_label="Close the keys"),
-    )  # fmt: skip
-    head = html.Div([html.H2("Keys", id="keys-title"), close], className="titled")
-    return html.Dialog(
-        [head, html.Div(groups, className="all-keys")], id="keys", **attributes(aria_labelledby="keys-title")
     )

@@ -15,8 +15,8 @@ from stage import SIZE, opened
 
 from tests.support.states import walk
 
-NARROW = ((1280, 720), (1024, 768))
-WATCHED = ("predicted", "circuit", "unit", "layers", "compare", "keys")
+NARROW = ((1440, 900), (1280, 720), (1024, 768), (390, 844))
+WATCHED = ("predicted", "circuit", "panes folded", "circuit grown", "unit", "layers", "compare", "keys")
 """States that are looked at in other sizes too."""
 
 

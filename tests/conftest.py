@@ -57,6 +57,12 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # several 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test draws at random does not depend on the tests before it, and so not on who shares the work."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium through playwright; where it is missing the browser's tests are skipped, but not in CI."""

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.cells import cell_len
@@ -34,10 +34,31 @@ class PlainConsole(Console):
         return super().render_str(printable(text), **options)
 
 
+_kept: list[TextIO] = []
+
+
+def keep_answers_apart() -> None:
+    """From now on only answers go to standard output; what a user's code prints as it runs goes to standard error."""
+    if not _kept:
+        _kept.append(sys.stdout)
+        sys.stdout = sys.stderr
+
+
+def put_output_back() -> None:
+    """Let everybody print to standard output again."""
+    if _kept:
+        sys.stdout = _kept.pop()
+
+
+def answers() -> TextIO:
+    """Where answers are written: standard output."""
+    return _kept[0] if _kept else sys.stdout
+
+
 def output() -> Console:
     """Standard output; not wrapped to a screen where there is none, so that lines stay whole in files and pipes."""
-    console = PlainConsole()
-    return console if console.is_terminal else PlainConsole(width=160)
+    console = PlainConsole(file=answers())
+    return console if console.is_terminal else PlainConsole(file=answers(), width=160)
 
 
 def say(console: Console, text: str) -> None:
@@ -79,7 +100,7 @@ def print_json(value: object) -> None:
 def echo_json(text: str) -> None:
     """A text of JSON on standard output, always in UTF-8; what a terminal might obey is escaped as JSON does."""
     text = _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text.removesuffix("\n"))
-    typer.echo(text.encode() if hasattr(sys.stdout, "buffer") else text)
+    typer.echo(text.encode() if hasattr(answers(), "buffer") else text, file=answers())
 
 
 def note(text: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import typer
 
-from circuits.cli.console import warn
+from circuits.cli.console import answers, warn
 from circuits.cli.files import get_circuit
 from circuits.cli.options import LAYERS, NetworkOptions, argument, get_photo, option
 
@@ -55,7 +55,7 @@ def explore(
         circuit=circuit,
         host=host,
         open_browser=browser,
-        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C."),
+        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
         warn=warn,
         **({} if port is None else {"port": port}),
     )

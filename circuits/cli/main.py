@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.compare import compare
+from circuits.cli.console import put_output_back
 from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
@@ -47,7 +48,10 @@ class _Sentences(TyperGroup):
         """Run, and leave with the exit code."""
         try:
             _check_installation()
-            code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            try:
+                code = super().main(*arguments, **(options | {"standalone_mode": False}))
+            finally:
+                put_output_back()
             if sys.stdout is not None:  # a program may have been started without one
                 sys.stdout.flush()
         except (KeyboardInterrupt, typer.Abort):
@@ -165,7 +169,7 @@ def _circuits(
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Why does an image classifier see a cat? Walk down from the class through the units that argued for it."""
+    """Why did an image classifier say cat? Follow its prediction down through the units that contributed to it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

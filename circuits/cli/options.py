@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from circuits.cli.console import warn
+from circuits.cli.console import keep_answers_apart, warn
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class NetworkOptions:
         """
         from circuits.network.loading import load_network
 
+        if ":" in network:
+            keep_answers_apart()
         if ":" in network and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
         return load_network(

@@ -68,6 +68,7 @@ class EdgeMaps:
         return float(self.lower.sum(dtype=np.float64))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
     """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
@@ -104,6 +105,7 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
@@ -130,6 +132,7 @@ def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit |
     return EdgeMaps(_from_below(edge), _to_above(edge))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def fed_by(
     network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:

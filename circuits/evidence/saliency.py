@@ -73,6 +73,7 @@ class _GradientOptions:
             )
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def gradient_picture(
     network: Network,
     source: Source,
@@ -132,6 +133,7 @@ def gradient_picture(
     return _descend(network, source, [unit], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def relative_picture(
     network: Network,
     source: Source,
@@ -177,6 +179,7 @@ def relative_picture(
     return _descend(network, source, [parent, child], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def path_picture(
     network: Network,
     source: Source,

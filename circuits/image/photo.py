@@ -238,7 +238,10 @@ def load_photo(source: PhotoSource, *, name: str | None = None) -> Photo:
         return _photo(from_array(source, name or "array"), name or "array")
     if isinstance(source, ImageTensor):
         values, name = source.numpy(force=True), name or "tensor"
+        shape = values.shape
         values = values[0] if values.ndim == 4 and len(values) == 1 else values
+        if values.ndim not in (2, 3) or (values.ndim == 3 and len(values) not in (1, 3, 4)):
+            raise InputError(f"{name} has shape {shape}; a photo as a tensor is (1 | 3 | 4, H, W).")
         return _photo(from_array(np.moveaxis(values, 0, -1) if values.ndim == 3 else values, name), name)
     if isinstance(source, bytes):
         return _of_bytes(source, name or "photo", name or "photo")

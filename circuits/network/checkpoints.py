@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -106,10 +106,15 @@ def _refused_code(path: str | Path, what: str) -> str:
 
 
 def _walk(value: object, label: str, depth: int, seen: set[int]) -> Iterator[StateDict]:
-    """The state dicts in nested dictionaries, from the top down."""
-    if not isinstance(value, Mapping) or depth > _DEEPEST or id(value) in seen:
+    """The state dicts in nested dictionaries and lists, from the top down."""
+    is_list = isinstance(value, tuple | list) and not isinstance(value, _StandIn)
+    if not (is_list or isinstance(value, Mapping)) or depth > _DEEPEST or id(value) in seen:
         return
     seen.add(id(value))
+    if not isinstance(value, Mapping):
+        for place, each in enumerate(cast(list[object], value)):
+            yield from _walk(each, f"{label}.{place}".removeprefix("."), depth + 1, seen)
+        return
     tensors = {str(name): each for name, each in value.items() if isinstance(each, Tensor)}
     code = next((type(each).__name__ for each in value.values() if isinstance(each, _StandIn)), "")
     yield StateDict(label, tensors, code)

@@ -54,6 +54,9 @@ def plain_copy(module: nn.Module, *, name: str = "network") -> nn.Module:
     _refuse(module, name)
     copied = copy_of(module, name=name, unwrap=True)
     _make_weights(copied)
+    for part in copied.modules():  # of training with fake quantisation, which goes on to change its scale
+        if callable(stop := getattr(part, "disable_observer", None)):
+            stop()
     return copied if has_lazy(copied) else copied.cpu().requires_grad_(False)
 
 

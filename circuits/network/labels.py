@@ -1,5 +1,6 @@
 """Labels of classes as people have them: a list, a dictionary, an array, or a file of text, TSV, CSV or JSON."""
 
+import ast
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,8 @@ _MOST_BYTES = 16 * 2**20
 _NUMBERS = ("id", "index", "idx", "class_id", "classid", "class_index", "number", "target", "")
 _NAMES = ("label", "name", "class_name", "classname", "category", "class", "title", "description")
 _LARGER = ("id2label", "label2id", "labels", "names", "classes", "class_names", "categories", "class_to_idx")
+_NUMBERED = re.compile(r"(\d{1,9})\s*(?:[:,;=.)-]|\s)\s*(\S.*)")
+_MOST_CODE = 2**20
 _MINUS = re.compile("[-\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}]")
 _ORDER = "in the order of the network's classes"
 
@@ -80,12 +83,12 @@ def as_labels(labels: Labels | str | Path) -> tuple[str, ...]:
 def read_labels(path: str | Path) -> tuple[str, ...]:
     r"""Labels of the classes from a file.
 
-    - text: one a line, or with tabs a table whose last column is the label;
-    - `.csv`: a table with commas, its column `label`, `name` or `class` if it has a head, else the last;
+    - text: one a line, with its number in front or not (`0: cat`); or with tabs a table whose last column is the label;
+    - `.csv`: a table with commas, or semicolons, its column `label`, `name` or `class` if it has a head, else the last;
     - `.json`: a list, or an object from numbers to labels (`{"0": "cat"}`, `{"0": ["n02123045", "tabby"]}`) or from
-      labels to numbers, alone or as `id2label` of a larger one.
+      labels to numbers, alone or as `id2label` of a larger one; in a text file also as Python writes them.
 
-    Where a column of a table counts the classes, the lines may stand in any order.
+    Where a column of a table, or a number in front, counts the classes, the lines may stand in any order.
 
     Raises:
         InputError: if the file cannot be read as UTF-8 text, is larger than 16 MiB, or holds no labels, or a label is
@@ -102,18 +105,51 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     ending = path.suffix.lower()
     if ending == ".json":
         return _checked(_of_json(path, text), what)
+    if ending in (".yaml", ".yml"):
+        raise InputError(f"{str(path)!r} is YAML, which is not read; write one label a line, {_ORDER}, or JSON.")
+    if (value := _written_as_code(text.strip())) is not None:
+        return _checked(_of_value(path, value), what)
+    lines = text.splitlines()
+    delimiter = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
     try:
         rows = (
-            list(csv.reader(text.splitlines()))
-            if ending == ".csv"
-            else [line.split("\t") for line in text.splitlines()]
+            list(csv.reader(lines, delimiter=delimiter)) if ending == ".csv" else [line.split("\t") for line in lines]
         )
     except csv.Error as error:
         raise InputError(f"The labels in {str(path)!r} are no CSV ({error}); give one label a line.") from None
     rows = [[cell.strip() for cell in row] for row in rows]
     if not (rows := [row for row in rows if any(row)]):
         raise InputError(f"{str(path)!r} holds no labels; write one a line, {_ORDER}.")
-    return _checked(_of_table(rows, headed=ending in (".csv", ".tsv")), what)
+    headed = ending in (".csv", ".tsv")
+    return _checked(_of_table(rows if headed else _numbered(rows), headed=headed), what)
+
+
+def _written_as_code(text: str) -> object:
+    """What a text holds that is one list or dictionary of JSON or Python, or one JSON object a line; else `None`."""
+    if text[:1] not in ("{", "[") or text[-1:] not in ("}", "]"):
+        return None
+    try:
+        return parse_json(text)
+    except InputError:
+        pass
+    try:
+        return [parse_json(line) for line in text.splitlines() if line.strip()] if "\n{" in text else _literal(text)
+    except (InputError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _literal(text: str) -> object:
+    value: object = ast.literal_eval(text) if len(text) <= _MOST_CODE else None
+    return value if isinstance(value, list | dict) and value else None
+
+
+def _numbered(rows: list[list[str]]) -> list[list[str]]:
+    """Lines such as `3: dog` as tables, where their numbers count all lines and the labels differ."""
+    found = [_NUMBERED.fullmatch(row[0]) if len(row) == 1 else None for row in rows]
+    parts = [[match[1], match[2]] for match in found if match]
+    numbers = sorted(int(number) for number, _ in parts)
+    counts = len(parts) == len(rows) and numbers == list(range(min(numbers[0], 1), min(numbers[0], 1) + len(rows)))
+    return parts if counts and len({label for _, label in parts}) == len(rows) else rows
 
 
 def _of_table(rows: list[list[str]], *, headed: bool) -> list[str]:
@@ -145,15 +181,29 @@ def _of_json(path: Path, text: str) -> Iterable[object]:
         value = parse_json(text)
     except InputError as error:
         raise InputError(f"The labels in {str(path)!r} could not be read: {error}") from None
+    return _of_value(path, value)
+
+
+def _of_value(path: Path, value: object) -> Iterable[object]:
     if isinstance(value, dict):
         value = next((value[key] for key in _LARGER if isinstance(value.get(key), list | dict)), value)
     if isinstance(value, dict) and value:
         return _of_mapping(value, f"The labels in {str(path)!r}")
     if isinstance(value, list) and value:
-        named = [_named(each) for each in value]
+        named = [_named(each) for each in _in_order(value)]
         if all(isinstance(each, str) for each in named):
             return named
     raise InputError(f"{str(path)!r} holds no labels; write a JSON list of them, or an object from numbers to labels.")
+
+
+def _in_order(rows: list[Any]) -> list[Any]:
+    """Objects with a label each, by their numbers where these count them from 0 or 1."""
+    names = [name for name in _NUMBERS if name and rows and all(isinstance(row, dict) and name in row for row in rows)]
+    numbers = [_number(row[names[0]]) for row in rows] if names else []
+    known = [number for number in numbers if number is not None]
+    if known and sorted(known) in (list(range(len(rows))), list(range(1, len(rows) + 1))):
+        return [row for _, row in sorted(zip(known, rows, strict=True), key=lambda pair: pair[0])]
+    return rows
 
 
 def _named(value: object) -> object:
@@ -169,7 +219,8 @@ def _of_mapping(labels: Mapping[Any, Any], what: str) -> list[object]:
     if None in by_number:
         by_number = {_number(value): key for key, value in labels.items()}
     numbers = sorted(number for number in by_number if number is not None)
-    if len(by_number) != len(labels) or numbers != list(range(len(labels))):
+    counts = (list(range(len(labels))), list(range(1, len(labels) + 1)))
+    if len(by_number) != len(labels) or numbers not in counts:
         raise InputError(f"{what} must be numbered 0 to {len(labels) - 1}, each once; these are not: give a list.")
     return [by_number[number] for number in numbers]
 

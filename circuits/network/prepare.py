@@ -23,7 +23,7 @@ from circuits.network.labels import Labels, as_labels
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.network.outputs import choose_output, output_node
-from circuits.network.probe import check_rows, example_for, first_pass, runs_in_batches
+from circuits.network.probe import check_rows, example_for, first_pass, refuse_memory, runs_in_batches
 from circuits.network.record_shapes import record_shapes
 from circuits.network.rewrite import rewrite_module
 from circuits.network.rows import ONE_AT_A_TIME
@@ -104,7 +104,11 @@ def prepare(
     move_channels_first(traced)
     if check and before is not None:
         tolerance = _ROUNDED if is_rounded or traced.meta["is_rounded"] else _TOLERANCE
-        alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance, trained)
+        try:
+            alone = _check_unchanged(traced, name, example, before[explained.place], head, tolerance, trained)
+        except InputError:
+            refuse_memory(plain_copy(module, name=name), example, name=name)  # which says why, if that is why
+            raise
         if not head.steps and sums_to_one(torch.cat([alone, _top(traced, -example)])):
             head = Head(probabilities=_as_they_are)
         traced.meta[ONE_AT_A_TIME] = not runs_in_batches(traced, output_node(traced).args[0], example, alone)

@@ -156,6 +156,20 @@ def _refuse_chance(module: nn.Module, example: Tensor, outputs: list[Tensor], na
     )
 
 
+def refuse_memory(module: nn.Module, example: Tensor, *, name: str) -> None:
+    """Refuse a plain copy of a module that says another thing when it sees the same photo again.
+
+    Raises:
+        InputError: if it does.
+    """
+    first, again = _outputs(module, example), _outputs(module, example)
+    if not all(_is_same(one, other) for one, other in zip(first, again, strict=True)):
+        raise InputError(
+            f"{name} gives another answer each time it sees the same photo, because its forward changes what it keeps, "
+            "such as a buffer or a counter; let it change nothing in eval mode."
+        )
+
+
 def check_rows(traced: fx.GraphModule, outputs: list[Tensor], example: Tensor, *, name: str) -> None:
     """Refuse a network that gives any other number of rows for one photo than one.
 

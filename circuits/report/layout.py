@@ -29,7 +29,6 @@ def layered(
     *,
     hidden: Collection[str] = (),
     wrap: int = WRAP,
-    staggered: bool = False,
     ranked: bool = False,
 ) -> dict[str, Slot]:
     """Slots of the visible units by id, band after band from the top, each in its order.
@@ -38,8 +37,6 @@ def layered(
         circuit: what to lay out.
         hidden: ids of units that take no room.
         wrap: the most units in a line.
-        staggered: shift the lines of a wrapped band by a quarter column to either side, so that edges pass between the
-            units above, and centre the band as a whole; else every line is centred.
         ranked: order units with the same barycentre by rank, so that under one unit the strongest comes first; else
             by id.
     """
@@ -52,9 +49,7 @@ def layered(
         height = -(-len(ordered) // wrap)
         for index, name in enumerate(ordered):
             column, line = divmod(index, height)
-            middle = (len(ordered[0 if staggered else line :: height]) - 1) / 2
-            if staggered and height > 1:
-                middle += -0.25 if line % 2 else 0.25
+            middle = (len(ordered[line::height]) - 1) / 2
             slots[name] = Slot(column - middle, first + line, band)
         first += height
     return slots

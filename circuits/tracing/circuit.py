@@ -255,7 +255,7 @@ class Circuit(Reported):
         Raises:
             InputError: if there is no such file or it holds no circuit.
         """
-        text = read_text(path)
+        text = read_text(path)  # whose errors name the file
         try:
             return cls.from_dict(circuit_file.from_text(text))
         except InputError as error:

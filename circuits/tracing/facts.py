@@ -4,9 +4,10 @@ Each is a frozen value with named fields that is also the row of the file: `circ
 `circuit.target["label"]`. Fields that a row leaves out have their default.
 """
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, SupportsIndex, TypeVar
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo
@@ -58,7 +59,7 @@ class NetworkInfo(_Row):
         multi_label: whether each class is judged on its own, by a sigmoid.
         output: the name of the output that is explained, if there are several.
         outputs: the names of all of them.
-        one_at_a_time: whether it is run one photo at a time, because others in a batch would change what it says.
+        one_at_a_time: whether it is run one photo at a time, because what it does depends on others in a batch.
     """
 
     name: str
@@ -151,6 +152,21 @@ class TraceSettings(_Row):
     def top_at(self, level: int) -> int:
         """Units to show below a unit of a level, 0 for the target; below the last level as many as there."""
         return self.top if isinstance(self.top, int) else self.top[min(level, len(self.top) - 1)]
+
+
+def as_int(value: Any) -> Any:
+    """A whole number of NumPy or torch as one of Python, also in a sequence; anything else as it is.
+
+    >>> import numpy as np
+    >>> as_int(np.int64(3)), as_int([np.int8(1), 2]), as_int(1.5)
+    (3, (1, 2), 1.5)
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        try:
+            return operator.index(value)
+        except (TypeError, ValueError, RuntimeError):  # of an array, or a tensor, of several
+            pass
+    return tuple(map(as_int, value)) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
 def tops_of(top: int | Sequence[int], depth: int) -> list[int]:

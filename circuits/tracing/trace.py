@@ -17,7 +17,7 @@ chosen among all of their channels. A level is then a step along an edge; a unit
 No edge depends on which other units are expanded, so expanding many at once is expanding one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import SupportsIndex
 
@@ -34,7 +34,7 @@ from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit, reaching
 from circuits.tracing.circuit_file import attributes, without_books
-from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, tops_of
+from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, as_int, tops_of
 from circuits.tracing.run import ForwardCache, forward_cache
 from circuits.tracing.search import CircuitBuilder, check_layer
 from circuits.tracing.targets import find_target, target_of
@@ -67,8 +67,8 @@ def trace(
     target: Unit | str | SupportsIndex | None = None,
     *,
     layers: str | Sequence[str] = "auto",
-    depth: int = 4,
-    top: int | Sequence[int] = 5,
+    depth: SupportsIndex = 4,
+    top: SupportsIndex | Iterable[SupportsIndex] = 5,
     mode: str = "sum",
     signs: str = "positive",
     progress: Progress | None = None,
@@ -101,7 +101,8 @@ def trace(
         >>> len(circuit.edges_into(circuit.root))
         3
     """
-    tops = tops_of(top, depth)
+    shown, levels = as_int(top), as_int(depth)
+    tops = tops_of(shown, levels)
     check_mode(mode)
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
@@ -121,15 +122,15 @@ def trace(
         PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
         ranked(network, logits, 5),
         TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
-        TraceSettings(mode=mode, top=top if isinstance(top, int) else tuple(top), signs=signs, depth=depth),
+        TraceSettings(mode=mode, top=shown, signs=signs, depth=levels),
     )
-    builder.descend([explained.id], depth, lambda level, _: tops[level], signs, progress)
+    builder.descend([explained.id], levels, lambda level, _: tops[level], signs, progress)
     return Circuit(builder.graph, photo, run)
 
 
 @torch.inference_mode(False)  # gradients are needed, whoever calls
 def expand(
-    network: Network, circuit: Circuit, unit: Unit | str, *, top: int | None = None, signs: str | None = None
+    network: Network, circuit: Circuit, unit: Unit | str, *, top: SupportsIndex | None = None, signs: str | None = None
 ) -> Circuit:
     """The circuit with the layer below a unit searched.
 
@@ -156,7 +157,7 @@ def expand(
     """
     name = circuit.node(unit).id
     builder = _builder(network, circuit)
-    count = builder.default_top(circuit.settings, name) if top is None else tops_of(top, 1)[0]
+    count = builder.default_top(circuit.settings, name) if top is None else tops_of(as_int(top), 1)[0]
     next(builder.expand([name], count, signs or circuit.settings.signs))
     return _without_unreachable(circuit, builder.graph, builder.run)
 

@@ -7,6 +7,7 @@ pictures show more of them (Olah 2017, "Feature Visualization", section "Diversi
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from PIL import Image
 
 from circuits.network.network import Network
@@ -48,6 +49,7 @@ def diverse_key(
     return store.key(network, unit, settings, variant=_variant(place))
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def diverse_pictures(
     network: Network,
     unit: Unit | str,

@@ -55,6 +55,7 @@ class Picture(Reported):
 OnPicture = Callable[[Unit, Image.Image], None]
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def render(
     network: Network,
     units: Unit | str | Sequence[Unit | str],
@@ -100,6 +101,7 @@ def render(
     return [drawn[unit] for unit in wanted]
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def draw(
     network: Network,
     units: Sequence[Unit],

@@ -65,6 +65,7 @@ class Visualization:
     frames: tuple[tuple[int, tuple[Image.Image, ...]], ...] = ()
 
 
+@torch.inference_mode(False)  # gradients are needed, whoever calls
 def visualize(
     network: Network,
     objectives: Objective | Unit | str | Sequence[Objective | Unit | str],

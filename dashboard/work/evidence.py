@@ -17,8 +17,9 @@ from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
+from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import input_crop
+from circuits.tracing.run import activations_of, input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
@@ -90,24 +91,18 @@ class Evidence:
         self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
-        found, photo = {}, digest(*source_key(source, rooted=False), *network.layers)
-        for done, (name, unit) in enumerate(units.items()):
-            progress(done, len(units), "")
-            if (photo, unit) not in self._small:
-                self._small[photo, unit] = self._seen_by(network, source, unit)
-            found[name] = self._small[photo, unit]
-        return InPhoto(*({name: pair[side] for name, pair in found.items()} for side in (0, 1)))
-
-    def _seen_by(self, network: Network, source: Circuit | Photo, unit: Unit) -> tuple[WebP, WebP]:
-        """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
-        photo, values = input_crop(network, source), heat_map(network, source, unit)
-        if values.size == 1:
-            whole = webp(wide(photo, _TILE))
-            return whole, whole
-        row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
-        box = receptive_field(network, unit.layer, unit.channel).box((row, column))
-        patch = photo.crop(box.corners) if box.area else photo
-        return webp(wide(patch, _TILE)), webp(overlay(photo, values, size=_TILE))
+        photo = digest(*source_key(source, rooted=False), *network.layers)
+        missing = [unit for unit in units.values() if (photo, unit) not in self._small]
+        if missing:
+            crop = input_crop(network, source)
+            layers = list(dict.fromkeys(unit.layer for unit in missing))
+            seen_by, activations = activations_of(network, source, layers)
+            for done, unit in enumerate(missing):
+                progress(done, len(missing), "")
+                values = activations[unit.layer][0, unit.channel].numpy()
+                self._small[photo, unit] = _small(seen_by, crop, values, unit)
+        found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
+        return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
@@ -179,6 +174,17 @@ def _seen(circuit: Circuit) -> Image.Image:
     return from_data_uri(circuit.photo_info.thumbnail)
 
 
+def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Unit) -> tuple[WebP, WebP]:
+    """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
+    if values.size == 1:
+        whole = webp(wide(crop, _TILE))
+        return whole, whole
+    row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
+    box = receptive_field(network, unit.layer, unit.channel).box((row, column))
+    patch = crop.crop(box.corners) if box.area else crop
+    return webp(wide(patch, _TILE)), webp(overlay(crop, values, size=_TILE))
+
+
 def _meant(circuit: Circuit, name: str) -> Unit | str:
     """A node's unit; the target by its id, which may be a difference of two classes."""
     return name if name == circuit.root else circuit.nodes[name].unit
@@ -210,13 +216,6 @@ def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Que
     key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
     network = evidence.library.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
-
-
-def wall_query(network: Network, source: Circuit | Photo, layer: str, evidence: Evidence) -> Query:
-    """What all units of a layer did in a photo."""
-    units = {str(channel): Unit(layer, channel) for channel in range(network.layer(layer).channels)}
-    key = digest(*source_key(source, rooted=False), network.sha256, " ".join(network.layers), layer)
-    return Query(f"{IN_PHOTO} wall", f"wall-tiles/{key}", partial(evidence.in_photo, network, source, units), 3)
 
 
 def source_key(source: Circuit | Photo, *, rooted: bool = True) -> tuple[str, ...]:

@@ -69,11 +69,12 @@ class PicturePlan:
         gallery = self._gallery
         if not gallery.sketch_part:
             return []
-        tasks = []
+        tasks, planned = [], set[Unit]()
         for group in self._groups(tab):
             keys = {unit: gallery.key(unit) for unit in group}
             there = {unit for unit, key in keys.items() if gallery.file(key) or self._work.previews.sketch(key)}
-            units = [unit for unit in group if unit not in there]
+            units = [unit for unit in group if unit not in there | planned]
+            planned.update(units)
             if units:
                 label = f"{self._label(units)}, coarsely"
                 key = " ".join(f"~{keys[unit]}" for unit in units)
@@ -82,13 +83,17 @@ class PicturePlan:
         return tasks
 
     def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
-        gallery = self._gallery
+        gallery, previews = self._gallery, self._work.previews
+        # The list may have been made a moment before the last ones were finished.
+        units = [unit for unit in units if previews.sketch(gallery.key(unit)) is None]
+        if not units:
+            return
 
         def tell(done: int, total: int, message: str) -> None:
             progress(done, total, "")  # the page names the units itself
 
         for unit, (image, steps) in zip(units, gallery.sketch(units, tell), strict=True):
-            self._work.previews.keep_sketch(gallery.key(unit), image, steps)
+            previews.keep_sketch(gallery.key(unit), image, steps)
 
     def _is_stray(self, tasks: Sequence[Task]) -> bool:
         """Whether nothing of what is being drawn is among the tasks, and too little of it done to be finished."""

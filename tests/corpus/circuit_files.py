@@ -81,7 +81,12 @@ def circuit_files() -> Iterator[Case]:
         "more than there is": lambda data: data["nodes"][0].update(surprise=1),
     }.items():
         yield _changed(name, change, exit=2)
-    yield Case("a circuit that is missing", ("compare", "no.json", "circuit.json"), exit=2, says="There is no file")
+    yield Case(
+        "a circuit that is missing",
+        ("compare", "no.json", "circuit.json"),
+        exit=2,
+        says="Error: There is no file no.json",
+    )
     yield Case("a circuit that is a folder", ("compare", ".", "circuit.json"), exit=2)
     yield Case("a circuit that is a photo", ("compare", "photo.png", "circuit.json"), exit=2)
     if hasattr(os, "mkfifo"):

@@ -7,6 +7,7 @@ from torch import nn
 
 import circuits
 from circuits.errors import InputError
+from circuits.evidence import argument_map, edge_maps, gradient_picture, relative_picture
 from tests.support.body import Body
 
 
@@ -61,3 +62,42 @@ def test_circuits_are_traced_and_grown_where_inference_mode_is_on():
     for name in expected.visible:
         for edge, other in zip(grown.edges_into(name), expected.edges_into(name), strict=True):
             assert edge.attribution == other.attribution
+
+
+def test_evidence_is_seen_and_units_are_drawn_where_inference_mode_is_on():
+    network = circuits.prepare(Body(), size=8, mean=0.5, std=0.25)
+    circuit = circuits.trace(network, "example:cat", 3, depth=2, top=2)
+    upper = next(edge.source for edge in circuit.edges_into(circuit.root))
+    lower = next(edge.source for edge in circuit.edges_into(upper))
+
+    def seen():
+        maps = edge_maps(network, circuit, lower, upper)
+        drawn = circuits.render(network, upper, size=16, steps=2)[0].image
+        return (
+            maps.lower,
+            argument_map(network, circuit, upper),
+            gradient_picture(network, circuit, upper),
+            relative_picture(network, circuit, lower, upper),
+            np.asarray(drawn),
+        )
+
+    with torch.inference_mode():
+        found = seen()
+    for one, other in zip(found, seen(), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("top", [np.int64(2), torch.tensor(2), np.array([2, 1]), (np.int8(2), 1)])
+def test_counts_may_be_numbers_of_numpy_or_torch(top):
+    network = circuits.prepare(Body(), size=8, mean=0.5, std=0.25)
+    traced = circuits.trace(network, "example:cat", 3, depth=np.int64(2), top=top)
+    assert len(traced.edges_into(traced.root)) == 2
+    assert type(traced.settings.depth) is int
+    assert len(circuits.expand(network, traced, traced.root, top=np.int64(1)).edges_into(traced.root)) >= 1
+
+
+def test_the_shape_of_a_tensor_is_told_as_it_is():
+    with pytest.raises(
+        InputError, match=r"^tensor has shape \(20, 24, 3\); a photo as a tensor is \(1 \| 3 \| 4, H, W"
+    ):
+        circuits.load_photo(torch.zeros(20, 24, 3))

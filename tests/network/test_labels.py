@@ -137,3 +137,38 @@ def test_labels_are_taken_as_lists_arrays_and_dictionaries():
     assert as_labels(np.arange(3)) == ("0", "1", "2")
     with pytest.raises(InputError, match="Class 1 of the labels is called 'None'; a label is a text"):
         as_labels({0: "cat", 1: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "{0: 'cat',\n 1: 'dog, hound',\n 2: 'hen'}\n"),
+        ("a.txt", '["cat", "dog, hound", "hen"]'),
+        ("a.txt", "2: hen\n0: cat\n1: dog, hound\n"),
+        ("a.txt", "3 hen\n1 cat\n2 dog, hound\n"),
+        ("a.csv", "id;label\n1;dog, hound\n0;cat\n2;hen\n"),
+        (
+            "a.json",
+            '{"categories": [{"id": 2, "name": "dog, hound"}, {"id": 1, "name": "cat"}, {"id": 3, "name": "hen"}]}',
+        ),
+        ("a.json", '{"1": "cat", "2": "dog, hound", "3": "hen"}'),
+        ("a.jsonl", '{"id": 2, "label": "hen"}\n{"id": 0, "label": "cat"}\n{"id": 1, "label": "dog, hound"}\n'),
+    ],
+)
+def test_numbers_in_front_and_what_python_prints_are_read(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert read_labels(tmp_path / name) == ("cat", "dog, hound", "hen")
+
+
+@pytest.mark.parametrize(
+    "text", ["1 euro\n2 euro\n", "[unk]\n[pad]\n", "{0: open(1)}\n{}\n", "7 up\n8 ball\n", "0\n1\n"]
+)
+def test_labels_that_only_look_so_stay_as_they_are(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    assert read_labels(tmp_path / "a.txt") == tuple(text.split("\n")[:-1])
+
+
+def test_yaml_is_refused(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\n")
+    with pytest.raises(InputError, match=r"data.yaml' is YAML, which is not read; write one label a line"):
+        read_labels(tmp_path / "data.yaml")

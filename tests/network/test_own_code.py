@@ -78,6 +78,31 @@ def test_what_a_file_prints_does_not_reach_the_answer(tmp_path):
     assert {"read", "made", "run"} <= set(result.stderr.split())
 
 
+def test_what_a_module_traced_as_a_whole_prints_does_not_reach_the_answer(tmp_path):
+    whole = "class Loud(nn.Module):\n    def forward(self, x):\n        print('loud')\n        return x.relu()\n"
+    (tmp_path / "net.py").write_text(
+        f"from torch import nn\n{whole}\n"
+        "net = nn.Sequential(nn.Conv2d(3, 4, 3), Loud(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))\n"
+    )
+    before = sys.stdout
+    result = run(
+        "trace",
+        "example:cat",
+        "--json",
+        "-n",
+        f"{tmp_path / 'net.py'}:net",
+        "--leaf",
+        "1",
+        "--size",
+        "8",
+        "--depth",
+        "1",
+    )
+    assert json.loads(result.stdout)["graph"]["network"]["layers"] == ["1", "4"]
+    assert "loud" in result.stderr
+    assert sys.stdout is before
+
+
 def test_modules_beside_the_file_are_found_from_anywhere_and_each_file_has_its_own(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -252,15 +252,20 @@ def test_a_mean_over_all_positions_sees_the_whole_image() -> None:
     "thing",
     [
         Thing(lambda x: torch.cumsum(x, 2)),
-        Thing(lambda x: x * (x > 0.1)),
         nn.InstanceNorm2d(4),
         Thing(lambda x: torch.nn.functional.conv2d(x, x[:, :4].mean((2, 3), keepdim=True).expand(4, 4, 1, 1))),
     ],
-    ids=["cumulated", "compared", "normalised over positions", "weights made of the image"],
+    ids=["cumulated", "normalised over positions", "weights made of the image"],
 )
 def test_what_is_not_known_is_taken_to_see_the_whole_image(thing: nn.Module) -> None:
     network = around(thing)
     assert receptive_field(network, network.layers[-2]).box((1, 1)) == Box(0, 0, SIDE, SIDE)
+
+
+def test_a_comparison_with_a_number_sees_its_own_position_alone() -> None:
+    network = around(Thing(lambda x: x * (x > 0.1)))
+    layer = network.layers[-2]
+    assert receptive_field(network, layer).box((1, 1)) == support(network, layer, None, (1, 1)) == Box(1, 1, 2, 2)
 
 
 def test_attention_sees_the_whole_image_and_what_follows_too() -> None:

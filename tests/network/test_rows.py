@@ -249,5 +249,5 @@ def test_predict_says_that_it_looks_at_one_photo_at_a_time(tmp_path):
     path = tmp_path / "net.py"
     path.write_text("from tests.network.test_rows import MinMax\n")
     arguments = ["predict", "example:cat", "-n", f"{path}:MinMax", "--size", "8"]
-    assert "for cat (run one photo at a time, since others in a batch would change" in run(*arguments).stdout
+    assert "for cat (run one photo at a time, since what it does depends on others in a batch" in run(*arguments).stdout
     assert '"one_at_a_time": true' in run(*arguments, "--json").stdout

@@ -437,3 +437,10 @@ def test_all_state_dicts_of_a_checkpoint_are_found_once(tmp_path):
     content["itself"] = content
     torch.save(content, tmp_path / "net.pth")
     assert [state.label for state in read_state_dicts(tmp_path / "net.pth")] == ["model"]
+
+
+@pytest.mark.parametrize("wrap", [lambda state: (state, 3), lambda state: {"state_dicts": [{"lr": 0.1}, state]}])
+def test_a_state_dict_may_lie_in_a_tuple_or_a_list(tmp_path, wrap):
+    state = small().state_dict()
+    torch.save(wrap(state), tmp_path / "net.pth")
+    assert same(tensors(str(tmp_path / "net.pth")), state)

@@ -156,7 +156,7 @@ def of_photo(stage: Stage) -> Iterator[str]:
     expect(tab.locator(".invitation button")).to_be_visible()
     yield "predicted"
     tab.keyboard.press("?")
-    expect(tab.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(tab.get_by_role("dialog", name="Help")).to_be_visible()
     yield "keys"
     tab.keyboard.press("?")
     expect(tab.get_by_role("dialog")).to_have_count(0)
@@ -218,6 +218,18 @@ def of_circuit(stage: Stage) -> Iterator[str]:
         tab.locator("summary", has_text=menu).click()
         yield f"menu {menu}"
         tab.keyboard.press("Escape")
+    stage.press("Full screen: the middle alone")
+    stage.expect(tab.locator(".pane:visible")).to_have_count(0)
+    yield "panes folded"
+    stage.press("Full screen: the middle alone")
+    stage.expect(tab.locator(".pane:visible")).to_have_count(2)
+    count = tab.locator(".unit").count()
+    tab.get_by_role("button", name=re.compile("^expand all")).first.click()
+    stage.expect(tab.locator(".unit")).not_to_have_count(count)
+    stage.quiet()
+    yield "circuit grown"
+    tab.keyboard.press("Control+z")
+    stage.expect(tab.locator(".unit")).to_have_count(count)
     tab.locator(".unit.root").focus()
     tab.keyboard.press("Escape")
     stage.expect(tab.get_by_role("button", name="Score it", exact=True)).to_be_visible()

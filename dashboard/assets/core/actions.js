@@ -83,7 +83,10 @@
   }
 
   /* All that were dropped or pasted at once, as far as the strip has room for them. */
-  const readAll = some => fitting(some).forEach(file => read(file));
+  async function readAll(some) {
+    // In their order: several readers at once end in any.
+    for (const file of fitting(some)) await read(file);
+  }
 
   function fitting(some) {
     const all = Array.from(some);
@@ -93,16 +96,19 @@
 
   /* As what it is to be taken, if not as what its name says. */
   function read(file, as = "") {
-    if (!file) return;
+    if (!file) return Promise.resolve();
     if (file.size > FILE_LIMIT) {
       take("photo", file.name, { length: Infinity });
-      return;
+      return Promise.resolve();
     }
     const kind = as || (isCircuit(file.name) ? "circuit" : "photo");
     const reader = new FileReader();
     reader.onload = () => hand(take(kind, file.name, reader.result));
     reader.onerror = () => toast({ kind: "error", text: `${file.name} could not be read by the browser.` });
-    reader.readAsDataURL(file);
+    return new Promise(resolve => {
+      reader.onloadend = resolve;
+      reader.readAsDataURL(file);
+    });
   }
 
   const isCircuit = name => /\.json$/i.test(name || "");

@@ -1,12 +1,10 @@
-/* The names of the layers, beside their rows. They live in screen space, so that they stay readable at any zoom. */
+/* The names of the layers, beside their rows. They live in screen space, on ground of their own, so that they stay
+   readable at any zoom and nothing covers them. */
 (function () {
   "use strict";
 
-  /* Pixels between two rows below which their names make themselves small. */
-  const TIGHT = 54;
-
-  /* box: where they go. */
-  function openBands(box) {
+  /* box: where they go; above, below: how far a row reaches beyond the middles of its units. */
+  function openBands(box, above, below) {
     let rows = [];
     let drawn = "";
 
@@ -32,38 +30,37 @@
       return label;
     }
 
-    /* fallback(): takes the focus if the button that had it is gone. */
+    /* fresh: rows from the top; fallback(): takes the focus if the button that had it
+       is gone. Gives the width that the names need. */
     function draw(fresh, fallback) {
-      rows = fresh;
-      const text = JSON.stringify(rows.map(row => [row.layer, row.detail, row.closed]));
-      if (text === drawn) return;
-      drawn = text;
-      const active = document.activeElement;
-      const held = box.contains(active) ? active.dataset.payload : null;
-      box.replaceChildren(...rows.map(band));
-      if (held === null) return;
-      const again = [...box.querySelectorAll("button")].find(button => button.dataset.payload === held);
-      if (again) again.focus();
-      else fallback();
+      const text = JSON.stringify(fresh.map(row => [row.layer, row.detail, row.closed]));
+      if (text !== drawn) {
+        drawn = text;
+        const active = document.activeElement;
+        const held = box.contains(active) ? active.dataset.payload : null;
+        box.replaceChildren(...fresh.map(band));
+        const again = [...box.querySelectorAll("button")].find(button => button.dataset.payload === held);
+        if (again) again.focus();
+        else if (held !== null) fallback();
+      }
+      return Math.max(0, ...[...box.children].map(label => label.offsetWidth));
     }
 
-    function seenFrom({ y, zoom }) {
-      let least = Infinity;
+    /* The heights of the first and last line of each. */
+    const place = heights => { rows = heights; };
+
+    /* In the middle of what is seen of its row. */
+    function seenFrom({ y, zoom }, height) {
       rows.forEach((row, index) => {
-        const middle = y + ((row.y + row.bottom) / 2) * zoom;
+        const top = Math.max(0, y + (row.y - above) * zoom);
+        const bottom = Math.min(height, y + (row.bottom + below) * zoom);
         const label = box.children[index];
-        label.style.transform = `translateY(${Math.round(middle)}px) translateY(-50%)`;
-        if (index) least = Math.min(least, ((row.y + row.bottom - rows[index - 1].y - rows[index - 1].bottom) / 2) * zoom);
+        label.style.visibility = bottom - top < 20 ? "hidden" : "";
+        label.style.transform = `translateY(${Math.round((top + bottom) / 2)}px) translateY(-50%)`;
       });
-      box.classList.toggle("tight", least < TIGHT);
     }
 
-    /* shown: names of layers that have a unit left. */
-    function leave(shown) {
-      rows.forEach((row, index) => { box.children[index].hidden = !shown.has(row.layer); });
-    }
-
-    return { draw, seenFrom, leave };
+    return { draw, place, seenFrom };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openBands });

@@ -18,7 +18,7 @@
     stage.addEventListener("pointerdown", event => {
       const button = event.target.closest(".unit");
       dragged = false;
-      if (event.button || !button || event.target.closest(".pin, .alike")) return;
+      if (event.button || event.pointerType === "touch" || !button || event.target.closest(".pin, .alike, .plus")) return;
       const { x, y } = find(button.dataset.id);
       grip = { button, id: button.dataset.id, pointer: event.pointerId, from: [event.clientX, event.clientY], x, y, at: null };
     });

@@ -1,16 +1,19 @@
 /* The circuit as real buttons over one svg of edges, with keyboard.
 
-   The server says where every unit goes; this file draws it and turns clicks and keys into actions. What it is made of:
-   `units.js` and `lines.js` draw, `bands.js` names the layers, `sight.js` pans and zooms, `drag.js` moves units,
-   `weak.js` hides weak edges, and `merge.js` brings what the server says. */
+   The server says which units there are, in which order; this file draws them and turns clicks and keys into actions.
+   What it is made of: `arrange.js` says where units go, `units.js` and `lines.js` draw, `bands.js` names the layers,
+   `sight.js` pans and zooms, `minimap.js` shows the whole, `drag.js` moves units, `weak.js` hides weak edges, `keys.js`
+   and `tools.js` hear keys and buttons, and `merge.js` brings what the server says. */
 (function () {
   "use strict";
 
-  const HALF = 48;
+  const { SIDE, WORDS, STEP } = window.circuits;
+  const HALF = SIDE / 2;
   /* How far the veil reaches beyond the units, and how many of them are many: then nothing glides. */
   const FAR = 400;
   const MANY = 200;
-  const LOOK = "circuits-look";
+  /* Where panes lie one under the other. */
+  const STACKED = "(max-width: 700px)";
   const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
@@ -19,9 +22,15 @@
   let left = new Set();
   let told = [];
   let focused = "";
-  let roof = 0;
   let lit = "";
-  let stage, sight, units, lines, bands, drag, weak, veil;
+  /* The limit under which edges are hidden, the shape of the window, and where the mouse was. */
+  let limit = 0;
+  let shape = [0, 0];
+  let mouse = "";
+  /* Number of the action after which the target takes the focus. */
+  let awaited = 0;
+  let stage, sight, units, lines, bands, drag, weak, map, keys, veil;
+  const arrangement = window.circuits.openArrangement();
   /* Where a person has put units, until the server has it: by id, with the number of the action. */
   const moved = new Map();
 
@@ -34,35 +43,70 @@
     const places = nodes.map(node => byId.get(node.id));
     const xs = places.map(node => node.x);
     const ys = places.map(node => node.y);
-    const side = HALF + 8;
-    return [Math.min(...xs) - side, Math.min(...ys) - side, Math.max(...xs) + side, Math.max(...ys) + HALF + 50];
+    return [Math.min(...xs) - STEP / 2, Math.min(...ys) - HALF, Math.max(...xs) + STEP / 2, Math.max(...ys) + HALF + WORDS];
   }
 
   function fit() {
-    if (left.size) sight.fit(box(seen()));
+    if (!left.size) return;
+    sight.glide();
+    sight.fit(box(seen()));
+  }
+
+  /* Places for all units that are shown; again: whatever their places were. Gives whether they are other ones. */
+  function arrange(again = false) {
+    const shown = new Set(seen().map(node => node.layer));
+    name(data.rows.filter(row => shown.has(row.layer)));
+    limit = weak.limit;
+    const found = arrangement.arrange([...byId.values()], left, sight.pane(), { circuit: data.circuit, limit, again });
+    byId = new Map([...byId].map(([id, node]) => [id, { ...node, x: undefined, ...found.places.get(id) }]));
+    byId.forEach((node, id) => { if (left.has(id)) units.move(id, node); });
+    lines.arrange();
+    bands.place(found.rows);
+    cover();
+    settle();
+    return found;
+  }
+
+  /* The names of the layers; what they need of the window. */
+  function name(rows) {
+    const wide = bands.draw(rows, () => left.has(data.selected) && units.button(data.selected).focus());
+    sight.view.gutter = wide ? wide + 12 : 0;
+    stage.style.setProperty("--gutter", `${sight.view.gutter}px`);
+  }
+
+  /* What has changed under the mouse is not what it was put on: nothing is set off before it moves again. */
+  function settle() {
+    light("");
+    units.enlarge("");
+  }
+
+  /* The window has another shape. */
+  function reshape() {
+    const now = [stage.clientWidth, stage.clientHeight];
+    const same = Math.abs(now[0] - shape[0]) < 8 && Math.abs(now[1] - shape[1]) < 8;
+    if (!now[0] || same || !data.nodes.length) {
+      sight.apply();
+      return;
+    }
+    shape = now;
+    arrange(true);
+    if (sight.view.touched) sight.apply();
+    else fit();
+  }
+
+  function chart() {
+    if (!left.size) return;
+    const places = seen().map(({ id }) => [byId.get(id).x, byId.get(id).y, id === data.selected]);
+    const room = [sight.view.gutter - 13, stage.clientHeight / 3];
+    const high = map.draw(places, SIDE, { whole: box(seen()), seen: sight.seen(), room });
+    bands.seenFrom(sight.view, stage.clientHeight - high);
+    lines.seenFrom(sight.view.zoom, data.nodes.length > MANY);
   }
 
   function cover() {
-    if (!data.nodes.length) return;
-    const [x0, y0, x1, y1] = box(data.nodes);
+    if (!left.size) return;
+    const [x0, y0, x1, y1] = box(seen());
     Object.assign(veil.style, { left: `${x0 - FAR}px`, top: `${y0 - FAR}px`, width: `${x1 - x0 + 2 * FAR}px`, height: `${y1 - y0 + 2 * FAR}px` });
-  }
-
-  function neighbour(from, [across, down]) {
-    let best = null;
-    let least = Infinity;
-    left.forEach(id => {
-      const node = byId.get(id);
-      const dx = node.x - from.x;
-      const dy = node.y - from.y;
-      const ahead = across ? Math.abs(dy) < HALF && Math.sign(dx) === across : Math.sign(Math.round(dy)) === down;
-      const distance = Math.abs(dx) + 3 * Math.abs(dy);
-      if (id !== from.id && ahead && distance < least) {
-        least = distance;
-        best = node;
-      }
-    });
-    return best;
   }
 
   function move(id, place) {
@@ -71,14 +115,16 @@
     lines.follow(id);
   }
 
+  const focus = id => units.button(id).focus({ preventScroll: true });
+
   function drop(id, { x, y }) {
     const number = send("lock", { unit: id, x, y });
     moved.set(id, { x, y, number });
   }
 
-  /* Veils all but a unit and its neighbours; with no unit, the selected one's edges are set off.
-     A unit below says what it holds of the unit that is lit; without one, what it holds at most of any. */
-  function light(id) {
+  /* Sets off the edges of a unit, or of the selected one, and veils all but the unit and its neighbours if asked to.
+     A unit below says what it accounts for of the unit that is lit; without one, the most that it does of any. */
+  function light(id, veils = false) {
     lit = byId.has(id) ? id : "";
     const shown = lit || data.selected;
     const near = new Set([shown]);
@@ -90,165 +136,119 @@
       units.tell(edge.source, edge.share, edge.inhibits);
       told.push(edge.source);
     });
-    units.raise(lit ? near : new Set());
-    stage.classList.toggle("dims", Boolean(lit));
+    units.raise(lit && veils ? near : new Set());
+    stage.classList.toggle("dims", Boolean(lit) && veils);
   }
 
   /* ---- weak edges ---- */
-
-  /* The words over the graph may have become longer; a window that nobody has moved makes room for them. */
-  function unroof() {
-    const now = document.querySelector(".story").offsetHeight;
-    if (now !== roof && !sight.view.touched) fit();
-    roof = now;
-  }
 
   function hide() {
     const found = window.circuits.strong(data, weak.limit);
     left = found.units;
     units.leave(left);
     lines.leave(found.lines);
-    bands.leave(new Set(seen().map(node => node.layer)));
+    window.circuits.explain(data);
     weak.tell(found, data.nodes.length - left.size);
-    unroof();
     rove();
-    light(lit);
+  }
+
+  /* Another limit: the gaps are closed. */
+  function limited() {
+    hide();
+    arrange();
+    if (sight.view.touched) sight.apply();
+    else fit();
   }
 
   /* ---- events ---- */
 
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const under = event => event.target.closest(".unit");
   const named = event => (under(event) ? under(event).dataset.id : "");
 
-  function fold(id) {
-    const node = byId.get(id);
-    if (node.folded) send("unfold", { units: [id] });
-    else if (node.alike) send("fold", { units: [node.strongest] });
-    else window.circuits.toast({ text: `No other unit here fires in nearly the same places as ${node.label}.` });
-  }
-
-  function foldAll() {
-    const groups = new Set(data.nodes.filter(node => node.alike && !node.folded).map(node => node.strongest));
-    if (groups.size) send("fold", { units: [...groups] });
-    else window.circuits.toast({ text: "No units here fire in nearly the same places, or all that do are folded." });
-  }
-
-  function pin(id) {
-    const node = byId.get(id);
-    if (node.pinned) send("release", { unit: id });
-    else drop(id, node);
-  }
-
-  function key(event) {
-    const id = named(event);
-    if (id && drag.key(event, id)) event.preventDefault();
-    else if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(".band")) return;
-    else if (lines.key(event)) event.preventDefault();
-    else press(event, id);
-  }
-
-  const ON_UNIT = {
-    e: (id, event) => (event.shiftKey ? send("level", { layer: id }) : send("expand", { unit: id })),
-    c: id => send("collapse", { unit: id }),
-    f: fold,
-    l: id => lines.enter(id),
-    p: pin,
-    x: id => send("discard", { unit: id }),
-    delete: id => send("discard", { unit: id }),
-  };
-
-  function press(event, id) {
-    const does = id && ON_UNIT[event.key.toLowerCase()];
-    if (event.key === "+" || event.key === "=") sight.zoomBy(1.2);
-    else if (event.key === "-") sight.zoomBy(1 / 1.2);
-    else if (event.key === "0") fit();
-    else if (does) does(id, event);
-    else if (id && ARROWS[event.key]) {
-      const next = neighbour(byId.get(id), ARROWS[event.key]);
-      if (next) units.button(next.id).focus({ preventScroll: true });
-    } else return;
-    event.preventDefault();
-  }
-
-  /* Marked at once; what the server says of it follows. */
-  function choose(id) {
-    data = { ...data, selected: id, edge: [] };
+  /* Marked at once; what the server says of it follows. One thing is chosen at a time, a unit or an edge. */
+  function choose(id, edge = null) {
+    data = { ...data, selected: id, edge: edge ? [edge.lower, edge.upper] : [] };
     units.choose(id, data.busy);
-    lines.choose("");
+    lines.choose(data.edge.join(" "));
     light(lit);
-    send("select", { unit: id });
+    chart();
+    if (edge) send("edge", edge);
+    else send("select", { unit: id });
   }
 
   function click(event) {
     const id = named(event);
     if (id && event.target.closest(".pin")) send("release", { unit: id });
-    else if (id && event.target.closest(".alike")) fold(id);
+    else if (id && event.target.closest(".alike")) keys.fold(id);
+    else if (id && event.target.closest(".plus")) send("expand", { unit: id });
     else if (id) choose(id);
-    else if (lines.under(event)) send("edge", lines.under(event));
+    else if (lines.at(event)) choose("", lines.at(event));
   }
 
-  /* What all units show: their picture, their patch of the photo, or their heat map. */
-  function lookAt(look) {
-    sessionStorage.setItem(LOOK, look);
-    units.lookAt(look);
-    document.querySelectorAll("#look button").forEach(button => {
-      button.setAttribute("aria-pressed", String(button.dataset.look === look));
-    });
+  /* A mouse that rests while things change under it points at nothing. */
+  function point(event) {
+    const now = `${event.clientX} ${event.clientY}`;
+    if (now === mouse || event.pointerType === "touch") return;
+    mouse = now;
+    const id = event.buttons ? "" : named(event);
+    if (id === lit && stage.classList.contains("dims") === Boolean(id)) return;
+    light(id, true);
+    const { left: from, top, right } = stage.getBoundingClientRect();
+    const { zoom, gutter } = sight.view;
+    units.enlarge(id, 0.65 + 0.7 / Math.min(1, zoom), { left: from + gutter, top, right });
+  }
+
+  /* As large as the window shows all of it, with the places that this gives. */
+  function refit() {
+    arrange(true);
+    fit();
   }
 
   function listen() {
-    stage.addEventListener("mouseover", event => { if (named(event) !== lit) light(named(event)); });
-    stage.addEventListener("mouseleave", () => light(""));
+    stage.addEventListener("pointermove", point);
+    stage.addEventListener("pointerleave", settle);
     stage.addEventListener("focusin", event => {
       if (!named(event)) return;
       focused = named(event);
       rove();
       if (under(event).matches(":focus-visible")) light(focused);
-      sight.reveal(byId.get(focused));
+      sight.reveal(box([byId.get(focused)]));
     });
     stage.addEventListener("focusout", () => light(""));
     stage.addEventListener("click", click);
     stage.addEventListener("dblclick", event => {
-      if (named(event) && !event.target.closest(".pin, .alike")) send("expand", { unit: named(event) });
+      if (named(event) && !event.target.closest(".pin, .alike, .plus")) send("expand", { unit: named(event) });
     });
-    stage.addEventListener("keydown", key);
-    lookAt(sessionStorage.getItem(LOOK) || "picture");
-    document.addEventListener("click", event => {
-      const menu = event.target.closest(".menu.from-left .menu-item") && event.target.closest("details");
-      if (menu) {
-        menu.open = false;
-        menu.querySelector("summary").focus();
-      }
-      const tool = event.target.closest("[data-zoom], [data-graph], [data-look]");
-      if (!tool) return;
-      if (tool.dataset.look) lookAt(tool.dataset.look);
-      else if (tool.dataset.graph) foldAll();
-      else if (tool.dataset.zoom === "fit") fit();
-      else sight.zoomBy(Number(tool.dataset.zoom));
-    });
-    new ResizeObserver(() => { if (sight.view.touched) sight.apply(); else fit(); }).observe(stage);
+    new ResizeObserver(reshape).observe(stage);
   }
 
   function begin() {
     if (stage) return true;
     stage = document.getElementById("graph");
     if (!stage) return false;
-    const { openUnits, openLines, openBands, openWindow, openDrag, openWeak } = window.circuits;
+    const { openUnits, openLines, openBands, openWindow, openDrag, openKeys, openMap, openTools, openWeak } = window.circuits;
     const world = make("world");
     const names = make("bands");
     units = openUnits(world);
-    bands = openBands(names);
-    lines = openLines(id => byId.get(id), id => units.button(id).focus({ preventScroll: true }), send);
+    bands = openBands(names.appendChild(make("labels")), HALF, HALF + WORDS);
+    lines = openLines(id => byId.get(id), focus, edge => choose("", edge));
     veil = make("veil");
     world.append(lines.svg, lines.over, veil);
     stage.append(world, names);
-    sight = openWindow(stage, world, () => {
-      lines.seenFrom(sight.view.far);
-      bands.seenFrom(sight.view);
-    });
+    const small = Object.assign(document.createElement("canvas"), { className: "minimap", hidden: true });
+    small.setAttribute("aria-hidden", "true");
+    names.append(small);
+    sight = openWindow(stage, world, chart);
+    map = openMap(small, (x, y) => sight.centre(x, y));
     drag = openDrag(stage, () => sight.view.zoom, id => byId.get(id), move, drop);
-    weak = openWeak(hide, limit => send("set", { weak: Number(limit) }));
+    weak = openWeak(limited, limit => send("set", { weak: Number(limit) }));
+    keys = openKeys({
+      node: id => byId.get(id), nodes: () => data.nodes, left: () => [...left].map(id => byId.get(id)),
+      // The unit that a key is about, and the one that the arrows start from.
+      chosen: () => (left.has(data.selected) ? data.selected : ""), start: first,
+      heard: () => data.page === "circuit" && left.size > 0, lines, drag, focus, drop, fit: refit, zoomBy: sight.zoomBy,
+    });
+    openTools({ look: units.lookAt, foldAll: keys.foldAll, fit: refit, zoomBy: sight.zoomBy });
     listen();
     return true;
   }
@@ -256,15 +256,17 @@
   /* ---- drawing ---- */
 
   /* One stop for Tab: the unit that had the focus last, else the selected one, else the first. */
-  function rove() {
-    const first = data.nodes.length ? data.nodes[0].id : "";
-    units.stopAt(left.has(focused) ? focused : left.has(data.selected) ? data.selected : first);
+  function first() {
+    return [focused, data.selected].find(id => left.has(id)) || (data.nodes.length ? data.nodes[0].id : "");
   }
+
+  const rove = () => units.stopAt(first());
 
   /* What a person has moved stays where they put it until the server has heard of it. */
   function placed(nodes) {
     moved.forEach((place, id) => { if (data.seen >= place.number) moved.delete(id); });
-    byId = new Map(nodes.map(node => [node.id, { ...node, ...moved.get(node.id) }]));
+    const place = node => (moved.has(node.id) ? [moved.get(node.id).x, moved.get(node.id).y] : node.place);
+    byId = new Map(nodes.map(node => [node.id, { ...node, place: place(node) }]));
   }
 
   /* fresh: the view, with its drawing; tiles: what the units show, by id. */
@@ -278,28 +280,47 @@
       placed(data.nodes);
       units.draw([...byId.values()], tiles);
       lines.draw(data.edges);
-      cover();
       stage.classList.toggle("many", data.nodes.length > MANY);
-      bands.draw(data.rows, () => left.has(data.selected) && units.button(data.selected).focus());
     }
     units.choose(data.selected, data.busy);
     lines.choose(data.edge.join(" "));
     hide();
+    if (again || limit !== weak.limit) look(before, arrange());
+    else {
+      light(lit, stage.classList.contains("dims"));
+      chart();
+    }
     // The unit that had the focus may just have been discarded.
     if (typing && !stage.contains(document.activeElement) && left.has(data.selected)) units.button(data.selected).focus();
-    if (again) look(before);
+    answer();
   }
 
-  /* Fits the window to another circuit, or to a larger one if nobody has moved it. */
-  function look(before) {
-    const grown = before.nodes.length !== data.nodes.length;
-    if (before.circuit !== data.circuit || (grown && !sight.view.touched)) fit();
+  /* Fits the window to another circuit. One that has grown stays where it is, as long as what is new is seen. */
+  function look(before, { another, moved: anew }) {
+    const had = new Set(before.nodes.map(node => node.id));
+    const news = seen().filter(node => !had.has(node.id));
+    if (another || (anew && !sight.view.touched)) fit();
     else sight.apply();
-    if (grown && sight.view.touched && left.has(data.selected)) sight.reveal(byId.get(data.selected));
+    if (!another && news.length) {
+      const chosen = data.nodes.filter(node => node.id === data.selected && left.has(node.id));
+      sight.reveal(box(news));
+      if (chosen.length) sight.reveal(box(chosen));
+    }
+    if (another && data.nodes.length && matchMedia(STACKED).matches) stage.scrollIntoView({ block: "center" });
   }
+
+  /* The target takes the focus once it is drawn, unless something else has taken it meanwhile. */
+  function answer() {
+    if (!awaited || data.seen < awaited || data.asking || !left.size) return;
+    awaited = 0;
+    const root = data.nodes.find(node => node.root).id;
+    if (document.activeElement === document.body) focus(root);
+  }
+
+  const focusTarget = number => { awaited = number; };
 
   /* tiles: by id, those that changed. */
   const show = tiles => Object.keys(tiles).forEach(unit => units.show(unit, tiles[unit]));
 
-  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show });
+  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, focusTarget });
 })();

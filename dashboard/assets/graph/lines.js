@@ -7,7 +7,10 @@
   "use strict";
 
   const SVG = "http://www.w3.org/2000/svg";
-  const HALF = 48;
+  const { SIDE, STEP, WORDS } = window.circuits;
+  const HALF = SIDE / 2;
+  /* Of the words under a unit, with the label that hangs over its picture, in pixels of the screen. */
+  const HEIGHT = 42;
   /* Where lines arrive under the upper unit: so far from one another, over at most so much. */
   const APART = 17;
   const OVER = 88;
@@ -17,8 +20,8 @@
     return element;
   };
 
-  /* unit(id): its place and data; focus(id): give a unit the focus; send(kind, payload): what a person did. */
-  function openLines(unit, focus, send) {
+  /* unit(id): its place and data; focus(id): give a unit the focus; press(ends): an edge is chosen. */
+  function openLines(unit, focus, press) {
     const svg = make("svg", "edges");
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", "Edges");
@@ -29,7 +32,8 @@
     const touching = new Map();
     let lit = [];
     let pressed = "";
-    let far = false;
+    /* How far below an upper unit's picture lines begin: under its words. */
+    let under = WORDS;
 
     function newLine(name) {
       const [group, title, path, wide] = [make("g", "edge"), make("title"), make("path", "line"), make("path", "wide")];
@@ -44,17 +48,20 @@
       return line;
     }
 
-    /* From under the upper unit's words, which are not shown from afar, to the lower unit's picture. */
+    /* From under the upper unit's words to the lower unit's picture; past other lines of their bands through the gaps
+       between two columns, and so never through a picture or its words. */
     function place(line) {
       const { edge, path, wide, bar, mark, port, room } = line;
       const upper = unit(edge.target);
       const lower = unit(edge.source);
-      if (!upper || !lower) return;
-      const x0 = upper.x + port;
-      const y0 = upper.y + HALF + (far ? 2 : 54);
+      if (!upper || !lower || upper.x === undefined || lower.x === undefined) return;
+      const [x0, y0] = [upper.x + port, upper.y + HALF + under];
       const y1 = lower.y - HALF - 3;
-      const bend = Math.max(28, (y1 - y0) / 2);
-      const way = `M${x0},${y0}C${x0},${y0 + bend} ${lower.x},${y1 - bend} ${lower.x},${y1}`;
+      const stops = [[x0, y0]];
+      if (!upper.locked && upper.y < upper.bottom) stops.push(...gap(upper, lower, upper.y + HALF + WORDS + 8, upper.bottom + HALF + WORDS));
+      if (!lower.locked && lower.y > lower.top) stops.push(...gap(lower, { x: stops[stops.length - 1][0] }, lower.top - HALF, y1 - 5));
+      stops.push([lower.x, y1]);
+      const way = through(stops);
       if (way === line.way) return;
       line.way = way;
       path.setAttribute("d", way);
@@ -69,6 +76,23 @@
         mark.setAttribute("y", y0 + 5);
       }
       if (line.over) trace(line);
+    }
+
+    /* Down a gap beside a unit, on the side of another one. */
+    function gap(beside, other, from, to) {
+      const x = beside.x + (other.x < beside.x ? -STEP : STEP) / 2;
+      return [[x, from], [x, to]];
+    }
+
+    /* Curves that leave each stop downwards and arrive at the next one from above. */
+    function through([[x0, y0], ...stops]) {
+      let [way, x, y] = [`M${x0},${y0}`, x0, y0];
+      stops.forEach(([toX, toY]) => {
+        const bend = stops.length === 1 ? Math.max(28, (toY - y) / 2) : (toY - y) / 2;
+        way += `C${x},${y + bend} ${toX},${toY - bend} ${toX},${toY}`;
+        [x, y] = [toX, toY];
+      });
+      return way;
     }
 
     /* The copy of a line that is on top. */
@@ -126,6 +150,7 @@
     function spread() {
       const into = new Map();
       lines.forEach(line => {
+        if (line.away) return;
         if (!into.has(line.edge.target)) into.set(line.edge.target, []);
         into.get(line.edge.target).push(line);
       });
@@ -152,25 +177,28 @@
           touching.get(id).push(line);
         }
       });
+      arrange();
+    }
+
+    /* A unit is being moved: its lines go along, at once. */
+    function follow(id) {
+      svg.classList.add("still");
+      (touching.get(id) || []).forEach(place);
+    }
+
+    /* All units may have moved. */
+    function arrange() {
+      svg.classList.remove("still");
       spread();
       lines.forEach(place);
-      explain(edges);
     }
 
-    /* The legend tells of signs that are there. */
-    function explain(edges) {
-      for (const [name, sign] of [["cancels", "±"], ["saturates", "∫"]]) {
-        const told = document.querySelector(`#legend .${name}`);
-        if (told) told.hidden = !edges.some(edge => edge.marks.includes(sign));
-      }
-    }
-
-    /* A unit is being moved: its lines go along. */
-    const follow = id => (touching.get(id) || []).forEach(place);
-
-    function seenFrom(isFar) {
-      if (far === isFar) return;
-      far = isFar;
+    /* Words are as high on the screen at any zoom. Thousands of lines are not drawn again for that. */
+    function seenFrom(zoom, many) {
+      const now = many ? WORDS : Math.min(WORDS, Math.ceil(HEIGHT / zoom));
+      if (now === under) return;
+      under = now;
+      svg.classList.add("still");
       lines.forEach(place);
     }
 
@@ -221,7 +249,7 @@
       if (!line) return false;
       const beside = of(line.edge.target, "target");
       const step = { ArrowRight: 1, ArrowLeft: beside.length - 1 }[event.key];
-      if (event.key === "Enter" || event.key === " ") send("edge", line.edge.chosen_as);
+      if (event.key === "Enter" || event.key === " ") press(line.edge.chosen_as);
       else if (event.key === "ArrowUp") focus(line.edge.target);
       else if (event.key === "ArrowDown") focus(line.edge.source);
       else if (step !== undefined) beside[(beside.indexOf(line) + step) % beside.length].group.focus();
@@ -235,12 +263,12 @@
     }
 
     /* The ends of the edge that an event happened to, as the server takes them; null if to none. */
-    function under(event) {
+    function at(event) {
       const line = lines.get(named(event));
       return line ? line.edge.chosen_as : null;
     }
 
-    return { svg, over, draw, follow, seenFrom, choose, leave, light, enter, key, under };
+    return { svg, over, draw, arrange, seenFrom, follow, choose, leave, light, enter, key, at };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openLines });

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const HALF = 48;
+  const HALF = window.circuits.SIDE / 2;
   /* What a unit shows, by what the person wants to see: never nothing while there is something. */
   const SHOWS = {
     picture: tile => (tile.picture ? ["picture", tile.picture] : ["patch", tile.patch]),
@@ -30,10 +30,13 @@
       image.draggable = false;
       const parts = {
         image, frame: make("span", "frame", image), shown: make("span", "shown"), name: make("span", "name"),
-        share: make("span", "share"), pin: make("span", "pin"), alike: make("span", "alike"),
+        share: make("span", "share"), pin: make("span", "pin"), alike: make("span", "alike"), plus: make("span", "plus"),
       };
-      const button = make("button", "unit new", parts.frame, parts.shown, parts.name, parts.share, parts.pin, parts.alike);
+      const { frame, shown, plus, name, share, pin, alike } = parts;
+      const button = make("button", "unit new", frame, shown, plus, make("span", "words", name, share), pin, alike);
       button.type = "button";
+      plus.textContent = "+";
+      plus.title = "Expand: show what is below this unit (e)";
       parts.pin.title = "Locked in place; press to release (p)";
       button.dataset.id = id;
       world.append(button);
@@ -74,13 +77,13 @@
     function drawOne(node) {
       const unit = units.get(node.id) || add(node.id);
       unit.node = node;
-      place(unit, node);
       text(unit, "name", node.label);
       text(unit, "shown", node.shown ? `▾ ${node.shown}` : "");
       text(unit, "alike", node.alike ? `≈ ${node.alike}` : "");
       set(unit, "alikeTitle", node.folded ? "Unfold (f)" : "Fold into one (f)", hint => { unit.alike.title = hint; });
       say(unit, node.share, node.inhibits);
-      for (const name of ["root", "expanded", "pinned", "named"]) flag(unit, name, node[name]);
+      for (const name of ["root", "expanded", "closed", "named"]) flag(unit, name, node[name]);
+      flag(unit, "pinned", node.place);
       flag(unit, "stack", node.folded);
       words(unit);
     }
@@ -138,6 +141,23 @@
 
     const button = id => units.get(id).button;
     const move = (id, where) => place(units.get(id), where);
+
+    let large = "";
+    /* The unit whose picture is enlarged, upwards from its words, as far as there is room in a box of the screen. */
+    function enlarge(id, times, box) {
+      if (units.has(large)) flag(units.get(large), "large", false);
+      large = units.has(id) && units.get(id).frame.dataset.shows ? id : "";
+      if (!large) return;
+      const unit = units.get(large);
+      const { left, right, bottom, width, height } = unit.frame.getBoundingClientRect();
+      const grow = Math.max(1, Math.min(times, (bottom - box.top - 4) / height));
+      const out = ((grow - 1) * width) / 2;
+      const from = left - out < box.left ? "0%" : right + out > box.right ? "100%" : "50%";
+      unit.frame.style.setProperty("--grow", grow);
+      unit.frame.style.setProperty("--from", from);
+      flag(unit, "large", true);
+    }
+
     const tell = (id, share, inhibits) => units.has(id) && say(units.get(id), share, inhibits);
     const tellOwn = id => units.has(id) && say(units.get(id), units.get(id).node.share, units.get(id).node.inhibits);
     /* Ids of units that are over the veil. */
@@ -156,7 +176,7 @@
       set(unit, "stop", id === stop ? 0 : -1, index => { unit.button.tabIndex = index; });
     });
 
-    return { draw, show, lookAt, choose, button, move, tell, tellOwn, raise, leave, stopAt };
+    return { draw, show, lookAt, choose, button, move, enlarge, tell, tellOwn, raise, leave, stopAt };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openUnits });

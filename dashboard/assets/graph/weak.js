@@ -3,12 +3,12 @@
   "use strict";
 
   const MOST = 30;
-  /* Where a layer has a thousand channels, the strongest holds two or three percent. */
+  /* Where a layer has a thousand channels, the strongest accounts for two or three percent. */
   const STEP = 0.5;
 
   /* What is left of a drawing: the units reached from the target along edges that are not hidden, those edges, and what
-     they hold of the gross attribution of an expanded unit that is left, on average; `whole` is what all edges hold, `most`
-     what the strongest of them holds, in percent. */
+     they account for of the gross attribution of an expanded unit that is left, on average; `whole` is what all edges do,
+     `most` what the strongest of them does, in percent. */
   function strong({ nodes, edges }, limit) {
     const into = new Map();
     edges.forEach(edge => {
@@ -45,7 +45,7 @@
     const box = document.getElementById("weak-tool");
     const value = document.createElement("b");
     const range = Object.assign(document.createElement("input"), { type: "range", id: "weak", min: 0, max: MOST, step: STEP, value: 0 });
-    range.setAttribute("aria-label", "Hide edges that hold less than this share of the unit above, in percent");
+    range.setAttribute("aria-label", "Hide edges that account for less than this share of the unit above, in percent");
     box.append("Hide < ", value, range);
     const left = document.getElementById("weak-left");
     let number = 0;
@@ -78,7 +78,7 @@
     state.tell = (found, hidden) => {
       left.hidden = !state.limit || !found.units.size;
       if (hidden && found.units.size === 1) {
-        left.textContent = `All ${hidden} units below the target are hidden: its strongest edge holds ${found.most.toFixed(1)} %`;
+        left.textContent = `All ${hidden} units below the target are hidden: its strongest edge accounts for ${found.most.toFixed(1)} %`;
         return;
       }
       const units = hidden ? ` (${hidden} unit${hidden === 1 ? "" : "s"})` : "";

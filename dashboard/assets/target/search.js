@@ -156,11 +156,14 @@
 
   function act(result, other) {
     if (!result) return;
-    if (other && result.other) window.circuits.send(result.other.action, result.other.payload);
-    else if (result.reason) { window.circuits.toast({ kind: "info", text: result.reason }); return; }
-    else window.circuits.send("root", { target: result.subject });
+    const { send, toast, focusTarget } = window.circuits;
+    if (other && result.other) focusTarget(send(result.other.action, result.other.payload));
+    else if (result.reason) { toast({ kind: "info", text: result.reason }); return; }
+    else focusTarget(send("root", { target: result.subject }));
     field.value = "";
     close();
+    // Keys are for the graph again, whose target takes the focus once it is there.
+    field.blur();
   }
 
   function press(event) {

@@ -1,7 +1,7 @@
-"""A circuit as it is drawn: units with places and words, edges with widths, rows. Made once for each circuit.
+"""A circuit as it is drawn: units in the order of their rows, with words, edges with widths. Made once for each.
 
-A drawing does not depend on what is chosen, nor on pictures, so the page keeps it while a person looks around, and it
-is sent again only when it is another one.
+A drawing does not depend on what is chosen, on pictures, nor on the size of the window, in which `arrange.js` places
+its units; so the page keeps it while a person looks around, and it is sent again only when it is another one.
 """
 
 import hashlib
@@ -9,16 +9,17 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Groups
 from dashboard.components import edge_in_words, short
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
-from dashboard.features.graph.layout import Band, layout
+from dashboard.library import closed
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60
@@ -37,7 +38,7 @@ class Drawing:
         key: tells it from any other drawing.
         circuit: the circuit.
         fold: its near-duplicates.
-        nodes: the units that are drawn.
+        nodes: the units that are drawn, row after row from the top, each in its order.
         edges: the lines between them.
         rows: the layers from the top down.
     """
@@ -94,34 +95,32 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
         channels: of a layer of the circuit.
         locked: whether the circuit cannot be expanded.
     """
-    arranged = layout(circuit, fold.into)
-    edges = merged(circuit, fold, list(arranged.places))
+    order = list(layered(circuit, hidden=fold.into, wrap=len(circuit.visible), ranked=True))
+    edges = merged(circuit, fold, order)
     above: dict[str, list[Merged]] = {}
     for edge in edges:
         above.setdefault(edge.source, []).append(edge)
-    nodes = tuple(
-        _unit(circuit, fold, name, above.get(name, [])) | {"x": x, "y": y} for name, (x, y) in arranged.places.items()
-    )
+    waiting = set() if locked else set(closed(circuit))
+    nodes = tuple(_unit(circuit, fold, name, above.get(name, [])) | {"closed": name in waiting} for name in order)
     fade = _FADE if len(edges) > _MANY else 1.0
     lines = tuple(_line(circuit, fold, edge, fade) for edge in edges)
-    waiting = [] if locked else [each for each in circuit.visible if not circuit.nodes[each].expanded]
-    layers = [circuit.nodes[each].unit.layer for each in waiting]
-    rows = tuple(_row(circuit, row, channels, layers) for row in arranged.rows)
+    layers = [circuit.nodes[name].unit.layer for name in waiting]
+    shown = dict.fromkeys(circuit.nodes[name].unit.layer for name in order)
+    rows = tuple(_row(circuit, layer, channels, layers.count(layer)) for layer in shown)
     text = json.dumps([circuit.root, circuit.network.sha256, nodes, lines, rows], sort_keys=True)
     return Drawing(hashlib.sha256(text.encode()).hexdigest()[:20], circuit, fold, nodes, lines, rows)
 
 
-def _row(circuit: Circuit, row: Band, channels: Channels, waiting: Collection[str]) -> dict[str, Any]:
+def _row(circuit: Circuit, layer: str, channels: Channels, waiting: int) -> dict[str, Any]:
     """A layer; `closed` counts its units that can be expanded and are not."""
-    own, count = circuit.network.layers[-1], channels(circuit, row.layer)
-    kind = "classes" if row.layer == own and circuit.predictions else "channels"
+    own, count = circuit.network.layers[-1], channels(circuit, layer)
+    kind = "classes" if layer == own and circuit.predictions else "channels"
     detail = "" if count is None else f"{count} {kind}"
-    closed = 0 if row.layer in circuit.lowest else sum(layer == row.layer for layer in waiting)
-    return asdict(row) | {"detail": detail, "title": f"Layer {row.layer}", "closed": closed}
+    return {"layer": layer, "detail": detail, "title": f"Layer {layer}", "closed": waiting}
 
 
 def _part(circuit: Circuit, fold: Folds, edge: Merged) -> float:
-    """Signed share of the gross attribution of the units above that an edge holds, -1 to 1."""
+    """Signed share of the gross attribution of the units above that an edge accounts for, -1 to 1."""
     if len(fold.members(edge.target)) == 1 and len(edge.parts) == 1:
         return circuit.share(edge.parts[0])
     gross = _gross(circuit, fold, edge.target)
@@ -158,14 +157,14 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
     return {
         "id": name,
         "layer": node.unit.layer,
-        "label": node.label if root and not node.name else node.name or short(node.label),
+        "label": node.name or (node.label if root else short(node.label)),
         "named": bool(node.name),
         "root": root,
         "share": f"value {number(node.value)}" if root else percent(part),
         "shown": held,
         "inhibits": part < 0,
         "expanded": bool(held),
-        "pinned": node.place is not None,
+        "place": node.place,
         "alike": len(group),
         "folded": len(members) if len(members) > 1 else 0,
         "strongest": group[0] if group else "",
@@ -184,7 +183,7 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
         rank = f", rank {edge.parts[0].rank}" if len(edge.parts) == 1 else ""
         lines.append(f"{part}: {percent(shares[edge.target])}{rank}")
     if node.books is not None:
-        lines.append(f"expanded: {percent(node.books.coverage)} of its gross attribution is shown")
+        lines.append(f"expanded: the units shown account for {percent(node.books.coverage)} of its gross attribution")
     members = fold.members(node.id)
     if len(members) > 1:
         lines.append(f"stands for {', '.join(members)}, which fire in nearly the same places (f unfolds)")

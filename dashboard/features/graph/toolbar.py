@@ -1,4 +1,4 @@
-"""The frame of the graph: the row of tools over it, and what floats on it. Static; the scripts fill it."""
+"""The frame of the graph: the row of tools over it, and what stands around it. Static; the scripts fill it."""
 
 import json
 from typing import Any
@@ -16,9 +16,12 @@ _KEYS = (
     "l leads to the edges, plus, minus and 0 zoom."
 )
 _WEAK = (
-    "Hides edges that hold a smaller share of the unit above, and units that are then not reached from the target. "
+    "Hides edges that account for less of the unit above, and units that are then not reached from the target. "
     "Exports carry everything."
 )
+
+
+_COUNTED = {1: "one level", 2: "two levels", 3: "three levels"}
 
 
 def toolbar(export_menu: Component) -> list[Component]:
@@ -49,7 +52,7 @@ def toolbar(export_menu: Component) -> list[Component]:
 
 
 def stage() -> list[Component]:
-    """The graph and what floats on it: what it answers, what is hidden, the zoom, the legend."""
+    """The graph, over it what it answers and what is hidden, under it the legend and how it is shown."""
     zoom = [
         _round("+", "Zoom in", "+", data_zoom="1.25"),
         _round("−", "Zoom out", "−", data_zoom="0.8"),
@@ -65,9 +68,16 @@ def stage() -> list[Component]:
         ),
         html.Div(id=ids.GRAPH, role="group", **attributes(aria_label=_KEYS)),
         html.Div(id=ids.INVITATION, className="invitation"),
-        _look(),
-        html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom")),
-        html.Div(legend(), id=ids.LEGEND, className="legend", hidden=True),
+        html.Div(
+            [
+                html.Div(legend(), id=ids.LEGEND, className="legend", hidden=True),
+                html.Div(
+                    [_look(), html.Div(zoom, className="zoom", role="group", **attributes(aria_label="Zoom"))],
+                    className="views",
+                ),
+            ],
+            className="foot",
+        ),
     ]
 
 
@@ -98,7 +108,11 @@ def legend() -> list[Component]:
     return [
         html.Span([html.I(), "excites"]),
         html.Span([html.I(), "inhibits"], className="inhibits"),
-        html.Span([html.I(), "width: its share"], className="width"),
+        html.Span(
+            [html.I(), "width: share"],
+            className="width",
+            title="Of everything that pushed the unit above up or down",
+        ),
         html.Span(
             [html.I(), "ablation disagrees"],
             className="disagrees",
@@ -114,9 +128,13 @@ def legend() -> list[Component]:
             for name, meaning in WARNING_MEANINGS.items()
             if name != "disagrees"
         ),
-        html.Span([html.B("▾ 40 %"), "shown of what lies below"]),
+        html.Span(
+            [html.B("▾ 40 %"), "shown below"],
+            title="Of everything that pushed the unit up or down, so much comes from the units shown below it",
+        ),
         html.Span(
             [html.B("≈ 3"), "near-duplicates"],
+            className="alike",
             title="Units of one layer whose maps correlate above 0.9 in this photo; press the mark to fold them",
         ),
     ]
@@ -131,7 +149,7 @@ def _round(sign: str, name: str, keys: str, **more: Any) -> Component:
 
 def _grow(levels: int) -> Component:
     label = f"{levels} level{'' if levels == 1 else 's'}"
-    purpose = "Expand what is not expanded" if levels == 1 else f"… and again what is found, {levels} times in all"
+    purpose = f"Expand {_COUNTED[levels]} down"
     return _item(label, purpose, data_action="grow", data_payload=json.dumps({"levels": levels}))
 
 

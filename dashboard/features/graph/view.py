@@ -31,6 +31,7 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
         "selected": "",
         "edge": [],
         "busy": [],
+        "asking": bool(session.requests),
         "nodes": None if same else [],
         "edges": None if same else [],
         "rows": None if same else [],
@@ -39,7 +40,7 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
         return found
     circuit, work, stands = drawing.circuit, session.work, drawing.fold.stands
     found["circuit"] = "/".join((circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root))
-    found["selected"] = stands(work.selected)
+    found["selected"] = "" if work.edge else stands(work.selected)
     found["edge"] = [stands(name) for name in work.edge or ()]
     found["busy"] = sorted({stands(name) for request in session.requests for name in expanding(circuit, request)})
     if not same:

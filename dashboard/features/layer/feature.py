@@ -8,10 +8,8 @@ from dashboard.feature import Feature, Output, View
 from dashboard.features.layer.actions import ACTIONS
 from dashboard.features.layer.routes import add_routes, table_of
 from dashboard.features.layer.view import data
-from dashboard.session.selection import layer_of, network_of, source_of
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
-from dashboard.work.evidence import wall_query
 from dashboard.work.pictures import batches
 from dashboard.work.results import Query
 from dashboard.work.scheduler import Scheduler
@@ -19,10 +17,7 @@ from dashboard.work.scheduler import Scheduler
 
 def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
     table = table_of(session, work.library)
-    source = source_of(session)
-    if table is None or source is None:
-        return ()
-    return table, wall_query(network_of(session, work.library), source, layer_of(session, work.library), work.evidence)
+    return () if table is None else (table,)
 
 
 def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:

@@ -16,8 +16,8 @@ from dashboard.library import Library
 from dashboard.session.selection import layer_of, network_of, source_of
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession, TabSessions
-from dashboard.work.evidence import TABLE, layer_query, wall_query
-from dashboard.work.results import Query
+from dashboard.work.evidence import TABLE, layer_query, source_key
+from dashboard.work.results import Query, digest
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import unit_tile, with_photo
 
@@ -52,8 +52,8 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             work.pictures.want(tab)
             waiting = not tab.session.paused
             told = _table(tab, work)
-            seen_here = _in_photo(tab.session, work)
-        tiles = _tiles(units, work, seen_here, waiting=waiting)
+            session = tab.session
+        tiles = _tiles(units, work, _in_photo(session, units, work), waiting=waiting)
         return _json({"tiles": tiles, "paused": not waiting, **told}, "no-store")
 
     def table(key: str) -> Response:
@@ -108,14 +108,18 @@ def table_of(session: Session, library: Library) -> Query | None:
     return layer_query(network_of(session, library), source, layer_of(session, library))
 
 
-def _in_photo(session: Session, work: Scheduler) -> InPhoto | None:
-    """What the units of the layer did in the photo, once that is known."""
-    source, library = source_of(session), work.library
-    if source is None or session.showing.page != "layers":
+def _in_photo(session: Session, units: Collection[Unit], work: Scheduler) -> InPhoto | None:
+    """What the units on the screen did in the photo: a few milliseconds each, and found once."""
+    source = source_of(session)
+    if source is None or not units:
         return None
-    query = wall_query(network_of(session, library), source, layer_of(session, library), work.evidence)
-    found = work.results.get(query.key)
-    return found if isinstance(found, InPhoto) else None
+    key = f"on-wall/{digest(*source_key(source, rooted=False), *map(str, units))}"
+    found: InPhoto | None = work.results.get(key)
+    if found is None:
+        named = {str(unit.channel): unit for unit in units}
+        found = work.evidence.in_photo(network_of(session, work.library), source, named, lambda *told: None)
+        work.results.put(key, found)
+    return found
 
 
 def _tiles(

@@ -197,7 +197,7 @@ def test_a_limit_above_every_edge_says_how_strong_the_strongest_is(
     expect(tab.locator(".unit")).to_have_count(200)
     tab.get_by_role("slider").fill("30")
     left = tab.locator("#weak-left")
-    told = r"^All 199 units below the target are hidden: its strongest edge holds \d+\.\d %$"
+    told = r"^All 199 units below the target are hidden: its strongest edge accounts for \d+\.\d %$"
     expect(left).to_have_text(re.compile(told))
     words, root = box_of(left), box_of(tab.locator(".unit.root .frame"))
     assert words["y"] + words["height"] <= root["y"]

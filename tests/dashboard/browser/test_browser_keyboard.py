@@ -60,8 +60,9 @@ class Typist:
         """Press Tab until something of this name has the focus; it is to be seen at every stop."""
         for _ in range(most):
             self.tab.keyboard.press(key)
-            if self.tab.evaluate("document.activeElement !== document.body"):
-                self.looks()
+            if self.tab.evaluate("document.activeElement === document.body"):
+                continue  # past the last control
+            self.looks()
             if re.search(wanted, self.name()):
                 return
         raise AssertionError(f"Tab does not lead to {wanted!r}; it is at {self.name()!r}.")
@@ -95,8 +96,9 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
     typist.press("Enter")
     expect(tab.locator(".unit.root")).to_have_attribute("data-id", "fc:2")
     count = unit.count()
-    # Down the graph, expand, discard, undo.
-    typist.go("^tree")
+    # Down the graph, whose target has the focus; expand, discard, undo.
+    expect(tab.locator(".unit.root")).to_be_focused()
+    typist.looks()
     typist.press("ArrowDown")
     typist.looks()
     child = tab.evaluate("document.activeElement.dataset.id")
@@ -155,12 +157,12 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
 def test_a_question_mark_shows_all_keys_and_takes_them_away(typist: Typist) -> None:
     tab, expect = typist.tab, typist.expect
     typist.press("?")
-    box = tab.get_by_role("dialog", name="Keys")
+    box = tab.get_by_role("dialog", name="Help")
     expect(box).to_contain_text("expand it; Shift e expands its whole layer")
     typist.looks()
     typist.press("Escape")
     expect(box).to_be_hidden()
-    typist.go("^Keys$")
+    typist.go("^Help$")
     typist.press("Enter")
     expect(box).to_be_visible()
     typist.press("?")
@@ -181,3 +183,38 @@ def test_another_choice_begins_at_the_top_of_the_right_pane(typist: Typist) -> N
     tab.locator('.unit[data-id^="c:"]').first.click()
     expect(tab.locator("#unit .unit-title")).to_contain_text("c:")
     expect(pane).to_have_js_property("scrollTop", 0)
+
+
+def test_the_graph_is_near_and_its_keys_work_wherever_no_field_has_the_focus(typist: Typist) -> None:
+    tab, expect = typist.tab, typist.expect
+    tab.get_by_role("button", name="why tree?").click()
+    expect(tab.locator(".unit.root")).to_be_visible()
+    tab.reload()
+    expect(tab.locator(".unit.root")).to_be_visible()
+    typist.go("^tree", most=5)
+    expect(tab.locator(".unit.root")).to_be_focused()
+    # From a button of a pane, on the unit that is chosen.
+    child = tab.locator('.unit[data-id^="c:"]').first.get_attribute("data-id")
+    tab.locator(f'.unit[data-id="{child}"] .frame').click()
+    expect(tab.locator("#unit .unit-title")).to_have_text(child)
+    tab.locator("#top-5").focus()
+    typist.press("x")
+    expect(tab.locator(f'.unit[data-id="{child}"]')).to_have_count(0)
+    typist.press("Control+z")
+    expect(tab.locator(f'.unit[data-id="{child}"]')).to_have_count(1)
+    expect(tab.locator("#unit .unit-title")).to_have_text(child)
+    typist.press("ArrowDown")
+    leaf = tab.evaluate("document.activeElement.dataset.id")
+    assert leaf.startswith("b:")
+    typist.press("Enter")
+    expect(tab.locator("#unit .unit-title")).to_have_text(leaf)
+    tab.evaluate("document.activeElement.blur()")
+    typist.press("e")
+    expect(tab.locator(f'.unit[data-id="{leaf}"]')).to_have_class(re.compile("expanded"))
+    typist.press("Escape")
+    expect(tab.locator(".unit.selected")).to_have_count(0)
+    # In a field they are letters.
+    count = tab.locator(".unit").count()
+    typist.press("/", "x", "e")
+    expect(tab.get_by_role("combobox", name=re.compile("Find"))).to_have_value("xe")
+    expect(tab.locator(".unit")).to_have_count(count)

@@ -80,6 +80,7 @@ def asked(ann: Person) -> Person:
     """Ann at the circuit of tree, with nothing chosen."""
     ann.why("2")
     ann.do("select", "")
+    ann.looked()
     return ann
 
 

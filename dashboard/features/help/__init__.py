@@ -1,0 +1,1 @@
+"""Help: four steps, all keys, and the documentation."""
