@@ -64,7 +64,7 @@ def evaluate(
         8, "Changed photos in which edges are looked for again; 0 for none.", min=0, max=1000, metavar="N"
     ),
     resamples: int = option(1000, "Draws of photos for an interval.", min=1, max=100_000, metavar="N"),
-    seed: int = option(0, "Of all that is drawn.", min=0),
+    seed: int = option(0, "Random seed.", min=0),
     all_photos: bool = option(
         False, "Score photos of another predicted class too; by default they are left out.", "--all-photos"
     ),

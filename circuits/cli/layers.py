@@ -55,10 +55,10 @@ def layers(
             }
         )
         return
-    table = plain_table(("layer", "channels", "size", "below", "books close"), numbers=(1, 2))
+    table = plain_table(("layer", "channels", "size", "below", "attributions sum"), numbers=(1, 2))
     for layer in reversed(described):
         size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
-        closes = "exactly" if layer.piecewise_linear else "up to a remainder"
+        closes = "exactly" if layer.piecewise_linear else "to a remainder"
         table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)
     console = output()
     explained = f", {loaded.output}" if str(loaded.output) else ""

@@ -307,8 +307,8 @@ def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_
         assert [WARNING_SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
     assert last == ["shown together", number(node.books.shown, sign=True), number(found.joint, sign=True)]
     assert (
-        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "
-        in said(ann)
+        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} When all 3 are ablated together, "
+        f"{child} drops by " in said(ann)
     )
     [press] = find(ann.pane, **does("edge", f"{edges[0].source} {child}"))
     assert press.children == edges[0].source
@@ -382,9 +382,9 @@ def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_
     assert drawn["spoken"].endswith(", parts cancel, saturated or past a threshold")
     ann.do("edge", f"{first.source} {child}")
     told = said(ann)
-    assert f"Parts cancel. {first.source} argues for {child} in some places (+5.00)" in told
+    assert f"Parts cancel. {first.source} excites {child} in some places (+5.00)" in told
     assert "Saturated. " in told
-    assert "integrated over the way +9.00" in told
+    assert "integrated along the path +9.00" in told
 
 
 @pytest.mark.parametrize(
