@@ -304,7 +304,7 @@ def test_the_chosen_unit_has_a_chart_and_a_heat_map(tab: Any, expect: Any) -> No
     expect(tab.get_by_alt_text(f"Where {child} fired, over the photo")).to_be_visible()
     expect(tab.locator("#unit .chart .bars path")).not_to_have_count(0)
     expect(tab.locator("#unit .chart")).to_contain_text("bias")
-    expect(tab.locator("#unit")).to_contain_text("of the gross attribution")
+    expect(tab.locator("#unit")).to_contain_text("of everything that pushed it up or down")
     tab.get_by_title("Enlarge").last.click()
     expect(tab.get_by_role("dialog")).to_be_visible()
     tab.keyboard.press("Escape")

@@ -178,7 +178,7 @@ def test_another_choice_begins_at_the_top_of_the_right_pane(typist: Typist) -> N
     tab.get_by_role("button", name="why tree?").click()
     expect(tab.locator(".unit.root")).to_be_visible()
     pane = tab.locator("#unit")
-    expect(pane).to_contain_text("Pixels that it hangs on")
+    expect(pane).to_contain_text("Pixels it depends on")
     pane.evaluate("pane => { pane.scrollTop = 300; }")
     tab.locator('.unit[data-id^="c:"]').first.click()
     expect(tab.locator("#unit .unit-title")).to_contain_text("c:")

@@ -39,7 +39,7 @@ def test_one_press_scores_the_circuit_and_the_card_is_saved(
         tab.keyboard.press("Enter")
     assert waiting.value.suggested_filename == "score-tree.json"
     waiting.value.save_as(tmp_path / "card.json")
-    kept = pane.locator(".measures .big").first.inner_text()
+    kept = pane.locator(".measures .big").first.evaluate("value => value.firstChild.textContent")
     faithfulness = json.loads((tmp_path / "card.json").read_text())["scores"][0]["faithfulness"]["value"]
     assert kept == f"{100 * faithfulness:.0f} %".replace("-", "−")
     # A unit less is another circuit; taken back, it is the one that was scored.
@@ -51,5 +51,5 @@ def test_one_press_scores_the_circuit_and_the_card_is_saved(
     tab.keyboard.press("Control+z")
     expect(unit(tab, child)).to_have_count(1)
     ask.click()
-    expect(pane.locator(".measures .big").first).to_have_text(kept)
+    expect(pane.locator(".measures .big").first).to_contain_text(kept)
     expect(pane.get_by_role("note")).to_have_count(0)

@@ -182,7 +182,7 @@ def test_the_pane_keeps_its_order_and_sections_stay_folded(tab: Any, expect: Any
 def test_where_it_stands_and_what_it_is_made_of_are_told(tab: Any, expect: Any) -> None:
     child = child_of(tab)
     expect(
-        tab.get_by_text(re.compile(r"Its highest activation is the (highest|\d+(st|nd|rd|th)) of 20"))
+        tab.get_by_text(re.compile(r"The (\d+(st|nd|rd|th) )?most active of the 20 channels"))
     ).to_be_visible()
     expect(tab.get_by_role("img", name=re.compile(f"{child} is at "))).to_be_visible()
     expect(tab.locator(".histogram .own")).to_have_count(1)
@@ -190,7 +190,7 @@ def test_where_it_stands_and_what_it_is_made_of_are_told(tab: Any, expect: Any) 
     expect(line).to_have_text(re.compile(r"^shown \d+ % [+−] rest \d+ % [+−] bias \d+ % = value$"))
     signs = re.findall(r"([+−]?) ?(?:shown|rest|bias) (\d+) %", line.inner_text())
     assert sum(-int(part) if sign == "−" else int(part) for sign, part in signs) == 100
-    expect(tab.locator("#unit-books")).to_contain_text("of the gross attribution")
+    expect(tab.locator("#unit-books")).to_contain_text("of everything that pushed it up or down")
 
 
 def test_a_unit_is_expanded_anew_in_its_own_manner(tab: Any, expect: Any) -> None:
