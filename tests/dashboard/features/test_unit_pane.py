@@ -236,7 +236,7 @@ def test_the_books_on_the_page_add_up_to_the_value(ann: Person, child: str) -> N
     assert line.children.endswith(" = value")
     shown = 100 * found.shown / found.value
     assert line.children.split()[1] in {str(int(shown)), str(int(shown) + 1)}
-    assert "of the gross attribution" in pane(ann)
+    assert "of everything that pushed it up or down" in pane(ann)
 
 
 # ---- standing
@@ -248,8 +248,8 @@ def test_where_a_unit_stands_in_its_layer_is_told_with_its_mark(ann: Person, chi
     peaks = network.activations(network.preprocessing.input_of(photo), ["c"])["c"][0].amax((1, 2))
     channel = Unit.parse(child).channel
     rank = 1 + int((peaks > peaks[channel]).sum())
-    place = "highest" if rank == 1 else f"{rank}{ {2: 'nd', 3: 'rd'}.get(rank, 'th') }"
-    assert f"Its highest activation is the {place} of 20" in pane(ann)
+    place = "most" if rank == 1 else f"{rank}{ {2: 'nd', 3: 'rd'}.get(rank, 'th') } most"
+    assert f"The {place} active of the 20 channels" in pane(ann)
     [histogram] = find(ann.pane, className="bars")
     assert f"{child} is at " in getattr(histogram, "aria-label")
     assert [bar.className for bar in histogram.children].count("own") == 1
