@@ -170,6 +170,14 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class ClassPushes:
+    """The classes whose logits a unit pushes most, each with its label and by how much, the strongest first."""
+
+    up: tuple[tuple[str, float], ...]
+    down: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class SaliencyPicture:
     """A gradient picture.
 

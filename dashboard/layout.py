@@ -36,12 +36,12 @@ def layout(network: Network) -> Any:
             _left(),
             html.Aside(
                 [
-                    first_steps(),
                     html.Div(id=ids.HEAD),
                     html.Div(id=ids.NAMING, hidden=True),
                     html.Div([html.Div(id=ids.LOOKS), html.Div(id=ids.FIRED)], className="pair"),
                     html.Div(id=ids.WHAT_IF, hidden=True),
                     *(html.Div(id=name) for name in (ids.BOOKS, ids.EVIDENCE, ids.FOOT)),
+                    first_steps(),  # last, so that no unit's pictures are pushed out of sight
                 ],
                 id=ids.UNIT,
                 className="pane right",

@@ -1,4 +1,4 @@
-"""Write docs/networks.md: what every classifier of torchvision does when it is put through `tests.support.zoo_checks`.
+"""Write docs/networks.md: every classifier of torchvision, tested end to end with `tests.support.zoo_checks`.
 
     PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take ten minutes or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
@@ -17,7 +17,7 @@ from tests.support.zoo_checks import DEPTH, NAMES, known_rows, row
 PAGE = Path(__file__).with_name("networks.md")
 HEAD = f"""# Networks
 
-Every image classifier of torchvision, put through the whole of the library with random weights. The table is made by
+Every image classifier of torchvision, tested end to end with random weights. The table is made by
 `docs/make_networks.py`, with torchvision {{version}}; the checks are those of `tests/support/zoo_checks.py`.
 The tests run them for the smallest of each family, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each
 network:
@@ -28,14 +28,15 @@ network:
 3. A circuit is traced to depth {DEPTH}. In each of the {DEPTH} layers that it expands, a unit's edges are compared with
    one plain gradient through the whole network, with nothing cut, sliced or batched. Column *edges*: the largest
    difference, relative to Σ |S|.
-4. The books of these units are closed in float64. Where a layer is piecewise linear over the one below, what its units
-   do not account for is the biases alone, computed independently (the cap of a ReLU6 counts as one). Column *books*:
+4. The attributions of these units are summed in float64. Where a layer is piecewise linear over the one below, what its
+   units do not account for is the biases alone, computed independently (the cap of a ReLU6 counts as one). Column
+   *sum*:
    the largest gap, relative to the larger of |f| and Σ |S|. In the others GELU, SiLU, hard-swish,
    squeeze-and-excitation, layer norm or attention lie between; there the file calls what is left the `remainder`, and
    the check sees that it is more than the biases. Column *exact*: how many of all layers above the lowest are told to
    be piecewise linear.
-5. With `--layers fine` a unit is expanded over several layers below it, where there are such, and its books are closed
-   in the same way. Column *fine*: how many layers there are then.
+5. With `--layers fine` a unit is expanded over several layers below it, where there are such, and its attributions are
+   summed in the same way. Column *fine*: how many layers there are then.
 6. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and
    expanded from there.
 
@@ -72,7 +73,7 @@ token alone.
 
 ## Table
 
-| network | layers | from … to | fine | exact | output | edges | books | status |
+| network | layers | from … to | fine | exact | output | edges | sum | status |
 | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |
 """
 

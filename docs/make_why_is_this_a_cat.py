@@ -132,7 +132,7 @@ class Walk:
         assert node.books is not None
         note = (
             f"value {number(node.value)} · the units below gave it {number(node.books.shown, sign=True)}, "
-            f"{percent(node.books.coverage)} of all that argues for or against it"
+            f"{percent(node.books.coverage)} of everything that pushed it up or down"
         )
         return Section(self.name(step.unit), note, (tuple(cells),))
 

@@ -172,3 +172,9 @@ def test_json_that_cannot_be_is_refused_with_the_file(tmp_path: Path, text: str,
         parse_json(text)
     with pytest.raises(InputError, match=f"a.json cannot be read: .*{sentence}"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_not_said_to_be_missing() -> None:
+    with pytest.raises(InputError, match=r"^/proc/circuits\.json cannot be written: /proc takes no files"):
+        write_atomically("/proc/circuits.json", "")

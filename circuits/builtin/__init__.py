@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from circuits.builtin.architecture import BuiltinNetwork
 
-__all__ = ["INPUT_SIZE", "MEAN", "STD", "labels", "load"]
+__all__ = ["INPUT_SIZE", "MEAN", "STD", "UNSURE", "labels", "load"]
 
 INPUT_SIZE = 64
 """Side of the input, in pixels."""
@@ -29,6 +29,9 @@ MEAN = (0.485, 0.456, 0.406)
 
 STD = (0.229, 0.224, 0.225)
 """Standard deviation of red, green and blue to divide by, for values 0 to 1."""
+
+UNSURE = 0.35
+"""Where the best probability is lower, perhaps no class fits the photo; measured in `MODEL_CARD.md`."""
 
 
 def labels() -> tuple[str, ...]:

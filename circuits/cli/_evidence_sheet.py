@@ -51,7 +51,7 @@ class SheetStyle:
     def drawn(self, picture: Picture, title: str) -> Cell:
         """What a unit looks for."""
         if picture.dead:
-            return Cell(box(self.size, "never lit up"), title, "nothing found that excites it")
+            return Cell(box(self.size, "never activated"), title, "nothing found that excites it")
         return Cell(picture.image, title, f"reaches {number(picture.activation)}")
 
 
@@ -94,7 +94,7 @@ def _overview(evidence: UnitEvidence, style: SheetStyle) -> Section:
         cells.append(Cell(heat, "where it fired", f"{number(evidence.value)} at most"))
     if evidence.contributions is not None and evidence.contributions.size > 1:
         contributions = show_map(crop, evidence.contributions, size=style.size)
-        cells.append(Cell(contributions, "where it argued", "blue: for, orange: against"))
+        cells.append(Cell(contributions, "its contribution, by position", "blue: for, orange: against"))
     if style.pictures is not None:
         units = [evidence.unit.whole]
         close = evidence.place_of_peak is not None
@@ -134,10 +134,9 @@ def _numbers(evidence: UnitEvidence) -> str:
         parts.append(f"higher than in {percent(evidence.percentile / 100)} of {evidence.index.photos} photos")
     target = evidence.circuit.target.label.partition(",")[0]
     if evidence.attribution is None:
-        parts.append(f"above the target {target}, so no argument for it")
+        parts.append(f"above the target {target}, so no contribution to it")
     else:
-        side = "against" if evidence.attribution < 0 else "for"
-        parts.append(f"argues {side} {target}: {number(evidence.attribution, sign=True)}")
+        parts.append(f"contributes {number(evidence.attribution, sign=True)} to {target}")
     return " · ".join(parts)
 
 
@@ -224,9 +223,7 @@ def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
         if positions.size > 1:
             cells.append(Cell(show_map(crop, positions, size=style.size), title, f"positions of {whose}"))
     gave = number(evidence.edge.attribution, sign=True)
-    note = (
-        f"{own} gave it {gave} · the pixels are those by which {name}, around where it fired, hangs on this unit alone"
-    )
+    note = f"{own} gave it {gave} · the pixels through which {name}, around where it fired, depends on this unit alone"
     empty = f" · all zero: nothing of this unit reaches {name} there"
     for method in ("guided", "gradient"):
         signed = relative_picture(

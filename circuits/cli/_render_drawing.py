@@ -141,7 +141,7 @@ def _row(
         target.title,
         target.expression,
         tuple(
-            box(image.width, target.title, "never lit up") if dead else image
+            box(image.width, target.title, "never activated") if dead else image
             for image, dead in zip(images, silent, strict=True)
         ),
         (target.title,) * len(values),

@@ -207,7 +207,7 @@ def agreement_table(circuit: Circuit, baseline: str) -> Table:
                 rows.setdefault(node.unit.layer, []).append((measured.spearman, measured.error, kept))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("units of", no_wrap=True)
-    for head in ("measured", "ranks agree", "off by", "together, of shown"):
+    for head in ("measured", "rank correlation", "error", "together, of shown"):
         table.add_column(head, justify="right", no_wrap=True)
     for layer in reversed(circuit.layers):
         if layer in rows:

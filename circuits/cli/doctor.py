@@ -160,7 +160,7 @@ def _network_rows(network: dict[str, Any]) -> list[tuple[str, str]]:
         return [("network", f"{network['name']} failed: {network['error']}")]
     height, width = network["size"]
     above = network["layers"] - 1
-    close = f"books close exactly in {network['exact']} of the {above} above the lowest"
+    close = f"attributions sum exactly in {network['exact']} of the {above} layers above the lowest"
     if network["inexact"]:
         close += f", up to a remainder in {listed(network['inexact'], limit=4)}"
     return [

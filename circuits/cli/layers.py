@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NetworkOptions, argument, option
 from circuits.errors import listed
 from circuits.report.text import remark
@@ -55,15 +55,15 @@ def layers(
             }
         )
         return
-    table = plain_table(("layer", "channels", "size", "below", "books close"), numbers=(1, 2))
+    table = plain_table(("layer", "channels", "size", "below", "attributions sum"), numbers=(1, 2))
     for layer in reversed(described):
         size_text = "1" if layer.height == layer.width == 1 else f"{layer.height}×{layer.width}"
-        closes = "exactly" if layer.piecewise_linear else "up to a remainder"
+        closes = "exactly" if layer.piecewise_linear else "to a remainder"
         table.add_row(layer.name, str(layer.channels), size_text, _below(layer), closes)
     console = output()
     explained = f", {loaded.output}" if str(loaded.output) else ""
     how = remark(multi_label=False, one_at_a_time=loaded.is_one_at_a_time)
-    console.print(f"{loaded.name}{explained}, from the logits down{how}:", soft_wrap=True)
+    say(console, f"{loaded.name}{explained}, from the logits down{how}:")
     console.print(table)
 
 

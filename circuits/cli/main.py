@@ -169,7 +169,7 @@ def _circuits(
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Why does an image classifier see a cat? Walk down from the class through the units that argued for it."""
+    """Why did an image classifier say cat? Follow its prediction down through the units that contributed to it."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -3,6 +3,7 @@
 from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
+from circuits.report.sentences import LARGER, unsure_in_words
 from circuits.report.text import chance, network_and_source, predictions_heading, remark
 
 
@@ -51,3 +52,5 @@ def predict(
     how = remark(multi_label=loaded.multi_label, one_at_a_time=loaded.is_one_at_a_time)
     say(console, f"{predictions_heading(name, picture.name)}{how}:")
     console.print(table)
+    if unsure := unsure_in_words(loaded, predictions):
+        say(console, f"{unsure} For a network of 1,000 classes: circuits predict {photo} {LARGER}")

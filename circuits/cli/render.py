@@ -28,6 +28,6 @@ def render(
     dead = [row.expression for row in rows if row.dead]
     if dead:
         share = f"{len(dead)} of {len(rows)} units" if len(rows) > 1 else "The unit"
-        note(f"{share} never lit up, whatever was drawn: {listed(dead)}; a box stands for each picture.")
+        note(f"{share} never activated, whatever was drawn: {listed(dead)}; a box stands for each picture.")
     save(loaded, rows, request)
     note(f"Wrote {request.file}.")

@@ -51,12 +51,14 @@ def trace(
     depth: int | None = option(None, "Layers to walk down; 2, or one for each --top.", min=1, max=2000),
     top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
     mode: str = option("sum", "sum, target, ig or ablate: how attribution is measured.", metavar="MODE"),
-    signs: str = option("positive", "positive, or both to show what argues against too.", metavar="SIGNS"),
+    signs: str = option(
+        "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
+    ),
     measure: bool = option(
-        False, "Switch off the unit of every edge, and note what its target really loses.", "--measure"
+        False, "Ablate the unit of every edge, and record how much the unit above it changes.", "--measure"
     ),
     baseline: str = option(
-        "zero", "Measure too what is lost at the mean over an index of exemplars.", metavar="zero|mean"
+        "zero", "With --measure: zero alone, or also the mean over an index of exemplars.", metavar="zero|mean"
     ),
     exemplars: Path | None = INDEX_FOLDER,
     everything: bool = option(False, "Print every unit, however many lines that takes.", "--all"),
@@ -65,7 +67,7 @@ def trace(
     *,
     options: NetworkBesideFile,
 ) -> None:
-    """Trace the circuit behind a class for one photo: which units argued for it, and which for those."""
+    """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
     _check_files(file, graphml, html)

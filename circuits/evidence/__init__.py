@@ -12,6 +12,7 @@ from circuits.evidence.layer_statistics import (
 from circuits.evidence.maps import (
     EdgeMaps as EdgeMaps,
     argument_map as argument_map,
+    class_attributions as class_attributions,
     edge_maps as edge_maps,
     fed_by as fed_by,
     heat_map as heat_map,

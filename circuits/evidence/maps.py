@@ -10,6 +10,7 @@ Where the layers form no chain (`branches`), an edge from a layer right below go
 attribution does; one from further down takes every path.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
-from circuits.shapes import Activation, HeatMap
+from circuits.shapes import Activation, Activations, HeatMap
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
 from circuits.tracing.targets import readout_of, target_of
@@ -162,6 +163,53 @@ def fed_by(
     return _from_below(_edge(network, source, lower, Unit(above.layer, above.channel, position)))
 
 
+def class_attributions(network: Network, source: Source, unit: Unit | str) -> Float[np.ndarray, " classes"]:
+    """What a unit contributes to the logit of every class: Σ_hw a_j(h,w) · ∂T_k/∂a_j(h,w), along all paths.
+
+    One Jacobian-vector product gives all classes: the derivative of the logits in the direction of the unit's
+    activation. Of a class k it is the sum of the attribution map of a circuit for k.
+
+    Args:
+        network: the network.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        unit: the unit; of a neuron its position alone counts.
+
+    Returns:
+        Signed, in units of the logits, (classes,).
+
+    Raises:
+        InputError: if the unit is one of the logits.
+        UnknownError: if the network has no such unit.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> circuit = trace(network, "example:cat", depth=1, top=1)
+        >>> [edge] = circuit.edges_into("fc:0")
+        >>> abs(float(class_attributions(network, circuit, edge.source)[0]) - edge.attribution) < 1e-3
+        True
+    """
+    unit = as_unit(unit)
+    run = forward_cache(network, source)
+    cut = run.network
+    layer, top = cut.check_unit(unit), cut.layers[-1]
+    if layer.name == top:
+        raise InputError(f"{unit} is a logit itself; ask for a unit of a layer below {top}.")
+    activation = run.activations[layer.name]
+    direction = torch.zeros_like(activation)
+    if unit.position is None:
+        direction[0, unit.channel] = activation[0, unit.channel]
+    else:
+        row, column = unit.position
+        direction[0, unit.channel, row, column] = activation[0, unit.channel, row, column]
+    if cut.branched:
+        segment = subgraph_between(cut, layer.name, top, run.activations[IMAGE])
+    else:
+        segment = cut.segment(layer.name, top)
+    change = _along(segment, activation, direction, range(cut.layer(top).channels))
+    return np.array(change[0].sum((1, 2)).detach().numpy())
+
+
 @dataclass(frozen=True, eq=False)
 class _EdgeQuestion:
     """Two units and the segment between, whose input is the lower layer or all layers below the upper one, packed.
@@ -215,17 +263,22 @@ def _from_below(edge: _EdgeQuestion) -> HeatMap:
 
 
 def _to_above(edge: _EdgeQuestion) -> HeatMap:
-    """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
     alone = torch.zeros_like(edge.activation)
     alone[0, edge.channel] = edge.activation[0, edge.channel]
-    point = edge.activation.detach().requires_grad_()
-    with torch.enable_grad():
-        read = edge.segment(point, edge.readout.channels)
-        weights = torch.zeros_like(read).requires_grad_()
-        (back,) = torch.autograd.grad(read, point, weights, create_graph=True)
-        (change,) = torch.autograd.grad(back, weights, alone)
+    change = _along(edge.segment, edge.activation, alone, edge.readout.channels)
     weighted = change if edge.readout.weights is None else change * edge.readout.weights.to(change)
     return _as_map(weighted[0].sum(0))
+
+
+def _along(segment: Segment, activation: Activation, direction: Activation, channels: Sequence[int]) -> Activations:
+    """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
+    point = activation.detach().requires_grad_()
+    with torch.enable_grad():
+        read = segment(point, channels)
+        weights = torch.zeros_like(read).requires_grad_()
+        (back,) = torch.autograd.grad(read, point, weights, create_graph=True)
+        (change,) = torch.autograd.grad(back, weights, direction)
+    return change
 
 
 def _as_map(values: Tensor) -> HeatMap:

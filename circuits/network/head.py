@@ -210,7 +210,7 @@ def _goes_over_classes(traced: fx.GraphModule, node: fx.Node, read: fx.Node) -> 
         dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     if dim is None:  # torch's own choice, which it warns of
         dim = 0 if len(shape) in (0, 1, 3) else 1
-    if len(shape) > 1 and dim % len(shape) == 0:
+    if len(shape) > 1 and dim % len(shape) == 0 and shape[0] == 1 < max(shape):
         raise InputError(
             "The network ends in a softmax over dimension 0, which is the photos of a batch; let it go over the "
             "classes, dim=1."

@@ -2,12 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-from circuits.report.text import number, percent
+from circuits.builtin import UNSURE
+from circuits.report.text import chance, number, percent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from circuits.network.network import Network
+    from circuits.network.predict import Prediction
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.node import Node
 
+LARGER = "--network googlenet"
+"""Option of every command that takes a network of the 1,000 classes of ImageNet instead of the built-in one."""
 Parts = tuple[str, ...]
 """A sentence in parts, of which every second one is a name."""
 
@@ -36,13 +43,14 @@ def value_in_words(circuit: "Circuit") -> Parts:
     return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
 
 
-def below_in_words(shown: int, others: int | None, coverage: float) -> str:
+def below_in_words(shown: int, others: int | None, coverage: float, *, named: bool = False) -> str:
     """How much of a value the channels account for that are shown below it, in a sentence.
 
     Args:
         shown: how many are shown.
         others: how many are not; `None` if that is not known.
         coverage: the share of the gross attribution that those shown hold, 0 to 1.
+        named: they are named in a chart and not, or not yet, shown in the graph.
 
     Example:
         >>> below_in_words(5, 379, 0.19)[:73]
@@ -52,11 +60,12 @@ def below_in_words(shown: int, others: int | None, coverage: float) -> str:
         >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
         ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
     """
+    how = "named" if named else "shown"
     if not shown:
-        return f"None of the {'' if others is None else f'{others} '}channels below it is shown."
+        return f"None of the {'' if others is None else f'{others} '}channels below it is {how}."
     if others == 0:
-        return f"All {shown} channels below it are shown." if shown > 1 else "The only channel below it is shown."
-    which = "The channel shown accounts" if shown == 1 else f"The {shown} channels shown account"
+        return f"All {shown} channels below it are {how}." if shown > 1 else f"The only channel below it is {how}."
+    which = f"The channel {how} accounts" if shown == 1 else f"The {shown} channels {how} account"
     rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} channels hold")
     return f"{which} for {percent(coverage)} of everything that pushed it up or down; {rest} the rest."
 
@@ -74,3 +83,19 @@ def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
         return "", node.called, f" has the value {number(node.max)}"
     row, column = node.peak
     return "", node.called, f" is most active at row {row}, column {column}, with {number(node.max)}"
+
+
+def unsure_in_words(network: "Network", predictions: "Sequence[Prediction]") -> str:
+    """That perhaps no class of the built-in network fits a photo; "" if one seems to, and of any other network.
+
+    Args:
+        network: that predicted.
+        predictions: of the photo, the likeliest first.
+    """
+    if network.source != "builtin" or not predictions or predictions[0].probability >= UNSURE:
+        return ""
+    best = predictions[0]
+    return (
+        f"Perhaps none of the {len(network.labels)} classes fits: even {best.label} is only at "
+        f"{chance(best.probability)}. The built-in network is small and knows {len(network.labels)} everyday things."
+    )

@@ -114,7 +114,7 @@ WARNING_LABELS = {
 """What an edge's warnings are called."""
 WARNING_MEANINGS = {
     "disagrees": "the measured change has another sign, or is more than twice or less than half the attribution",
-    "cancels": "at different places the unit argues for and against, and what is left is under a tenth of both",
+    "cancels": "the unit excites in some places and inhibits in others, and what is left is under a tenth of both",
     "saturates": "gradients integrated from zero give less than half, or more than twice, what the one here does",
 }
 """What they mean, as the end of a sentence."""
@@ -145,14 +145,14 @@ def warning_sentence(circuit: "Circuit", edge: "Edge", name: str) -> str:
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     if name == "cancels":
         return (
-            f"{lower} argues for {upper} in some places ({_signed(edge.positive)}) and against it in others "
-            f"({_signed(edge.negative)}); the two nearly cancel, so that their sum says little."
+            f"{lower} excites {upper} in some places ({_signed(edge.positive)}) and inhibits it in others "
+            f"({_signed(edge.negative)}); the two nearly cancel, so their sum says little."
         )
     if name == "saturates":
         less = abs(edge.integrated or 0.0) > abs(_net(edge))
         return (
-            f"A small change here does {'less' if less else 'more'} than one on the way from zero: gradient × "
-            f"activation gives {_signed(_net(edge))} at the photo, integrated over the way {_signed(edge.integrated)}."
+            f"A small change has {'less' if less else 'more'} effect at the photo than on the path from zero: gradient "
+            f"× activation gives {_signed(_net(edge))}, integrated along the path {_signed(edge.integrated)}."
         )
     return f"Ablation gives {_signed(edge.ablation)}, not {_signed(edge.attribution)}."
 
@@ -168,25 +168,15 @@ def ranks_in_words(agreement: "Agreement") -> str:
     Example:
         >>> from circuits.attribution.agreement import Agreement
         >>> ranks_in_words(Agreement("zero", "", 480, spearman=0.934))
-        'Ranks agree closely, 0.93 over 480 units.'
+        'Rank correlation 0.93 over 480 units.'
         >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
         ''
     """
     rho = agreement.spearman
     if rho is None:
         return ""
-    how = next(words for least, words in _CLOSE if rho >= least)
     written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
-    return f"Ranks {how}, {written} over {agreement.units} units."
-
-
-_CLOSE = (
-    (0.9, "agree closely"),
-    (0.7, "agree"),
-    (0.4, "agree in part"),
-    (-0.1, "hardly agree"),
-    (-1.0, "are reversed"),
-)
+    return f"Rank correlation {written} over {agreement.units} units."
 
 
 def error_in_words(agreement: "Agreement") -> str:
@@ -195,11 +185,11 @@ def error_in_words(agreement: "Agreement") -> str:
     Example:
         >>> from circuits.attribution.agreement import Agreement
         >>> error_in_words(Agreement("zero", "", 480, error=0.12))
-        'The attributions shown are off by 12 % of what ablation finds.'
+        'The attributions shown differ from ablation by 12 %.'
     """
     if agreement.error is None:
         return ""
-    return f"The attributions shown are off by {percent(round(agreement.error, 3))} of what ablation finds."
+    return f"The attributions shown differ from ablation by {percent(round(agreement.error, 3))}."
 
 
 def joint_in_words(circuit: "Circuit", agreement: "Agreement", name: str) -> str:
@@ -216,14 +206,15 @@ def joint_in_words(circuit: "Circuit", agreement: "Agreement", name: str) -> str
     if agreement.joint is None or not edges:
         return ""
     upper, count = circuit.nodes[name].called, len(edges)
-    changes = f"{upper} {'loses' if agreement.joint >= 0 else 'gains'} {number(abs(agreement.joint))}"
+    changes = f"{upper} {'drops' if agreement.joint >= 0 else 'rises'} by {number(abs(agreement.joint))}"
     if count == 1:
-        return f"Without it {changes}."
+        return f"When it is ablated, {changes}."
     single = [edge.ablation if agreement.baseline == "zero" else edge.ablation_mean for edge in edges]
     alone = sum(lost for lost in single if lost is not None)
-    said = f"Without {'both' if count == 2 else f'all {count}'} together {changes}; one by one {_signed(alone)}."
+    together = "both are" if count == 2 else f"all {count} are"
+    said = f"When {together} ablated together, {changes}; one at a time, the drops add up to {number(alone)}."
     if agreement.joint > 2 * max(alone, 0.0):
-        return f"{said} They stand in for one another."
+        return f"{said} They are redundant."
     return f"{said} Each needs the others." if 0 <= 2 * agreement.joint < alone else said
 
 
@@ -242,7 +233,7 @@ METHOD_NAMES = {
 """The circuit and its controls, as they are called."""
 METHOD_TEXTS = {
     "circuit": "the units that the circuit shows",
-    "random": "as many units of each layer, drawn by chance",
+    "random": "as many units of each layer, drawn at random",
     "activation": "as many units of each layer, those that fire most in the photo",
     "gradient": "as many units of each layer, by attribution to the target, without walking along edges",
     "weights": "as many units of each layer, by the gradient at a grey image: no photo, no activation",
@@ -326,7 +317,7 @@ def headline(card: "Card") -> str:
         return f"{refused} {_values(row)}".strip()
     said = [
         f"Alone, {units} of {everything} units ({percent(units / everything)}) keep {share(row.faithfulness.value)} of "
-        f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, all others being silent."
+        f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, with all others ablated."
     ]
     if row.necessity.value is not None:
         said.append(f"Without them {share(row.necessity.value)} of it is lost.")
@@ -366,6 +357,6 @@ def overshoot(card: "Card") -> str:
     if card.circuit["settings"]["signs"] == "both":
         return "More than 100 % is no error: on balance, the units that the circuit leaves out lower the target."
     return (
-        "More than 100 % is no error: the circuit shows what argues for the target and leaves out what argues against "
-        "it, so that alone it can say more than the whole network, and without it more can be lost than there was."
+        "More than 100 % is no error: the circuit shows what excites the target and leaves out what inhibits it, so "
+        "that by itself it can exceed the whole network, and more can be lost without it than there was."
     )

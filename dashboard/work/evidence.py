@@ -9,7 +9,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, edge_maps, heat_map
+from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import patch_of_picture, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
@@ -23,6 +23,7 @@ from circuits.tracing.run import activations_of, input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
+    ClassPushes,
     CollectionExemplars,
     EdgeShown,
     InPhoto,
@@ -43,6 +44,7 @@ from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
 
 SPOTS = 3
 _PATCH = 160
+_MOST_CLASSES = 4
 _TILE = 128
 _MOST_TILES = 2000
 # A field that leaves out less than this share of the photo is not cut out.
@@ -115,6 +117,14 @@ class Evidence:
     def argument(self, circuit: Circuit, name: str) -> Signed:
         """Where a unit's argument for the target came from."""
         return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
+
+    def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:
+        """The classes whose logits a unit of the network pushes up and down most, along all paths."""
+        found = class_attributions(network, source, unit)
+        order = np.argsort(-found, kind="stable").tolist()
+        up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
+        down = tuple((network.label(n), float(found[n])) for n in order[::-1][:_MOST_CLASSES] if found[n] < 0)
+        return ClassPushes(up, down)
 
     def saliency(self, circuit: Circuit, name: str, looking: Looking) -> SaliencyPicture:
         """A unit's gradient picture."""

@@ -48,7 +48,7 @@ def test_the_table_says_the_same_for_people(tmp_path: Path) -> None:
     assert rows["torch"].strip() == version("torch")
     assert rows["cache"].strip() == f"{os.path.join('~', 'cache', 'circuits')}, writable, 0.0 MB"
     assert rows["network"].startswith("Handmade (")
-    assert "books close exactly in " in rows["layers"]
+    assert "attributions sum exactly in " in rows["layers"]
 
 
 def test_layers_whose_books_do_not_close_are_named() -> None:

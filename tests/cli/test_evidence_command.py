@@ -38,7 +38,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def reds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A store that has a red picture of every unit, but unit 2 of conv2 never lit up; and what it was asked for."""
+    """A store that has a red picture of every unit, but unit 2 of conv2 never activated; and what it was asked for."""
     asked: list[str] = []
 
     def pictures(network: object, units: list[Unit], **_: object) -> list[Picture]:
@@ -155,8 +155,14 @@ def test_the_sheet_shows_photo_heat_argument_picture_patches_and_pixels(
     assert run("evidence", "conv2:0", *asked, "-o", tmp_path / "a.png", "--size", 64).exit_code == 0
     overview, pixels = sections
     assert overview.title == "conv2:0 in photo.png"
-    assert overview.note == "Handmade · activation 1.50 · fired at 100 % of 16 positions · argues for warm: +4.49"
-    seen = ["what the network saw", "where it fired", "where it argued", "what it looks for", "the same, close"]
+    assert overview.note == "Handmade · activation 1.50 · fired at 100 % of 16 positions · contributes +4.49 to warm"
+    seen = [
+        "what the network saw",
+        "where it fired",
+        "its contribution, by position",
+        "what it looks for",
+        "the same, close",
+    ]
     assert titles(overview) == seen
     assert reds == ["conv2:0", "conv2:0@2,2"]
     own = ["gradient", "gradient × input", "guided", "deconvnet"]

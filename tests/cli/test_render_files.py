@@ -33,7 +33,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def reds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that has a red picture of every unit; even channels never lit up."""
+    """A store that has a red picture of every unit; even channels never activated."""
 
     def pictures(network: object, units: list[Unit], *, settings: Settings, **_: object) -> list[Picture]:
         red = Image.new("RGB", (settings.size,) * 2, "red")
@@ -101,7 +101,7 @@ def test_a_grid_is_rows_by_columns(tmp_path: Path, grid: str, columns: int, rows
     assert image.width == 8 + columns * (96 + 8)
     lines = rows * (96 + 8 + 19 + 16)
     assert lines < image.height < lines + 110
-    assert red.sum() == 4 * 96**2  # the other channels never lit up; a logit of zero is no dead unit
+    assert red.sum() == 4 * 96**2  # the other channels never activated; a logit of zero is no dead unit
 
 
 @pytest.mark.usefixtures("reds")
@@ -116,12 +116,12 @@ def test_a_unit_that_never_lit_up_is_a_box_and_is_told(tmp_path: Path) -> None:
     out = tmp_path / "unit.png"
     result = run("render", "conv1:2", "-o", out, *NETWORK)
     assert result.stderr.splitlines() == [
-        "The unit never lit up, whatever was drawn: conv1:2; a box stands for each picture.",
+        "The unit never activated, whatever was drawn: conv1:2; a box stands for each picture.",
         f"Wrote {out}.",
     ]
-    assert np.array_equal(np.asarray(opened(out)), np.asarray(box(128, "conv1:2", "never lit up")))
+    assert np.array_equal(np.asarray(opened(out)), np.asarray(box(128, "conv1:2", "never activated")))
     result = run("render", "conv1:0-3", "-o", out, *NETWORK)
-    assert result.stderr.startswith("2 of 4 units never lit up, whatever was drawn: conv1:0, conv1:2; a box stands")
+    assert result.stderr.startswith("2 of 4 units never activated, whatever was drawn: conv1:0, conv1:2; a box stands")
     assert metadata.read(out)["values"] == [[0.0], [1.0], [0.0], [1.0]]
 
 
@@ -220,7 +220,7 @@ def test_where_photos_were_indexed_a_picture_says_how_many_excite_the_unit_less(
     monkeypatch.setattr(_render_sheet, "sheet", lambda **told: shown.append(told) or Image.new("RGB", (9, 9)))
     out = tmp_path / "sheet.png"
     assert run("render", "conv2:0-1", "conv1:1", "-o", out, *NETWORK).exit_code == 0
-    assert shown[0]["captions"] == ["0", "1.00 (100 %)", "1.00"]  # never lit up; above all of 0.5; not indexed
+    assert shown[0]["captions"] == ["0", "1.00 (100 %)", "1.00"]  # never activated; above all of 0.5; not indexed
     assert str(shown[0]["note"]).endswith(" · in brackets: photos that excite it less")
     assert metadata.read(out)["shares"] == [[], [1.0], []]
     share = beside_photos(handmade_network(), [RenderedRow("", "conv2:0", (), ("",), ("1.00",), (1.0,))])[0].shares

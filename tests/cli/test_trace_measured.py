@@ -108,33 +108,29 @@ def test_the_joint_effect_is_put_into_words(network: Network) -> None:
         circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), name, depth=1, **options))
         return joint_in_words(circuit, circuit.nodes[name].measured[0], name)
 
-    assert words("top:1") == "Without both together top:1 loses 19.2; one by one +3.20. They stand in for one another."
-    assert (
-        words("top:0", mode="ig")
-        == "Without both together top:0 loses 16.0; one by one 0. They stand in for one another."
+    both = "When both are ablated together, {} drops by {}; one at a time, the drops add up to {}."
+    assert words("top:1") == both.format("top:1", "19.2", "3.20") + " They are redundant."
+    assert words("top:0", mode="ig") == both.format("top:0", "16.0", "0") + " They are redundant."
+    assert words("top:3") == both.format("top:3", "32.0", "32.0")
+    assert words("top:2", top=1) == "When it is ablated, top:2 drops by 16.0."
+    circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "top:2", depth=1))
+    # Of exactly half it is not said.
+    assert joint_in_words(circuit, circuit.nodes["top:2"].measured[0], "top:2") == both.format("top:2", "16.0", "32.0")
+    assert joint_in_words(circuit, Agreement("zero", "", 3, joint=15.0), "top:2").endswith("Each needs the others.")
+    assert joint_in_words(circuit, Agreement("zero", "", 3, joint=-1.0), "top:2") == (
+        "When both are ablated together, top:2 rises by 1.00; one at a time, the drops add up to 32.0."
     )
-    assert words("top:3") == "Without both together top:3 loses 32.0; one by one +32.0."
-    assert words("top:2", top=1) == "Without it top:2 loses 16.0."
-    both = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "top:2", depth=1))
-    assert joint_in_words(both, both.nodes["top:2"].measured[0], "top:2") == (
-        "Without both together top:2 loses 16.0; one by one +32.0."  # exactly half is not said of
-    )
-    assert joint_in_words(both, Agreement("zero", "", 3, joint=15.0), "top:2").endswith("Each needs the others.")
-    assert joint_in_words(both, Agreement("zero", "", 3, joint=-1.0), "top:2") == (
-        "Without both together top:2 gains 1.00; one by one +32.0."
-    )
-    assert joint_in_words(both, Agreement("zero", "", 3), "top:2") == ""
+    assert joint_in_words(circuit, Agreement("zero", "", 3), "top:2") == ""
 
 
 @pytest.mark.parametrize(
     ("spearman", "words"),
     [
-        (1.0, "agree closely, 1.00"), (0.9, "agree closely, 0.90"), (0.89, "agree, 0.89"), (0.5, "agree in part, 0.50"),
-        (0.0, "hardly agree, 0.00"), (-0.5, "are reversed, \N{MINUS SIGN}0.50"),
+        (1.0, "1.00"), (0.894, "0.89"), (0.0, "0.00"), (-0.5, "\N{MINUS SIGN}0.50"),
     ],
 )  # fmt: skip
 def test_ranks_are_put_into_words(spearman: float, words: str) -> None:
-    assert ranks_in_words(Agreement("zero", "", 48, spearman=spearman)) == f"Ranks {words} over 48 units."
+    assert ranks_in_words(Agreement("zero", "", 48, spearman=spearman)) == f"Rank correlation {words} over 48 units."
 
 
 def test_what_is_not_known_is_not_said() -> None:
@@ -147,13 +143,13 @@ def test_warnings_have_their_numbers_in_a_sentence(network: Network) -> None:
     edge = Edge("conv1:0", "top:1", 2.0, 1, ablation=-1.0, positive=5.0, negative=-4.9, integrated=9.0)
     assert warning_sentence(circuit, edge, "disagrees") == "Ablation gives \N{MINUS SIGN}1.00, not +2.00."
     assert warning_sentence(circuit, edge, "cancels") == (
-        "conv1:0 argues for top:1 in some places (+5.00) and against it in others (\N{MINUS SIGN}4.90); the two nearly "
-        "cancel, so that their sum says little."
+        "conv1:0 excites top:1 in some places (+5.00) and inhibits it in others (\N{MINUS SIGN}4.90); the two nearly "
+        "cancel, so their sum says little."
     )
     assert warning_sentence(circuit, edge, "saturates") == (
-        "A small change here does less than one on the way from zero: gradient × activation gives +0.100 at the photo, "
-        "integrated over the way +9.00."
+        "A small change has less effect at the photo than on the path from zero: gradient × activation gives +0.100, "
+        "integrated along the path +9.00."
     )
     late = Edge("conv1:0", "top:1", 2.0, 1, positive=2.0, negative=0.0, integrated=0.5)
     assert warning_label(late, "saturates") == "past a threshold"
-    assert warning_sentence(circuit, late, "saturates").startswith("A small change here does more than one on the way")
+    assert warning_sentence(circuit, late, "saturates").startswith("A small change has more effect at the photo than")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from circuits.errors import InputError
 from circuits.network.predict import predict
 from circuits.tracing.trace import trace
+from tests.support.body import Body, photos
 from tests.support.nets import difference, image_for, randomize, ready
 
 
@@ -145,3 +146,15 @@ def test_only_classes_that_are_asked_to_be_judged_alone_are() -> None:
 def test_a_softmax_over_the_batch_is_refused() -> None:
     with pytest.raises(InputError, match=r"^The network ends in a softmax over dimension 0, which is the photos"):
         ready(Ends(lambda x: x.softmax(0).clamp(0, 1)).eval(), 8)
+
+
+def test_a_softmax_over_the_first_dimension_of_classes_by_photos_is_one_over_classes():
+    class Turned(Body):
+        def forward(self, x):
+            return super().forward(x).t().softmax(0).t()
+
+    network = ready(Turned())
+    assert network.logits(photos()).shape == (2, 5)
+    with torch.no_grad():
+        expected = Body()(photos()).softmax(1)
+    torch.testing.assert_close(network.probabilities(network.logits(photos())[0]), expected[0], rtol=1e-4, atol=1e-5)

@@ -251,3 +251,12 @@ def test_predict_says_that_it_looks_at_one_photo_at_a_time(tmp_path):
     arguments = ["predict", "example:cat", "-n", f"{path}:MinMax", "--size", "8"]
     assert "for cat (run one photo at a time, since what it does depends on others in a batch" in run(*arguments).stdout
     assert '"one_at_a_time": true' in run(*arguments, "--json").stdout
+
+
+@pytest.mark.parametrize("move", [lambda maps: maps.flip(0), lambda maps: maps.roll(1, 0)])
+def test_maps_that_change_places_among_the_photos_are_found_out(move):
+    class Moved(Body):
+        def forward(self, x):
+            return self.head(self.relu(move(self.maps(x))))
+
+    assert says_the_same(Moved()).is_one_at_a_time

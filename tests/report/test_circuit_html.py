@@ -120,7 +120,7 @@ def test_edges_that_cancel_or_are_saturated_have_a_sign_that_the_legend_explains
     signs = {(mark["data-source"], mark["data-target"]) for mark in outline.all("text", "doubt")}
     assert signs == {("conv1:0", "fc:0")}
     assert "conv1:0 → fc:0: +0.400, by ablation +0.400; parts cancel" in outline.texts
-    assert any(text.startswith(" parts cancel: at different places") for text in outline.texts)
+    assert any(text.startswith(" parts cancel: the unit excites in some places") for text in outline.texts)
     assert not any("saturated" in text for text in outline.texts if "function" not in text)
     network = logic()
     circuit = measure(network, trace(network, colour_photo(1.0, 1.0, 0.0), "leaky", depth=2))

@@ -125,7 +125,7 @@ def test_a_grid_is_nearly_square_and_rather_wide() -> None:
 
 
 def test_a_box_stands_for_a_picture_that_does_not_exist() -> None:
-    image = box(128, "conv1:3", "never lit up")
+    image = box(128, "conv1:3", "never activated")
     pixels = np.asarray(image)
     assert (image.size, image.mode) == ((128, 128), "RGB")
     assert pixels[0, 0].tolist() == [214, 214, 214]

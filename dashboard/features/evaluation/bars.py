@@ -43,15 +43,24 @@ def measures(card: Card, baseline: str) -> list[Component]:
     ]
     if row.edges is not None:
         rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, None, along, low, high, "kept"))
-    more, others = overshoot(card), left_out(card)
+    others = left_out(card)
     return [
         *([_others(others)] if others else []),
         html.P(f"Of the {what}{_over(card)}{_whole(card, row)}:", className="small of-what"),
         html.Dl(rows, className="measures"),
         html.P(_ticks(low), className="small muted"),
-        *([html.P(more, className="small muted")] if more and baseline == "zero" else []),
+        *[html.P(words, className="small muted") for words in _beyond(card, row)],
         html.P(_raw(card, baseline), className="small muted numbers"),
     ]
+
+
+def _beyond(card: Card, row: ScoreRow) -> list[str]:
+    """What is said of bars that end beyond 100 %, or left of 0 %, where there are some."""
+    kept = [found.value for found in (row.faithfulness, row.edges) if found is not None and found.value is not None]
+    said = [overshoot(card)] if kept and max(kept) > 1.05 else []
+    if row.completeness.value is not None and row.completeness.value < -0.05:
+        said.append("Less than 0 % remains: what is left without these units argues against the target.")
+    return [words for words in said if words]
 
 
 def _others(words: str) -> Component:

@@ -8,7 +8,7 @@ from dashboard.components import Component, Keys, attributes, button, listed
 
 STEPS = (
     ("Why?", "Press “why?” beside a prediction: the graph shows the units that contributed most to it."),
-    ("Expand", "Press e on a unit, or click it twice: the units that contributed most to it appear below it."),
+    ("Expand", "Press + on a unit, or e: the units that contributed most to it appear below it."),
     ("What if?", "Choose a unit and switch it off in the right pane: see how the predictions change."),
     ("Score", "Press “How good is this circuit?”: see how much of the prediction its units keep by themselves."),
 )
@@ -72,7 +72,7 @@ def opens_help() -> dict[str, Any]:
 
 
 def first_steps() -> Component:
-    """The four steps on top of the right pane, until they are put away; `help.js` remembers that."""
+    """The four steps in the right pane, until they are put away; `help.js` remembers that."""
     away = button("Got it", **attributes(data_help="got-it"), title="Put this away; Help shows it again")
     head = html.Div([html.H2("Four steps", id="first-steps-title"), away], className="titled")
     return html.Section([head, _steps()], id="first-steps", **attributes(aria_labelledby="first-steps-title"))

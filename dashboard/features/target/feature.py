@@ -12,7 +12,7 @@ def _render(view: View) -> dict[str, Any]:
     session = view.session
     return {
         "explained": panels.explained(session, view.library),
-        "predictions": panels.predictions(session),
+        "predictions": [*panels.predictions(session), *panels.unsure(session, view.library)],
         "settings": panels.settings(session, view.library.depths),
         "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),

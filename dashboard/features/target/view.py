@@ -5,7 +5,7 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.sentences import below_in_words, value_in_words
+from circuits.report.sentences import LARGER, below_in_words, unsure_in_words, value_in_words
 from circuits.report.text import chance, number
 from dashboard.components import attributes, button, sends, setting
 from dashboard.library import MODES, SIGNS, Library
@@ -43,6 +43,15 @@ def _asked(parts: tuple[str, ...]) -> list[Component]:
 
 
 _SOON = "They appear as soon as there is a photo."
+
+
+def unsure(session: Session, library: Library) -> list[Component]:
+    """That perhaps no class fits the photo, and how to take a network with more classes; nothing if one fits."""
+    words = unsure_in_words(library.network, session.work.predictions)
+    if not words or session.work.locked:
+        return []
+    command = html.Code(f"circuits explore {LARGER}")
+    return [html.P([words, " For 1,000 classes, start with ", command], className="notice small", role="note")]
 
 
 def predictions(session: Session) -> list[Component]:

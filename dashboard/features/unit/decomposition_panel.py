@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
+from circuits.report.sentences import below_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -32,7 +33,7 @@ def contributions(
         found: what was found out, by query.
     """
     broken = inspection.breakdown or found.get("books")
-    title = "What it is made of" if node.expanded else "What it is made of, not yet in the graph"
+    title = "Contributions from the layer below" + ("" if node.expanded else ", not yet in the graph")
     if isinstance(broken, Failure):
         return [html.H2(title), *failed(broken)]
     if broken is None:
@@ -98,12 +99,7 @@ def sum_in_words(broken: Breakdown) -> str:
 
 def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
     """How much of the answer the named units hold, and what the last bars mean."""
-    count = len(broken.parts)
-    if count == 0:
-        words = "No unit is shown; everything is in the rest."
-    else:
-        which = "This unit holds" if count == 1 else f"These {count} units hold"
-        words = f"{which} {percent(broken.coverage)} of the gross attribution."
+    words = below_in_words(len(broken.parts), broken.rest_count, broken.coverage, named=not broken.expanded)
     if not broken.exact:
         words += (
             " The remainder is what is left over: this mode, or a curved step such as GELU or softmax, "

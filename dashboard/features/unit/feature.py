@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from circuits.tracing.targets import target_of
 from circuits.units import Unit
 from dashboard.components import Pane
 from dashboard.feature import Feature, View
@@ -27,7 +28,17 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
     circuit, chosen = session.work.circuit, outside_unit(session, library)
     if chosen is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
         chosen = circuit.nodes[session.work.selected].unit.whole
-    return [] if chosen is None else [[chosen]]
+    second = _second_class(session, library)
+    return [[unit] for unit in (chosen, second) if unit is not None]
+
+
+def _second_class(session: Session, library: Library) -> Unit | None:
+    """The class that the target is held against, if the target is chosen and a difference of this network's classes."""
+    circuit = session.work.circuit
+    if circuit is None or session.work.selected != circuit.root or not library.is_own(circuit):
+        return None
+    target = target_of(circuit)
+    return None if target.minus is None else Unit(target.unit.layer, target.minus)
 
 
 def _tiles(view: View) -> dict[str, Tile]:
@@ -51,7 +62,8 @@ def _pane(view: View) -> Pane | None:
         return nothing_to_choose(session)
     if session.work.edge is not None or name not in circuit.nodes:
         return None
-    own = library.is_own(circuit)
+    own, second = library.is_own(circuit), _second_class(session, library)
+    against = None if second is None else unit_tile(second, library, view.work.previews, waiting=view.drawing)
     return unit(
         session,
         circuit,
@@ -61,6 +73,7 @@ def _pane(view: View) -> Pane | None:
         view.answers,
         _more(view),
         own=own,
+        against=against,
     )
 
 

@@ -9,6 +9,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Failure, Places, Signed, Spot, WebP
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
+from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
 from dashboard.session.state import Looking
 from dashboard.work.results import Answers
@@ -28,10 +29,11 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
     if not found:
         return []
     label = circuit.nodes[circuit.root].called
-    parts: list[Component] = in_its_layer(node, found["standing"]) if "standing" in found else []
+    parts: list[Component] = pushes(node.called, found)
+    parts += in_its_layer(node, found["standing"]) if "standing" in found else []
     if "places" in found:
         parts += patches(node, found["places"], found.get("middle"))
-    pictures = [_saliency("Pixels that it hangs on", f"Pixels that {node.called} hangs on", found.get("saliency"))]
+    pictures = [_saliency("Pixels it depends on", f"Pixels that {node.called} depends on", found.get("saliency"))]
     if "argument" in found:
         pictures.insert(0, _argument(node, label, found["argument"]))
     parts.append(html.Div(pictures, className="pair"))
@@ -85,10 +87,10 @@ def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", nam
 
 
 def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Component:
-    title = f"Its argument for {target}"
+    title = f"Its contribution to {target}, by position"
     if not isinstance(argument, Signed):
         return waiting(title, argument, "where it came from")
-    spoken = f"Where the argument of {node.called} for {target} came from, over the photo"
+    spoken = f"Where the contribution of {node.called} to {target} came from, over the photo"
     words = [
         html.Span("Blue", className="blue"), f" spots raised {target}, ", html.Span("orange", className="orange"),
         f" ones lowered it; in all {number(argument.total, sign=True)}.",

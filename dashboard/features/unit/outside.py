@@ -12,6 +12,7 @@ from dashboard.answers import Failure
 from dashboard.components import Pane, attributes, button, failed, section, signed_share
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
+from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.view import fired, looks_for
 from dashboard.library import Library
 from dashboard.session.selection import network_of, source_of
@@ -46,7 +47,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
         [looks_for(label, tile, caption)],
         [fired(label, found, "")],
         in_its_layer(session, unit, found),
-        [*parts, *exemplars(node, found, reached)],
+        [*pushes(label, found), *parts, *exemplars(node, found, reached)],
     )
 
 

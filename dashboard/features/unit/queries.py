@@ -52,6 +52,8 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{digest(*circuit.layers)}"
         found.append(query("books", f"/{how}", partial(library.would_show, circuit, name, choices)))
     found.append(query("standing", "", partial(standing, *seen)))
+    if library.network.labels and node.unit.layer != circuit.layers[-1]:
+        found.append(query("pushes", f"/{digest(*circuit.layers)}", partial(evidence.pushes, *seen)))
     if not evidence.is_scalar(circuit, name):
         found.append(query("places", "", partial(evidence.places, *seen)))
         picture = library.key(circuit, name)
@@ -74,6 +76,9 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
     subject = f"{digest(*source_key(source, rooted=False))}/{unit}"
     found = [] if session.showing.page == "layers" else [layer_query(network, source, unit.layer)]
     found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
+    if network.labels and unit.layer != network.layers[-1]:
+        key = f"{subject}/pushes-outside/{digest(*network.layers)}"
+        found.append(Query("pushes", key, lambda _: evidence.pushes(network, source, unit), 2))
     layer = network.layer(unit.layer)
     if layer.height * layer.width > 1:
         key = f"{subject}/places-outside"

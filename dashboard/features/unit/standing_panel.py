@@ -34,11 +34,11 @@ def rank_in_words(found: Standing) -> str:
     Example:
         >>> from circuits.units import Unit
         >>> rank_in_words(Standing(Unit("a", 3), 2.5, 2, 192, 57, (1,), (0.0, 1.0)))
-        'Its highest activation is the 2nd of 192; 57 units are silent here.'
+        'The 2nd most active of the 192 channels; 57 units are silent here.'
         >>> rank_in_words(Standing(Unit("a", 3), 0.0, 6, 8, 3, (1,), (0.0, 1.0)))
         'It is silent here, as are 2 more of 8 units.'
         >>> rank_in_words(Standing(Unit("a", 3), 1.0, 1, 8, 0, (1,), (0.0, 1.0)))
-        'Its highest activation is the highest of 8; none is silent here.'
+        'The most active of the 8 channels; none is silent here.'
         >>> rank_in_words(Standing(Unit("fc", 3), 1.0, 2, 8, 3, (1,), (-1.0, 1.0)))
         'It is the 2nd of 8.'
     """
@@ -52,7 +52,8 @@ def rank_in_words(found: Standing) -> str:
     quiet = {0: "none is silent here", 1: "1 unit is silent here"}.get(
         found.silent, f"{found.silent} units are silent here"
     )
-    return f"Its highest activation is the {place} of {found.channels}; {quiet}."
+    most = "most" if found.rank == 1 else f"{place} most"
+    return f"The {most} active of the {found.channels} channels; {quiet}."
 
 
 def ordinal(count: int) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dash import html
 
+from circuits.report.sentences import peak_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -42,6 +43,7 @@ def unit(
     more: Sequence[Shown] = (),
     *,
     own: bool = True,
+    against: Tile | None = None,
 ) -> Pane:
     """The right pane of the chosen unit.
 
@@ -54,6 +56,7 @@ def unit(
         found: evidence for it, by query.
         more: its further pictures that were asked for.
         own: whether its circuit is of this network, which then can draw it.
+        against: of a difference, what the second class shows.
     """
     found = found or {}
     node = circuit.nodes[session.work.selected]
@@ -68,10 +71,19 @@ def unit(
     ]
     reached = activation if tile.state == "ready" else None
     missing = "the file has none" if session.work.locked else "not drawn yet"
+    dead = _although(node, activation)
+    if against is not None:  # a difference has no place where it fired: its second class stands beside the first
+        first, second = _first_class(node), _second_class(node)
+        looks = looks_for(first, tile, f"drawn for {first} alone", dead=dead, missing=missing, title=f"For: {first}")
+        words = f"drawn for {second} alone"
+        beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
+    else:
+        looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
+        beside = fired(node.called, found, _where(node))
     return Pane(
         head,
-        [looks_for(node.called, tile, _reached(node, activation), dead=_although(node, activation), missing=missing)],
-        [fired(node.called, found, _where(node)), *more_pictures(node, more, offered=own)],
+        [looks],
+        [beside, *more_pictures(node, more, offered=own)],
         contributions(node, session, circuit, inspection, found),
         [*in_photo(node, circuit, found, session.looking), *exemplars(node, found, reached)],
         discarded(circuit),
@@ -86,16 +98,19 @@ def _address(node: Node, circuit: Circuit) -> str:
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
-    """Which units above it this one is part of, and how much of them it holds; each can be chosen."""
+    """What it did and how much of the units above it accounts for, in a sentence; each of those can be chosen."""
     edges = edges_from(circuit, node.id)
     if not edges:
         return []
-    words: list[Component] = ["Holds "]
+    plain = peak_in_words(node, scalar=_is_scalar(node))
+    words: list[Component] = [html.B(part) if place % 2 else part for place, part in enumerate(plain)]
+    words.append(" and accounts for ")
     for edge in edges[:_ABOVE]:
         label = circuit.nodes[edge.target].called
         link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        words += [edge_link(circuit, edge, percent(circuit.share(edge))), " of ", link, ", "]
-    words[-1] = f" and of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
+        to = "of the attribution to " if edge is edges[0] else "to "
+        words += [edge_link(circuit, edge, percent(circuit.share(edge))), f" {to}", link, ", "]
+    words[-1] = f" and for parts of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 
 
@@ -103,8 +118,11 @@ def _facts(node: Node, inspection: Inspection) -> Component:
     value = "share of the target" if inspection.in_target_units else "value"
     highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
     facts = [(value, number(node.value)), (highest, number(node.max))]
+    if _is_difference(node):
+        facts = [("difference", number(node.value)), (highest, number(node.max))]
+        facts.append((f"logit of {_second_class(node)}", number(node.max - node.value)))
     if not _is_scalar(node):
-        facts.append(("at row, column", f"{node.peak[0]}, {node.peak[1]}"))
+        facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
@@ -145,7 +163,7 @@ def _expansion(node: Node, session: Session) -> Component:
     ]
     return html.Div(
         [
-            html.Span("with its top", className="muted small"),
+            html.Span("show top", className="muted small"),
             html.Div(tops, className="segments", role="group", **attributes(aria_label="Units below it")),
             html.Div(signs, className="segments", role="group", **attributes(aria_label="Signs below it")),
         ],
@@ -173,12 +191,20 @@ def _where(node: Node) -> str:
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
     whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
-    return f"{whose} {number(node.max)} in this photo: one value, it sees all of it"
+    return f"{whose} {number(node.max)} in this photo: a single value for the whole image"
 
 
-def looks_for(label: str, tile: Tile, caption: str, *, dead: str = "", missing: str = "not drawn yet") -> Component:
+def looks_for(
+    label: str,
+    tile: Tile,
+    caption: str,
+    *,
+    dead: str = "",
+    missing: str = "not drawn yet",
+    title: str = "What it looks for",
+) -> Component:
     """A unit's picture with a caption, an unfinished one, or why there is none."""
-    title, spoken = "What it looks for", f"What {label} looks for"
+    spoken = f"What {label} looks for"
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "sketch":
@@ -214,3 +240,7 @@ def _is_difference(node: Node) -> bool:
 
 def _first_class(node: Node) -> str:
     return node.label.partition(" - ")[0]
+
+
+def _second_class(node: Node) -> str:
+    return node.label.partition(" - ")[2]

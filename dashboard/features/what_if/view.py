@@ -58,7 +58,8 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
 
 def _why_not(network: Network, unit: Unit, label: str) -> str:
     if unit.layer == network.layers[-1]:
-        itself = "a class itself" if network.labels else "at the very top"
+        kind = "a difference of classes" if " - " in label and label not in network.labels else "a class itself"
+        itself = kind if network.labels else "at the very top"
         return f"{label} is {itself}, and nothing depends on it; choose a unit of a layer below."
     try:
         network.check_unit(unit)

@@ -233,7 +233,7 @@ def test_the_edges_of_a_unit_are_measured_from_its_pane(tab: Any, expect: Any, p
     child = child_of(tab)
     tab.get_by_role("button", name=f"Measure its edges: {child}").click()
     expect(tab.locator(".measure-line")).to_have_text(re.compile("edges (dis)?agree"))
-    expect(tab.locator(".agreement")).to_contain_text(re.compile(r"Set to zero: Ranks .* over 16 units\."))
+    expect(tab.locator(".agreement")).to_contain_text(re.compile(r"Set to zero: Rank correlation .* over 16 units\."))
     assert all(edge.ablation is not None for edge in circuit_of(page).edges_into(child))
 
 

@@ -134,7 +134,8 @@ def test_topics_of_a_unit_and_of_an_edge(
         return [query.name for query in wanted(session, evidence) if not query.name.startswith(IN_PHOTO)]
 
     assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "saliency", "alike", "exemplars"]
-    first, rest = ["heat", "books", "standing"], ["places", "argument", "saliency", "relative", "alike", "exemplars"]
+    first = ["heat", "books", "standing", "pushes"]
+    rest = ["places", "argument", "saliency", "relative", "alike", "exemplars"]
     assert names(chosen(circuit, lower)) == first + rest
     gallery.paint(Unit.parse(lower))
     assert "middle" in names(chosen(circuit, lower))

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from torch.nn import Module
 
+from circuits.evidence.maps import class_attributions
 from circuits.image.photo import Photo
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
@@ -68,12 +69,19 @@ def test_evidence_comes_with_pictures_that_are_served(ann: Person, child: str, c
     for sentence in (
         "In this photo",
         "What it saw where it fired most",
-        "Its argument for tree",
-        "Pixels that it hangs",
+        "Its contribution to tree, by position",
+        "Pixels it depends on",
     ):
         assert sentence in pane(ann)
     assert f"{child}, through tree" in pane(ann)
     assert WAITING not in pane(ann)
+    network = ann.callbacks.library.network
+    found = class_attributions(network, circuit_of(ann), child)
+    [up] = find(ann.pane, className="push up")
+    [down] = find(ann.pane, className="push down")
+    best, worst = int(found.argmax()), int(found.argmin())
+    assert f"{network.label(best)} {number(float(found[best]), sign=True)}" in words(up)
+    assert f"{network.label(worst)} {number(float(found[worst]), sign=True)}" in words(down)
     assert len(pictures(ann)) >= 5
     for address in pictures(ann):
         answer = client.get(f"/{address}")
@@ -173,7 +181,8 @@ def test_two_people_share_what_was_found_out(ann: Person, child: str, page: Page
 
 
 @pytest.mark.parametrize(
-    ("part", "sentences"), [("places", 1), ("argument", 1), ("saliency", 2), ("relative", 1), ("exemplars", 1)]
+    ("part", "sentences"),
+    [("pushes", 1), ("places", 1), ("argument", 1), ("saliency", 2), ("relative", 1), ("exemplars", 1)],
 )
 def test_what_cannot_be_found_out_is_a_sentence_in_its_place(
     ann: Person, child: str, monkeypatch: pytest.MonkeyPatch, part: str, sentences: int
@@ -375,5 +384,5 @@ def test_where_it_fired_and_what_it_is_made_of_come_when_they_are_found(
     ann.looked()
     (image,) = find(ann.seen["fired"], alt=f"Where {leaf} fired, over the photo")
     assert Image.open(io.BytesIO(client.get(f"/{image.src}").data)).size == (340, 340)
-    assert "of the gross attribution" in words(ann.seen["books"])
+    assert "of everything that pushed it up or down" in words(ann.seen["books"])
     assert WAITING not in pane(ann)

@@ -236,7 +236,7 @@ def test_the_books_on_the_page_add_up_to_the_value(ann: Person, child: str) -> N
     assert line.children.endswith(" = value")
     shown = 100 * found.shown / found.value
     assert line.children.split()[1] in {str(int(shown)), str(int(shown) + 1)}
-    assert "of the gross attribution" in pane(ann)
+    assert "of everything that pushed it up or down" in pane(ann)
 
 
 # ---- standing
@@ -248,8 +248,8 @@ def test_where_a_unit_stands_in_its_layer_is_told_with_its_mark(ann: Person, chi
     peaks = network.activations(network.preprocessing.input_of(photo), ["c"])["c"][0].amax((1, 2))
     channel = Unit.parse(child).channel
     rank = 1 + int((peaks > peaks[channel]).sum())
-    place = "highest" if rank == 1 else f"{rank}{ {2: 'nd', 3: 'rd'}.get(rank, 'th') }"
-    assert f"Its highest activation is the {place} of 20" in pane(ann)
+    place = "most" if rank == 1 else f"{rank}{ {2: 'nd', 3: 'rd'}.get(rank, 'th') } most"
+    assert f"The {place} active of the 20 channels" in pane(ann)
     [histogram] = find(ann.pane, className="bars")
     assert f"{child} is at " in getattr(histogram, "aria-label")
     assert [bar.className for bar in histogram.children].count("own") == 1
@@ -307,8 +307,8 @@ def test_each_attribution_stands_beside_what_is_really_lost_and_so_does_what_is_
         assert [WARNING_SIGNS[name] in row[0] for name in WARNINGS] == [name in edge.warnings for name in WARNINGS]
     assert last == ["shown together", number(node.books.shown, sign=True), number(found.joint, sign=True)]
     assert (
-        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} Without all 3 together {child} loses "
-        in said(ann)
+        f"Set to zero: {ranks_in_words(found)} {error_in_words(found)} When all 3 are ablated together, "
+        f"{child} drops by " in said(ann)
     )
     [press] = find(ann.pane, **does("edge", f"{edges[0].source} {child}"))
     assert press.children == edges[0].source
@@ -382,9 +382,9 @@ def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_
     assert drawn["spoken"].endswith(", parts cancel, saturated or past a threshold")
     ann.do("edge", f"{first.source} {child}")
     told = said(ann)
-    assert f"Parts cancel. {first.source} argues for {child} in some places (+5.00)" in told
+    assert f"Parts cancel. {first.source} excites {child} in some places (+5.00)" in told
     assert "Saturated. " in told
-    assert "integrated over the way +9.00" in told
+    assert "integrated along the path +9.00" in told
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from circuits.network.network import Network
+from circuits.report.text import number
 from circuits.units import Unit
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
@@ -48,6 +49,22 @@ def until(condition: Callable[[], bool]) -> None:
 def images(person: Person, begin: str) -> list[Any]:
     """The pictures in the pane whose words begin so."""
     return [each for each in find(person.pane) if type(each).__name__ == "Img" and each.alt.startswith(begin)]
+
+
+def test_a_difference_shows_both_of_its_classes_and_both_logits(ann: Person, network: Network) -> None:
+    ann.why("2 - 1")
+    ann.rendered()
+    session = ann.callbacks.sessions.tab(ann.name).session
+    logits = network.logits(network.preprocessing.input_of(session.work.photo))[0].tolist()
+    assert [each.alt for each in images(ann, "What ")] == ["What tree looks for", "What dog looks for"]
+    assert words(ann.seen["looks"]).startswith("For: tree")
+    assert words(ann.seen["fired"]).startswith("Against: dog")
+    facts = {words(each.children[0]): words(each.children[1]) for each in find(ann.pane, className="facts")[0].children}
+    assert facts == {
+        "difference": number(logits[2] - logits[1]),
+        "logit of tree": number(logits[2]),
+        "logit of dog": number(logits[1]),
+    }
 
 
 def test_nothing_further_is_drawn_unasked(drawn: Person, gallery: PaintedGallery) -> None:

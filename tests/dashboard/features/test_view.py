@@ -224,9 +224,10 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
         broken = Breakdown(parts, 0, 3, 0, "bias", 1, 0.58, 2, exact, True)
         return books_panel.books_in_words(broken, in_target_units=target)
 
-    assert said(5) == "These 5 units hold 58 % of the gross attribution."
-    assert said(1).startswith("This unit holds 58 %")
-    assert said(0) == "No unit is shown; everything is in the rest."
+    everything = "of everything that pushed it up or down; the other 3 channels hold the rest."
+    assert said(5) == f"The 5 channels shown account for 58 % {everything}"
+    assert said(1) == f"The channel shown accounts for 58 % {everything}"
+    assert said(0) == "None of the 3 channels below it is shown."
     assert "The remainder is what is left over" in said(2, exact=False)
     assert said(2, target=True).endswith("in units of the target.")
 
@@ -255,7 +256,7 @@ def test_the_right_pane_says_what_the_unit_holds_of_those_above(session: Session
     pane = inspector.unit(chosen, chosen.work.circuit, inspected(chosen, library, name), Tile("none"), None).parts
     for edge in above[:4]:
         assert find(pane, **does("select", edge.target))
-    assert f"Holds  {percent(circuit.share(above[0]))}  of  {above[0].target}" in words(pane)
+    assert f"accounts for  {percent(circuit.share(above[0]))}  of the attribution to  {above[0].target}" in words(pane)
 
 
 def test_the_target_cannot_be_discarded_and_the_pane_says_why(session: Session, library: Library) -> None:

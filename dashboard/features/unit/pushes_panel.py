@@ -1,0 +1,45 @@
+"""The classes whose logits a unit pushes up and down most."""
+
+from typing import Any
+
+from dash import html
+
+from circuits.report.text import number
+from dashboard.answers import ClassPushes, Failure
+from dashboard.components import failed
+from dashboard.work.results import Answers
+
+Component = Any
+
+
+def pushes(label: str, found: Answers) -> list[Component]:
+    """The classes that a unit pushes, with by how much; nothing where that was not asked.
+
+    Args:
+        label: what the unit is called.
+        found: what was found out, by query.
+    """
+    if "pushes" not in found:
+        return []
+    title = html.H2("Classes it pushes up and down", title="Gradient × activation along all paths, to every logit")
+    answer = found["pushes"]
+    if isinstance(answer, Failure):
+        return [title, *failed(answer)]
+    if not isinstance(answer, ClassPushes):
+        return [title, html.Div(className="placeholder waiting pushes-room")]
+    if not answer.up and not answer.down:
+        return [title, html.P(f"{label} moves no logit in this photo.", className="small muted")]
+    sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
+    words = "By how much each logit would drop, or rise, without it, as far as the gradient says."
+    return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
+
+
+def _side(kind: str, words: str, classes: tuple[tuple[str, float], ...]) -> Component:
+    rows = [
+        html.Li(
+            [html.Span(label, title=label, className="label"), html.Span(number(by, sign=True), className="numbers")]
+        )
+        for label, by in classes
+    ]
+    none = html.Li(html.Span("none", className="muted"))
+    return html.Div([html.H3(words), html.Ul(rows or [none])], className=f"push {kind}")
