@@ -171,6 +171,18 @@ def read_json(path: str | Path, *, most: int = MOST_BYTES) -> object:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
+def refuse_address(path: str | Path) -> None:
+    """Refuse the address of something on the web in place of a file or a folder, which must be downloaded first.
+
+    >>> refuse_address(Path("https://example.org/cat.jpg"))
+    Traceback (most recent call last):
+    circuits.errors.InputError: https://example.org/cat.jpg is an address; download it first, then give the file.
+    """
+    text = Path(path).as_posix()
+    if found := _ADDRESS.match(text):  # in a path, of its two slashes one is left
+        raise InputError(f"{found[1]}://{text[found.end() :]} is an address; download it first, then give the file.")
+
+
 @contextmanager
 def reading(path: Path, missing: str = "check the path") -> Iterator[None]:
     """Say what the system says about a file to be read as a sentence with what to do; `missing` if there is none."""
@@ -179,9 +191,7 @@ def reading(path: Path, missing: str = "check the path") -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
-        if address := _ADDRESS.match(path.as_posix()):  # in a path, of its two slashes one is left
-            where = f"{address[1]}://{path.as_posix()[address.end() :]}"
-            raise InputError(f"{where} is an address, not a file; download it first, then give the file.") from None
+        refuse_address(path)
         raise InputError(f"There is no file {path}; {missing}.") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give a file.") from None

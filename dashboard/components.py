@@ -203,16 +203,16 @@ def edge_in_words(circuit: Circuit, edge: Edge) -> str:
 
 
 def short(label: str) -> str:
-    """A label that fits under a picture: of an address only the channel, for its row names the layer.
+    """A label that fits in a narrow place: of a long address only the channel.
 
     Example:
-        >>> short("conv4:17"), short("features.denseblock4:17"), short("Egyptian cat")
-        ('17', '17', 'Egyptian c…')
+        >>> short("conv4:17"), short("features.denseblock4:17")
+        ('conv4:17', '…:17')
     """
+    if len(label) <= 11:
+        return label
     _, colon, channel = label.rpartition(":")
-    if colon and channel and len(channel) <= 9:
-        return channel
-    return label if len(label) <= 11 else f"{label[:10]}…"
+    return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
 _METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}

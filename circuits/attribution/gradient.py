@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from circuits.attribution.batched import BatchedAttribution, is_of_usual_size, is_understood
-from circuits.errors import InputError
+from circuits.errors import InputError, did_you_mean
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, PerExample, Scores
 
@@ -242,7 +242,7 @@ def check_mode(mode: str) -> str:
         InputError: if not.
     """
     if mode not in MODES:
-        raise InputError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
+        raise InputError(f"There is no mode {mode!r}{did_you_mean(mode, MODES)}; there are {', '.join(MODES)}.")
     return mode
 
 

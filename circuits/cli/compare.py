@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from circuits.cli.console import note, output
+from circuits.cli.console import note, output, say
 from circuits.cli.files import check_output, get_circuit
 from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
@@ -34,7 +34,7 @@ def compare(
     one, other = get_circuit(left), get_circuit(right)
     comparison = compare_circuits(one, other)
     console = output()
-    console.print(summary(one, other, comparison), soft_wrap=True)
+    say(console, summary(one, other, comparison))
     console.print(table(comparison))
     if file is not None:
         write_atomically(file, json.dumps(comparison.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from circuits.cli.console import note, output, print_json, progress
+from circuits.cli.console import note, output, print_json, progress, say
 from circuits.cli.files import get_circuit
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
@@ -191,40 +191,38 @@ def _baselines(
 def print_card(console: Console, card: "Card") -> None:
     """Print a card."""
     if missing := left_out(card):
-        console.print(f"{missing} With --all-photos all are.", soft_wrap=True)
-    console.print(headline(card), soft_wrap=True)
+        say(console, f"{missing} With --all-photos all are.")
+    say(console, headline(card))
     if above := overshoot(card):
-        console.print(above, soft_wrap=True)
+        say(console, above)
     console.print()
     for over in dict.fromkeys((card.main, "own")):
         also = "; the last column is the faithfulness of the probability" if "probability" in card.metrics else ""
         name = metric_name(card, "value")
-        console.print(
-            f"Of the {name}, over {over_name(card, over)}{also}; the {name} itself is in brackets:", soft_wrap=True
-        )
+        say(console, f"Of the {name}, over {over_name(card, over)}{also}; the {name} itself is in brackets:")
         for baseline in card.baselines:
             console.print(_scores(card, over, baseline))
             console.print()
     if card.points:
         about = f"{card.baselines[0]} ablation, over {over_name(card, card.main)}"
-        console.print(f"Faithfulness and completeness by units below each unit (top), {about}:", soft_wrap=True)
+        say(console, f"Faithfulness and completeness by units below each unit (top), {about}:")
         console.print(_curve(card))
     if card.stability is not None and card.stability.edge_mean is not None:
         stable = card.stability
-        console.print(
+        say(
+            console,
             f"In {many(len(card.changes), 'slightly changed photo')} {share(stable.edge_mean)} of the edges and "
             f"{share(stable.unit_mean)} of the units are found again, on average.",
-            soft_wrap=True,
         )
     others = [photo.name for photo in card.photos if photo.agrees is False]
     if others:
-        console.print(
+        say(
+            console,
             f"The network puts {len(others)} of {many(len(card.photos), 'photo')} in another class: "
             f"{', '.join(others)}.",
-            soft_wrap=True,
         )
     for sentence in card.notes:
-        console.print(sentence, soft_wrap=True)
+        say(console, sentence)
 
 
 def _scores(card: "Card", over: str, baseline: str) -> Table:

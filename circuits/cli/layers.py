@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuits.cli.console import output, plain_table, print_json
+from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NetworkOptions, argument, option
 from circuits.errors import listed
 from circuits.report.text import remark
@@ -63,7 +63,7 @@ def layers(
     console = output()
     explained = f", {loaded.output}" if str(loaded.output) else ""
     how = remark(multi_label=False, one_at_a_time=loaded.is_one_at_a_time)
-    console.print(f"{loaded.name}{explained}, from the logits down{how}:", soft_wrap=True)
+    say(console, f"{loaded.name}{explained}, from the logits down{how}:")
     console.print(table)
 
 

@@ -29,6 +29,7 @@ from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, files
 from circuits.exemplars.statistics import StatisticsCollector, UnitStatistics
 from circuits.exemplars.storage import FORMAT, IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import photo_number
+from circuits.files import refuse_address
 from circuits.network.layers import Layer
 from circuits.network.network import Network
 from circuits.shapes import Images
@@ -66,6 +67,7 @@ def index_photos(
     """
     if top < 1:
         raise InputError(f"top is {top}; a list has at least 1 photo.")
+    refuse_address(folder)
     folder = Path(folder).expanduser().resolve()
     layers = [layers] if isinstance(layers, str) else layers
     wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))

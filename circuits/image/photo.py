@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from circuits.errors import InputError, UnknownError, listed, printable
+from circuits.files import refuse_address
 from circuits.image.decode import damage, decode, decode_image, from_array, read_file, strips
 from circuits.image.encoded import EncodedImage
 
@@ -282,6 +283,7 @@ def photos_in(folder: str | Path) -> Iterator[Image.Image]:
     """
     folder = Path(folder)
     if not folder.is_dir():
+        refuse_address(folder)
         raise InputError(f"There is no folder {folder}; give one with photos in it.")
     return _readable(folder)
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from circuits.errors import InputError, listed
-from circuits.files import read_json
+from circuits.files import read_json, refuse_address
 
 _DEEPEST = 8
 _MOST_GROWTH = 64 * 2**20
@@ -66,6 +66,7 @@ def read_state_dicts(path: str | Path) -> list[StateDict]:
     """
     path = Path(path)
     if not path.is_file():
+        refuse_address(path)
         raise InputError(f"There is no weights file {str(path)!r}; give a .safetensors or .pth file that exists.")
     content = _read_parts(path) if path.suffix == ".json" else _read(path)
     if isinstance(content, _StandIn):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.errors import InputError, did_you_mean, printable
-from circuits.files import parse_json, read_text
+from circuits.files import parse_json, read_text, refuse_address
 
 LONGEST_LABEL = 400
 """Two of them, and what stands between, are the label of a difference, which a circuit's file must hold."""
@@ -95,6 +95,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
             empty or has more than 400 characters.
     """
     path, what = Path(path), f"the labels in {str(path)!r}"
+    refuse_address(path)
     try:
         text = read_text(path, most=_MOST_BYTES)
     except InputError as error:

@@ -35,7 +35,19 @@ def test_a_circuit_where_a_photo_belongs_is_to_be_explored(tmp_path: Path) -> No
 @pytest.mark.parametrize("address", ["https://example.org/cat.jpg", "http://example.org/a/cat.json", "ftp://x/cat.png"])
 def test_an_address_is_to_be_downloaded_first(command: str, address: str) -> None:
     said = refusal(run(command, address))
-    assert said == f"Error: {address} is an address, not a file; download it first, then give the file."
+    assert said == f"Error: {address} is an address; download it first, then give the file."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["exemplars", "https://x/y"],
+        ["predict", "example:cat", "-n", "squeezenet1_1", "--weights", "random", "--labels", "https://x/y"],
+        ["predict", "example:cat", "-n", "squeezenet1_1", "--weights", "https://x/y"],
+    ],
+)
+def test_so_are_folders_labels_and_weights(arguments: list[str]) -> None:
+    assert refusal(run(*arguments)) == "Error: https://x/y is an address; download it first, then give the file."
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@
       focused = named(event);
       rove();
       if (under(event).matches(":focus-visible")) light(focused);
-      sight.reveal(box([byId.get(focused)]));
+      if (byId.get(focused).x !== undefined) sight.reveal(box([byId.get(focused)]));
     });
     stage.addEventListener("focusout", () => light(""));
     stage.addEventListener("click", click);
@@ -266,7 +266,9 @@
   function placed(nodes) {
     moved.forEach((place, id) => { if (data.seen >= place.number) moved.delete(id); });
     const place = node => (moved.has(node.id) ? [moved.get(node.id).x, moved.get(node.id).y] : node.place);
-    byId = new Map(nodes.map(node => [node.id, { ...node, place: place(node) }]));
+    // Until they are arranged, units are where they were.
+    const where = ({ id }) => (({ x, y }) => ({ x, y }))(byId.get(id) || {});
+    byId = new Map(nodes.map(node => [node.id, { ...node, ...where(node), place: place(node) }]));
   }
 
   /* fresh: the view, with its drawing; tiles: what the units show, by id. */
@@ -302,9 +304,11 @@
     if (another || (anew && !sight.view.touched)) fit();
     else sight.apply();
     if (!another && news.length) {
-      const chosen = data.nodes.filter(node => node.id === data.selected && left.has(node.id));
+      const fresh = new Set(news.map(node => node.id));
       sight.reveal(box(news));
-      if (chosen.length) sight.reveal(box(chosen));
+      // Together with the unit that was expanded.
+      const above = data.edges.some(edge => edge.target === data.selected && fresh.has(edge.source));
+      if (above && left.has(data.selected)) sight.reveal(box([byId.get(data.selected)]));
     }
     if (another && data.nodes.length && matchMedia(STACKED).matches) stage.scrollIntoView({ block: "center" });
   }

@@ -157,7 +157,7 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
     return {
         "id": name,
         "layer": node.unit.layer,
-        "label": node.name or (node.label if root else short(node.label)),
+        "label": node.name or (node.label if root else short(node.label.rpartition(":")[2])),
         "named": bool(node.name),
         "root": root,
         "share": f"value {number(node.value)}" if root else percent(part),

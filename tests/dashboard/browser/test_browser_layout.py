@@ -137,6 +137,23 @@ def test_a_unit_is_expanded_by_its_plus_and_nothing_that_was_there_moves_sideway
         assert again[name][0] == pytest.approx(box[0], abs=1)
 
 
+def test_names_of_layers_stand_beside_their_rows_after_a_row_is_expanded(tab: Any, expect: Any) -> None:
+    why(tab, expect)
+    tab.get_by_role("button", name=re.compile("^expand all")).click()
+    expect(tab.get_by_role("button", name=re.compile("^expand all"))).to_have_count(0)
+    # The button that had the focus is gone.
+    expect(tab.locator(".unit.root")).to_be_focused()
+    still(tab)
+    frames, stage = boxes(tab), box_of(tab.locator("#graph"))
+    expect(tab.locator('.band[title="Layer a"]')).to_be_visible()
+    for name in tab.locator(".band:visible").evaluate_all("bands => bands.map(band => band.title)"):
+        label, layer = box_of(tab.locator(f'.band[title="{name}"]')), name.removeprefix("Layer ")
+        own = [box for name, box in frames.items() if name.startswith(f"{layer}:")]
+        middle = label["y"] + label["height"] / 2
+        assert min(box[1] for box in own) <= middle <= max(box[3] for box in own) + 50
+        assert stage["y"] <= middle <= stage["y"] + stage["height"]
+
+
 def test_words_are_legible_and_covered_by_nothing_at_any_size(
     tab: Any, expect: Any, network: Network, photo: Photo
 ) -> None:
