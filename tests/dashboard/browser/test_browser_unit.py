@@ -181,9 +181,7 @@ def test_the_pane_keeps_its_order_and_sections_stay_folded(tab: Any, expect: Any
 
 def test_where_it_stands_and_what_it_is_made_of_are_told(tab: Any, expect: Any) -> None:
     child = child_of(tab)
-    expect(
-        tab.get_by_text(re.compile(r"The (\d+(st|nd|rd|th) )?most active of the 20 channels"))
-    ).to_be_visible()
+    expect(tab.get_by_text(re.compile(r"The (\d+(st|nd|rd|th) )?most active of the 20 channels"))).to_be_visible()
     expect(tab.get_by_role("img", name=re.compile(f"{child} is at "))).to_be_visible()
     expect(tab.locator(".histogram .own")).to_have_count(1)
     line = tab.locator("#unit-books .sum")
