@@ -243,7 +243,7 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
     upper = circuit.nodes[found.upper].called
     nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
     child = _saliency(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
-    parent = _saliency(f"{upper} by itself", f"Pixels that {upper} hangs on", found.parent)
+    parent = _saliency(f"{upper} alone", f"Pixels that {upper} depends on", found.parent)
     return [html.Div([child, parent], className="pair")]
 
 

@@ -47,7 +47,7 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     child = edges(tab, "fc:2")[0].split()[0]
     unit(tab, child).click()
     expect(pane.get_by_alt_text(re.compile(f"^What {child} saw at row"))).not_to_have_count(0)
-    expect(pane.get_by_alt_text(f"Where the argument of {child} for tree came from, over the photo")).to_be_visible()
+    expect(pane.get_by_alt_text(f"Where the contribution of {child} to tree came from, over the photo")).to_be_visible()
     expect(pane.locator(".pair .mark").first).to_have_text("1")
     expect(pane.locator(".exemplars .waiting")).to_have_count(36)
     before = box_of(pane.locator("#elsewhere-title"))["y"]
