@@ -220,7 +220,9 @@ def runs_in_batches(traced: fx.GraphModule, top: fx.Node, example: Tensor, alone
 
 
 def _is_same(found: Tensor, expected: Tensor) -> bool:
-    if found.shape != expected.shape:
+    # NaN, which damaged weights make of every photo, is no difference; it has a sentence of its own.
+    if found.shape != expected.shape or not torch.equal(found.isfinite(), expected.isfinite()):
         return False
+    found, expected = found[found.isfinite()], expected[expected.isfinite()]
     scale = float(expected.abs().max()) if expected.numel() else 0.0
     return bool(((found - expected).abs() <= _SAME * max(scale, 1e-12)).all())

@@ -51,7 +51,10 @@ def test_batch_norms_of_timms_with_an_activation_inside_are_folded() -> None:
 
 
 def test_a_network_that_timm_does_not_have_is_refused_with_some_that_it_has() -> None:
-    with pytest.raises(UnknownError, match=r"^timm has no network 'resnet10x'; it has for example .*resnet101"):
+    with pytest.raises(
+        UnknownError,
+        match=r"^timm has no network 'resnet10x' .did you mean 'resnet10t'.*; it has for example .*resnet101",
+    ):
         load_network("timm:resnet10x", weights="random")
 
 
