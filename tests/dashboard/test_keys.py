@@ -13,10 +13,12 @@ SCRIPTS = Path(components.__file__).parent / "assets"
 
 
 def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guide() -> None:
-    table = re.search(r"const ON_UNIT = \{(.*?)\n  \};", (SCRIPTS / "graph" / "graph.js").read_text("utf-8"), re.DOTALL)
+    table = re.search(
+        r"const ON_UNIT = \{(.*?)\n    \};", (SCRIPTS / "graph" / "keys.js").read_text("utf-8"), re.DOTALL
+    )
     assert table is not None
-    listened = set(re.findall(r"^    (\w):|^    (\w),", table[1], re.MULTILINE))
-    letters = {one or other for one, other in listened} | set(re.findall(r"^    ([a-z]): ", table[1], re.MULTILINE))
+    listened = set(re.findall(r"^      (\w):|^      (\w),", table[1], re.MULTILINE))
+    letters = {one or other for one, other in listened} | set(re.findall(r"^      ([a-z]): ", table[1], re.MULTILINE))
     assert {"e", "c", "f", "l", "p", "x"} == letters
     told = {key for key, _ in dialog.ALL["In the graph"]}
     assert letters <= told
@@ -35,5 +37,5 @@ def test_the_pane_of_a_difference_says_whose_logit_and_picture_it_shows(ann: Per
     assert "logit of cat" in words(seen["head"])
     assert "highest activation" not in words(seen["head"])
     assert "at row" not in words(seen["head"])
-    assert "logit of cat" in words(seen["fired"])
-    assert "one value, it sees all of it" in words(seen["fired"])
+    assert "For: cat" in words(seen["looks"])
+    assert "Against: dog" in words(seen["fired"])

@@ -223,8 +223,11 @@
   let held = null;
   document.addEventListener("focusin", event => {
     const pane = event.target.closest(".pane");
-    const { action, payload } = event.target.dataset;
-    held = pane && action ? { pane, doing: `[data-action="${action}"][data-payload="${CSS.escape(payload || "")}"]` } : null;
+    const { id, dataset: { action, payload } } = event.target;
+    const named = id ? `#${CSS.escape(id)}` : ":not(*)";
+    const doing = action ? `[data-action="${action}"][data-payload="${CSS.escape(payload || "")}"]` : named;
+    // Fields of the left pane are left on purpose; whatever is in the right one may be made anew at any time.
+    held = pane && (action || pane.id === "unit") ? { pane, doing } : null;
   });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
 

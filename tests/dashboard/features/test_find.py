@@ -141,7 +141,7 @@ def test_a_unit_of_the_circuit_can_be_shown(traced: Session, library: Library) -
 def test_two_classes_with_a_minus_between_are_their_difference(traced: Session, library: Library) -> None:
     first = find(traced, library, "do - tr")[0]
     assert (first.kind, first.label, first.subject) == ("difference", "dog - tree", "1 - 2")
-    assert first.question == "Why dog and not tree?"
+    assert first.question == "Why dog, not tree?"
     assert [result.kind for result in find(traced, library, "dog - dog")] == ["class"]
 
 
