@@ -105,12 +105,16 @@ ACTIONS = {
 
 _PARTS = ("head", "looks", "fired", "books", "evidence", "foot")
 PANE = {
-    name: Output(f"unit-{name}", evidence=name in ("fired", "evidence")) for name in _PARTS
+    name: Output(f"unit-{name}", evidence=name in ("looks", "fired", "evidence")) for name in _PARTS
 } | {
     "books_shown": Output("unit-books", "data-shows"),
     "chosen": Output("unit-head", "data-chosen", evidence=True),
 }  # fmt: skip
-"""Outputs of the right pane, which belongs to the feature of what is chosen."""
+"""Outputs of the right pane, which belongs to the feature of what is chosen.
+
+The picture goes along with evidence: the view that comes with it may say that it is finished, and the page would not
+ask for it again.
+"""
 
 
 class Callbacks:

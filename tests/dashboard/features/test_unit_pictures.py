@@ -208,3 +208,18 @@ def test_a_drawing_that_is_cancelled_leaves_nothing_in_the_store(network: Networ
     with pytest.raises(InterruptedError):
         stored.draw_variants(Unit("b", 3), "diverse", stop, lambda *sketch: None)
     assert [variant.activation for variant in stored.variants(Unit("b", 3), "diverse")] == [None] * 4
+
+
+def test_a_picture_that_is_finished_while_evidence_is_asked_for_comes_with_it(
+    ann: Person, gallery: PaintedGallery
+) -> None:
+    gallery.gate.clear()
+    ann.why("2")
+    assert "on its way" in words(ann.seen["looks"])
+    gallery.gate.set()
+    ann.rendered()
+    # The page takes the state of the chosen unit from the view, and asks no more once that says that it is ready.
+    ann.queue.clear()
+    seen = ann.do("look", str(ann.seen["view"]["revision"]))
+    assert seen["view"]["chosen"]["state"] == "ready"
+    assert "on its way" not in words(seen["looks"])
