@@ -6,6 +6,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from dash import no_update
 from PIL import Image
 
 from circuits.network.network import Network
@@ -219,7 +220,10 @@ def test_a_picture_that_is_finished_while_evidence_is_asked_for_comes_with_it(
     gallery.gate.set()
     ann.rendered()
     # The page takes the state of the chosen unit from the view, and asks no more once that says that it is ready.
-    ann.queue.clear()
-    seen = ann.do("look", str(ann.seen["view"]["revision"]))
+    looks = {"revision": ann.callbacks.sessions.tab(ANN).revision}
+    sent = {"session": ANN, "tab": "tab", "queue": [{"number": 99, "kind": "look", "payload": looks}]}
+    seen = ann.callbacks.act(sent)
+    assert seen["head"] is no_update
     assert seen["view"]["chosen"]["state"] == "ready"
+    assert seen["looks"] is not no_update
     assert "on its way" not in words(seen["looks"])
