@@ -147,7 +147,7 @@ def test_a_look_brings_the_evidence_alone_unless_more_has_changed(ann: Person, c
 
     seen = look(tab_session.revision)
     told = {name for name, part in seen.items() if isinstance(part, list | dict)}
-    assert told == {"view", "spot", "fired", "books", "evidence"}
+    assert told == {"view", "spot", "looks", "fired", "books", "evidence"}
     assert isinstance(look(tab_session.revision - 1)["head"], list)
 
 
