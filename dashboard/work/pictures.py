@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,19 @@ LONGEST = 240.0
 _WORTH = 0.5
 
 
+@dataclass(frozen=True)
+class Missing:
+    """The pictures that a tab has not yet.
+
+    Args:
+        tasks: what draws them.
+        refining: seconds that they would take, if that is so long that a person is asked first.
+    """
+
+    tasks: Sequence[Task]
+    refining: float | None = None
+
+
 class PicturePlan:
     """Hands the rendering queue what the tabs want to see.
 
@@ -33,24 +47,21 @@ class PicturePlan:
         self._work = work
         self._gallery = work.library.gallery
 
-    def want(self, tab: TabSession) -> list[Task]:
+    def want(self, tab: TabSession) -> Missing:
         """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
-        tasks = self.missing(tab)
+        tasks, sketches = self.missing(tab), self._sketches(tab)
+        # Pictures are begun once all is sketched: only then is it known how long they take.
+        seconds = None if sketches else self._seconds_to_refine(tab, tasks)
         if tab.session.paused:
             self._work.rendering.cancel(tab.name)
         else:
-            # Pictures are begun once all is sketched: only then is it known how long they take.
-            due = tasks if self.seconds_to_refine(tab, tasks) is None else self._of_chosen(tab, tasks)
-            wanted = self._sketches(tab) or due
+            wanted = sketches or (tasks if seconds is None else self._of_chosen(tab, tasks))
             self._work.rendering.want(tab.name, wanted, hurry=self._is_stray(wanted))
-        return tasks
+        return Missing(tasks, seconds)
 
-    def seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
-        """How long the missing pictures would take, if that is so long that a person is asked first.
-
-        It is not known before all of them are sketched.
-        """
-        if tab.session.refined or not self._gallery.sketch_part or self._sketches(tab):
+    def _seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
+        """How long the missing pictures would take, if that is so long that a person is asked first."""
+        if tab.session.refined or not self._gallery.sketch_part:
             return None
         seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing))
         return seconds if seconds is not None and seconds > LONGEST else None

@@ -15,7 +15,7 @@ from dashboard.session.state import Request
 from dashboard.session.tabs import TabSession
 from dashboard.work.carried import Carried
 from dashboard.work.evidence import Evidence
-from dashboard.work.pictures import PicturePlan
+from dashboard.work.pictures import Missing, PicturePlan
 from dashboard.work.previews import Previews
 from dashboard.work.queue import CancelledError, Task, WorkQueue
 from dashboard.work.results import SCORES, Answers, Query, ResultStore
@@ -157,12 +157,14 @@ class Scheduler:
             tab.put(drop(tab.session, request))
             tab.say(sentence)
 
-    def status(self, tab: TabSession, missing: Sequence[Task]) -> Status:
+    def status(self, tab: TabSession, missing: Missing) -> Status:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
-        failed = sum(task.size for task in missing if self.rendering.failure(task.key) is not None)
+        failed = sum(task.size for task in missing.tasks if self.rendering.failure(task.key) is not None)
         tracing, rendering, scoring = (queue.report(tab.name) for queue in (self.tracing, self.rendering, self.scoring))
-        count, seconds = sum(task.size for task in missing), self.pictures.seconds_to_refine(tab, missing)
-        return status(tab.session, tracing, rendering, scoring, missing=count, failed=failed, refining=seconds)
+        count = sum(task.size for task in missing.tasks)
+        return status(
+            tab.session, tracing, rendering, scoring, missing=count, failed=failed, refining=missing.refining
+        )  # fmt: skip
 
     def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:
         """What stands for the units of a circuit, by node id.
