@@ -95,8 +95,8 @@ class Code:
     def map(self, group: int) -> Float[Tensor, "rows columns"]:
         """Where a group is active, h_g(p) · ‖d_g‖; of the residual its length, ‖r(p)‖."""
         if group == RESIDUAL:
-            return torch.linalg.vector_norm(self.residual, dim=0)
-        return self.weights[group] * torch.linalg.vector_norm(self._directions[group])
+            return self.residual.square().sum(0).sqrt()
+        return self.weights[group] * self._directions[group].square().sum().sqrt()
 
     @property
     def _directions(self) -> Tensor:
