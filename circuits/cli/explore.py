@@ -46,7 +46,7 @@ def explore(
             options = replace(options, weights=weights, network_output=output)
     loaded = options.load(network, layers)
     if circuit is not None:
-        from circuits.tracing.run import forward_cache
+        from circuits.tracing.source import forward_cache
 
         forward_cache(loaded, circuit)  # refuses another network before the page opens
     serve(

@@ -35,7 +35,8 @@ from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, check_network, input_crop
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import check_network, input_crop
 from circuits.tracing.targets import Target, target_of
 from circuits.units import Progress
 

@@ -122,7 +122,7 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
 
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
-        >>> from circuits.tracing.run import forward_cache
+        >>> from circuits.tracing.source import forward_cache
         >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
@@ -224,7 +224,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     Example:
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
-        >>> from circuits.tracing.run import forward_cache
+        >>> from circuits.tracing.source import forward_cache
         >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)

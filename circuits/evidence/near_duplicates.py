@@ -9,7 +9,7 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from circuits.tracing.run import Source, forward_cache
+from circuits.tracing.source import Source, forward_cache
 from circuits.units import Unit
 
 

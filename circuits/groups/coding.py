@@ -75,14 +75,30 @@ class Code:
         groups = (self.weights * along).sum((1, 2))
         return torch.cat([groups, (self.residual * gradient).sum()[None]])
 
-    def encoder(self, group: int) -> Maps:
-        """e_g(p): the weights with which a group reads the activation, (C, H, W); of the residual those of Σ_c r_c."""
+    def value(self, group: int, gradient: Maps | None = None) -> float:
+        """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p); with a target's gradient, what it contributes to that."""
+        if gradient is not None:
+            return float(self.shares(gradient)[group])
+        return float(self.residual.sum() if group == RESIDUAL else self.weights[group].sum())
+
+    def reading(self, group: int, gradient: Maps | None = None) -> Maps:
+        """The weights with which a group's value reads the activation, (C, H, W), while the same groups are active.
+
+        e_g(p) or, with a target's gradient, e_g(p) · (d_g · ∂T/∂a(p)). The value is Σ weights · activation and, with an
+        encoder, its bias.
+        """
+        channels, positions = self.activation.shape[1], len(self.inverse)
+        worth = torch.ones(channels, positions, dtype=torch.float64)
+        if gradient is not None:
+            worth = gradient.double().reshape(channels, positions)
+        along = self.dictionary.directions.double() @ worth
         if group == RESIDUAL:
-            read = torch.ones(self.activation.shape[1], len(self.inverse), dtype=torch.float64)
-            for number, total in enumerate(self.dictionary.directions.double().sum(1).tolist()):
-                read -= total * self._encoder(number)
-            return read.to(self.activation).reshape(self.activation.shape[1:])
-        return self._encoder(group).to(self.activation).reshape(self.activation.shape[1:])
+            read = worth.clone()
+            for number in range(self.dictionary.groups):
+                read -= along[number] * self._encoder(number)
+        else:
+            read = self._encoder(group) if gradient is None else self._encoder(group) * along[group]
+        return read.to(self.activation).reshape(self.activation.shape[1:])
 
     def _encoder(self, group: int) -> Tensor:
         """(C, H·W), float64."""

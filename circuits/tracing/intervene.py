@@ -24,7 +24,8 @@ from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Activations, Scores
-from circuits.tracing.run import IMAGE, ForwardCache, Source, forward_cache
+from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.source import Source, forward_cache
 from circuits.units import Unit, as_unit
 
 Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]

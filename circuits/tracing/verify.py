@@ -30,8 +30,9 @@ from circuits.shapes import PerChannel, Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
 from circuits.tracing.node import Node
-from circuits.tracing.run import ForwardCache, LayersBelow, forward_cache
+from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.search import CircuitBuilder
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from circuits.units import Progress, Unit
 

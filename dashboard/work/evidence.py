@@ -19,7 +19,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import activations_of, input_crop
+from circuits.tracing.source import activations_of, input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
