@@ -24,7 +24,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.groups.dictionary import Dictionary
-from circuits.shapes import Activation, Activations, Maps, Scores
+from circuits.shapes import Activation, Activations, Maps, PerChannel, Scores
 
 RESIDUAL = -1
 """Stands for the residual where a group's number stands otherwise: the last of a layer's units."""
@@ -71,9 +71,16 @@ class Code:
 
         S_g = Σ_p h_g(p) · (d_g · ∂f/∂a(p)) ,   S_r = Σ_p r(p) · ∂f/∂a(p) ,   Σ_g S_g + S_r = Σ_j S_j
         """
+        return self.terms(gradient).sum((1, 2))
+
+    def terms(self, gradient: Maps) -> Maps:
+        """What each position adds to the shares, (K + 1, H, W)."""
         along = torch.einsum("gc,chw->ghw", self._directions, gradient)
-        groups = (self.weights * along).sum((1, 2))
-        return torch.cat([groups, (self.residual * gradient).sum()[None]])
+        return torch.cat([self.weights * along, (self.residual * gradient).sum(0)[None]])
+
+    def like(self, instead: PerChannel) -> "Code":
+        """The code of the same numbers at every position, (1, C, 1, 1), weighed as this one is."""
+        return encode(self.dictionary, instead.expand_as(self.activation).contiguous(), self.importance)
 
     def value(self, group: int, gradient: Maps | None = None) -> float:
         """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p); with a target's gradient, what it contributes to that."""

@@ -55,7 +55,7 @@ class Node(Reported):
             exact = "bias" in row
             closing = row["bias" if exact else "remainder"]
             whole = Decomposition(row["value"], 0.0, 0.0, closing, 0.0, row["gross"], exact)
-            residual = sum(edge.attribution for edge in edges if is_residual(edge.source))
+            residual = sum((edge.attribution for edge in edges if is_residual(edge.source)), 0.0)
             books = whole.showing([edge.attribution for edge in edges if not is_residual(edge.source)], residual)
         shown = [edge.source for edge in edges]
         as_written = ("label", "value", "max", "expanded", "discarded", "note", "picture", "name")
