@@ -300,11 +300,11 @@ class Library:
 
     def key(self, circuit: Circuit, name: str) -> str:
         """Content address of the picture of a unit of this network."""
-        return self.gallery.key(circuit.nodes[name].unit.whole)
+        return self.gallery.key(circuit.nodes[name].channel.whole)
 
     def is_dead(self, circuit: Circuit, name: str) -> bool:
         """Whether nothing was found that excites a unit; `False` if that is not known."""
-        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].unit.whole)
+        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].channel.whole)
 
     def picture(self, circuit: Circuit, name: str) -> str:
         """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""

@@ -122,9 +122,7 @@ def matched(ours: Directions, theirs: Directions) -> list[tuple[int, int, float]
     """
     from scipy.optimize import linear_sum_assignment
 
-    one, other = (
-        rows.double() / torch.linalg.vector_norm(rows.double(), dim=1, keepdim=True) for rows in (ours, theirs)
-    )
+    one, other = (torch.nn.functional.normalize(rows.double(), dim=1) for rows in (ours, theirs))
     cosines = (one @ other.T).numpy()
     rows, columns = linear_sum_assignment(-cosines)
     return [(int(row), int(column), float(cosines[row, column])) for row, column in zip(rows, columns, strict=True)]

@@ -31,7 +31,12 @@ from circuits.tracing.source import Source, forward_cache
 from circuits.tracing.targets import target_of
 from circuits.units import Address, Group, Unit, as_address
 
-Factors = Mapping[Address, float | int] | Mapping[str, float | int] | Mapping[Address | str, float | int]
+Factors = (
+    Mapping[Unit, float | int]
+    | Mapping[Address, float | int]
+    | Mapping[str, float | int]
+    | Mapping[Address | str, float | int]
+)
 
 MOST = 4.0
 """Largest factor: further out no photo drives a network, and what it says there means little."""
@@ -123,6 +128,7 @@ def intervene(
             run.network.check_unit(unit)
         else:
             codes[unit.layer] = _code(run, source, unit)
+            continue
         if unit.layer == run.network.layers[-1]:
             label = run.network.unit_label(unit)
             itself = f"{label!r} itself" if network.labels else "at the very top"

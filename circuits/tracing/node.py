@@ -6,6 +6,7 @@ from typing import Any
 
 from circuits.attribution.agreement import Agreement
 from circuits.attribution.decomposition import Decomposition
+from circuits.errors import InputError
 from circuits.notebook import Reported
 from circuits.tracing.edge import Edge
 from circuits.units import Address, Group, Unit
@@ -68,6 +69,29 @@ class Node(Reported):
             measured=tuple(Agreement.of_row(agreement, shown) for agreement in row.get("measured", ())),
             **{key: row[key] for key in as_written if key in row},
         )
+
+    @property
+    def channel(self) -> Unit:
+        """Its address where it is a channel or a neuron.
+
+        Raises:
+            InputError: if it is a group, of which what is asked cannot be said.
+        """
+        if isinstance(self.unit, Group):
+            raise InputError(f"{self.id} is a group of channels; ask for one of its channels instead.")
+        return self.unit
+
+    @property
+    def number(self) -> str:
+        """What tells it from others of its layer: its channel, the number of a group, or what a residual is called."""
+        if isinstance(self.unit, Group):
+            return self.label if self.unit.number is None else str(self.unit.number)
+        return str(self.unit.channel)
+
+    @property
+    def position(self) -> tuple[int, int] | None:
+        """Row and column of a neuron."""
+        return self.unit.position if isinstance(self.unit, Unit) else None
 
     @property
     def called(self) -> str:
