@@ -28,7 +28,7 @@ def levels_below(network: Network, layer: str, depth: int) -> dict[str, int]:
 
     Example:
         >>> from circuits import load_network
-        >>> levels_below(load_network(), "logits", 2)
+        >>> levels_below(load_network(), "fc", 2)
         {'conv7': 1, 'conv6': 2}
     """
     steps = nx.DiGraph((upper, lower) for upper in network.layers for lower in network.layers_below(upper))

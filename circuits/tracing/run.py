@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
 
 from circuits.attribution.gradient import Readout, attribute, gradient_down
 from circuits.attribution.parts import PackedLayer, attribute_parts
@@ -86,7 +87,7 @@ class ForwardCache:
 
     network: Network
     activations: dict[str, Activation]
-    gradients: dict[tuple[str, str], Activation] = field(default_factory=dict)
+    gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
     _codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
