@@ -161,10 +161,10 @@ def labels_of(names: Sequence[str], weights: Sequence[str | None]) -> list[str]:
     >>> labels_of(["builtin", "net", "net", "net"], [None, "runs/a.pth", "runs/b.pth", "runs/b.pth"])
     ['builtin', 'net (a.pth)', 'net (b.pth)', 'net (b.pth) 2']
     """
-    count = Counter(names)
-    labels: list[str] = []
+    count, used = Counter(names), Counter[str]()
+    labels = []
     for name, own in zip(names, weights, strict=True):
         label = f"{name} ({Path(own).name})" if count[name] > 1 and own is not None else name
-        place = sum(other == label or other.startswith(f"{label} ") for other in labels) + 1
-        labels.append(label if place == 1 else f"{label} {place}")
+        used[label] += 1
+        labels.append(label if used[label] == 1 else f"{label} {used[label]}")
     return labels
