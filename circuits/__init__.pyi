@@ -63,6 +63,7 @@ from .tracing.compare import Comparison as Comparison
 from .tracing.compare import LayerComparison as LayerComparison
 from .tracing.compare import SharedUnit as SharedUnit
 from .tracing.compare import compare as compare
+from .tracing.edge import Edge as Edge
 from .tracing.intervene import Effect as Effect
 from .tracing.intervene import Outcome as Outcome
 from .tracing.intervene import intervene as intervene
@@ -76,7 +77,6 @@ from .tracing.trace import grow as grow
 from .tracing.trace import restore as restore
 from .tracing.trace import trace as trace
 from .tracing.verify import measure as measure
-from .units import Edge as Edge
 from .units import Unit as Unit
 from .visualization.render import Picture as Picture
 from .visualization.render import render as render

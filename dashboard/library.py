@@ -20,9 +20,10 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
+from circuits.tracing.edge import Edge
 from circuits.tracing.run import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Edge, Progress, Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 

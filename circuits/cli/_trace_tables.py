@@ -14,9 +14,9 @@ from circuits.cli.console import wrapped
 from circuits.errors import printable
 from circuits.report.text import network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.tracing.paths import strongest_path
-from circuits.units import Edge
 
 _GAP = 3
 """Columns between two of the table."""

@@ -27,8 +27,8 @@ from circuits.report.text import (
     warning_label,
 )
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 
 _SIDE = 88
 _GUTTER = 132

@@ -16,9 +16,10 @@ from circuits.network.predict import Prediction
 from circuits.notebook import Reported
 from circuits.tracing import circuit_file
 from circuits.tracing.annotations import checked_name, checked_note, checked_place
+from circuits.tracing.edge import Edge
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import Node
-from circuits.units import Edge, Unit
+from circuits.units import Unit
 
 
 @dataclass(frozen=True, eq=False)

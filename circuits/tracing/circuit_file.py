@@ -16,8 +16,9 @@ from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
+from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
-from circuits.units import MEASURED, Unit
+from circuits.units import Unit
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit

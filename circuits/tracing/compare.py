@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge, Unit
+from circuits.tracing.edge import Edge
+from circuits.units import Unit
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 from circuits.attribution.agreement import Agreement
 from circuits.attribution.decomposition import Decomposition
 from circuits.notebook import Reported
-from circuits.units import Edge, Unit
+from circuits.tracing.edge import Edge
+from circuits.units import Unit
 
 
 @dataclass(frozen=True)

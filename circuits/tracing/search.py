@@ -14,10 +14,11 @@ from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit, visible_in
 from circuits.tracing.circuit_file import number, without_books
+from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
 from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
-from circuits.units import MEASURED, Progress, Unit
+from circuits.units import Progress, Unit
 
 
 @dataclass(frozen=True, eq=False)
