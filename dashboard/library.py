@@ -54,12 +54,22 @@ class Library:
         network: the network.
         gallery: pictures of its units.
         baseline: what ablated units are set to beside zero, if there is such a thing when it is asked.
+        name: of the network, as the page's menu has it.
+        others: finds the library of another network of the page by its fingerprint, if that is loaded.
     """
 
     def __init__(
-        self, network: Network, gallery: "Gallery", baseline: Callable[[], Baseline | None] = lambda: None
+        self,
+        network: Network,
+        gallery: "Gallery",
+        baseline: Callable[[], Baseline | None] = lambda: None,
+        *,
+        name: str = "",
+        others: Callable[[str], "Library | None"] = lambda fingerprint: None,
     ) -> None:
         self.network = network
+        self.name = name
+        self._others = others
         self.gallery = gallery
         self._baseline = baseline
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
@@ -234,6 +244,11 @@ class Library:
         if self.why_locked(circuit):
             return None
         return self.cut(circuit).layer(layer).channels
+
+    def home(self, circuit: Circuit) -> "Library":
+        """The library of the network that a circuit was found in, if that is loaded; else this one."""
+        sha256 = circuit.network.sha256
+        return self if sha256 == self.network.sha256 else self._others(sha256) or self
 
     def is_own(self, circuit: Circuit) -> bool:
         """Whether a circuit was found in this network: it says so, and the network has all of its units."""

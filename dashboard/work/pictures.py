@@ -46,6 +46,7 @@ class PicturePlan:
     def __init__(self, work: "Scheduler") -> None:
         self._work = work
         self._gallery = work.library.gallery
+        self._pace = work.library.network.sha256[:12]
 
     def want(self, tab: TabSession) -> Missing:
         """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
@@ -63,7 +64,7 @@ class PicturePlan:
         """How long the missing pictures would take, if that is so long that a person is asked first."""
         if tab.session.refined or not self._gallery.sketch_part:
             return None
-        seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing))
+        seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing), self._pace)
         return seconds if seconds is not None and seconds > LONGEST else None
 
     def _of_chosen(self, tab: TabSession, tasks: Sequence[Task]) -> list[Task]:
@@ -90,7 +91,7 @@ class PicturePlan:
                 label = f"{self._label(units)}, coarsely"
                 key = " ".join(f"~{keys[unit]}" for unit in units)
                 cost = len(units) * gallery.sketch_part
-                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost))
+                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost, pace=self._pace))
         return tasks
 
     def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
@@ -145,7 +146,7 @@ class PicturePlan:
 
     def _rendering(self, units: Sequence[Unit], count: int) -> Task:
         key = " ".join(self._gallery.key(unit) for unit in units)
-        return Task(key, self._label(units), partial(self._draw, units), size=count)
+        return Task(key, self._label(units), partial(self._draw, units), size=count, pace=self._pace)
 
     def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
         """Render pictures and show how they come about; nothing unfinished is left, however it ends."""

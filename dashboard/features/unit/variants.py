@@ -59,6 +59,7 @@ def drawings(session: Session, work: "Scheduler") -> list[Task]:
                     label,
                     partial(_draw, library, previews, unit, kind),
                     missing,
+                    pace=library.network.sha256[:12],
                 )
             )
     return tasks
