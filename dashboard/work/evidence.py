@@ -16,11 +16,12 @@ from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import receptive_field
+from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.source import activations_of, input_crop
-from circuits.units import Progress, Unit
+from circuits.units import Address, Group, Progress, Unit
 from dashboard.answers import (
     Alike,
     ClassPushes,
@@ -62,22 +63,22 @@ class Evidence:
     def __init__(self, library: Library, collection: Collection) -> None:
         self.library = library
         self.collection = collection
-        self._small: LRUCache[tuple[str, Unit], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
+        self._small: LRUCache[tuple[str, Address], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
         layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
         return layer.height * layer.width == 1
 
-    def heat(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
-        """Where a unit of the network fired, over the photo."""
+    def heat(self, network: Network, source: Circuit | Photo, unit: Address) -> WebP:
+        """Where a unit of the network fired, or a group of the circuit, over the photo."""
         values, seen = heat_map(network, source, unit), input_crop(network, source)
         return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
-    def places(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
-        """Where a unit of the network fired most, and what it saw there."""
+    def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
+        """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
-        field = receptive_field(network, unit.layer, unit.channel)
+        field = _field_of(network, unit)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
             box, (row, column) = field.box(peak.position), peak.position
@@ -88,10 +89,11 @@ class Evidence:
         return Places(tuple(spots), field.whole)
 
     def in_photo(
-        self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
+        self, network: Network, source: Circuit | Photo, units: Mapping[str, Address], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
-        photo = digest(*source_key(source, rooted=False), *network.layers)
+        groups = dictionaries_key(source) if isinstance(source, Circuit) else ""
+        photo = digest(*source_key(source, rooted=False), *network.layers, groups)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
             crop = input_crop(network, source)
@@ -99,7 +101,10 @@ class Evidence:
             seen_by, activations = activations_of(network, source, layers)
             for done, unit in enumerate(missing):
                 progress(done, len(missing), "")
-                values = activations[unit.layer][0, unit.channel].numpy()
+                if isinstance(unit, Group):
+                    values = heat_map(network, source, unit)
+                else:
+                    values = activations[unit.layer][0, unit.channel].numpy()
                 self._small[photo, unit] = _small(seen_by, crop, values, unit)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
         return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
@@ -116,10 +121,10 @@ class Evidence:
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
         """Where a unit's argument for the target came from."""
-        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].channel))
+        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
 
-    def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:
-        """The classes whose logits a unit of the network pushes up and down most, along all paths."""
+    def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
+        """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
         found = class_attributions(network, source, unit)
         order = np.argsort(-found, kind="stable").tolist()
         up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
@@ -174,13 +179,19 @@ def _seen(circuit: Circuit) -> Image.Image:
     return from_data_uri(circuit.photo_info.thumbnail)
 
 
-def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Unit) -> tuple[WebP, WebP]:
+def _field_of(network: Network, unit: Address) -> ReceptiveField:
+    """What a unit sees; of a group what any unit of its layer may see."""
+    return receptive_field(network, unit.layer, unit.channel if isinstance(unit, Unit) else None)
+
+
+def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Address) -> tuple[WebP, WebP]:
     """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
     if values.size == 1:
         whole = webp(wide(crop, _TILE))
         return whole, whole
-    row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
-    box = receptive_field(network, unit.layer, unit.channel).box((row, column))
+    own = unit.position if isinstance(unit, Unit) else None
+    row, column = own or divmod(int(values.argmax()), values.shape[1])
+    box = _field_of(network, unit).box((row, column))
     patch = crop.crop(box.corners) if box.area else crop
     return webp(wide(patch, _TILE)), webp(overlay(crop, values, size=_TILE))
 
@@ -212,8 +223,8 @@ def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, e
 
 def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Query:
     """What the units of a circuit of this network did in its photo."""
-    units = {name: circuit.nodes[name].channel for name in sorted(circuit.visible)}
-    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
+    units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
+    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers, dictionaries_key(circuit))}"
     network = evidence.library.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
 

@@ -3,14 +3,16 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from circuits.groups.layer_direction import Subject
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.tracing.groups import subject_of
 from dashboard.answers import InPhoto
 from dashboard.library import Library
 from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
 DEAD = "nothing was found that excites this unit"
+NO_DIRECTION = "what is in no group has no direction, and so no picture"
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) ->
     return Tile("waiting" if waiting else "none")
 
 
-def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool) -> Tile:
-    """The tile of a unit of the network, whether it is in the circuit or not."""
+def unit_tile(unit: Subject | None, library: Library, previews: Previews, *, waiting: bool) -> Tile:
+    """The tile of a unit or a direction of the network, in the circuit or not; of `None`, a residual, there is none."""
+    if unit is None:
+        return Tile("none", said=NO_DIRECTION)
     gallery = library.gallery
     key = gallery.key(unit)
     tile = picture_tile(key, previews, ready=False, waiting=waiting)
@@ -87,7 +91,9 @@ def circuit_tiles(
     nodes = [circuit.nodes[name] for name in circuit.visible]
     if library.is_own(circuit):
         return {
-            node.id: with_photo(unit_tile(node.channel.whole, library, previews, waiting=waiting), node.id, seen)
+            node.id: with_photo(
+                unit_tile(subject_of(circuit, node.id), library, previews, waiting=waiting), node.id, seen
+            )
             for node in nodes
         }
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
