@@ -1,6 +1,12 @@
 """Numbers, warnings, measurements and scores in words: the same in the terminal, in reports and in the explorer."""
 
+import re
+import textwrap
+import unicodedata
+from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, chop_cells
 
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
@@ -96,6 +102,52 @@ def cut(words: str, length: int) -> str:
     ('Siamese…', 'cat')
     """
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def wrapped(words: str, cells: int) -> list[str]:
+    """A text in lines of at most so many cells, of which a Chinese letter takes two; nothing of it is left out.
+
+    >>> wrapped("Shetland sheepdog, Shetland", 16), wrapped("猫" * 9, 16)
+    (['Shetland', 'sheepdog,', 'Shetland'], ['猫猫猫猫猫猫猫猫', '猫'])
+    """
+    if cell_len(words) == len(words):
+        return textwrap.wrap(words, max(1, cells)) or [words]
+    return chop_cells(words, max(2, cells))
+
+
+def slug(words: str, otherwise: str) -> str:
+    """Words as part of a file's name, in letters that every system and every header takes.
+
+    >>> slug("Siamese cat", "target"), slug("../../etc", "photo"), slug("猫", "target"), slug("Café 1", "photo")
+    ('siamese-cat', 'etc', 'target', 'cafe-1')
+    """
+    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or otherwise
+
+
+def file_name(circuit: "Circuit", kind: str, ending: str) -> str:
+    """The name of a file about a circuit: of the photo, what is explained, and what is in it.
+
+    Args:
+        circuit: the circuit.
+        kind: what is in it, such as `circuit` or `score`.
+        ending: without the dot.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> file_name(trace(load_network(), "example:cat", depth=1), "circuit", "json")
+        'cat--cat--circuit.json'
+    """
+    return named_file(circuit.photo_info.name, circuit.target.label, kind, ending)
+
+
+def named_file(photo: str, target: str, kind: str, ending: str) -> str:
+    """The name of a file about a photo, whose name may have an ending, and a target.
+
+    >>> named_file("IMG 12.final.jpg", "tabby, tabby cat", "circuit", "svg")
+    'img-12-final--tabby-tabby-cat--circuit.svg'
+    """
+    return f"{slug(PurePath(photo).stem, 'photo')}--{slug(target, 'target')}--{kind}.{ending}"
 
 
 def question(circuit: "Circuit") -> str:
