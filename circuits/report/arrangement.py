@@ -23,8 +23,8 @@ STEP = 122
 """From a column to the next."""
 WORDS = 68
 """Height of the words under a picture."""
-PANE = (1200.0, 800.0)
-"""Width and height into which a circuit is fitted, unless its wrap is given."""
+PANE = (634.0, 612.0)
+"""Width and height into which a circuit is fitted, unless its wrap is given: the page's, in a window of 1440 × 900."""
 _LINE_GAP, _BAND_GAP = 14, 52
 _LEGIBLE, _LARGEST, _CLEARLY = 56 / SIDE, 1.1, 1.08
 # Nearer than this, across and down, two units cover each other.
@@ -36,7 +36,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Place:
+class UnitPlace:
     """The centre of a unit's picture; `top` and `bottom` are the heights of its band's first and last line."""
 
     x: float
@@ -45,7 +45,7 @@ class Place:
     bottom: float
     locked: bool = False
 
-    def covers(self, other: "Place") -> bool:
+    def covers(self, other: "UnitPlace") -> bool:
         """Whether two units cover each other."""
         return abs(self.x - other.x) < _CLEAR[0] and abs(self.y - other.y) < _CLEAR[1]
 
@@ -55,7 +55,7 @@ def fitting(counts: Sequence[int], pane: tuple[float, float] = PANE) -> int:
 
     Example:
         >>> fitting([1, 5, 15]), fitting([1, 5]), fitting([1, 400])
-        (14, 5, 16)
+        (14, 5, 8)
     """
     best, largest = 1, 0.0
     for wrap in range(max(1, *counts), 0, -1):
@@ -70,7 +70,7 @@ def fitting(counts: Sequence[int], pane: tuple[float, float] = PANE) -> int:
     return best if largest >= _LEGIBLE else max(1, int(pane[0] / (_LEGIBLE * STEP)))
 
 
-def arranged(circuit: Circuit, *, wrap: int | None = None, words: int = WORDS) -> dict[str, Place]:
+def arranged(circuit: Circuit, *, wrap: int | None = None, words: int = WORDS) -> dict[str, UnitPlace]:
     """Places of the visible units by id, line after line, each from the left.
 
     Args:
@@ -92,7 +92,7 @@ def arranged(circuit: Circuit, *, wrap: int | None = None, words: int = WORDS) -
         tops.setdefault(slot.band, lines[slot.line])
     bottoms = {slot.band: lines[slot.line] for slot in sorted(slots.values(), key=lambda slot: slot.line)}
     places = {
-        name: Place(slot.column * STEP, lines[slot.line], tops[slot.band], bottoms[slot.band])
+        name: UnitPlace(slot.column * STEP, lines[slot.line], tops[slot.band], bottoms[slot.band])
         for name, slot in slots.items()
     }
     locked = {name: place for name in places if (place := circuit.nodes[name].place) is not None}
@@ -100,7 +100,7 @@ def arranged(circuit: Circuit, *, wrap: int | None = None, words: int = WORDS) -
     return dict(sorted(_aside(places).items(), key=lambda each: (each[1].y, each[1].x)))
 
 
-def _aside(places: Mapping[str, Place]) -> dict[str, Place]:
+def _aside(places: Mapping[str, UnitPlace]) -> dict[str, UnitPlace]:
     """Units that a locked one covers go to the nearest free place of their line."""
     locked = [place for place in places.values() if place.locked]
     covered = [
@@ -119,14 +119,14 @@ def _aside(places: Mapping[str, Place]) -> dict[str, Place]:
     return found
 
 
-def ports(edges: Collection[Edge], places: Mapping[str, Place]) -> dict[Edge, float]:
+def ports(edges: Collection[Edge], places: Mapping[str, UnitPlace]) -> dict[Edge, float]:
     """How far from the middle of the upper unit each of its lines arrives, in the order of the lower units."""
     ordered = sorted(edges, key=lambda edge: places[edge.source].x)
     room = min(_APART, _OVER / max(1, len(ordered)))
     return {edge: (index - (len(ordered) - 1) / 2) * room for index, edge in enumerate(ordered)}
 
 
-def route(upper: Place, lower: Place, port: float, under: int, words: int = WORDS) -> list[Point]:
+def route(upper: UnitPlace, lower: UnitPlace, port: float, under: int, words: int = WORDS) -> list[Point]:
     """The stops of a line from the upper unit's words to the lower unit's picture.
 
     Args:

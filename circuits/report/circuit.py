@@ -50,7 +50,12 @@ def to_html(
     Raises:
         InputError: if units cannot show that.
     """
-    drawn = draw(circuit, Looks(pictures, patches, heat_maps, look), wrap=wrap)
+    return page_of(circuit, Looks(pictures, patches, heat_maps, look), wrap=wrap)
+
+
+def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
+    """The circuit as a page whose units show some looks; `to_html` says the rest."""
+    drawn = draw(circuit, looks, wrap=wrap)
     return fill_page(
         "circuit.html.j2",
         style=asset("circuit.css") + f"svg.map {{ width: {drawn.wide}px; }}\n",
@@ -64,7 +69,7 @@ def to_html(
         thumbnail=safe_picture(circuit.photo_info.thumbnail),
         multi_label=circuit.network.multi_label,
         graph=drawn.svg,
-        look=look,
+        look=looks.first,
         looks=[(each, *_LOOKS[each]) for each in drawn.looks],
         warnings=warnings_in(circuit),
         rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],

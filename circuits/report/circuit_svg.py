@@ -14,7 +14,7 @@ from PIL import Image
 
 from circuits.errors import InputError, printable
 from circuits.image.encode import to_data_uri
-from circuits.report.arrangement import SIDE, STEP, WORDS, Place, arranged, curve, ports, route
+from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, curve, ports, route
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
@@ -33,7 +33,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from circuits.units import Edge
 
-_GUTTER = 132
+_GUTTER = 116
 _TOP = 18
 _MARGIN = 24
 _NARROWEST = 760
@@ -123,7 +123,7 @@ def draw(
 class _Plan:
     """Where everything goes: places around (0, 0), which lies at `shift`; `words` is their height under a picture."""
 
-    places: Mapping[str, Place]
+    places: Mapping[str, UnitPlace]
     names: Mapping[str, list[str]]
     words: int
     wide: int
@@ -225,7 +225,7 @@ def _height(lines: Collection[str]) -> int:
     return 8 + _ROW * (len(lines) + 1)
 
 
-def _bands(circuit: Circuit, places: Mapping[str, Place]) -> list[dict[str, Any]]:
+def _bands(circuit: Circuit, places: Mapping[str, UnitPlace]) -> list[dict[str, Any]]:
     found = []
     for names in bands(circuit):
         middle = (places[names[0]].top + places[names[0]].bottom) / 2
@@ -262,7 +262,7 @@ def _edge_in_words(edge: Edge) -> str:
     return words + "".join(f"; {warning_label(edge, name)}" for name in edge.warnings)
 
 
-def _tile(circuit: Circuit, name: str, place: Place, looks: Looks, lines: list[str]) -> dict[str, Any]:
+def _tile(circuit: Circuit, name: str, place: UnitPlace, looks: Looks, lines: list[str]) -> dict[str, Any]:
     """A unit: where it stands, what it shows, and its words, of which the share is of the unit above it feeds most."""
     node = circuit.nodes[name]
     above = edges_from(circuit, name)
@@ -282,7 +282,7 @@ def _tile(circuit: Circuit, name: str, place: Place, looks: Looks, lines: list[s
     }
 
 
-def _legend(circuit: Circuit, across: float) -> tuple[list[dict[str, Any]], int]:
+def _legend(circuit: Circuit, across: int) -> tuple[list[dict[str, Any]], int]:
     """What marks mean, each with its place in one of the lines, and how many lines that takes."""
     items = [
         ("edge", "excites"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from circuits import Circuit, trace
-from circuits.report.arrangement import PANE, SIDE, STEP, WORDS, Place, arranged, curve, fitting, ports, route
+from circuits.report.arrangement import PANE, SIDE, STEP, WORDS, UnitPlace, arranged, curve, fitting, ports, route
 from circuits.report.layout import layered
 from circuits.units import Edge
 from tests.support.handmade import colour_photo, handmade_network
@@ -56,7 +56,7 @@ def test_more_units_than_fit_are_wrapped_and_not_shrunk() -> None:
     assert fitting([1, 5]) == 5
     assert fitting([1, 5, 400], (700.0, 500.0)) == int(700 / (56 / SIDE * STEP))
     line = SIDE + WORDS + 14
-    lines = {place.y for place in arranged(wide_circuit(31)).values()}
+    lines = {place.y for place in arranged(wide_circuit(31), wrap=12).values()}
     assert lines == {0.0, 216.0, 432.0, 432.0 + line, 432.0 + 2 * line}
 
 
@@ -83,11 +83,11 @@ def test_no_line_runs_through_a_picture_or_its_words(circuit: Circuit) -> None:
 
 
 def test_lines_arrive_side_by_side_in_the_order_of_the_units_below() -> None:
-    places = {name: Place(x, 0.0, 0.0, 0.0) for name, x in (("b:0", 100.0), ("b:1", -50.0), ("b:2", 0.0))}
+    places = {name: UnitPlace(x, 0.0, 0.0, 0.0) for name, x in (("b:0", 100.0), ("b:1", -50.0), ("b:2", 0.0))}
     edges = [Edge(name, "c:0", 1.0, 1) for name in places]
     found = {edge.source: port for edge, port in ports(edges, places).items()}
     assert found == {"b:1": -17.0, "b:2": 0.0, "b:0": 17.0}
-    crowd = {f"b:{n}": Place(float(n), 0.0, 0.0, 0.0) for n in range(45)}
+    crowd = {f"b:{n}": UnitPlace(float(n), 0.0, 0.0, 0.0) for n in range(45)}
     spread = ports([Edge(name, "c:0", 1.0, 1) for name in crowd], crowd).values()
     assert max(spread) - min(spread) < SIDE
 

@@ -192,7 +192,8 @@ for (const [id, link] of drawn) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
     choose(id);
-    if (getComputedStyle(details).position === "static") details.scrollIntoView({ block: "nearest" });
+    const under = details.getBoundingClientRect().top >= map.getBoundingClientRect().bottom;
+    if (under) details.scrollIntoView({ block: "nearest" });
   });
   link.addEventListener("pointerenter", () => light(id));
   link.addEventListener("pointerleave", () => light(null));
