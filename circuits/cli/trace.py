@@ -168,10 +168,11 @@ def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictur
         pictures: whether to draw what they look for; takes a while.
     """
     from circuits.evidence.patches import patches_and_maps
+    from circuits.units import Unit
 
-    nodes = [circuit.nodes[name] for name in circuit.visible]
+    nodes = [node for name in circuit.visible if isinstance((node := circuit.nodes[name]).unit, Unit)]
     if circuit.photo is not None:
-        made = list(patches_and_maps(network, circuit, [node.unit for node in nodes], side=_SIDE))
+        made = list(patches_and_maps(network, circuit, [node.channel for node in nodes], side=_SIDE))
         patches, maps = ({node.id: pair[at] for node, pair in zip(nodes, made, strict=True)} for at in (0, 1))
         looks = replace(looks, patch=patches, heat=maps)
     if not pictures:
@@ -179,7 +180,7 @@ def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictur
     from circuits.visualization.store import pictures as pictures_of
 
     with progress("Rendering pictures") as report:
-        drawn = pictures_of(network, [node.unit for node in nodes], progress=report)
+        drawn = pictures_of(network, [node.channel for node in nodes], progress=report)
     found = {node.id: picture.image for node, picture in zip(nodes, drawn, strict=True) if not picture.dead}
     return replace(looks, picture=found)
 

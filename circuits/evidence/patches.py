@@ -20,7 +20,7 @@ from circuits.image.encode import overlay
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
-from circuits.tracing.run import Source, activations_of, input_crop
+from circuits.tracing.source import Source, activations_of, input_crop
 from circuits.units import Progress, Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.

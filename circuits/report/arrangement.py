@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from circuits.report.layout import bands, layered
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 
 SIDE = 96
 """Of a picture."""

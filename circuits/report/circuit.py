@@ -13,8 +13,8 @@ from circuits.report.jinja import asset, fill, fill_page, safe_picture
 from circuits.report.sentences import circuit_in_words
 from circuits.report.text import file_name, network_and_source, question
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 
 _NO_PICTURES: Pictures = {}
 _LOOKS = {

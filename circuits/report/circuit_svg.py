@@ -30,8 +30,8 @@ from circuits.report.text import (
     wrapped,
 )
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 
 _GUTTER = 116
 _TOP = 18
@@ -215,8 +215,8 @@ def warnings_in(circuit: Circuit) -> set[str]:
 def _name_lines(circuit: Circuit, name: str) -> list[str]:
     """What stands under a unit's picture, whole."""
     node = circuit.nodes[name]
-    position = "" if node.unit.position is None else f" @{node.unit.position[0]},{node.unit.position[1]}"
-    called = node.called if node.called != str(node.unit) else f"{node.unit.channel}{position}"
+    position = "" if node.position is None else f" @{node.position[0]},{node.position[1]}"
+    called = node.called if node.called != str(node.unit) else f"{node.number}{position}"
     return wrapped(called + (" ✎" if node.note else ""), _ROOT_CELLS if name == circuit.root else _CELLS)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from circuits.evaluation.estimates import Estimate
     from circuits.evaluation.statistics import ScoreRow
     from circuits.tracing.circuit import Circuit
-    from circuits.units import Edge
+    from circuits.tracing.edge import Edge
 
 
 def number(value: float, *, sign: bool = False) -> str:
@@ -176,7 +176,7 @@ def warning_label(edge: "Edge", name: str) -> str:
     """What a warning about this edge is called, as briefly as it can be said.
 
     Example:
-        >>> from circuits.units import Edge
+        >>> from circuits.tracing.edge import Edge
         >>> edges = [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig) for ig in (9.0, 0.5)]
         >>> [warning_label(edge, "saturates") for edge in edges]
         ['saturated', 'past a threshold']

@@ -9,7 +9,7 @@ import pytest
 from circuits import Circuit, trace
 from circuits.report.arrangement import PANE, SIDE, STEP, WORDS, UnitPlace, arranged, curve, fitting, ports, route
 from circuits.report.layout import layered
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 from tests.support.handmade import colour_photo, handmade_network
 
 SCRIPT = Path(__file__).parents[2] / "dashboard" / "assets" / "graph" / "arrange.js"

@@ -64,7 +64,7 @@ class Person:
 
     def export(self, *, pictures: bool = False) -> tuple[str, dict[str, Any]]:
         """The circuit as the menu's JSON file: its name, and what is in it."""
-        file = export(self.callbacks.sessions, self.callbacks.work, self.name, "json", ExportOptions(pictures))
+        file = export(self.callbacks.sessions, self.callbacks.networks, self.name, "json", ExportOptions(pictures))
         assert file is not None
         return file.name, json.loads(file.data)
 

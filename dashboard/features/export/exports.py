@@ -20,6 +20,7 @@ from dashboard.components import attributes
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSessions
 from dashboard.work.evidence import in_photo_query
+from dashboard.work.networks import Networks
 from dashboard.work.scheduler import Scheduler
 
 Component = Any
@@ -66,12 +67,12 @@ _MENU = (
 )
 
 
-def export(sessions: TabSessions, work: Scheduler, name: str, kind: str, options: ExportOptions) -> File | None:
+def export(sessions: TabSessions, networks: Networks, name: str, kind: str, options: ExportOptions) -> File | None:
     """The circuit of a session as a file.
 
     Args:
         sessions: those of this server; none is made.
-        work: knows the finished pictures, and what units did in the photo.
+        networks: whose work knows the finished pictures, and what units did in the photo.
         name: of the session.
         kind: `json`, `html`, `svg` or `graphml`.
         options: how the file shows it.
@@ -83,10 +84,13 @@ def export(sessions: TabSessions, work: Scheduler, name: str, kind: str, options
         InputError: if units cannot show what is asked for.
     """
     tab_session = sessions.find(name)
-    circuit = tab_session.session.work.circuit if tab_session is not None else None
-    if circuit is None or kind not in _WRITERS:
+    if tab_session is None or kind not in _WRITERS:
+        return None
+    circuit = tab_session.session.work.circuit
+    if circuit is None:
         return None
     content_type, write = _WRITERS[kind]
+    work = networks.of(tab_session.session)
     looks = Looks(first=options.look)
     if options.pictures:
         looks = _looks(circuit, work, options.look) if kind in ("html", "svg") else looks

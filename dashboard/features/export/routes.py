@@ -7,12 +7,12 @@ from flask import Flask, Response, abort, request
 from circuits.errors import InputError
 from dashboard.features.export.exports import ExportOptions, export
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 _COUNT = re.compile("[1-9][0-9]{0,3}")
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/export/<session>/circuit.<kind>`.
 
     With `?pictures=1` it carries its pictures; `look` says which of them units show, `wrap` how many stand in a line.
@@ -25,7 +25,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             abort(400)
         shown = ExportOptions(asked.get("pictures") == "1", asked.get("look", "picture"), int(wrap) if wrap else None)
         try:
-            file = export(sessions, work, session, kind, shown)
+            file = export(sessions, networks, session, kind, shown)
         except InputError:
             abort(400)
         if file is None:

@@ -8,8 +8,8 @@ from dash import html
 from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 from dashboard.answers import Inspection, WebP
 from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS
@@ -94,7 +94,7 @@ def _address(node: Node, circuit: Circuit) -> str:
     label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
         return f"{label}{node.id}, the target of this circuit"
-    return f"{label}layer {node.unit.layer}, channel {node.unit.channel}"
+    return f"{label}layer {node.unit.layer}, channel {node.number}"
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
