@@ -277,7 +277,13 @@ class InPhoto:
 
 @dataclass(frozen=True)
 class NoCollection:
-    """There is no index of exemplars for this network."""
+    """There is no index of exemplars for this network.
+
+    Args:
+        coming: the folder of photos that is being indexed; "" if none is.
+    """
+
+    coming: str = ""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ class PaintedCollection:
         """Their number."""
         return str(self.photos)
 
+    is_due = False
+
+    def build(self, progress: Progress) -> None:
+        """There is nothing to index."""
+
     def baseline(self) -> Baseline | None:
         """A tenth for every unit of the tiny network."""
         widths = {"a": 12, "b": 16, "c": 20, "fc": 6}
