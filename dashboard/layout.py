@@ -15,7 +15,7 @@ from dashboard.features.help.dialog import first_steps, help_dialog, opens_help
 _POLL = 500
 _STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
 _PAGES = {
-    "circuit": ("Circuit", "The units that argued for the target"),
+    "circuit": ("Circuit", "The units that contributed most to the target"),
     "layers": ("Layers", "Every unit of a layer"),
     "compare": ("Compare", "Two circuits side by side"),
 }
@@ -55,11 +55,11 @@ def layout(network: Network) -> Any:
 
 def _header(network: Network) -> Any:
     height, width = network.preprocessing.size
-    books = "attributions add up exactly" if network.piecewise_linear else "attributions leave a remainder"
+    books = "attributions sum exactly" if network.piecewise_linear else "attributions leave a remainder"
     classes = f"{len(network.labels)} classes" if network.labels else "no classes"
     if network.multi_label:
         classes += f", {ALONE}"
-    counts = f"{len(network.layers)} layers · {classes} · sees {width} × {height}"
+    counts = f"{len(network.layers)} layers · {classes} · input {width} × {height}"
     notes = [text for text in (str(network.output), ONE_AT_A_TIME if network.is_one_at_a_time else "") if text]
     facts = " · ".join((network.name, *notes, counts, books))
     return html.Header(

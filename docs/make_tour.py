@@ -85,8 +85,8 @@ def tour(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "10-layers"
     stage.middle("compare")
-    stage.press("Hold this circuit")
-    expect(tab.get_by_text("Held: ")).to_be_visible()
+    stage.press("Pin as left side")
+    expect(tab.get_by_text("Pinned: ")).to_be_visible()
     tab.get_by_role("button", name="why dog?").click()
     expect(tab.locator("#compare table")).to_be_visible()
     stage.quiet()

@@ -104,6 +104,14 @@ def question(circuit: "Circuit") -> str:
     return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
 
 
+MODE_NAMES = {
+    "sum": "gradient × activation",
+    "target": "gradient × activation weighted by the target",
+    "ig": "integrated gradients",
+    "ablate": "ablation",
+}
+"""The modes of attribution, as they are called."""
+
 WARNING_SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
 """How an edge's warnings are marked."""
 WARNING_LABELS = {
@@ -280,9 +288,11 @@ def many(count: int, name: str) -> str:
 
 def metric_name(card: "Card", metric: str) -> str:
     """What is measured: the target's own value, or the probability of its class."""
-    kind = card.circuit["target"]["kind"]
-    if metric == "probability":
-        return "probability"
+    return "probability" if metric == "probability" else value_name(card.circuit["target"]["kind"])
+
+
+def value_name(kind: str) -> str:
+    """What the value of a target of this kind is called."""
     return {"class": "logit", "difference": "difference of logits"}.get(kind, "activation")
 
 
@@ -341,7 +351,9 @@ def _values(row: "ScoreRow") -> str:
         return ""
     without = "" if score.without is None else f", {number(score.without)} without them"
     nothing = f"{number(score.nothing)} with all channels of these layers ablated"
-    return f"It is {number(score.whole)} on the whole, {number(score.alone)} with them alone{without}, {nothing}."
+    return (
+        f"It is {number(score.whole)} in the whole network, {number(score.alone)} with them alone{without}, {nothing}."
+    )
 
 
 def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:

@@ -145,7 +145,8 @@ def test_a_score_that_is_not_defined_is_said(card: Card) -> None:
     values = card.row("circuit").values
     assert headline(replace(card, rows=undefined)) == (
         f"No share of the logit of warm can be given for these {card.circuit['units']} units over "
-        f"{over_name(card, card.main)}. It is {number(values.whole)} on the whole, {number(values.alone)} with them "
+        f"{over_name(card, card.main)}. It is {number(values.whole)} in the whole network, {number(values.alone)} "
+        "with them "
         f"alone, {number(values.without)} without them, {number(values.nothing)} with all channels of these layers "
         "ablated."
     )

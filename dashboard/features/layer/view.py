@@ -40,9 +40,9 @@ def data(session: Session, library: Library) -> Any:
 def why_not(session: Session) -> str:
     """Why it is not known what the units did, in a sentence; "" if it is."""
     if session.work.locked:
-        return "What they did cannot be told: the circuit on the page is of another network, or carries no photo."
+        return "Their activations are not known: the circuit is from another network, or its file holds no photo."
     if session.work.photo is None and session.work.circuit is None:
-        return "Choose a photo, and the units can be sorted by what they did in it."
+        return "Choose a photo to sort the units by their activations in it."
     return ""
 
 

@@ -180,7 +180,7 @@ class _Search:
         kind = "unit" if unit.position is None else "neuron"
         reason = self.session.work.locked
         if not reason and self.network.below(unit.layer) is None:
-            reason = f"{unit.layer} is the lowest layer: below it is only the image."
+            reason = f"{unit.layer} is the lowest layer; only the image is below it."
         inside = circuit is not None and name in circuit.visible
         other = Other("show", "select", {"unit": name}) if inside else None
         return Result(kind, name, self._activation(unit), name, "".join(spoken(kind, unit, name)), reason, other)

@@ -233,7 +233,7 @@ def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, netw
     field.fill("a:3")
     option = tab.get_by_role("option").first
     expect(option).to_have_attribute("aria-disabled", "true")
-    expect(option).to_contain_text("a is the lowest layer: below it is only the image.")
+    expect(option).to_contain_text("a is the lowest layer; only the image is below it.")
     press(tab, "Enter")
     expect(tab.locator("#toasts")).to_contain_text("a is the lowest layer")
     explained(tab, expect, "c:4 at row 1, column 2")
@@ -284,7 +284,7 @@ def test_another_layer_is_asked_and_the_place_can_be_cleared(
     expect(tab.locator("#spot .address").first).to_have_text(re.compile("^b:"))
     expect(layer).to_have_value("b")
     layer.select_option("a")
-    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer: below it is only the image.")
+    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer; only the image is below it.")
     expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did a:")).first).to_be_disabled()
     tab.get_by_role("button", name="Close what fires here").click()
     expect(tab.locator("#spot li")).to_have_count(0)
