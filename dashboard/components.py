@@ -242,7 +242,7 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
         return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
     upper = circuit.nodes[found.upper].called
     nothing = f"all grey: with this method no pixel affects {upper} here via {label}"
-    child = _saliency(f"{label}, via {upper}", f"Pixels by which {label} affects {upper}", found.child, nothing)
+    child = _saliency(f"{label} via {upper}", f"Pixels by which {label} affects {upper}", found.child, nothing)
     parent = _saliency(f"{upper} alone", f"Pixels that {upper} depends on", found.parent)
     return [html.Div([child, parent], className="pair")]
 

@@ -165,7 +165,7 @@ def of_photo(stage: Stage) -> Iterator[str]:
     expect(tab.get_by_role("option").first).to_be_visible()
     yield "searching"
     tab.keyboard.type("xyz")
-    expect(tab.get_by_text("Nothing is called")).to_be_visible()
+    expect(tab.get_by_text("Nothing found for")).to_be_visible()
     yield "nothing found"
     for _ in range(2):
         tab.keyboard.press("Escape")

@@ -242,7 +242,7 @@ def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, netw
 def test_escape_closes_the_list_then_empties_the_field(tab: Any, expect: Any) -> None:
     field = tab.get_by_role("combobox", name=FIELD)
     field.fill("nothing of that name")
-    expect(tab.locator("#search")).to_contain_text("Nothing is called “nothing of that name”.")
+    expect(tab.locator("#search")).to_contain_text("Nothing found for “nothing of that name”.")
     field.fill("tree")
     expect(tab.get_by_role("option")).not_to_have_count(0)
     press(tab, "Escape")

@@ -86,7 +86,7 @@ def test_what_a_unit_is_against_is_drawn_when_asked_and_served(
     answer = client.get(f"/{image.src}")
     assert (answer.status_code, answer.mimetype) == (200, "image/webp")
     assert "immutable" in answer.headers["Cache-Control"]
-    assert "in this picture with it, the unit does not activate at all" in words(drawn.pane)
+    assert "The image that lowers tree most; with it, the unit does not activate at all" in words(drawn.pane)
 
 
 def test_four_that_differ_come_with_what_each_reaches(drawn: Person, gallery: PaintedGallery) -> None:
@@ -132,7 +132,7 @@ def test_unfinished_ones_are_shown_with_progress_and_can_be_cancelled(
     assert "still being drawn, step 16 of 256" in words(drawn.pane)
     drawn.do("pause")
     until(lambda: len(page.callbacks.work.previews) == 0)
-    assert "Not drawn: the drawing was cancelled" in words(drawn.pane)
+    assert "Not drawn: this was cancelled" in words(drawn.pane)
     assert drawn.poll()["can_resume"]
     gallery.gate.set()
     drawn.do("resume")
