@@ -326,15 +326,3 @@ def how_to(first: str) -> Component:
     """How to go on when nothing is chosen."""
     said = [html.P(first)] if first else []
     return html.Div([*said, listed(BEGIN)], className="empty-pane")
-
-
-def signed_share(share: float) -> str:
-    """A signed share with one decimal.
-
-    >>> signed_share(0.0412), signed_share(-0.003), signed_share(0.0), signed_share(0.0001)
-    ('+4.1 %', '−0.3 %', '0 %', '+< 0.1 %')
-    """
-    if share == 0:
-        return "0 %"
-    sign, size = "−" if share < 0 else "+", abs(100 * share)
-    return f"{sign}{size:.1f} %" if size >= 0.05 else f"{sign}< 0.1 %"

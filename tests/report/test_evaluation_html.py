@@ -81,7 +81,7 @@ def test_the_page_says_every_number_of_its_tables_and_loads_nothing(card: Card) 
     assert "another class" in page.text
     assert "mirrored; shifted" in page.text
     assert card.network["sha256"] in page.text
-    assert "(kept alone), zero ablation. Mean height: this circuit " in page.text
+    assert "(kept alone), zero ablation. Area under the curve: this circuit " in page.text
     assert [tag for tag, attrs in page.tags if attrs.get("class") == "curve"] == ["svg", "svg"]
 
 

@@ -213,7 +213,7 @@
     const before = [...effects].sort((one, other) => other.before - one.before)[0];
     const same = first.class === before.class;
     // A probability near 100 % hardly moves; the logit says what was lost.
-    const logit = ` Logit of ${before.label}: ${before.logits.map(value => value.toFixed(2)).join(" → ")}.`;
+    const logit = ` Logit of ${before.label}: ${before.logits.map(value => value.toFixed(2).replace("-", "−")).join(" → ")}.`;
     say((same ? `It still predicts ${first.label}, ${percent(first.before)} before and ${percent(first.after)} now.`
       : `It now predicts ${first.label}, ${percent(first.after)}, and no longer ${before.label}.`) + logit, false);
   }

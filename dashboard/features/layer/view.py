@@ -5,8 +5,7 @@ from typing import Any
 from dash import no_update
 
 from circuits.evidence.layer_statistics import LayerTable
-from circuits.report.text import number
-from dashboard.components import signed_share
+from circuits.numbers import number, signed_share
 from dashboard.library import Library
 from dashboard.session.selection import layer_of, network_of, outside_unit, source_of
 from dashboard.session.state import Session

@@ -5,11 +5,11 @@ from typing import Any
 from dash import html
 
 from circuits.evidence.layer_statistics import LayerTable
-from circuits.report.text import number
+from circuits.numbers import number, signed_share
 from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import Failure
-from dashboard.components import Pane, attributes, button, failed, section, signed_share
+from dashboard.components import Pane, attributes, button, failed, section
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes

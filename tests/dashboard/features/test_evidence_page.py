@@ -262,7 +262,7 @@ def test_an_edge_has_a_panel_with_its_numbers_maps_and_units(ann: Person, child:
     assert f"{edge.source}  excites  tree" in pane(ann)
     assert f"Contributing positions of {edge.source}" in pane(ann)
     assert "tree is a single value for the whole image" in pane(ann)
-    assert f"{edge.source}, through tree" in pane(ann)
+    assert f"{edge.source} via tree" in pane(ann)
     for name in (edge.source, "fc:2"):
         assert find(ann.pane, **does("select", name))
     assert ann.seen["view"]["edge"] == [edge.source, "fc:2"]
