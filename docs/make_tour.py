@@ -49,7 +49,7 @@ def tour(stage: Stage) -> Iterator[str]:
     tab.locator("#what-if input[type=range]").fill("0")
     expect(tab.locator("#what-if")).to_contain_text("→")
     yield "04-what-if"
-    tab.locator("#what-if").get_by_role("button", name="Reset").click()
+    tab.locator("#what-if").get_by_role("button", name="Reset", exact=True).click()
     tab.locator("#unit-head").evaluate("part => part.scrollIntoView()")
     stage.unit(leaf).dblclick()
     expect(stage.unit(leaf).locator(".shown")).to_contain_text("%")

@@ -274,7 +274,7 @@ def of_unit(stage: Stage) -> Iterator[str]:
     expect(tab.locator("#what-if")).to_contain_text("→")
     tab.locator("#what-if").evaluate("part => part.scrollIntoView()")
     yield "what if"
-    tab.locator("#what-if").get_by_role("button", name="Reset").click()
+    tab.locator("#what-if").get_by_role("button", name="Reset", exact=True).click()
     leaf = stage.below(child)
     stage.gallery.gate.clear()
     known = set(stage.circuit.visible)

@@ -59,8 +59,8 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
     """The result of a comparison in a sentence, and a second one where the shares cannot be compared."""
     if not found.same_network:
         return (
-            f"These circuits are from two networks, {left.network.name} and {right.network.name}, whose channels have "
-            "nothing to do with each other, so they are listed side by side and not matched."
+            f"These circuits are from two networks, {left.network.name} and {right.network.name}, whose channels do "
+            "not correspond, so they are listed side by side and not matched."
         )
     units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
     edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)

@@ -286,7 +286,7 @@ def test_a_reload_keeps_the_work(tab: Any, expect: Any) -> None:
 def test_settings_apply_at_the_next_why(tab: Any, expect: Any) -> None:
     for choice in ("depth-1", "top-3", "signs-both"):
         tab.locator(f"#{choice}").click()
-    expect(tab.get_by_text("Also units that inhibit it")).to_be_visible()
+    expect(tab.get_by_text("Excitatory and inhibitory units, ranked by magnitude")).to_be_visible()
     assert len(why(tab, expect)) == 4
 
 
