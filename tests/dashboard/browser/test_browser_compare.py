@@ -99,7 +99,9 @@ def test_a_file_of_another_network_is_opened_beside_and_not_matched(tab: Any, ex
         tab.get_by_role("button", name="Open a circuit file to compare …").click()
     data = foreign.to_json_text().encode()
     waiting.value.set_files({"name": "other.json", "mimeType": "application/json", "buffer": data})
-    expect(tab.locator(".compared-words")).to_contain_text("These circuits are from two networks, outside_unit and tiny")
+    expect(tab.locator(".compared-words")).to_contain_text(
+        "These circuits are from two networks, outside_unit and tiny"
+    )
     expect(tab.locator("#compare .apart table").first.locator(".unit-card")).to_have_count(len(foreign.visible))
     expect(tab.locator("#compare .apart table").last.locator("button.unit-card")).to_have_count(len(mine))
 

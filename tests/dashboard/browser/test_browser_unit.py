@@ -128,7 +128,7 @@ def test_further_pictures_come_when_asked_and_are_still_there_later(
     expect(tab.locator('.frame:not([data-state="ready"])')).to_have_count(0)
     gallery.gate.clear()
     gallery.sketches.put(16)
-    against = tab.get_by_role("button", name="Minimising image", exact=True)
+    against = tab.locator(".choose-more").get_by_role("button", name="Minimising image")
     against.press("Enter")
     expect(against).to_have_attribute("aria-pressed", "true")
     expect(tab.locator("#status-text")).to_contain_text(f"Rendering {child}, minimising image")
