@@ -7,6 +7,7 @@ The library does not know any page. A package that has one names its function `s
 import html
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
@@ -16,7 +17,8 @@ from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import forward_cache
 
 EXPLORERS = "circuits.explorers"
 _PATIENCE = 10.0
@@ -30,6 +32,21 @@ class Server(Protocol):
 
     def close(self) -> None:
         """Stop."""
+
+
+@dataclass(frozen=True)
+class OtherNetwork:
+    """A network that a page can go on with, loaded when somebody first chooses it.
+
+    Args:
+        label: what the page calls it; no two have the same.
+        name: what circuit files call it.
+        load: loads it; raises `CircuitsError` if it cannot.
+    """
+
+    label: str
+    name: str
+    load: Callable[[], Network]
 
 
 class Exploration:

@@ -1,7 +1,7 @@
-"""Addresses of units and the edges between them, with their text form. Knows nothing of torch."""
+"""Addresses: a unit, one channel of a layer, and a group of channels, with their text form. Knows nothing of torch."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any
@@ -44,9 +44,13 @@ class Unit:
         if self.channel < 0 or (self.position is not None and min(self.position) < 0):
             raise InputError(f"Unit {self} has a negative number; channels and positions count from 0.")
 
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """What units are ordered by; groups of a layer come behind its channels."""
+        return (self.layer, 0, self.channel, self.position or (-1, -1))
+
     def __lt__(self, other: "Unit") -> bool:
-        mine, others = self.position or (-1, -1), other.position or (-1, -1)
-        return (self.layer, self.channel, mine) < (other.layer, other.channel, others)
+        return self.order < other.order
 
     def __str__(self) -> str:
         at = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
@@ -92,106 +96,88 @@ def as_unit(unit: "Unit | str") -> Unit:
     return unit if isinstance(unit, Unit) else Unit.parse(unit)
 
 
-MEASURED = ("ablation", "ablation_mean", "positive", "negative", "integrated")
-"""What `measure` writes on an edge, as the file calls it."""
-WARNINGS = ("disagrees", "cancels", "saturates")
-"""What may be doubtful about an edge, by the name of its property."""
-_NET = 0.1
+_MOST = 10**9
+_GROUP = re.compile(r"(?P<layer>[^\s:@]+)/(?P<number>\d{1,9}|rest)")
 
 
 @dataclass(frozen=True)
-class Edge:
-    """A lower unit's share of an upper unit's value; the arrow follows the data.
+class Group:
+    """A group of a layer's channels, one direction of its dictionary, or what lies in no group.
 
-    What was measured is in the units of the attribution, and `None` unless `measure` has been asked.
+    Its number stands after a slash, as what lies in a folder does: `conv7/3` is a group of the layer of which `conv7:3`
+    is a channel. With another character than the colon, nobody takes the one for the other.
 
     Args:
-        source: id of the lower node.
-        target: id of the upper node.
-        attribution: signed share, in units of the upper unit's value (mode `target`: of the target).
-        rank: 1 for the strongest of its target's edges.
-        ablation: what the upper unit's value really loses without the lower unit, when that is set to zero.
-        entrance: the channel of a concatenation as which a unit of a branch enters on its way to the upper unit, such
-            as `inception4a:209`, where that concatenation is no layer itself; `None` if there is none.
-        ablation_mean: what it loses when the lower unit is set to its mean over photos (`Baseline.mean`).
-        positive: what argues for it in gradient × activation, Σ_hw max(0, a · ∂f/∂a).
-        negative: what argues against it there, Σ_hw min(0, a · ∂f/∂a).
-        integrated: its share by integrated gradients.
+        layer: name of the layer.
+        number: of the group, from 0; `None` for the residual, what no group of the layer holds.
+
+    Raises:
+        InputError: if the number is negative.
+
+    Example:
+        >>> str(Group("inception4a", 3)), str(Group("inception4a", None))
+        ('inception4a/3', 'inception4a/rest')
     """
 
-    source: str
-    target: str
-    attribution: float
-    rank: int
-    ablation: float | None = None
-    entrance: str | None = None
-    ablation_mean: float | None = None
-    positive: float | None = None
-    negative: float | None = None
-    integrated: float | None = None
+    layer: str
+    number: int | None
+
+    def __post_init__(self) -> None:
+        if self.number is not None and self.number < 0:
+            raise InputError(f"Group {self} has a negative number; groups count from 0.")
+
+    def __str__(self) -> str:
+        return f"{self.layer}/{'rest' if self.number is None else self.number}"
 
     @classmethod
-    def of_row(cls, source: str, target: str, row: Mapping[str, Any]) -> "Edge":
-        """The edge that a graph or a file says there is."""
-        measured = {key: row.get(key) for key in (*MEASURED, "entrance")}
-        return cls(source, target, row["attribution"], row["rank"], **measured)
+    def parse(cls, text: str) -> "Group":
+        """Read a group as it is written: `layer/number` or `layer/rest`.
 
-    @property
-    def disagrees(self) -> bool:
-        """Whether the ablation was measured and contradicts the attribution.
-
-        It does where the two have different signs, or one is more than twice as large as the other.
+        Raises:
+            InputError: if the text has another form.
 
         Example:
-            >>> [Edge("conv1:0", "conv2:0", 2.0, 1, ablation).disagrees for ablation in (None, 1.0, 4.1, 0.9, -2.0)]
-            [False, False, True, True, True]
+            >>> Group.parse("features.7/3")
+            Group(layer='features.7', number=3)
         """
-        return self.ablation is not None and _differ(self.attribution, self.ablation)
+        found = _GROUP.fullmatch(text.strip())
+        if found is None:
+            raise InputError(f"{text!r} is not a group; write layer/number or layer/rest, such as conv4/3.")
+        return cls(found["layer"], None if found["number"] == "rest" else int(found["number"]))
 
     @property
-    def cancels(self) -> bool:
-        """Whether what argues for it and against it, at different positions, nearly cancels.
-
-        It does where |positive + negative| < 0.1 · (positive - negative), net against gross: its sign then hangs on
-        less than a fifth of either part.
-
-        Example:
-            >>> parts = [(None, None), (5.5, -4.4), (5.0, -4.6), (0.0, 0.0)]
-            >>> [Edge("conv1:0", "conv2:0", 1.0, 1, positive=p, negative=n).cancels for p, n in parts]
-            [False, False, True, False]
-        """
-        if self.positive is None or self.negative is None:
-            return False
-        return abs(self.positive + self.negative) < _NET * (self.positive - self.negative)
+    def whole(self) -> "Group":
+        """The group itself, which has no neurons."""
+        return self
 
     @property
-    def saturates(self) -> bool:
-        """Whether the gradient at the photo tells another story than the whole way there from zero.
-
-        It does where gradient × activation and integrated gradients have different signs, or one is more than twice
-        as large as the other: their difference is more than half of the larger.
-
-        Example:
-            >>> found = [None, 1.0, 4.1, 0.9]
-            >>> [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig).saturates for ig in found]
-            [False, False, True, True]
-        """
-        if self.positive is None or self.negative is None or self.integrated is None:
-            return False
-        return _differ(self.positive + self.negative, self.integrated)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Which of `WARNINGS` hold.
-
-        Example:
-            >>> Edge("conv1:0", "conv2:0", 2.0, 1, ablation=-1.0, positive=2.0, negative=0.0, integrated=9.0).warnings
-            ('disagrees', 'saturates')
-        """
-        return tuple(name for name in WARNINGS if getattr(self, name))
+    def order(self) -> tuple[Any, ...]:
+        """What groups are ordered by: their number, the residual last."""
+        return (self.layer, 1, _MOST if self.number is None else self.number, (-1, -1))
 
 
-def _differ(one: float, other: float) -> bool:
-    """Whether two numbers have different signs, or one is more than twice as large as the other."""
-    small, large = sorted((abs(one), abs(other)))
-    return one * other < 0 or large > 2 * small
+Address = Unit | Group
+"""What a node of a circuit stands for."""
+
+
+def as_address(given: Address | str) -> Address:
+    """A unit or a group, given as such or as text.
+
+    Example:
+        >>> as_address("conv7/2")
+        Group(layer='conv7', number=2)
+    """
+    return parse_address(given) if isinstance(given, str) else given
+
+
+def parse_address(text: str) -> Address:
+    """A unit or a group, by its text.
+
+    Raises:
+        InputError: if it is neither.
+
+    Example:
+        >>> parse_address("conv4:3"), parse_address("conv4/rest")
+        (Unit(layer='conv4', channel=3, position=None), Group(layer='conv4', number=None))
+    """
+    return Group.parse(text) if _GROUP.fullmatch(text.strip()) else Unit.parse(text)

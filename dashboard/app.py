@@ -1,9 +1,7 @@
 """The Dash app: `create_app(settings)` builds one, with its own sessions and workers, and no globals."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from dash import ClientsideFunction, Dash, Input, State
 from dash import Output as DashOutput
 from dash.exceptions import DependencyException
 
+from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -24,8 +23,10 @@ from dashboard.features.export import feature as export
 from dashboard.features.graph import feature as graph
 from dashboard.features.help import feature as help
 from dashboard.features.layer import feature as layer
+from dashboard.features.network import feature as network
+from dashboard.features.network.actions import Restored
 from dashboard.features.photo import feature as photo
-from dashboard.features.photo.actions import with_circuit, with_photo
+from dashboard.features.photo.actions import with_photo
 from dashboard.features.point import feature as point
 from dashboard.features.target import feature as target
 from dashboard.features.unit import feature as unit
@@ -36,15 +37,16 @@ from dashboard.load_order import add_assets
 from dashboard.security import protect
 from dashboard.session.actions import Reducer
 from dashboard.session.envelope import MalformedError
+from dashboard.session.showing import with_circuit
 from dashboard.session.state import Session
 from dashboard.session.storage import SessionStorage
 from dashboard.session.tabs import TabSessions
 from dashboard.work.collection import Collection, StoredCollection
 from dashboard.work.evidence import Evidence
 from dashboard.work.galleries import Gallery
-from dashboard.work.queue import WorkQueue
+from dashboard.work.networks import Networks
 from dashboard.work.routes import add_routes
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.scheduler import Scheduler, Workers
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -67,7 +69,7 @@ class PageSettings:
     """What a page is made for.
 
     Args:
-        network: the network that it explores.
+        network: the network that it opens with.
         photo: the photo that every session begins with; the example cat if `None`.
         circuit: a circuit that every session begins with.
         gallery: pictures of the network's units; the person's own store if `None`.
@@ -76,6 +78,8 @@ class PageSettings:
         sessions: how many sessions are kept at once.
         folder: where sessions are kept over a restart; nowhere if `None`.
         token: what a browser must know to be let in; "" if everyone on this machine is.
+        label: what the page's menu calls the network; its name if "".
+        others: further networks that can be chosen there, each loaded when it first is.
     """
 
     network: Network
@@ -87,6 +91,8 @@ class PageSettings:
     sessions: int = 64
     folder: Path | None = None
     token: str = field(default="", repr=False)
+    label: str = ""
+    others: Sequence[OtherNetwork] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Page:
 
     def close(self) -> None:
         """End the workers, with work under way."""
-        self.callbacks.work.close()
+        self.callbacks.work.workers.close()
 
 
 def create_app(settings: PageSettings) -> Dash:
@@ -115,21 +121,34 @@ def create_app(settings: PageSettings) -> Dash:
 
 def create_page(settings: PageSettings) -> Page:
     """A page for a network: its Dash app, callbacks, routes, workers and safeguards."""
-    collection = settings.collection or StoredCollection(settings.network)
-    gallery = settings.gallery or _stored_gallery(settings.network)
-    library = Library(settings.network, gallery, collection.baseline)
+    workers = Workers()
+
+    def make(label: str, network: Network, networks: Networks) -> Scheduler:
+        is_first = network is settings.network
+        collection = (settings.collection if is_first else None) or StoredCollection(network)
+        gallery = (settings.gallery if is_first else None) or _stored_gallery(network)
+        library = Library(network, gallery, collection.baseline, name=label, others=networks.library_of)
+        parts = features(library, networks, restored)
+        return Scheduler(library, Evidence(library, collection), parts, reducer(parts), workers)
+
+    def restored(link: str, library: Library) -> Session | None:
+        return storage.restored(link, library) if storage is not None else None
+
+    networks = Networks(settings.label or settings.network.name, settings.network, settings.others, make)
+    several = networks if settings.others else None
+    folder, library = settings.folder, networks.first.library
+    storage = SessionStorage(folder, library, several) if folder is not None else None
+
     first = _first_session(settings, library)
-    storage = SessionStorage(settings.folder, library) if settings.folder is not None else None
 
     def begin(name: str) -> Session:
         return (storage.fetch(name) if storage is not None else None) or first
 
-    work = _scheduler(library, collection)
     sessions = TabSessions(
-        begin, limit=settings.sessions, dropped=work.forget, seen=library.only_seen,
+        begin, limit=settings.sessions, dropped=workers.forget, seen=networks.only_seen,
         kept=storage.keep_tab if storage is not None else lambda tab: not tab.revision,
     )  # fmt: skip
-    callbacks = Callbacks(sessions, work, storage)
+    callbacks = Callbacks(sessions, networks, storage)
     app = Dash(
         __name__,
         title="Circuit explorer",
@@ -141,18 +160,18 @@ def create_page(settings: PageSettings) -> Page:
         suppress_callback_exceptions=True,
     )
     add_assets(app)
-    app.layout = layout(settings.network)
+    app.layout = layout()
     _connect(app, callbacks)
-    add_routes(app.server, sessions, work)
-    for each in work.features:
-        each.routes(app.server, sessions, work)
+    add_routes(app.server, sessions, networks)
+    for each in networks.first.features:
+        each.routes(app.server, sessions, networks)
     app.server.register_error_handler(MalformedError, lambda error: (str(error), 400, {"Content-Type": "text/plain"}))
     app.server.register_error_handler(DependencyException, lambda error: ("There is no such script.", 404))
     protect(app, host=settings.host, token=settings.token)
     return Page(app, callbacks, settings.token)
 
 
-def features(library: Library) -> tuple[Feature, ...]:
+def features(library: Library, networks: Networks, restored: Restored) -> tuple[Feature, ...]:
     """All features of the page. Of what is chosen the first that has a pane shows it, and its pictures come first."""
     return (
         unit.feature(),
@@ -167,6 +186,7 @@ def features(library: Library) -> tuple[Feature, ...]:
         what_if.feature(),
         export.feature(),
         help.feature(),
+        network.feature(networks, restored),
     )
 
 
@@ -174,21 +194,6 @@ def reducer(parts: Sequence[Feature]) -> Reducer:
     """The kinds of actions and requests of all features, and of the page as a whole."""
     actions = {kind: action for part in parts for kind, action in part.actions.items()}
     return Reducer(ACTIONS | actions, {kind: request for part in parts for kind, request in part.requests.items()})
-
-
-def _scheduler(library: Library, collection: Collection) -> Scheduler:
-    cores = os.cpu_count() or 1
-    tracing = WorkQueue("tracing", prepare=partial(_use_threads, cores))
-    # One core stays free, or every other callback waits for the renderer.
-    rendering, looking, scoring = (
-        WorkQueue(name, prepare=partial(_use_threads, max(1, cores - 1)))
-        for name in ("rendering", "looking", "scoring")
-    )
-    parts = features(library)
-    return Scheduler(
-        library, Evidence(library, collection), parts, reducer(parts),
-        tracing=tracing, rendering=rendering, looking=looking, scoring=scoring,
-    )  # fmt: skip
 
 
 def _stored_gallery(network: Network) -> Gallery:
@@ -202,12 +207,6 @@ def _first_session(settings: PageSettings, library: Library) -> Session:
     if settings.circuit is not None:
         return with_circuit(Session(), settings.circuit, library)
     return with_photo(Session(), settings.photo or library.example(""), library)
-
-
-def _use_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
 
 
 def _connect(app: Dash, callbacks: Callbacks) -> None:

@@ -24,15 +24,17 @@ from circuits.tracing.circuit import Circuit
 from dashboard.components import Pane
 from dashboard.feature import Feature, Output, View
 from dashboard.features.compare.actions import with_other_circuit
-from dashboard.features.photo.actions import with_circuit, with_photo
+from dashboard.features.photo.actions import with_photo
 from dashboard.library import Library
 from dashboard.session.actions import Action, ActionType, NoPayload
 from dashboard.session.envelope import FileEnvelope, Have, read_envelope, read_file_envelope, read_have
+from dashboard.session.opening import ask_to_open
+from dashboard.session.showing import with_circuit
 from dashboard.session.state import PAGES, Session
 from dashboard.session.storage import SessionStorage, copy_of
 from dashboard.session.tabs import TabSession, TabSessions
+from dashboard.work.networks import Networks
 from dashboard.work.results import IN_PHOTO, token
-from dashboard.work.scheduler import Scheduler
 
 _READERS = 3
 """Files that are read at once, each in a thread that answers people; who sends another one is told to send it again."""
@@ -122,15 +124,16 @@ class Callbacks:
 
     Args:
         sessions: the tabs of this server.
-        work: the library, the features, and the work that takes long.
+        networks: each with its library, the features, and the work that takes long.
         storage: where sessions are kept over a restart, if they are.
     """
 
-    def __init__(self, sessions: TabSessions, work: Scheduler, storage: SessionStorage | None = None) -> None:
+    def __init__(self, sessions: TabSessions, networks: Networks, storage: SessionStorage | None = None) -> None:
         self.sessions = sessions
-        self.work = work
-        self.library = work.library
-        self.features: Sequence[Feature] = work.features
+        self.networks = networks
+        self.work = networks.first
+        self.library = self.work.library
+        self.features: Sequence[Feature] = self.work.features
         self.storage = storage
         self._reading = threading.BoundedSemaphore(_READERS)
         outputs = {name: output for feature in self.features for name, output in feature.outputs.items()} | PANE
@@ -147,8 +150,9 @@ class Callbacks:
             for entry in entries:
                 if tab.fresh(envelope.tab, entry.number) and (not lost or entry.kind == "open"):
                     self._apply(tab, entry.kind, entry.payload)
-            self.work.begin(tab)
+            self.networks.of(tab.session).begin(tab)
         self.work.tracing.wait(tab.name, seconds=QUICK)
+        self.work.workers.loading.wait(tab.name, seconds=QUICK)
         self.work.looking.wait(tab.name, seconds=SOON)
         with tab.lock:
             if self.storage is not None:
@@ -197,14 +201,15 @@ class Callbacks:
             tab.toasts = ()
             if payload.get("session"):
                 self._copy(tab, str(payload["session"]))
+        work = self.networks.of(tab.session)
         try:
-            tab.put(self.work.reducer.apply(tab.session, Action(kind, payload), self.library))
+            tab.put(work.reducer.apply(tab.session, Action(kind, payload), work.library))
         except CircuitsError as refusal:
             tab.say(str(refusal))
         if kind == "resume":
-            self.work.retry(tab)
+            work.retry(tab)
         if kind == "again":
-            self.work.again(tab, str(payload.get("query", "")))
+            work.again(tab, str(payload.get("query", "")))
 
     def _copy(self, tab: TabSession, name: str) -> None:
         """Begin as a copy of another session, which then goes its own way; a name that is unknown is said."""
@@ -223,8 +228,9 @@ class Callbacks:
                 return
         try:
             data = decoded(file.contents, file.name)
-            photo = None if file.kind in ("circuit", "beside") else self.library.photo(data, file.name)
-            circuit = self.library.circuit(data, file.name) if photo is None else None
+            library = self.networks.of(tab.session).library
+            photo = None if file.kind in ("circuit", "beside") else library.photo(data, file.name)
+            circuit = library.circuit(data, file.name) if photo is None else None
             with tab.lock:
                 tab.put(self._with(tab.session, file.kind, photo, circuit))
                 if photo is not None and photo.warning:
@@ -234,24 +240,28 @@ class Callbacks:
                 tab.say(str(refusal))
 
     def _with(self, session: Session, kind: str, photo: Photo | None, circuit: Circuit | None) -> Session:
+        library = self.networks.of(session).library
         if photo is not None:
-            return with_photo(session, photo, self.library)
+            return with_photo(session, photo, library)
         assert circuit is not None
-        return (with_circuit if kind == "circuit" else with_other_circuit)(session, circuit, self.library)
+        if kind == "circuit" and (labels := self.networks.waiting_for(circuit)):
+            return ask_to_open(session, circuit, labels)
+        return (with_circuit if kind == "circuit" else with_other_circuit)(session, circuit, library)
 
     def _progress(self, tab: TabSession, have: Have) -> tuple[dict[str, Any], View]:
         """What goes on, for the page, and what there is to show."""
-        missing = self.work.pictures.want(tab)
-        answers = self.work.want_answers(tab)
-        drawing = self.work.draws_for(tab)
-        tiles = self.work.tiles(tab.session.work.circuit, answers.get(IN_PHOTO), waiting=drawing)
-        view = View(tab, self.work, answers, tiles, drawing, have)
+        active = self.networks.of(tab.session)
+        missing = active.pictures.want(tab)
+        answers = active.want_answers(tab)
+        drawing = active.draws_for(tab)
+        tiles = active.tiles(tab.session.work.circuit, answers.get(IN_PHOTO), waiting=drawing)
+        view = View(tab, active, answers, tiles, drawing, have)
         tab.shows.note({name: tile.facts() for name, tile in tiles.items()})
         changed = tab.shows.since(have.tiles if have.born == tab.born else 0)
-        others = {name: tile for feature in self.features for name, tile in feature.tiles(view).items()}
+        others = {name: tile for feature in active.features for name, tile in feature.tiles(view).items()}
         work = tab.session.work
-        states = [state for feature in self.features if (state := feature.state(view))]
-        told = asdict(self.work.status(tab, missing)) | {
+        states = [state for feature in active.features if (state := feature.state(view))]
+        told = asdict(active.status(tab, missing)) | {
             "session": tab.name,
             "revision": tab.revision,
             "replaced": tab.replaced,
@@ -270,14 +280,15 @@ class Callbacks:
     def _page(self, tab: TabSession, page_name: str, have: Have) -> dict[str, Any]:
         """Every output of `act` by name: what each feature renders, the right pane, and the data of the scripts."""
         status, view = self._progress(tab, have)
-        page = {name: value for feature in self.features for name, value in feature.render(view).items()}
-        panes = (feature.pane(view) for feature in self.features)
+        features = view.work.features
+        page = {name: value for feature in features for name, value in feature.render(view).items()}
+        panes = (feature.pane(view) for feature in features)
         pane = next((pane for pane in panes if pane is not None), Pane([]))
         page |= {name: getattr(pane, name) for name in _PARTS} | {"books_shown": _digest(pane.books)}
         seen = {"seen": tab.seen.get(page_name, 0)}
-        chosen = {name: value for feature in self.features for name, value in feature.chosen(view).items()}
+        chosen = {name: value for feature in features for name, value in feature.chosen(view).items()}
         page["chosen"] = json.dumps(seen | chosen)
-        data = {name: value for feature in self.features for name, value in feature.data(view).items()}
+        data = {name: value for feature in features for name, value in feature.data(view).items()}
         told = {"session": tab.name, "revision": tab.revision, "status": status, "toasts": status["toasts"]}
         page["view"] = data | seen | told
         return page

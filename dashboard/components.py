@@ -10,7 +10,7 @@ from dash import html
 
 from circuits.report.text import percent
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
 from dashboard.library import METHODS, PICTURE, STARTS
 from dashboard.session.actions import OnUnit

@@ -22,6 +22,7 @@ from dashboard.work.results import Answers, Query
 from dashboard.work.tiles import Tile
 
 if TYPE_CHECKING:
+    from dashboard.work.networks import Networks
     from dashboard.work.scheduler import Scheduler
 
 
@@ -102,4 +103,4 @@ class Feature:
     data: Callable[[View], Mapping[str, Any]] = lambda view: {}
     chosen: Callable[[View], Mapping[str, Any]] = lambda view: {}
     state: Callable[[View], str] = lambda view: ""
-    routes: Callable[[Flask, TabSessions, "Scheduler"], None] = lambda server, sessions, work: None
+    routes: Callable[[Flask, TabSessions, "Networks"], None] = lambda server, sessions, networks: None

@@ -9,6 +9,7 @@ HAVE = "have"
 TICK = "tick"
 START = "start"
 
+NETWORK = "network"
 PHOTO_UPLOAD = "photo-upload"
 CIRCUIT_UPLOAD = "circuit-upload"
 PHOTO = "photo"

@@ -4,8 +4,6 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.network.network import Network
-from circuits.report.text import ALONE, ONE_AT_A_TIME
 from dashboard import ids
 from dashboard.components import attributes, button, sends
 from dashboard.features.export import exports
@@ -21,7 +19,7 @@ _PAGES = {
 }
 
 
-def layout(network: Network) -> Any:
+def layout() -> Any:
     """The page before any session is known."""
     return html.Div(
         [
@@ -32,7 +30,7 @@ def layout(network: Network) -> Any:
             help_dialog(),
             # First for the Tab key: the graph is what a person comes for.
             _middle(),
-            _header(network),
+            _header(),
             _left(),
             html.Aside(
                 [
@@ -53,19 +51,11 @@ def layout(network: Network) -> Any:
     )
 
 
-def _header(network: Network) -> Any:
-    height, width = network.preprocessing.size
-    books = "attributions sum exactly" if network.piecewise_linear else "attributions leave a remainder"
-    classes = f"{len(network.labels)} classes" if network.labels else "no classes"
-    if network.multi_label:
-        classes += f", {ALONE}"
-    counts = f"{len(network.layers)} layers · {classes} · input {width} × {height}"
-    notes = [text for text in (str(network.output), ONE_AT_A_TIME if network.is_one_at_a_time else "") if text]
-    facts = " · ".join((network.name, *notes, counts, books))
+def _header() -> Any:
     return html.Header(
         [
             html.H1("Circuit explorer"),
-            html.Span(facts, className="muted small grow", title=f"{network.source}, sha256 {network.sha256[:12]}"),
+            html.Div(id=ids.NETWORK, className="grow network"),
             _pages(),
             _folds(),
             button("Help", title="Four steps, all keys, and the documentation (?)", **opens_help()),

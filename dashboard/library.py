@@ -20,9 +20,10 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
-from circuits.tracing.run import forward_cache
+from circuits.tracing.edge import Edge
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Edge, Progress, Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
@@ -53,12 +54,22 @@ class Library:
         network: the network.
         gallery: pictures of its units.
         baseline: what ablated units are set to beside zero, if there is such a thing when it is asked.
+        name: of the network, as the page's menu has it.
+        others: finds the library of another network of the page by its fingerprint, if that is loaded.
     """
 
     def __init__(
-        self, network: Network, gallery: "Gallery", baseline: Callable[[], Baseline | None] = lambda: None
+        self,
+        network: Network,
+        gallery: "Gallery",
+        baseline: Callable[[], Baseline | None] = lambda: None,
+        *,
+        name: str = "",
+        others: Callable[[str], "Library | None"] = lambda fingerprint: None,
     ) -> None:
         self.network = network
+        self.name = name
+        self._others = others
         self.gallery = gallery
         self._baseline = baseline
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
@@ -234,6 +245,11 @@ class Library:
             return None
         return self.cut(circuit).layer(layer).channels
 
+    def home(self, circuit: Circuit) -> "Library":
+        """The library of the network that a circuit was found in, if that is loaded; else this one."""
+        sha256 = circuit.network.sha256
+        return self if sha256 == self.network.sha256 else self._others(sha256) or self
+
     def is_own(self, circuit: Circuit) -> bool:
         """Whether a circuit was found in this network: it says so, and the network has all of its units."""
         return circuit.network.sha256 == self.network.sha256 and not self._misfit(circuit)
@@ -299,11 +315,11 @@ class Library:
 
     def key(self, circuit: Circuit, name: str) -> str:
         """Content address of the picture of a unit of this network."""
-        return self.gallery.key(circuit.nodes[name].unit.whole)
+        return self.gallery.key(circuit.nodes[name].channel.whole)
 
     def is_dead(self, circuit: Circuit, name: str) -> bool:
         """Whether nothing was found that excites a unit; `False` if that is not known."""
-        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].unit.whole)
+        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].channel.whole)
 
     def picture(self, circuit: Circuit, name: str) -> str:
         """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""

@@ -26,6 +26,7 @@ STYLES = (
     "compare/compare.css",
     "help/help.css",
     "core/menus.css",
+    "network/network.css",
     "core/keep.css",
 )
 

@@ -5,12 +5,13 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import platformdirs
 from waitress.channel import HTTPChannel
 
 from circuits.errors import InputError
+from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -136,6 +137,8 @@ def serve(
     *,
     photo: Photo | None = None,
     circuit: Circuit | None = None,
+    label: str = "",
+    others: Sequence[OtherNetwork] = (),
     port: int = PORT,
     host: str = "127.0.0.1",
     open_browser: bool = True,
@@ -149,6 +152,8 @@ def serve(
         network: what it explores.
         photo: the photo that it opens with; the example cat if `None`.
         circuit: a circuit that it opens with.
+        label: what the page calls the network; its name if "".
+        others: further networks that can be chosen on the page.
         port: 0 for any free one.
         host: address to listen at; if other machines can reach it, the page's address holds a random token, without
             which the page lets nobody in.
@@ -162,7 +167,9 @@ def serve(
     """
     folder = platformdirs.user_state_path("circuits") / "sessions"
     token = "" if is_local(host) else new_token()
-    settings = PageSettings(network, photo=photo, circuit=circuit, host=host, folder=folder, token=token)
+    settings = PageSettings(
+        network, photo=photo, circuit=circuit, host=host, folder=folder, token=token, label=label, others=others
+    )
     running = start(settings, port=port)
     try:
         if warn is not None and token:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from circuits import MODES, Circuit, Readout, expand, integrated_gradients, measure, trace
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 from tests.support.known_circuits import CASES, Case, verdict
 from tests.support.wiring import Stage, Wiring, colours, photo_of
 

@@ -3,7 +3,8 @@
 import pytest
 
 from circuits.errors import InputError
-from circuits.units import Edge, Unit, as_unit
+from circuits.tracing.edge import Edge
+from circuits.units import Unit, as_unit
 
 WRITTEN = {
     "conv1:0": Unit("conv1", 0),

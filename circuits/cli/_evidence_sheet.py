@@ -17,7 +17,7 @@ from circuits.exemplars.exemplars import Exemplar, exemplar_crop, exemplar_patch
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box
 from circuits.report.text import number, percent
-from circuits.tracing.run import input_crop
+from circuits.tracing.source import input_crop
 from circuits.units import Unit
 from circuits.visualization.contact_sheet import box
 from circuits.visualization.render import Picture

@@ -14,9 +14,9 @@ from circuits.cli.console import wrapped
 from circuits.errors import printable
 from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.tracing.paths import strongest_path
-from circuits.units import Edge
 
 _GAP = 3
 """Columns between two of the table."""
@@ -124,7 +124,7 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
     for layer in reversed(circuit.layers):
         members = sorted((node for node in nodes if node.unit.layer == layer), key=lambda node: -node.value)
         rows += [_row(circuit, node, node.books, chain=chain) for node in members if node.books is not None]
-        bottom = [f"{node.unit.channel}: {number(node.value)}" for node in members if not node.expanded]
+        bottom = [f"{node.number}: {number(node.value)}" for node in members if not node.expanded]
         if bottom:
             name = f"{len(bottom)} of {layer}"
             rows.append(_TraceRow(layer, len(bottom), (name, *[""] * 5), bottom, "not expanded, by value:"))
@@ -146,7 +146,7 @@ def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> 
     parts = []
     for edge in circuit.edges_into(node.id):
         share = percent(abs(circuit.share(edge)))
-        source = str(circuit.nodes[edge.source].unit.channel) if chain else edge.source
+        source = circuit.nodes[edge.source].number if chain else edge.source
         if edge.entrance is not None and not chain:
             source += f" as {edge.entrance}"  # its channel in the concatenation that it enters on its way
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")

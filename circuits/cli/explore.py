@@ -1,15 +1,76 @@
-"""`circuits explore`: the page on which circuits are explored."""
+"""`circuits explore`: the page on which circuits are explored.
 
-from dataclasses import replace
+Several networks can be given. Options that describe a network belong to the `--network` before them; those before the
+first `--network` are those of all.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperCommand
 
 from circuits.cli.console import answers, warn
 from circuits.cli.files import get_circuit
 from circuits.cli.options import LAYERS, NetworkOptions, argument, get_photo, option
 
+if TYPE_CHECKING:
+    from circuits.explorer import OtherNetwork
+    from circuits.network.network import Network
+    from circuits.tracing.circuit import Circuit
+
+_GIVEN = "circuits.networks"
+_NETWORK = re.compile(r"-n.*|--network(=.*)?")
+
+
+class ExploreCommand(TyperCommand):
+    """Reads the options of each network, where there are several, and leaves them in the context."""
+
+    def parse_args(self, context: Any, arguments: list[str]) -> list[str]:
+        """Read the command as others are, and once more for each network."""
+        common, *parts = by_network(arguments)
+        if len(parts) > 1 and not context.resilient_parsing:
+            own = [self.make_context(context.info_name, [*common, *part], context.parent).params for part in parts]
+            context.meta[_GIVEN] = [_Given.of_parameters(parameters) for parameters in own]
+        rest: list[str] = super().parse_args(context, arguments)
+        return rest
+
+
+def by_network(arguments: Sequence[str]) -> list[list[str]]:
+    """What was typed, in parts that each begin with a network, and before them what is typed before the first.
+
+    >>> by_network(["cat.jpg", "-n", "a", "--weights", "a.pth", "--network=b"])
+    [['cat.jpg'], ['-n', 'a', '--weights', 'a.pth'], ['--network=b']]
+    """
+    parts: list[list[str]] = [[]]
+    for word in arguments:
+        if _NETWORK.fullmatch(word):
+            parts.append([])
+        parts[-1].append(word)
+    return parts
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A network as it was given: by its name, the choice of its layers, and its options."""
+
+    name: str
+    layers: str
+    options: NetworkOptions
+
+    @classmethod
+    def of_parameters(cls, parameters: "dict[str, Any]") -> "_Given":
+        """One of what typer has read."""
+        options = {each.name: parameters[each.name] for each in fields(NetworkOptions)}
+        return cls(parameters["network"], parameters["layers"], NetworkOptions(**options))
+
 
 def explore(
+    context: typer.Context,
     source: str | None = argument(
         "[PHOTO | CIRCUIT.json]", "An image file, example:cat, or a circuit to go on with.", default=None
     ),
@@ -19,7 +80,8 @@ def explore(
     network: str | None = option(
         None,
         "builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
-        "your own as file.py:Factory or package.module:Factory (this runs your code).",
+        "your own as file.py:Factory or package.module:Factory (this runs your code). May be given again: the page "
+        "then has a menu of them, and each takes the options of this panel that follow it.",
         "--network",
         "-n",
         metavar="NAME",
@@ -44,15 +106,18 @@ def explore(
             network, weights = named_network(circuit, options.weights)
             output = options.network_output or circuit.network.output or None
             options = replace(options, weights=weights, network_output=output)
-    loaded = options.load(network, layers)
+    given: Sequence[_Given] = context.meta.get(_GIVEN, (_Given(network, layers, options),))
+    loaded, first, others = _opened(given, circuit)
     if circuit is not None:
-        from circuits.tracing.run import forward_cache
+        from circuits.tracing.source import forward_cache
 
         forward_cache(loaded, circuit)  # refuses another network before the page opens
     serve(
         loaded,
         photo=photo,
         circuit=circuit,
+        label=first,
+        others=others,
         host=host,
         open_browser=browser,
         announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
@@ -60,3 +125,46 @@ def explore(
         **({} if port is None else {"port": port}),
     )
     raise KeyboardInterrupt  # the page ends in no other way
+
+
+def _opened(given: Sequence[_Given], circuit: "Circuit | None") -> "tuple[Network, str, list[OtherNetwork]]":
+    """The network that the page opens with, its label, and the others: the circuit's own, or else the first."""
+    from circuits.explorer import OtherNetwork
+    from circuits.network.loading import name_in_files
+
+    loaders = [each.options.loader(each.name, each.layers) for each in given]
+    names = [name_in_files(each.name) for each in given]
+    labels = labels_of(names, [each.options.weights for each in given])
+    order = sorted(range(len(given)), key=lambda n: circuit is not None and names[n] != circuit.network.name)
+    loaded: dict[int, Network] = {}
+    for number in order:
+        loaded[number] = loaders[number]()
+        if circuit is None or loaded[number].sha256 == circuit.network.sha256:
+            break
+    else:
+        number = order[0]
+    others = [
+        OtherNetwork(labels[n], names[n], _keep(loaded[n]) if n in loaded else loaders[n])
+        for n in range(len(given))
+        if n != number
+    ]
+    return loaded[number], labels[number], others
+
+
+def _keep(network: "Network") -> "Callable[[], Network]":
+    return lambda: network
+
+
+def labels_of(names: Sequence[str], weights: Sequence[str | None]) -> list[str]:
+    """What the page calls networks: by their names; where these are the same with their weights, or numbered.
+
+    >>> labels_of(["builtin", "net", "net", "net"], [None, "runs/a.pth", "runs/b.pth", "runs/b.pth"])
+    ['builtin', 'net (a.pth)', 'net (b.pth)', 'net (b.pth) 2']
+    """
+    count, used = Counter(names), Counter[str]()
+    labels = []
+    for name, own in zip(names, weights, strict=True):
+        label = f"{name} ({Path(own).name})" if count[name] > 1 and own is not None else name
+        used[label] += 1
+        labels.append(label if used[label] == 1 else f"{label} {used[label]}")
+    return labels

@@ -25,7 +25,7 @@ from circuits.cli.doctor import doctor
 from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
-from circuits.cli.explore import explore
+from circuits.cli.explore import ExploreCommand, explore
 from circuits.cli.layers import layers
 from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
@@ -175,7 +175,7 @@ def _circuits(
 
 
 _COMMANDS: dict[Callable[..., None], str] = {
-    explore: "circuits explore cat.jpg --network googlenet",
+    explore: "circuits explore cat.jpg --network googlenet --network builtin",
     trace: 'circuits trace cat.jpg --target "cat - dog" -o cat.json',
     evaluate: "circuits evaluate cat.json photos/*.jpg --card card.html",
     compare: "circuits compare cat.json dog.json",
@@ -190,7 +190,8 @@ _COMMANDS: dict[Callable[..., None], str] = {
 """Each command with an example."""
 
 for _command, _example in _COMMANDS.items():
-    app.command(epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
+    _kind = ExploreCommand if _command is explore else None
+    app.command(cls=_kind, epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

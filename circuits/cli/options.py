@@ -108,13 +108,25 @@ class NetworkOptions:
             InputError: if they do not describe one.
             UnknownError: if there is no network, weights or layer of that name.
         """
-        from circuits.network.loading import load_network
+        return self.loader(network, layers)()
+
+    def loader(self, network: str, layers: str = "auto") -> "Callable[[], Network]":
+        """What loads the network; what can be refused without loading it is refused at once.
+
+        Raises:
+            InputError: if a size, a mean or a standard deviation is none.
+            UnknownError: if there is no network of that name.
+        """
+        from circuits.network.loading import check_name, load_network
+
+        check_name(network)
 
         if ":" in network:
             keep_answers_apart()
         if ":" in network and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
-        return load_network(
+        return functools.partial(
+            load_network,
             network,
             weights=self.weights,
             labels=self.labels,

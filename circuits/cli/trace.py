@@ -154,7 +154,7 @@ def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
     if circuit.photo is not None:
         crop = network.preprocessing.crop_of(circuit.photo)
         for node in nodes:
-            heat = heat_map(network, circuit, node.unit.whole)
+            heat = heat_map(network, circuit, node.channel.whole)
             if heat.size > 1:
                 heat_maps[node.id] = overlay(crop, heat, size=192)
     drawn = {}
@@ -162,7 +162,7 @@ def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
         from circuits.visualization.store import pictures as pictures_of
 
         with progress("Rendering pictures") as report:
-            made = pictures_of(network, [node.unit for node in nodes], progress=report)
+            made = pictures_of(network, [node.channel for node in nodes], progress=report)
         drawn = {node.id: picture.image for node, picture in zip(nodes, made, strict=True)}
     return to_html(circuit, pictures=drawn, heat_maps=heat_maps)
 

@@ -25,7 +25,8 @@ from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, Activations, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
+from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.source import Source, activations_of, forward_cache
 from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 

@@ -102,6 +102,31 @@ def load_network(
     return _load_torchvision(name_or_path, weights, changes, common)
 
 
+def name_in_files(name_or_path: str) -> str:
+    """What circuit files call a network that is loaded by a name or path.
+
+    >>> name_in_files("googlenet"), name_in_files("timm:resnet10t"), name_in_files("nets/mine.py:Net")
+    ('googlenet', 'timm:resnet10t', 'Net')
+    """
+    return name_or_path if name_or_path.startswith("timm:") else name_or_path.rpartition(":")[2]
+
+
+def check_name(name_or_path: str) -> None:
+    """Refuse, without loading anything, a name that no network has; of one's own and of timm's nothing is known.
+
+    Raises:
+        UnknownError: if there is none.
+    """
+    known = () if ":" in name_or_path or name_or_path == "builtin" else available_networks()
+    if known and name_or_path not in known:
+        near = [other for other in known if name_or_path[:4].lower() in other] or list(known)
+        meant = did_you_mean(name_or_path, known)
+        raise UnknownError(
+            f"No network {name_or_path!r}{meant}; there are for example {listed(near)}, timm:NAME, or write "
+            "path/to/file.py:Factory."
+        )
+
+
 class _Common(TypedDict):
     """Arguments of `prepare` that do not depend on where the network comes from."""
 
@@ -147,8 +172,7 @@ def _prepare_own(path: str, weights: str | Path | None, changes: InputOptions, c
     elif weights is not None:
         source = load_weights(module, weights)
     preprocessing = changes.for_module(module)
-    name = path.rpartition(":")[2]
-    return prepare(module, name=name, source=source, preprocessing=preprocessing, **common)
+    return prepare(module, name=name_in_files(path), source=source, preprocessing=preprocessing, **common)
 
 
 @contextmanager
@@ -170,14 +194,7 @@ def _draw_weights(module: nn.Module) -> None:
 def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
     from torchvision import models
 
-    known = available_networks()
-    if name not in known:
-        near = [other for other in known if name[:4].lower() in other] or list(known)
-        meant = did_you_mean(name, known)
-        raise UnknownError(
-            f"No network {name!r}{meant}; there are for example {listed(near)}, timm:NAME, or write "
-            "path/to/file.py:Factory."
-        )
+    check_name(name)
     entries: Any = models.get_model_weights(name)
     chosen: Any = None
     if weights is None:

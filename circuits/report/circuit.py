@@ -14,8 +14,8 @@ from circuits.report.circuit_svg import draw, warnings_in
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
 from circuits.report.text import network_and_source, question
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 
 _NO_PICTURES: Mapping[str, Image.Image] = {}
 

@@ -37,9 +37,9 @@ def value_in_words(circuit: "Circuit") -> Parts:
             return "The logits for ", plus, " and ", minus, " are equal."
         side = "higher" if value > 0 else "lower"
         return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
-    if node.unit.position is None:
+    if node.position is None:
         return "The activation of ", node.called, f" sums to {number(value)} over the image."
-    row, column = node.unit.position
+    row, column = node.position
     return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from circuits.evaluation.estimates import Estimate
     from circuits.evaluation.statistics import ScoreRow
     from circuits.tracing.circuit import Circuit
-    from circuits.units import Edge, Unit
+    from circuits.tracing.edge import Edge
+    from circuits.units import Unit
 
 
 ALONE = "each class judged on its own"
@@ -71,7 +72,7 @@ AGAINST = " - "
 
 def question(circuit: "Circuit") -> str:
     """The question that a circuit answers."""
-    return "".join(question_parts(circuit.target.kind, circuit.nodes[circuit.root].unit, circuit.target.label))
+    return "".join(question_parts(circuit.target.kind, circuit.nodes[circuit.root].channel, circuit.target.label))
 
 
 def question_parts(kind: str, unit: "Unit", label: str) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def warning_label(edge: "Edge", name: str) -> str:
     """What a warning about this edge is called, as briefly as it can be said.
 
     Example:
-        >>> from circuits.units import Edge
+        >>> from circuits.tracing.edge import Edge
         >>> edges = [Edge("a:0", "b:0", 2.0, 1, positive=2.0, negative=0.0, integrated=ig) for ig in (9.0, 0.5)]
         >>> [warning_label(edge, "saturates") for edge in edges]
         ['saturated', 'past a threshold']

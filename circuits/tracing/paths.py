@@ -5,7 +5,7 @@ from math import inf, log
 import networkx as nx
 
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 
 
 def strongest_path(circuit: Circuit) -> tuple[Edge, ...]:

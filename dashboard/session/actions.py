@@ -67,14 +67,16 @@ class RequestType:
         run: works it out; may take long, and calls its last argument, which raises to stop it.
         commit: takes the result into the newest session.
         independent: the result does not depend on the circuit that is on the page.
-        remark: what to say of the circuits before and after; "" for nothing.
+        remark: what to say of the sessions before and after; "" for nothing.
+        loads: it may have to load a network, and is done beside all else, in a queue of its own.
     """
 
     label: Callable[[Session, Any, "Library"], str]
-    run: Callable[[Session, Request, "Library", Progress], Circuit | Work]
+    run: Callable[[Session, Request, "Library", Progress], Circuit | Work | Session]
     commit: Callable[[Session, Request, Any], Session] = lambda session, request, circuit: with_result(session, circuit)
     independent: bool = False
-    remark: Callable[[Circuit, Circuit, Request], str] = lambda before, after, request: ""
+    remark: Callable[[Session, Session, Request], str] = lambda before, after, request: ""
+    loads: bool = False
 
 
 class Reducer:
@@ -99,7 +101,9 @@ class Reducer:
         """What is done for a request, in words."""
         return self.requests[request.kind].label(session, request.payload, library)
 
-    def run(self, session: Session, request: Request, library: "Library", progress: Progress) -> Circuit | Work:
+    def run(
+        self, session: Session, request: Request, library: "Library", progress: Progress
+    ) -> Circuit | Work | Session:
         """Work out a request; takes as long as the network needs.
 
         Raises:
@@ -107,7 +111,7 @@ class Reducer:
         """
         return self.requests[request.kind].run(session, request, library, progress)
 
-    def commit(self, session: Session, request: Request, result: Circuit | Work) -> Session:
+    def commit(self, session: Session, request: Request, result: Circuit | Work | Session) -> Session:
         """The session with the result of a request; unchanged if the request was dropped meanwhile."""
         if request not in session.requests:
             return session

@@ -26,8 +26,8 @@ def originals(session: Session) -> list[EncodedImage]:
     return list(dict.fromkeys(reversed(files)))[::-1]
 
 
-def without(session: Session, files: Collection[EncodedImage], seen: Callable[[Photo], Photo]) -> Session:
-    """The session without some files; `seen` makes what the network saw of a photo."""
+def without(session: Session, files: Collection[EncodedImage], seen: Callable[[Photo, str], Photo]) -> Session:
+    """The session without some files; `seen` makes what the network of a label saw of a photo."""
     if not files:
         return session
     gone = set(files)
@@ -35,16 +35,17 @@ def without(session: Session, files: Collection[EncodedImage], seen: Callable[[P
     def goes(photo: Photo) -> bool:
         return isinstance(photo.pixels, EncodedImage) and photo.pixels in gone
 
-    def photo_of(photo: Photo) -> Photo:
-        return seen(photo) if goes(photo) else photo
+    def photo_of(photo: Photo, network: str = session.work.network) -> Photo:
+        return seen(photo, network) if goes(photo) else photo
 
     def work_of(work: Work) -> Work:
         if not any(map(goes, _photos_of(work))):
             return work
         circuit = work.circuit
         if circuit is not None and circuit.photo is not None:
-            circuit = replace(circuit, photo=photo_of(circuit.photo))
-        return replace(work, photo=None if work.photo is None else photo_of(work.photo), circuit=circuit)
+            circuit = replace(circuit, photo=photo_of(circuit.photo, work.network))
+        photo = None if work.photo is None else photo_of(work.photo, work.network)
+        return replace(work, photo=photo, circuit=circuit)
 
     return replace(
         session, work=work_of(session.work), photos=tuple(map(photo_of, session.photos)),

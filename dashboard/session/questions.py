@@ -18,6 +18,7 @@ def written(target: Target) -> str:
     """A target as actions write it, without labels: `284`, `conv4:17`, `conv4:17@3,5`, or `284 - 281`.
 
     Example:
+        >>> from circuits.units import Unit
         >>> written(Target("difference", Unit("fc", 284), "Siamese cat - tabby", 281))
         '284 - 281'
     """

@@ -69,6 +69,7 @@ class Work:
         edge: ids of the lower and the upper unit of the chosen edge, which is shown instead of the chosen unit.
         folded: ids of the units whose near-duplicates are folded into them.
         spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
+        network: which of the page's networks it is about, by its label; the first one if "".
     """
 
     photo: Photo | None = None
@@ -80,6 +81,7 @@ class Work:
     edge: tuple[str, str] | None = None
     folded: frozenset[str] = frozenset()
     spot: tuple[float, float] | None = None
+    network: str = ""
 
 
 def _cold(work: Work) -> Work:
@@ -176,7 +178,18 @@ class Session:
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""
         past = (*self.past, self.work)[-HISTORY:]
-        return replace(self, work=work, past=(*map(_cold, past[:-_WARM]), *past[-_WARM:]), future=())
+        warm = _WARM if work.network == self.work.network else 0
+        cold = len(past) - warm
+        return replace(self.with_work(work), past=(*map(_cold, past[:cold]), *past[cold:]), future=())
+
+    def with_work(self, work: Work) -> "Session":
+        """This session with other work; what speaks of units goes if that is about another network."""
+        if work.network == self.work.network:
+            return replace(self, work=work)
+        showing = replace(self.showing, layer="", unit="")
+        return replace(
+            self, work=work, showing=showing, spot_layer="", expansions=(), more=(), typing=None, scoring=None
+        )  # fmt: skip
 
     def is_waiting(self, kind: str, payload: object = None) -> bool:
         """Whether a request of a kind is being worked out: of this payload, or of any if `None`."""

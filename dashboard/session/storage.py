@@ -2,7 +2,8 @@
 
 A file holds one tab's newest circuit, its photos as the network saw them (not the originals), what was chosen and the
 settings; the history is not kept. Its name is a hash of the session's link and the network's fingerprint, so that the
-folder gives nobody's session away and another network's page does not open it.
+folder gives nobody's session away and another network's page does not open it. Where a page has several networks, a
+second small file names the one that was shown last, which may have to be loaded first.
 """
 
 import hashlib
@@ -20,28 +21,40 @@ from circuits.files import read_text, write_atomically
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
+from dashboard.session.opening import waiting_to_restore
 from dashboard.session.state import Choices, Looking, Session, Showing, Work
 from dashboard.session.tabs import NAME, TabSession, TabSessions, link_of
 
 if TYPE_CHECKING:
     from dashboard.library import Library
+    from dashboard.work.networks import Networks
 
 DAYS = 14
+_SHOWN = "shown"
 _LOG = logging.getLogger(__name__)
 
 
 class SessionStorage:
-    """A folder of sessions of one network.
+    """A folder of sessions.
 
     Args:
         folder: where; made if it is missing, for this person's eyes only.
-        library: the library, for the network of the page.
+        library: the library, for the network that the page opens with.
+        networks: all networks of the page, if there are several.
         clock: seconds since 1970, for tests.
     """
 
-    def __init__(self, folder: Path, library: "Library", *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        library: "Library",
+        networks: "Networks | None" = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._folder = folder
-        self._explorer = library
+        self._library = library
+        self._networks = networks
         self._clock = clock
         self._works = True
         with suppress(OSError):
@@ -53,8 +66,9 @@ class SessionStorage:
         work = session.work
         if work.photo is None or not self._works:
             return
+        library = self._library if self._networks is None else self._networks.of(session).library
         kept = {
-            "photo": self._photo(work.photo, work.circuit),
+            "photo": _photo(library, work.photo, work.circuit),
             "circuit": work.circuit.to_dict() if work.circuit is not None else None,
             "selected": work.selected,
             "edge": work.edge,
@@ -64,11 +78,15 @@ class SessionStorage:
             "looking": asdict(session.looking),
             "showing": asdict(session.showing),
             "spot_layer": session.spot_layer,
-            "photos": [self._photo(photo, None) for photo in session.photos],
+            "photos": [_photo(library, photo, None) for photo in session.photos],
             "beside": session.beside.to_dict() if session.beside is not None else None,
         }
         try:
-            write_atomically(self._file(link_of(name)), json.dumps(kept, allow_nan=False))
+            link, sha256 = link_of(name), library.network.sha256
+            write_atomically(self._file(link, sha256), json.dumps(kept, allow_nan=False))
+            if self._networks is not None:
+                shown = {"name": library.network.name, "sha256": sha256}
+                write_atomically(self._file(link, _SHOWN), json.dumps(shown))
         except CircuitsError as error:
             self._works = False
             _LOG.warning("Sessions are not kept over a restart: %s", error)
@@ -78,80 +96,60 @@ class SessionStorage:
         if tab.kept != tab.revision:
             self.keep(tab.name, tab.session)
             tab.kept = tab.revision
-        return not tab.revision or (self._works and self._file(link_of(tab.name)).is_file())
+        own = [self._file(link_of(tab.name), library.network.sha256) for library in self._libraries]
+        return not tab.revision or (self._works and any(file.is_file() for file in own))
 
     def fetch(self, name: str) -> Session | None:
         """The session that was kept, or `None` if there is none that can be read."""
-        file = self._file(link_of(name))
-        return self._read(file if file.is_file() else self._old_file(name))
+        return self.fetch_shared(link_of(name)) or self._read(self._old_file(name), self._library)
 
     def fetch_shared(self, link: str) -> Session | None:
-        """The session that was kept and has this link, or `None`."""
-        return self._read(self._file(link))
+        """The session that was kept and has this link, or `None`.
 
-    def _read(self, file: Path) -> Session | None:
+        If its network has to be loaded, it is one that waits for it.
+        """
+        shown = self._shown(link)
+        if shown is not None and self._networks is not None:
+            name, sha256 = shown
+            labels = self._networks.unloaded(name)
+            if labels and self._networks.library_of(sha256) is None and self._file(link, sha256).is_file():
+                return replace(waiting_to_restore(labels, link), found=True)
+        ordered = sorted(self._libraries, key=lambda library: shown is None or library.network.sha256 != shown[1])
+        return next((session for library in ordered if (session := self.restored(link, library)) is not None), None)
+
+    def restored(self, link: str, library: "Library") -> Session | None:
+        """The session that was kept with a network and has this link, or `None`."""
+        return self._read(self._file(link, library.network.sha256), library)
+
+    @property
+    def _libraries(self) -> "list[Library]":
+        return [self._library] if self._networks is None else [work.library for work in self._networks.ready]
+
+    def _shown(self, link: str) -> tuple[str, str] | None:
+        """Name and fingerprint of the network that a session showed last, if that is known."""
+        try:
+            shown = json.loads(read_text(self._file(link, _SHOWN)))
+            return str(shown["name"]), str(shown["sha256"])
+        except (CircuitsError, OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _read(self, file: Path, library: "Library") -> Session | None:
         if not file.is_file():
             return None
         try:
-            return self._session(json.loads(read_text(file)))
+            return _session(json.loads(read_text(file)), library)
         except (CircuitsError, ValueError, KeyError, TypeError) as error:
             _LOG.warning("A kept session cannot be read and is dropped: %s", error)
             with suppress(OSError):
                 file.unlink()
             return None
 
-    def _photo(self, photo: Photo, circuit: Circuit | None) -> dict[str, Any]:
-        """A photo as the network saw it, to the pixel."""
-        return {
-            "name": photo.name,
-            "sha256": photo.sha256,
-            "width": photo.width,
-            "height": photo.height,
-            "window": photo.window,
-            "crop": self._explorer.crop(photo, circuit, lossless=True),
-        }
+    def _file(self, link: str, sha256: str = "") -> Path:
+        return self._old_file(f"link {link}", sha256)
 
-    def _session(self, data: dict[str, Any]) -> Session:
-        return Session(
-            self._work(data),
-            choices=Choices(**data["choices"]),
-            looking=Looking(**data["looking"]),
-            showing=Showing(**data["showing"]),
-            photos=tuple(_seen(facts) for facts in data["photos"]),
-            spot_layer=str(data["spot_layer"]),
-            beside=Circuit.from_dict(data["beside"]) if data["beside"] is not None else None,
-            found=True,
-        )
-
-    def _work(self, data: dict[str, Any]) -> Work:
-        photo = _seen(data["photo"])
-        if data["circuit"] is None:
-            return Work(photo, self._explorer.predict(photo))
-        circuit = Circuit.from_dict(data["circuit"])
-        locked = self._explorer.why_locked(circuit)
-        visible = circuit.visible
-
-        def known(name: object) -> str:
-            return str(name) if name in visible else ""
-
-        edge = [str(name) for name in data["edge"] or ()]
-        return Work(
-            photo,
-            circuit.predictions,
-            circuit if locked else self._explorer.warmed(circuit),
-            known(data["selected"]),
-            locked,
-            known(data["came_from"]),
-            (edge[0], edge[1]) if len(edge) == 2 and visible.issuperset(edge) else None,
-            frozenset(map(str, data["folded"])),
-        )
-
-    def _file(self, link: str) -> Path:
-        return self._old_file(f"link {link}")
-
-    def _old_file(self, name: str) -> Path:
+    def _old_file(self, name: str, sha256: str = "") -> Path:
         """Where sessions were kept before they had links."""
-        digest = hashlib.sha256(f"{name} {self._explorer.network.sha256}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{name} {sha256 or self._library.network.sha256}".encode()).hexdigest()
         return self._folder / f"{digest}.json"
 
     def _sweep(self) -> None:
@@ -161,6 +159,56 @@ class SessionStorage:
             for file in self._folder.glob("*.json"):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
+
+
+def _photo(library: "Library", photo: Photo, circuit: Circuit | None) -> dict[str, Any]:
+    """A photo as the network saw it, to the pixel."""
+    return {
+        "name": photo.name,
+        "sha256": photo.sha256,
+        "width": photo.width,
+        "height": photo.height,
+        "window": photo.window,
+        "crop": library.crop(photo, circuit, lossless=True),
+    }
+
+
+def _session(data: dict[str, Any], library: "Library") -> Session:
+    return Session(
+        _work(data, library),
+        choices=Choices(**data["choices"]),
+        looking=Looking(**data["looking"]),
+        showing=Showing(**data["showing"]),
+        photos=tuple(_seen(facts) for facts in data["photos"]),
+        spot_layer=str(data["spot_layer"]),
+        beside=Circuit.from_dict(data["beside"]) if data["beside"] is not None else None,
+        found=True,
+    )
+
+
+def _work(data: dict[str, Any], library: "Library") -> Work:
+    photo = _seen(data["photo"])
+    if data["circuit"] is None:
+        return Work(photo, library.predict(photo), network=library.name)
+    circuit = Circuit.from_dict(data["circuit"])
+    locked = library.why_locked(circuit)
+    visible = circuit.visible
+
+    def known(name: object) -> str:
+        return str(name) if name in visible else ""
+
+    edge = [str(name) for name in data["edge"] or ()]
+    return Work(
+        photo,
+        circuit.predictions,
+        circuit if locked else library.warmed(circuit),
+        known(data["selected"]),
+        locked,
+        known(data["came_from"]),
+        (edge[0], edge[1]) if len(edge) == 2 and visible.issuperset(edge) else None,
+        frozenset(map(str, data["folded"])),
+        network=library.name,
+    )
 
 
 def _seen(facts: dict[str, Any]) -> Photo:

@@ -110,6 +110,8 @@ class TabSession:
         """Replace the session (hold the lock); the revision moves only if it is another one."""
         if session is not self.session:
             self.replaced += session.work.circuit is not self.session.work.circuit
+            if session.work.network != self.session.work.network:
+                self.alike, self.on_wall = (), ()
             self.session = session
             self.revision += 1
 
@@ -147,7 +149,7 @@ class TabSessions:
         idle: seconds without a sign of life after which a tab_session is dropped.
         clock: seconds, for tests.
         dropped: called with the name of each tab that is dropped.
-        seen: makes what the network saw of a photo, which is left of those that are too many.
+        seen: makes what a network saw of a photo, which is left of those that are too many.
         kept: keeps a session that was left elsewhere; whether it can be dropped, for it will be found again.
     """
 
@@ -159,7 +161,7 @@ class TabSessions:
         idle: float = 12 * 3600,
         clock: Callable[[], float] = time.monotonic,
         dropped: Callable[[str], None] = lambda name: None,
-        seen: Callable[[Photo], Photo] = lambda photo: photo,
+        seen: Callable[[Photo, str], Photo] = lambda photo, network: photo,
         kept: Callable[[TabSession], bool] = lambda tab: False,
     ) -> None:
         self._start = start

@@ -46,6 +46,7 @@ class PicturePlan:
     def __init__(self, work: "Scheduler") -> None:
         self._work = work
         self._gallery = work.library.gallery
+        self._pace = work.library.network.sha256[:12]
 
     def want(self, tab: TabSession) -> Missing:
         """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
@@ -63,7 +64,7 @@ class PicturePlan:
         """How long the missing pictures would take, if that is so long that a person is asked first."""
         if tab.session.refined or not self._gallery.sketch_part:
             return None
-        seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing))
+        seconds = self._work.rendering.seconds_for(sum(task.work_units for task in missing), self._pace)
         return seconds if seconds is not None and seconds > LONGEST else None
 
     def _of_chosen(self, tab: TabSession, tasks: Sequence[Task]) -> list[Task]:
@@ -71,7 +72,7 @@ class PicturePlan:
         circuit, name = tab.session.work.circuit, tab.session.work.selected
         if circuit is None or name == circuit.root or name not in circuit.nodes:
             return []
-        key = self._gallery.key(circuit.nodes[name].unit.whole)
+        key = self._gallery.key(circuit.nodes[name].channel.whole)
         # Alone, or further pictures of it, whose kind stands before the key.
         return [task for task in tasks if re.fullmatch(rf"([a-z]+ )?{key}", task.key)]
 
@@ -90,7 +91,7 @@ class PicturePlan:
                 label = f"{self._label(units)}, coarsely"
                 key = " ".join(f"~{keys[unit]}" for unit in units)
                 cost = len(units) * gallery.sketch_part
-                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost))
+                tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost, pace=self._pace))
         return tasks
 
     def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
@@ -136,7 +137,7 @@ class PicturePlan:
         circuit = tab.session.work.circuit
         if circuit is None or not self._gallery.sketch_part:
             return groups
-        target = circuit.nodes[circuit.root].unit.whole
+        target = circuit.nodes[circuit.root].channel.whole
         return sorted(groups, key=lambda group: target in group)
 
     def _label(self, units: Sequence[Unit]) -> str:
@@ -145,7 +146,7 @@ class PicturePlan:
 
     def _rendering(self, units: Sequence[Unit], count: int) -> Task:
         key = " ".join(self._gallery.key(unit) for unit in units)
-        return Task(key, self._label(units), partial(self._draw, units), size=count)
+        return Task(key, self._label(units), partial(self._draw, units), size=count, pace=self._pace)
 
     def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
         """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
@@ -188,4 +189,4 @@ def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
-    return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))
+    return batches(list(dict.fromkeys(circuit.nodes[name].channel.whole for name in names)))

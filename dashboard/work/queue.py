@@ -47,6 +47,7 @@ class Task:
         work: does it; calls its argument `progress(done, total, message)`, which raises to stop it.
         size: how many things are done in it, for the count.
         cost: how much work it is, in units that the queue's tasks share; as much as things, if `None`.
+        pace: tasks of one pace take alike for a unit of work, such as those of one network.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Task:
     work: Callable[[Progress], object] = field(compare=False)
     size: int = 1
     cost: float | None = None
+    pace: str = ""
 
     @property
     def work_units(self) -> float:
@@ -117,7 +119,7 @@ class WorkQueue:
         self._first: tuple[float, float] | None = None
         self._stop = threading.Event()
         self._closed = False
-        self._seconds: float | None = None
+        self._seconds: dict[str, float] = {}
         self._prepare = prepare
         self._lost_after = lost_after
         self._clock = clock
@@ -188,24 +190,25 @@ class WorkQueue:
             work_left = sum(task.work_units for task in held.wanted)
             work_done = self._fraction * running.work_units if running is not None and mine else 0.0
             sharing = sum(bool(other.wanted) for other in self._owners.values())
-            pace = self._pace()
+            pace = self._pace(held.wanted[0].pace)
             left = None if pace is None else max(0.0, (work_left - work_done) * pace * sharing)
             state = "running" if mine else "queued"
             return Report(state, label, held.done, held.done + left_over, progress, left)
 
-    def seconds_for(self, work_units: float) -> float | None:
-        """How long so much work would take; `None` until something was done."""
+    def seconds_for(self, work_units: float, pace: str = "") -> float | None:
+        """How long so much work of a pace would take; `None` until something of it was done."""
         with self._changed:
-            pace = self._pace()
-        return None if pace is None else pace * work_units
+            seconds = self._pace(pace)
+        return None if seconds is None else seconds * work_units
 
-    def _pace(self) -> float | None:
+    def _pace(self, kind: str) -> float | None:
         """Seconds that a unit of work takes: as those before, or as the first since its first report, if that tells."""
-        if self._seconds is not None or self._running is None or self._first is None:
-            return self._seconds
+        known, running = self._seconds.get(kind), self._running
+        if known is not None or running is None or running.pace != kind or self._first is None:
+            return known
         when, fraction = self._first
         moved = self._fraction - fraction
-        return (self._clock() - when) / (moved * self._running.work_units) if moved >= _ENOUGH else None
+        return (self._clock() - when) / (moved * running.work_units) if moved >= _ENOUGH else None
 
     def wait(self, owner: str, *, seconds: float) -> bool:
         """Wait until an owner's list is empty; `False` if it still is not."""
@@ -277,7 +280,7 @@ class WorkQueue:
                 self._remember_failure(task.key, error)
             if not cancelled:
                 took = (self._clock() - self._began) / task.work_units
-                self._seconds = took if self._seconds is None else 0.6 * self._seconds + 0.4 * took
+                self._seconds[task.pace] = 0.6 * self._seconds.get(task.pace, took) + 0.4 * took
                 self._finish(task.key)
             self._running = None
             self._changed.notify_all()

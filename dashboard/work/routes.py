@@ -1,11 +1,12 @@
 """Plain HTTP beside Dash's own: pictures by their content address, photos, evidence, and closed tabs."""
 
 import re
+from pathlib import Path
 
 from flask import Flask, Response, abort, request
 
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 _KEY = re.compile(r"[0-9a-f]{8,128}")
 _WEBP = "image/webp"
@@ -14,7 +15,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 _FOR_ONE = "private, max-age=86400, immutable"
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add the page's addresses to a server.
 
     | address | answer |
@@ -30,9 +31,10 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     Args:
         server: the Flask server of the app.
         sessions: whose photos.
-        work: with the pictures, the unfinished ones, and the answers.
+        networks: with the pictures, the unfinished ones, and the answers.
     """
-    gallery, previews, results = work.library.gallery, work.previews, work.results
+    workers = networks.first.workers
+    previews = workers.previews
 
     def picture(key: str) -> Response:
         return Response(finished(key), mimetype=_WEBP, headers={"Cache-Control": _FOREVER})
@@ -40,13 +42,13 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     def preview(key: str, number: int) -> Response:
         """The newest preview, whichever is asked for; if it has just gone, the picture that took its place, if any."""
         newest = previews.get(key) or previews.sketch(key)
-        if newest is None and _KEY.fullmatch(key) and gallery.file(key) is None:
+        if newest is None and _KEY.fullmatch(key) and file(key) is None:
             return Response(status=204, headers={"Cache-Control": "no-store"})  # given up meanwhile, which is no fault
         data = newest.data if newest is not None else finished(key)
         return Response(data, mimetype=_WEBP, headers={"Cache-Control": "no-store"})
 
     def evidence(key: str) -> Response:
-        data = results.picture(key)
+        data = next((data for work in networks.ready if (data := work.results.picture(key)) is not None), None)
         if data is None:
             abort(404)
         return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
@@ -58,7 +60,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
         return Response(data, mimetype=_WEBP, headers={"Cache-Control": _FOR_ONE})
 
     def carried(key: str) -> Response:
-        picture = work.carried.get(key)
+        picture = workers.carried.get(key)
         if picture is None:
             abort(404)
         kind, data = picture
@@ -67,15 +69,18 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     def alive() -> Response:
         return Response(status=204, headers={"Cache-Control": "no-store"})
 
+    def file(key: str) -> Path | None:
+        return next((path for work in networks.ready if (path := work.library.gallery.file(key)) is not None), None)
+
     def finished(key: str) -> bytes:
-        path = gallery.file(key) if _KEY.fullmatch(key) else None
+        path = file(key) if _KEY.fullmatch(key) else None
         if path is None:
             abort(404)
         return path.read_bytes()
 
     def leave() -> Response:
         name = request.get_data(as_text=True)[:64]
-        work.leave(name)
+        workers.leave(name)
         sessions.leave(name)
         return Response(status=204)
 

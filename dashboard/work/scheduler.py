@@ -1,7 +1,12 @@
-"""The work behind the page, in four queues: requests are run, pictures drawn, queries answered, circuits scored."""
+"""The work on one network behind the page: requests are run, pictures drawn, queries answered, circuits scored.
+
+The queues are those of the page, for all of its networks; so are unfinished pictures, and pictures from files.
+"""
 
 import logging
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,18 +33,70 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def _queue(name: str, spared: int = 0) -> WorkQueue:
+    return WorkQueue(name, prepare=partial(_use_threads, max(1, (os.cpu_count() or 1) - spared)))
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What the networks of a page share: a thread for each kind of work, unfinished pictures, and those from files.
+
+    Args:
+        tracing: runs requests.
+        loading: runs those that load a network.
+        rendering: draws pictures.
+        looking: answers queries.
+        scoring: scores circuits.
+        indexing: indexes photos.
+        previews: what is drawn.
+        carried: pictures that came with circuits.
+    """
+
+    tracing: WorkQueue = field(default_factory=partial(_queue, "tracing"))
+    loading: WorkQueue = field(default_factory=partial(_queue, "loading"))
+    # One core stays free, or every other callback waits for the renderer.
+    rendering: WorkQueue = field(default_factory=partial(_queue, "rendering", 1))
+    looking: WorkQueue = field(default_factory=partial(_queue, "looking", 1))
+    scoring: WorkQueue = field(default_factory=partial(_queue, "scoring", 1))
+    indexing: WorkQueue = field(default_factory=partial(_queue, "indexing", 1))
+    previews: Previews = field(default_factory=Previews)
+    carried: Carried = field(default_factory=Carried)
+
+    def leave(self, name: str) -> None:
+        """A page was closed: what only it wanted need not be worked out; requests go on."""
+        for queue in (self.rendering, self.looking, self.scoring, self.indexing):
+            queue.cancel(name)
+
+    def forget(self, name: str) -> None:
+        """A tab is gone, and all that it wanted with it."""
+        for queue in (self.tracing, self.loading):
+            queue.cancel(name)
+        self.leave(name)
+
+    def close(self) -> None:
+        """End the queues, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
+        queues = (self.rendering, self.scoring, self.looking, self.indexing, self.loading, self.tracing)
+        for queue in queues:
+            queue.stop()
+        for queue in queues:
+            queue.close(seconds=0.4)
+
+
 class Scheduler:
-    """Hands the queues what the browser tabs want.
+    """Hands the queues what the browser tabs want that show one network.
 
     Args:
         library: the library.
         evidence: what it can be asked that takes a while.
         features: what wants something.
         reducer: runs requests.
-        tracing: the queue that runs requests.
-        rendering: the queue that draws pictures.
-        looking: the queue that answers queries.
-        scoring: the queue that scores circuits.
+        workers: the queues.
     """
 
     def __init__(
@@ -48,40 +105,39 @@ class Scheduler:
         evidence: Evidence,
         features: Sequence["Feature"],
         reducer: Reducer,
-        *,
-        tracing: WorkQueue,
-        rendering: WorkQueue,
-        looking: WorkQueue,
-        scoring: WorkQueue,
+        workers: Workers,
     ) -> None:
         self.library = library
         self.evidence = evidence
         self.features = features
         self.reducer = reducer
-        self.tracing = tracing
-        self.rendering = rendering
-        self.looking = looking
-        self.scoring = scoring
-        self.previews = Previews()
-        self.carried = Carried()
+        self.workers = workers
+        self.tracing = workers.tracing
+        self.rendering = workers.rendering
+        self.looking = workers.looking
+        self.scoring = workers.scoring
+        self.previews = workers.previews
+        self.carried = workers.carried
         self.results = ResultStore()
         self.pictures = PicturePlan(self)
 
     def begin(self, tab: TabSession) -> None:
         """Hand the queues what the session wants now."""
         session = tab.session
-        tasks = [
-            Task(
-                f"{tab.name}/{request.number}",
-                self.reducer.label(session, request, self.library),
-                partial(self._run, tab, request),
-            )
-            for request in session.requests
-        ]
-        if tasks:
-            self.tracing.want(tab.name, tasks)
-        else:
-            self.tracing.cancel(tab.name)
+        for queue, loads in ((self.tracing, False), (self.workers.loading, True)):
+            tasks = [
+                Task(
+                    f"{tab.name}/{request.number}",
+                    self.reducer.label(session, request, self.library),
+                    partial(self._run, tab, request),
+                )
+                for request in session.requests
+                if self.reducer.requests[request.kind].loads == loads
+            ]
+            if tasks:
+                queue.want(tab.name, tasks)
+            else:
+                queue.cancel(tab.name)
         self.pictures.want(tab)
         self.want_answers(tab)
 
@@ -100,7 +156,11 @@ class Scheduler:
         answers = self.results.answers(wanted)
         for queue, group in ((self.looking, ""), (self.scoring, SCORES)):
             missing = [query for query in wanted if query.group == group and not answers[query.name]]
-            tasks = [Task(query.key, query.label or query.name, partial(self._find, query)) for query in missing]
+            # Keys of queries need not name the network, whose answers are apart; the queue is that of all.
+            own = self.library.network.sha256[:12]
+            tasks = [
+                Task(f"{own}/{query.key}", query.label or query.name, partial(self._find, query)) for query in missing
+            ]
             queue.want(tab.name, tasks, hurry=True)
         return answers
 
@@ -146,9 +206,9 @@ class Scheduler:
             with tab.lock:
                 if kind.independent or tab.session.work.circuit is before.work.circuit:
                     tab.put(self.reducer.commit(tab.session, request, result))
-                    self.pictures.want(tab)
-                    old, new = before.work.circuit, tab.session.work.circuit
-                    if old is not None and new is not None and (remark := kind.remark(old, new, request)):
+                    if tab.session.work.network == before.work.network:
+                        self.pictures.want(tab)
+                    if remark := kind.remark(before, tab.session, request):
                         tab.say(remark, "info")
                     return None
 
@@ -160,10 +220,13 @@ class Scheduler:
     def status(self, tab: TabSession, missing: Missing) -> Status:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing.tasks if self.rendering.failure(task.key) is not None)
-        tracing, rendering, scoring = (queue.report(tab.name) for queue in (self.tracing, self.rendering, self.scoring))
+        tracing, loading, rendering, scoring = (
+            queue.report(tab.name) for queue in (self.tracing, self.workers.loading, self.rendering, self.scoring)
+        )
         count = sum(task.size for task in missing.tasks)
         return status(
-            tab.session, tracing, rendering, scoring, missing=count, failed=failed, refining=missing.refining
+            tab.session, tracing if loading.state == "idle" else loading, rendering, scoring,
+            missing=count, failed=failed, refining=missing.refining
         )  # fmt: skip
 
     def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:
@@ -193,22 +256,3 @@ class Scheduler:
             tried = query.name == name or (query.group == SCORES and SCORES in groups)
             if tried and isinstance(self.results.get(query.key), Failure):
                 self.results.drop(query.key)
-
-    def leave(self, name: str) -> None:
-        """A page was closed: what only it wanted need not be rendered."""
-        self.rendering.cancel(name)
-        self.looking.cancel(name)
-        self.scoring.cancel(name)
-
-    def forget(self, name: str) -> None:
-        """A tab is gone, and all that it wanted with it."""
-        self.tracing.cancel(name)
-        self.leave(name)
-
-    def close(self) -> None:
-        """End the queues, with work under way; the person who pressed Ctrl-C does not wait for a long step."""
-        queues = (self.rendering, self.scoring, self.looking, self.tracing)
-        for queue in queues:
-            queue.stop()
-        for queue in queues:
-            queue.close(seconds=0.4)

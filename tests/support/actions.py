@@ -7,18 +7,20 @@ from typing import Any
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.app import features, reducer
-from dashboard.features.photo.actions import with_circuit as with_circuit
+from dashboard.feature import Feature
 from dashboard.features.photo.actions import with_photo as with_photo
 from dashboard.library import Library
 from dashboard.session import actions as real
+from dashboard.session.showing import with_circuit as with_circuit
 from dashboard.session.state import Request, Session, Work
 from dashboard.work.evidence import Evidence
+from dashboard.work.networks import Networks
 from dashboard.work.results import Query, ResultStore
 
 _FIELD = {
     "example": "name", "photo": "photo", "forget-photo": "photo", "point-layer": "layer", "why": "target",
     "root": "target", "level": "layer", "wall-layer": "layer", "wall-order": "order", "score": "over",
-    "baseline": "baseline", "page": "page", "again": "query", "open": "session",
+    "baseline": "baseline", "page": "page", "network": "network", "again": "query", "open": "session",
 }  # fmt: skip
 _OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit")
 
@@ -74,19 +76,25 @@ def Action(kind: str, text: str = "") -> real.Action:  # noqa: N802  # stands fo
     return real.Action(kind, payload(kind, text))
 
 
+def _features(library: Library) -> tuple[Feature, ...]:
+    """The features of a page whose only network is that of the library."""
+    alone = Networks(library.name, library.network, (), lambda *made: SimpleNamespace(library=library))  # type: ignore[return-value, arg-type]
+    return features(library, alone, lambda link, library: None)
+
+
 def apply(session: Session, action: real.Action, library: Library) -> Session:
     """The session after an action."""
-    return reducer(features(library)).apply(session, action, library)
+    return reducer(_features(library)).apply(session, action, library)
 
 
 def run(session: Session, request: Request, library: Library, progress: Progress) -> Circuit | Work:
     """The result of a request."""
-    return reducer(features(library)).run(session, request, library, progress)
+    return reducer(_features(library)).run(session, request, library, progress)
 
 
 def commit(session: Session, request: Request, result: Circuit | Work, library: Library) -> Session:
     """The session with a result."""
-    return reducer(features(library)).commit(session, request, result)
+    return reducer(_features(library)).commit(session, request, result)
 
 
 def subject(request: Request) -> Any:
@@ -97,5 +105,5 @@ def subject(request: Request) -> Any:
 def wanted(session: Session, evidence: Evidence) -> list[Query]:
     """What is to be found out for a session, the first first."""
     work = SimpleNamespace(library=evidence.library, evidence=evidence, results=ResultStore())
-    found = [query for feature in features(evidence.library) for query in feature.queries(session, work)]
+    found = [query for feature in _features(evidence.library) for query in feature.queries(session, work)]
     return sorted(found, key=lambda query: query.rank)

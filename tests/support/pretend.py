@@ -18,8 +18,10 @@ from circuits.units import Progress, Unit
 from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant, webp
 from dashboard.work.previews import OnPreview, OnVariant
 
+TINY_LABELS = ("cat", "dog", "tree", "car", "<b>ship</b>", "bird")
 
-def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
+
+def tiny_network(seed: int = 0, name: str = "tiny", labels: Sequence[str] = TINY_LABELS) -> Network:
     """Three rectified convolutions and a linear layer with seeded weights: layers a, b, c and fc."""
     torch.manual_seed(seed)
     module = nn.Sequential()
@@ -30,8 +32,7 @@ def tiny_network(seed: int = 0, name: str = "tiny") -> Network:
     module.add_module("flat", nn.Flatten())
     module.add_module("fc", nn.Linear(20 * 16, 6))
     size = Preprocessing((32, 32), 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
-    labels = ["cat", "dog", "tree", "car", "<b>ship</b>", "bird"]
-    return prepare(module, name=name, source="test", preprocessing=size, labels=labels)
+    return prepare(module, name=name, source="test", preprocessing=size, labels=list(labels))
 
 
 class PaintedCollection:

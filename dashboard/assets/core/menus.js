@@ -16,6 +16,12 @@
     document.querySelectorAll("details.menu[open]").forEach(menu => { if (!menu.contains(event.target)) shut(menu); });
   });
 
+  // What sends an action is done with its menu.
+  document.addEventListener("click", event => {
+    const item = event.target.closest(".network .menu-item");
+    if (item) shut(item.closest("details.menu"), true);
+  });
+
   document.addEventListener("focusin", event => { if (open() && !open().contains(event.target)) shut(open()); });
 
   document.addEventListener("keydown", event => {

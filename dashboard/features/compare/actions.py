@@ -22,7 +22,8 @@ def _swap(session: Session, payload: NoPayload, library: Library) -> Session:
     held, circuit = session.beside, session.work.circuit
     if held is None or circuit is None:
         raise InputError("There are no two circuits to swap; pin one first.")
-    work = Work(held.photo, held.predictions, held, held.root, library.why_locked(held))
+    own = library.home(held)
+    work = Work(held.photo, held.predictions, held, held.root, own.why_locked(held), network=own.name)
     return replace(session.changed(work), beside=circuit, requests=(), paused=False)
 
 

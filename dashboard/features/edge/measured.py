@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.report.text import number, warning_label, warning_sentence
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 from dashboard.components import attributes, measure_button
 from dashboard.session.state import Session
 

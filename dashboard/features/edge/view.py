@@ -8,8 +8,8 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.report.text import MODE_NAMES, number, percent
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 from dashboard.answers import EdgeShown, Failure, Signed
 from dashboard.components import Pane, button, controls, figure, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge

@@ -5,12 +5,12 @@ from flask import Flask, Response, abort
 from dashboard.components import file_name
 from dashboard.features.evaluation.queries import card_of
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 _KINDS = {"json": "application/json", "html": "text/html"}
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add the card's address to a server: `/export/<session>/score.<kind>`, `json` or `html`.
 
     Nothing is scored because somebody asks for the file.
@@ -18,11 +18,12 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     Args:
         server: of the page.
         sessions: whose circuits; none is made.
-        work: where the cards are.
+        networks: where the cards are.
     """
 
     def card(session: str, kind: str) -> Response:
         tab = sessions.find(session)
+        work = networks.of(tab.session) if tab is not None else networks.first
         found = card_of(tab.session, work.evidence, work.results) if tab is not None else None
         if found is None or kind not in _KINDS:
             abort(404)

@@ -7,7 +7,7 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
-from circuits.units import Edge
+from circuits.tracing.edge import Edge
 from dashboard.components import WAITING, Pane, attributes, button, discarded, edge_link, failed, how_to, notice, sends
 from dashboard.features.evaluation.bars import controls, measures, unbroken
 from dashboard.features.evaluation.chart import curve

@@ -4,14 +4,16 @@ from flask import Flask, Response, abort, request
 
 from dashboard.features.export.exports import export
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/export/<session>/circuit.<kind>`, with `?pictures=1` for one that carries its pictures."""
 
     def circuit(session: str, kind: str) -> Response:
-        file = export(sessions, work.library, session, kind, pictures=request.args.get("pictures") == "1")
+        tab = sessions.find(session)
+        library = (networks.of(tab.session) if tab is not None else networks.first).library
+        file = export(sessions, library, session, kind, pictures=request.args.get("pictures") == "1")
         if file is None:
             abort(404)
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{file.name}"'}

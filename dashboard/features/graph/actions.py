@@ -153,10 +153,10 @@ def _expanded(session: Session, request: Request, library: Library, progress: Pr
     return library.expand(circuit_of(session), request.payload.unit, request.choices)
 
 
-def _nothing_new(before: Circuit, after: Circuit, request: Request) -> str:
+def _nothing_new(before: Session, after: Session, request: Request) -> str:
     """That a unit has no further units to show, or none at all."""
-    unit, known = request.payload.unit, len(before.edges_into(request.payload.unit))
-    if len(after.edges_into(unit)) > known or 0 < request.choices.top <= known:
+    unit, known = request.payload.unit, len(circuit_of(before).edges_into(request.payload.unit))
+    if len(circuit_of(after).edges_into(unit)) > known or 0 < request.choices.top <= known:
         return ""
     kind = "units that excite it" if request.choices.signs == "positive" else "units that contribute to it"
     return f"{unit} has no further {kind} in the layer below."
@@ -204,14 +204,14 @@ def _undo(session: Session, payload: NoPayload, library: Library) -> Session:
     if not session.past:
         return session
     *past, work = session.past
-    return replace(session, work=work, past=tuple(past), future=(*session.future, session.work))
+    return replace(session.with_work(work), past=tuple(past), future=(*session.future, session.work))
 
 
 def _redo(session: Session, payload: NoPayload, library: Library) -> Session:
     if not session.future:
         return session
     *future, work = session.future
-    return replace(session, work=work, past=(*session.past, session.work), future=tuple(future), requests=())
+    return replace(session.with_work(work), past=(*session.past, session.work), future=tuple(future), requests=())
 
 
 ACTIONS = {

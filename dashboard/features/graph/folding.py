@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from circuits.tracing.circuit import Circuit
-from circuits.units import WARNINGS, Edge
+from circuits.tracing.edge import WARNINGS, Edge
 from dashboard.answers import Groups
 
 

@@ -7,12 +7,12 @@ from werkzeug.security import safe_join
 
 from dashboard.features.help.documentation import PAGES, folder, html_of
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 _KINDS = {".webp": "image/webp", ".png": "image/png", ".svg": "image/svg+xml", ".ipynb": "application/x-ipynb+json"}
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/help/` with the first page, `/help/<page>`, and their pictures and the notebook."""
 
     def page(name: str = "index") -> Response:

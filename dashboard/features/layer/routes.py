@@ -17,6 +17,7 @@ from dashboard.session.selection import layer_of, network_of, source_of
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession, TabSessions
 from dashboard.work.evidence import TABLE, layer_query, source_key
+from dashboard.work.networks import Networks
 from dashboard.work.results import Query, digest
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import unit_tile, with_photo
@@ -29,13 +30,13 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _FOR_ONE = "private, max-age=3600, immutable"
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/wall/seen` and `/wall/<key>.json` to a server.
 
     Args:
         server: the Flask server of the app.
         sessions: whose walls.
-        work: draws what is seen.
+        networks: draw what is seen.
     """
 
     def seen() -> Response:
@@ -45,6 +46,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
         if tab is None or not isinstance(sent, dict):
             abort(404)
         with tab.lock:
+            work = networks.of(tab.session)
             units = _units(tab, str(sent.get("layer", "")), sent.get("channels"), work)
             if units is None:
                 abort(400)
@@ -57,7 +59,8 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
         return _json({"tiles": tiles, "paused": not waiting, **told}, "no-store")
 
     def table(key: str) -> Response:
-        found = work.results.get(f"{TABLE}/{key}") if _KEY.fullmatch(key) else None
+        name = f"{TABLE}/{key}" if _KEY.fullmatch(key) else ""
+        found = next((table for work in networks.ready if (table := work.results.get(name)) is not None), None)
         if not isinstance(found, LayerTable):
             abort(404)
         return _json(wall.rows(found), _FOR_ONE)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from circuits.errors import InputError
 from circuits.image.photo import Photo, Window
-from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
 from circuits.units import Progress
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, RequestType, requested
 from dashboard.session.questions import written
-from dashboard.session.state import STRIP, Request, Session, Work, key_of, newer, photos_of
+from dashboard.session.showing import showing, with_taken
+from dashboard.session.state import Request, Session, Work, key_of, photos_of
 
 
 def with_photo(session: Session, photo: Photo, library: Library) -> Session:
@@ -25,27 +25,14 @@ def with_photo(session: Session, photo: Photo, library: Library) -> Session:
     is asked for in it, as with any photo of the strip.
     """
     if not _keeps_target(session.work):
-        return _showing(session, Work(photo=photo, predictions=library.predict(photo)), taken=True)
-    _, strip = _taken(photos_of(session), photo)
+        return showing(session, Work(photo=photo, predictions=library.predict(photo), network=library.name), taken=True)
+    _, strip = with_taken(photos_of(session), photo)
     return requested(replace(session, photos=strip), "photo", Show(key_of(photo), photo.window, reframed=True), keep=())
 
 
 def _keeps_target(work: Work) -> bool:
     """Whether there is a target that another photo can be asked for."""
     return work.circuit is not None and not work.locked
-
-
-def with_circuit(session: Session, circuit: Circuit, library: Library) -> Session:
-    """The session with a circuit from a file; one of another network can be looked at but not expanded."""
-    locked = library.why_locked(circuit)
-    work = Work(
-        photo=circuit.photo,
-        predictions=circuit.predictions,
-        circuit=circuit if locked else library.warmed(circuit),
-        selected=circuit.root,
-        locked=locked,
-    )
-    return _showing(session, work, taken=True)
 
 
 @dataclass(frozen=True)
@@ -96,12 +83,12 @@ def _run(session: Session, request: Request, library: Library, progress: Progres
         photo = _find(session, wish.photo)
         photo = photo.framed(wish.window) if wish.reframed else photo
     if before.circuit is None or not _keeps_target(before):
-        work = Work(photo, library.predict(photo))
+        work = Work(photo, library.predict(photo), network=library.name)
     else:
         target = written(target_of(before.circuit))
         circuit = library.trace(photo, target, request.choices, progress, like=before.circuit)
         selected = before.selected if before.selected in circuit.visible else circuit.root
-        work = Work(photo, circuit.predictions, circuit, selected)
+        work = Work(photo, circuit.predictions, circuit, selected, network=library.name)
     # The page asks for both at once, and should not wait for them.
     library.seen(photo, work.circuit)
     library.seen(photo, None)
@@ -109,27 +96,7 @@ def _run(session: Session, request: Request, library: Library, progress: Progres
 
 
 def _commit(session: Session, request: Request, work: Work) -> Session:
-    return _showing(session, work, taken=isinstance(request.payload, Example))
-
-
-def _showing(session: Session, work: Work, *, taken: bool) -> Session:
-    """The session with other work and its photo in the strip: in its old place, or last if it was taken just now."""
-    strip = photos_of(session)
-    if work.photo is not None:
-        new, last = _taken(strip, work.photo)
-        work = replace(work, photo=new)
-        known = any(photo.sha256 == new.sha256 for photo in strip)
-        strip = last if taken or not known else tuple(new if photo.sha256 == new.sha256 else photo for photo in strip)
-    empty = session.work.photo is None and session.work.circuit is None
-    changed = replace(session, work=work) if empty else session.changed(work)
-    return replace(changed, photos=strip, requests=(), paused=False)
-
-
-def _taken(strip: tuple[Photo, ...], photo: Photo) -> tuple[Photo, tuple[Photo, ...]]:
-    """A photo, whole if the strip has it whole, and the strip with it at its end."""
-    known = next((each for each in strip if each.sha256 == photo.sha256), None)
-    new = photo if known is None else newer(known, photo)
-    return new, (*(each for each in strip if each is not known), new)[-STRIP:]
+    return showing(session, work, taken=isinstance(request.payload, Example))
 
 
 def _find(session: Session, key: str) -> Photo:

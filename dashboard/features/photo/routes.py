@@ -5,14 +5,14 @@ from flask import Flask, Response, abort
 from dashboard.answers import webp, wide
 from dashboard.session.state import Session, key_of, photos_of
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 SIDE = 1024
 # Somebody's photo: never for a cache between the server and the browser.
 _FOR_ONE = "private, max-age=86400, immutable"
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/whole/<session>/<key>.webp`: a photo of the strip, its longer side at most 1024 pixels."""
 
     def whole(session: str, key: str) -> Response:

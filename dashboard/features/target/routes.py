@@ -4,23 +4,23 @@ from flask import Flask, Response, abort, jsonify, request
 
 from dashboard.features.target.search import find
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/find?session=…&text=…`, which answers with what a text finds, as JSON.
 
     Args:
         server: of the page.
         sessions: whose photos and circuits.
-        work: with the library.
+        networks: with their libraries.
     """
 
     def search() -> Response:
         tab = sessions.own(request.args.get("session", ""))
         if tab is None:
             abort(404)
-        found = find(tab.session, work.library, request.args.get("text", ""))
+        found = find(tab.session, networks.of(tab.session).library, request.args.get("text", ""))
         answer = jsonify(results=[result.facts() for result in found])
         answer.headers["Cache-Control"] = "no-store"
         return answer

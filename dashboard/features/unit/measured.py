@@ -14,8 +14,8 @@ from circuits.report.text import (
     warning_label,
 )
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Edge
 from dashboard.components import Component, attributes, edge_in_words, measure_button, sends
 from dashboard.session.state import Session
 

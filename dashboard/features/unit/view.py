@@ -96,7 +96,7 @@ def _address(node: Node, circuit: Circuit) -> str:
     label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
         return f"{label}{node.id}, the target of this circuit"
-    return f"{label}layer {node.unit.layer}, channel {node.unit.channel}"
+    return f"{label}layer {node.unit.layer}, channel {node.number}"
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:

@@ -19,7 +19,7 @@ from dashboard.features.what_if.view import stamp
 from dashboard.library import Library
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSessions
-from dashboard.work.scheduler import Scheduler
+from dashboard.work.networks import Networks
 
 MOST_UNITS = 32
 LARGEST = 2.0
@@ -27,7 +27,7 @@ _MOST_BYTES = 16 * 2**10
 _PATIENCE = 30.0
 
 
-def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
+def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None:
     """Add `/what-if` to a server.
 
     It takes `{"session", "stamp", "changes": [{"unit", "factor"}]}` and answers with `{"effects": [{"class", "label",
@@ -37,7 +37,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
     Args:
         server: the Flask server of the app.
         sessions: whose photos are changed.
-        work: with the library.
+        networks: with their libraries.
     """
     alone = ThreadPoolExecutor(1, "what-if", initializer=_one_thread)
 
@@ -55,7 +55,7 @@ def add_routes(server: Flask, sessions: TabSessions, work: Scheduler) -> None:
             return _answer(409, refused="The photo or the circuit has changed meanwhile.")
         began = time.perf_counter()
         try:
-            outcome = alone.submit(changed, session, work.library, changes).result(timeout=_PATIENCE)
+            outcome = alone.submit(changed, session, networks.of(session).library, changes).result(timeout=_PATIENCE)
         except CircuitsError as refusal:
             return _answer(422, refused=str(refusal))
         except TimeoutError:

@@ -12,7 +12,8 @@ from circuits.evidence.layer_statistics import Standing
 from circuits.network.network import Network
 from circuits.report.text import WARNING_SIGNS, error_in_words, number, ranks_in_words
 from circuits.tracing.circuit import Circuit
-from circuits.units import WARNINGS, Edge, Unit
+from circuits.tracing.edge import WARNINGS, Edge
+from circuits.units import Unit
 from dashboard.answers import Breakdown
 from dashboard.features.edge.measured import verdict
 from dashboard.features.unit.decomposition_panel import shares, sum_in_words

@@ -6,7 +6,7 @@ import pytest
 
 from circuits.errors import CircuitsError, InputError
 from circuits.image.photo import Photo
-from circuits.tracing.trace import contributions
+from circuits.tracing.contributions import contributions
 from dashboard.library import Library
 from dashboard.session import actions as real
 from dashboard.session.actions import drop

@@ -78,13 +78,13 @@ def test_what_is_left_of_a_photo_is_what_the_network_saw(library: Library, take:
     photo = take(1).framed((3, 5, 33, 35))
     session = Session(Work(photo), past=(Work(photo),), photos=(photo,))
     crop = library.network.preprocessing.crop_of(photo)
-    after = without(session, originals(session), library.only_seen)
+    after = without(session, originals(session), lambda photo, network: library.only_seen(photo))
     assert originals(after) == []
     for left in (after.work.photo, after.past[0].photo, after.photos[0]):
         assert left == photo
         assert not left.whole
         assert library.network.preprocessing.crop_of(left).tobytes() == crop.tobytes()
-    assert without(session, [], library.only_seen) is session
+    assert without(session, [], lambda photo, network: library.only_seen(photo)) is session
 
 
 def test_many_photos_of_many_people_stay_within_the_budget(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,11 @@ def test_a_page_that_was_left_holds_no_photo_after_a_while_but_one_that_was_load
     library: Library, take: Callable[[int], Photo]
 ) -> None:
     clock, photo = Clock(), take(1)
-    sessions = TabSessions(lambda name: Session(Work(photo), photos=(photo,)), clock=clock, seen=library.only_seen)
+    sessions = TabSessions(
+        lambda name: Session(Work(photo), photos=(photo,)),
+        clock=clock,
+        seen=lambda photo, network: library.only_seen(photo),
+    )
     for name in (ANN, BOB):
         sessions.tab(name)
         sessions.leave(name)

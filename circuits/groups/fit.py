@@ -1,0 +1,89 @@
+"""Find the directions of a layer's groups: non-negative matrix factorisation of its activation.
+
+    min over H ≥ 0, D ≥ 0 of Σ_pc M_pc · (A_pc − Σ_g H_pg D_gc)²
+
+A has a row for each position (of one photo, or of all photos of a class), M = 1 or, weighted, the importance of each
+channel at each position for the target (`coding.importance_of`): what matters to the target is fitted.
+
+Olah et al. 2018, "The Building Blocks of Interpretability" (groups of a layer's activation); Lee & Seung 2001
+(multiplicative updates); Boutsidis & Gallopoulos 2008 (the deterministic start, NNDSVD); Fel et al. 2023, CRAFT
+(directions of the photos of one class).
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from circuits.errors import InputError
+from circuits.groups.dictionary import Directions
+
+UPDATES = 200
+"""Multiplicative updates of a weighted fit."""
+_LEAST = 1e-3
+"""What is smaller than this part of a direction's largest number is left out of it."""
+_START = 50
+
+
+def fit(activation: Tensor, groups: int, importance: Tensor | None = None) -> Directions:
+    """The directions of a layer's groups, the one with the largest code first.
+
+    Args:
+        activation: (C, positions); what is negative counts as zero, and so lies in no group.
+        groups: how many; no more than there are positions, and channels that are active.
+        importance: (C, positions), of a weighted fit.
+
+    Returns:
+        Directions of length 1, (K, C), float32; the same for the same arguments on one machine.
+
+    Raises:
+        InputError: if groups is less than 1, or nothing is active.
+
+    Example:
+        >>> parts = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 1.0]])
+        >>> sizes = torch.tensor([[1.0, 0.0, 2.0, 1.0, 3.0], [0.0, 5.0, 1.0, 2.0, 0.0]])
+        >>> [[round(weight**2, 2) for weight in row] for row in fit(parts.T @ sizes, 2).tolist()]
+        [[0.0, 0.0, 0.8, 0.2], [0.5, 0.5, 0.0, 0.0]]
+    """
+    if groups < 1:
+        raise InputError(f"groups is {groups}; a layer has at least 1.")
+    matrix = activation.detach().double().clamp(min=0).T.numpy()
+    live = np.flatnonzero(matrix.any(0))
+    places = np.flatnonzero(matrix.any(1))
+    if not len(live):
+        raise InputError("Nothing is active in the layer, so there are no groups to find.")
+    count = min(groups, len(live), len(places))
+    weights = None if importance is None else importance.T.numpy()[np.ix_(places, live)]
+    sizes, rows = _factorise(matrix[np.ix_(places, live)], count, weights)
+    rows = np.where(rows < _LEAST * rows.max(1, keepdims=True), 0.0, rows)
+    lengths = np.linalg.norm(rows, axis=1)
+    kept = np.flatnonzero((lengths > 0) & (sizes.sum(0) > 0))
+    order = kept[np.argsort(-(sizes.sum(0) * lengths)[kept], kind="stable")]
+    directions = np.zeros((len(order), matrix.shape[1]))
+    directions[:, live] = rows[order] / lengths[order, None]
+    return torch.from_numpy(directions).float()
+
+
+def _factorise(
+    matrix: NDArray[np.float64], groups: int, weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from sklearn.decomposition import NMF  # a second to import
+
+    model = NMF(groups, init="nndsvda", max_iter=_START if weights is not None else 500, tol=1e-5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it could go on
+        sizes = model.fit_transform(matrix)
+    rows = model.components_
+    if weights is None:
+        return sizes, rows
+    # A zero stays zero under these updates; a little lets a channel come in that the unweighted fit left out.
+    sizes, rows = sizes + 1e-6, rows + 1e-6
+    wanted = weights * matrix
+    for _ in range(UPDATES):
+        now = weights * (sizes @ rows)
+        sizes *= (wanted @ rows.T) / (now @ rows.T + 1e-12)
+        now = weights * (sizes @ rows)
+        rows *= (sizes.T @ wanted) / (sizes.T @ now + 1e-12)
+    return sizes, rows
