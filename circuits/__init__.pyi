@@ -63,14 +63,14 @@ from .tracing.compare import Comparison as Comparison
 from .tracing.compare import LayerComparison as LayerComparison
 from .tracing.compare import SharedUnit as SharedUnit
 from .tracing.compare import compare as compare
+from .tracing.contributions import Contributions as Contributions
+from .tracing.contributions import contributions as contributions
 from .tracing.edge import Edge as Edge
 from .tracing.intervene import Effect as Effect
 from .tracing.intervene import Outcome as Outcome
 from .tracing.intervene import intervene as intervene
 from .tracing.node import Node as Node
-from .tracing.trace import Contributions as Contributions
 from .tracing.trace import collapse as collapse
-from .tracing.trace import contributions as contributions
 from .tracing.trace import discard as discard
 from .tracing.trace import expand as expand
 from .tracing.trace import grow as grow

@@ -17,7 +17,8 @@ from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import forward_cache
 
 EXPLORERS = "circuits.explorers"
 _PATIENCE = 10.0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import total_ordering
+from typing import Any
 
 from circuits.errors import InputError
 
@@ -43,9 +44,13 @@ class Unit:
         if self.channel < 0 or (self.position is not None and min(self.position) < 0):
             raise InputError(f"Unit {self} has a negative number; channels and positions count from 0.")
 
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """What units are ordered by; groups of a layer come behind its channels."""
+        return (self.layer, 0, self.channel, self.position or (-1, -1))
+
     def __lt__(self, other: "Unit") -> bool:
-        mine, others = self.position or (-1, -1), other.position or (-1, -1)
-        return (self.layer, self.channel, mine) < (other.layer, other.channel, others)
+        return self.order < other.order
 
     def __str__(self) -> str:
         at = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
@@ -91,6 +96,7 @@ def as_unit(unit: "Unit | str") -> Unit:
     return unit if isinstance(unit, Unit) else Unit.parse(unit)
 
 
+_MOST = 10**9
 _GROUP = re.compile(r"(?P<layer>[^\s:@]+)/(?P<number>\d{1,9}|rest)")
 
 
@@ -145,13 +151,23 @@ class Group:
         return self
 
     @property
-    def is_residual(self) -> bool:
-        """Whether it is what no group holds."""
-        return self.number is None
+    def order(self) -> tuple[Any, ...]:
+        """What groups are ordered by: their number, the residual last."""
+        return (self.layer, 1, _MOST if self.number is None else self.number, (-1, -1))
 
 
 Address = Unit | Group
 """What a node of a circuit stands for."""
+
+
+def as_address(given: Address | str) -> Address:
+    """A unit or a group, given as such or as text.
+
+    Example:
+        >>> as_address("conv7/2")
+        Group(layer='conv7', number=2)
+    """
+    return parse_address(given) if isinstance(given, str) else given
 
 
 def parse_address(text: str) -> Address:

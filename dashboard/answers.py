@@ -60,7 +60,7 @@ class Inspection:
     in_target_units: bool
 
 
-VARIANTS = {"negative": "What it is against", "diverse": "Four that differ"}
+VARIANTS = {"negative": "Minimising image", "diverse": "Four diverse images"}
 """Kinds of further pictures of a unit, and what the page calls them."""
 
 

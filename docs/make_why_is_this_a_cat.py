@@ -34,7 +34,7 @@ from circuits.files import write_atomically
 from circuits.image.encode import show_map, show_picture
 from circuits.report.text import number, percent
 from circuits.tracing.edge import Edge
-from circuits.tracing.run import input_crop
+from circuits.tracing.source import input_crop
 from circuits.visualization.contact_sheet import box, sheet
 
 TOP = 5

@@ -3,7 +3,7 @@
 What stands in the place of a unit that is ablated: zero, or the unit's mean over a collection of photos.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,16 +20,24 @@ from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, PerChannel, Scores
 
+Without = Callable[[Sequence[Sequence[int]]], Activations]
+"""Copies of an activation, in each of which a set of units is ablated, (sets, c, h, w)."""
+
 
 def ablated_one_by_one(
-    segment: Segment, activation: Activation, readouts: Sequence[Readout], channels: Sequence[int], instead: PerChannel
+    segment: Segment,
+    activation: Activation,
+    readouts: Sequence[Readout],
+    channels: Sequence[int],
+    instead: PerChannel | Without,
 ) -> Iterator[tuple[list[int], Float[Tensor, "readouts some"]]]:
     """What some values lose without each of some channels, a batch of forward passes after the other.
 
     A_j = f(a) - f(a with a_j = instead_j)
 
     The photo as it is runs in every batch beside its ablated copies, so that what changes nothing differs by exactly 0.
-    What stands in the place of a channel is what `Baseline.of` gives. Yields some of the channels, and the losses.
+    What stands in the place of a channel is what `Baseline.of` gives; of units that are no channels, a function that
+    ablates them (`parts.Ablations`). Yields some of the channels, and the losses.
 
     Example:
         >>> from circuits import Baseline, load_network
@@ -43,7 +51,7 @@ def ablated_one_by_one(
     read = sorted({channel for readout in readouts for channel in readout.channels})
     places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
     for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
-        copies = with_replaced(activation, [[], *([channel] for channel in some.tolist())], instead)
+        copies = _without(activation, instead)([[], *([channel] for channel in some.tolist())])
         with torch.no_grad():
             upper = segment(copies, read)
             values = torch.stack([each.of(upper[:, place]) for each, place in zip(readouts, places, strict=True)])
@@ -51,18 +59,18 @@ def ablated_one_by_one(
 
 
 def ablated_together(
-    segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel
+    segment: Segment, activation: Activation, readout: Readout, channels: Sequence[int], instead: PerChannel | Without
 ) -> float:
     """What a value loses without some channels at once."""
     with torch.no_grad():
-        values = readout.through(segment, with_replaced(activation, [[], channels], instead))
+        values = readout.through(segment, _without(activation, instead)([[], channels]))
     return float(values[0] - values[1])
 
 
-def changed(activation: Activation, instead: PerChannel) -> Sequence[int]:
-    """The channels that ablation changes at all."""
-    channels: list[int] = (activation != instead)[0].flatten(1).any(1).nonzero().flatten().tolist()
-    return channels
+def _without(activation: Activation, instead: PerChannel | Without) -> Without:
+    if callable(instead):
+        return instead
+    return lambda sets: with_replaced(activation, sets, instead)
 
 
 def signed_parts(segment: Segment, activation: Activation, readout: Readout) -> tuple[Scores, Scores]:

@@ -1,4 +1,7 @@
-"""A unit's value taken apart: what the units shown account for, what the layer's other units do, and the bias."""
+"""A unit's value taken apart: what the units shown account for, what the layer's other units do, and the bias.
+
+Of a layer of groups what lies in no group is told apart, the residual.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +11,7 @@ from circuits.shapes import Scores
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Where a unit's value comes from, its books: value = shown + rest + bias.
+    """Where a unit's value comes from, its books: value = shown + rest + residual + bias.
 
     Args:
         value: what is explained.
@@ -18,6 +21,7 @@ class Decomposition:
         coverage: Σ_shown |S| / Σ_all |S|, 0 to 1.
         gross: Σ_all |S|.
         exact: whether `bias` is the effective bias alone: mode `sum` or `target` in a piecewise linear segment.
+        residual: share of what no group of a layer of groups holds; 0 where the units are channels.
     """
 
     value: float
@@ -27,6 +31,7 @@ class Decomposition:
     coverage: float
     gross: float
     exact: bool
+    residual: float = 0.0
 
     @property
     def bias_name(self) -> str:
@@ -37,8 +42,8 @@ class Decomposition:
         """The signed part of the gross attribution that an attribution is, S / Σ_all |S|; 0 where there is none."""
         return attribution / self.gross if self.gross > 0 else 0.0
 
-    def showing(self, attributions: Sequence[float]) -> "Decomposition":
-        """The same value when the units with these attributions are the ones shown.
+    def showing(self, attributions: Sequence[float], residual: float = 0.0) -> "Decomposition":
+        """The same value when the units with these attributions are the ones shown, beside a residual.
 
         Example:
             >>> Decomposition(10.0, 6.0, 3.0, 1.0, 0.6, 10.0, True).showing([4.0]).rest
@@ -46,22 +51,26 @@ class Decomposition:
         """
         shown = float(sum(attributions))
         coverage = min(1.0, self.share(float(sum(map(abs, attributions)))))
-        return replace(self, shown=shown, rest=self.value - self.bias - shown, coverage=coverage)
+        rest = self.value - self.bias - residual - shown
+        return replace(self, shown=shown, rest=rest, coverage=coverage, residual=residual)
 
 
 Books = Decomposition
 """A decomposition, as it is called on the page and in files."""
 
 
-def decompose(value: float, scores: Scores, shown: Sequence[int], *, exact: bool) -> Decomposition:
-    """A value over the shares of all units of the layer below, (c,), of which some are shown.
+def decompose(
+    value: float, scores: Scores, shown: Sequence[int], *, exact: bool, residuals: Sequence[int] = ()
+) -> Decomposition:
+    """A value over the shares of all units of the layer below, (c,), of which some are shown, and some are residuals.
 
     Example:
         >>> import torch
         >>> decompose(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
-        Decomposition(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True)
+        Decomposition(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True, residual=0.0)
     """
     doubles = scores.double()
     total, gross = float(doubles.sum()), float(doubles.abs().sum())
     whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact)
-    return whole.showing([float(doubles[channel]) for channel in shown])
+    listed = [float(doubles[channel]) for channel in shown if channel not in residuals]
+    return whole.showing(listed, float(doubles[list(residuals)].sum()))

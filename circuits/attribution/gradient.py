@@ -17,6 +17,7 @@ from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, PerExample, Scores
 
 _BATCH_BYTES = 256 * 2**20
+_FEW = 8  # channels of a value that is answered together with others
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +115,9 @@ def gradients_times_activation(
     height, width = batched.size
     waiting = iter(readouts)
     while some := list(islice(waiting, batched.at_once)):
+        if any(len(readout.channels) > _FEW for readout in some):
+            yield from _one_by_one(segment, activation, some)
+            continue
         channels = [channel for readout in some for channel in readout.channels]
         maps = [readout.maps(height, width).to(activation) for readout in some]
         scores = batched.shares(channels, torch.cat(maps))
@@ -123,13 +127,19 @@ def gradients_times_activation(
 
 def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
     """A pass back for each value, stopped at the lower layer."""
+    for gradient in gradients(segment, activation, readouts):
+        yield (activation * gradient).sum((0, 2, 3))
+
+
+def gradients(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Activation]:
+    """∂f/∂a of several values over the same lower layer, one after the other, each (1, c, h, w)."""
     point = activation.detach().requires_grad_()
     read = segment.reader(point)
     for readout in readouts:
         with torch.enable_grad():
             value = readout.of(read(readout.channels)).sum()
             gradient = _gradient(value, point, keep=True)
-        yield (activation * gradient).sum((0, 2, 3))
+        yield gradient
 
 
 def _gradient(
@@ -160,6 +170,11 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     Raises:
         InputError: if steps is less than 1.
     """
+    return (activation * mean_gradient(segment, activation, readout, steps=steps)).sum((0, 2, 3))
+
+
+def mean_gradient(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Activation:
+    """∫₀¹ ∂f(αa)/∂a dα, the gradient's mean over the straight way from zero; see `integrated_gradients`."""
     if steps < 1:
         raise InputError(f"steps is {steps}; integrated gradients needs at least 1.")
     places, weights = np.polynomial.legendre.leggauss(steps)
@@ -171,7 +186,7 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
         with torch.enable_grad():
             gradient = _gradient(readout.through(segment, point).sum(), point)
         total += (gradient * shares[some, None, None, None]).sum(0)
-    return (activation[0] * total).sum((1, 2))
+    return total[None]
 
 
 def ablation(

@@ -115,7 +115,7 @@ def explore(
     given: Sequence[_Given] = context.meta.get(_GIVEN, (_Given(network, layers, options),))
     loaded, first, others = _opened(given, circuit)
     if circuit is not None:
-        from circuits.tracing.run import forward_cache
+        from circuits.tracing.source import forward_cache
 
         forward_cache(loaded, circuit)  # refuses another network before the page opens
     if exemplars is not None:

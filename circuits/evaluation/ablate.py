@@ -1,4 +1,10 @@
-"""A photo run through a network with channels of some layers ablated, for many sets of channels at once."""
+"""A photo run through a network with units of some layers ablated, for many sets of units at once.
+
+Of a layer of groups the activation is coded anew as it arrives, with the dictionary and the weights that the photo had.
+What is kept is put on the baseline b, the other way round where the residual is kept, of which all groups are part:
+
+    b + Σ_kept (h_g − h̄_g) d_g ,     a − Σ_not kept (h_g − h̄_g) d_g ,     h̄ the baseline's own code (0 for zero)
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,18 +15,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
+from circuits.groups.coding import Code, code_maps
 from circuits.shapes import Activations
-from circuits.tracing.intervene import EditedRun
+from circuits.tracing.intervene import Edit, EditedRun
 from circuits.tracing.run import ForwardCache
+from circuits.tracing.targets import Target
 
 _BATCH_BYTES = 32 * 2**20
 
 
 class AblatedNetwork:
-    """Runs one photo up to a layer `top` with channels of lower layers, named from the image up, at a baseline."""
+    """Runs one photo up to a target's layer with units of lower layers, named from the image up, at a baseline."""
 
-    def __init__(self, run: ForwardCache, top: str, layers: Sequence[str], baseline: Baseline) -> None:
-        self._run = EditedRun(run, top, layers)
+    def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
+        self._run = EditedRun(run, target.unit.layer, layers)
+        self._codes = {name: run.code(target, name) for name in layers if name in run.dictionaries}
         self._baselines = {name: baseline.of(name, run.activations[name]) for name in layers}
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * self._run.largest)))
 
@@ -28,17 +37,33 @@ class AblatedNetwork:
         """The top layer's activation for each set, (sets, C, H, W).
 
         Args:
-            kept: which channels are kept, (sets, channels), those of all ablated layers one after the other.
+            kept: which units are kept, (sets, units), those of all ablated layers one after the other.
         """
         return torch.cat([self._run_some(some) for some in torch.split(torch.from_numpy(kept), self._at_once)])
 
     def _run_some(self, masks: Tensor) -> Tensor:
-        widths = [baseline.shape[1] for baseline in self._baselines.values()]
-        edits = {
-            name: partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
-            for (name, baseline), kept in zip(self._baselines.items(), torch.split(masks, widths, dim=1), strict=True)
-        }
+        widths = [
+            self._codes[name].units if name in self._codes else baseline.shape[1]
+            for name, baseline in self._baselines.items()
+        ]
+        edits: dict[str, Edit] = {}
+        for (name, baseline), kept in zip(self._baselines.items(), torch.split(masks, widths, dim=1), strict=True):
+            edits[name] = partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
+            if name in self._codes:
+                edits[name] = partial(_recoded, kept=kept, baseline=baseline, code=self._codes[name])
         return self._run(edits, len(masks))
+
+
+def _recoded(activation: Tensor, kept: Tensor, baseline: Tensor, code: Code) -> Tensor:
+    directions = code.dictionary.directions.to(activation)
+    weights = code_maps(code.dictionary, activation, code.importance)
+    if bool((baseline != 0).any()):
+        weights = weights - code.like(baseline.to(code.activation)).weights.to(activation)
+    groups, residual = kept[:, :-1, None, None], kept[:, -1:, None, None]
+    on_baseline = baseline.to(activation) + torch.einsum("nghw,gc->nchw", weights * groups, directions)
+    taken_away = activation - torch.einsum("nghw,gc->nchw", weights * ~groups, directions)
+    coded = torch.where(residual, taken_away, on_baseline)
+    return coded.contiguous(memory_format=torch.channels_last)
 
 
 def _ablated(activation: Tensor, kept: Tensor, baseline: Tensor) -> Tensor:

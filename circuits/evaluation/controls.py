@@ -7,10 +7,14 @@
 | weights | those with the largest Σ_hw ∂T/∂a at a grey image: what the weights alone say of the target |
 | gradient | those with the largest Σ_hw a · ∂T/∂a in the photo: attribution without a walk along edges |
 | randomised | those of a circuit traced in a copy of the network whose parameters were shuffled (Adebayo et al. 2018) |
+
+Where a circuit's units are groups, these are channels, as many as it has groups, and there is one more:
+
+| permuted | the same groups, of a dictionary in which the channels of each direction are shuffled |
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +23,7 @@ from torch import Tensor
 
 from circuits.attribution.agreement import rank_correlation
 from circuits.evaluation.unit_sets import CircuitSearch, Sources, Units, sources_of, tops_of_circuit, units_in
+from circuits.groups.dictionary import Dictionary
 from circuits.network.layers import find_layers
 from circuits.network.network import Network, fingerprint
 from circuits.shapes import Images, Scores
@@ -50,6 +55,22 @@ def random_like(network: Network, units: Units, seed: int | np.random.Generator)
         chosen = source.choice(network.layer(layer).channels, size=len(channels), replace=False)
         drawn[layer] = tuple(sorted(chosen.tolist()))
     return drawn
+
+
+def permuted(dictionaries: Mapping[str, Dictionary], source: np.random.Generator) -> dict[str, Dictionary]:
+    """Dictionaries whose directions have their channels shuffled, each in its own way: any directions of that shape.
+
+    Example:
+        >>> one = {"conv4": Dictionary(torch.tensor([[1.0, 0.0, 2.0]]), "by hand")}
+        >>> sorted(permuted(one, np.random.default_rng(0))["conv4"].directions[0].tolist())
+        [0.0, 1.0, 2.0]
+    """
+    return {
+        layer: replace(
+            each, directions=torch.from_numpy(source.permuted(each.directions.numpy(), axis=1)), encoder=None, bias=None
+        )
+        for layer, each in dictionaries.items()
+    }
 
 
 def by_activation(run: ForwardCache, units: Units) -> dict[str, tuple[int, ...]]:
@@ -194,7 +215,7 @@ def _largest(units: Units, scores: dict[str, Scores], signs: str = "positive") -
 
 
 CIRCUIT = "circuit"
-METHODS = (CIRCUIT, "random", "activation", "gradient", "weights", "randomised")
+METHODS = (CIRCUIT, "permuted", "random", "activation", "gradient", "weights", "randomised")
 """The circuit and its controls, in the order of a card's rows."""
 CURVE_DRAWS = 3
 """Random sets at each size of the curve, at most."""
@@ -202,11 +223,15 @@ CURVE_DRAWS = 3
 
 @dataclass(frozen=True)
 class UnitSet:
-    """Units to be scored, chosen by one of `METHODS`; for a point of the curve, with `top` units below each unit."""
+    """Units to be scored, chosen by one of `METHODS`; for a point of the curve, with `top` units below each unit.
+
+    In layers that `dictionaries` names they are groups, elsewhere channels.
+    """
 
     method: str
     units: Units
     top: int | None = None
+    dictionaries: Mapping[str, Dictionary] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -250,11 +275,15 @@ def plan(
     units = units_in(network, sources, target.id)
     tops = tops_of_circuit(circuit)
     search = CircuitSearch(run, target, mode)
-    sets = [UnitSet(CIRCUIT, units)]
+    dictionaries = run.dictionaries
+    sets = [UnitSet(CIRCUIT, units, dictionaries=dictionaries)]
     notes: list[str] = []
     correlations: dict[str, float | None] = {}
     if controls:
         source = np.random.default_rng(seed)
+        if dictionaries:
+            draws_of = [permuted(dictionaries, np.random.default_rng([seed, draw])) for draw in range(CURVE_DRAWS)]
+            sets += [UnitSet("permuted", units, dictionaries=each) for each in draws_of]
         sets += [UnitSet("random", random_like(network, units, source)) for _ in range(draws)]
         sets.append(UnitSet("activation", by_activation(run, units)))
         sets.append(UnitSet("gradient", by_gradient(run, target, units, signs=signs)))
@@ -272,14 +301,12 @@ def plan(
     layers = [layer for layer in network.layers if any(layer in each for each in (units, *curve.values()))]
     for top, shown in curve.items():
         kept = {layer: shown.get(layer, ()) for layer in layers}
-        sets.append(UnitSet(CIRCUIT, kept, top))
+        sets.append(UnitSet(CIRCUIT, kept, top, dictionaries))
         if controls:
             source = np.random.default_rng([seed, top])
             sets += [UnitSet("random", random_like(network, kept, source), top) for _ in range(min(draws, CURVE_DRAWS))]
             sets.append(UnitSet("activation", by_activation(run, kept), top))
-    return EvaluationPlan(
-        target, sources, tuple(sets), search.sources(tops, signs), tuple(tops), correlations, tuple(notes)
-    )
+    return EvaluationPlan(target, sources, tuple(sets), search.like(circuit), tuple(tops), correlations, tuple(notes))
 
 
 def _curve(

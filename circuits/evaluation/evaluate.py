@@ -24,7 +24,7 @@ from circuits.errors import InputError
 from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan
 from circuits.evaluation.estimates import RESAMPLES
-from circuits.evaluation.scores import score_edges, score_units
+from circuits.evaluation.scores import Scored, score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
 from circuits.evaluation.statistics import LARGEST, PhotoScores, ScoreTable, areas, rungs
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
@@ -35,7 +35,8 @@ from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import ForwardCache, check_network, input_crop
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import check_network, input_crop
 from circuits.tracing.targets import Target, target_of
 from circuits.units import Progress
 
@@ -121,7 +122,7 @@ def evaluate(
     steps = 1 + len(numbers) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
     image = cut.preprocessing.from_crop(crops[0])
-    first = ForwardCache.of(cut, image)
+    first = ForwardCache.of(cut, image).with_groups(circuit.dictionaries)
     planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
     for done, number in enumerate(numbers):
@@ -133,8 +134,8 @@ def evaluate(
     for number, change in enumerate(changed):
         report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
-        search = CircuitSearch(run, target, circuit.settings.mode)
-        again.append(search.sources(planned.tops, circuit.settings.signs))
+        search = CircuitSearch(run.with_groups(circuit.dictionaries), target, circuit.settings.mode)
+        again.append(search.like(circuit))
     survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
     settings = {
@@ -169,7 +170,7 @@ def _card(
         network=circuit.network,
         circuit=_facts(circuit, planned),
         units=units,
-        widths={layer: network.layer(layer).channels for layer in units},
+        widths={layer: _width(network, circuit, layer) for layer in units},
         settings=settings,
         versions=versions("numpy", "torch"),
         photos=photos,
@@ -183,6 +184,12 @@ def _card(
         stability=stability,
         notes=(*notes, *planned.notes, *table.notes(rows)),
     )
+
+
+def _width(network: Network, circuit: Circuit, layer: str) -> int:
+    """How many units a layer has: groups, or channels."""
+    dictionary = circuit.dictionaries.get(layer)
+    return network.layer(layer).channels if dictionary is None else dictionary.groups
 
 
 def _facts(circuit: Circuit, planned: EvaluationPlan) -> dict[str, Any]:
@@ -250,20 +257,35 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     if len(baselines) > 1:
         return baselines, ""
     return baselines, (
-        "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
-        "circuits exemplars, or give two photos or more."
+        "Mean ablation is left out, because there are no photos to take a mean over: make an index with circuits "
+        "exemplars FOLDER, or give two photos or more."
     )
 
 
 def _photo_scores(run: ForwardCache, planned: EvaluationPlan, photo: int, baseline: Baseline) -> list[PhotoScores]:
     """All scores in one photo with one baseline, by metric."""
-    scored = score_units(run, planned.target, [each.units for each in planned.sets], baseline)
-    edges = score_edges(run, planned.target, planned.sources, baseline)
+    scored = _scored(run, planned, baseline)
+    own = run.with_groups(planned.sets[0].dictionaries)
+    edges = score_edges(own, planned.target, planned.sources, baseline)
     scores = [PhotoScores(photo, baseline.name, "value", tuple(each.value for each in scored), edges)]
     probabilities = tuple(each.probability for each in scored if each.probability is not None)
     if probabilities:
         scores.append(PhotoScores(photo, baseline.name, "probability", probabilities, None))
     return scores
+
+
+def _scored(run: ForwardCache, planned: EvaluationPlan, baseline: Baseline) -> list[Scored]:
+    """The scores of all sets, those with the same dictionaries together."""
+    together: dict[int, list[int]] = {}
+    for number, each in enumerate(planned.sets):
+        together.setdefault(id(each.dictionaries) if each.dictionaries else 0, []).append(number)
+    scored: dict[int, Scored] = {}
+    for numbers in together.values():
+        sets = [planned.sets[number] for number in numbers]
+        coded = run.with_groups(sets[0].dictionaries)
+        found = score_units(coded, planned.target, [each.units for each in sets], baseline)
+        scored.update(zip(numbers, found, strict=True))
+    return [scored[number] for number in range(len(planned.sets))]
 
 
 def photos_of(photos: Any) -> list[Photo]:

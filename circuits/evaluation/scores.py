@@ -26,15 +26,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError
 from circuits.evaluation.ablate import AblatedNetwork
-from circuits.evaluation.unit_sets import Sources, Units, layer_of
+from circuits.evaluation.unit_sets import Sources, Units, index_of, layer_of
+from circuits.groups.coding import code_maps
 from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
 from circuits.tracing.run import IMAGE, ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
-from circuits.units import Unit
+from circuits.units import Address, Group, Unit, parse_address
 
 LEAST = 0.01
 """A ratio is not defined where m(whole) and m(nothing) differ by less than this share of the larger of them."""
@@ -110,7 +111,8 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
     Args:
         run: of the photo, from `ForwardCache.of`, its network cut at the layers of the sets.
         target: what is measured, above these layers.
-        sets: channels by layer; a layer that a set names is ablated but for these.
+        sets: channels by layer, or groups of a layer that the run has a dictionary of; a layer that a set names is
+            ablated but for these. With all of its groups kept, the residual still is not.
         baseline: what stands in the place of ablated channels.
 
     Returns:
@@ -122,7 +124,7 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
 
     Example:
         >>> from circuits import load_network, load_photo, trace, units_of
-        >>> from circuits.tracing.run import forward_cache
+        >>> from circuits.tracing.source import forward_cache
         >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=2, top=8)
@@ -146,10 +148,10 @@ def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseli
 def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]:
     """The layers of a set, from the image up."""
     network = run.network
-    for layer, channels in units.items():
+    for layer, indices in units.items():
         network.layer(layer)
-        for channel in channels:
-            network.check_unit(Unit(layer, channel))
+        for index in indices:
+            _check(run, Group(layer, index) if layer in run.dictionaries else Unit(layer, index))
     layers = tuple(layer for layer in network.layers if layer in units)
     if not layers:
         raise InputError("The set of units names no layer, so nothing would be ablated; name those that are scored.")
@@ -163,14 +165,14 @@ def _score_together(
 ) -> list[Scored]:
     """The scores of sets with the same ablated layers; what several sets ask for is run once."""
     network = run.network
-    masks = [_mask(network, layers, units) for units in sets]
-    nothing = _mask(network, layers, {})
+    masks = [_mask(run, layers, units) for units in sets]
+    nothing = _mask(run, layers, {})
     everything = ~nothing
     rows = {row.tobytes(): row for kept in masks for row in (kept, ~kept)} | {nothing.tobytes(): nothing}
     # With everything kept the network is as it is, to the last bit.
     rows.pop(everything.tobytes(), None)
     values = dict(zip([everything.tobytes()], _read(network, target, run.activations[target.unit.layer]), strict=True))
-    ablated = AblatedNetwork(run, target.unit.layer, layers, baseline)(np.stack(list(rows.values())))
+    ablated = AblatedNetwork(run, target, layers, baseline)(np.stack(list(rows.values())))
     values.update(zip(rows, _read(network, target, ablated), strict=True))
     scored = []
     for kept in masks:
@@ -179,10 +181,23 @@ def _score_together(
     return scored
 
 
-def _mask(network: Network, layers: Sequence[str], units: Units) -> NDArray[np.bool_]:
-    """Which channels are kept, those of all layers one after the other."""
+def _check(run: ForwardCache, unit: Address) -> None:
+    """Refuse a unit that the network lacks, or a group that its layer's dictionary lacks."""
+    if isinstance(unit, Unit):
+        run.network.check_unit(unit)
+    elif unit.layer not in run.dictionaries or index_of(unit) >= run.dictionaries[unit.layer].groups:
+        groups = run.dictionaries[unit.layer].groups if unit.layer in run.dictionaries else 0
+        raise UnknownError(f"No group {unit}; {unit.layer} has {groups} groups, from 0.")
+
+
+def _mask(run: ForwardCache, layers: Sequence[str], units: Units) -> NDArray[np.bool_]:
+    """Which units are kept, those of all layers one after the other; of a layer of groups the last is the residual."""
+    dictionaries, network = run.dictionaries, run.network
+    widths = [
+        dictionaries[name].groups + 1 if name in dictionaries else network.layer(name).channels for name in layers
+    ]
     return np.concatenate(
-        [np.isin(np.arange(network.layer(layer).channels), list(units.get(layer, ()))) for layer in layers]
+        [np.isin(np.arange(width), list(units.get(layer, ()))) for layer, width in zip(layers, widths, strict=True)]
     )
 
 
@@ -224,7 +239,7 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     Example:
         >>> from circuits import Baseline, load_network, trace
         >>> from circuits.evaluation.unit_sets import sources_of
-        >>> from circuits.tracing.run import forward_cache
+        >>> from circuits.tracing.source import forward_cache
         >>> from circuits.tracing.targets import target_of
         >>> network = load_network()
         >>> circuit = trace(network, "example:cat", depth=1, top=3)
@@ -237,19 +252,24 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
         raise InputError(f"{target.id}, the target, has no sources; expand it before its edges are scored.")
     order = run.network.layers.index
     upper_of = {name: layer_of(name, target.id) for name in sources}
-    computed: dict[Unit, Tensor] = {}
+    computed: dict[Address, Tensor] = {}
     for layer in sorted(set(upper_of.values()) - {target.unit.layer}, key=order):
         names = [name for name, upper in upper_of.items() if upper == layer]
-        lower = run.below(layer)
+        lower = run.below(layer, target)
         base = _base(run, lower, baseline)
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
             seen = torch.cat([_seen(run, lower, base, sources[name], computed) for name in some])
-            channels = [Unit.parse(name).channel for name in some]
+            units = [parse_address(name) for name in some]
+            indices = list(map(index_of, units))
             with torch.no_grad():
-                maps = lower.piece(seen, channels)
-            computed.update({Unit(layer, channel): maps[row, row] for row, channel in enumerate(channels)})
-    lower = run.below(target.unit.layer)
+                if layer in run.dictionaries:
+                    code = run.code(target, layer)
+                    maps = code_maps(code.dictionary, lower.piece(seen), code.importance)[:, indices]
+                else:
+                    maps = lower.piece(seen, indices)
+            computed.update({unit: maps[row, row] for row, unit in enumerate(units)})
+    lower = run.below(target.unit.layer, target)
     base = _base(run, lower, baseline)
     readout = target.readout(run.network)
     with torch.no_grad():
@@ -265,20 +285,32 @@ def _base(run: ForwardCache, lower: LayersBelow, baseline: Baseline) -> Activati
     for name in lower.widths:
         activation = run.activations[name]
         parts.append(baseline.of(name, activation).expand_as(activation))
-    return concatenate_padded([*parts, run.activations[IMAGE]] if lower.activation.shape[1] > lower.units else parts)
+    is_open = lower.activation.shape[1] > sum(lower.widths.values())
+    return concatenate_padded([*parts, run.activations[IMAGE]] if is_open else parts)
 
 
 def _seen(
-    run: ForwardCache, lower: LayersBelow, base: Activation, sources: Sequence[Unit], computed: Mapping[Unit, Tensor]
+    run: ForwardCache,
+    lower: LayersBelow,
+    base: Activation,
+    sources: Sequence[Address],
+    computed: Mapping[Address, Tensor],
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()
     for unit in sources:
-        run.network.check_unit(unit)
+        _check(run, unit)
         if unit.layer not in lower.widths:
             raise InputError(f"{unit} does not lie in {' or '.join(lower.widths)}, which its edge leads up from.")
-        heat = computed.get(unit)
-        if heat is None:
-            heat = run.activations[unit.layer][0, unit.channel]
-        seen[0, lower.start(unit.layer) + unit.channel, : heat.shape[0], : heat.shape[1]] = heat
+        heat, start = computed.get(unit), lower.start(unit.layer)
+        if isinstance(unit, Unit):
+            heat = run.activations[unit.layer][0, unit.channel] if heat is None else heat
+            seen[0, start + unit.channel, : heat.shape[0], : heat.shape[1]] = heat
+        else:
+            code, number = lower.codes[unit.layer], index_of(unit)
+            heat = code.weights[number] if heat is None else heat
+            own = slice(start, start + lower.widths[unit.layer])
+            usual = code.like(base[:, own, :1, :1]).weights[number] if bool(base[:, own].any()) else 0
+            part = (heat - usual) * code.dictionary.directions[number].to(heat)[:, None, None]
+            seen[0, own, : heat.shape[0], : heat.shape[1]] += part
     return seen

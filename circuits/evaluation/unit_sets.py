@@ -7,17 +7,20 @@ import networkx as nx
 from circuits.attribution.gradient import check_mode
 from circuits.errors import InputError
 from circuits.network.network import Network
+from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import is_residual
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder, Shares
 from circuits.tracing.targets import Target
-from circuits.units import Unit
+from circuits.units import Address, Unit, parse_address
 
 Units = Mapping[str, Sequence[int]]
-"""Channels by layer. The layers named are those in which something is ablated; an empty list keeps none of a layer."""
+"""Channels by layer, or of a layer with a dictionary its groups. The layers named are those in which something is
+ablated; an empty list keeps none of a layer."""
 
-Sources = Mapping[str, Sequence[Unit]]
-"""The units that edges come from, by the id of the unit that they lead to."""
+Sources = Mapping[str, Sequence[Address]]
+"""The units that edges come from, by the id of the unit that they lead to. A residual is no unit that is scored."""
 
 
 def units_of(network: Network, circuit: Circuit) -> dict[str, tuple[int, ...]]:
@@ -41,8 +44,8 @@ def units_of(network: Network, circuit: Circuit) -> dict[str, tuple[int, ...]]:
     return units_in(network.with_layers(circuit.layers), sources_of(circuit), circuit.root)
 
 
-def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
-    """The edges that a circuit shows, by the id of the upper unit.
+def sources_of(circuit: Circuit) -> dict[str, tuple[Address, ...]]:
+    """The edges that a circuit shows, by the id of the upper unit; what lies in no group is not part of it.
 
     Raises:
         InputError: if nothing of the circuit is expanded.
@@ -52,8 +55,10 @@ def sources_of(circuit: Circuit) -> dict[str, tuple[Unit, ...]]:
         raise InputError(
             f"The circuit holds nothing but its target, {circuit.target.label}; expand that before it is scored."
         )
+    edges = {node.id: circuit.edges_into(node.id) for node in shown if not is_residual(node.id)}
     return {
-        node.id: tuple(circuit.nodes[edge.source].unit.whole for edge in circuit.edges_into(node.id)) for node in shown
+        name: tuple(circuit.nodes[edge.source].unit.whole for edge in into if not is_residual(edge.source))
+        for name, into in edges.items()
     }
 
 
@@ -65,8 +70,17 @@ def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[i
         upper = layer_of(name, root)
         layers.update(network.layers_below(upper), (unit.layer for unit in units))
         for unit in units:
-            kept.setdefault(unit.layer, set()).add(unit.channel)
+            kept.setdefault(unit.layer, set()).add(index_of(unit))
     return {layer: tuple(sorted(kept.get(layer, ()))) for layer in network.layers if layer in layers}
+
+
+def index_of(unit: Address) -> int:
+    """A unit's number among those of its layer: its channel, or that of a group."""
+    if isinstance(unit, Unit):
+        return unit.channel
+    if unit.number is None:
+        raise ValueError(f"{unit} is not scored")
+    return unit.number
 
 
 def layer_of(name: str, root: str) -> str:
@@ -75,7 +89,7 @@ def layer_of(name: str, root: str) -> str:
     >>> layer_of("fc:3-5", "fc:3-5"), layer_of("conv4:3", "fc:3-5")
     ('fc', 'conv4')
     """
-    return name.rpartition(":")[0] if name == root else Unit.parse(name).layer
+    return name.rpartition(":")[0] if name == root else parse_address(name).layer
 
 
 def count(units: Units) -> int:
@@ -104,9 +118,33 @@ class CircuitSearch:
         self._mode = check_mode(mode)
         self._known: dict[str, Shares] = {}
 
-    def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Unit, ...]]:
+    def sources(self, tops: Sequence[int], signs: str = "positive") -> dict[str, tuple[Address, ...]]:
         """The edges that `trace` finds with that many units below each unit of each level."""
+        builder = self._builder()
+        return _sources(builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs))
+
+    def like(self, circuit: Circuit) -> dict[str, tuple[Address, ...]]:
+        """The edges that `trace` finds with a circuit's settings, as deep as it goes."""
+        settings = circuit.settings
+        budget = budget_of(settings.units, settings.share, None, settings.mode)
+        if budget is None:
+            return self.sources(tops_of_circuit(circuit), settings.signs)
+        builder = self._builder()
+        if float(builder.graph.nodes[self.target.id]["value"]) <= 0:  # nothing to spend on in a changed photo
+            return {}
+        spend(builder, budget, settings.depth, settings.signs)
+        graph = builder.graph
+        return _sources({name: list(graph.predecessors(name)) for name in graph if graph.nodes[name]["expanded"]})
+
+    def _builder(self) -> CircuitBuilder:
         builder = CircuitBuilder(self.run, self.target, self._mode, nx.DiGraph(), self._known)
         builder.add(self.target.unit, self.target.id, self.target.label)
-        chosen = builder.descend([self.target.id], len(tops), lambda level, _: tops[level], signs)
-        return {name: tuple(map(Unit.parse, lower)) for name, lower in chosen.items()}
+        return builder
+
+
+def _sources(chosen: Mapping[str, Sequence[str]]) -> dict[str, tuple[Address, ...]]:
+    return {
+        name: tuple(parse_address(each) for each in lower if not is_residual(each))
+        for name, lower in chosen.items()
+        if not is_residual(name)
+    }

@@ -40,6 +40,6 @@ from circuits.network.receptive_field import (
     ReceptiveField as ReceptiveField,
     receptive_field as receptive_field,
 )
-from circuits.tracing.run import input_crop as input_crop
+from circuits.tracing.source import input_crop as input_crop
 
 crop_seen, Field = input_crop, ReceptiveField  # their names before

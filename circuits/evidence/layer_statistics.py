@@ -16,7 +16,7 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Source, activations_of, forward_cache
+from circuits.tracing.source import Source, activations_of, forward_cache
 from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 

@@ -25,7 +25,8 @@ from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, Activations, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache, Source, activations_of, forward_cache
+from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.source import Source, activations_of, forward_cache
 from circuits.tracing.targets import readout_of, target_of
 from circuits.units import Unit, as_unit
 
@@ -101,7 +102,7 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
-        raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
+        raise InputError(f"{unit} lies above the target {target.id}; only units below the target contribute to it.")
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 

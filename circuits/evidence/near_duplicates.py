@@ -9,7 +9,7 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from circuits.tracing.run import Source, forward_cache
+from circuits.tracing.source import Source, forward_cache
 from circuits.units import Unit
 
 
@@ -84,14 +84,14 @@ def near_duplicates(network: Network, circuit: Circuit, *, threshold: float = 0.
         raise InputError(f"threshold is {threshold}; it is a correlation, from 0 to 1, such as 0.9.")
     by_layer: dict[str, list[Node]] = {}
     for node in circuit.nodes.values():
-        if node.id in circuit.visible and node.unit.position is None:
+        if node.id in circuit.visible and isinstance(node.unit, Unit) and node.position is None:
             by_layer.setdefault(node.unit.layer, []).append(node)
     strengths = _strengths(circuit)
     groups: list[tuple[str, ...]] = []
     for layer in sorted(by_layer, key=circuit.layers.index, reverse=True):
-        nodes = sorted(by_layer[layer], key=lambda node: (-strengths.get(node.id, 0.0), node.unit.channel))
+        nodes = sorted(by_layer[layer], key=lambda node: (-strengths.get(node.id, 0.0), node.channel))
         if len(nodes) > 1:
-            like = correlations(network, circuit, [node.unit for node in nodes]) > threshold
+            like = correlations(network, circuit, [node.channel for node in nodes]) > threshold
             groups += [tuple(nodes[at].id for at in group) for group in _greedy(like)]
     return tuple(groups)
 

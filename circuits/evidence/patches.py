@@ -18,7 +18,7 @@ from circuits.exemplars.exemplars import cut_to_field
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
-from circuits.tracing.run import Source, input_crop
+from circuits.tracing.source import Source, input_crop
 from circuits.units import Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.

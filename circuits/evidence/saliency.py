@@ -31,7 +31,7 @@ from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import Source, forward_cache, input_crop
+from circuits.tracing.source import Source, forward_cache, input_crop
 from circuits.tracing.targets import target_of
 from circuits.units import Unit, as_unit
 

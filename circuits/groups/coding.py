@@ -24,11 +24,11 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.groups.dictionary import Dictionary
-from circuits.shapes import Activation, Activations, Maps, Scores
+from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
 
 RESIDUAL = -1
 """Stands for the residual where a group's number stands otherwise: the last of a layer's units."""
-_RIDGE = 1e-12
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +66,46 @@ class Code:
             return self.residual
         return self.weights[group] * self._directions[group][:, None, None]
 
-    def shares(self, gradient: Maps) -> Scores:
+    def shares(self, gradient: Maps) -> UnitScores:
         """Σ_hw part · gradient of each group and, last, of the residual, (K + 1,).
 
         S_g = Σ_p h_g(p) · (d_g · ∂f/∂a(p)) ,   S_r = Σ_p r(p) · ∂f/∂a(p) ,   Σ_g S_g + S_r = Σ_j S_j
         """
-        along = torch.einsum("gc,chw->ghw", self._directions, gradient)
-        groups = (self.weights * along).sum((1, 2))
-        return torch.cat([groups, (self.residual * gradient).sum()[None]])
+        return self.terms(gradient).sum((1, 2))
 
-    def encoder(self, group: int) -> Maps:
-        """e_g(p): the weights with which a group reads the activation, (C, H, W); of the residual those of Σ_c r_c."""
+    def terms(self, gradient: Maps) -> Float[Tensor, "units rows columns"]:
+        """What each position adds to the shares, (K + 1, H, W)."""
+        along = torch.einsum("gc,chw->ghw", self._directions, gradient)
+        return torch.cat([self.weights * along, (self.residual * gradient).sum(0)[None]])
+
+    def like(self, instead: PerChannel) -> "Code":
+        """The code of the same numbers at every position, (1, C, 1, 1), weighed as this one is."""
+        return encode(self.dictionary, instead.expand_as(self.activation).contiguous(), self.importance)
+
+    def value(self, group: int, gradient: Maps | None = None) -> float:
+        """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p); with a target's gradient, what it contributes to that."""
+        if gradient is not None:
+            return float(self.shares(gradient)[group])
+        return float(self.residual.sum() if group == RESIDUAL else self.weights[group].sum())
+
+    def reading(self, group: int, gradient: Maps | None = None) -> Maps:
+        """The weights with which a group's value reads the activation, (C, H, W), while the same groups are active.
+
+        e_g(p) or, with a target's gradient, e_g(p) · (d_g · ∂T/∂a(p)). The value is Σ weights · activation and, with an
+        encoder, its bias.
+        """
+        channels, positions = self.activation.shape[1], len(self.inverse)
+        worth = torch.ones(channels, positions, dtype=torch.float64)
+        if gradient is not None:
+            worth = gradient.double().reshape(channels, positions)
+        along = self.dictionary.directions.double() @ worth
         if group == RESIDUAL:
-            read = torch.ones(self.activation.shape[1], len(self.inverse), dtype=torch.float64)
-            for number, total in enumerate(self.dictionary.directions.double().sum(1).tolist()):
-                read -= total * self._encoder(number)
-            return read.to(self.activation).reshape(self.activation.shape[1:])
-        return self._encoder(group).to(self.activation).reshape(self.activation.shape[1:])
+            read = worth.clone()
+            for number in range(self.dictionary.groups):
+                read -= along[number] * self._encoder(number)
+        else:
+            read = self._encoder(group) if gradient is None else self._encoder(group) * along[group]
+        return read.to(self.activation).reshape(self.activation.shape[1:])
 
     def _encoder(self, group: int) -> Tensor:
         """(C, H·W), float64."""

@@ -174,14 +174,14 @@ def _edge_in_words(edge: Edge) -> str:
 
 
 def _tile(node: Node, at: tuple[float, float], pictures: Pictures, heat_maps: Pictures) -> dict[str, Any]:
-    position = "" if node.unit.position is None else f" @{node.unit.position[0]},{node.unit.position[1]}"
+    position = "" if node.position is None else f" @{node.position[0]},{node.position[1]}"
     return {
         "node": node,
         "x": at[0],
         "y": at[1],
         "picture": to_data_uri(pictures[node.id]) if node.id in pictures else safe_picture(node.picture),
         "fired": to_data_uri(heat_maps[node.id]) if node.id in heat_maps else "",
-        "name": cut(node.called if node.called != str(node.unit) else f"{node.unit.channel}{position}", 17),
+        "name": cut(node.called if node.called != str(node.unit) else f"{node.number}{position}", 17),
         "called": f"{node.name} ({node.label})" if node.name else node.label,
     }
 
@@ -191,7 +191,7 @@ def _legend(circuit: Circuit) -> Iterator[dict[str, Any]]:
         ("edge", "excites"),
         ("edge against", "inhibits"),
         ("", "wider: a larger share of the unit above"),
-        ("bar", "how much of its attribution is shown"),
+        ("bar", "coverage: the part of its gross attribution that is shown"),
     ]
     found = warnings_in(circuit)
     if "disagrees" in found:

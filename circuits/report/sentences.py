@@ -37,9 +37,9 @@ def value_in_words(circuit: "Circuit") -> Parts:
             return "The logits for ", plus, " and ", minus, " are equal."
         side = "higher" if value > 0 else "lower"
         return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
-    if node.unit.position is None:
+    if node.position is None:
         return "The activation of ", node.called, f" sums to {number(value)} over the image."
-    row, column = node.unit.position
+    row, column = node.position
     return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
 
 
@@ -60,7 +60,7 @@ def below_in_words(shown: int, others: int | None, coverage: float, *, named: bo
         >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
         ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
     """
-    how = "named" if named else "shown"
+    how = "listed" if named else "shown"
     if not shown:
         return f"None of the {'' if others is None else f'{others} '}channels below it is {how}."
     if others == 0:

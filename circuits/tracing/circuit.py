@@ -10,6 +10,7 @@ import networkx as nx
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
+from circuits.groups.dictionary import Dictionary
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo, check_window
 from circuits.network.predict import Prediction
@@ -80,6 +81,11 @@ class Circuit(Reported):
         """Mode, top, signs and depth."""
         return TraceSettings.of_row(self.graph.graph["settings"])
 
+    @cached_property
+    def dictionaries(self) -> dict[str, Dictionary]:
+        """By layer, the directions of those whose units are groups of channels."""
+        return {name: Dictionary.of_row(row) for name, row in self.graph.graph.get("dictionaries", {}).items()}
+
     @property
     def predictions(self) -> tuple[Prediction, ...]:
         """What the network says the photo shows."""
@@ -116,7 +122,8 @@ class Circuit(Reported):
         """For each layer that has nodes the highest channel, row and column that they speak of: what it must have."""
         most: dict[str, tuple[int, int, int]] = {}
         for _, row in self.graph.nodes(data=True):
-            channel, *places = max(row["channel"], row.get("minus", 0)), row["peak"], row.get("position", (0, 0))
+            width = self.dictionaries[row["layer"]].channels if "group" in row else 1 + row["channel"]
+            channel, *places = max(width - 1, row.get("minus", 0)), row["peak"], row.get("position", (0, 0))
             reached = (channel, max(place[0] for place in places), max(place[1] for place in places))
             before = most.get(row["layer"], reached)
             most[row["layer"]] = (max(before[0], reached[0]), max(before[1], reached[1]), max(before[2], reached[2]))

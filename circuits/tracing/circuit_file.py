@@ -1,10 +1,10 @@
-"""The circuit file, `circuits/1`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
+"""The circuit file, `circuits/2`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
 
 import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,21 +14,23 @@ import numpy as np
 
 from circuits.errors import InputError, printable
 from circuits.files import versions
+from circuits.groups.dictionary import Dictionary
 from circuits.network.predict import Prediction
 from circuits.tracing.annotations import tidied
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
-from circuits.units import Unit
+from circuits.tracing.node import address_of
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
 
 
-FORMAT = "circuits/1"
+FORMATS = ("circuits/1", "circuits/2")
+"""The second has groups of channels and budgets of units; what has neither is written as the first."""
 MOST_BYTES = 64 * 2**20
 _MOST_PARTS = 1_000_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_BOOKS = ("shown", "rest", "bias", "remainder", "coverage", "gross")
+_BOOKS = ("shown", "rest", "residual", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
 _LARGEST = float(np.finfo(np.float32).max)
@@ -65,13 +67,19 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
     for name, data in graph.nodes(data=True):
         row, books = {"id": name, **data}, circuit.nodes[name].books
         if books is not None:
-            row |= {key: number(getattr(books, key)) for key in ("shown", "rest", "coverage")}
+            keys = ("shown", "rest", "residual", "coverage")
+            row |= {key: number(getattr(books, key)) for key in keys if key in data}
         nodes.append(row)
     edges = [{"source": source, "target": target, **data} for source, target, data in graph.edges(data=True)]
     return {
-        "format": FORMAT, "directed": True, "multigraph": False,
+        "format": format_of(graph.graph), "directed": True, "multigraph": False,
         "graph": dict(graph.graph), "nodes": nodes, "edges": edges,
     }  # fmt: skip
+
+
+def format_of(facts: Mapping[str, Any]) -> str:
+    """The oldest format that can hold a circuit, by the attributes of its graph."""
+    return FORMATS["dictionaries" in facts or not {"units", "share"}.isdisjoint(facts["settings"])]
 
 
 def attributes(
@@ -133,9 +141,10 @@ def _refuse(constant: str) -> float:
 def to_graph(data: object) -> nx.DiGraph:
     """The graph of a file's contents, validated; an error says where and why it is not a circuit of this format."""
     if not isinstance(data, dict) or "format" not in data:
-        raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMAT!r}.")
-    if data["format"] != FORMAT:
-        raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {FORMAT!r}.")
+        raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMATS[-1]!r}.")
+    if data["format"] not in FORMATS:
+        known = " and ".join(map(repr, FORMATS))
+        raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {known}.")
     _validate(data)
     graph = nx.DiGraph(**data["graph"])
     graph.graph["target"] = _measured(graph.graph["target"])
@@ -171,7 +180,8 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
     read = {key: _finite(key, value) if key in _FLOATS else value for key, value in row.items()}
-    return read | {key: int(read[key]) for key in ("channel", "rank", "class") if key in read}
+    whole = {key: int(read[key]) for key in ("channel", "rank", "class") if key in read}
+    return read | whole | ({"group": int(read["group"])} if read.get("group", "rest") != "rest" else {})
 
 
 def _finite(key: str, value: float | int) -> float:
@@ -232,6 +242,8 @@ def _check_consistent(graph: nx.DiGraph) -> None:
             raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
         if "minus" not in row:
             _check_address(name, row)
+        if "group" in row:
+            _check_group(name, row, graph.graph.get("dictionaries", {}))
         needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
         if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
@@ -260,12 +272,25 @@ def _check_target(graph: nx.DiGraph) -> None:
 
 
 def _check_address(name: str, row: dict[str, Any]) -> None:
-    unit = Unit.parse(name)
-    if (unit.layer, unit.channel) != (row["layer"], row["channel"]):
+    kind = "group" if "group" in row else "channel"
+    unit = address_of(row)
+    if str(unit) != name:
         raise InputError(
-            f"The node {name!r} says that it is channel {row['channel']} of layer {row['layer']!r}, unlike its id; "
-            "trace it again."
+            f"The node {name!r} says that it is {kind} {row[kind]} of layer {row['layer']!r}, unlike its id; trace it "
+            "again."
         )
+
+
+def _check_group(name: str, row: dict[str, Any], dictionaries: dict[str, Any]) -> None:
+    """Refuse a group that the file has no direction of."""
+    dictionary = dictionaries.get(row["layer"])
+    if dictionary is None:
+        raise InputError(
+            f"The node {name!r} is a group of layer {row['layer']!r}, of which the file has no dictionary."
+        )
+    groups = Dictionary.of_row(dictionary).groups
+    if row["group"] != "rest" and row["group"] >= groups:
+        raise InputError(f"The node {name!r} is not there: the dictionary of {row['layer']!r} has {groups} groups.")
 
 
 def to_graphml(graph: nx.DiGraph) -> bytes:

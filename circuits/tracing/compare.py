@@ -4,14 +4,22 @@
 2. Sort them into shared, only left and only right; units by layer, from the top.
 3. Say how alike the two sets are by the Jaccard index, |L ∩ R| / |L ∪ R| (Jaccard 1901, "Étude comparative de la
    distribution florale dans une portion des Alpes et du Jura").
+
+Groups of channels that were fitted to different photos have no numbers in common. They are paired one to one, so that
+the cosines of their directions add up to the most, and are the same where the cosine is at least 0.7.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from circuits.groups.dictionary import matched
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.units import Unit
+from circuits.units import Address, Group, Unit
+
+ALIKE = 0.7
+"""Least cosine of two groups' directions that count as the same."""
 
 
 @dataclass(frozen=True)
@@ -19,23 +27,27 @@ class SharedUnit:
     """A unit that both circuits show.
 
     Args:
-        id: of its node in both.
-        unit: its address.
+        id: of its node in both; of a group that on the left.
+        unit: its address there.
         called: what a person named it on the left, else on the right, else its label on the left.
         left: its value on the left, in units of that circuit's mode.
         right: its value on the right.
         left_share: its part of the gross attribution to a unit above it, the largest of them on the left, 0 to 1;
             `None` for a target.
         right_share: the same on the right.
+        right_id: of its node on the right.
+        cosine: of the directions of the two groups; 1 for a channel.
     """
 
     id: str
-    unit: Unit
+    unit: Address
     called: str
     left: float
     right: float
     left_share: float | None
     right_share: float | None
+    right_id: str
+    cosine: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ class Comparison:
             "layers": [
                 {
                     "layer": row.layer,
-                    "shared": [{**asdict(unit), "unit": str(unit.unit)} for unit in row.shared],
+                    "shared": [_plain_unit(unit) for unit in row.shared],
                     "left": list(row.left),
                     "right": list(row.right),
                 }
@@ -146,13 +158,18 @@ def compare(left: Circuit, right: Circuit) -> Comparison:
         (3, 1, 0, 0.75)
     """
     layers = _merged(left.layers[::-1], right.layers[::-1])
-    rows = [_layer(left, right, layer) for layer in layers]
-    edges, others = _edges(left), _edges(right)
-    units = {name: node.unit for name, node in (*left.nodes.items(), *right.nodes.items())}
+    same = _same(left, right)
+    rows = [_layer(left, right, layer, same) for layer in layers]
+    called = {theirs: ours for ours, (theirs, _) in same.items()}
+    edges = _edges(left)
+    # A group of the right one that is none of the left one's may have a number that is.
+    others = {tuple(called.get(end, f"{end}'") for end in ends): edge for ends, edge in _edges(right).items()}
+    units = {name: node.unit for name, node in left.nodes.items()}
+    units |= {called.get(name, f"{name}'"): node.unit for name, node in right.nodes.items() if name not in called}
 
-    def place(ends: tuple[str, str]) -> tuple[int, Unit, Unit]:
+    def place(ends: tuple[str, ...]) -> tuple[int, tuple[Any, ...], tuple[Any, ...]]:
         source, target = (units[end] for end in ends)
-        return layers.index(target.layer), target, source
+        return layers.index(target.layer), target.order, source.order
 
     ends = sorted(edges.keys() | others.keys(), key=place)
     return Comparison(
@@ -178,27 +195,45 @@ def largest_share(circuit: Circuit, unit: Unit | str) -> float | None:
     return max((abs(circuit.share(edge)) for edge in edges), default=None)
 
 
-def _layer(left: Circuit, right: Circuit, layer: str) -> LayerComparison:
+def _same(left: Circuit, right: Circuit) -> dict[str, tuple[str, float]]:
+    """Of each visible unit of the left circuit that the right one shows too, its id there, and the cosine."""
+    same = {name: (name, 1.0) for name in left.visible & right.visible if not isinstance(left.nodes[name].unit, Group)}
+    for layer in left.dictionaries.keys() & right.dictionaries.keys():
+        ours, theirs = left.dictionaries[layer], right.dictionaries[layer]
+        residual = str(Group(layer, None))
+        if {residual} <= left.visible & right.visible:
+            same[residual] = (residual, 1.0)
+        if ours.channels != theirs.channels:
+            continue
+        for one, other, cosine in matched(ours.directions, theirs.directions):
+            name, theirs_name = str(Group(layer, one)), str(Group(layer, other))
+            if cosine >= ALIKE and name in left.visible and theirs_name in right.visible:
+                same[name] = (theirs_name, cosine)
+    return same
+
+
+def _layer(left: Circuit, right: Circuit, layer: str, same: Mapping[str, tuple[str, float]]) -> LayerComparison:
     ours, theirs = _visible(left, layer), _visible(right, layer)
-    shared = [_shared(left, right, name) for name in ours if name in theirs]
+    shared = [_shared(left, right, name, *same[name]) for name in ours if name in same]
     shared.sort(key=lambda unit: -max(unit.left_share or 0.0, unit.right_share or 0.0))
-    only_left = tuple(name for name in ours if name not in theirs)
-    return LayerComparison(layer, tuple(shared), only_left, tuple(name for name in theirs if name not in ours))
+    only_left = tuple(name for name in ours if name not in same)
+    paired = {name for name, _ in same.values()}
+    return LayerComparison(layer, tuple(shared), only_left, tuple(name for name in theirs if name not in paired))
 
 
-def _shared(left: Circuit, right: Circuit, name: str) -> SharedUnit:
-    one, other = left.nodes[name], right.nodes[name]
+def _shared(left: Circuit, right: Circuit, name: str, theirs: str, cosine: float) -> SharedUnit:
+    one, other = left.nodes[name], right.nodes[theirs]
     called = one.name or other.name or one.label
-    shares = largest_share(left, name), largest_share(right, name)
-    return SharedUnit(name, one.unit, called, one.value, other.value, *shares)
+    shares = largest_share(left, name), largest_share(right, theirs)
+    return SharedUnit(name, one.unit, called, one.value, other.value, *shares, theirs, cosine)
 
 
 def _visible(circuit: Circuit, layer: str) -> list[str]:
     names = [name for name in circuit.visible if circuit.nodes[name].unit.layer == layer]
-    return sorted(names, key=lambda name: (circuit.nodes[name].unit, name))
+    return sorted(names, key=lambda name: (circuit.nodes[name].unit.order, name))
 
 
-def _edges(circuit: Circuit) -> dict[tuple[str, str], Edge]:
+def _edges(circuit: Circuit) -> dict[tuple[str, ...], Edge]:
     return {(edge.source, edge.target): edge for name in circuit.visible for edge in circuit.edges_into(name)}
 
 
@@ -216,6 +251,12 @@ def _merged(left: tuple[str, ...], right: tuple[str, ...]) -> list[str]:
 def _jaccard(shared: int, left: int, right: int) -> float:
     together = shared + left + right
     return shared / together if together else 1.0
+
+
+def _plain_unit(unit: SharedUnit) -> dict[str, Any]:
+    """A unit's row; what the right one calls it is told of a group alone."""
+    row = {**asdict(unit), "unit": str(unit.unit)}
+    return row if isinstance(unit.unit, Group) else {key: row[key] for key in row if key not in ("right_id", "cosine")}
 
 
 def _plain(edge: Edge) -> dict[str, Any]:

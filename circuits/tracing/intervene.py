@@ -17,17 +17,26 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError
+from circuits.groups.coding import Code, encode
 from circuits.network import operations as ops
 from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Activations, Scores
-from circuits.tracing.run import IMAGE, ForwardCache, Source, forward_cache
-from circuits.units import Unit, as_unit
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.run import IMAGE, ForwardCache, number_of
+from circuits.tracing.source import Source, forward_cache
+from circuits.tracing.targets import target_of
+from circuits.units import Address, Group, Unit, as_address
 
-Factors = Mapping[Unit, float | int] | Mapping[str, float | int] | Mapping[Unit | str, float | int]
+Factors = (
+    Mapping[Unit, float | int]
+    | Mapping[Address, float | int]
+    | Mapping[str, float | int]
+    | Mapping[Address | str, float | int]
+)
 
 MOST = 4.0
 """Largest factor: further out no photo drives a network, and what it says there means little."""
@@ -66,7 +75,7 @@ class Outcome:
         after: the logits with the changes, (classes,).
     """
 
-    changes: tuple[tuple[Unit, float], ...]
+    changes: tuple[tuple[Address, float], ...]
     effects: tuple[Effect, ...]
     before: Scores = field(repr=False)
     after: Scores = field(repr=False)
@@ -76,7 +85,7 @@ class Outcome:
 def intervene(
     network: Network,
     source: Source,
-    changes: Factors | Unit | str | Sequence[Unit | str],
+    changes: Factors | Address | str | Sequence[Address | str],
     *,
     top: int = 5,
     classes: int | str | Sequence[int | str] = (),
@@ -85,7 +94,8 @@ def intervene(
 
     Let a be a layer's activation as it arrives, a' what is passed on: a'_c(h,w) = factor · a_c(h,w). A unit with a
     position is scaled there alone, a factor for the whole channel holding there too. A factor of 0 is the unit's
-    ablation, 1 leaves it as it is.
+    ablation, 1 leaves it as it is. Of a group of a circuit's layer the code is found anew, as the activation arrives:
+    a'(p) = a(p) + (factor − 1) · h_g(p) · d_g, and likewise of the residual.
 
     Args:
         network: the network.
@@ -95,7 +105,7 @@ def intervene(
         classes: one or several further classes, by number or label.
 
     Raises:
-        UnknownError: if the network has no such unit or class.
+        UnknownError: if the network has no such unit or class, or the source's circuit no such group.
         InputError: if a factor is not a number from 0 to 4, a unit is a class itself, or top is less than 1.
 
     Example:
@@ -107,24 +117,29 @@ def intervene(
     if top < 1:
         raise InputError(f"top is {top}; it must be at least 1.")
     if not isinstance(changes, Mapping):
-        changes = dict.fromkeys([changes] if isinstance(changes, Unit | str) else changes, 0)
+        changes = dict.fromkeys([changes] if isinstance(changes, Unit | Group | str) else changes, 0)
     classes = [classes] if isinstance(classes, int | str) else classes
     run = forward_cache(network, source)
     order = run.network.layers.index
-    factors = {as_unit(unit): _factor(unit, factor) for unit, factor in changes.items()}
+    factors = {as_address(unit): _factor(unit, factor) for unit, factor in changes.items()}
+    codes = {}
     for unit in factors:
-        run.network.check_unit(unit)
+        if isinstance(unit, Unit):
+            run.network.check_unit(unit)
+        else:
+            codes[unit.layer] = _code(run, source, unit)
+            continue
         if unit.layer == run.network.layers[-1]:
             label = run.network.unit_label(unit)
             itself = f"{label!r} itself" if network.labels else "at the very top"
             raise InputError(f"{unit} is {itself}, which nothing depends on; change units of a layer below it.")
     named = [run.network.find_class(wanted) for wanted in classes]
     before = run.activations[run.network.layers[-1]].sum((0, 2, 3))
-    after = _run_on(run, factors).sum((0, 2, 3))
+    after = _run_on(run, factors, codes).sum((0, 2, 3))
     leading = (row.index for logits in (before, after) for row in ranked(network, logits, top))
     shown = sorted({*leading, *named}, key=lambda index: (-float(before[index]), index))
     pairs = zip(*(_predictions(network, logits, shown) for logits in (before, after)), strict=True)
-    lowest_first = sorted(factors.items(), key=lambda change: (order(change[0].layer), change[0]))
+    lowest_first = sorted(factors.items(), key=lambda change: (order(change[0].layer), change[0].order))
     return Outcome(tuple(lowest_first), tuple(Effect(*pair) for pair in pairs), before.clone(), after)
 
 
@@ -133,27 +148,47 @@ def _predictions(network: Network, logits: Tensor, classes: Sequence[int]) -> li
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
 
 
-def _run_on(run: ForwardCache, factors: Mapping[Unit, float]) -> Activation:
+def _code(run: ForwardCache, source: Source, group: Group) -> Code:
+    """The code that says how much of a group there is."""
+    if not isinstance(source, Circuit) or group.layer not in run.dictionaries:
+        raise UnknownError(
+            f"{group} is a group of channels, whose direction a circuit carries; give a circuit with groups in "
+            f"{group.layer}, such as one that `trace` made with groups=8."
+        )
+    groups = run.dictionaries[group.layer].groups
+    if group.number is not None and group.number >= groups:
+        raise UnknownError(f"No group {group}; {group.layer} has {groups} groups, from 0.")
+    return run.code(target_of(source), group.layer)
+
+
+def _run_on(run: ForwardCache, factors: Mapping[Address, float], codes: Mapping[str, Code]) -> Activation:
     """The logits, the network being run from the lowest layer in which something changes."""
     changed = {unit.layer for unit, factor in factors.items() if factor != 1}
     top = run.network.layers[-1]
     if not changed:
         return run.activations[top].clone()
-    edit = partial(_scaled, factors=factors, branched=run.network.branched)
+    edit = partial(_scaled, factors=factors, codes=codes, branched=run.network.branched)
     return EditedRun(run, top, changed)({layer: partial(edit, layer=layer) for layer in changed})
 
 
-def _scaled(activation: Tensor, layer: str, factors: Mapping[Unit, float], *, branched: bool) -> Activation:
+def _scaled(
+    activation: Tensor, layer: str, factors: Mapping[Address, float], codes: Mapping[str, Code], *, branched: bool
+) -> Activation:
     value = activation.clone()
+    if layer in codes:
+        code = encode(codes[layer].dictionary, activation, codes[layer].importance)
+        for unit, factor in factors.items():
+            if unit.layer == layer and isinstance(unit, Group):
+                value[0] += (factor - 1) * code.part(number_of(unit))
     for unit, factor in factors.items():
-        if unit.layer == layer:
+        if unit.layer == layer and isinstance(unit, Unit):
             at = (slice(None), slice(None)) if unit.position is None else unit.position
             value[0, unit.channel, at[0], at[1]] *= factor
     # In branches as a view: strides mean nothing in a batch of one, but they choose a convolution's kernel.
     return value.view_as(activation) if branched else value
 
 
-def _factor(unit: Unit | str, factor: float | int) -> float:
+def _factor(unit: Address | str, factor: float | int) -> float:
     if isinstance(factor, bool) or not 0 <= factor <= MOST:
         raise InputError(
             f"The factor of {unit} is {factor}; it must be a number from 0, which switches the unit off, to {MOST:g}."

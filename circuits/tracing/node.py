@@ -6,9 +6,10 @@ from typing import Any
 
 from circuits.attribution.agreement import Agreement
 from circuits.attribution.decomposition import Decomposition
+from circuits.errors import InputError
 from circuits.notebook import Reported
 from circuits.tracing.edge import Edge
-from circuits.units import Unit
+from circuits.units import Address, Group, Unit
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Node(Reported):
 
     Args:
         id: unique in the circuit: the unit's address, or `fc:3-5` for the difference of two classes.
-        unit: its address (of the first class, for a difference).
+        unit: its address (of the first class, for a difference): a channel, a neuron, or a group of channels.
         label: what to call it.
         value: sum of its activation over its positions (mode `target`: its share of the target).
         max: its highest activation.
@@ -25,7 +26,7 @@ class Node(Reported):
         expanded: whether the layer below was searched.
         discarded: whether a person threw it out.
         note: a person's note.
-        books: value = shown + rest + bias, if expanded; only units that are visible count as shown.
+        books: value = shown + rest + residual + bias, if expanded; only units that are visible count as shown.
         picture: data URI of its feature visualisation, if the file carries one.
         name: what a person calls it; empty if nobody named it.
         place: (x, y) where a person locked it on the page; `None` where it may move.
@@ -33,7 +34,7 @@ class Node(Reported):
     """
 
     id: str
-    unit: Unit
+    unit: Address
     label: str
     value: float
     max: float
@@ -55,12 +56,13 @@ class Node(Reported):
             exact = "bias" in row
             closing = row["bias" if exact else "remainder"]
             whole = Decomposition(row["value"], 0.0, 0.0, closing, 0.0, row["gross"], exact)
-            books = whole.showing([edge.attribution for edge in edges])
+            residual = sum((edge.attribution for edge in edges if is_residual(edge.source)), 0.0)
+            books = whole.showing([edge.attribution for edge in edges if not is_residual(edge.source)], residual)
         shown = [edge.source for edge in edges]
         as_written = ("label", "value", "max", "expanded", "discarded", "note", "picture", "name")
         return cls(
             id=name,
-            unit=Unit(row["layer"], row["channel"], _pair(row.get("position"))),
+            unit=address_of(row),
             peak=(row["peak"][0], row["peak"][1]),
             books=books,
             place=_pair(row.get("place")),
@@ -69,9 +71,48 @@ class Node(Reported):
         )
 
     @property
+    def channel(self) -> Unit:
+        """Its address where it is a channel or a neuron.
+
+        Raises:
+            InputError: if it is a group, of which what is asked cannot be said.
+        """
+        if isinstance(self.unit, Group):
+            raise InputError(f"{self.id} is a group of channels; ask for one of its channels instead.")
+        return self.unit
+
+    @property
+    def number(self) -> str:
+        """What tells it from others of its layer: its channel, the number of a group, or what a residual is called."""
+        if isinstance(self.unit, Group):
+            return self.label if self.unit.number is None else str(self.unit.number)
+        return str(self.unit.channel)
+
+    @property
+    def position(self) -> tuple[int, int] | None:
+        """Row and column of a neuron."""
+        return self.unit.position if isinstance(self.unit, Unit) else None
+
+    @property
     def called(self) -> str:
         """The name that a person gave it, else its label."""
         return self.name or self.label
+
+
+def is_residual(name: str) -> bool:
+    """Whether a node of that id is what lies in no group of its layer.
+
+    >>> is_residual("conv7/rest"), is_residual("conv7/3"), is_residual("conv7:3")
+    (True, False, False)
+    """
+    return name.endswith("/rest")
+
+
+def address_of(row: Mapping[str, Any]) -> Address:
+    """The address that a node's row says."""
+    if "group" in row:
+        return Group(row["layer"], None if row["group"] == "rest" else row["group"])
+    return Unit(row["layer"], row["channel"], _pair(row.get("position")))
 
 
 def _pair(values: Sequence[Any] | None) -> tuple[Any, Any] | None:

@@ -1,31 +1,24 @@
-"""Where evidence is taken from: a photo, or a circuit that carries its photo as the network's crop."""
+"""One photo's run through a network: activations, gradients and codes, each computed once."""
 
-import threading
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
-from cachetools import LRUCache
-from PIL import Image
+from torch import Tensor
 
-from circuits.attribution.gradient import Readout, gradient_down
-from circuits.errors import InputError, UnknownError
-from circuits.image.encode import from_data_uri
-from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.attribution.gradient import Readout, attribute, gradient_down
+from circuits.attribution.parts import PackedLayer, attribute_parts
+from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
+from circuits.groups.dictionary import Dictionary
 from circuits.network.branches import concatenate_padded
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_below
-from circuits.shapes import Activation, Activations, Images, Maps, Scores
-from circuits.tracing.circuit import Circuit
+from circuits.shapes import Activation, Images, Maps, Scores
 from circuits.tracing.targets import Target, readout_of
-from circuits.units import Unit
-
-Source = Circuit | Photo | PhotoSource
-"""What evidence is about: a circuit, which carries its photo, a photo, or what `load_photo` takes."""
+from circuits.units import Address, Group, Unit
 
 IMAGE = ""
 """Key of the photo among a run's activations; no layer is called so."""
@@ -39,29 +32,50 @@ class LayersBelow:
         piece: from the lower layers to the upper one.
         activation: of the lower layers, and of the image if it is reached past them, packed, (1, c, h, w).
         widths: number of channels of each lower layer, in the order of the channels.
+        codes: of those whose units are groups.
     """
 
     piece: Segment
     activation: Activation
     widths: dict[str, int]
+    codes: Mapping[str, Code] = field(default_factory=dict)
 
     def start(self, layer: str) -> int:
         """The first of a layer's channels."""
         names = list(self.widths)
         return sum(self.widths[name] for name in names[: names.index(layer)])
 
-    def unit(self, channel: int) -> Unit:
-        """The unit that a channel belongs to."""
-        for layer, width in self.widths.items():
-            if channel < width:
-                return Unit(layer, channel)
-            channel -= width
-        raise IndexError(channel)
+    @property
+    def layers(self) -> dict[str, PackedLayer]:
+        """Each lower layer's place among the channels, and its code."""
+        return {name: PackedLayer(self.start(name), width, self.codes.get(name)) for name, width in self.widths.items()}
+
+    def addresses(self) -> Iterator[Address]:
+        """The units, in the order of their shares: a layer's channels, or its groups and last the residual."""
+        for name, layer in self.layers.items():
+            if layer.code is None:
+                yield from (Unit(name, channel) for channel in range(layer.channels))
+            else:
+                yield from (Group(name, number) for number in (*range(layer.units - 1), None))
+
+    def place(self, unit: Address) -> int:
+        """A unit's place in the order of the shares."""
+        before = list(self.widths).index(unit.layer)
+        start = sum(layer.units for layer in list(self.layers.values())[:before])
+        if isinstance(unit, Unit):
+            return start + unit.channel
+        return start + (self.codes[unit.layer].dictionary.groups if unit.number is None else unit.number)
 
     @property
     def units(self) -> int:
         """Number of units; the image's colours, which come after them, are none."""
-        return sum(self.widths.values())
+        return sum(layer.units for layer in self.layers.values())
+
+    def shares(self, mode: str, readouts: Iterator[Readout]) -> Iterator[Scores]:
+        """Shares of several values in a mode, one after the other, in the order of the units; the image's come last."""
+        if self.codes:
+            return attribute_parts(mode, self.piece, self.activation, readouts, list(self.layers.values()))
+        return attribute(mode, self.piece, self.activation, readouts)
 
 
 @dataclass(eq=False)
@@ -73,7 +87,9 @@ class ForwardCache:
 
     network: Network
     activations: dict[str, Activation]
-    gradients: dict[tuple[str, str], Activation] = field(default_factory=dict)
+    gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
+    dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
+    _codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network, image: Images) -> "ForwardCache":
@@ -81,14 +97,27 @@ class ForwardCache:
         activations = network.activations(image)
         return cls(network, {**activations, IMAGE: image} if network.branched else activations)
 
-    def below(self, layer: str) -> LayersBelow:
-        """What lies below the units of a layer; refused if that is nothing but the image."""
+    def with_groups(self, dictionaries: Mapping[str, Dictionary]) -> "ForwardCache":
+        """The same run, in which some layers' units are the groups of a dictionary."""
+        return replace(self, dictionaries=dictionaries, _codes={})
+
+    def code(self, target: Target, layer: str) -> Code:
+        """The photo's code in a layer's dictionary, weighed by the target where the dictionary is."""
+        dictionary = self.dictionaries[layer]
+        key = (target.id if dictionary.weighted else "", layer)
+        if key not in self._codes:
+            importance = importance_of(self.gradient(target, layer)[0]) if dictionary.weighted else None
+            self._codes[key] = encode(dictionary, self.activations[layer], importance)
+        return self._codes[key]
+
+    def below(self, layer: str, target: Target | None = None) -> LayersBelow:
+        """What lies below the units of a layer, groups where a target is given; refused if that is only the image."""
         piece, upper = subgraph_below(self.network, layer), self.network.layer(layer)
         parts = [self.activations[name] for name in upper.below]
         widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
-        return LayersBelow(
-            piece, concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts), widths
-        )
+        packed = concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts)
+        coded = [name for name in widths if target is not None and name in self.dictionaries]
+        return LayersBelow(piece, packed, widths, {name: self.code(target, name) for name in coded if target})
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""
@@ -127,96 +156,20 @@ class ForwardCache:
             gradients = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
         return dict(zip(self.network.layers, map(as_maps, gradients), strict=True))
 
-    def readout(self, target: Target, unit: Unit, mode: str, *, is_root: bool) -> Readout:
+    def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""
         if is_root:
             return target.readout(self.network)
+        if isinstance(unit, Group):
+            code, gradient = self.code(target, unit.layer), self.gradient(target, unit.layer)[0]
+            weights = code.reading(number_of(unit), gradient if mode == "target" else None)
+            return Readout(tuple(range(len(weights))), weights)
         if mode == "target":
             weights = self.gradient(target, unit.layer)[0, unit.channel]
             return Readout((unit.channel,), weights[None])
         return readout_of(self.network, unit)
 
 
-def check_network(network: Network, circuit: Circuit, *, to: str) -> None:
-    """Refuse another network than the one that a circuit was traced with; the sentence says what it is needed for."""
-    if network.sha256 != circuit.network.sha256:
-        known = circuit.network
-        raise InputError(
-            f"The circuit was traced with {known.name} ({known.sha256[:12]}), not with {network.name} "
-            f"({network.sha256[:12]}); load that network to {to}."
-        )
-
-
-def input_crop(network: Network, source: Source) -> Image.Image:
-    """What the network saw: its crop of the photo, as large as its input.
-
-    Raises:
-        InputError: if a circuit's file does not carry its photo, or carries one of another network's size.
-
-    Example:
-        >>> from circuits import load_network, load_photo
-        >>> input_crop(load_network(), load_photo("example:cat")).size
-        (64, 64)
-    """
-    if not isinstance(source, Circuit):
-        return network.preprocessing.crop_of(as_photo(source))
-    # A circuit carries the crop itself, whatever has become of the photo.
-    thumbnail = source.photo_info.thumbnail
-    if not thumbnail:
-        raise InputError("The circuit's file does not carry its photo, so no more can be computed; trace it again.")
-    crop = from_data_uri(thumbnail)
-    height, width = network.preprocessing.size
-    if crop.size != (width, height):
-        size = f"{crop.width}×{crop.height}"
-        raise InputError(f"The circuit's photo is {size} pixels; {network.name} sees {width}×{height}.")
-    return crop
-
-
-# Photo or crop -> the network, if it had to be cut at other layers, and the activations by layer. What names the
-# network that it is kept under would keep it alive for ever.
-_Recent = LRUCache[Hashable, tuple[Network | None, dict[str, Activations]]]
-_recent: WeakKeyDictionary[Network, _Recent] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-@torch.inference_mode(False)  # gradients are needed, whoever calls
-def forward_cache(network: Network, source: Source) -> ForwardCache:
-    """The photo's run through the network, cut at the circuit's layers if the source is a circuit.
-
-    It is the one kept with the circuit, or among the last four photos of the network, or a new one. The activations are
-    shared: nobody may change them.
-
-    Raises:
-        InputError: if a circuit is of another network, or its file does not carry its photo.
-    """
-    if isinstance(source, Circuit):
-        check_network(network, source, to="expand it")
-        if isinstance(source.cache, ForwardCache) and source.cache.network.sha256 == network.sha256:
-            return source.cache
-        key: Hashable = (source.photo_info.thumbnail, source.layers)
-    else:
-        source = as_photo(source)
-        # An equal photo may hold other pixels, if it is what another network saw; kept, an image's id stays its own.
-        key = (source.sha256, source.window) if source.whole else (source, id(source.pixels))
-    with _lock:
-        recent = _recent.setdefault(network, LRUCache(4))
-        cut, activations = recent.get(key, (None, None))
-    if activations is not None:
-        return ForwardCache(cut or network, activations)
-    image = network.preprocessing.from_crop(input_crop(network, source))
-    try:
-        cut = network.with_layers(source.layers) if isinstance(source, Circuit) else network
-    except UnknownError as error:
-        raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
-    run = ForwardCache.of(cut, image)
-    with _lock:
-        recent[key] = (None if run.network is network else run.network, run.activations)
-    return run
-
-
-def activations_of(network: Network, source: Source, layers: Sequence[str]) -> tuple[Network, dict[str, Activations]]:
-    """Activations of some layers for a photo; and the network, with the circuit's layers if the source is a circuit."""
-    if isinstance(source, Circuit):
-        run = forward_cache(network, source)
-        return run.network, {name: run.activations[run.network.layer(name).name] for name in layers}
-    return network, network.activations(network.preprocessing.input_of(as_photo(source)), layers)
+def number_of(group: Group) -> int:
+    """A group's number in a code."""
+    return RESIDUAL if group.number is None else group.number

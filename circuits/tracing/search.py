@@ -8,7 +8,7 @@ import networkx as nx
 
 from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Decomposition, decompose
-from circuits.attribution.gradient import Readout, attribute, strongest
+from circuits.attribution.gradient import Readout, strongest
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
@@ -16,9 +16,13 @@ from circuits.tracing.circuit import Circuit, visible_in
 from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
-from circuits.tracing.run import ForwardCache, LayersBelow
+from circuits.tracing.node import address_of
+from circuits.tracing.run import ForwardCache, LayersBelow, number_of
 from circuits.tracing.targets import Target
-from circuits.units import Progress, Unit
+from circuits.units import Address, Group, Progress, Unit
+
+IN_NO_GROUP = "not in any group"
+"""What a residual is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +44,21 @@ class Shares:
     exact: bool
 
     def strongest(self, top: int, signs: str) -> list[int]:
-        """The channels to show, over all layers below together."""
-        return strongest(self.scores[: self.lower.units], top, signs)
+        """The units to show, over all layers below together; a residual that is not zero always, whatever its sign."""
+        scores = self.scores[: self.lower.units]
+        held = scores.clone()
+        held[self.residuals] = 0
+        shown = strongest(held, top, signs) + [place for place in self.residuals if scores[place] != 0]
+        return sorted(shown, key=lambda place: -float(scores[place] if signs == "positive" else scores[place].abs()))
+
+    @property
+    def residuals(self) -> list[int]:
+        """Where the residuals of the lower layers stand, of those whose units are groups."""
+        return [self.lower.place(Group(layer, None)) for layer in self.lower.codes]
 
     def decomposition(self, shown: Sequence[int]) -> Decomposition:
-        """Of the value, when these channels are shown."""
-        return decompose(self.value, self.scores, shown, exact=self.exact)
+        """Of the value, when these units are shown."""
+        return decompose(self.value, self.scores, shown, exact=self.exact, residuals=self.residuals)
 
 
 class CircuitBuilder:
@@ -64,18 +77,26 @@ class CircuitBuilder:
     def readout(self, name: str) -> Readout:
         """The value of a node that its edges share out."""
         row = self.graph.nodes[name]
-        unit = Unit(row["layer"], row["channel"])
+        unit = address_of(row).whole
         return self.run.readout(self.target, unit, self.mode, is_root=name == self.target.id)
 
-    def add(self, unit: Unit, name: str, label: str) -> float:
+    def add(self, unit: Address, name: str, label: str) -> float:
         """Add the node of a unit; its value."""
-        activation = self.run.activations[unit.layer][0, unit.channel]
-        row: dict[str, Any] = {"layer": unit.layer, "channel": unit.channel}
-        row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
-        row |= {"position": list(unit.position)} if unit.position is not None else {}
+        row: dict[str, Any] = {"layer": unit.layer}
+        if isinstance(unit, Group):
+            row["group"], label = ("rest", IN_NO_GROUP) if unit.number is None else (unit.number, label)
+            code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
+            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
+            activation, value = code.map(number_), code.value(number_, gradient)
+            self.graph.add_node(name, **row)
+        else:
+            row |= {"channel": unit.channel}
+            row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
+            row |= {"position": list(unit.position)} if unit.position is not None else {}
+            self.graph.add_node(name, **row)
+            activation = self.run.activations[unit.layer][0, unit.channel]
+            value = float(self.readout(name).value(self.run.activations[unit.layer]))
         peak = divmod(int(activation.argmax()), activation.shape[1])
-        self.graph.add_node(name, **row)
-        value = float(self.readout(name).value(self.run.activations[unit.layer]))
         self.graph.nodes[name].update(
             label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
             note="", discarded=False,
@@ -98,39 +119,45 @@ class CircuitBuilder:
         layer = self.graph.nodes[names[0]]["layer"]
         if not self.network.layers_below(layer):
             raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
-        lower = self.run.below(layer)
+        lower = self.run.below(layer, self.target)
         exact = lower.piece.piecewise_linear and self.mode in ("sum", "target")
-        attributions = attribute(self.mode, lower.piece, lower.activation, map(self.readout, names))
+        attributions = lower.shares(self.mode, map(self.readout, names))
         for name, scores in zip(names, attributions, strict=True):
             yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)
 
     def expand(self, names: Sequence[str], top: int, signs: str) -> Iterator[list[str]]:
         """Search the layers below nodes of one layer; of each, when it is done, the ids chosen, strongest first."""
         for shares in self.shares(names):
-            yield self._connect(shares, shares.strongest(top, signs))
+            yield self.connect(shares, shares.strongest(top, signs))
 
-    def _connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
+    def connect(self, shares: Shares, chosen: Sequence[int]) -> list[str]:
+        """Put edges into a node from the units chosen below it, strongest first, in the place of those it had."""
         name, books = shares.name, shares.decomposition(chosen)
         before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
         self.graph.remove_edges_from([(source, name) for source in before])
-        units = [shares.lower.unit(channel) for channel in chosen]
+        addresses = list(shares.lower.addresses())
+        units = [addresses[place] for place in chosen]
         branched = len(shares.lower.widths) > 1
         for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
             edge: dict[str, Any] = {"attribution": number(float(shares.scores[channel])), "rank": rank}
-            if branched and (entered := entrance_of(self.network, unit, self.graph.nodes[name]["layer"])):
-                edge["entrance"] = entered
+            entered = self._entrance(unit, name) if branched else None
+            edge |= {"entrance": entered} if entered else {}
             edge |= {key: value for key, value in before.get(str(unit), {}).items() if key in MEASURED}
             self.graph.add_edge(str(unit), name, **edge)
         row = {**without_books(self.graph.nodes[name]), "expanded": True}
         row |= {"shown": number(books.shown), "rest": number(books.rest), books.bias_name: number(books.bias)}
         row |= {"coverage": number(books.coverage), "gross": number(books.gross)}
+        row |= {"residual": number(books.residual)} if shares.residuals else {}
         if rows := self.graph.nodes[name].get("measured"):
             row["measured"] = rows if set(before) == set(map(str, units)) else without_joint(rows)
         self.graph.nodes[name].clear()
         self.graph.nodes[name].update(row)
         return [str(unit) for unit in units]
+
+    def _entrance(self, lower: Address, upper: str) -> str | None:
+        return entrance_of(self.network, lower, self.graph.nodes[upper]["layer"]) if isinstance(lower, Unit) else None
 
     def descend(
         self,
@@ -196,7 +223,7 @@ def check_layer(circuit: Circuit, layer: str) -> None:
     if layer not in circuit.layers:
         raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
     if layer in circuit.lowest:
-        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+        raise InputError(f"{layer} is the lowest layer of {name}; only the image is below it.")
     shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
     if layer not in shown:
         has = listed(layer for layer in reversed(circuit.layers) if layer in shown)

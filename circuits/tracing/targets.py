@@ -91,6 +91,7 @@ def find_target(network: Network, wanted: Unit | str | SupportsIndex | None, pre
 def target_of(circuit: Circuit) -> Target:
     """What a circuit explains."""
     root = circuit.node(circuit.root)
+    assert isinstance(root.unit, Unit)  # the file's check
     return Target(circuit.target.kind, root.unit, root.label, circuit.graph.nodes[circuit.root].get("minus"))
 
 

@@ -18,13 +18,12 @@ No edge depends on which other units are expanded, so expanding many at once is 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import SupportsIndex
 
 import networkx as nx
 import torch
 
-from circuits.attribution.decomposition import Decomposition
 from circuits.attribution.gradient import check_mode, strongest
 from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
@@ -32,32 +31,16 @@ from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.layers import why_no_layers
 from circuits.network.network import Network
 from circuits.network.predict import ranked
+from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit, reaching
 from circuits.tracing.circuit_file import attributes, without_books
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, as_int, tops_of
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.levels import Groups, dictionaries_for
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder, check_layer
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import find_target, target_of
 from circuits.units import Progress, Unit
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """What the layer below contributes to one unit, or the nearest layers below it on each path.
-
-    Args:
-        unit: the upper unit.
-        lower: the layer below; the names of several with commas between.
-        books: of the units listed.
-        shares: (unit, signed attribution), strongest first.
-        others: number of units of these layers that are not listed.
-    """
-
-    unit: str
-    lower: str
-    books: Decomposition
-    shares: tuple[tuple[Unit, float], ...]
-    others: int
 
 
 @torch.inference_mode(False)  # gradients are needed, whoever calls
@@ -68,9 +51,12 @@ def trace(
     *,
     layers: str | Sequence[str] = "auto",
     depth: SupportsIndex = 4,
-    top: SupportsIndex | Iterable[SupportsIndex] = 5,
-    mode: str = "sum",
+    top: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    mode: str | None = None,
     signs: str = "positive",
+    groups: Groups | None = None,
+    units: SupportsIndex | None = None,
+    share: float | int | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
     """The circuit behind a target for one photo.
@@ -83,9 +69,16 @@ def trace(
             classes.
         layers: `auto` (as the network was loaded), `fine` (down to the branches), or names.
         depth: number of layers below the target to walk down.
-        top: units to show below each unit; one number, or one a level.
-        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution.gradient`.
+        top: units to show below each unit; one number, or one a level. 5 if `None`; with groups all of them.
+        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution.gradient`. If `None`, `sum`, but `target`
+            with `groups`, which are fitted to the target, and with `units` or `share`, which need it.
         signs: `positive` shows what argues for, `both` also what argues against.
+        groups: explain by groups of channels (`circuits.groups`): how many a layer, fitted to the photo and target, one
+            number or one a level, 0 for channels; or dictionaries by layer, as `load_groups` reads them. What is in no
+            group is a node of its own.
+        units: spend so many units over the whole circuit, best first by what they do for the target (`budget`), in the
+            place of `top` below each.
+        share: stop at a level where the units hold this part of the target's value, 0 to 1; with or without `units`.
         progress: called with (units done, units known, what is under way); raising an exception in it cancels.
 
     Returns:
@@ -101,9 +94,10 @@ def trace(
         >>> len(circuit.edges_into(circuit.root))
         3
     """
-    shown, levels = as_int(top), as_int(depth)
+    shown, levels = as_int(5 if top is None else top), as_int(depth)
     tops = tops_of(shown, levels)
-    check_mode(mode)
+    budget = budget_of(units, share, top, mode)
+    mode = check_mode(mode or ("sum" if budget is None and groups is None else "target"))
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)
@@ -115,6 +109,11 @@ def trace(
     if network.below(explained.unit.layer) is None:
         why = f"{explained.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
         raise InputError(why_no_layers(network.traced) if len(network.layers) == 1 else why)
+    if groups is not None:
+        run = run.with_groups(dictionaries_for(run, explained, groups, levels))
+        if top is None and run.dictionaries:
+            shown = max(each.groups for each in run.dictionaries.values())
+            tops = [shown] * levels
     builder = CircuitBuilder(run, explained, mode, nx.DiGraph())
     value = builder.add(explained.unit, explained.id, explained.label)
     builder.graph.graph |= attributes(
@@ -122,9 +121,14 @@ def trace(
         PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
         ranked(network, logits, 5),
         TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
-        TraceSettings(mode=mode, top=shown, signs=signs, depth=levels),
+        TraceSettings(mode=mode, top=shown, signs=signs, depth=levels, units=as_int(units), share=share),
     )
-    builder.descend([explained.id], levels, lambda level, _: tops[level], signs, progress)
+    if run.dictionaries:
+        builder.graph.graph["dictionaries"] = {layer: each.to_row() for layer, each in run.dictionaries.items()}
+    if budget is None:
+        builder.descend([explained.id], levels, lambda level, _: tops[level], signs, progress)
+    else:
+        spend(builder, budget, levels, signs, progress)
     return Circuit(builder.graph, photo, run)
 
 
@@ -156,26 +160,10 @@ def expand(
         4
     """
     name = circuit.node(unit).id
-    builder = _builder(network, circuit)
+    builder = builder_of(network, circuit)
     count = builder.default_top(circuit.settings, name) if top is None else tops_of(as_int(top), 1)[0]
     next(builder.expand([name], count, signs or circuit.settings.signs))
     return _without_unreachable(circuit, builder.graph, builder.run)
-
-
-@torch.inference_mode(False)  # gradients are needed, whoever calls
-def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
-    """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
-
-    Raises:
-        InputError: if the unit lies in the lowest layer, or the network or photo is not the circuit's.
-        UnknownError: if the unit is not in the circuit.
-    """
-    name = circuit.node(unit).id
-    shares = next(_builder(network, circuit).shares([name]))
-    lower, order = shares.lower, shares.strongest(tops_of(top, 1)[0], "both")
-    listed = tuple((lower.unit(channel), float(shares.scores[channel])) for channel in order)
-    books = shares.decomposition(order)
-    return Contributions(name, ", ".join(lower.widths), books, listed, lower.units - len(order))
 
 
 @torch.inference_mode(False)  # gradients are needed, whoever calls
@@ -220,7 +208,7 @@ def grow(
         tops_of(top, 1)
     if layer is not None:
         check_layer(circuit, layer)
-    builder = _builder(network, circuit)
+    builder = builder_of(network, circuit)
     builder.descend(
         [name for name, node in circuit.nodes.items() if layer in (None, node.unit.layer)],
         levels,
@@ -282,7 +270,8 @@ def restore(circuit: Circuit, unit: Unit | str) -> Circuit:
     return circuit.with_node(circuit.node(unit).id, discarded=False)
 
 
-def _builder(network: Network, circuit: Circuit) -> CircuitBuilder:
+def builder_of(network: Network, circuit: Circuit) -> CircuitBuilder:
+    """What adds units to a circuit."""
     run = forward_cache(network, circuit)
     return CircuitBuilder(run, target_of(circuit), circuit.settings.mode, circuit.unfrozen())
 

@@ -21,18 +21,20 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, changed, resolve, signed_parts
+from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, resolve
 from circuits.attribution.agreement import rank_correlation, relative_error
-from circuits.attribution.gradient import Readout, integrated_gradients
+from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
+from circuits.attribution.parts import Ablations
 from circuits.errors import InputError
 from circuits.network.network import Network
-from circuits.shapes import PerChannel, Scores
+from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
 from circuits.tracing.node import Node
-from circuits.tracing.run import ForwardCache, LayersBelow, forward_cache
+from circuits.tracing.run import ForwardCache, LayersBelow
 from circuits.tracing.search import CircuitBuilder
-from circuits.tracing.targets import target_of
+from circuits.tracing.source import forward_cache
+from circuits.tracing.targets import Target, target_of
 from circuits.units import Progress, Unit
 
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
@@ -125,9 +127,9 @@ class _Question:
     Args:
         name: id of the unit's node.
         lower: the layers, and the segment from them to the unit's.
-        sources: channel of each unit with an edge, by the id of its node.
+        sources: place of each unit with an edge among the units, by the id of its node.
         shown: ids of those whose edges are shown.
-        channels: those that are to be ablated.
+        channels: places of those that are to be ablated.
         is_next: whether these are all the layers below.
     """
 
@@ -138,14 +140,14 @@ class _Question:
     channels: Sequence[int]
     is_next: bool
 
-    def instead(self, baseline: Baseline) -> PerChannel:
-        """What stands in the place of the lower units, (1, c, 1, 1)."""
+    def without(self, baseline: Baseline) -> Ablations:
+        """Ablates lower units by their places."""
         activation = self.lower.activation
         start, instead = 0, torch.zeros_like(activation[:, :, :1, :1])
         for layer, width in self.lower.widths.items():
             instead[:, start : start + width] = baseline.of(layer, activation[:, start : start + width])
             start += width
-        return instead
+        return Ablations(activation, list(self.lower.layers.values()), instead)
 
 
 def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole_layer: bool) -> list[list[_Question]]:
@@ -162,22 +164,30 @@ def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole
 def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
     """The layers below a unit and then, one by one, those further down from which it has edges."""
     upper = circuit.nodes[name].unit.layer
-    lower = run.below(upper)
+    lower = run.below(upper, target_of(circuit))
     sources: dict[str, dict[str, int]] = {}
     for edge in circuit.edges_into(name, discarded=True):
         unit = circuit.nodes[edge.source].unit
-        run.network.check_unit(unit.whole)
-        layer, start = ("", lower.start(unit.layer)) if unit.layer in lower.widths else (unit.layer, 0)
-        sources.setdefault(layer, {})[edge.source] = start + unit.channel
+        if isinstance(unit, Unit):
+            run.network.check_unit(unit.whole)
+        is_near = unit.layer in lower.widths
+        seen = lower if is_near else _further_down(run, target_of(circuit), unit.layer, upper)
+        sources.setdefault("" if is_near else unit.layer, {})[edge.source] = seen.place(unit)
     near = sources.pop("", {})
     # With an edge from further down, all that is shown cannot be ablated at one place.
     shown = [] if sources else [edge.source for edge in circuit.edges_into(name)]
     channels = range(lower.units) if whole_layer else sorted(near.values())
     yield _Question(name, lower, near, shown, channels, is_next=True)
     for layer, far in sources.items():
-        activation = run.activations[layer]
-        further_down = LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]})
+        further_down = _further_down(run, target_of(circuit), layer, upper)
         yield _Question(name, further_down, far, [], sorted(far.values()), is_next=False)
+
+
+def _further_down(run: ForwardCache, target: Target, layer: str, upper: str) -> LayersBelow:
+    """A layer that lies below others of the upper layer."""
+    activation = run.activations[layer]
+    codes = {layer: run.code(target, layer)} if layer in run.dictionaries else {}
+    return LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]}, codes)
 
 
 def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
@@ -198,19 +208,22 @@ def _measured(
     lost: dict[str, Tensor] = {}
     done = 0
     for baseline in baselines:
-        instead = first.instead(baseline)
-        lost[_FIELD[baseline.name]] = values = activation.new_zeros(len(questions), activation.shape[1])
-        moved = set(changed(activation, instead))
+        without = first.without(baseline)
+        lost[_FIELD[baseline.name]] = values = activation.new_zeros(len(questions), first.lower.units)
+        moved = without.changed()
         channels = [channel for channel in first.channels if channel in moved]
         done += len(first.channels) - len(channels)
-        for some, losses in ablated_one_by_one(segment, activation, readouts, channels, instead):
+        for some, losses in ablated_one_by_one(segment, activation, readouts, channels, without):
             values[:, some] = losses
             done += len(some)
             tell(done)
     for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
         results = {field: values[place] for field, values in lost.items()}
-        results["positive"], results["negative"] = signed_parts(segment, activation, readout)
-        results["integrated"] = integrated_gradients(segment, activation, readout)
+        gradient, mean = gradient_down(segment, activation, readout), mean_gradient(segment, activation, readout)
+        layers = list(question.lower.layers.values())
+        parts = (layer.signed(activation, gradient) for layer in layers)
+        results["positive"], results["negative"] = map(torch.cat, zip(*parts, strict=True))
+        results["integrated"] = torch.cat([layer.shares(activation, mean) for layer in layers])
         scores = {"ig": results["integrated"], "ablate": results["ablation"]}
         results["scores"] = scores.get(mode, results["positive"] + results["negative"])
         yield question, readout, results
@@ -231,7 +244,7 @@ def _note(
             row["source"] = baseline.source
         before = known.get(baseline.name, {})
         if len(question.channels) == units:
-            ranks = (values[:units].tolist() for values in (results["scores"], lost))
+            ranks = (values.tolist() for values in (results["scores"], lost))
             row |= _without_unknown(spearman=rank_correlation(*ranks))
         elif before.get("source", "") == baseline.source and "spearman" in before:
             row["spearman"] = before["spearman"]
@@ -239,7 +252,7 @@ def _note(
             channels = [question.sources[source] for source in question.shown]
             shares = [graph.edges[source, question.name]["attribution"] for source in question.shown]
             lower = question.lower
-            joint = ablated_together(lower.piece, lower.activation, readout, channels, question.instead(baseline))
+            joint = ablated_together(lower.piece, lower.activation, readout, channels, question.without(baseline))
             row |= _without_unknown(joint=joint, error=relative_error(shares, lost[channels].tolist()))
             row["together"] = list(question.shown)
         known[baseline.name] = row

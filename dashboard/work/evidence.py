@@ -19,7 +19,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import activations_of, input_crop
+from circuits.tracing.source import activations_of, input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
@@ -106,7 +106,7 @@ class Evidence:
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
-        unit, gallery = circuit.nodes[name].unit.whole, self.library.gallery
+        unit, gallery = circuit.nodes[name].channel.whole, self.library.gallery
         path = gallery.file(gallery.key(unit))
         if path is None:
             raise FileNotFoundError(f"The picture of {unit} has gone.")
@@ -116,7 +116,7 @@ class Evidence:
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
         """Where a unit's argument for the target came from."""
-        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
+        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].channel))
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:
         """The classes whose logits a unit of the network pushes up and down most, along all paths."""
@@ -135,7 +135,7 @@ class Evidence:
 
     def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
         """A unit through the unit above it, and that one by itself, both started at the upper one."""
-        child, parent = circuit.nodes[lower].unit, _meant(circuit, upper)
+        child, parent = circuit.nodes[lower].channel, _meant(circuit, upper)
         values = relative_picture(
             self.library.network, circuit, child, parent, method=looking.method, start=looking.start
         )
@@ -160,9 +160,9 @@ class Evidence:
         """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
         node = circuit.nodes[name]
         around = None
-        if looking.start == "peak" or node.unit.position is not None:
-            position = node.unit.position or node.peak
-            field = receptive_field(self.library.cut(circuit), node.unit.layer, node.unit.channel)
+        if looking.start == "peak" or node.position is not None:
+            position = node.position or node.peak
+            field = receptive_field(self.library.cut(circuit), node.unit.layer, node.channel.channel)
             box = field.box(position)
             if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
@@ -187,7 +187,7 @@ def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Unit) -> 
 
 def _meant(circuit: Circuit, name: str) -> Unit | str:
     """A node's unit; the target by its id, which may be a difference of two classes."""
-    return name if name == circuit.root else circuit.nodes[name].unit
+    return name if name == circuit.root else circuit.nodes[name].channel
 
 
 def _signed(circuit: Circuit, values: Any) -> Signed:
@@ -212,7 +212,7 @@ def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, e
 
 def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Query:
     """What the units of a circuit of this network did in its photo."""
-    units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
+    units = {name: circuit.nodes[name].channel for name in sorted(circuit.visible)}
     key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
     network = evidence.library.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)

@@ -72,7 +72,7 @@ class PicturePlan:
         circuit, name = tab.session.work.circuit, tab.session.work.selected
         if circuit is None or name == circuit.root or name not in circuit.nodes:
             return []
-        key = self._gallery.key(circuit.nodes[name].unit.whole)
+        key = self._gallery.key(circuit.nodes[name].channel.whole)
         # Alone, or further pictures of it, whose kind stands before the key.
         return [task for task in tasks if re.fullmatch(rf"([a-z]+ )?{key}", task.key)]
 
@@ -137,7 +137,7 @@ class PicturePlan:
         circuit = tab.session.work.circuit
         if circuit is None or not self._gallery.sketch_part:
             return groups
-        target = circuit.nodes[circuit.root].unit.whole
+        target = circuit.nodes[circuit.root].channel.whole
         return sorted(groups, key=lambda group: target in group)
 
     def _label(self, units: Sequence[Unit]) -> str:
@@ -189,4 +189,4 @@ def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
-    return batches(list(dict.fromkeys(circuit.nodes[name].unit.whole for name in names)))
+    return batches(list(dict.fromkeys(circuit.nodes[name].channel.whole for name in names)))

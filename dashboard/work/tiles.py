@@ -10,7 +10,7 @@ from dashboard.library import Library
 from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
-DEAD = "nothing was found that excites this unit"
+DEAD = "no image was found that activates this unit"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def circuit_tiles(
     nodes = [circuit.nodes[name] for name in circuit.visible]
     if library.is_own(circuit):
         return {
-            node.id: with_photo(unit_tile(node.unit.whole, library, previews, waiting=waiting), node.id, seen)
+            node.id: with_photo(unit_tile(node.channel.whole, library, previews, waiting=waiting), node.id, seen)
             for node in nodes
         }
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}

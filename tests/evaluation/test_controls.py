@@ -9,8 +9,9 @@ from circuits import Network, UnknownError, contributions, discard, expand, load
 from circuits.evaluation.controls import by_activation, by_gradient, by_tracing, by_weights, random_like, randomised
 from circuits.evaluation.unit_sets import CircuitSearch, levels_of, sources_of, tops_of_circuit, units_of
 from circuits.image.photo import Photo
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import find_target, target_of
 from tests.support.branched import Branches, branched
 from tests.support.handmade import colour_photo, handmade_network

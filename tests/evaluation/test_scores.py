@@ -12,7 +12,8 @@ from circuits.evaluation.scores import Score, mean_score, score_edges, score_uni
 from circuits.evaluation.unit_sets import Units, sources_of, units_of
 from circuits.network.execute import image_node
 from circuits.network.operations import as_maps, run_node
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
 from tests.support.branched import Branches, Skip, branched, convolution, linear
 from tests.support.handmade import colour_photo, handmade_network, levels

@@ -5,7 +5,8 @@ import torch
 
 from circuits import InputError, Network, Unit, UnknownError
 from circuits.evidence.maps import class_attributions
-from circuits.tracing.run import ForwardCache, forward_cache
+from circuits.tracing.run import ForwardCache
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import find_target
 from tests.evidence.test_maps import LAYERS, Branches, photo
 from tests.support.branched import Branches as Parallel

@@ -11,8 +11,9 @@ from circuits.evidence.maps import argument_map, edge_maps, fed_by, heat_map
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.contributions import contributions
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.trace import contributions, trace
+from circuits.tracing.trace import trace
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.nets import randomize, ready, seeded, zoo_network
 

@@ -13,7 +13,7 @@ from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import input_crop
+from circuits.tracing.source import input_crop
 from circuits.tracing.trace import trace
 from tests.support.drawn import classifier, convolution, network_of, two_layers
 from tests.support.handmade import colour_photo, handmade_network

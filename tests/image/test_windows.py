@@ -14,7 +14,7 @@ from circuits.evidence.saliency import gradient_picture
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import check_window, nearest_window
 from circuits.tracing.intervene import intervene
-from circuits.tracing.run import input_crop
+from circuits.tracing.source import input_crop
 from circuits.visualization.objectives.photo import inversion
 from tests.support.commandline import on_handmade, refusal, run
 from tests.support.handmade import handmade_network

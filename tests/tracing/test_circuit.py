@@ -119,7 +119,7 @@ def broken(circuit: Circuit, **changes: object) -> dict:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "circuits/2"}, r"format is 'circuits/2'; this version reads 'circuits/1'"),
+        ({"format": "circuits/3"}, r"format is 'circuits/3'; this version reads 'circuits/1' and 'circuits/2'"),
         ({"format": ...}, r"This is no circuit: it has no `format`"),
         ({"nodes": []}, r"not valid at nodes"),
         ({"nodes__0__value": "high"}, r"not valid at nodes/0/value"),

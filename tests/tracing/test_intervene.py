@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Circuit, InputError, Network, Photo, UnknownError, load_photo, predict, trace
-from circuits.tracing import run
+from circuits.tracing import source
 from circuits.tracing.intervene import Outcome, intervene
 from circuits.units import Unit
 from tests.support.handmade import colour_photo, handmade_network, levels
@@ -179,7 +179,7 @@ def test_kept_activations_die_with_their_network() -> None:
     circuit = Circuit.from_dict(trace(short_lived, colour_photo(), depth=1).to_dict())
     intervene(short_lived, circuit, {})
     alive = weakref.ref(short_lived)
-    assert len(run._recent[short_lived]) == 2
+    assert len(source._recent[short_lived]) == 2
     del short_lived
     gc.collect()
     assert alive() is None

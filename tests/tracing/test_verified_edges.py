@@ -31,7 +31,7 @@ from circuits import (
 from circuits.attribution.ablation import ablated_one_by_one, ablated_together, signed_parts
 from circuits.attribution.agreement import rank_correlation
 from circuits.attribution.gradient import MODES, Readout
-from circuits.tracing.run import forward_cache
+from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from tests.support import reference
 from tests.support.branched import Branches, Skip, branched

@@ -23,7 +23,7 @@ from circuits import (
     trace,
 )
 from circuits.attribution.gradient import MODES, Readout, ablation
-from circuits.tracing.run import forward_cache
+from circuits.tracing.source import forward_cache
 from tests.support.handmade import POSITIONS, colour_photo, levels
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)

@@ -60,7 +60,7 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
         parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
     if told.missing:
-        gone = f"{told.missing} of these photos can no longer be read; make the index anew to leave them out."
+        gone = f"{told.missing} of these photos can no longer be read; rebuild the index to leave them out."
         parts.append(html.P(gone, className="small muted"))
     return parts
 

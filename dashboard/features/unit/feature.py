@@ -27,7 +27,7 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
     session, library = tab.session, work.library
     circuit, chosen = session.work.circuit, outside_unit(session, library)
     if chosen is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
-        chosen = circuit.nodes[session.work.selected].unit.whole
+        chosen = circuit.nodes[session.work.selected].channel.whole
     second = _second_class(session, library)
     return [[unit] for unit in (chosen, second) if unit is not None]
 
@@ -69,7 +69,7 @@ def _pane(view: View) -> Pane | None:
         circuit,
         library.inspect(circuit, name, session.work.locked),
         view.tiles.get(name, Tile("none")),
-        library.gallery.activation(circuit.nodes[name].unit.whole) if own else None,
+        library.gallery.activation(circuit.nodes[name].channel.whole) if own else None,
         view.answers,
         _more(view),
         own=own,

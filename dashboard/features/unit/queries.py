@@ -41,7 +41,7 @@ def upper_of(session: Session) -> str:
 
 def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) -> list[Query]:
     node, looking, library = circuit.nodes[name], session.looking, evidence.library
-    seen = library.cut(circuit), circuit, node.unit
+    seen = library.cut(circuit), circuit, node.channel
 
     def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
         return Query(kind, f"{photo_key(circuit)}/{node.unit}/{kind}{detail}", lambda progress: work(), 2)
@@ -66,7 +66,7 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     if upper := upper_of(session):
         found.append(relative_query(circuit, name, upper, looking, evidence))
     key = f"{photo_key(circuit)}/{node.unit}/exemplars/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
+    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.channel.whole, node.max), _SLOW)]
 
 
 def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]:

@@ -102,7 +102,7 @@ def state(found: list[Shown]) -> str:
 
 def _chosen(circuit: Circuit, session: Session) -> Unit | None:
     node = circuit.nodes.get(session.work.selected)
-    return node.unit.whole if node is not None else None
+    return node.channel.whole if node is not None else None
 
 
 def _draw(library: Library, previews: Previews, unit: Unit, kind: str, progress: Progress) -> None:

@@ -44,7 +44,7 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
         unit, label, peak = outside, library.network.unit_label(outside), None
     elif circuit is not None and work.selected in circuit.nodes:
         node = circuit.nodes[work.selected]
-        unit, label, peak = node.unit, node.called, node.peak
+        unit, label, peak = node.channel, node.called, node.peak
     else:
         return told
     told |= {"unit": str(unit), "label": label, "at": unit.position is not None}

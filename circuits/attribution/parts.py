@@ -1,0 +1,139 @@
+"""Shares of groups of channels: gradient × part of the activation, as that of a channel is gradient × its map.
+
+A unit's *part* of a layer's activation is what the layer would lose without it: a channel's map on that channel, a
+group's h_g d_g, the residual r. The parts of all units of a layer add up to its activation. In every mode a unit's
+share is that of its part:
+
+    sum, target:  S_u = Σ part_u · ∂f/∂a
+    ig:           S_u = Σ part_u · ∫₀¹ ∂f(αa)/∂a dα
+    ablate:       S_u = f(a) − f(a − part_u)
+
+For channels these are the formulas of `gradient`; the code is homogeneous, so that on the straight way from zero every
+part grows as the activation does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from circuits.attribution.ablation import ablated_one_by_one
+from circuits.attribution.gradient import Readout, ablation, gradients, mean_gradient
+from circuits.groups.coding import RESIDUAL, Code
+from circuits.network.segments import Segment
+from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLayer:
+    """A lower layer's place among packed channels (`branches.concatenate_padded`), and its code if it has groups."""
+
+    start: int
+    channels: int
+    code: Code | None = None
+
+    @property
+    def units(self) -> int:
+        """Channels, or groups and the residual."""
+        return self.channels if self.code is None else self.code.units
+
+    def shares(self, activation: Activation, gradient: Activation) -> UnitScores:
+        """Σ part · gradient of each unit."""
+        own = slice(self.start, self.start + self.channels)
+        if self.code is None:
+            return (activation[0, own] * gradient[0, own]).sum((1, 2))
+        height, width = self.code.activation.shape[2:]
+        return self.code.shares(gradient[0, own, :height, :width])
+
+    def signed(self, activation: Activation, gradient: Activation) -> tuple[UnitScores, UnitScores]:
+        """The positive and the negative terms of each unit's share over positions, in two sums."""
+        own = slice(self.start, self.start + self.channels)
+        if self.code is None:
+            terms = activation[0, own] * gradient[0, own]
+        else:
+            height, width = self.code.activation.shape[2:]
+            terms = self.code.terms(gradient[0, own, :height, :width])
+        return terms.clamp(min=0).sum((1, 2)), terms.clamp(max=0).sum((1, 2))
+
+
+class Ablations:
+    """Copies of packed layers in which units are ablated: their part is taken away, and what stands instead put in.
+
+    Of a channel its map gives way to the baseline's number. Of a group h_g d_g gives way to h̄_g d_g, with h̄ the code of
+    the baseline's numbers (0 for zero); the residual gives way to that of the baseline.
+
+    Args:
+        activation: of the lower layers, packed.
+        layers: their places and codes, in order.
+        instead: what stands in the place of each channel, (1, c, 1, 1), as `Baseline.of` gives it.
+    """
+
+    def __init__(self, activation: Activation, layers: Sequence[PackedLayer], instead: PerChannel) -> None:
+        self._activation, self._instead = activation, instead
+        self._places = [(layer, unit) for layer in layers for unit in range(layer.units)]
+        self._baselines = {
+            layer.start: layer.code.like(instead[:, layer.start : layer.start + layer.channels])
+            for layer in layers
+            if layer.code is not None and bool((instead != 0).any())
+        }
+
+    def __call__(self, sets: Sequence[Sequence[int]]) -> Activations:
+        """The activation without each of some sets of units, named by their places, (sets, c, h, w)."""
+        copies = self._activation.repeat(len(sets), 1, 1, 1)
+        for copy, units in zip(copies, sets, strict=True):
+            for layer, unit in (self._places[place] for place in units):
+                if layer.code is None:
+                    copy[layer.start + unit] = self._instead[0, layer.start + unit]
+                else:
+                    lost = self._lost(layer, unit)
+                    copy[layer.start : layer.start + layer.channels, : lost.shape[1], : lost.shape[2]] -= lost
+        return copies
+
+    def changed(self) -> set[int]:
+        """The places of the units that ablation changes at all."""
+        channels = (self._activation != self._instead)[0].flatten(1).any(1).tolist()
+        return {
+            place
+            for place, (layer, unit) in enumerate(self._places)
+            if (channels[layer.start + unit] if layer.code is None else bool((self._lost(layer, unit) != 0).any()))
+        }
+
+    def _lost(self, layer: PackedLayer, unit: int) -> Maps:
+        assert layer.code is not None
+        group = RESIDUAL if unit == layer.units - 1 else unit
+        part = layer.code.part(group)
+        baseline = self._baselines.get(layer.start)
+        return part if baseline is None else part - baseline.part(group)
+
+
+def attribute_parts(
+    mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout], layers: Sequence[PackedLayer]
+) -> Iterator[UnitScores]:
+    """Shares of several values over the same lower layers, one after the other, each in the order of their units.
+
+    Args:
+        mode: `sum`, `target`, `ig` or `ablate`.
+        segment: from the lower layers to the upper.
+        activation: of the lower layers, packed.
+        readouts: the values to explain, on the upper layer.
+        layers: the lower layers, in the order of their channels; the image, if packed behind them, counts by colour.
+    """
+    end = layers[-1].start + layers[-1].channels
+    layers = [*layers, PackedLayer(end, activation.shape[1] - end)]
+    if mode == "ablate":
+        for readout in readouts:
+            yield torch.cat([_ablated(segment, activation, readout, layer) for layer in layers])
+        return
+    means: Callable[[Readout], Activation] = lambda readout: mean_gradient(segment, activation, readout)  # noqa: E731
+    fields = map(means, readouts) if mode == "ig" else gradients(segment, activation, readouts)
+    for field in fields:
+        yield torch.cat([layer.shares(activation, field) for layer in layers])
+
+
+def _ablated(segment: Segment, activation: Activation, readout: Readout, layer: PackedLayer) -> UnitScores:
+    if layer.code is None:
+        channels = range(layer.start, layer.start + layer.channels)
+        return ablation(segment, activation, readout, channels=channels)[layer.start : layer.start + layer.channels]
+    without = Ablations(activation, [layer], torch.zeros_like(activation[:, :, :1, :1]))
+    losses = ablated_one_by_one(segment, activation, [readout], range(layer.units), without)
+    return torch.cat([lost[0] for _, lost in losses])
