@@ -24,11 +24,11 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.groups.dictionary import Dictionary
-from circuits.shapes import Activation, Activations, Maps, PerChannel, Scores
+from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
 
 RESIDUAL = -1
 """Stands for the residual where a group's number stands otherwise: the last of a layer's units."""
-_RIDGE = 1e-12
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +66,14 @@ class Code:
             return self.residual
         return self.weights[group] * self._directions[group][:, None, None]
 
-    def shares(self, gradient: Maps) -> Scores:
+    def shares(self, gradient: Maps) -> UnitScores:
         """Σ_hw part · gradient of each group and, last, of the residual, (K + 1,).
 
         S_g = Σ_p h_g(p) · (d_g · ∂f/∂a(p)) ,   S_r = Σ_p r(p) · ∂f/∂a(p) ,   Σ_g S_g + S_r = Σ_j S_j
         """
         return self.terms(gradient).sum((1, 2))
 
-    def terms(self, gradient: Maps) -> Maps:
+    def terms(self, gradient: Maps) -> Float[Tensor, "units rows columns"]:
         """What each position adds to the shares, (K + 1, H, W)."""
         along = torch.einsum("gc,chw->ghw", self._directions, gradient)
         return torch.cat([self.weights * along, (self.residual * gradient).sum(0)[None]])

@@ -9,9 +9,10 @@ import json
 from markupsafe import Markup
 
 from circuits.report.circuit_svg import Looks, Pictures, draw, warnings_in
+from circuits.report.file_names import file_name
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
 from circuits.report.sentences import circuit_in_words
-from circuits.report.text import file_name, network_and_source, question
+from circuits.report.text import network_and_source, question
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node

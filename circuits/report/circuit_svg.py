@@ -288,7 +288,7 @@ def _legend(circuit: Circuit, across: int) -> tuple[list[dict[str, Any]], int]:
         ("edge", "excites"),
         ("edge against", "inhibits"),
         ("", "wider: a larger share of the unit above"),
-        ("pill", "of its attribution is shown below"),
+        ("pill", "coverage: the part of its gross attribution that is shown"),
     ]
     found = warnings_in(circuit)
     if "disagrees" in found:

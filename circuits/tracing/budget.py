@@ -40,7 +40,7 @@ class Budget:
     """
 
     units: int = LARGEST_BUDGET
-    share: float = 1.0
+    share: float | int = 1.0
 
     def __post_init__(self) -> None:
         if isinstance(self.units, bool) or not isinstance(self.units, int) or not 1 <= self.units <= LARGEST_BUDGET:

@@ -56,7 +56,7 @@ def trace(
     signs: str = "positive",
     groups: Groups | None = None,
     units: SupportsIndex | None = None,
-    share: float | None = None,
+    share: float | int | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
     """The circuit behind a target for one photo.

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, abort
 
-from circuits.report.text import named_file
+from circuits.report.file_names import named_file
 from dashboard.features.evaluation.queries import card_of
 from dashboard.session.tabs import TabSessions
 from dashboard.work.networks import Networks

@@ -12,7 +12,7 @@ from dash import html
 
 from circuits.report.circuit import page_of
 from circuits.report.circuit_svg import Looks, svg_file
-from circuits.report.text import file_name, named_file
+from circuits.report.file_names import file_name, named_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
 from dashboard.answers import InPhoto
