@@ -60,7 +60,7 @@ class Inspection:
     in_target_units: bool
 
 
-VARIANTS = {"negative": "What it is against", "diverse": "Four that differ"}
+VARIANTS = {"negative": "Minimising image", "diverse": "Four diverse images"}
 """Kinds of further pictures of a unit, and what the page calls them."""
 
 
@@ -277,7 +277,13 @@ class InPhoto:
 
 @dataclass(frozen=True)
 class NoCollection:
-    """There is no index of exemplars for this network."""
+    """There is no index of exemplars for this network.
+
+    Args:
+        coming: the folder of photos that is being indexed; "" if none is.
+    """
+
+    coming: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
 
 MODES = {
-    "sum": "Gradient × activation over the whole map: fast, adds up.",
-    "target": "The same, weighed by what it does to the class.",
-    "ig": "Gradients integrated from zero: slower.",
-    "ablate": "The exact change when a unit is silenced: slow.",
+    "sum": "Gradient × activation, summed over positions: fast, and the parts sum to the value.",
+    "target": "The same, weighted by the effect on the target.",
+    "ig": "Gradients integrated from a zero baseline: slower.",
+    "ablate": "The measured change when a unit is set to zero: slow.",
 }
 SIGNS = {
     "positive": "Only units that excite the one above.",
-    "both": "Also units that inhibit it, by magnitude.",
+    "both": "Excitatory and inhibitory units, ranked by magnitude.",
 }
 PICTURE = 340
 _CIRCUIT_LIMIT = 12 * 2**20
@@ -117,7 +117,7 @@ class Library:
         network = self.network if like is None else self.cut(like)
         target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
-            raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
+            raise InputError(f"{target.id} is in the lowest layer; only the image is below it.")
         return target
 
     def _numbered(self, wish: str) -> str:
@@ -293,7 +293,7 @@ class Library:
         if locked:
             return locked
         if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
-            return f"{name} is in the lowest layer: below it is only the image."
+            return f"{name} is in the lowest layer; only the image is below it."
         return ""
 
     def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
@@ -402,9 +402,9 @@ def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
 
 
 METHODS = {
-    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
-    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
-    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
-    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
+    "gradient": "The plain gradient: which pixels the value depends on. Faithful, but noisy.",
+    "gradient_x_input": "The gradient times the photo: what each pixel contributes.",
+    "guided": "Only positive gradients are propagated back: easy to read, but not evidence.",
+    "deconvnet": "Deconvolution (Zeiler and Fergus 2014): easy to read, but not evidence.",
 }
 STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}

@@ -46,33 +46,39 @@ def evaluate(
     card: list[Path] | None = file_option(
         "Write all numbers and settings as FILE.json, or as a page, FILE.html. Repeatable.", "--card", "-o"
     ),
-    ladder: str | None = option(
-        None, "Units below each unit along the curve over sizes, such as 1,3,10.", metavar="K,K,…"
-    ),
+    ladder: str | None = option(None, "Units per node for each point of the curve, such as 1,3,10.", metavar="K,K,…"),
     largest: int = option(
-        20, "Where the curve ends, if --ladder does not say; 0 for no curve.", min=0, max=2000, metavar="K"
+        20, "Most units per node on the curve, unless --ladder is given; 0 for no curve.", min=0, max=2000, metavar="K"
     ),
     mean_over: str | None = option(
         None,
         "Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
         metavar="WHAT",
     ),
-    controls: bool = option(True, "Score sets of the same shape too.", "--controls/--no-controls"),
-    draws: int = option(10, "Random sets of the circuit's shape.", min=1, max=1000, metavar="N"),
-    stability: int = option(
-        8, "Changed photos in which edges are looked for again; 0 for none.", min=0, max=1000, metavar="N"
+    controls: bool = option(
+        True, "Also score controls: other sets of units of the same shape.", "--controls/--no-controls"
     ),
-    resamples: int = option(1000, "Draws of photos for an interval.", min=1, max=100_000, metavar="N"),
+    draws: int = option(10, "Number of random controls.", min=1, max=1000, metavar="N"),
+    stability: int = option(
+        8,
+        "Number of slightly changed photos in which the edges are searched again; 0 for none.",
+        min=0,
+        max=1000,
+        metavar="N",
+    ),
+    resamples: int = option(1000, "Bootstrap samples of the photos for an interval.", min=1, max=100_000, metavar="N"),
     seed: int = option(0, "Random seed.", min=0),
     all_photos: bool = option(
-        False, "Score photos of another predicted class too; by default they are left out.", "--all-photos"
+        False,
+        "Also score photos that the network assigns to another class; by default they are left out.",
+        "--all-photos",
     ),
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:
-    """Score a circuit by ablation: what it keeps alone, what is lost without it, and what controls of its shape do."""
+    """Score a circuit by ablation: what it keeps alone, what is lost without it, and how controls compare."""
     cards = [_checked(path, circuit) for path in card or ()]
     tops = None if ladder is None else _ladder(ladder)
     from circuits.evaluation.evaluate import evaluate as evaluate_circuit

@@ -82,13 +82,13 @@ class NetworkOptions:
     std: str | None = option(None, "Standard deviation of the normalisation.", metavar="R,G,B", panel=_PANEL)
     leaf: list[str] | None = option(
         None,
-        "A module that torch.fx cannot look into, traced as a whole; may be given again.",
+        "A module that torch.fx cannot trace into, kept as a whole; repeatable.",
         metavar="MODULE",
         panel=_PANEL,
     )
     multi_label: bool | None = option(
         None,
-        "Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+        "Treat each class independently (sigmoid); by default if the network ends in a sigmoid.",
         "--multi-label/--one-label",
         panel=_PANEL,
     )

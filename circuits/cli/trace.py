@@ -37,20 +37,25 @@ LINES = 60
 def trace(
     photo: str = PHOTO,
     file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
-    graphml: Path | None = file_option("Write it as GraphML."),
-    html: Path | None = file_option("Write it as one HTML page."),
+    graphml: Path | None = file_option("Write the circuit as GraphML."),
+    html: Path | None = file_option("Write the circuit as one HTML page."),
     pictures: bool = option(True, "Put what each unit looks for on the page.", "--pictures/--no-pictures"),
     target: str | None = option(
         None,
         "A class (label or number), a unit such as inception4a:17, a neuron such as inception4a:17@7,5, or "
-        "'A - B' for the difference of two classes; by default the class predicted.",
+        "'A - B' for the difference of two classes; by default the predicted class.",
         metavar="TARGET",
     ),
     window: str | None = WINDOW,
     layers: str = LAYERS,
     depth: int | None = option(None, "Layers to walk down; 2, or one for each --top.", min=1, max=2000),
     top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
-    mode: str = option("sum", "sum, target, ig or ablate: how attribution is measured.", metavar="MODE"),
+    mode: str = option(
+        "sum",
+        "Method of attribution: sum (gradient × activation), target (weighted by the target), ig (integrated "
+        "gradients) or ablate.",
+        metavar="MODE",
+    ),
     signs: str = option(
         "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
     ),
@@ -61,7 +66,7 @@ def trace(
         "zero", "With --measure: zero alone, or also the mean over an index of exemplars.", metavar="zero|mean"
     ),
     exemplars: Path | None = INDEX_FOLDER,
-    everything: bool = option(False, "Print every unit, however many lines that takes.", "--all"),
+    everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,

@@ -257,8 +257,8 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     if len(baselines) > 1:
         return baselines, ""
     return baselines, (
-        "There is no mean ablation, because nothing is at hand to take a mean over: make an index of a collection with "
-        "circuits exemplars, or give two photos or more."
+        "Mean ablation is left out, because there are no photos to take a mean over: make an index with circuits "
+        "exemplars FOLDER, or give two photos or more."
     )
 
 

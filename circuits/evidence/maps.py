@@ -102,7 +102,7 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
-        raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
+        raise InputError(f"{unit} lies above the target {target.id}; only units below the target contribute to it.")
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 

@@ -191,7 +191,7 @@ def _legend(circuit: Circuit) -> Iterator[dict[str, Any]]:
         ("edge", "excites"),
         ("edge against", "inhibits"),
         ("", "wider: a larger share of the unit above"),
-        ("bar", "how much of its attribution is shown"),
+        ("bar", "coverage: the part of its gross attribution that is shown"),
     ]
     found = warnings_in(circuit)
     if "disagrees" in found:

@@ -60,7 +60,7 @@ def below_in_words(shown: int, others: int | None, coverage: float, *, named: bo
         >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
         ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
     """
-    how = "named" if named else "shown"
+    how = "listed" if named else "shown"
     if not shown:
         return f"None of the {'' if others is None else f'{others} '}channels below it is {how}."
     if others == 0:

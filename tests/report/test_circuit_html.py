@@ -100,7 +100,7 @@ def test_a_persons_name_and_note_are_shown_in_the_graph_and_the_books(circuit: C
     assert "reds & roses ✎" in outline.texts
     assert "conv2:0 “reds & roses”" in outline.texts
     assert "see <photo 3>" in outline.texts
-    assert "“" not in "".join(Outline(to_html(circuit)).texts).replace("Why “warm”?", "")
+    assert "“" not in "".join(Outline(to_html(circuit)).texts).replace("Why warm?", "")
 
 
 def test_edges_that_ablation_contradicts_are_dashed_and_say_what_it_found() -> None:
@@ -315,14 +315,13 @@ def test_in_a_browser_the_details_say_how_well_attribution_and_ablation_agree(
     assert "+1.60 · 50 %\nablated +1.60\nto its mean +1.60" in said
     assert details.locator(".warned").all_inner_texts() == ["∫ saturated: integrated +9.60"] * 2
     assert details.locator(".agreement").all_inner_texts() == [
-        f"Set to {what}: ranks agree 1.00 over 3 units; attributions off by 0 %; "
-        "without all shown at once +19.2 is lost."
+        f"Set to {what}: rank correlation 1.00 over 3 units; attributions off by 0 %; all together +19.2."
         for what in ("zero", "their mean over black (1 photo)")
     ]
     (tmp_path / "page.html").write_text(to_html(discard(circuit, "conv1:0")), "utf-8")
     page.goto((tmp_path / "page.html").as_uri())
     details.get_by_role("button", name="top:1").click()
-    assert details.locator(".agreement").first.inner_text() == "Set to zero: ranks agree 1.00 over 3 units."
+    assert details.locator(".agreement").first.inner_text() == "Set to zero: rank correlation 1.00 over 3 units."
     assert troubles == []
 
 
@@ -349,5 +348,5 @@ def test_in_a_browser_hostile_names_run_nothing(opened: tuple[Any, list[str]], t
     assert page.locator("#details .remark").inner_text().startswith(HOSTILE)
     page.get_by_role("link", name="(conv2:0), value").click()
     assert page.locator("#details .name").inner_text() == CALLED
-    assert page.title() == f"Why “{HOSTILE}”?"
+    assert page.title() == f"Why {HOSTILE}?"
     assert troubles == []

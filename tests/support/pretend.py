@@ -52,6 +52,11 @@ class PaintedCollection:
         """Their number."""
         return str(self.photos)
 
+    is_due = False
+
+    def build(self, progress: Progress) -> None:
+        """There is nothing to index."""
+
     def baseline(self) -> Baseline | None:
         """A tenth for every unit of the tiny network."""
         widths = {"a": 12, "b": 16, "c": 20, "fc": 6}
@@ -140,7 +145,7 @@ class PaintedGallery:
         return [(Image.new("RGB", (48, 48), (unit.channel,) * 3), 32) for unit in units]
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
-        """One that is against it, reaching nothing, or four that differ, reaching 1 to 4."""
+        """One that is against it, reaching nothing, or four diverse images, reaching 1 to 4."""
         reached = [0.0] if kind == "negative" else [1.0, 2.0, 3.0, 4.0]
         keys = [self.key(unit) + f"{kind[0]}{place}".encode().hex() for place in range(len(reached))]
         return tuple(

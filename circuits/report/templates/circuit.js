@@ -91,10 +91,10 @@ function agreements(node) {
   return (node.measured || []).map((found) => {
     const said = [];
     if ("spearman" in found)
-      said.push(`ranks agree ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
+      said.push(`rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
     const same = (found.together || []).length === shown.length && shown.every((id) => found.together.includes(id));
     if (same && "error" in found) said.push(`attributions off by ${percent(Math.round(found.error * 1000) / 1000)}`);
-    if (same && "joint" in found) said.push(`without all shown at once ${number(found.joint, true)} is lost`);
+    if (same && "joint" in found) said.push(`all together ${number(found.joint, true)}`);
     const head = found.baseline === "zero" ? "Set to zero: " : `Set to their mean over ${found.source || "photos"}: `;
     return make("p", "agreement", make("b", "", head), `${said.join("; ")}.`);
   });
@@ -154,13 +154,13 @@ function choose(id, focus = false) {
   if (node.expanded) facts.append(make("dt", "", "coverage"), make("dd", "", `${percent(node.coverage)} of the attribution below is shown`));
   parts.push(facts);
   if (node.note) parts.push(make("p", "remark", node.note));
-  if (node.expanded) parts.push(make("h2", "", "Where its value comes from"), bookBars(node));
+  if (node.expanded) parts.push(make("h2", "", "Decomposition of its value"), bookBars(node));
   const below = into(id);
-  if (below.length) parts.push(make("h2", "", "From the layer below"), edgeBars(below, "source"));
+  if (below.length) parts.push(make("h2", "", "Contributions from the layer below"), edgeBars(below, "source"));
   const agreed = agreements(node);
   if (agreed.length) parts.push(make("h2", "", "Measured by ablation"), ...agreed);
   const above = outOf(id);
-  if (above.length) parts.push(make("h2", "", "To the layer above"), edgeBars(above, "target"));
+  if (above.length) parts.push(make("h2", "", "Contributions to the layer above"), edgeBars(above, "target"));
   details.replaceChildren(...parts);
   details.scrollTop = 0;
 }

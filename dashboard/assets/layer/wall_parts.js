@@ -4,8 +4,8 @@
   "use strict";
 
   const ORDERS = [
-    ["here", "activation here", "The strongest in this photo first"],
-    ["attribution", "attribution", "From what argues most for the target to what argues most against it"],
+    ["here", "activation here", "Strongest in this photo first"],
+    ["attribution", "attribution", "From the largest positive attribution to the largest negative one"],
     ["number", "number", "By channel"],
   ];
   const make = (name, className, text) => {

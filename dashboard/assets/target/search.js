@@ -36,12 +36,12 @@
       role: "combobox", "aria-label": "Find a class, a unit or a layer", "aria-expanded": "false",
       "aria-controls": "search-list", "aria-autocomplete": "list", "aria-describedby": "search-keys",
     })) field.setAttribute(name, value);
-    const keys = make("span", "spoken", "Arrow keys choose, Enter asks why, Shift Enter does what else is offered, Escape closes.");
+    const keys = make("span", "spoken", "Arrow keys choose, Enter explains, Shift Enter takes the second action, Escape closes.");
     keys.id = "search-keys";
     list = make("div", "search-list");
     list.id = "search-list";
     list.setAttribute("role", "listbox");
-    list.setAttribute("aria-label", "What was found");
+    list.setAttribute("aria-label", "Search results");
     list.hidden = true;
     said = make("p", "search-said small muted");
     said.setAttribute("role", "status");
@@ -98,7 +98,7 @@
     field.setAttribute("aria-expanded", String(Boolean(found.length)));
     if (found.length) list.scrollIntoView({ block: "nearest" });
     said.textContent = found.length
-      ? "" : `Nothing is called “${text}”. Try a class, a layer, or a unit such as conv4:17.`;
+      ? "" : `Nothing found for “${text}”. Try a class, a layer, or a unit such as conv4:17.`;
     choose(found.length ? 0 : -1);
     if (impatient !== null && impatient.text === text) act(results[chosen], impatient.other);
     impatient = null;

@@ -25,7 +25,7 @@ from dashboard.work.tiles import DEAD, Tile
 
 Component = Any
 _ABOVE = 4
-MISSING = "needs the photo and its network"
+MISSING = "not available without the photo and its network"
 
 
 def nothing_to_choose(session: Session) -> Pane:
@@ -70,12 +70,14 @@ def unit(
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
-    missing = "the file has none" if session.work.locked else "not drawn yet"
+    missing = "not in the file" if session.work.locked else "not drawn yet"
     dead = _although(node, activation)
     if against is not None:  # a difference has no place where it fired: its second class stands beside the first
         first, second = _first_class(node), _second_class(node)
-        looks = looks_for(first, tile, f"drawn for {first} alone", dead=dead, missing=missing, title=f"For: {first}")
-        words = f"drawn for {second} alone"
+        looks = looks_for(
+            first, tile, f"optimised for {first} alone", dead=dead, missing=missing, title=f"For: {first}"
+        )
+        words = f"optimised for {second} alone"
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
@@ -134,12 +136,16 @@ def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspectio
     expand = button(
         label, "more" if node.expanded else "expand", {"unit": node.id}, disabled=blocked,
         className="" if node.expanded else "main",
-        title="" if blocked else "Find the units of the layer below that this one is made of (e)",
+        title="" if blocked else "Find the units of the layer below that contribute most to this one (e)",
     )  # fmt: skip
     collapse = button(
-        "Collapse", "collapse", {"unit": node.id}, disabled=busy, title="Take away what lies below this unit (c)"
+        "Collapse",
+        "collapse",
+        {"unit": node.id},
+        disabled=busy,
+        title="Remove the units below this one from the graph (c)",
     )
-    drop = button("Discard", "discard", {"unit": node.id}, disabled=root, title="Drop this unit from the circuit (x)")
+    drop = button("Discard", "discard", {"unit": node.id}, disabled=root, title="Remove this unit from the circuit (x)")
     reasons = [inspection.frozen] if inspection.frozen not in ("", session.work.locked) else []
     if root:
         reasons.append("The target itself cannot be discarded.")
@@ -159,11 +165,11 @@ def _expansion(node: Node, session: Session) -> Component:
     ]
     signs = [
         _option(node, {"signs": sign}, shown, f"{SIGNS[sign].removesuffix('.')}{again}", sign == expansion.signs)
-        for sign, shown in (("positive", "+"), ("both", "±"))
+        for sign, shown in (("positive", "excitatory"), ("both", "both"))
     ]
     return html.Div(
         [
-            html.Span("show top", className="muted small"),
+            html.Span("Show top", className="muted small"),
             html.Div(tops, className="segments", role="group", **attributes(aria_label="Units below it")),
             html.Div(signs, className="segments", role="group", **attributes(aria_label="Signs below it")),
         ],
@@ -217,16 +223,16 @@ def looks_for(
 
 def _reached(node: Node, activation: float | None) -> str:
     if _is_difference(node):
-        return f"drawn for {_first_class(node)} alone"
+        return f"optimised for {_first_class(node)} alone"
     if activation is None:
-        return "drawn for this unit"
+        return "optimised for this unit"
     return f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
 
 
 def _although(node: Node, activation: float | None) -> str:
     """That a search which found nothing does not say that there is nothing."""
-    best = "" if activation is None else f"the search reached an activation of {number(activation)}"
-    return f"{best}; this photo does excite it".removeprefix("; ") if node.max > 0 else best
+    best = "" if activation is None else f"the optimisation reached an activation of {number(activation)}"
+    return f"{best}; this photo does activate it".removeprefix("; ") if node.max > 0 else best
 
 
 def _is_scalar(node: Node) -> bool:

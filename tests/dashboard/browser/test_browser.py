@@ -124,8 +124,8 @@ def test_a_cancelled_preview_goes_and_a_dead_unit_says_so(tab: Any, expect: Any,
     gallery.gate.set()
     tab.get_by_role("button", name="Resume").click()
     expect(root.locator(".frame")).to_have_attribute("data-state", "dead")
-    expect(root).to_have_attribute("aria-label", re.compile("nothing was found that excites this unit"))
-    expect(large).to_contain_text("nothing was found that excites this unit")
+    expect(root).to_have_attribute("aria-label", re.compile("no image was found that activates this unit"))
+    expect(large).to_contain_text("no image was found that activates this unit")
     expect(large.locator("img")).to_have_count(0)
 
 
@@ -286,7 +286,7 @@ def test_a_reload_keeps_the_work(tab: Any, expect: Any) -> None:
 def test_settings_apply_at_the_next_why(tab: Any, expect: Any) -> None:
     for choice in ("depth-1", "top-3", "signs-both"):
         tab.locator(f"#{choice}").click()
-    expect(tab.get_by_text("Also units that inhibit it")).to_be_visible()
+    expect(tab.get_by_text("Excitatory and inhibitory units, ranked by magnitude")).to_be_visible()
     assert len(why(tab, expect)) == 4
 
 

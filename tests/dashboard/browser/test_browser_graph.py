@@ -152,7 +152,7 @@ def test_growth_beyond_the_limit_is_refused(tab: Any, expect: Any, monkeypatch: 
     names = why(tab, expect, "depth-1")
     tab.get_by_text("Grow", exact=True).click()
     tab.get_by_role("button", name=re.compile("^1 level")).click()
-    expect(tab.get_by_role("alert").last).to_contain_text("circuits grow here to 8 at most: hide more weak edges")
+    expect(tab.get_by_role("alert").last).to_contain_text("this page shows 8 at most: hide more weak edges")
     expect(tab.locator(".unit")).to_have_count(len(names))
 
 

@@ -109,7 +109,7 @@ def test_a_unit_has_its_activation_here_and_units_of_the_lowest_layer_say_why_no
     assert first.question == "Why did b:1 fire?"
     assert [result.label for result in longer] == [f"b:{channel}" for channel in range(10, 16)]
     lowest = find(traced, library, "a:3")[0]
-    assert lowest.reason == "a is the lowest layer: below it is only the image."
+    assert lowest.reason == "a is the lowest layer; only the image is below it."
 
 
 def test_a_neuron_has_its_activation_there(traced: Session, library: Library) -> None:
