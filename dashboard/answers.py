@@ -165,7 +165,7 @@ class Signed:
     """A signed map over the photo.
 
     Args:
-        webp: the map, blue excites and orange inhibits.
+        webp: the map, teal excites and orange inhibits.
         total: its sum.
         strongest: its largest magnitude.
     """
