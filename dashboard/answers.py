@@ -1,5 +1,6 @@
 """What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
 
+import base64
 import hashlib
 import io
 from collections.abc import Mapping
@@ -93,6 +94,11 @@ class WebP:
     def address(self) -> str:
         """Where the page fetches it."""
         return f"evidence/{self.key}.webp"
+
+    @property
+    def uri(self) -> str:
+        """The picture itself, for a file that needs no server."""
+        return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
 
 
 def webp(image: Image.Image) -> WebP:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from dashboard.app import Page
-from dashboard.features.export.exports import export
+from dashboard.features.export.exports import ExportOptions, export
 from tests.support.actions import payload
 
 ANN, BOB = "a" * 32, "b" * 32
@@ -64,7 +64,7 @@ class Person:
 
     def export(self, *, pictures: bool = False) -> tuple[str, dict[str, Any]]:
         """The circuit as the menu's JSON file: its name, and what is in it."""
-        file = export(self.callbacks.sessions, self.callbacks.library, self.name, "json", pictures=pictures)
+        file = export(self.callbacks.sessions, self.callbacks.networks, self.name, "json", ExportOptions(pictures))
         assert file is not None
         return file.name, json.loads(file.data)
 

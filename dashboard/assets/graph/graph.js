@@ -323,8 +323,18 @@
 
   const focusTarget = number => { awaited = number; };
 
+  /* What units show, and how many stand in a line at most. */
+  function shows() {
+    const lines = new Map();
+    seen().forEach(({ id }) => {
+      const { y, locked } = byId.get(id);
+      if (!locked) lines.set(y, (lines.get(y) || 0) + 1);
+    });
+    return { look: document.querySelector("#look [aria-pressed=true]").dataset.look, wrap: Math.max(1, ...lines.values()) };
+  }
+
   /* tiles: by id, those that changed. */
   const show = tiles => Object.keys(tiles).forEach(unit => units.show(unit, tiles[unit]));
 
-  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, focusTarget });
+  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, graphShows: shows, focusTarget });
 })();
