@@ -105,8 +105,8 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
 
 # (L, C, hue°) in OKLab, which is perceptually uniform (Ottosson 2020); L only rises, so more reads as brighter.
 _WARM = ((0.36, 0.10, 330.0), (0.48, 0.17, 5.0), (0.60, 0.20, 28.0), (0.74, 0.17, 60.0), (0.90, 0.15, 98.0))
-# Of two signs, more reads as stronger in colour instead, so that both do not end near white. The hues are those of edges,
-# charts and reports; the darker teal and the lighter orange are told apart by people who do not see red or green too.
+# Of two signs, more reads as stronger in colour instead, so that both do not end near white. The hues are those of
+# edges, charts and reports; people who do not see red or green tell the dark teal from the light orange too.
 _EXCITES = ((0.40, 0.063, 188.0), (0.385, 0.081, 188.0), (0.37, 0.09, 188.0))
 _INHIBITS = ((0.79, 0.112, 54.0), (0.81, 0.144, 54.0), (0.82, 0.16, 54.0))
 
