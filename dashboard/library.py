@@ -20,7 +20,6 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
-from circuits.tracing.edge import Edge
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Progress, Unit
@@ -398,18 +397,6 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
         for node in nodes
         if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
     ]
-
-
-def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
-    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
-    if name not in circuit.nodes or circuit.nodes[name].discarded:
-        return ()
-    found = [
-        Edge.of_row(name, above, data)
-        for _, above, data in circuit.graph.out_edges(name, data=True)
-        if above in circuit.visible
-    ]
-    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
 
 
 METHODS = {

@@ -61,6 +61,7 @@ SCRIPTS = (
     "layer/wall_parts.js",
     "layer/wall.js",
     "compare/compare.js",
+    "export/capture.js",
     "export/export.js",
     "help/help.js",
 )

@@ -95,7 +95,8 @@ def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Com
         return waiting(title, argument, "where it came from")
     spoken = f"Where the contribution of {node.called} to {target} came from, over the photo"
     words = [
-        html.Span("Blue", className="blue"), f" positions raise {target}, ", html.Span("orange", className="orange"),
+        html.Span("Teal", className="excites"), f" positions raise {target}, ",
+        html.Span("orange", className="inhibits"),
         f" ones lower it; total {number(argument.total, sign=True)}.",
     ]  # fmt: skip
     return figure(title, argument.webp.address, spoken, words, "")
