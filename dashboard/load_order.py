@@ -53,6 +53,7 @@ SCRIPTS = (
     "photo/crop.js",
     "photo/strip.js",
     "point/spot.js",
+    "target/classes.js",
     "target/search.js",
     "evaluation/score.js",
     "unit/naming.js",

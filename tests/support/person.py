@@ -68,9 +68,9 @@ class Person:
         assert file is not None
         return file.name, json.loads(file.data)
 
-    def poll(self) -> dict[str, Any]:
-        """What the background work has brought."""
-        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []})
+    def poll(self, *seen: str) -> dict[str, Any]:
+        """What the background work has brought, while some units are on the screen."""
+        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []}, {"seen": list(seen)})
 
     def rendered(self) -> dict[str, Any]:
         """Wait until nothing is rendered any more, and poll."""

@@ -323,6 +323,14 @@
 
   const focusTarget = number => { awaited = number; };
 
+  /* Ids of the units of which something is on the screen. */
+  function unitsSeen() {
+    if (data.page !== "circuit" || !left.size) return [];
+    const [x0, y0, x1, y1] = sight.seen();
+    const there = ({ x, y }) => x + HALF > x0 && x - HALF < x1 && y + HALF > y0 && y - HALF < y1;
+    return seen().map(({ id }) => id).filter(id => there(byId.get(id)));
+  }
+
   /* What units show, and how many stand in a line at most. */
   function shows() {
     const lines = new Map();
@@ -336,5 +344,5 @@
   /* tiles: by id, those that changed. */
   const show = tiles => Object.keys(tiles).forEach(unit => units.show(unit, tiles[unit]));
 
-  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, graphShows: shows, focusTarget });
+  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, graphShows: shows, unitsSeen, focusTarget });
 })();

@@ -404,3 +404,21 @@ def test_the_graph_and_the_wall_are_saved_as_they_are_seen(tab: Any, expect: Any
     assert opened(Path(waiting.value.path()).read_bytes()).size == pytest.approx(
         (2 * wall["width"], 2 * wall["height"]), abs=2
     )
+
+
+def test_the_page_knows_which_units_are_on_the_screen(tab: Any, expect: Any) -> None:
+    names = why(tab, expect)
+    assert set(tab.evaluate("window.circuits.unitsSeen()")) == set(names)
+    for _ in range(6):
+        tab.get_by_role("button", name="Zoom in").click()
+    stage = box_of(tab.locator("#graph"))
+    gutter = "parseFloat(getComputedStyle(graph).getPropertyValue('--gutter'))"
+    left = stage["x"] + tab.locator("#graph").evaluate(f"graph => {gutter}")
+    seen = set()
+    for name in names:
+        box = box_of(unit(tab, name).locator(".frame"))
+        across = box["x"] < stage["x"] + stage["width"] and box["x"] + box["width"] > left
+        if across and box["y"] < stage["y"] + stage["height"] and box["y"] + box["height"] > stage["y"]:
+            seen.add(name)
+    assert 0 < len(seen) < len(names)
+    assert set(tab.evaluate("window.circuits.unitsSeen()")) == seen
