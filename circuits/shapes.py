@@ -19,6 +19,9 @@ PerChannel = Float[Tensor, "1 c 1 1"]
 Scores = Float[Tensor, " c"]
 """One signed number a channel."""
 
+UnitScores = Float[Tensor, " units"]
+"""One signed number a unit of a layer, which may be a channel or a group of channels."""
+
 PerExample = Float[Tensor, " n"]
 """One number an image."""
 

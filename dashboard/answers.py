@@ -1,5 +1,6 @@
 """What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
 
+import base64
 import hashlib
 import io
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ class Inspection:
     in_target_units: bool
 
 
-VARIANTS = {"negative": "What it is against", "diverse": "Four that differ"}
+VARIANTS = {"negative": "Minimising image", "diverse": "Four diverse images"}
 """Kinds of further pictures of a unit, and what the page calls them."""
 
 
@@ -102,6 +103,11 @@ class WebP:
     def address(self) -> str:
         """Where the page fetches it."""
         return f"evidence/{self.key}.webp"
+
+    @property
+    def uri(self) -> str:
+        """The picture itself, for a file that needs no server."""
+        return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
 
 
 def webp(image: Image.Image) -> WebP:
@@ -168,7 +174,7 @@ class Signed:
     """A signed map over the photo.
 
     Args:
-        webp: the map, blue excites and orange inhibits.
+        webp: the map, teal excites and orange inhibits.
         total: its sum.
         strongest: its largest magnitude.
     """
@@ -286,7 +292,13 @@ class InPhoto:
 
 @dataclass(frozen=True)
 class NoCollection:
-    """There is no index of exemplars for this network."""
+    """There is no index of exemplars for this network.
+
+    Args:
+        coming: the folder of photos that is being indexed; "" if none is.
+    """
+
+    coming: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -223,11 +222,11 @@ def _saliency(
     title: str,
     spoken: str,
     saliency: SaliencyPicture | Failure | None,
-    nothing: str = "nothing: by this method no pixel moves it here",
+    nothing: str = "all grey: with this method no pixel affects it here",
 ) -> Component:
     if not isinstance(saliency, SaliencyPicture):
-        return waiting(title, saliency, "brighter: more of a colour helps; darker: less")
-    words = "brighter: more of a colour helps; darker: less"
+        return waiting(title, saliency, "brighter: more of this colour raises it; darker: less")
+    words = "brighter: more of this colour raises it; darker: less"
     if saliency.empty:
         words = nothing
     elif saliency.around is not None:
@@ -238,11 +237,11 @@ def _saliency(
 def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> list[Component]:
     """A unit through the unit above it, beside that one by itself, around the same place."""
     if not isinstance(found, Relative):
-        pictures = [waiting("Through the unit above", found), waiting("The unit above, by itself", found)]
+        pictures = [waiting("Via the unit above", found), waiting("The unit above alone", found)]
         return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
     upper = circuit.nodes[found.upper].called
-    nothing = f"all grey: by this method nothing of {label} reaches {upper} from here"
-    child = _saliency(f"{label}, through {upper}", f"Pixels through which {label} moves {upper}", found.child, nothing)
+    nothing = f"all grey: with this method no pixel affects {upper} here via {label}"
+    child = _saliency(f"{label} via {upper}", f"Pixels by which {label} affects {upper}", found.child, nothing)
     parent = _saliency(f"{upper} alone", f"Pixels that {upper} depends on", found.parent)
     return [html.Div([child, parent], className="pair")]
 
@@ -258,7 +257,7 @@ def controls(looking: Looking) -> Component:
     )
 
 
-MEASURE_HINT = "Silence each unit below in turn, and all shown at once, and see what is really lost"
+MEASURE_HINT = "Ablate each unit below in turn, then all that are shown together, and measure the drop"
 
 
 def measure_button(session: Session, circuit: Circuit, name: str, words: str) -> Component:
@@ -273,22 +272,12 @@ def measure_button(session: Session, circuit: Circuit, name: str, words: str) ->
     return html.Div([press, *([html.P(refused, className="reason")] if refused else [])])
 
 
-def file_name(label: str) -> str:
-    """A label as the middle of a file's name, in letters that every system and every header takes.
-
-    Example:
-        >>> file_name("Siamese cat, Siamese"), file_name("../../etc"), file_name("<b>猫</b>"), file_name("猫")
-        ('Siamese-cat-Siamese', 'etc', 'b-b', 'circuit')
-    """
-    return re.sub(r"[^A-Za-z0-9_]+", "-", label).strip("-")[:60] or "circuit"
-
-
 Keys = tuple[tuple[str, str], ...]
 
 BEGIN: Keys = (
-    ("click", "choose a unit, or a line between two"),
-    ("double click", "expand a unit: show what is below it"),
-    ("drag", "move a unit, or the whole graph"),
+    ("click", "select a unit or an edge"),
+    ("double click", "expand a unit: show the units that contribute to it"),
+    ("drag", "move a unit, or pan the graph"),
     ("← ↑ ↓ →", "go to its neighbours"),
     ("e", "expand"),
     ("x", "discard"),
@@ -326,15 +315,3 @@ def how_to(first: str) -> Component:
     """How to go on when nothing is chosen."""
     said = [html.P(first)] if first else []
     return html.Div([*said, listed(BEGIN)], className="empty-pane")
-
-
-def signed_share(share: float) -> str:
-    """A signed share with one decimal.
-
-    >>> signed_share(0.0412), signed_share(-0.003), signed_share(0.0), signed_share(0.0001)
-    ('+4.1 %', '−0.3 %', '0 %', '+< 0.1 %')
-    """
-    if share == 0:
-        return "0 %"
-    sign, size = "−" if share < 0 else "+", abs(100 * share)
-    return f"{sign}{size:.1f} %" if size >= 0.05 else f"{sign}< 0.1 %"

@@ -13,7 +13,7 @@ from dashboard.features.help.dialog import first_steps, help_dialog, opens_help
 _POLL = 500
 _STORES = (ids.ACTIONS, ids.FILE, ids.RECEIVED, ids.VIEW, ids.PROGRESS, ids.HAVE, ids.WALL_DATA)
 _PAGES = {
-    "circuit": ("Circuit", "The units that argued for the target"),
+    "circuit": ("Circuit", "The units that contributed most to the target"),
     "layers": ("Layers", "Every unit of a layer"),
     "compare": ("Compare", "Two circuits side by side"),
 }

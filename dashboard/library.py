@@ -20,7 +20,6 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
-from circuits.tracing.edge import Edge
 from circuits.tracing.groups import subject_of
 from circuits.tracing.node import is_residual
 from circuits.tracing.search import IN_NO_GROUP
@@ -31,19 +30,17 @@ from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dashboard.work.galleries import Gallery
 
 MODES = {
-    "sum": "Gradient × activation over the whole map: fast, adds up.",
-    "target": "The same, weighed by what it does to the class.",
-    "ig": "Gradients integrated from zero: slower.",
-    "ablate": "The exact change when a unit is silenced: slow.",
+    "sum": "Gradient × activation, summed over positions: fast, and the parts sum to the value.",
+    "target": "The same, weighted by the effect on the target.",
+    "ig": "Gradients integrated from a zero baseline: slower.",
+    "ablate": "The measured change when a unit is set to zero: slow.",
 }
 SIGNS = {
     "positive": "Only units that excite the one above.",
-    "both": "Also units that inhibit it, by magnitude.",
+    "both": "Excitatory and inhibitory units, ranked by magnitude.",
 }
 PICTURE = 340
 _CIRCUIT_LIMIT = 12 * 2**20
@@ -91,16 +88,23 @@ class Library:
     def chance(self, circuit: Circuit, index: int) -> float:
         """The probability of a class in the photo of a circuit of this network."""
         known = next((each for each in circuit.predictions if each.index == index), None)
-        if known is not None:
-            return known.probability
+        return known.probability if known is not None else self.chances(circuit)[index]
 
-        def run() -> tuple[Circuit, "Tensor"]:
-            cache = forward_cache(self.network, circuit)
+    def chances(self, source: Circuit | Photo) -> tuple[float, ...]:
+        """The probability of every class in a photo, or in that of a circuit of this network; found once."""
+
+        def run() -> tuple[tuple[float, ...], Circuit | None]:
+            if isinstance(source, Photo):
+                rows = circuits.predict(self.network, source, top=max(1, len(self.network.labels)))
+                return tuple(row.probability for row in sorted(rows, key=lambda row: row.index)), None
+            cache = forward_cache(self.network, source)
             logits = cache.activations[cache.network.layers[-1]].sum((0, 2, 3))
-            return circuit, self.network.probabilities(logits)
+            # The circuit is kept with the answer, so that no other can get its identity meanwhile.
+            return tuple(self.network.probabilities(logits).tolist()), source
 
-        # The circuit is kept with the answer, so that no other can get its identity meanwhile.
-        return float(self._once(("chances", id(circuit)), run)[1][index])
+        which = _identity(source) if isinstance(source, Photo) else (id(source),)
+        found: tuple[float, ...] = self._once(("chances", *which), run)[0]
+        return found
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -120,7 +124,7 @@ class Library:
         network = self.network if like is None else self.cut(like)
         target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
-            raise InputError(f"{target.id} is in the lowest layer: below it is only the image.")
+            raise InputError(f"{target.id} is in the lowest layer; only the image is below it.")
         return target
 
     def _numbered(self, wish: str) -> str:
@@ -219,9 +223,7 @@ class Library:
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        # A whole photo is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
-        which = (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
-        found: str = self._once(("crop", *which, lossless), pack)
+        found: str = self._once(("crop", *_identity(photo), lossless), pack)
         return found
 
     def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
@@ -297,7 +299,7 @@ class Library:
         if locked:
             return locked
         if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
-            return f"{name} is in the lowest layer: below it is only the image."
+            return f"{name} is in the lowest layer; only the image is below it."
         return ""
 
     def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
@@ -400,6 +402,14 @@ def _label(unit: Address) -> str:
     return IN_NO_GROUP if is_residual(str(unit)) else str(unit)
 
 
+def _identity(photo: Photo) -> tuple[Hashable, ...]:
+    """What tells a photo as it is shown from others.
+
+    A whole one is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
+    """
+    return (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
+
+
 def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     """Ids of the visible units, of one layer or of all, that are not expanded although something lies below them."""
     nodes = (circuit.nodes[name] for name in circuit.visible)
@@ -410,22 +420,10 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
     ]
 
 
-def edges_from(circuit: Circuit, name: str) -> tuple[Edge, ...]:
-    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
-    if name not in circuit.nodes or circuit.nodes[name].discarded:
-        return ()
-    found = [
-        Edge.of_row(name, above, data)
-        for _, above, data in circuit.graph.out_edges(name, data=True)
-        if above in circuit.visible
-    ]
-    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
-
-
 METHODS = {
-    "gradient": "The plain gradient: which pixels the value hangs on. True, and noisy.",
-    "gradient_x_input": "The gradient times the photo: what each pixel adds.",
-    "guided": "Only what excites passes on the way back: clear, to look at and not to measure with.",
-    "deconvnet": "Zeiler and Fergus's way back: clear, to look at and not to measure with.",
+    "gradient": "The plain gradient: which pixels the value depends on. Faithful, but noisy.",
+    "gradient_x_input": "The gradient times the photo: what each pixel contributes.",
+    "guided": "Only positive gradients are propagated back: easy to read, but not evidence.",
+    "deconvnet": "Deconvolution (Zeiler and Fergus 2014): easy to read, but not evidence.",
 }
 STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}

@@ -53,6 +53,7 @@ SCRIPTS = (
     "photo/crop.js",
     "photo/strip.js",
     "point/spot.js",
+    "target/classes.js",
     "target/search.js",
     "evaluation/score.js",
     "unit/naming.js",
@@ -60,6 +61,7 @@ SCRIPTS = (
     "layer/wall_parts.js",
     "layer/wall.js",
     "compare/compare.js",
+    "export/capture.js",
     "export/export.js",
     "help/help.js",
 )

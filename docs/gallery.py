@@ -143,7 +143,7 @@ def squeezenet(studio: Studio) -> Image.Image:
 
 
 def units(studio: Studio) -> Image.Image:
-    """A unit everywhere, once, and what it is against."""
+    """A unit everywhere, once, and minimising image."""
     made = [(title, studio.draw(*map(goal, UNITS))) for title, goal in _GOALS]
     return turned(UNITS, made)
 

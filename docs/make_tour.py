@@ -49,7 +49,7 @@ def tour(stage: Stage) -> Iterator[str]:
     tab.locator("#what-if input[type=range]").fill("0")
     expect(tab.locator("#what-if")).to_contain_text("→")
     yield "04-what-if"
-    tab.locator("#what-if").get_by_role("button", name="Reset").click()
+    tab.locator("#what-if").get_by_role("button", name="Reset", exact=True).click()
     tab.locator("#unit-head").evaluate("part => part.scrollIntoView()")
     stage.unit(leaf).dblclick()
     expect(stage.unit(leaf).locator(".shown")).to_contain_text("%")
@@ -85,8 +85,8 @@ def tour(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "10-layers"
     stage.middle("compare")
-    stage.press("Hold this circuit")
-    expect(tab.get_by_text("Held: ")).to_be_visible()
+    stage.press("Pin as left side")
+    expect(tab.get_by_text("Pinned: ")).to_be_visible()
     tab.get_by_role("button", name="why dog?").click()
     expect(tab.locator("#compare table")).to_be_visible()
     stage.quiet()

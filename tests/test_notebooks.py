@@ -59,7 +59,7 @@ def test_a_picture_shows_itself_with_its_unit_and_activation(network: Network) -
 
 def test_a_picture_of_a_unit_that_nothing_excites_says_so() -> None:
     picture = Picture(circuits.Unit("a", 1), Image.new("RGB", (4, 4)), 0.0)
-    assert "<figcaption>a:1: nothing was found that excites it</figcaption>" in picture._repr_html_()
+    assert "<figcaption>a:1: no image was found that activates it</figcaption>" in picture._repr_html_()
 
 
 def test_a_unit_of_a_circuit_shows_its_value_books_and_picture(circuit: Circuit) -> None:

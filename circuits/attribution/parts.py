@@ -21,7 +21,7 @@ from circuits.attribution.ablation import ablated_one_by_one
 from circuits.attribution.gradient import Readout, ablation, gradients, mean_gradient
 from circuits.groups.coding import RESIDUAL, Code
 from circuits.network.segments import Segment
-from circuits.shapes import Activation, Activations, Maps, PerChannel, Scores
+from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class PackedLayer:
         """Channels, or groups and the residual."""
         return self.channels if self.code is None else self.code.units
 
-    def shares(self, activation: Activation, gradient: Activation) -> Scores:
+    def shares(self, activation: Activation, gradient: Activation) -> UnitScores:
         """Σ part · gradient of each unit."""
         own = slice(self.start, self.start + self.channels)
         if self.code is None:
@@ -45,7 +45,7 @@ class PackedLayer:
         height, width = self.code.activation.shape[2:]
         return self.code.shares(gradient[0, own, :height, :width])
 
-    def signed(self, activation: Activation, gradient: Activation) -> tuple[Scores, Scores]:
+    def signed(self, activation: Activation, gradient: Activation) -> tuple[UnitScores, UnitScores]:
         """The positive and the negative terms of each unit's share over positions, in two sums."""
         own = slice(self.start, self.start + self.channels)
         if self.code is None:
@@ -108,7 +108,7 @@ class Ablations:
 
 def attribute_parts(
     mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout], layers: Sequence[PackedLayer]
-) -> Iterator[Scores]:
+) -> Iterator[UnitScores]:
     """Shares of several values over the same lower layers, one after the other, each in the order of their units.
 
     Args:
@@ -130,7 +130,7 @@ def attribute_parts(
         yield torch.cat([layer.shares(activation, field) for layer in layers])
 
 
-def _ablated(segment: Segment, activation: Activation, readout: Readout, layer: PackedLayer) -> Scores:
+def _ablated(segment: Segment, activation: Activation, readout: Readout, layer: PackedLayer) -> UnitScores:
     if layer.code is None:
         channels = range(layer.start, layer.start + layer.channels)
         return ablation(segment, activation, readout, channels=channels)[layer.start : layer.start + layer.channels]

@@ -51,7 +51,7 @@ class SheetStyle:
     def drawn(self, picture: Picture, title: str) -> Cell:
         """What a unit looks for."""
         if picture.dead:
-            return Cell(box(self.size, "never activated"), title, "nothing found that excites it")
+            return Cell(box(self.size, "never activated"), title, "no image found that activates it")
         return Cell(picture.image, title, f"reaches {number(picture.activation)}")
 
 
@@ -80,7 +80,7 @@ def _joined(sections: list[Section]) -> list[Section]:
     if len(sections) < 2 or len(cells) > COLUMNS:
         return sections
     note = " · ".join(section.note for section in sections)
-    return [Section("Where it fired most, and which pixels moved it", note, (cells,))]
+    return [Section("Where it fired most, and the pixels it depends on", note, (cells,))]
 
 
 def _overview(evidence: UnitEvidence, style: SheetStyle) -> Section:
@@ -94,7 +94,7 @@ def _overview(evidence: UnitEvidence, style: SheetStyle) -> Section:
         cells.append(Cell(heat, "where it fired", f"{number(evidence.value)} at most"))
     if evidence.contributions is not None and evidence.contributions.size > 1:
         contributions = show_map(crop, evidence.contributions, size=style.size)
-        cells.append(Cell(contributions, "its contribution, by position", "blue: for, orange: against"))
+        cells.append(Cell(contributions, "its contribution, by position", "teal: for, orange: against"))
     if style.pictures is not None:
         units = [evidence.unit.whole]
         close = evidence.place_of_peak is not None
@@ -143,7 +143,7 @@ def _numbers(evidence: UnitEvidence) -> str:
 def _patches(evidence: UnitEvidence, style: SheetStyle) -> Section:
     """At each peak what was there, and which of its pixels mattered."""
     crop, cells = input_crop(evidence.network, evidence.photo), []
-    note = "what the unit can see at each of its peaks · beside it, which of these pixels excite it there"
+    note = "the receptive field at each peak · beside it, the pixels that excite it there"
     for at, peak in enumerate(evidence.peaks, start=1):
         neuron = Unit(evidence.unit.layer, evidence.unit.channel, peak.position)
         signed = gradient_picture(evidence.network, evidence.photo, neuron, method="guided", smooth=style.smooth)
@@ -151,8 +151,8 @@ def _patches(evidence: UnitEvidence, style: SheetStyle) -> Section:
         if seen is None:
             seen = held(signed, HELD)
             note = (
-                "the unit can see most of the photo, so each patch is cut to where "
-                f"{percent(HELD)} of its guided gradient lies · beside it, which of these pixels excite it there"
+                f"the receptive field covers most of the photo, so each patch shows {percent(HELD)} of the guided "
+                "gradient · beside it, the pixels that excite it there"
             )
         if seen.area:
             row, column = peak.position
@@ -196,16 +196,16 @@ def _gradients(evidence: UnitEvidence, style: SheetStyle) -> Section:
         )
         if cut is not None:
             signed = signed[cut.top : cut.bottom, cut.left : cut.right]
-        caption = "for looking only" if method in ("guided", "deconvnet") else "true"
+        caption = "not evidence" if method in ("guided", "deconvnet") else "true"
         cells.append(Cell(style.shown(signed), _METHOD.get(method, method), caption))
-    start = "from its highest position" if style.start == "peak" else "from everywhere it fired"
+    start = "from its peak" if style.start == "peak" else "from its whole map"
     notes = [f"{'from this neuron' if neuron else start}, back to the pixels"]
     if cut is not None:
         notes.append("cut to patch 1")
-    notes += ["grey: no effect", "brighter: more of that colour excites it"]
+    notes += ["grey: no effect", "brighter: more of this colour raises it"]
     if style.smooth:
         notes.append(f"mean over {style.smooth} noisy copies of the photo")
-    return Section("Which pixels moved it", " · ".join(notes), (tuple(cells),))
+    return Section("Pixels it depends on", " · ".join(notes), (tuple(cells),))
 
 
 def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
@@ -217,14 +217,14 @@ def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
     if style.pictures is not None:
         cells.append(style.drawn(style.pictures([parent.whole])[0], name))
     for positions, title, whose in (
-        (evidence.edge.upper, "where it got it", name),
+        (evidence.edge.upper, "where it arrives", name),
         (evidence.edge.lower, "where it came from", own),
     ):
         if positions.size > 1:
             cells.append(Cell(show_map(crop, positions, size=style.size), title, f"positions of {whose}"))
     gave = number(evidence.edge.attribution, sign=True)
-    note = f"{own} gave it {gave} · the pixels through which {name}, around where it fired, depends on this unit alone"
-    empty = f" · all zero: nothing of this unit reaches {name} there"
+    note = f"{own} contributes {gave} · the pixels that {name} depends on via this unit, around its peak"
+    empty = f" · all zero: this unit does not affect {name} there"
     for method in ("guided", "gradient"):
         signed = relative_picture(
             evidence.network, evidence.photo, evidence.unit, parent,
@@ -234,24 +234,24 @@ def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
         if not signed.any():
             caption += ": all zero"
             note = note.removesuffix(empty) + empty
-        cells.append(Cell(style.shown(signed), "pixels, through the unit", caption))
-    return Section(f"What it did for {name}", note, (tuple(cells),))
+        cells.append(Cell(style.shown(signed), "pixels, via the unit", caption))
+    return Section(f"Contribution to {name}", note, (tuple(cells),))
 
 
 def _path(evidence: UnitEvidence, style: SheetStyle) -> Section:
     """Each unit of the path, what it looks for above what is left of the gradient that reaches it from the top."""
-    lines, note = [], "the pixels of each unit, seen through all the units before it"
+    lines, note = [], "the pixels of each unit, via all units before it on the path"
     names = [short_name(evidence.network, unit) for unit in evidence.path]
     if style.pictures is not None:
         pictures = style.pictures([unit.whole for unit in evidence.path])
         lines.append([style.drawn(picture, name) for picture, name in zip(pictures, names, strict=True)])
-        note = "above, what each unit looks for · below, its pixels, seen through all the units before it"
+        note = "above, what each unit looks for · below, its pixels, via all units before it on the path"
     pixels = []
     for at, name in enumerate(names, start=1):
         path = evidence.path[:at]
         signed = path_picture(evidence.network, evidence.photo, path, start=style.start, smooth=style.smooth)
         if at > 1 and not signed.any():
-            note += f" · all zero: nothing of {name} reaches {names[at - 2]} this way"
+            note += f" · all zero: {name} does not affect {names[at - 2]} on this path"
         pixels.append(Cell(style.shown(signed), f"… > {name}" if at > 1 else name, "guided gradient"))
     lines.append(pixels)
     rows = [tuple(cells[first : first + COLUMNS]) for first in range(0, len(names), COLUMNS) for cells in lines]
@@ -277,8 +277,8 @@ def _exemplars(evidence: UnitEvidence, style: SheetStyle) -> Section:
         parts.append("ring: where")
     if exemplars.classes:
         groups = ", ".join(f"{name} ({count})" for name, count in exemplars.classes[:3])
-        parts.append(f"the best lie in: {groups}")
-    return Section("What else it fires on", " · ".join(parts), tuple(rows))
+        parts.append(f"most of them from: {groups}")
+    return Section("Other photos it fires on", " · ".join(parts), tuple(rows))
 
 
 def _exemplar(evidence: UnitEvidence, exemplar: Exemplar, kind: str, size: int) -> Cell:

@@ -43,10 +43,10 @@ class RenderRequest:
     sheet: str | None = option(None, "Grid of the sheet: 5x8 is 5 rows of 8 pictures.", metavar="RxC", panel=_PICTURE)
     size: int = option(128, "Side of each picture.", "--size", min=16, max=1024, panel=_PICTURE)
     steps: int = option(256, "Steps of gradient ascent.", min=1, max=10_000, panel=_PICTURE)
-    seed: int = option(0, "Another seed gives another picture.", min=0, panel=_PICTURE)
-    diverse: int | None = _several("N pictures of each that differ.")
-    interpolate: int | None = _several("A row of N from one unit to another.")
-    filmstrip: int | None = _several("How each picture came about, in N frames.")
+    seed: int = option(0, "Random seed; another seed gives another picture.", min=0, panel=_PICTURE)
+    diverse: int | None = _several("N diverse pictures of each unit.")
+    interpolate: int | None = _several("N pictures that lead from one unit to another.")
+    filmstrip: int | None = _several("N frames of the optimisation of each picture.")
     objective: str | None = option(
         None,
         "channel, neuron, negative, joint (all units in one picture), logit, probability; of a layer as a whole: "
@@ -54,29 +54,39 @@ class RenderRequest:
         metavar="NAME",
         panel=_OBJECTIVE,
     )
-    photo: str | None = option(None, "What is inverted or caricatured; example:cat.", metavar="PHOTO", panel=_OBJECTIVE)
+    photo: str | None = option(
+        None, "Photo to invert or to caricature, or example:cat.", metavar="PHOTO", panel=_OBJECTIVE
+    )
     direction: Path | None = file_option(
         'Numbers of a layer\'s channels: .json, .csv or .npy; JSON {"17": 1, "5": -0.5} gives some of them.',
         panel=_OBJECTIVE,
     )
     power: float | None = option(
-        None, "Power of the cosine in a direction or caricature.", min=0, metavar="P", panel=_OBJECTIVE
+        None, "Exponent of the cosine in a direction or caricature.", min=0, metavar="P", panel=_OBJECTIVE
     )
     images: str = option(
-        "fourier", "How it is written: fourier, pixels, pyramid, maco, or plain pixels.", metavar="NAME", panel=_IMAGE
+        "fourier", "Parameterisation of the image: fourier, pixels, pyramid or maco.", metavar="NAME", panel=_IMAGE
     )
-    spectrum: Path | None = file_option("Photos whose spectrum maco takes.", metavar="FOLDER", panel=_IMAGE)
+    spectrum: Path | None = file_option("Folder of photos whose spectrum maco uses.", metavar="FOLDER", panel=_IMAGE)
     colours: str = option(
-        "imagenet", "How they go together: imagenet, none, or as in a folder of photos.", metavar="NAME", panel=_IMAGE
+        "imagenet",
+        "Correlation of the colours: imagenet, none, or that of a folder of photos.",
+        metavar="NAME",
+        panel=_IMAGE,
     )
-    alpha: bool = option(False, "Transparent where nothing is needed.", "--alpha", panel=_IMAGE)
-    opacity: float | None = option(None, "Price of opacity, with --alpha.", min=0, metavar="W", panel=_IMAGE)
+    alpha: bool = option(
+        False, "Make the image transparent where the objective needs nothing.", "--alpha", panel=_IMAGE
+    )
+    opacity: float | None = option(None, "Penalty on opacity, with --alpha.", min=0, metavar="W", panel=_IMAGE)
     prior: str | None = option(
         None, "A learned prior of your own (this runs your code).", metavar="FILE.py:NAME", panel=_IMAGE
     )
-    start: str | None = option(None, "A photo to start from, in place of noise.", metavar="PHOTO", panel=_IMAGE)
+    start: str | None = option(None, "A photo to start from instead of noise.", metavar="PHOTO", panel=_IMAGE)
     transform: str = option(
-        "standard", "How it is moved: none, light or standard.", metavar="NAME", panel=_REGULARISATION
+        "standard",
+        "Random transformations at each step: none, light or standard.",
+        metavar="NAME",
+        panel=_REGULARISATION,
     )
     total_variation: float = _weight("Weight of the total variation.")
     l1: float = _weight("Weight of the distance from grey.", "--l1")
@@ -122,7 +132,7 @@ class RenderRequest:
                 either = f"{', '.join(_WITH_COLOURS[:-1])} or {_WITH_COLOURS[-1]}"
                 raise InputError(f"{name} does not go with --images {self.images}; choose {either}.")
         if self.opacity is not None and not self.alpha:
-            raise InputError("--opacity is the price of opacity in transparent pictures; add --alpha.")
+            raise InputError("--opacity is the penalty on opacity in transparent pictures; add --alpha.")
         if self.prior is not None:
             others = {"--images": self.images != "fourier", "--colours": recoloured}
             for name, given in (others | {"--alpha": self.alpha, "--start": self.start is not None}).items():

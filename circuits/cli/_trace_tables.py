@@ -12,7 +12,7 @@ from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
-from circuits.report.text import network_and_source, number, percent, predictions_heading, remark
+from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -37,7 +37,7 @@ def summary(circuit: Circuit, width: int | None = None) -> str:
     return (
         f"{wrapped(classes, width or _ENDLESS, between='; ')}.\n"
         f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
-        "Of each unit: its strongest contributions from the layer below, with their shares of all of them:"
+        "For each unit: its strongest contributions from the layer below, and their share of the gross attribution:"
     )
 
 
@@ -192,7 +192,7 @@ def _signed(value: float | None) -> str:
 def agreement_heading(baseline: Baseline) -> str:
     """What stands above a table of agreement."""
     instead = f"their mean over {baseline.source}" if baseline.source else baseline.name
-    return f"Agreement of attributions with what is lost when units below are set to {instead}, medians by layer:"
+    return f"Agreement of attributions with the drop when units below are set to {instead}, medians by layer:"
 
 
 def agreement_table(circuit: Circuit, baseline: str) -> Table:
@@ -207,7 +207,7 @@ def agreement_table(circuit: Circuit, baseline: str) -> Table:
                 rows.setdefault(node.unit.layer, []).append((measured.spearman, measured.error, kept))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("units of", no_wrap=True)
-    for head in ("measured", "rank correlation", "error", "together, of shown"):
+    for head in ("measured", "rank correlation", "error", "together / sum"):
         table.add_column(head, justify="right", no_wrap=True)
     for layer in reversed(circuit.layers):
         if layer in rows:
@@ -215,7 +215,7 @@ def agreement_table(circuit: Circuit, baseline: str) -> Table:
             table.add_row(
                 layer,
                 str(len(rows[layer])),
-                "" if ranks is None else f"{ranks:.2f}".replace("-", "\N{MINUS SIGN}"),
+                "" if ranks is None else decimals(ranks),
                 *("" if share is None else percent(round(share, 3)) for share in (errors, shares)),
             )
     return table

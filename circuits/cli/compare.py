@@ -12,7 +12,7 @@ from circuits.cli.files import check_output, get_circuit
 from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import write_atomically
-from circuits.report.text import number, percent
+from circuits.report.text import MODE_NAMES, number, percent, question
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
@@ -45,16 +45,19 @@ def summary(left: "Circuit", right: "Circuit", comparison: "Comparison") -> str:
     """What is compared, and how alike it is."""
     named = [f"{name}: {_question(circuit)}" for name, circuit in (("A", left), ("B", right))]
     if not comparison.same_network:
-        named.append("The networks differ, so a unit that both show is only the same address.")
+        named.append("The networks differ, so equal addresses of units mean nothing.")
     modes = [circuit.settings.mode for circuit in (left, right)]
     if modes[0] != modes[1]:
-        named.append(f"The modes differ ({modes[0]} and {modes[1]}), so their values are in different units.")
+        named.append(
+            f"The methods differ ({MODE_NAMES[modes[0]]}; {MODE_NAMES[modes[1]]}), so values and shares cannot be "
+            "compared."
+        )
     units = _counted("unit", len(comparison.shared), len(comparison.left), len(comparison.right))
     edges = _counted("edge", len(comparison.shared_edges), len(comparison.left_edges), len(comparison.right_edges))
     named += [
         f"{units} (Jaccard index {comparison.unit_index:.2f}).",
         f"{edges} (Jaccard index {comparison.edge_index:.2f}).",
-        "Of each shared unit: its value, and its share of the unit above that it matters to most; A, then B.",
+        "For each shared unit: its value in A and B, and its largest share of a unit above.",
     ]
     return "\n".join(named)
 
@@ -64,7 +67,7 @@ def _counted(what: str, shared: int, left: int, right: int) -> str:
 
 
 def _question(circuit: "Circuit") -> str:
-    return f"why {circuit.target.label}? {circuit.network.name} on {circuit.photo_info.name}"
+    return f"{question(circuit)} {circuit.network.name} on {circuit.photo_info.name}"
 
 
 def table(comparison: "Comparison") -> Table:

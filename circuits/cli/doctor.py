@@ -27,7 +27,7 @@ def doctor(
     *,
     options: NetworkOptions,
 ) -> None:
-    """What a report of a bug needs: versions, device, threads, folders, and whether a network can be explained."""
+    """Information for a bug report: versions, device, threads, folders, and whether a network can be explained."""
     report: dict[str, Any] = {"versions": _versions(), "system": _system(), "folders": _folders()}
     failure = None
     try:

@@ -1,7 +1,6 @@
 """`circuits evaluate`: how much of its target a circuit keeps, and how that compares with chance."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress, say
-from circuits.cli.files import get_circuit
+from circuits.cli.files import as_seen, get_circuit, photos_in
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -47,33 +46,39 @@ def evaluate(
     card: list[Path] | None = file_option(
         "Write all numbers and settings as FILE.json, or as a page, FILE.html. Repeatable.", "--card", "-o"
     ),
-    ladder: str | None = option(
-        None, "Units below each unit along the curve over sizes, such as 1,3,10.", metavar="K,K,…"
-    ),
+    ladder: str | None = option(None, "Units per node for each point of the curve, such as 1,3,10.", metavar="K,K,…"),
     largest: int = option(
-        20, "Where the curve ends, if --ladder does not say; 0 for no curve.", min=0, max=2000, metavar="K"
+        20, "Most units per node on the curve, unless --ladder is given; 0 for no curve.", min=0, max=2000, metavar="K"
     ),
     mean_over: str | None = option(
         None,
         "Mean ablation over: index (of circuits exemplars), photos (those given), a folder, or none.",
         metavar="WHAT",
     ),
-    controls: bool = option(True, "Score sets of the same shape too.", "--controls/--no-controls"),
-    draws: int = option(10, "Random sets of the circuit's shape.", min=1, max=1000, metavar="N"),
-    stability: int = option(
-        8, "Changed photos in which edges are looked for again; 0 for none.", min=0, max=1000, metavar="N"
+    controls: bool = option(
+        True, "Also score controls: other sets of units of the same shape.", "--controls/--no-controls"
     ),
-    resamples: int = option(1000, "Draws of photos for an interval.", min=1, max=100_000, metavar="N"),
+    draws: int = option(10, "Number of random controls.", min=1, max=1000, metavar="N"),
+    stability: int = option(
+        8,
+        "Number of slightly changed photos in which the edges are searched again; 0 for none.",
+        min=0,
+        max=1000,
+        metavar="N",
+    ),
+    resamples: int = option(1000, "Bootstrap samples of the photos for an interval.", min=1, max=100_000, metavar="N"),
     seed: int = option(0, "Random seed.", min=0),
     all_photos: bool = option(
-        False, "Score photos of another predicted class too; by default they are left out.", "--all-photos"
+        False,
+        "Also score photos that the network assigns to another class; by default they are left out.",
+        "--all-photos",
     ),
     as_json: bool = AS_JSON,
     network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:
-    """Score a circuit by ablation: what it keeps alone, what is lost without it, and what controls of its shape do."""
+    """Score a circuit by ablation: what it keeps alone, what is lost without it, and how controls compare."""
     cards = [_checked(path, circuit) for path in card or ()]
     tops = None if ladder is None else _ladder(ladder)
     from circuits.evaluation.evaluate import evaluate as evaluate_circuit
@@ -133,34 +138,10 @@ def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
         if not name:
             raise InputError("A photo's name is empty; give a file, a folder or example:cat.")
         if not name.startswith("example:") and Path(name).is_dir():
-            photos += _in_folder(network, Path(name))
+            photos += photos_in(network, Path(name))
         else:
-            photos.append(_seen(network, get_photo(name)))
+            photos.append(as_seen(network, get_photo(name)))
     return list({photo.sha256: photo for photo in photos}.values())
-
-
-def _seen(network: "Network", photo: "Photo") -> "Photo":
-    """A photo of which no more is at hand than what the network sees."""
-    return replace(photo, pixels=network.preprocessing.crop_of(photo), whole=False)
-
-
-def _in_folder(network: "Network", folder: Path) -> "list[Photo]":
-    """The photos in a folder; files that are none are counted on standard error."""
-    from circuits.exemplars.loader import files_in
-    from circuits.image.photo import load_photo
-
-    photos: list[Photo] = []
-    skipped = 0
-    for entry in files_in(folder):
-        try:
-            photos.append(_seen(network, load_photo(folder / entry.path)))
-        except InputError:
-            skipped += 1
-    if not photos:
-        raise InputError(f"There is no photo in {folder}; give a folder with PNG or JPEG files in it.")
-    if skipped:
-        note(f"{many(skipped, 'file')} in {folder} cannot be read as a photo; left out.")
-    return photos
 
 
 def _baselines(
@@ -184,7 +165,7 @@ def _baselines(
     if over != "photos" and not Path(over).is_dir():
         raise InputError(f"--mean-over {over!r} is no folder; give one, or index, photos or none.")
     source = "the photos given" if over == "photos" else Path(over).resolve().name
-    averaged = photos if over == "photos" else _in_folder(network, Path(over))
+    averaged = photos if over == "photos" else photos_in(network, Path(over))
     return resolve(mean_of_photos(network.with_layers(circuit.layers), averaged, source=source))
 
 

@@ -28,13 +28,17 @@ def evidence(
     ),
     as_json: bool = option(False, "Print the numbers as JSON.", "--json"),
     target: str | None = option(
-        None, "What it is to argue for, as in trace; by default the class predicted.", metavar="TARGET"
+        None, "The target that it contributes to, as in trace; by default the predicted class.", metavar="TARGET"
     ),
-    parent: str | None = option(None, "A unit above: what this one did for it, and where.", metavar="UNIT"),
+    parent: str | None = option(None, "A unit above: how much this one contributed to it, and where.", metavar="UNIT"),
     path: str | None = option(None, "Units from the topmost down to this one, step by step.", metavar="U1,U2,…"),
-    start: str = option("peak", "Gradient pictures start at the unit's peak, or its whole map.", metavar="START"),
-    smooth: int = option(0, "Their mean over N noisy copies of the photo.", min=0, max=1000, metavar="N"),
-    pictures: bool = option(True, "Show what units look for, drawn where not yet known.", "--pictures/--no-pictures"),
+    start: str = option("peak", "Where gradient pictures start: the unit's peak, or its whole map.", metavar="START"),
+    smooth: int = option(
+        0, "Average gradient pictures over N noisy copies of the photo.", min=0, max=1000, metavar="N"
+    ),
+    pictures: bool = option(
+        True, "Show what units look for; pictures that are missing are drawn.", "--pictures/--no-pictures"
+    ),
     into: Path | None = INDEX_FOLDER,
     size: int = option(192, "Side of each picture on the sheet.", "--size", min=64, max=1024),
     window: str | None = WINDOW,
@@ -43,11 +47,11 @@ def evidence(
     *,
     options: NetworkBesidePictures,
 ) -> None:
-    """What a unit did in a photo: where it fired, on which pixels, for what, and what else it fires on."""
+    """Evidence for a unit in a photo: where it fired, on which pixels, and what it contributed; other photos too."""
     from circuits.visualization import metadata
 
     if file is None and not as_json:
-        raise InputError("Nothing was asked for; give -o FILE for the sheet, --json for the numbers, or both.")
+        raise InputError("Nothing to write; give -o FILE for the sheet, --json for the numbers, or both.")
     if start not in ("peak", "map"):
         raise InputError(f"--start {start!r} does not exist; write peak or map.")
     if file is not None:

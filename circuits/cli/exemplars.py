@@ -20,14 +20,14 @@ def exemplars(
     folder: Path = argument("FOLDER", "Photos, in any number of folders.", readable=False),
     unit: list[str] | None = option(None, "Show what this unit fires on; may be repeated.", "--unit", metavar="UNIT"),
     top: int = option(9, "Photos in each list of a unit.", min=1, max=100),
-    into: Path | None = file_option("Where indices are kept; by default in the cache.", metavar="DIR"),
+    into: Path | None = file_option("Folder for the indices; by default in the cache.", metavar="DIR"),
     as_json: bool = AS_JSON,
     layers: str = LAYERS,
     network: str = NETWORK,
     *,
     options: NetworkOptions,
 ) -> None:
-    """What every unit fires on in a folder of photos: an index, made once and continued when photos are added."""
+    """Index what every unit fires on in a folder of photos; photos that are added later are indexed too."""
     from circuits.units import Unit
 
     loaded = options.load(network, layers)

@@ -82,13 +82,13 @@ class NetworkOptions:
     std: str | None = option(None, "Standard deviation of the normalisation.", metavar="R,G,B", panel=_PANEL)
     leaf: list[str] | None = option(
         None,
-        "A module that torch.fx cannot look into, traced as a whole; may be given again.",
+        "A module that torch.fx cannot trace into, kept as a whole; repeatable.",
         metavar="MODULE",
         panel=_PANEL,
     )
     multi_label: bool | None = option(
         None,
-        "Judge each class on its own (sigmoid); by default if the network ends in a sigmoid.",
+        "Treat each class independently (sigmoid); by default if the network ends in a sigmoid.",
         "--multi-label/--one-label",
         panel=_PANEL,
     )
@@ -98,6 +98,13 @@ class NetworkOptions:
         "--network-output",
         "--output",
         metavar="NAME",
+        panel=_PANEL,
+    )
+
+    device: str = option(
+        "auto",
+        "Where the network runs: auto (CUDA if it works, else the CPU), cpu, cuda, cuda:1 or mps.",
+        metavar="DEVICE",
         panel=_PANEL,
     )
 
@@ -117,9 +124,11 @@ class NetworkOptions:
             InputError: if a size, a mean or a standard deviation is none.
             UnknownError: if there is no network of that name.
         """
+        from circuits.network.device import chosen_device
         from circuits.network.loading import check_name, load_network
 
         check_name(network)
+        chosen_device(self.device)
 
         if ":" in network:
             keep_answers_apart()
@@ -137,6 +146,7 @@ class NetworkOptions:
             leaf_modules=self.leaf or (),
             multi_label=self.multi_label,
             output=self.network_output,
+            device=self.device,
         )
 
 

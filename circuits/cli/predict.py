@@ -4,7 +4,7 @@ from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
 from circuits.report.sentences import LARGER, unsure_in_words
-from circuits.report.text import chance, network_and_source, predictions_heading, remark
+from circuits.report.text import chance, decimals, network_and_source, predictions_heading, remark
 
 
 def predict(
@@ -17,7 +17,7 @@ def predict(
     *,
     options: NetworkOptions,
 ) -> None:
-    """The predictions of a network for a photo: its best classes with their probabilities."""
+    """Predictions of a network for a photo: its best classes with their probabilities."""
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
     from circuits.network.predict import predict as predictions_of
@@ -46,7 +46,7 @@ def predict(
         return
     table = plain_table(("class", "label", "probability", "logit"), numbers=(0, 2, 3))
     for row in predictions:
-        table.add_row(str(row.index), row.label, chance(row.probability), f"{row.logit:.2f}")
+        table.add_row(str(row.index), row.label, chance(row.probability), decimals(row.logit))
     console = output()
     name = network_and_source(loaded.name, loaded.source, str(loaded.output))
     how = remark(multi_label=loaded.multi_label, one_at_a_time=loaded.is_one_at_a_time)

@@ -14,7 +14,7 @@ def render(
     *,
     options: NetworkBesidePictures,
 ) -> None:
-    """Pictures of what units look for: one gives its picture, several a labelled sheet."""
+    """Draw what units look for: one picture, or a labelled sheet of several."""
     from circuits.cli._render_drawing import draw
     from circuits.cli._render_sheet import check_size, save
     from circuits.cli._render_targets import targets_of

@@ -9,6 +9,7 @@ from rich.table import Table
 from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
+from circuits.numbers import decimals
 from circuits.report.text import network_and_source, predictions_heading
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def _table(outcome: "Outcome") -> Table:
             str(before.index),
             before.label,
             f"{100 * before.probability:.1f} → {100 * after.probability:.1f} %",
-            f"{100 * effect.gain:+.1f}",
-            f"{before.logit:.2f} → {after.logit:.2f}",
-            f"{after.logit - before.logit:+.2f}",
+            decimals(100 * effect.gain, 1, sign=True),
+            f"{decimals(before.logit)} → {decimals(after.logit)}",
+            decimals(after.logit - before.logit, sign=True),
         )
     return table
 

@@ -22,6 +22,7 @@ from circuits.evaluation.estimates import Estimate, draws, estimate, is_steady, 
 from circuits.evaluation.scores import Score, mean_score
 from circuits.evaluation.unit_sets import count
 from circuits.network.network import Network
+from circuits.numbers import number
 
 LADDER = (1, 2, 3, 5, 8, 13, 20, 32, 50, 80, 130, 200)
 """Units below each unit, of the circuits along the curve."""
@@ -207,19 +208,22 @@ class ScoreTable:
                 change = columns.whole - columns.nothing
                 notes.append(
                     f"With {row.baseline} ablation no share of the {what} is given over {where}: ablating all of these "
-                    f"layers changes it by {change.mean():.3g} on average, which is little beside the spread of that "
-                    f"change over the photos (standard deviation {change.std(ddof=1):.3g})."
+                    f"layers changes it by {number(change.mean())} on average, which is little beside the spread of "
+                    "that "
+                    f"change over the photos (standard deviation {number(change.std(ddof=1))})."
                 )
             elif row.faithfulness.value is None:
                 notes.append(
                     f"With {row.baseline} ablation no score of the {what} is defined over {where}: it is "
-                    f"{score.whole:.4g} on the whole and {score.nothing:.4g} with all of these layers ablated, which "
+                    f"{number(score.whole)} in the whole network and {number(score.nothing)} with all of these layers "
+                    "ablated, which "
                     "leaves nothing to keep."
                 )
             elif row.metric == "value" and score.whole < score.nothing:
                 notes.append(
                     f"With {row.baseline} ablation the target is higher over {where} when all of these layers are "
-                    f"ablated ({score.nothing:.3g}) than on the whole ({score.whole:.3g}): a negative share means that "
+                    f"ablated ({number(score.nothing)}) than in the whole network ({number(score.whole)}): a negative "
+                    "share means that "
                     "it rose."
                 )
         return notes

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
@@ -59,7 +60,7 @@ def heat_map(network: Network, source: Source, unit: Address | str) -> HeatMap:
         return _as_map(heat_of(network, source, unit))
     seen_by, activations = activations_of(network, source, [unit.layer])
     seen_by.check_unit(unit)
-    return activations[unit.layer][0, unit.channel].numpy().copy()
+    return activations[unit.layer][0, unit.channel].cpu().numpy().copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class EdgeMaps:
         return float(self.lower.sum(dtype=np.float64))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def argument_map(network: Network, circuit: Circuit, unit: Address | str) -> HeatMap:
     """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
@@ -108,11 +109,11 @@ def argument_map(network: Network, circuit: Circuit, unit: Address | str) -> Hea
     target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
-        raise InputError(f"{unit} lies above the target {target.id}; only what lies below it argues for it.")
+        raise InputError(f"{unit} lies above the target {target.id}; only units below the target contribute to it.")
     return _as_map((part * run.gradient(target, unit.layer))[0].sum(0))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def edge_maps(network: Network, source: Source, lower: Address | str, upper: Address | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
@@ -139,7 +140,7 @@ def edge_maps(network: Network, source: Source, lower: Address | str, upper: Add
     return EdgeMaps(_from_below(edge), _to_above(edge))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def fed_by(
     network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
@@ -205,7 +206,7 @@ def class_attributions(network: Network, source: Source, unit: Address | str) ->
     activation = run.activations[name]
     segment = subgraph_between(cut, name, top, run.activations[IMAGE]) if cut.branched else cut.segment(name, top)
     change = _along(segment, activation, direction, range(cut.layer(top).channels))
-    return np.array(change[0].sum((1, 2)).detach().numpy())
+    return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,4 +286,4 @@ def _along(segment: Segment, activation: Activation, direction: Activation, chan
 
 
 def _as_map(values: Tensor) -> HeatMap:
-    return np.array(values.detach().numpy())
+    return np.array(values.detach().cpu().numpy())

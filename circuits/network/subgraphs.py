@@ -21,13 +21,13 @@ def subgraph_below(network: Network, upper: str) -> Segment:
 
     Raises:
         UnknownError: if there is no such layer.
-        InputError: if it is the lowest: there is nothing below it but the image.
+        InputError: if it is the lowest: only the image is below it.
     """
     layer = network.layer(upper)
     if len(network.layers) == 1:
         raise InputError(why_no_layers(network.traced))
     if not layer.below:
-        raise InputError(f"{upper} is a lowest layer of {network.name}; there is nothing below it but the image.")
+        raise InputError(f"{upper} is a lowest layer of {network.name}; only the image is below it.")
     lowers = [network.layer(name).node for name in layer.below]
     if layer.is_open:
         lowers.append(image_node(network.traced))

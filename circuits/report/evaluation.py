@@ -71,7 +71,7 @@ def _lowest(rows: Iterable[ScoreRow]) -> float:
 def _curves(card: Card) -> Iterator[dict[str, Any]]:
     for baseline in card.baselines:
         points = [point for point in card.points if (point.baseline, point.metric) == (baseline, "value")]
-        for measure, words in (("faithfulness", "kept alone"), ("completeness", "left without them")):
+        for measure, words in (("faithfulness", "kept alone"), ("completeness", "remaining when ablated")):
             svg = curve_svg(points, measure, f"{measure} against size, {baseline} ablation")
             if svg:
                 yield {

@@ -29,7 +29,7 @@ def _(card: Card) -> str:
 
 @cell_of.register
 def _(picture: Picture) -> str:
-    fires = "nothing was found that excites it" if picture.dead else f"reaches {number(picture.activation)}"
+    fires = "no image was found that activates it" if picture.dead else f"reaches {number(picture.activation)}"
     figure = Markup(
         '<figure style="display: inline-block; margin: 4px"><img src="{picture}" alt="What {unit} looks for">'
         "<figcaption>{unit}: {fires}</figcaption></figure>"

@@ -1,6 +1,15 @@
 """Numbers, warnings, measurements and scores in words: the same in the terminal, in reports and in the explorer."""
 
+import textwrap
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, chop_cells
+
+from circuits.numbers import chance as chance
+from circuits.numbers import decimals as decimals
+from circuits.numbers import number as number
+from circuits.numbers import percent as percent
+from circuits.numbers import share as share
 
 if TYPE_CHECKING:
     from circuits.attribution.agreement import Agreement
@@ -9,49 +18,11 @@ if TYPE_CHECKING:
     from circuits.evaluation.statistics import ScoreRow
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.edge import Edge
-
-
-def number(value: float, *, sign: bool = False) -> str:
-    """Three significant digits, whole from 1000 on, with a true minus; `sign` writes a plus too.
-
-    >>> number(3.14159), number(-0.5), number(2624.3), number(0.0), number(12.0, sign=True)
-    ('3.14', '\N{MINUS SIGN}0.500', '2624', '0', '+12.0')
-    >>> number(0.00012345)
-    '0.000123'
-    """
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if 0.0001 <= size < 1000:
-        text = f"{size:#.3g}".rstrip(".")
-        text = f"{size:.0f}" if "e" in text else text
-    else:
-        text = f"{size:.0f}" if 1000 <= size < 1e7 else f"{size:.2e}"
-    return ("\N{MINUS SIGN}" if value < 0 else "+" if sign else "") + text
-
-
-def percent(share: float) -> str:
-    """A share as a whole percentage, with a true minus.
-
-    >>> percent(0.584), percent(0.004), percent(0.0), percent(0.997), percent(-0.012)
-    ('58 %', '< 1 %', '0 %', '> 99 %', '\N{MINUS SIGN}1 %')
-    """
-    size = abs(share)
-    text = "< 1 %" if 0 < size < 0.005 else "> 99 %" if 0.995 <= size < 1 else f"{100 * size:.0f} %"
-    return ("\N{MINUS SIGN}" if share < 0 else "") + text
+    from circuits.units import Unit
 
 
 ALONE = "each class judged on its own"
 """Said of the predictions of a multi-label network."""
-
-
-def chance(probability: float) -> str:
-    """A probability with one decimal; one that is next to nothing is not called nothing.
-
-    >>> chance(0.9684), chance(0.0004), chance(0.0)
-    ('96.8 %', '< 0.1 %', '< 0.1 %')
-    """
-    return f"{100 * probability:.1f} %" if probability >= 0.0005 else "< 0.1 %"
 
 
 ONE_AT_A_TIME = "run one photo at a time, since what it does depends on others in a batch"
@@ -98,11 +69,56 @@ def cut(words: str, length: int) -> str:
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
 
 
+def wrapped(words: str, cells: int) -> list[str]:
+    """A text in lines of at most so many cells, of which a Chinese letter takes two; nothing of it is left out.
+
+    >>> wrapped("Shetland sheepdog, Shetland", 16), wrapped("猫" * 9, 16)
+    (['Shetland', 'sheepdog,', 'Shetland'], ['猫猫猫猫猫猫猫猫', '猫'])
+    """
+    if cell_len(words) == len(words):
+        return textwrap.wrap(words, max(1, cells)) or [words]
+    return chop_cells(words, max(2, cells))
+
+
+AGAINST = " - "
+"""Between the two classes of a difference."""
+
+
 def question(circuit: "Circuit") -> str:
     """The question that a circuit answers."""
-    label = circuit.target.label
-    return f"What drives {label}?" if circuit.target.kind in ("unit", "neuron") else f"Why “{label}”?"
+    return "".join(question_parts(circuit.target.kind, circuit.nodes[circuit.root].channel, circuit.target.label))
 
+
+def question_parts(kind: str, unit: "Unit", label: str) -> tuple[str, ...]:
+    """A question in parts, of which every second one is what it is about.
+
+    Example:
+        >>> from circuits.units import Unit
+        >>> "".join(question_parts("class", Unit("fc", 284), "Siamese cat"))
+        'Why Siamese cat?'
+        >>> "".join(question_parts("difference", Unit("fc", 284), "Siamese cat - tabby"))
+        'Why Siamese cat, not tabby?'
+        >>> "".join(question_parts("neuron", Unit("conv4", 17, (3, 5)), "conv4:17@3,5"))
+        'Why did conv4:17 fire at row 3, column 5?'
+    """
+    if kind == "difference":
+        plus, _, minus = label.partition(AGAINST)
+        return "Why ", plus, ", not ", minus, "?"
+    if kind == "class":
+        return "Why ", label, "?"
+    if unit.position is None:
+        return "Why did ", str(unit), " fire?"
+    row, column = unit.position
+    return "Why did ", str(unit.whole), f" fire at row {row}, column {column}?"
+
+
+MODE_NAMES = {
+    "sum": "gradient × activation",
+    "target": "gradient × activation weighted by the target",
+    "ig": "integrated gradients",
+    "ablate": "ablation",
+}
+"""The modes of attribution, as they are called."""
 
 WARNING_SIGNS = {"disagrees": "≠", "cancels": "±", "saturates": "∫"}
 """How an edge's warnings are marked."""
@@ -175,8 +191,7 @@ def ranks_in_words(agreement: "Agreement") -> str:
     rho = agreement.spearman
     if rho is None:
         return ""
-    written = f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
-    return f"Rank correlation {written} over {agreement.units} units."
+    return f"Rank correlation {decimals(rho)} over {agreement.units} units."
 
 
 def error_in_words(agreement: "Agreement") -> str:
@@ -242,19 +257,6 @@ METHOD_TEXTS = {
 """What they are."""
 
 
-def share(value: float | None) -> str:
-    """A score in percent, with a true minus; a dash where it is not defined.
-
-    Example:
-        >>> share(0.7346), share(-0.02), share(None), share(0.0004), share(-37.0)
-        ('73 %', '−2 %', '–', '0 %', '−3700 %')
-    """
-    if value is None:
-        return "–"
-    whole = round(100 * value)
-    return f"{'−' if whole < 0 else ''}{abs(whole)} %"
-
-
 def interval(estimate: "Estimate | None") -> str:
     """The ends of an interval, empty where there is none.
 
@@ -280,9 +282,11 @@ def many(count: int, name: str) -> str:
 
 def metric_name(card: "Card", metric: str) -> str:
     """What is measured: the target's own value, or the probability of its class."""
-    kind = card.circuit["target"]["kind"]
-    if metric == "probability":
-        return "probability"
+    return "probability" if metric == "probability" else value_name(card.circuit["target"]["kind"])
+
+
+def value_name(kind: str) -> str:
+    """What the value of a target of this kind is called."""
     return {"class": "logit", "difference": "difference of logits"}.get(kind, "activation")
 
 
@@ -341,7 +345,9 @@ def _values(row: "ScoreRow") -> str:
         return ""
     without = "" if score.without is None else f", {number(score.without)} without them"
     nothing = f"{number(score.nothing)} with all channels of these layers ablated"
-    return f"It is {number(score.whole)} on the whole, {number(score.alone)} with them alone{without}, {nothing}."
+    return (
+        f"It is {number(score.whole)} in the whole network, {number(score.alone)} with them alone{without}, {nothing}."
+    )
 
 
 def _beside(row: "ScoreRow", other: "ScoreRow") -> bool:

@@ -149,7 +149,7 @@ class TraceSettings(_Row):
     signs: str
     depth: int
     units: int | None = None
-    share: float | None = None
+    share: float | int | None = None
 
     def top_at(self, level: int) -> int:
         """Units to show below a unit of a level, 0 for the target; below the last level as many as there."""

@@ -223,7 +223,7 @@ def check_layer(circuit: Circuit, layer: str) -> None:
     if layer not in circuit.layers:
         raise UnknownError(f"No layer {layer!r} in the circuit of {name}; it has {listed(circuit.layers)}.")
     if layer in circuit.lowest:
-        raise InputError(f"{layer} is the lowest layer of {name}; there is nothing below it but the image.")
+        raise InputError(f"{layer} is the lowest layer of {name}; only the image is below it.")
     shown = {circuit.nodes[name].unit.layer for name in circuit.visible}
     if layer not in shown:
         has = listed(layer for layer in reversed(circuit.layers) if layer in shown)

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
+from circuits.report.text import AGAINST, question_parts
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target, target_of
-from circuits.units import Unit
-
-_AGAINST = " - "
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,7 @@ def written(target: Target) -> str:
     """A target as actions write it, without labels: `284`, `conv4:17`, `conv4:17@3,5`, or `284 - 281`.
 
     Example:
+        >>> from circuits.units import Unit
         >>> written(Target("difference", Unit("fc", 284), "Siamese cat - tabby", 281))
         '284 - 281'
     """
@@ -35,7 +34,7 @@ def against(plus: int, minus: int) -> str:
         >>> against(284, 281)
         '284 - 281'
     """
-    return f"{plus}{_AGAINST}{minus}"
+    return f"{plus}{AGAINST}{minus}"
 
 
 def explained(circuit: Circuit | None) -> tuple[int, int | None] | None:
@@ -46,44 +45,22 @@ def explained(circuit: Circuit | None) -> tuple[int, int | None] | None:
     return (target.unit.channel, target.minus) if target.kind in ("class", "difference") else None
 
 
-def spoken(kind: str, unit: Unit, label: str) -> tuple[str, ...]:
-    """A question in parts, of which every second one is what it is about.
-
-    Example:
-        >>> "".join(spoken("class", Unit("fc", 284), "Siamese cat"))
-        'Why Siamese cat?'
-        >>> "".join(spoken("difference", Unit("fc", 284), "Siamese cat - tabby"))
-        'Why Siamese cat, not tabby?'
-        >>> "".join(spoken("neuron", Unit("conv4", 17, (3, 5)), "conv4:17@3,5"))
-        'Why did conv4:17 fire at row 3, column 5?'
-    """
-    if kind == "difference":
-        plus, _, minus = label.partition(_AGAINST)
-        return "Why ", plus, ", not ", minus, "?"
-    if kind == "class":
-        return "Why ", label, "?"
-    if unit.position is None:
-        return "Why did ", str(unit), " fire?"
-    row, column = unit.position
-    return "Why did ", str(unit.whole), f" fire at row {row}, column {column}?"
-
-
 def question(target: Target) -> str:
     """A question in words."""
-    return "".join(spoken(target.kind, target.unit, target.label))
+    return "".join(question_parts(target.kind, target.unit, target.label))
 
 
 def question_of(circuit: Circuit) -> tuple[str, ...]:
     """The question that a circuit answers, in parts, of which every second one is what it is about."""
     target = target_of(circuit)
-    return spoken(target.kind, target.unit, target.label)
+    return question_parts(target.kind, target.unit, target.label)
 
 
 def subject_of(circuit: Circuit) -> tuple[str, ...]:
     """What a circuit explains, in parts, of which every second one is a class or a unit."""
     target = target_of(circuit)
     if target.kind == "difference":
-        plus, _, minus = target.label.partition(_AGAINST)
+        plus, _, minus = target.label.partition(AGAINST)
         return "", plus, ", not ", minus
     if target.unit.position is None:
         return "", target.label

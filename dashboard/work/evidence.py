@@ -11,17 +11,16 @@ from PIL import Image
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
 from circuits.evidence.near_duplicates import near_duplicates
-from circuits.evidence.patches import patch_of_picture, peaks
+from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import ReceptiveField, receptive_field
-from circuits.shapes import HeatMap
+from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
-from circuits.tracing.source import activations_of, input_crop
-from circuits.units import Address, Group, Progress, Unit
+from circuits.tracing.source import input_crop
+from circuits.units import Address, Progress, Unit
 from dashboard.answers import (
     Alike,
     ClassPushes,
@@ -78,7 +77,7 @@ class Evidence:
     def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
         """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
-        field = _field_of(network, unit)
+        field = field_of(network, unit)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
             box, (row, column) = field.box(peak.position), peak.position
@@ -96,16 +95,9 @@ class Evidence:
         photo = digest(*source_key(source, rooted=False), *network.layers, groups)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
-            crop = input_crop(network, source)
-            layers = list(dict.fromkeys(unit.layer for unit in missing))
-            seen_by, activations = activations_of(network, source, layers)
-            for done, unit in enumerate(missing):
-                progress(done, len(missing), "")
-                if isinstance(unit, Group):
-                    values = heat_map(network, source, unit)
-                else:
-                    values = activations[unit.layer][0, unit.channel].numpy()
-                self._small[photo, unit] = _small(seen_by, crop, values, unit)
+            made = patches_and_maps(network, source, missing, side=_TILE, progress=progress)
+            for unit, (seen, fired) in zip(missing, made, strict=True):
+                self._small[photo, unit] = webp(seen), webp(fired)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
         return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
 
@@ -177,23 +169,6 @@ class Evidence:
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
     return from_data_uri(circuit.photo_info.thumbnail)
-
-
-def _field_of(network: Network, unit: Address) -> ReceptiveField:
-    """What a unit sees; of a group what any unit of its layer may see."""
-    return receptive_field(network, unit.layer, unit.channel if isinstance(unit, Unit) else None)
-
-
-def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Address) -> tuple[WebP, WebP]:
-    """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
-    if values.size == 1:
-        whole = webp(wide(crop, _TILE))
-        return whole, whole
-    own = unit.position if isinstance(unit, Unit) else None
-    row, column = own or divmod(int(values.argmax()), values.shape[1])
-    box = _field_of(network, unit).box((row, column))
-    patch = crop.crop(box.corners) if box.area else crop
-    return webp(wide(patch, _TILE)), webp(overlay(crop, values, size=_TILE))
 
 
 def _meant(circuit: Circuit, name: str) -> Unit | str:

@@ -1,7 +1,7 @@
 """Which pictures of units are drawn for a browser tab, and in which order: sketches of all, then the pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -136,16 +136,13 @@ class PicturePlan:
         return tasks
 
     def _groups(self, tab: TabSession) -> list[Sequence[Subject]]:
-        """Units whose pictures are wanted, in groups that are drawn together.
-
-        Where drawing takes so long that it begins with sketches, the target comes last: people know what a cat is.
-        """
+        """Units whose pictures are wanted, in groups that are drawn together, those on the screen first."""
         groups = [group for feature in self._work.features for group in feature.units(tab, self._work)]
-        circuit = tab.session.work.circuit
-        if circuit is None or not self._gallery.sketch_part:
-            return groups
-        target = subject_of(circuit, circuit.root)
-        return sorted(groups, key=lambda group: target in group)
+        circuit, last = tab.session.work.circuit, None
+        # Where drawing takes so long that it begins with sketches, the target can wait: people know what a cat is.
+        if circuit is not None and self._gallery.sketch_part and tab.session.showing.page != "layers":
+            last = subject_of(circuit, circuit.root)
+        return in_order(groups, seen_units(tab), last)
 
     def _label(self, units: Sequence[Subject]) -> str:
         first, *others = units
@@ -177,6 +174,30 @@ class PicturePlan:
 def number_of(subject: Subject) -> int | None:
     """What tells a unit or a group from others of its layer."""
     return subject.channel if isinstance(subject, Unit) else subject.group.number
+
+
+def in_order(
+    groups: Iterable[Sequence[Subject]], seen: Collection[Subject], last: Subject | None = None
+) -> list[Sequence[Subject]]:
+    """Groups of units as they are drawn: first those of which somebody sees a unit, the one with the target last.
+
+    Example:
+        >>> a, b, c = (Unit("c", channel) for channel in range(3))
+        >>> [group[0].channel for group in in_order([[a], [b], [c]], seen=[c, a], last=a)]
+        [2, 1, 0]
+    """
+    return sorted(groups, key=lambda group: (last in group, not any(unit in seen for unit in group)))
+
+
+def seen_units(tab: TabSession) -> set[Subject]:
+    """The units that are on the screen of a tab: of the graph, or of the wall."""
+    if tab.session.showing.page == "layers":
+        return set(tab.on_wall)
+    circuit = tab.session.work.circuit
+    if circuit is None:
+        return set()
+    found = (subject_of(circuit, name) for name in tab.on_screen if name in circuit.nodes)
+    return {subject for subject in found if subject is not None}
 
 
 def batches(units: Sequence[_S]) -> list[list[_S]]:

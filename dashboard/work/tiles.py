@@ -11,7 +11,7 @@ from dashboard.library import Library
 from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
-DEAD = "nothing was found that excites this unit"
+DEAD = "no image was found that activates this unit"
 NO_DIRECTION = "what is in no group has no direction, and so no picture"
 
 

@@ -29,8 +29,8 @@ def two(asked: list[str], tmp_path: Path) -> tuple[Path, Path]:
 def test_compare_prints_what_is_shared_layer_by_layer(two: tuple[Path, Path]) -> None:
     result = run("compare", *two)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "A: why warm? Handmade on photo.png" in result.stdout
-    assert "B: why cold? Handmade on photo.png" in result.stdout
+    assert "A: Why warm? Handmade on photo.png" in result.stdout
+    assert "B: Why cold? Handmade on photo.png" in result.stdout
     assert "2 units shared, 4 only in A, 1 only in B (Jaccard index 0.29)." in result.stdout
     assert "1 edge shared, 4 only in A, 1 only in B (Jaccard index 0.17)." in result.stdout
     assert "differ" not in result.stdout
@@ -54,7 +54,7 @@ def test_compare_says_when_addresses_are_only_names(two: tuple[Path, Path]) -> N
     data["graph"]["network"]["sha256"] = "0" * 64
     two[1].write_text(json.dumps(data), "utf-8")
     said = run("compare", *two).stdout
-    assert "The networks differ, so a unit that both show is only the same address." in said
+    assert "The networks differ, so equal addresses of units mean nothing." in said
 
 
 def test_compare_says_when_values_are_in_different_units(two: tuple[Path, Path]) -> None:
@@ -62,7 +62,10 @@ def test_compare_says_when_values_are_in_different_units(two: tuple[Path, Path])
     data["graph"]["settings"]["mode"] = "target"
     two[1].write_text(json.dumps(data), "utf-8")
     said = run("compare", *two).stdout
-    assert "The modes differ (sum and target), so their values are in different units." in said
+    assert (
+        "The methods differ (gradient × activation; gradient × activation weighted by the target), so values and"
+        in said
+    )
 
 
 def test_compare_refuses_what_it_cannot_read_or_would_overwrite(two: tuple[Path, Path], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_table_shows_the_known_scores_beside_controls(asked: list[str]) -> N
     assert lines["this circuit"].split()[2:10] == expected
     assert "zero ablation" in said
     assert "In 2 slightly changed photos 100 % of the edges and 100 % of the units are found again" in said
-    assert "There is no mean ablation, because nothing is at hand" in said
+    assert "Mean ablation is left out, because there are no photos" in said
 
 
 def test_json_is_the_card_and_so_are_its_files(asked: list[str], tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_starting_at_the_map_asks_all_positions(
     run("evidence", "conv2:0", *asked, "-o", tmp_path / "a.png", *NO_PICTURES, "--start", "map")
     gradient = np.asarray(sections[-1].rows[0][2].image)
     assert gradient[60, 60].tolist() == [255, 64, 128]
-    assert "from everywhere it fired" in sections[-1].note
+    assert "from its whole map" in sections[-1].note
 
 
 def test_a_parent_and_a_path_have_sections_of_their_own(
@@ -191,10 +191,10 @@ def test_a_parent_and_a_path_have_sections_of_their_own(
     more = ["--parent", "conv2:0", "--path", "fc:0,conv2:0", "--size", 64]
     assert run("evidence", "conv1:0", *asked, "-o", tmp_path / "a.png", *more).exit_code == 0
     parent, path = sections[2:]
-    assert parent.title == "What it did for conv2:0"
-    assert parent.note.startswith("conv1:0 gave it +32.0 · ")
-    through = "pixels, through the unit"
-    assert titles(parent) == ["conv2:0", "where it got it", "where it came from", through, through]
+    assert parent.title == "Contribution to conv2:0"
+    assert parent.note.startswith("conv1:0 contributes +32.0 · ")
+    through = "pixels, via the unit"
+    assert titles(parent) == ["conv2:0", "where it arrives", "where it came from", through, through]
     assert np.asarray(parent.rows[0][4].image)[2, 2] == pytest.approx(
         [255, 128, 128], abs=20
     )  # red alone, through this unit
@@ -214,9 +214,9 @@ def test_the_sheet_says_in_words_where_nothing_of_a_unit_reaches_the_one_above(
     more = ["--parent", "conv2:0", "--path", "fc:0,conv2:0", *NO_PICTURES]
     assert run("evidence", "conv1:2", *asked, "-o", tmp_path / "a.png", *more).exit_code == 0
     parent, path = sections[-2:]
-    assert parent.note.endswith(" · all zero: nothing of this unit reaches conv2:0 there")
+    assert parent.note.endswith(" · all zero: this unit does not affect conv2:0 there")
     assert [cell.caption for cell in parent.rows[0][-2:]] == ["guided gradient: all zero", "true gradient: all zero"]
-    assert path.note.endswith(" · all zero: nothing of conv1:2 reaches conv2:0 this way")
+    assert path.note.endswith(" · all zero: conv1:2 does not affect conv2:0 on this path")
 
 
 @pytest.mark.usefixtures("reds")
@@ -225,7 +225,7 @@ def test_a_silent_unit_is_said_to_be_silent(tmp_path: Path, asked: list[str], mo
     assert run("evidence", "conv2:2", *asked, "-o", tmp_path / "a.png", "--size", 64).exit_code == 0
     overview, pixels = sections
     assert "silent here" in overview.note
-    assert overview.rows[0][-1].caption == "nothing found that excites it"
+    assert overview.rows[0][-1].caption == "no image found that activates it"
     assert titles(pixels)[0] == "gradient"
 
 
@@ -288,9 +288,9 @@ def test_an_index_tells_how_rare_the_activation_is_and_what_else_the_unit_fires_
     assert run("evidence", "conv2:0", *asked, "-o", tmp_path / "a.png", *NO_PICTURES, "--into", into).exit_code == 0
     assert "higher than in 100 % of 10 photos" in sections[0].note
     last = sections[-1]
-    assert last.title == "What else it fires on"
+    assert last.title == "Other photos it fires on"
     assert last.note == (
-        "10 photos in the folder collection · number: its highest pre-activation · the best lie in: hot (3)"
+        "10 photos in the folder collection · number: its highest pre-activation · most of them from: hot (3)"
     )
     assert [[cell.caption for cell in row] for row in last.rows] == [
         ["hot"] * 3,
@@ -336,7 +336,7 @@ def test_sections_lie_below_each_other_and_are_as_wide_as_the_longest_row() -> N
 @pytest.mark.parametrize(
     ("unit", "more", "sentence"),
     [
-        ("conv2:0", [], "Nothing was asked for; give -o FILE for the sheet, --json for the numbers, or both."),
+        ("conv2:0", [], "Nothing to write; give -o FILE for the sheet, --json for the numbers, or both."),
         ("conv2:0", ["-o", "a.txt"], "has no ending of a picture"),
         ("conv2:0", ["-o", "nowhere/a.png"], "there is no folder"),
         ("conv2:9", ["--json"], "No unit conv2:9 in Handmade; conv2 has 3 channels, from 0."),

@@ -326,7 +326,7 @@ def test_weights_reach_what_they_weigh(out: Path, asked: list[dict[str, Any]]) -
         (["conv1:1", "--images", "maco", "--spectrum", "photos"], "There is no folder photos"),
         (["conv1:1", "--images", "maco", "--alpha"], "--alpha does not go with --images maco; choose fourier, pixels"),
         (["conv1:1", "--colours", "pastel"], "There are no colours 'pastel'; choose imagenet, none, or a folder"),
-        (["conv1:1", "--opacity", "1"], "--opacity is the price of opacity in transparent pictures; add --alpha"),
+        (["conv1:1", "--opacity", "1"], "--opacity is the penalty on opacity in transparent pictures; add --alpha"),
         (["conv1:1", "--prior", "no.py:Prior"], "There is no file 'no.py'"),
         (["conv1:1", "--prior", "Prior"], "--prior 'Prior' names nothing in a file"),
         (["conv1:1", "--prior", "{own}:Broken"], "could not be called without arguments: RuntimeError: no weights"),

@@ -39,7 +39,7 @@ def test_the_mean_over_an_index_is_taken_where_it_is_asked_for(asked: list[str],
     assert run("exemplars", tmp_path / "colours", *asked[1:-2], "--into", kept).exit_code == 0
     result = run("trace", *asked, "--measure", "--baseline", "mean", "--exemplars", kept, "-o", out)
     assert result.exit_code == 0, result.stderr
-    told = "Agreement of attributions with what is lost when units below are set to"
+    told = "Agreement of attributions with the drop when units below are set to"
     assert f"{told} zero, medians by layer:" in result.stdout
     assert f"{told} their mean over colours (2 photos), medians by layer:" in result.stdout
     circuit = Circuit.from_json(out)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,10 @@ def test_the_table_shows_before_and_after(asked: list[str]) -> None:
     assert result.exit_code == 0
     assert "conv2:0 × 0, conv2:1@1,2 × 0:" in result.stdout
     after = -COLD * 15 / 16 + 0.1
-    assert f"{WARM:.2f} → {after:.2f}" in result.stdout
-    assert f"{after - WARM:+.2f}" in result.stdout
+    assert after < 0
+    assert f"{WARM:.2f} → −{-after:.2f}" in result.stdout
+    assert f"−{WARM - after:.2f}" in result.stdout
+    assert not re.search(r"-\d", result.stdout.partition("\n")[2])
     share = 100 / (1 + math.exp(COLD - WARM)), 100 / (1 + math.exp(COLD * 15 / 16 - after))
     assert f"{share[0]:.1f} → {share[1]:.1f} %" in result.stdout
     # Cold leads afterwards.

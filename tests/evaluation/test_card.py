@@ -187,7 +187,7 @@ def test_parts_can_be_left_out_and_are_then_not_there(network: Network, circuit:
     assert {row.method for row in bare.rows} == {"circuit"}
     assert (bare.points, bare.areas, bare.stability, bare.changes, bare.correlations) == ((), (), None, (), {})
     assert bare.main == "own"
-    assert bare.notes[0].startswith("There is no mean ablation, because nothing is at hand to take a mean over")
+    assert bare.notes[0].startswith("Mean ablation is left out, because there are no photos to take a mean over")
 
 
 def test_the_mean_comes_from_an_index_or_from_the_photos(
@@ -323,8 +323,8 @@ def test_a_target_that_rises_when_all_is_ablated_is_remarked(network: Network, c
     # On blue alone warm is 0.1 − (1 + 0.5); with conv1 and conv2 silent its bias is left.
     assert found.row("circuit").faithfulness.value == pytest.approx(0.0, abs=1e-6)
     assert found.notes == (
-        "With zero ablation the target is higher over the photos when all of these layers are ablated (0.1) than on "
-        "the whole (-1.4): a negative share means that it rose.",
+        "With zero ablation the target is higher over the photos when all of these layers are ablated (0.100) than "
+        "in the whole network (−1.40): a negative share means that it rose.",
     )
     assert evaluate(network, circuit, **options).notes == ()
 

@@ -195,9 +195,7 @@ def test_no_unit_of_several_lowest_layers_can_be_grown() -> None:
     network = branched(Branches(), ["a", "expand"])
     circuit = trace(network, colour_photo(), "one", depth=2, top=9)
     assert grow(network, circuit, levels=2) == circuit
-    with pytest.raises(
-        InputError, match=r"^a is the lowest layer of branches; there is nothing below it but the image"
-    ):
+    with pytest.raises(InputError, match=r"^a is the lowest layer of branches; only the image is below it"):
         grow(network, circuit, layer="a")
 
 

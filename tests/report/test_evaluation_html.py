@@ -81,7 +81,7 @@ def test_the_page_says_every_number_of_its_tables_and_loads_nothing(card: Card) 
     assert "another class" in page.text
     assert "mirrored; shifted" in page.text
     assert card.network["sha256"] in page.text
-    assert "(kept alone), zero ablation. Mean height: this circuit " in page.text
+    assert "(kept alone), zero ablation. Area under the curve: this circuit " in page.text
     assert [tag for tag, attrs in page.tags if attrs.get("class") == "curve"] == ["svg", "svg"]
 
 
@@ -145,7 +145,8 @@ def test_a_score_that_is_not_defined_is_said(card: Card) -> None:
     values = card.row("circuit").values
     assert headline(replace(card, rows=undefined)) == (
         f"No share of the logit of warm can be given for these {card.circuit['units']} units over "
-        f"{over_name(card, card.main)}. It is {number(values.whole)} on the whole, {number(values.alone)} with them "
+        f"{over_name(card, card.main)}. It is {number(values.whole)} in the whole network, {number(values.alone)} "
+        "with them "
         f"alone, {number(values.without)} without them, {number(values.nothing)} with all channels of these layers "
         "ablated."
     )

@@ -165,7 +165,7 @@ def of_photo(stage: Stage) -> Iterator[str]:
     expect(tab.get_by_role("option").first).to_be_visible()
     yield "searching"
     tab.keyboard.type("xyz")
-    expect(tab.get_by_text("Nothing is called")).to_be_visible()
+    expect(tab.get_by_text("Nothing found for")).to_be_visible()
     yield "nothing found"
     for _ in range(2):
         tab.keyboard.press("Escape")
@@ -263,18 +263,18 @@ def of_unit(stage: Stage) -> Iterator[str]:
     expect(tab.locator("#unit .unit-title")).to_have_text("round eyes")
     tab.get_by_label("Note", exact=True).fill("Fires on both eyes, more on the left one.")
     expect(stage.unit(child)).to_contain_text("round")
-    for kind in ("What it is against", "Four that differ"):
+    for kind in ("Minimising image", "Four diverse images"):
         tab.get_by_role("button", name=kind).click()
     stage.quiet()
     yield "unit with a name and more pictures"
-    for kind in ("What it is against", "Four that differ"):
+    for kind in ("Minimising image", "Four diverse images"):
         tab.get_by_role("button", name=kind).click()
     slider = tab.locator("#what-if input[type=range]")
     slider.fill("0")
     expect(tab.locator("#what-if")).to_contain_text("→")
     tab.locator("#what-if").evaluate("part => part.scrollIntoView()")
     yield "what if"
-    tab.locator("#what-if").get_by_role("button", name="Reset").click()
+    tab.locator("#what-if").get_by_role("button", name="Reset", exact=True).click()
     leaf = stage.below(child)
     stage.gallery.gate.clear()
     known = set(stage.circuit.visible)
@@ -357,8 +357,8 @@ def of_comparing(stage: Stage) -> Iterator[str]:
     tab, expect = stage.tab, stage.expect
     stage.middle("compare")
     yield "compare with one circuit"
-    stage.press("Hold this circuit")
-    expect(tab.get_by_text("Held: ")).to_be_visible()
+    stage.press("Pin as left side")
+    expect(tab.get_by_text("Pinned: ")).to_be_visible()
     yield "compare with a held circuit"
     tab.locator("#predictions .prediction:not(.explained)").first.get_by_role("button").first.click()
     expect(tab.locator("#compare table")).to_be_visible()

@@ -91,10 +91,10 @@ function agreements(node) {
   return (node.measured || []).map((found) => {
     const said = [];
     if ("spearman" in found)
-      said.push(`ranks agree ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
+      said.push(`rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
     const same = (found.together || []).length === shown.length && shown.every((id) => found.together.includes(id));
     if (same && "error" in found) said.push(`attributions off by ${percent(Math.round(found.error * 1000) / 1000)}`);
-    if (same && "joint" in found) said.push(`without all shown at once ${number(found.joint, true)} is lost`);
+    if (same && "joint" in found) said.push(`all together ${number(found.joint, true)}`);
     const head = found.baseline === "zero" ? "Set to zero: " : `Set to their mean over ${found.source || "photos"}: `;
     return make("p", "agreement", make("b", "", head), `${said.join("; ")}.`);
   });
@@ -123,7 +123,7 @@ function edgeBars(list, other) {
 }
 
 function figure(link, kind, caption) {
-  const image = link.querySelector(`image.${kind}`);
+  const image = link.querySelector(`.${kind} image`);
   if (!image) return [];
   const picture = make("img");
   picture.src = image.getAttribute("href");
@@ -145,22 +145,24 @@ function choose(id, focus = false) {
   if (called(node) !== node.id) parts.push(make("p", "quiet code", node.id));
   const pictures = [
     ...figure(link, "picture", "what it looks for"),
-    ...figure(link, "fired", "where it fired in this photo"),
+    ...figure(link, "patch", "where it fired most"),
+    ...figure(link, "heat", "where it fired in this photo"),
   ];
   if (pictures.length) parts.push(make("div", "pictures", ...pictures));
+  if (link.dataset.says) parts.push(make("p", "says", link.dataset.says));
   const facts = make("dl", "facts", make("dt", "", "value"), make("dd", "", number(node.value)));
   if (node.max !== node.value)
     facts.append(make("dt", "", "highest"), make("dd", "", `${number(node.max)} at row ${node.peak[0]}, column ${node.peak[1]}`));
   if (node.expanded) facts.append(make("dt", "", "coverage"), make("dd", "", `${percent(node.coverage)} of the attribution below is shown`));
   parts.push(facts);
   if (node.note) parts.push(make("p", "remark", node.note));
-  if (node.expanded) parts.push(make("h2", "", "Where its value comes from"), bookBars(node));
+  if (node.expanded) parts.push(make("h2", "", "Decomposition of its value"), bookBars(node));
   const below = into(id);
-  if (below.length) parts.push(make("h2", "", "From the layer below"), edgeBars(below, "source"));
+  if (below.length) parts.push(make("h2", "", "Contributions from the layer below"), edgeBars(below, "source"));
   const agreed = agreements(node);
   if (agreed.length) parts.push(make("h2", "", "Measured by ablation"), ...agreed);
   const above = outOf(id);
-  if (above.length) parts.push(make("h2", "", "To the layer above"), edgeBars(above, "target"));
+  if (above.length) parts.push(make("h2", "", "Contributions to the layer above"), edgeBars(above, "target"));
   details.replaceChildren(...parts);
   details.scrollTop = 0;
 }
@@ -190,7 +192,8 @@ for (const [id, link] of drawn) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
     choose(id);
-    if (getComputedStyle(details).position === "static") details.scrollIntoView({ block: "nearest" });
+    const under = details.getBoundingClientRect().top >= map.getBoundingClientRect().bottom;
+    if (under) details.scrollIntoView({ block: "nearest" });
   });
   link.addEventListener("pointerenter", () => light(id));
   link.addEventListener("pointerleave", () => light(null));
@@ -205,11 +208,25 @@ for (const [id, link] of drawn) {
 document.getElementById("save").addEventListener("click", () => {
   const link = make("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = "circuit.json";
+  link.download = document.getElementById("save").dataset.name;
   link.click();
   URL.revokeObjectURL(link.href);
 });
 
+/* What all units show: what is asked for, or else what comes first of what they have. */
+function lookAt(wanted) {
+  for (const link of drawn.values()) {
+    const parts = [...link.querySelectorAll(".look")];
+    const order = ["picture", "patch", "heat"].map((kind) => parts.find((part) => part.classList.contains(kind)));
+    const shown = parts.find((part) => part.classList.contains(wanted)) || order.find(Boolean);
+    for (const part of parts) part.setAttribute("visibility", part === shown ? "visible" : "hidden");
+  }
+  for (const button of looks) button.setAttribute("aria-pressed", String(button.dataset.look === wanted));
+}
+
+const looks = [...document.querySelectorAll("[data-look]")];
+for (const button of looks) button.addEventListener("click", () => lookAt(button.dataset.look));
+for (const group of document.querySelectorAll(".switch")) group.hidden = false;
 details.hidden = false;
 document.getElementById("save").hidden = false;
 choose(file.graph.target.unit);

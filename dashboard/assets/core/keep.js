@@ -140,7 +140,7 @@
     line.id = "offline";
     line.setAttribute("role", "alert");
     const words = make("span", "The server does not answer. Start it again with ");
-    words.append(make("code", `circuits explore${port}`), " and this page goes on by itself.");
+    words.append(make("code", `circuits explore${port}`), " and this page will reconnect.");
     line.append(words, make("span", "Asking again every 3 seconds …", "small"));
     document.body.prepend(line);
     timer = setInterval(ask, ASK_EVERY);

@@ -150,7 +150,7 @@
     const own = called(channel);
     const words = [own.startsWith(":") ? name(channel) : `${own}, ${name(channel)}`];
     if (table) words.push(`activation ${table.activations_said[channel]} here`);
-    if (table && table.shares) words.push(`${table.shares_said[channel]} of the attribution for ${shown.target}`);
+    if (table && table.shares) words.push(`${table.shares_said[channel]} of the attribution to ${shown.target}`);
     if (insideSet.has(channel)) words.push("in the circuit");
     const look = state && (state.said || STATES[state.state]);
     if (look) words.push(look);
@@ -235,7 +235,7 @@
   function why(kind) {
     if (kind === "number") return "";
     if (shown.why_not) return shown.why_not;
-    if (kind === "attribution" && !shown.target) return "Press why? beside a class first; then units have a share in the answer.";
+    if (kind === "attribution" && !shown.target) return "Press why? beside a class first; the units then have attributions to it.";
     if (kind === "attribution" && table && !table.shares) return "This layer lies above the target of the circuit.";
     return "";
   }
@@ -243,11 +243,11 @@
   function summary() {
     const words = [shown.layer, `${buttons.size} units`];
     if (table && table.silent.length) words.push(`${table.silent.length} silent in this photo`);
-    if (table && shown.target && table.shares) words.push(`shares of the attribution for ${shown.target}`);
-    if (order.length !== buttons.size) words.push(order.length ? `${order.length} shown` : "none has this number or name");
+    if (table && shown.target && table.shares) words.push(`share of the attribution to ${shown.target}`);
+    if (order.length !== buttons.size) words.push(order.length ? `${order.length} shown` : "no unit has this number or name");
     if (failed) words.push(failed);
     else if (shown.why_not) words.push(shown.why_not);
-    else if (!table) words.push("looking at what they did here …");
+    else if (!table) words.push("computing their activations …");
     else if (!table.shares && shown.order === "attribution") words.push(`${why("attribution")} Sorted by number.`);
     return words.join(" · ");
   }

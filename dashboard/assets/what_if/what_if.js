@@ -169,7 +169,7 @@
   /* The place that is chosen stays in the choice, whatever is known of the others by now. */
   function drawScope(place) {
     const known = place && !told.places.some(each => key(each) === key(place)) ? [place, ...told.places] : told.places;
-    const whole = told.at ? "this place alone" : "whole map";
+    const whole = told.at ? "this position only" : "whole map";
     const options = [["", whole], ...known.map(each => [key(each), `${each[0]}: row ${each[1]}, column ${each[2]}`])];
     const written = JSON.stringify(options);
     if (parts.scope.dataset.written !== written) {
@@ -186,7 +186,7 @@
       const words = place ? `${label}, row ${place[1]}, column ${place[2]}` : label;
       const close = make("button", {
         type: "button", className: "button round small", textContent: "×", onclick: () => drop(unit),
-        aria: { label: `Change ${label} no more` },
+        aria: { label: `Reset ${label}` },
       });
       return make("li", {}, make("span", { textContent: words, className: "grow" }),
         make("span", { textContent: times(factor), className: "numbers" }), close);
@@ -213,9 +213,9 @@
     const before = [...effects].sort((one, other) => other.before - one.before)[0];
     const same = first.class === before.class;
     // A probability near 100 % hardly moves; the logit says what was lost.
-    const logit = ` Logit of ${before.label}: ${before.logits.map(value => value.toFixed(2)).join(" → ")}.`;
-    say((same ? `It still says ${first.label}, ${percent(first.before)} before and ${percent(first.after)} now.`
-      : `It now says ${first.label}, ${percent(first.after)}, and no longer ${before.label}.`) + logit, false);
+    const logit = ` Logit of ${before.label}: ${before.logits.map(value => value.toFixed(2).replace("-", "−")).join(" → ")}.`;
+    say((same ? `It still predicts ${first.label}, ${percent(first.before)} before and ${percent(first.after)} now.`
+      : `It now predicts ${first.label}, ${percent(first.after)}, and no longer ${before.label}.`) + logit, false);
   }
 
   function say(words, failed) {

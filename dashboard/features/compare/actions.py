@@ -21,7 +21,7 @@ def _swap(session: Session, payload: NoPayload, library: Library) -> Session:
     """Put the held circuit onto the page, and hold the page's."""
     held, circuit = session.beside, session.work.circuit
     if held is None or circuit is None:
-        raise InputError("There are no two circuits to swap; hold one first.")
+        raise InputError("There are no two circuits to swap; pin one first.")
     own = library.home(held)
     work = Work(held.photo, held.predictions, held, held.root, own.why_locked(held), network=own.name)
     return replace(session.changed(work), beside=circuit, requests=(), paused=False)

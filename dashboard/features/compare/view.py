@@ -5,13 +5,14 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import network_and_source, number, percent
+from circuits.report.text import MODE_NAMES, many, network_and_source, number, percent, value_name
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
 from dashboard.answers import WebP
 from dashboard.components import attributes, button, sends, short
 from dashboard.library import Library
+from dashboard.session.questions import question_of, subject_of
 from dashboard.session.state import Session
 
 Component = Any
@@ -38,7 +39,7 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
     if held is None or circuit is None or held is circuit:
         return [_tools(session), _invitation(session)]
     found = library.compared(held, circuit)
-    sides = ((held, "left", "Held"), (circuit, "right", "On the page"))
+    sides = ((held, "left", "pinned"), (circuit, "right", "current"))
     head = [_side(each, _crop(each, library, show), side, role) for each, side, role in sides]
     body = [_alike(held, circuit, found, tiles)] if found.same_network else [_apart(held, circuit, tiles)]
     return [
@@ -55,20 +56,37 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
 
 
 def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
-    """What a comparison comes to, in a sentence or two."""
+    """The result of a comparison in a sentence, and a second one where the shares cannot be compared."""
     if not found.same_network:
-        names = f"{left.network.name} and {right.network.name}"
         return (
-            f"These circuits are of two networks, {names}: a unit's number in one says nothing about the same number "
-            "in the other, so nothing is matched. Each side is shown by itself."
+            f"These circuits are from two networks, {left.network.name} and {right.network.name}, whose channels do "
+            "not correspond, so they are listed side by side and not matched."
         )
-    counts = f"{len(found.shared)} in both, {len(found.left)} only left, {len(found.right)} only right"
-    edges = f"{len(found.shared_edges)} in both, {len(found.left_edges)} only left, {len(found.right_edges)} only right"
+    units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
+    edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)
     modes = left.settings.mode, right.settings.mode
-    warning = f" They were traced in two modes, {modes[0]} and {modes[1]}: their shares are of different kinds."
-    return (
-        f"Units: {counts}; Jaccard index {found.unit_index:.2f}. Edges: {edges}; Jaccard index {found.edge_index:.2f}."
-    ) + (warning if modes[0] != modes[1] else "")
+    warning = (
+        f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
+        "shares cannot be compared."
+    )
+    return f"{_both(left, right)} share {units} and {edges}." + (warning if modes[0] != modes[1] else "")
+
+
+def _part(shared: int, left: int, right: int, what: str, index: float) -> str:
+    """How many are in both, of how many in either."""
+    return f"{shared} of {many(shared + left + right, what)} (Jaccard index {index:.2f})"
+
+
+def _both(left: Circuit, right: Circuit) -> str:
+    """Two circuits by what tells them apart."""
+    names, photos = ["".join(subject_of(each)) for each in (left, right)], (left.photo_info, right.photo_info)
+    if photos[0].sha256 == photos[1].sha256:
+        if names[0] == names[1]:
+            return f"These two circuits for {names[0]} in {photos[0].name}"
+        return f"In {photos[0].name}, the circuits for {names[0]} and for {names[1]}"
+    if names[0] == names[1]:
+        return f"The circuits for {names[0]} in {photos[0].name} and in {photos[1].name}"
+    return f"The circuits for {names[0]} in {photos[0].name} and for {names[1]} in {photos[1].name}"
 
 
 def _tools(session: Session) -> Component:
@@ -76,16 +94,16 @@ def _tools(session: Session) -> Component:
     return html.Div(
         [
             button(
-                "Hold this circuit", "hold", disabled=not circuit,
-                title="Keep the page's circuit on the left, and go on with another photo or target",
+                "Pin as left side", "hold", disabled=not circuit,
+                title="Pin the current circuit on the left, then explain another class or photo",
             ),
             html.Button(
                 "Open a circuit file to compare …", type="button", className="button", title="An exported JSON file",
                 **attributes(data_open="beside"),
             ),
             html.Span(className="grow"),
-            button("Swap sides", "swap", disabled=not (held and circuit), title="The held circuit comes onto the page"),
-            button("Forget", "forget", disabled=not held, title="Hold no circuit any more"),
+            button("Swap sides", "swap", disabled=not (held and circuit), title="Exchange left and right"),
+            button("Clear", "forget", disabled=not held, title="Unpin the circuit on the left"),
         ],
         className="tools", role="toolbar", **attributes(aria_label="Comparison"),
     )  # fmt: skip
@@ -95,24 +113,25 @@ def _invitation(session: Session) -> Component:
     """What to do until there are two circuits."""
     held, circuit = session.beside, session.work.circuit
     if held is not None:
-        title = f"Held: {_called(held)}"
-        hint = "Ask why? of another class, or take another photo and ask there; the two then stand here side by side."
-        buttons = [button("To the circuit page", "page", {"page": "circuit"}, className="main")]
+        title = f"Pinned: {_called(held)}"
+        hint = "Now explain another class or another photo. Both circuits are then shown here side by side."
+        buttons = [button("Back to the graph", "page", {"page": "circuit"}, className="main")]
     elif circuit is not None:
         title = "Compare two circuits"
         hint = (
-            "Hold the circuit on the page and go on with another photo or target, or open a circuit file. "
-            "You will see which units both use, and which only one does."
+            "Pin the current circuit, then explain another class or another photo; or open a circuit file. You will "
+            "see which units both circuits use, and which units only one of them uses."
         )
-        buttons = [button(f"Hold: {_called(circuit)}", "hold", className="main")]
+        buttons = [button(f"Pin: {_called(circuit)}", "hold", className="main")]
     elif session.work.photo is not None:
         title = "There is no circuit yet"
-        hint = "Press why? beside a class first; then hold that circuit here, and compare it with the next one."
+        hint = "Press why? beside a class, pin that circuit here, and compare it with the next one."
         buttons = []
     else:
         title, hint, buttons = (
             "There is no photo yet",
-            "Choose a photo and ask why?; then circuits can be compared.",
+            "Choose a photo and press why? beside a class. Then pin that circuit here and compare it with the next "
+            "one.",
             [],
         )
     parts = [html.Strong(title), html.P(hint, className="muted"), *buttons]
@@ -120,7 +139,8 @@ def _invitation(session: Session) -> Component:
 
 
 def _called(circuit: Circuit) -> str:
-    return f"Why {circuit.nodes[circuit.root].called}? ({circuit.photo_info.name})"
+    question = "".join(question_of(circuit))
+    return f"{question[0].lower()}{question[1:]} (photo: {circuit.photo_info.name})"
 
 
 def _crop(circuit: Circuit, library: Library, show: Show) -> str:
@@ -133,7 +153,7 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
     root = circuit.nodes[circuit.root]
     photo = circuit.photo_info
     books = root.books
-    held = f"; {percent(books.coverage)} of the gross attribution shown" if books is not None else ""
+    held = f", coverage {percent(books.coverage)}" if books is not None else ""
     source = network_and_source(circuit.network.name, circuit.network.source)
     image: Component = html.Div("no photo in the file", className="no-crop")
     if crop:
@@ -143,9 +163,9 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
             image,
             html.Div(
                 [
-                    html.Span(f"{side.capitalize()} · {role}", className="role"),
-                    html.H2(f"Why {root.called}?"),
-                    html.P(f"value {number(root.value)}{held}", className="small"),
+                    html.Span(f"{side.capitalize()}, {role}", className="role"),
+                    html.H2("".join(question_of(circuit))),
+                    html.P(f"{value_name(circuit.target.kind)} {number(root.value)}{held}", className="small"),
                     html.P(f"{photo.name} · {circuit.network.name}", className="small muted", title=source),
                     html.P(f"{len(circuit.visible)} units", className="small muted"),
                 ]

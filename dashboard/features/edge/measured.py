@@ -12,10 +12,10 @@ from dashboard.session.state import Session
 
 Component = Any
 _BARS = {
-    "attribution": "The edge's share of the unit above, as this circuit finds it",
-    "set to zero": "What the unit above loses when the lower one is silenced",
-    "to its mean": "What it loses when the lower one is as it is on average over the collection",
-    "integrated": "The edge's share by gradients integrated from zero",
+    "attribution": "The attribution of this edge in this circuit",
+    "set to zero": "How much the unit above drops when the lower unit is set to zero",
+    "to its mean": "How much it drops when the lower unit is set to its mean over the collection",
+    "integrated": "The attribution of this edge by integrated gradients",
 }
 
 
@@ -29,9 +29,11 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
     """
     title = html.H2("Measured by ablation", id="measured-title")
     if edge.ablation is None:
-        words = f"Attribution is an estimate: measure what {circuit.nodes[edge.target].called} really loses without it."
+        words = (
+            f"Attribution is an estimate. Ablation measures how much {circuit.nodes[edge.target].called} really drops."
+        )
         if circuit.settings.mode == "ablate":
-            words = "This circuit's attributions are ablations already; measured again, they must be the same."
+            words = "The attributions of this circuit are ablations already; measuring again gives the same numbers."
         parts = [
             html.P(words, className="small muted"),
             measure_button(session, circuit, edge.target, "Measure by ablation"),
@@ -51,15 +53,15 @@ def verdict(circuit: Circuit, edge: Edge) -> str:
         return ""
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     lost = edge.ablation
-    effect = f"{upper} {'loses' if lost >= 0 else 'gains'} {number(abs(lost))} without {lower}"
+    effect = f"{upper} {'drops' if lost > 0 else 'rises'} by {number(abs(lost))} when {lower} is ablated"
     if lost == 0:
-        effect = f"{upper} does not change without {lower}"
+        effect = f"{upper} does not change when {lower} is ablated"
     if not edge.disagrees:
         return f"Agrees: {effect}."
     if edge.attribution * lost < 0:
-        return f"Disagrees: ablation says that {lower} {'inhibits' if lost < 0 else 'excites'}; {effect}."
+        return f"Disagrees: by ablation, {lower} {'inhibits' if lost < 0 else 'excites'} it; {effect}."
     size = "less than half" if abs(lost) < abs(edge.attribution) else "more than twice"
-    return f"Disagrees: ablation says {size} of it; {effect}."
+    return f"Disagrees: ablation gives {size} the attribution; {effect}."
 
 
 def _doubt(circuit: Circuit, edge: Edge, name: str) -> Component:

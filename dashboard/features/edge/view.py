@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.report.text import number, percent
+from circuits.report.text import MODE_NAMES, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -18,7 +18,6 @@ from dashboard.work.results import Answers
 from dashboard.work.tiles import Tile
 
 Component = Any
-_MODES = {"ig": "integrated gradients", "ablate": "what silencing it changes", "target": "shares of the target"}
 
 
 def chosen_edge(session: Session) -> Edge | None:
@@ -76,7 +75,7 @@ def _back(session: Session) -> Component:
 def _facts(circuit: Circuit, edge: Edge) -> Component:
     facts = [
         ("attribution", number(edge.attribution, sign=True)),
-        (f"of {circuit.nodes[edge.target].called}'s gross", percent(circuit.share(edge))),
+        (f"share of {circuit.nodes[edge.target].called}", percent(circuit.share(edge))),
         ("rank", str(edge.rank)),
     ]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -107,22 +106,22 @@ def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
 
 
 def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[Component]:
-    titles = f"Where in {lower.called} it comes from", f"Where in {upper.called} it arrives"
+    titles = f"Contributing positions of {lower.called}", f"Affected positions of {upper.called}"
     if isinstance(found, Failure):
         return [waiting(titles[0], found)]
     if found is None:
-        return [waiting(title, None, "blue excites, orange inhibits") for title in titles]
-    spoken = f"Positions of {lower.called} that fed {upper.called}, over the photo"
+        return [waiting(title, None, "teal excites, orange inhibits") for title in titles]
+    spoken = f"Positions of {lower.called} that contribute to {upper.called}, over the photo"
     maps = [_map(titles[0], spoken, found.lower)]
     if found.scalar:
-        return [*maps, figure(titles[1], "", "", "", f"{upper.called} is one value: it has no places")]
-    spoken = f"Positions of {upper.called} that {lower.called} fed, over the photo"
+        return [*maps, figure(titles[1], "", "", "", f"{upper.called} is a single value for the whole image")]
+    spoken = f"Positions of {upper.called} that {lower.called} contributes to, over the photo"
     return [*maps, _map(titles[1], spoken, found.upper)]
 
 
 def _map(title: str, spoken: str, shown: Signed) -> Component:
     words = [
-        html.Span("blue", className="blue"), " excites, ", html.Span("orange", className="orange"),
+        html.Span("teal", className="excites"), " excites, ", html.Span("orange", className="inhibits"),
         f" inhibits; strongest {number(shown.strongest)}",
     ]  # fmt: skip
     return figure(title, shown.webp.address, spoken, words, "")
@@ -130,11 +129,12 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    mode = _MODES.get(circuit.settings.mode)
-    if mode is None or not isinstance(found, EdgeShown):
+    mode = MODE_NAMES[circuit.settings.mode]
+    if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
         return []
     words = (
-        f"The maps show gradient × activation, in all {number(found.lower.total, sign=True)}; the edge's attribution, "
-        f"{number(edge.attribution, sign=True)}, is from this circuit's mode: {mode}."
+        f"The maps show gradient × activation, {number(found.lower.total, sign=True)} in total. The attribution of "
+        "this "
+        f"edge, {number(edge.attribution, sign=True)}, is computed by another method: {mode}."
     )
     return [html.P(words, className="small muted")]

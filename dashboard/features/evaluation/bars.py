@@ -35,7 +35,7 @@ def measures(card: Card, baseline: str) -> list[Component]:
     units, edges = card.circuit["units"], card.circuit["edges"]
     kept = "Faithfulness: its units as they are, all others ablated."
     left = "Completeness: its units ablated, all others as they are; lower is better."
-    along = "Only these edges carry what the photo says; all other connections carry the baseline."
+    along = "Only these edges carry the activations in the photo; all other connections carry the baseline."
     alone, without = (None, None) if row.values is None else (row.values.alone, row.values.without)
     rows = [
         _measure(f"Kept by its {units} units alone", row.faithfulness, alone, kept, low, high, "kept"),
@@ -46,7 +46,7 @@ def measures(card: Card, baseline: str) -> list[Component]:
     others = left_out(card)
     return [
         *([_others(others)] if others else []),
-        html.P(f"Of the {what}{_over(card)}{_whole(card, row)}:", className="small of-what"),
+        html.P(f"Percentages of the {what}{_over(card)}{_whole(card, row)}:", className="small of-what"),
         html.Dl(rows, className="measures"),
         html.P(_ticks(low), className="small muted"),
         *[html.P(words, className="small muted") for words in _beyond(card, row)],
@@ -59,13 +59,13 @@ def _beyond(card: Card, row: ScoreRow) -> list[str]:
     kept = [found.value for found in (row.faithfulness, row.edges) if found is not None and found.value is not None]
     said = [overshoot(card)] if kept and max(kept) > 1.05 else []
     if row.completeness.value is not None and row.completeness.value < -0.05:
-        said.append("Less than 0 % remains: what is left without these units argues against the target.")
+        said.append("Below 0 %: without these units the target is lower than with all units of these layers ablated.")
     return [words for words in said if words]
 
 
 def _others(words: str) -> Component:
     """How many photos are left out, with a button that has them scored too."""
-    title = "Also in photos of another class: there is little of the target in them, so shares may not be given"
+    title = "Also score the photos that the network assigns to another class; percentages may not be defined for them"
     anyway = html.Button("Score all anyway", type="button", className="link", title=title, **sends("score", over="all"))
     return html.P([words, " ", anyway], className="notice", role="note")
 
@@ -146,8 +146,8 @@ def _raw(card: Card, baseline: str) -> str:
         name = metric_name(card, each.metric)
         without = f", {write(score.without)} without them" if score.without is not None else ""
         said.append(
-            f"{name[0].upper()}{name[1:]}: {write(score.whole)} in all, {write(score.alone)} alone{without}, "
-            f"{write(score.nothing)} with nothing of these layers."
+            f"{name[0].upper()}{name[1:]}: {write(score.whole)} in the whole network, {write(score.alone)} with these "
+            f"units alone{without}, {write(score.nothing)} with all units of these layers ablated."
         )
     where = "In its own photo: " if card.main == "photos" else ""
     return unbroken(where + " ".join(said))
@@ -192,7 +192,7 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     values = {row.method: row.faithfulness.value for row in rows}
     own, random = values.get("circuit"), next((row for row in rows if row.method == "random"), None)
     if own is None or random is None or random.faithfulness.value is None:
-        return "No shares can be given here, so there is nothing to compare."
+        return "No percentage is defined here, so there is nothing to compare."
     chance, spread = random.faithfulness.value, random.spread or 0.0
     above, doubt = own - chance > 2 * spread, f" ± {share(spread)}"
     if random.advantage is not None and random.advantage.low is not None:
@@ -204,5 +204,5 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
         words += f" {named[0].upper()}{named[1:]} {'does' if len(others) == 1 else 'do'} better."
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:
-        words += " A circuit of a shuffled network keeps as much: this says little of what was learned."
+        words += " A circuit of a network with shuffled weights keeps as much, so this score proves little."
     return unbroken(words)

@@ -45,7 +45,7 @@ def curve(card: Card, baseline: str) -> list[Component] | None:
     box = html.Div(className="score-curve", role="img", **attributes(aria_label=words, data_curve=str(svg)))
     shown = [method for method in LINES if lines[method]]
     legend = [html.Span([html.I(), METHOD_NAMES[method]], className=method) for method in shown]
-    own = html.Span([html.I(), "its size now"], className="size")
+    own = html.Span([html.I(), "current size"], className="size")
     return [
         html.Div([box, html.Div([*legend, own], className="curve-legend small")], className="curve-box"),
         html.P(_areas(card, baseline, shown), className="small muted"),

@@ -73,9 +73,9 @@ def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     """Why a circuit cannot be scored, in a sentence; "" if it can."""
     if not library.is_own(circuit):
         name = circuit.network.name
-        return f"This circuit is of another network, {name}: only {name} can be asked what is left of its target."
+        return f"This circuit is of another network, {name}: load {name} to score it."
     if circuit.photo is None:
-        return "This circuit's file holds no photo, and a circuit is scored in its photo."
+        return "This circuit's file holds no photo, which is needed to score it."
     if locked:
         return locked
     try:

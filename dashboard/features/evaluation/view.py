@@ -85,9 +85,13 @@ def _begin(session: Session, circuit: Circuit, scored: ShownScore) -> Component:
     words, line = "Score it", ""
     if scoring is not None and scored.stale:
         words = "Score it again"
-        line = "The circuit has changed since it was scored: these are the numbers of before." if scored.card else ""
+        line = (
+            "The circuit has changed since it was scored; these numbers are from before the change."
+            if scored.card
+            else ""
+        )
     elif scoring is not None and scoring.stopped and scored.missing:
-        words, line = "Go on", "Cancelled before all was known."
+        words, line = "Go on", "Cancelled before everything was computed."
     strip = scoring is not None and scoring.strip
     parts: list[Component] = []
     if scoring is None or words != "Score it":
@@ -212,8 +216,8 @@ def _foot(card: Card, scored: ShownScore) -> list[Component]:
     links = [
         html.A(label, href="", download="", className="button small", title=title, **attributes(data_export=path))
         for label, path, title in (
-            ("JSON", "score.json", "All settings and numbers, so that others can find the same"),
-            ("HTML page", "score.html", "All of it to read, in any browser"),
+            ("JSON", "score.json", "All settings and numbers, to reproduce the score"),
+            ("HTML page", "score.html", "A report that opens in any browser"),
         )
     ]
     return [*parts, html.Div([html.Span("Save the card:", className="small muted"), *links], className="save-card")]

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import circuits
 from circuits.errors import InputError
+from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.features.graph.weak import reached
-from dashboard.library import Library, closed, edges_from
+from dashboard.library import Library, closed
 from dashboard.session.actions import (
     ActionType,
     NoPayload,
@@ -95,7 +96,7 @@ def _level(session: Session, payload: OnLayer, library: Library) -> Session:
     if session.work.locked:
         raise InputError(session.work.locked)
     if layer in circuit.lowest:
-        raise InputError(f"{layer} is the lowest layer: below it is only the image.")
+        raise InputError(f"{layer} is the lowest layer; only the image is below it.")
     if not closed(circuit, layer):
         raise InputError(f"No unit of {layer or 'that layer'} is left to expand.")
     return _ask_to_grow(session, "level", OnLayer(layer))
@@ -104,7 +105,7 @@ def _level(session: Session, payload: OnLayer, library: Library) -> Session:
 def _grow(session: Session, payload: Levels, library: Library) -> Session:
     """Expand every unit, and again what is found, so many times."""
     if not 1 <= payload.levels <= LEVELS:
-        raise InputError(f"{payload.levels} is not a number of levels that a circuit grows by; that is 1 to {LEVELS}.")
+        raise InputError(f"{payload.levels} is not a number of levels to expand by; it is 1 to {LEVELS}.")
     circuit = circuit_of(session)
     if session.work.locked:
         raise InputError(session.work.locked)
@@ -132,8 +133,8 @@ def refuse_if_many(circuit: Circuit, weak: float, what: str) -> None:
     count = len(reached(circuit, weak))
     if count > MANY:
         raise InputError(
-            f"{what} {count} units, and circuits grow here to {MANY} at most: hide more weak edges, discard units, or "
-            "set fewer units below each, then grow again."
+            f"{what} {count} units, and this page shows {MANY} at most: hide more weak edges, discard units, or "
+            "set fewer units per node, then expand again."
         )
 
 
@@ -145,7 +146,7 @@ def _grown(session: Session, request: Request, library: Library, progress: Progr
         if not closed(circuit, layer):
             break
         circuit = library.grow(circuit, layer, request.choices, progress)
-        refuse_if_many(circuit, session.showing.weak, "Grown so far, the circuit would show")
+        refuse_if_many(circuit, session.showing.weak, "Expanded so far, the circuit would show")
     return circuit
 
 
@@ -158,7 +159,7 @@ def _nothing_new(before: Session, after: Session, request: Request) -> str:
     unit, known = request.payload.unit, len(circuit_of(before).edges_into(request.payload.unit))
     if len(circuit_of(after).edges_into(unit)) > known or 0 < request.choices.top <= known:
         return ""
-    kind = "units that excite it" if request.choices.signs == "positive" else "units that matter to it"
+    kind = "units that excite it" if request.choices.signs == "positive" else "units that contribute to it"
     return f"{unit} has no further {kind} in the layer below."
 
 

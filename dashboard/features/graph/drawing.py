@@ -212,7 +212,7 @@ def _spoken(
     if strongest is not None:
         verb = "inhibits" if part < 0 else "excites"
         words.append(f"{verb} {circuit.nodes[strongest.target].called}, {percent(abs(part))}")
-    words.append(f"expanded, {held} of what is below it is shown" if held else "not expanded")
+    words.append(f"expanded, {held} of its gross attribution is shown" if held else "not expanded")
     if folded:
         words.append(f"stands for {alike} that fire in nearly the same places")
     elif alike:

@@ -16,8 +16,8 @@ _KEYS = (
     "l leads to the edges, plus, minus and 0 zoom."
 )
 _WEAK = (
-    "Hides edges that account for less of the unit above, and units that are then not reached from the target. "
-    "Exports carry everything."
+    "Hides edges with a smaller share of the unit above, and units that are then not connected to the target. "
+    "Exports keep everything."
 )
 
 
@@ -100,7 +100,7 @@ def _how_good() -> Component:
     """The button that asks for the circuit's score; `score.js` shows it beside a circuit."""
     return button(
         "How good is this circuit?", "score", id="how-good", hidden=True,
-        title="Ablate all other units of its layers, and see what it keeps alone, beside chance",
+        title="Ablate all other units of its layers, and compare how much it keeps with chance",
     )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def legend() -> list[Component]:
         html.Span(
             [html.I(), "width: share"],
             className="width",
-            title="Of everything that pushed the unit above up or down",
+            title="Share of the gross attribution of the unit above",
         ),
         html.Span(
             [html.I(), "ablation disagrees"],
@@ -131,7 +131,7 @@ def legend() -> list[Component]:
         ),
         html.Span(
             [html.B("▾ 40 %"), "shown below"],
-            title="Of everything that pushed the unit up or down, so much comes from the units shown below it",
+            title="Coverage: the part of the unit's gross attribution that comes from the units shown below it",
         ),
         html.Span(
             [html.B("≈ 3"), "near-duplicates"],

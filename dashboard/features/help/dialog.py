@@ -29,7 +29,7 @@ ALL: dict[str, Keys] = {
         ("Tab", "go on to the next control; Shift Tab goes back"),
         ("Ctrl Z", "undo; Ctrl Shift Z or Ctrl Y redoes"),
         ("Ctrl V", "paste a photo"),
-        ("Esc", "close what is open, then leave the edge, then choose nothing"),
+        ("Esc", "close what is open, then deselect"),
         ("?", "this help"),
     ),
     "In the graph": (
@@ -46,8 +46,8 @@ ALL: dict[str, Keys] = {
     ),
     "In the search field": (
         ("↑ ↓", "choose a result"),
-        ("Enter", "ask why of it"),
-        ("Shift Enter", "do what else it offers, such as why not"),
+        ("Enter", "explain it: why?"),
+        ("Shift Enter", "its second action, such as why not?"),
     ),
     "On the photo, after What fires here?": (
         ("← ↑ ↓ →", "move the crosshair; Shift moves it far"),

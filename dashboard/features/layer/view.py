@@ -5,9 +5,8 @@ from typing import Any
 from dash import no_update
 
 from circuits.evidence.layer_statistics import LayerTable
-from circuits.report.text import number
+from circuits.numbers import number, signed_share
 from circuits.units import Unit
-from dashboard.components import signed_share
 from dashboard.library import Library
 from dashboard.session.selection import layer_of, network_of, outside_unit, source_of
 from dashboard.session.state import Session
@@ -41,9 +40,9 @@ def data(session: Session, library: Library) -> Any:
 def why_not(session: Session) -> str:
     """Why it is not known what the units did, in a sentence; "" if it is."""
     if session.work.locked:
-        return "What they did cannot be told: the circuit on the page is of another network, or carries no photo."
+        return "Their activations are not known: the circuit is from another network, or its file holds no photo."
     if session.work.photo is None and session.work.circuit is None:
-        return "Choose a photo, and the units can be sorted by what they did in it."
+        return "Choose a photo to sort the units by their activations in it."
     return ""
 
 

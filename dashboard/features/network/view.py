@@ -41,11 +41,11 @@ def named(library: Library, labels: Sequence[str], loaded: Sequence[str], coming
 def facts(network: Network) -> list[str]:
     """What a network is like, in a few words each."""
     height, width = network.preprocessing.size
-    books = "attributions add up exactly" if network.piecewise_linear else "attributions leave a remainder"
+    books = "attributions sum exactly" if network.piecewise_linear else "attributions leave a remainder"
     classes = f"{len(network.labels)} classes" if network.labels else "no classes"
     if network.multi_label:
         classes += f", {ALONE}"
-    counts = f"{len(network.layers)} layers · {classes} · sees {width} × {height}"
+    counts = f"{len(network.layers)} layers · {classes} · input {width} × {height}"
     notes = [text for text in (str(network.output), ONE_AT_A_TIME if network.is_one_at_a_time else "") if text]
     return [*notes, counts, books]
 

@@ -28,13 +28,16 @@ def _point(session: Session, payload: Point, library: Library) -> Session:
     if session.work.photo is None or session.work.locked:
         raise InputError(session.work.locked or "There is no photo to point at; choose one first.")
     if not all(0 <= share <= 1 for share in payload.at):
-        raise InputError(f"{payload.at} is not a place in the photo; give x and y as shares of its sides, 0 to 1.")
+        raise InputError(f"{payload.at} is not a position in the photo; give x and y from 0 to 1.")
     return replace(session, work=replace(session.work, spot=payload.at))
 
 
 def _point_layer(session: Session, payload: PointLayer, library: Library) -> Session:
     if payload.layer not in library.placed:
-        raise InputError(f"{payload.layer!r} has no places to fire at; these layers have: {', '.join(library.placed)}.")
+        raise InputError(
+            f"{payload.layer!r} has a single value for the whole image; choose a layer with positions: "
+            f"{', '.join(library.placed)}."
+        )
     return replace(session, spot_layer=payload.layer)
 
 

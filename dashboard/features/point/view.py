@@ -56,7 +56,7 @@ def _found(session: Session, library: Library, finding: object, tiles: Tiles) ->
     if not finding.units:
         return [html.P(f"No unit of {finding.layer} is above zero here.", className="muted small")]
     lowest = library.network.below(finding.layer) is None
-    reason = f"{finding.layer} is the lowest layer: below it is only the image." if lowest else ""
+    reason = f"{finding.layer} is the lowest layer; only the image is below it." if lowest else ""
     rows = [
         _row(session, firing, tiles.get(f"{PREFIX}{firing.unit.whole}", _NO_TILE), reason) for firing in finding.units
     ]
@@ -67,10 +67,10 @@ def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component
     unit, circuit = firing.unit, session.work.circuit
     name, address = str(unit.whole), str(unit)
     row, column = unit.position or (0, 0)
-    share = f"{percent(firing.share)} of all that is positive in {unit.layer} here"
+    share = f"{percent(firing.share)} of the positive activation of {unit.layer} here"
     words = [html.Span(number(firing.value), className="numbers", title=share)]
     if firing.peak_here:
-        words.append(html.Span("peak", className="peak", title=f"{name} is nowhere higher in this photo"))
+        words.append(html.Span("peak", className="peak", title=f"the highest activation of {name} in this photo"))
     asked = session.is_waiting("why", Wish(address))
     buttons = [
         button(

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.network.network import Network
-from circuits.report.text import chance, number
+from circuits.report.text import chance, number, question_parts
 from circuits.tracing.run import ForwardCache
 from circuits.units import Unit
 from dashboard.library import Library
-from dashboard.session.questions import against, explained, spoken
+from dashboard.session.questions import against, explained
 from dashboard.session.selection import network_of
 from dashboard.session.state import Session
 
@@ -85,6 +85,26 @@ def find(session: Session, library: Library, text: str) -> list[Result]:
     if ":" in text or any(text.casefold() == layer.casefold() for layer in search.network.layers):
         return [*units, *classes][:LIMIT]
     return [*(classes[:_CLASSES_BESIDE_UNITS] if units else classes), *units][:LIMIT]
+
+
+def all_classes(session: Session, library: Library) -> dict[str, Any]:
+    """Every class of the network in the order of its numbers, for the list that the browser sorts and draws.
+
+    Returns:
+        Their labels; their probabilities in this photo, in full for the order and in words, where they are known; the
+        class that is explained, against which others can be held; and why none can be explained, or "".
+    """
+    work, network = session.work, network_of(session, library)
+    source = None if work.locked else work.circuit or work.photo
+    chances = library.chances(source) if source is not None and network.labels else ()
+    held = explained(work.circuit) if not work.locked else None
+    return {
+        "labels": [network.label(number) for number in range(len(network.labels))],
+        "chances": [float(f"{each:.6g}") for each in chances],
+        "words": [chance(each) for each in chances],
+        "held": None if held is None else held[0],
+        "reason": work.locked,
+    }
 
 
 class _Search:
@@ -161,7 +181,7 @@ class _Search:
         if plus is None or minus is None or plus == minus:
             return []
         labels = f"{self.network.label(plus)} - {self.network.label(minus)}"
-        question = "".join(spoken("difference", Unit(self.top, plus), labels))
+        question = "".join(question_parts("difference", Unit(self.top, plus), labels))
         detail = " and ".join(filter(None, (self._chance(plus), self._chance(minus))))
         return [Result("difference", labels, detail, against(plus, minus), question, self.session.work.locked)]
 
@@ -171,7 +191,7 @@ class _Search:
         other = None
         if held is not None and held[0] != channel and not self.session.work.locked:
             other = Other("not", "root", {"target": against(held[0], channel)})
-        question = "".join(spoken("class", Unit(self.top, channel), label))
+        question = "".join(question_parts("class", Unit(self.top, channel), label))
         return Result("class", label, self._chance(channel), str(channel), question, self.session.work.locked, other)
 
     def unit(self, unit: Unit) -> Result:
@@ -180,10 +200,12 @@ class _Search:
         kind = "unit" if unit.position is None else "neuron"
         reason = self.session.work.locked
         if not reason and self.network.below(unit.layer) is None:
-            reason = f"{unit.layer} is the lowest layer: below it is only the image."
+            reason = f"{unit.layer} is the lowest layer; only the image is below it."
         inside = circuit is not None and name in circuit.visible
         other = Other("show", "select", {"unit": name}) if inside else None
-        return Result(kind, name, self._activation(unit), name, "".join(spoken(kind, unit, name)), reason, other)
+        return Result(
+            kind, name, self._activation(unit), name, "".join(question_parts(kind, unit, name)), reason, other
+        )
 
     def _chance(self, channel: int) -> str:
         return chance(self.chances[channel]) if channel in self.chances else ""

@@ -147,7 +147,8 @@ def invitation(session: Session) -> Component:
         [
             html.Strong(f"The network says: {best.label}"),
             html.P(
-                "Ask why, and see the channels that argued for it, what they look for, and the channels below them.",
+                "Press why to see the channels that contributed most to it, what they look for, and the channels "
+                "below them.",
                 className="muted",
             ),
             button(f"Why {best.label}?", "why", {"target": str(best.index)}, className="main"),

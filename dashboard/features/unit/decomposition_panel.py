@@ -1,4 +1,4 @@
-"""What a unit's value is made of: shown, rest and bias as a chart, as shares of the value, and in words."""
+"""The decomposition of a unit's value: shown, rest and bias as a chart, as shares of the value, and in words."""
 
 from typing import Any
 
@@ -88,10 +88,10 @@ def sum_in_words(broken: Breakdown) -> str:
     """
     parts = shares(broken)
     if parts is None:
-        what = "zero" if broken.value == 0 else f"{number(broken.value)}, close to zero beside what it is made of"
-        return f"The value is {what}: its parts cancel, and shares of it would say nothing."
+        what = "zero" if broken.value == 0 else f"{number(broken.value)}, small compared with its parts"
+        return f"The value is {what}: the parts cancel, so percentages would be meaningless."
     in_none = () if broken.residual is None else ("in no group",)
-    names = ("shown" if broken.expanded else "named", *in_none, "rest", broken.bias_name)
+    names = ("shown" if broken.expanded else "listed", *in_none, "rest", broken.bias_name)
     words = ""
     for name, part in zip(names, parts, strict=True):
         sign = ("−" if part < 0 else "") if not words else " − " if part < 0 else " + "
@@ -105,8 +105,8 @@ def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
     words = below_in_words(broken.named, broken.rest_count, broken.coverage, named=not broken.expanded, kind=kind)
     if not broken.exact:
         words += (
-            " The remainder is what is left over: this mode, or a curved step such as GELU or softmax, "
-            "does not split the value exactly."
+            " The remainder is not attributed to any unit: this method, or a nonlinear step such as GELU or softmax, "
+            "does not decompose the value exactly."
         )
     if in_target_units:
         words += " Attributions are in units of the target."

@@ -18,7 +18,7 @@ GROUPS = {
     "slightly_negative": "Slightly negative",
     "least": "Least activating",
 }
-COMMAND = "circuits exemplars FOLDER"
+COMMAND = "circuits explore --exemplars FOLDER"
 _CLASSES = 3
 # Of the strip's zones: these percents are told apart.
 _ZONES = ((0, 50), (50, 90), (90, 99), (99, 100))
@@ -37,8 +37,11 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     told = found["exemplars"]
     if isinstance(told, CollectionExemplars):
         parts = _told(node, told, reached)
+    elif isinstance(told, NoCollection) and told.coming:
+        words = f"The photos of {told.coming} are being indexed; what it fires on there is shown when that is done."
+        parts = [html.P(words, className="small")]
     elif isinstance(told, NoCollection):
-        begin: list[Component] = ["To see what it fires on in your own photos, make an index of them: "]
+        begin: list[Component] = ["To see what it fires on in photos of your own, start with "]
         parts = [html.P([*begin, html.Code(COMMAND), "."], className="small")]
     elif isinstance(told, Failure):
         parts = failed(told)
@@ -57,7 +60,7 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
         parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
     if told.missing:
-        gone = f"{told.missing} of these photos can no longer be read; make the index anew to leave them out."
+        gone = f"{told.missing} of these photos can no longer be read; rebuild the index to leave them out."
         parts.append(html.P(gone, className="small muted"))
     return parts
 

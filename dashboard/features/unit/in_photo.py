@@ -1,4 +1,4 @@
-"""The right pane's part on this photo: what a unit saw, what it argued for, and which pixels it hangs on."""
+"""The right pane's part on this photo: what a unit saw, what it contributed, and which pixels it depends on."""
 
 from typing import Any
 
@@ -56,23 +56,26 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
         return failed(places)
     if places is None:
         tiles = [_patch(None, "", " ", name=str(place)) for place in range(4)]
-        return [html.P("What it saw where it fired most:", className="small"), html.Ul(tiles, className="patches")]
+        return [
+            html.P("Patches of the photo where it fired most:", className="small"),
+            html.Ul(tiles, className="patches"),
+        ]
     if places.whole:
-        words = "Each of its positions sees the whole photo, so there are no patches to cut out."
+        words = "Its receptive field is the whole photo, so there are no patches to show."
         return [html.P(words, className="small muted")]
     if not places.spots:
-        return [html.P("It did not fire anywhere in this photo.", className="small muted")]
+        return [html.P("It is zero everywhere in this photo.", className="small muted")]
     tiles = []
     for rank, spot in enumerate(places.spots, start=1):
         where = f"row {spot.position[0]}, column {spot.position[1]}"
-        spoken = f"What {node.called} saw at {where}: activation {number(spot.value)}"
+        spoken = f"Patch at {where}, where {node.called} has activation {number(spot.value)}"
         tiles.append(_patch(spot.patch, spoken, f"{rank}: {number(spot.value)}", title=where, name=f"spot-{rank}"))
     if isinstance(middle, WebP):
         spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))
-    words = "What it saw where it fired most, and the same part of its picture:"
+    words = "Patches of the photo where it fired most, and the same part of its picture:"
     if not isinstance(middle, WebP):
-        words = "What it saw where it fired most:"
+        words = "Patches of the photo where it fired most:"
     return [html.P(words, className="small"), html.Ul(tiles, className="patches")]
 
 
@@ -93,7 +96,8 @@ def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Com
         return waiting(title, argument, "where it came from")
     spoken = f"Where the contribution of {node.called} to {target} came from, over the photo"
     words = [
-        html.Span("Blue", className="blue"), f" spots raised {target}, ", html.Span("orange", className="orange"),
-        f" ones lowered it; in all {number(argument.total, sign=True)}.",
+        html.Span("Teal", className="excites"), f" positions raise {target}, ",
+        html.Span("orange", className="inhibits"),
+        f" ones lower it; total {number(argument.total, sign=True)}.",
     ]  # fmt: skip
     return figure(title, argument.webp.address, spoken, words, "")

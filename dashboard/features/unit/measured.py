@@ -42,7 +42,7 @@ def measured_edges(session: Session, circuit: Circuit, node: Node) -> list[Compo
         *_agreements(circuit, node),
     ]
     if len(known) < len(edges) or not any(found.joint is not None for found in node.measured):
-        stale = "Other units are shown now than when it was measured." if len(known) == len(edges) else ""
+        stale = "The units shown have changed since the measurement." if len(known) == len(edges) else ""
         parts += [html.P(stale, className="small muted")] if stale and node.measured else []
         parts.append(measure_button(session, circuit, node.id, "Measure its edges"))
     return [html.Section(parts, className="ablated", **attributes(aria_labelledby="ablated-title"))]
@@ -67,7 +67,7 @@ def _table(circuit: Circuit, node: Node, edges: Sequence[Edge]) -> Component:
         joint = {found.baseline: found.joint for found in node.measured}
         together = [joint.get(name) for name in ("zero", *(["mean"] if has_mean else []))]
         all_of_them = html.Span(
-            "shown together", title="The sum of the attributions; and what is lost without all at once"
+            "shown together", title="The sum of the attributions, and the drop when all are ablated together"
         )
         rows.append(_row([all_of_them], [node.books.shown, *together], kind="together"))
     return html.Table(

@@ -1,4 +1,4 @@
-"""Further pictures of the chosen unit, under the first one: what it is against, and four that differ."""
+"""Further pictures of the chosen unit, under the first one: minimising image, and four diverse images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +14,8 @@ from dashboard.work.tiles import Tile
 
 Component = Any
 _HINTS = {
-    "negative": "What drives it down most: the opposite of what it looks for",
-    "diverse": "Four pictures drawn together and kept apart, for a unit that looks for several things",
+    "negative": "The image that lowers its activation most: the opposite of what it looks for",
+    "diverse": "Four images optimised together and kept different, for a unit that responds to several things",
 }
 
 
@@ -48,14 +48,14 @@ def _row(node: Node, shown: Shown) -> Component:
     """The pictures of one kind with a line on what they are."""
     called = node.called
     if shown.kind == "negative":
-        tiles = [_picture(shown.tiles[0], f"What {called} is against", "")]
+        tiles = [_picture(shown.tiles[0], f"Minimising image of {called}", "")]
         words = _against(shown, called)
     else:
         count = len(shown.tiles)
         tiles = [
             _picture(
                 tile,
-                f"What {called} looks for, {place} of {count} that differ",
+                f"What {called} looks for, diverse image {place} of {count}",
                 "" if reached is None else number(reached),
             )
             for place, (tile, reached) in enumerate(zip(shown.tiles, shown.activations, strict=True), start=1)
@@ -71,13 +71,17 @@ def _row(node: Node, shown: Shown) -> Component:
 def _against(shown: Shown, called: str) -> str:
     [reached] = shown.activations
     if reached is None:
-        return _unfinished(shown) or f"What drives {called} down most."
-    what = "it does not fire at all" if reached <= 0 else f"it still fires up to {number(reached)}"
-    return f"What drives {called} down most; in this picture {what}."
+        return _unfinished(shown) or f"The image that lowers {called} most."
+    what = (
+        "with it, the unit does not activate at all"
+        if reached <= 0
+        else f"with it, the activation still reaches {number(reached)}"
+    )
+    return f"The image that lowers {called} most; {what}."
 
 
 def _differ(shown: Shown) -> str:
-    return _unfinished(shown) or "Drawn together and kept apart; the numbers are the activations that they reach."
+    return _unfinished(shown) or "Optimised together and kept different; each number is the activation reached."
 
 
 def _unfinished(shown: Shown) -> str:
@@ -87,7 +91,7 @@ def _unfinished(shown: Shown) -> str:
     if states == {"ready"}:
         return ""
     if "none" in states:
-        return "Not drawn: the drawing was cancelled or failed; Resume, at the bottom, tries again."
+        return "Not drawn: this was cancelled or failed. Press Resume, at the bottom, to try again."
     return said or "On its way …"
 
 

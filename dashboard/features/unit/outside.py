@@ -5,11 +5,11 @@ from typing import Any
 from dash import html
 
 from circuits.evidence.layer_statistics import LayerTable
-from circuits.report.text import number
+from circuits.numbers import number, signed_share
 from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import Failure
-from dashboard.components import Pane, attributes, button, failed, section, signed_share
+from dashboard.components import Pane, attributes, button, failed, section
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes
@@ -58,9 +58,9 @@ def _head(session: Session, unit: Unit, label: str) -> list[Component]:
     name = circuit.nodes[str(unit)].name if circuit is not None and str(unit) in circuit.nodes and not locked else ""
     why = button(
         "Why did this fire here?", "root", {"target": str(unit)}, className="main", disabled=source_of(session) is None,
-        title="Find the circuit behind this unit, with it as the target; undo brings the present one back",
+        title="Trace the circuit of this unit; Undo brings the current one back",
     )  # fmt: skip
-    reason = locked or ("" if session.work.photo is not None else "Choose a photo to ask what it did there.")
+    reason = locked or ("" if session.work.photo is not None else "Choose a photo to see its activation in it.")
     return [
         html.H2(name or label, className="unit-title"),
         html.P(f"{where}{outside}", className="muted small"),
@@ -83,7 +83,7 @@ def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component
     if shares is not None and circuit is not None and table.attributions is not None:
         part = float(table.attributions[unit.channel])
         place = 1 + int((table.attributions > part).sum())
-        words = f"for {circuit.nodes[circuit.root].label}"
+        words = f"attribution to {circuit.nodes[circuit.root].label}"
         rows.append(
             (words, f"{number(part, sign=True)} ({signed_share(float(shares[unit.channel]))})", f"{place} of {count}")
         )
@@ -91,7 +91,7 @@ def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component
         html.Tr([html.Th(word, scope="row"), html.Td(value, className="numbers"), html.Td(place)])
         for word, value, place in rows
     ]
-    head = html.Tr([html.Th(""), html.Th("value", scope="col"), html.Th("place", scope="col")])
+    head = html.Tr([html.Th(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])
     return [
         html.H2("In its layer"),
         html.Table([html.Thead(head), html.Tbody(cells)], className="places-table", **attributes(data_unit=str(unit))),

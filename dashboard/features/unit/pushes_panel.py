@@ -21,16 +21,16 @@ def pushes(label: str, found: Answers) -> list[Component]:
     """
     if "pushes" not in found:
         return []
-    title = html.H2("Classes it pushes up and down", title="Gradient × activation along all paths, to every logit")
+    title = html.H2("Classes it pushes up and down", title="Gradient × activation along all paths to each logit")
     answer = found["pushes"]
     if isinstance(answer, Failure):
         return [title, *failed(answer)]
     if not isinstance(answer, ClassPushes):
         return [title, html.Div(className="placeholder waiting pushes-room")]
     if not answer.up and not answer.down:
-        return [title, html.P(f"{label} moves no logit in this photo.", className="small muted")]
+        return [title, html.P(f"{label} does not affect any logit in this photo.", className="small muted")]
     sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
-    words = "By how much each logit would drop, or rise, without it, as far as the gradient says."
+    words = "How much each logit would drop (+) or rise (−) without it, as estimated by the gradient."
     return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
 
 

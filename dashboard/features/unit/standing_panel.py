@@ -34,26 +34,22 @@ def rank_in_words(found: Standing) -> str:
     Example:
         >>> from circuits.units import Unit
         >>> rank_in_words(Standing(Unit("a", 3), 2.5, 2, 192, 57, (1,), (0.0, 1.0)))
-        'The 2nd most active of the 192 channels; 57 units are silent here.'
+        'The 2nd most active of the 192 channels; 57 are silent in this photo.'
         >>> rank_in_words(Standing(Unit("a", 3), 0.0, 6, 8, 3, (1,), (0.0, 1.0)))
-        'It is silent here, as are 2 more of 8 units.'
+        'Silent in this photo, like 2 of the other 7 channels.'
         >>> rank_in_words(Standing(Unit("a", 3), 1.0, 1, 8, 0, (1,), (0.0, 1.0)))
-        'The most active of the 8 channels; none is silent here.'
+        'The most active of the 8 channels; none is silent in this photo.'
         >>> rank_in_words(Standing(Unit("fc", 3), 1.0, 2, 8, 3, (1,), (-1.0, 1.0)))
-        'It is the 2nd of 8.'
+        'The 2nd highest of the 8 channels.'
     """
-    place = "highest" if found.rank == 1 else ordinal(found.rank)
+    place = "" if found.rank == 1 else f"{ordinal(found.rank)} "
     if found.edges[0] < 0:  # logits: below zero is not silent
-        return f"It is the {place} of {found.channels}."
+        return f"The {place}highest of the {found.channels} channels."
     if found.peak <= 0:
-        others = found.silent - 1
-        more = f"as {'is' if others == 1 else 'are'} {others} more of {found.channels} units"
-        return f"It is silent here, {more if others else f'alone of {found.channels} units'}."
-    quiet = {0: "none is silent here", 1: "1 unit is silent here"}.get(
-        found.silent, f"{found.silent} units are silent here"
-    )
-    most = "most" if found.rank == 1 else f"{place} most"
-    return f"The {most} active of the {found.channels} channels; {quiet}."
+        others = f"like {found.silent - 1} of the other" if found.silent > 1 else "unlike the other"
+        return f"Silent in this photo, {others} {found.channels - 1} channels."
+    quiet = {0: "none is silent", 1: "1 is silent"}.get(found.silent, f"{found.silent} are silent")
+    return f"The {place}most active of the {found.channels} channels; {quiet} in this photo."
 
 
 def ordinal(count: int) -> str:

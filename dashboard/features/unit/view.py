@@ -5,9 +5,10 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.sentences import peak_in_words
+from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node, is_residual
 from circuits.units import Unit
 from dashboard.answers import Inspection, WebP
@@ -19,15 +20,14 @@ from dashboard.features.unit.group_panel import made_of
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
-from dashboard.library import SIGNS, edges_from
+from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.results import Answers
 from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
 Component = Any
-_ABOVE = 4
-MISSING = "needs the photo and its network"
+MISSING = "not available without the photo and its network"
 
 
 def nothing_to_choose(session: Session) -> Pane:
@@ -75,14 +75,16 @@ def unit(
     ]
     reached = activation if tile.state == "ready" else None
     is_channel = isinstance(node.unit, Unit)
-    missing = "the file has none" if session.work.locked else "not drawn yet"
+    missing = "not in the file" if session.work.locked else "not drawn yet"
     if is_residual(node.id):
         missing = NO_DIRECTION
     dead = _although(node, activation)
     if against is not None:  # a difference has no place where it fired: its second class stands beside the first
         first, second = _first_class(node), _second_class(node)
-        looks = looks_for(first, tile, f"drawn for {first} alone", dead=dead, missing=missing, title=f"For: {first}")
-        words = f"drawn for {second} alone"
+        looks = looks_for(
+            first, tile, f"optimised for {first} alone", dead=dead, missing=missing, title=f"For: {first}"
+        )
+        words = f"optimised for {second} alone"
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
@@ -115,19 +117,16 @@ def _address(node: Node, circuit: Circuit) -> str:
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     """What it did and how much of the units above it accounts for, in a sentence; each of those can be chosen."""
-    edges = edges_from(circuit, node.id)
-    if not edges:
-        return []
-    plain = peak_in_words(node, scalar=_is_scalar(node))
-    words: list[Component] = [html.B(part) if place % 2 else part for place, part in enumerate(plain)]
-    words.append(" and accounts for ")
-    for edge in edges[:_ABOVE]:
-        label = circuit.nodes[edge.target].called
-        link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        to = "of the attribution to " if edge is edges[0] else "to "
-        words += [edge_link(circuit, edge, percent(circuit.share(edge))), f" {to}", link, ", "]
-    words[-1] = f" and for parts of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
-    return [html.P(words, className="small part-of")]
+    said: list[Component] = []
+    for word in unit_in_words(circuit, node.id):
+        if isinstance(word, Edge):
+            said.append(edge_link(circuit, word, percent(circuit.share(word))))
+        elif isinstance(word, Node):
+            link = html.Button(word.called, type="button", className="link", **sends("select", unit=word.id))
+            said.append(html.B(word.called) if word.id == node.id else link)
+        else:
+            said.append(word)
+    return [html.P(said, className="small part-of")] if said else []
 
 
 def _facts(node: Node, inspection: Inspection) -> Component:
@@ -137,7 +136,7 @@ def _facts(node: Node, inspection: Inspection) -> Component:
     if _is_difference(node):
         facts = [("difference", number(node.value)), (highest, number(node.max))]
         facts.append((f"logit of {_second_class(node)}", number(node.max - node.value)))
-    if not _is_scalar(node):
+    if not is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
@@ -150,12 +149,16 @@ def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspectio
     expand = button(
         label, "more" if node.expanded else "expand", {"unit": node.id}, disabled=blocked,
         className="" if node.expanded else "main",
-        title="" if blocked else "Find the units of the layer below that this one is made of (e)",
+        title="" if blocked else "Find the units of the layer below that contribute most to this one (e)",
     )  # fmt: skip
     collapse = button(
-        "Collapse", "collapse", {"unit": node.id}, disabled=busy, title="Take away what lies below this unit (c)"
+        "Collapse",
+        "collapse",
+        {"unit": node.id},
+        disabled=busy,
+        title="Remove the units below this one from the graph (c)",
     )
-    drop = button("Discard", "discard", {"unit": node.id}, disabled=root, title="Drop this unit from the circuit (x)")
+    drop = button("Discard", "discard", {"unit": node.id}, disabled=root, title="Remove this unit from the circuit (x)")
     reasons = [inspection.frozen] if inspection.frozen not in ("", session.work.locked) else []
     if root:
         reasons.append("The target itself cannot be discarded.")
@@ -175,11 +178,11 @@ def _expansion(node: Node, session: Session) -> Component:
     ]
     signs = [
         _option(node, {"signs": sign}, shown, f"{SIGNS[sign].removesuffix('.')}{again}", sign == expansion.signs)
-        for sign, shown in (("positive", "+"), ("both", "±"))
+        for sign, shown in (("positive", "excitatory"), ("both", "both"))
     ]
     return html.Div(
         [
-            html.Span("show top", className="muted small"),
+            html.Span("Show top", className="muted small"),
             html.Div(tops, className="segments", role="group", **attributes(aria_label="Units below it")),
             html.Div(signs, className="segments", role="group", **attributes(aria_label="Signs below it")),
         ],
@@ -203,7 +206,7 @@ def fired(label: str, found: Answers, caption: str) -> Component:
 
 
 def _where(node: Node) -> str:
-    if not _is_scalar(node):
+    if not is_scalar(node):
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
     whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
@@ -233,20 +236,16 @@ def looks_for(
 
 def _reached(node: Node, activation: float | None) -> str:
     if _is_difference(node):
-        return f"drawn for {_first_class(node)} alone"
+        return f"optimised for {_first_class(node)} alone"
     if activation is None:
-        return "drawn for this unit"
-    return f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
+        return "optimised for this unit"
+    return f"activation {'' if is_scalar(node) else 'up to '}{number(activation)} in this picture"
 
 
 def _although(node: Node, activation: float | None) -> str:
     """That a search which found nothing does not say that there is nothing."""
-    best = "" if activation is None else f"the search reached an activation of {number(activation)}"
-    return f"{best}; this photo does excite it".removeprefix("; ") if node.max > 0 else best
-
-
-def _is_scalar(node: Node) -> bool:
-    return _is_difference(node) or (node.peak == (0, 0) and node.max == node.value)
+    best = "" if activation is None else f"the optimisation reached an activation of {number(activation)}"
+    return f"{best}; this photo does activate it".removeprefix("; ") if node.max > 0 else best
 
 
 def _is_difference(node: Node) -> bool:

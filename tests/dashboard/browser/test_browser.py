@@ -57,7 +57,7 @@ def test_upload_why_expand_export(tab: Any, expect: Any, photo: Photo, tmp_path:
     with tab.expect_download() as waiting:
         tab.locator("#export-menu summary").click()
         tab.locator("#export-menu a").first.click()
-    assert waiting.value.suggested_filename == "circuit-tree.json"
+    assert waiting.value.suggested_filename == "mine--tree--circuit.json"
     data = json.loads(Path(waiting.value.path()).read_text("utf-8"))
     circuit = Circuit.from_dict(data)
     assert circuit.nodes[leaf].expanded
@@ -124,8 +124,8 @@ def test_a_cancelled_preview_goes_and_a_dead_unit_says_so(tab: Any, expect: Any,
     gallery.gate.set()
     tab.get_by_role("button", name="Resume").click()
     expect(root.locator(".frame")).to_have_attribute("data-state", "dead")
-    expect(root).to_have_attribute("aria-label", re.compile("nothing was found that excites this unit"))
-    expect(large).to_contain_text("nothing was found that excites this unit")
+    expect(root).to_have_attribute("aria-label", re.compile("no image was found that activates this unit"))
+    expect(large).to_contain_text("no image was found that activates this unit")
     expect(large.locator("img")).to_have_count(0)
 
 
@@ -257,7 +257,7 @@ def test_an_exported_circuit_can_be_imported_by_somebody_else(
     data = Path(waiting.value.path()).read_bytes()
     other = open_tab(served)
     expect(other.locator(".prediction")).to_have_count(5)
-    upload(other, "circuit-upload", "circuit-tree.json", data, "application/json")
+    upload(other, "circuit-upload", "patches--tree--circuit.json", data, "application/json")
     expect(other.locator(".unit")).to_have_count(len(names))
     upload(other, "circuit-upload", "x.json", data.replace(b'"sha256": "', b'"sha256": "0', 1)[:-1], "application/json")
     expect(other.get_by_role("alert")).to_contain_text("The circuit is not valid at graph/network/sha256")
@@ -286,7 +286,7 @@ def test_a_reload_keeps_the_work(tab: Any, expect: Any) -> None:
 def test_settings_apply_at_the_next_why(tab: Any, expect: Any) -> None:
     for choice in ("depth-1", "top-3", "signs-both"):
         tab.locator(f"#{choice}").click()
-    expect(tab.get_by_text("Also units that inhibit it")).to_be_visible()
+    expect(tab.get_by_text("Excitatory and inhibitory units, ranked by magnitude")).to_be_visible()
     assert len(why(tab, expect)) == 4
 
 

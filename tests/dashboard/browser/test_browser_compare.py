@@ -36,8 +36,8 @@ def drawn(tab: Any) -> set[str]:
 def hold_and_go_on(tab: Any, expect: Any) -> tuple[set[str], set[str]]:
     """Hold the circuit of `tree`, ask why of `dog`, and compare; the units of both."""
     left = drawn(tab)
-    compare(tab).get_by_role("button", name="Hold: Why tree? (patches)").click()
-    expect(tab.locator("#compare")).to_contain_text("Held: Why tree? (patches)")
+    compare(tab).get_by_role("button", name="Pin: why tree? (photo: patches)").click()
+    expect(tab.locator("#compare")).to_contain_text("Pinned: why tree? (photo: patches)")
     tab.locator('[data-action="page"][data-payload*="circuit"]').first.click()
     tab.locator("#predictions").get_by_role("button", name="why dog?").click()
     expect(unit(tab, "fc:1")).to_have_class(re.compile("root"))
@@ -49,10 +49,8 @@ def hold_and_go_on(tab: Any, expect: Any) -> tuple[set[str], set[str]]:
 def test_two_targets_stand_side_by_side_in_three_groups(tab: Any, expect: Any) -> None:
     left, right = hold_and_go_on(tab, expect)
     both = left & right
-    counts = f"Units: {len(both)} in both, {len(left - right)} only left, {len(right - left)} only right; "
-    expect(tab.locator(".compared-words")).to_contain_text(
-        f"{counts}Jaccard index {len(both) / len(left | right):.2f}."
-    )
+    counts = f"share {len(both)} of {len(left | right)} units (Jaccard index {len(both) / len(left | right):.2f}) and "
+    expect(tab.locator(".compared-words")).to_contain_text(counts)
     for column, names in ((1, left - right), (2, both), (3, right - left)):
         cells = tab.locator(f"#compare tbody tr > :nth-child({column + 1}) .unit-card")
         expect(cells).to_have_count(len(names))
@@ -88,7 +86,7 @@ def test_sides_are_swapped_and_forgotten(tab: Any, expect: Any) -> None:
     tab.get_by_role("button", name="Circuit", exact=True).click()
     expect(unit(tab, "fc:2")).to_have_class(re.compile("root"))
     assert drawn(tab) == left
-    compare(tab).get_by_role("button", name="Forget").click()
+    compare(tab).get_by_role("button", name="Clear", exact=True).click()
     expect(tab.locator("#compare")).to_contain_text("Compare two circuits")
     expect(tab.get_by_role("button", name="Swap sides")).to_be_disabled()
 
@@ -101,7 +99,9 @@ def test_a_file_of_another_network_is_opened_beside_and_not_matched(tab: Any, ex
         tab.get_by_role("button", name="Open a circuit file to compare …").click()
     data = foreign.to_json_text().encode()
     waiting.value.set_files({"name": "other.json", "mimeType": "application/json", "buffer": data})
-    expect(tab.locator(".compared-words")).to_contain_text("These circuits are of two networks, outside_unit and tiny")
+    expect(tab.locator(".compared-words")).to_contain_text(
+        "These circuits are from two networks, outside_unit and tiny"
+    )
     expect(tab.locator("#compare .apart table").first.locator(".unit-card")).to_have_count(len(foreign.visible))
     expect(tab.locator("#compare .apart table").last.locator("button.unit-card")).to_have_count(len(mine))
 
@@ -109,5 +109,5 @@ def test_a_file_of_another_network_is_opened_beside_and_not_matched(tab: Any, ex
 def test_without_a_circuit_the_comparison_says_what_to_do(open_tab: Open, served: str, expect: Any) -> None:
     tab = open_tab(served)
     expect(tab.get_by_role("button", name=re.compile("^why ")).first).to_be_visible()
-    expect(compare(tab)).to_contain_text("Press why? beside a class first")
-    expect(tab.get_by_role("button", name="Hold this circuit")).to_be_disabled()
+    expect(compare(tab)).to_contain_text("Press why? beside a class, pin")
+    expect(tab.get_by_role("button", name="Pin as left side")).to_be_disabled()

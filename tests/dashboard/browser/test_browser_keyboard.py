@@ -136,9 +136,9 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
     # Two circuits side by side.
     typist.go("^Compare$", key="Shift+Tab")
     typist.press("Enter")
-    typist.go("^Hold this circuit")
+    typist.go("^Pin as left side")
     typist.press("Enter")
-    expect(tab.get_by_text("Held: ")).to_be_visible()
+    expect(tab.get_by_text("Pinned: ")).to_be_visible()
     typist.press("/")
     tab.keyboard.type("bird")
     expect(tab.get_by_role("option").first).to_have_attribute("aria-selected", "true")

@@ -233,7 +233,7 @@ def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, netw
     field.fill("a:3")
     option = tab.get_by_role("option").first
     expect(option).to_have_attribute("aria-disabled", "true")
-    expect(option).to_contain_text("a is the lowest layer: below it is only the image.")
+    expect(option).to_contain_text("a is the lowest layer; only the image is below it.")
     press(tab, "Enter")
     expect(tab.locator("#toasts")).to_contain_text("a is the lowest layer")
     explained(tab, expect, "c:4 at row 1, column 2")
@@ -242,7 +242,7 @@ def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, netw
 def test_escape_closes_the_list_then_empties_the_field(tab: Any, expect: Any) -> None:
     field = tab.get_by_role("combobox", name=FIELD)
     field.fill("nothing of that name")
-    expect(tab.locator("#search")).to_contain_text("Nothing is called “nothing of that name”.")
+    expect(tab.locator("#search")).to_contain_text("Nothing found for “nothing of that name”.")
     field.fill("tree")
     expect(tab.get_by_role("option")).not_to_have_count(0)
     press(tab, "Escape")
@@ -284,7 +284,7 @@ def test_another_layer_is_asked_and_the_place_can_be_cleared(
     expect(tab.locator("#spot .address").first).to_have_text(re.compile("^b:"))
     expect(layer).to_have_value("b")
     layer.select_option("a")
-    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer: below it is only the image.")
+    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer; only the image is below it.")
     expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did a:")).first).to_be_disabled()
     tab.get_by_role("button", name="Close what fires here").click()
     expect(tab.locator("#spot li")).to_have_count(0)

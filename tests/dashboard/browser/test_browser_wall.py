@@ -106,7 +106,7 @@ def test_a_waiting_a_drawing_and_a_dead_tile_say_so_and_the_status_line_follows(
     wall(tab)
     tab.locator('[data-order="number"]').click()
     expect(tile(tab, 5).locator(".frame")).to_have_attribute("data-state", "dead")
-    expect(tile(tab, 5)).to_have_attribute("aria-label", re.compile("nothing was found that excites this unit"))
+    expect(tile(tab, 5)).to_have_attribute("aria-label", re.compile("no image was found that activates this unit"))
     expect(tile(tab, 9).locator(".frame")).to_have_attribute("data-state", "waiting")
     expect(tab.locator("#status-text")).to_contain_text(re.compile("^Rendering c:"))
     gallery.sketches.put(16)
@@ -125,7 +125,7 @@ def test_the_filter_finds_by_number_and_by_class_name(tab: Any, expect: Any) -> 
     assert channels(tab) == [1, *range(10, 20)]
     expect(tab.locator(".wall-summary")).to_contain_text("11 shown")
     field.fill("99")
-    expect(tab.locator(".wall-summary")).to_contain_text("none has this number or name")
+    expect(tab.locator(".wall-summary")).to_contain_text("no unit has this number or name")
     field.fill("")
     tab.get_by_label("Layer", exact=True).select_option("fc")
     expect(tab.locator("#wall .unit-card")).to_have_count(6)

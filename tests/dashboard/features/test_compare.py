@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import circuits
 import circuits.tracing.compare
-from circuits.image.photo import Photo
+from circuits.image.photo import Photo, load_photo
 from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, PageSettings, create_page
+from dashboard.features.compare.view import in_words
 from dashboard.session.state import Session
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery, tiny_network
@@ -66,10 +68,30 @@ def test_the_verdict_counts_units_and_edges_as_the_library_does(two: Person) -> 
     assert found.left
     assert found.right
     [verdict] = every(two.seen["compare"], "compared-words")
+    units = len(found.shared) + len(found.left) + len(found.right)
+    edges = len(found.shared_edges) + len(found.left_edges) + len(found.right_edges)
     assert words(verdict) == (
-        f"Units: {len(found.shared)} in both, {len(found.left)} only left, {len(found.right)} only right; "
-        f"Jaccard index {found.unit_index:.2f}. Edges: {len(found.shared_edges)} in both, {len(found.left_edges)} only "
-        f"left, {len(found.right_edges)} only right; Jaccard index {found.edge_index:.2f}."
+        f"In patches, the circuits for tree and for dog share {len(found.shared)} of {units} units (Jaccard index "
+        f"{found.unit_index:.2f}) and {len(found.shared_edges)} of {edges} edges (Jaccard index "
+        f"{found.edge_index:.2f})."
+    )
+
+
+def test_a_comparison_names_what_tells_its_circuits_apart(photo: Photo) -> None:
+    network = tiny_network()
+    other = load_photo(photo.image.transpose(Image.Transpose.ROTATE_90), name="noise.png")
+
+    def said(left: Circuit, right: Circuit) -> str:
+        return in_words(left, right, circuits.compare(left, right)).partition(" share ")[0]
+
+    tree, dog = (circuits.trace(network, photo, target, depth=2, top=3) for target in (2, 1))
+    elsewhere = circuits.trace(network, other, 2, depth=2, top=3)
+    less = circuits.trace(network, other, "2 - 1", depth=2, top=3, mode="ig")
+    assert said(tree, tree) == "These two circuits for tree in patches"
+    assert said(tree, elsewhere) == "The circuits for tree in patches and in noise.png"
+    assert said(dog, less) == "The circuits for dog in patches and for tree, not dog in noise.png"
+    assert "different methods, gradient × activation and integrated gradients, so" in in_words(
+        dog, less, circuits.compare(dog, less)
     )
 
 
@@ -111,12 +133,12 @@ def test_both_headers_name_photo_target_network_and_coverage(two: Person) -> Non
         said = words(side)
         coverage = circuits.report.text.percent(circuit.nodes[circuit.root].books.coverage)
         assert f"Why {called}?" in said
-        assert f"{coverage} of the gross attribution shown" in said
+        assert f"coverage {coverage}" in said
         assert "patches" in said
         assert "patches · tiny" in said
         assert f"{len(circuit.visible)} units" in said
-    assert "Left · Held" in words(left)
-    assert "Right · On the page" in words(right)
+    assert "Left, pinned" in words(left)
+    assert "Right, current" in words(right)
 
 
 def test_a_unit_of_the_page_is_selected_and_one_of_the_held_circuit_shown_from_outside(two: Person) -> None:
@@ -147,19 +169,19 @@ def test_forgetting_leaves_the_page_and_says_what_to_do(two: Person) -> None:
     two.do("forget")
     assert session_of(two).beside is None
     assert session_of(two).work.circuit.root == "fc:1"
-    assert "Hold: Why dog? (patches)" in words(two.seen["compare"])
+    assert "Pin: why dog? (photo: patches)" in words(two.seen["compare"])
 
 
 def test_each_empty_state_says_what_to_do(ann: Person) -> None:
-    assert "Press why? beside a class first" in words(ann.do("page", "compare")["compare"])
+    assert "Press why? beside a class, pin" in words(ann.do("page", "compare")["compare"])
     assert ann.do("hold")["view"]["toasts"][-1]["text"].startswith("There is no circuit yet")
-    assert ann.do("swap")["view"]["toasts"][-1]["text"] == "There are no two circuits to swap; hold one first."
+    assert ann.do("swap")["view"]["toasts"][-1]["text"] == "There are no two circuits to swap; pin one first."
     ann.why("2")
-    assert "Hold: Why tree? (patches)" in words(ann.seen["compare"])
+    assert "Pin: why tree? (photo: patches)" in words(ann.seen["compare"])
     tab_session = ann.callbacks.sessions.tab(ANN)
-    assert "Held: Why tree? (patches)" in words(ann.do("hold")["compare"])
+    assert "Pinned: why tree? (photo: patches)" in words(ann.do("hold")["compare"])
     tab_session.put(replace(tab_session.session, work=replace(tab_session.session.work, circuit=None, selected="")))
-    assert "Held: Why tree? (patches)" in words(ann.do("refresh")["compare"])
+    assert "Pinned: why tree? (photo: patches)" in words(ann.do("refresh")["compare"])
     tab_session.put(Session(showing=tab_session.session.showing))
     assert "Choose a photo" in words(ann.do("refresh")["compare"])
 
@@ -174,7 +196,7 @@ def test_a_file_of_another_network_is_shown_beside_without_matching(ann: Person,
     assert session_of(ann).work.circuit.root == "fc:2"
     [verdict] = every(page["compare"], "compared-words")
     assert "two networks, outside_unit and tiny" in words(verdict)
-    assert "nothing is matched" in words(verdict)
+    assert "not matched" in words(verdict)
     said = labels(page["compare"])
     assert len(said) == len(foreign.visible) + len(session_of(ann).work.circuit.visible)
     assert not any("in both" in label for label in said)

@@ -210,7 +210,7 @@ def test_the_status_line_says_what_goes_on_and_cancel_stops_it(asked: Person, he
     assert asked.callbacks.work.scoring.wait(ANN, seconds=30)
     status = asked.poll()
     assert (status["looking"], "units" in status["text"]) == (False, True)
-    assert "Cancelled before all was known." in pane(asked)
+    assert "Cancelled before everything was computed." in pane(asked)
     assert [each.children for each in find(asked.pane, **{"data-action": "score"})] == ["Go on"]
     held.set()
     assert scored(asked) is not None
@@ -249,7 +249,7 @@ def test_a_changed_circuit_has_no_score_until_it_is_asked_again(asked: Person) -
     asked.do("discard", child)
     asked.do("select", "")
     assert looked(asked) is None
-    assert "The circuit has changed since it was scored: these are the numbers of before." in pane(asked)
+    assert "The circuit has changed since it was scored; these numbers are from before the change." in pane(asked)
     assert find(asked.pane, className="numbers big")[0].children[0] == share(before.row("circuit").faithfulness.value)
     assert "Save the card" not in pane(asked)
     assert [each.children for each in find(asked.pane, **{"data-action": "score"})] == ["Score it again"]
@@ -285,7 +285,7 @@ def test_a_circuit_of_another_network_says_why_it_cannot_be_scored(asked: Person
     outside_unit = circuits.trace(tiny_network(seed=1, name="outside_unit"), photo, "dog", depth=2, top=3)
     assert asked.send(outside_unit.to_json_text().encode(), "outside_unit.json", "circuit") == []
     asked.do("score")
-    assert "only outside_unit can be asked what is left of its target" in pane(asked)
+    assert "load outside_unit to score it" in pane(asked)
     assert session_of(asked).scoring is None
     assert find(asked.pane, **{"data-action": "score"}) == []
 
@@ -361,7 +361,7 @@ def test_over_the_strip_there_are_intervals(asked: Person, network: Network) -> 
     assert row.faithfulness.low <= row.faithfulness.value <= row.faithfulness.high
     # Over the very photos that are scored a mean would change next to nothing.
     assert card.baselines == ("zero",)
-    assert f"Of the logit of {network.labels[1]}, over 2 photos" in pane(asked)
+    assert f"Percentages of the logit of {network.labels[1]}, over 2 photos" in pane(asked)
     assert "In its own photo: Logit" in pane(asked)
 
 
@@ -379,7 +379,7 @@ def test_the_verdict_asks_for_two_deviations_above_chance() -> None:
     assert verdict(rows).translate(PERCENT) == expected
     rows = [row("circuit", 0.04), row("random", 0.01, spread=0.02), row("randomised", 0.05)]
     assert verdict(rows).startswith("Not better than chance")
-    assert "A circuit of a shuffled network keeps as much" in verdict(rows)
+    assert "A circuit of a network with shuffled weights keeps as much" in verdict(rows)
     assert "nothing to compare" in verdict([row("circuit", None), row("random", None)])
 
 
@@ -452,7 +452,7 @@ def test_the_card_is_saved_as_the_library_writes_it(
     assert client.get(f"/export/{ANN}/score.json").status_code == 404
     scored(asked)
     answer = client.get(f"/export/{ANN}/score.json")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="score-tree.json"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="patches--tree--score.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     same = evaluate(network, circuit_of(asked), baselines=[circuits.Baseline.zero()])
     assert answer.data.decode() == same.to_json_text()

@@ -250,7 +250,7 @@ def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circui
     grey = WebP("0" * 64, b"")
     found = Relative(circuit.root, SaliencyPicture(grey, None, True), SaliencyPicture(grey, None, False))
     label = circuit.nodes[circuit.root].label
-    assert f"all grey: by this method nothing of {lower} reaches {label} from here" in words(
+    assert f"all grey: with this method no pixel affects {label} here via {lower}" in words(
         relative(lower, circuit, found)
     )
     passed = Relative(circuit.root, SaliencyPicture(grey, None, False), SaliencyPicture(grey, None, False))

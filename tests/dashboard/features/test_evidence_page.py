@@ -11,6 +11,7 @@ from torch.nn import Module
 
 from circuits.evidence.maps import class_attributions
 from circuits.image.photo import Photo
+from circuits.report.sentences import edges_from
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
@@ -22,7 +23,7 @@ from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.unit import view as inspector
 from dashboard.features.unit.exemplars_panel import COMMAND
 from dashboard.features.unit.queries import upper_of
-from dashboard.library import Library, edges_from
+from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Task, WorkQueue
@@ -68,12 +69,12 @@ def test_evidence_comes_with_pictures_that_are_served(ann: Person, child: str, c
     ann.looked()
     for sentence in (
         "In this photo",
-        "What it saw where it fired most",
+        "Patches of the photo where it fired most",
         "Its contribution to tree, by position",
         "Pixels it depends on",
     ):
         assert sentence in pane(ann)
-    assert f"{child}, through tree" in pane(ann)
+    assert f"{child} via tree" in pane(ann)
     assert WAITING not in pane(ann)
     network = ann.callbacks.library.network
     found = class_attributions(network, circuit_of(ann), child)
@@ -260,9 +261,9 @@ def test_an_edge_has_a_panel_with_its_numbers_maps_and_units(ann: Person, child:
     ann.do("edge", f"{edge.source} fc:2")
     ann.looked()
     assert f"{edge.source}  excites  tree" in pane(ann)
-    assert f"Where in {edge.source} it comes from" in pane(ann)
-    assert "tree is one value: it has no places" in pane(ann)
-    assert f"{edge.source}, through tree" in pane(ann)
+    assert f"Contributing positions of {edge.source}" in pane(ann)
+    assert "tree is a single value for the whole image" in pane(ann)
+    assert f"{edge.source} via tree" in pane(ann)
     for name in (edge.source, "fc:2"):
         assert find(ann.pane, **does("select", name))
     assert ann.seen["view"]["edge"] == [edge.source, "fc:2"]

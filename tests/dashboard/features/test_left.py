@@ -321,7 +321,7 @@ def test_of_several_uploads_the_last_is_shown_and_all_are_in_the_strip(traced: S
 
 
 def test_units_of_the_lowest_layer_are_refused_at_once(two: Session, library: Library) -> None:
-    with pytest.raises(InputError, match="a:3 is in the lowest layer: below it is only the image"):
+    with pytest.raises(InputError, match="a:3 is in the lowest layer; only the image is below it"):
         actions.apply(two, Action("why", "a:3"), library)
 
 
@@ -370,12 +370,14 @@ def test_the_answer_depends_on_photo_crop_layer_and_place_and_on_nothing_else(
 
 @pytest.mark.parametrize("subject", ["0.5", "left,top", "1.2,0.5", "nan,0.5", "0.1,0.2,0.3"])
 def test_what_is_no_place_is_refused(two: Session, library: Library, subject: str) -> None:
-    with pytest.raises(InputError, match=r"is not a place in the photo|^'point' takes at: .*; the page sent at = "):
+    with pytest.raises(InputError, match=r"is not a position in the photo|^'point' takes at: .*; the page sent at = "):
         do(two, library, "point", subject)
 
 
 def test_a_layer_without_places_is_refused(two: Session, library: Library) -> None:
-    with pytest.raises(InputError, match="'fc' has no places to fire at; these layers have: a, b, c"):
+    with pytest.raises(
+        InputError, match="'fc' has a single value for the whole image; choose a layer with positions: a, b, c"
+    ):
         do(two, library, "point-layer", "fc")
 
 
@@ -416,7 +418,7 @@ def test_units_of_the_lowest_layer_cannot_be_asked_why_and_the_list_says_so(two:
     found = UnitsAtPoint("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
     parts = spots.panel(lowest, library, found, {})
     assert find(parts, **{"data-action": "root", "disabled": True})
-    assert "a is the lowest layer: below it is only the image." in words(parts)
+    assert "a is the lowest layer; only the image is below it." in words(parts)
 
 
 def test_pictures_of_what_fires_there_are_rendered_after_the_chosen_unit(ann: Person, gallery: PaintedGallery) -> None:

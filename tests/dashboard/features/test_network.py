@@ -103,7 +103,7 @@ def test_a_page_of_one_network_has_no_menu(network: Network, gallery: PaintedGal
     seen = Person(alone).seen
     alone.close()
     assert "menu" not in str(seen["network"])
-    assert "tiny · 4 layers · 6 classes · sees 32 × 32" in str(seen["network"])
+    assert "tiny · 4 layers · 6 classes · input 32 × 32" in str(seen["network"])
 
 
 def test_photo_and_target_go_along_by_their_name(ann: Person, loader: Loader, photo: Photo) -> None:

@@ -226,7 +226,7 @@ def test_shares_are_signed_and_add_up_to_100(parts: tuple[float, float, float], 
 
 def test_a_value_next_to_nothing_has_no_shares_and_says_so() -> None:
     assert shares(books(5.0, -4.9, 0.0)) is None
-    assert "close to zero beside what it is made of" in sum_in_words(books(5.0, -4.9, 0.0))
+    assert "small compared with its parts" in sum_in_words(books(5.0, -4.9, 0.0))
     assert sum_in_words(books(0.0, 0.0, 0.0, gross=0.0)).startswith("The value is zero")
 
 
@@ -283,7 +283,7 @@ def test_edges_are_measured_on_demand_and_judged_in_words(ann: Person, child: st
     edge = edges[0]
     ann.do("edge", f"{edge.source} {child}")
     assert verdict(circuit_of(ann), edge) in pane(ann)
-    assert f"{child} {'loses' if edge.ablation > 0 else 'gains'}" in pane(ann)
+    assert f"{child} {'drops' if edge.ablation > 0 else 'rises'} by" in pane(ann)
     ann.do("undo")
     assert circuit_of(ann).edges_into(child)[0].ablation is None
     assert "Measure its edges" in pane(ann)
@@ -353,7 +353,7 @@ def test_what_all_shown_units_do_is_asked_for_again_when_others_are_shown(ann: P
     assert not find(ann.pane, **{"data-action": "measure"})
     ann.do("discard", circuit_of(ann).edges_into(child)[1].source)
     ann.do("select", child)
-    assert "Other units are shown now than when it was measured." in pane(ann)
+    assert "The units shown have changed since the measurement." in pane(ann)
     assert cells(ann)[-1][2] == ""
     ann.do("measure", child)
     traced(ann)
@@ -391,12 +391,12 @@ def test_a_doubtful_edge_is_marked_in_the_pane_of_its_unit_and_explained_in_its_
 @pytest.mark.parametrize(
     ("attribution", "ablation", "expected"),
     [
-        (2.0, 1.5, "Agrees: tree loses 1.50 without"),
-        (2.0, -1.5, "ablation says that c:1 inhibits; tree gains 1.50 without"),
-        (-2.0, 1.5, "ablation says that c:1 excites; tree loses 1.50 without"),
-        (2.0, 0.5, "Disagrees: ablation says less than half of it"),
-        (2.0, 4.5, "Disagrees: ablation says more than twice of it"),
-        (2.0, 0.0, "tree does not change without"),
+        (2.0, 1.5, "Agrees: tree drops by 1.50 when"),
+        (2.0, -1.5, "by ablation, c:1 inhibits it; tree rises by 1.50 when"),
+        (-2.0, 1.5, "by ablation, c:1 excites it; tree drops by 1.50 when"),
+        (2.0, 0.5, "Disagrees: ablation gives less than half the attribution"),
+        (2.0, 4.5, "Disagrees: ablation gives more than twice the attribution"),
+        (2.0, 0.0, "tree does not change when"),
     ],
 )
 def test_a_verdict_says_what_ablation_says(

@@ -81,12 +81,12 @@ def test_what_a_unit_is_against_is_drawn_when_asked_and_served(
     drawn.rendered()
     drawn.do("refresh")
     assert gallery.drawn == [(TREE, "negative")]
-    [image] = images(drawn, "What tree is against")
+    [image] = images(drawn, "Minimising image of tree")
     assert image.src == f"picture/{gallery.variants(TREE, 'negative')[0].key}.webp"
     answer = client.get(f"/{image.src}")
     assert (answer.status_code, answer.mimetype) == (200, "image/webp")
     assert "immutable" in answer.headers["Cache-Control"]
-    assert "in this picture it does not fire at all" in words(drawn.pane)
+    assert "The image that lowers tree most; with it, the unit does not activate at all" in words(drawn.pane)
 
 
 def test_four_that_differ_come_with_what_each_reaches(drawn: Person, gallery: PaintedGallery) -> None:
@@ -95,7 +95,7 @@ def test_four_that_differ_come_with_what_each_reaches(drawn: Person, gallery: Pa
     drawn.do("refresh")
     found = images(drawn, "What tree looks for, ")
     assert [image.alt for image in found] == [
-        f"What tree looks for, {place} of 4 that differ" for place in (1, 2, 3, 4)
+        f"What tree looks for, diverse image {place} of 4" for place in (1, 2, 3, 4)
     ]
     assert len({image.src for image in found}) == 4
     captions = [each.children for each in find(drawn.pane, className="numbers")]
@@ -107,13 +107,13 @@ def test_they_are_put_away_and_come_back_without_being_drawn_again(drawn: Person
     drawn.rendered()
     child = next(name for name in drawn.nodes if name.startswith("c:"))
     drawn.do("select", child)
-    assert not images(drawn, "What tree is against")
+    assert not images(drawn, "Minimising image of tree")
     drawn.do("select", "fc:2")
-    assert len(images(drawn, "What tree is against")) == 1
+    assert len(images(drawn, "Minimising image of tree")) == 1
     drawn.do("pictures", "fc:2 negative")
-    assert not images(drawn, "What tree is against")
+    assert not images(drawn, "Minimising image of tree")
     drawn.do("pictures", "fc:2 negative")
-    assert len(images(drawn, "What tree is against")) == 1
+    assert len(images(drawn, "Minimising image of tree")) == 1
     assert gallery.drawn == [(TREE, "negative")]
 
 
@@ -125,14 +125,14 @@ def test_unfinished_ones_are_shown_with_progress_and_can_be_cancelled(
     drawn.do("pictures", "fc:2 diverse")
     until(lambda: "preview/" in drawn.poll()["evidence"])
     told = drawn.poll()
-    assert told["text"].startswith("Rendering tree, four that differ: 0 of 4 pictures")
+    assert told["text"].startswith("Rendering tree, four diverse images: 0 of 4 pictures")
     assert told["can_cancel"]
     drawn.do("refresh")
-    assert len(images(drawn, "What tree looks for, 1 of 4 that differ, unfinished")) == 1
+    assert len(images(drawn, "What tree looks for, diverse image 1 of 4, unfinished")) == 1
     assert "still being drawn, step 16 of 256" in words(drawn.pane)
     drawn.do("pause")
     until(lambda: len(page.callbacks.work.previews) == 0)
-    assert "Not drawn: the drawing was cancelled" in words(drawn.pane)
+    assert "Not drawn: this was cancelled" in words(drawn.pane)
     assert drawn.poll()["can_resume"]
     gallery.gate.set()
     drawn.do("resume")
@@ -157,7 +157,7 @@ def test_the_chosen_unit_comes_first(drawn: Person, gallery: PaintedGallery, pag
     drawn.do("pictures", "fc:2 diverse")
     drawn.do("select", child)
     labels = [task.label for task in page.callbacks.work.pictures.missing(drawn.callbacks.sessions.tab(ANN))]
-    assert labels[0] == f"{child}, what it is against"
+    assert labels[0] == f"{child}, minimising image"
     gallery.gate.set()
 
 

@@ -215,7 +215,7 @@ def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, 
     assert found.breakdown is None
     heat = Evidence(library, PaintedCollection()).heat(library.network, grown, grown.nodes[bottom].unit)
     assert Image.open(io.BytesIO(heat.data)).size == (340, 340)
-    assert found.frozen == f"{bottom} is in the lowest layer: below it is only the image."
+    assert found.frozen == f"{bottom} is in the lowest layer; only the image is below it."
 
 
 def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
@@ -228,7 +228,7 @@ def test_the_words_say_how_much_of_the_answer_is_shown() -> None:
     assert said(5) == f"The 5 channels shown account for 58 % {everything}"
     assert said(1) == f"The channel shown accounts for 58 % {everything}"
     assert said(0) == "None of the 3 channels below it is shown."
-    assert "The remainder is what is left over" in said(2, exact=False)
+    assert "The remainder is not attributed to any unit" in said(2, exact=False)
     assert said(2, target=True).endswith("in units of the target.")
 
 
@@ -301,7 +301,7 @@ def test_settings_show_what_is_chosen_and_what_it_means(library: Library) -> Non
     rows = panels.settings(session, library.depths)
     pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
     assert pressed == ["2", "5", "excitatory only", "ablation"]
-    assert "exact change when a unit is silenced" in words(rows[-1])
+    assert "measured change when a unit is set to zero" in words(rows[-1])
     assert library.depths == (1, 2, 3)
 
 

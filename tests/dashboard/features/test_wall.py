@@ -174,7 +174,7 @@ def test_a_unit_outside_the_circuit_is_shown_with_what_needs_no_circuit(
     table = layer_table(network, circuit, "c")
     place = 1 + sum(table.peaks > table.peaks[channel])
     assert f"activation here {number(float(table.peaks[channel]))} {place} of 20" in said.replace("silent", "")
-    assert f"for tree {number(float(table.attributions[channel]), sign=True)}" in said
+    assert f"attribution to tree {number(float(table.attributions[channel]), sign=True)}" in said
     assert collection.requested[-1] == Unit("c", channel)
     assert ann.do("page", "circuit")["page"] == "circuit"
     assert "tree" in words(ann.seen["head"])
@@ -204,7 +204,7 @@ def test_a_unit_of_the_wall_can_be_the_root_of_a_new_circuit(ann: Person) -> Non
 def test_without_a_photo_the_wall_is_there_by_number_and_says_what_is_missing(library: Library) -> None:
     wall = data(Session(showing=Showing(page="layers")), library)
     assert not wall["told"]
-    assert wall["why_not"] == "Choose a photo, and the units can be sorted by what they did in it."
+    assert wall["why_not"] == "Choose a photo to sort the units by their activations in it."
     assert wall["layer"] == "c"
 
 

@@ -97,9 +97,9 @@ def test_growing_by_levels_is_what_the_library_does(library: Library, photo: Pho
 @pytest.mark.parametrize(
     ("kind", "subject", "sentence"),
     [
-        ("level", "a", "a is the lowest layer: below it is only the image."),
+        ("level", "a", "a is the lowest layer; only the image is below it."),
         ("level", "fc", "No unit of fc is left to expand."),
-        ("grow", "4", "4 is not a number of levels that a circuit grows by; that is 1 to 3."),
+        ("grow", "4", "4 is not a number of levels to expand by; it is 1 to 3."),
     ],
 )
 def test_what_cannot_grow_says_why(session: Session, library: Library, kind: str, subject: str, sentence: str) -> None:
@@ -118,9 +118,9 @@ def test_units_of_several_lowest_layers_are_not_for_expanding(gallery: PaintedGa
     assert [row["closed"] for row in drawing.rows] == [0] * 3
     for layer in ("a", "expand"):
         (unit, *_) = (name for name, node in bare.nodes.items() if node.unit.layer == layer)
-        with pytest.raises(InputError, match=rf"^{layer} is the lowest layer: below it is only the image\.$"):
+        with pytest.raises(InputError, match=rf"^{layer} is the lowest layer; only the image is below it\.$"):
             apply(session, Action("level", layer), library)
-        with pytest.raises(InputError, match=rf"^{unit} is in the lowest layer: below it is only the image\.$"):
+        with pytest.raises(InputError, match=rf"^{unit} is in the lowest layer; only the image is below it\.$"):
             apply(session, Action("expand", unit), library)
 
 
@@ -138,8 +138,8 @@ def test_growth_beyond_what_the_page_shows_is_refused_with_what_helps(
     asked = apply(Session(Work(photo, (), bare, bare.root)), Action("grow", "2"), library)
     with pytest.raises(
         InputError,
-        match=r"^Grown so far, the circuit would show \d\d units, and circuits grow here to 10 at most: hide more weak "
-        "edges, discard units, or set fewer units below each, then grow again.$",
+        match=r"^Expanded so far, the circuit would show \d\d units, and this page shows 10 at most: hide more "
+        r"weak edges, discard units, or set fewer units per node, then expand again.$",
     ):
         run(asked, asked.requests[0], library, lambda done, total, message: None)
 

@@ -130,7 +130,7 @@ def test_more_shows_five_further_units(traced: Session, library: Library) -> Non
 def test_the_lowest_layer_cannot_be_expanded(traced: Session, library: Library) -> None:
     leaf = next(name for name in sorted(traced.work.circuit.visible) if name.startswith("b:"))
     grown = do(traced, library, "expand", leaf)
-    with pytest.raises(InputError, match="in the lowest layer: below it is only the image"):
+    with pytest.raises(InputError, match="in the lowest layer; only the image is below it"):
         do(grown, library, "expand", children(grown, leaf)[0])
 
 

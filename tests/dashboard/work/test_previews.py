@@ -234,7 +234,7 @@ def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, 
     assert circuit.nodes[circuit.root].max > 0
     inspection = page.callbacks.library.inspect(circuit, circuit.root, "")
     pane = str(inspector.unit(session, session.work.circuit, inspection, Tile("dead"), 0.0).parts)
-    assert "the search reached an activation of 0; this photo does excite it" in pane
+    assert "the optimisation reached an activation of 0; this photo does activate it" in pane
 
 
 def test_the_activations_in_the_picture_and_in_this_photo_stand_side_by_side(ann: Person, page: Page) -> None:
