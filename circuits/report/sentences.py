@@ -114,7 +114,8 @@ def circuit_in_words(circuit: "Circuit") -> str:
     words, books = "".join(value_in_words(circuit)), circuit.nodes[circuit.root].books
     if books is None:
         return words
-    return f"{words} {below_in_words(len(circuit.edges_into(circuit.root)), None, books.coverage)}"
+    held = held_in_words(circuit)
+    return f"{words} {held or below_in_words(len(circuit.edges_into(circuit.root)), None, books.coverage)}"
 
 
 def peak_in_words(node: "Node", *, scalar: bool) -> Parts:

@@ -54,7 +54,7 @@ def contributions(
 
 
 def shares(broken: Breakdown) -> tuple[int, ...] | None:
-    """Shown, rest and bias in percent of the value, rounded so that they add up to 100; the residual before the rest.
+    """Shown, rest and bias in percent of the value, rounded so that they add up to 100; the residual before the bias.
 
     Each is the signed part over the value; where parts of both signs nearly cancel they are large, and where the value
     is less than 2 % of all that adds up to it there are none.
@@ -70,7 +70,7 @@ def shares(broken: Breakdown) -> tuple[int, ...] | None:
     whole = broken.gross + abs(broken.bias)
     if abs(broken.value) <= _NEXT_TO_NOTHING * whole:
         return None
-    exact = [100 * part / broken.value for part in (shown, *residual, broken.rest, broken.bias)]
+    exact = [100 * part / broken.value for part in (shown, broken.rest, *residual, broken.bias)]
     rounded = [int(part // 1) for part in exact]
     # What is lost in rounding down goes to those that lost most.
     order = sorted(range(len(exact)), key=lambda place: rounded[place] - exact[place])
@@ -91,7 +91,7 @@ def sum_in_words(broken: Breakdown) -> str:
         what = "zero" if broken.value == 0 else f"{number(broken.value)}, small compared with its parts"
         return f"The value is {what}: the parts cancel, so percentages would be meaningless."
     in_none = () if broken.residual is None else ("in no group",)
-    names = ("shown" if broken.expanded else "listed", *in_none, "rest", broken.bias_name)
+    names = ("shown" if broken.expanded else "listed", "rest", *in_none, broken.bias_name)
     words = ""
     for name, part in zip(names, parts, strict=True):
         sign = ("−" if part < 0 else "") if not words else " − " if part < 0 else " + "
