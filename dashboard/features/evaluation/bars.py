@@ -21,6 +21,7 @@ from circuits.report.text import (
     share,
 )
 from dashboard.components import attributes, sends
+from dashboard.glossary import with_term
 
 Component = Any
 _FURTHEST = (-1.0, 2.0)
@@ -104,7 +105,11 @@ def _measure(
     measured = [] if value is None else [html.Span(number(value), className="small muted measured-value")]
     shown = html.Span([share(found.value), *measured], className="numbers big")
     return html.Div(
-        [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), shown, told]), html.Dd(hint, className="hint")]
+        [
+            html.Dt(words),
+            html.Dd([_bar(found.value, low, high, kind), shown, told]),
+            html.Dd(with_term(hint, hint.partition(":")[0].lower()), className="hint"),
+        ]
     )
 
 

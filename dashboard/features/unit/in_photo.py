@@ -11,6 +11,7 @@ from dashboard.answers import Failure, Places, Signed, Spot, WebP
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
+from dashboard.glossary import with_term
 from dashboard.session.state import Looking
 from dashboard.work.results import Answers
 
@@ -56,11 +57,11 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
     if places is None:
         tiles = [_patch(None, "", " ", name=str(place)) for place in range(4)]
         return [
-            html.P("Patches of the photo where it fired most:", className="small"),
+            html.P(_where_most(":"), className="small"),
             html.Ul(tiles, className="patches"),
         ]
     if places.whole:
-        words = "Its receptive field is the whole photo, so there are no patches to show."
+        words = with_term("Its receptive field is the whole photo, so there are no patches.", "receptive field")
         return [html.P(words, className="small muted")]
     if not places.spots:
         return [html.P("It is zero everywhere in this photo.", className="small muted")]
@@ -72,10 +73,12 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
     if isinstance(middle, WebP):
         spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))
-    words = "Patches of the photo where it fired most, and the same part of its picture:"
-    if not isinstance(middle, WebP):
-        words = "Patches of the photo where it fired most:"
+    words = _where_most(", and the same part of its picture:" if isinstance(middle, WebP) else ":")
     return [html.P(words, className="small"), html.Ul(tiles, className="patches")]
+
+
+def _where_most(end: str) -> list[Component]:
+    return with_term(f"Patches of the photo (receptive fields) where it fired most{end}", "receptive field")
 
 
 def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", name: str = "") -> Component:

@@ -17,6 +17,7 @@ from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
+from dashboard.glossary import term
 from dashboard.library import SIGNS, edges_from
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
@@ -92,11 +93,11 @@ def unit(
     )
 
 
-def _address(node: Node, circuit: Circuit) -> str:
+def _address(node: Node, circuit: Circuit) -> list[Component]:
     label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
-        return f"{label}{node.id}, the target of this circuit"
-    return f"{label}layer {node.unit.layer}, channel {node.number}"
+        return [f"{label}{node.id}, the ", term("target"), " of this ", term("circuit")]
+    return [label, term("layer"), f" {node.unit.layer}, ", term("channel"), f" {node.number}"]
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
@@ -110,19 +111,20 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     for edge in edges[:_ABOVE]:
         label = circuit.nodes[edge.target].called
         link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        to = "of the attribution to " if edge is edges[0] else "to "
-        words += [edge_link(circuit, edge, percent(circuit.share(edge))), f" {to}", link, ", "]
+        to = [" of the ", term("attribution"), " to "] if edge is edges[0] else [" to "]
+        words += [edge_link(circuit, edge, percent(circuit.share(edge))), *to, link, ", "]
     words[-1] = f" and for parts of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
     return [html.P(words, className="small part-of")]
 
 
 def _facts(node: Node, inspection: Inspection) -> Component:
     value = "share of the target" if inspection.in_target_units else "value"
-    highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
-    facts = [(value, number(node.value)), (highest, number(node.max))]
+    logit = term("logit")
+    highest = [logit, f" of {_first_class(node)}"] if _is_difference(node) else ["highest ", term("activation")]
+    facts: list[tuple[Any, str]] = [(value, number(node.value)), (highest, number(node.max))]
     if _is_difference(node):
         facts = [("difference", number(node.value)), (highest, number(node.max))]
-        facts.append((f"logit of {_second_class(node)}", number(node.max - node.value)))
+        facts.append(([logit, f" of {_second_class(node)}"], number(node.max - node.value)))
     if not _is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -186,7 +188,7 @@ def _option(node: Node, choice: dict[str, object], shown: str, title: str, press
 
 def fired(label: str, found: Answers, caption: str) -> Component:
     """Where a unit fired, over the photo, with its highest places marked."""
-    title, heat = "Where it fired", found.get("heat")
+    title, heat = term("heat map", "Where it fired"), found.get("heat")
     if isinstance(heat, WebP):
         return figure(title, heat.address, f"Where {label} fired, over the photo", caption, "", marks=marked(found))
     return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
@@ -207,10 +209,10 @@ def looks_for(
     *,
     dead: str = "",
     missing: str = "not drawn yet",
-    title: str = "What it looks for",
+    title: str = "",
 ) -> Component:
     """A unit's picture with a caption, an unfinished one, or why there is none."""
-    spoken = f"What {label} looks for"
+    spoken, title = f"What {label} looks for", title or term("feature visualisation", "What it looks for")
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "sketch":
