@@ -47,7 +47,7 @@ def contributions(
     return [
         html.H2(title, title=f"Attributions of {node.called}"),
         chart,
-        html.P([term("decomposition"), f": {sum_in_words(broken)}"], className="sum numbers"),
+        html.P([term("decomposition", "Decomposition"), f": {sum_in_words(broken)}"], className="sum numbers"),
         html.P(
             with_term(books_in_words(broken, in_target_units=inspection.in_target_units), "gross attribution", ALL),
             className="books muted",

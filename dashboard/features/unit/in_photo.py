@@ -78,7 +78,8 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
 
 
 def _where_most(end: str) -> list[Component]:
-    return with_term(f"Patches of the photo (receptive fields) where it fired most{end}", "receptive field")
+    words = f"Patches of the photo (receptive fields) where it fired most{end}"
+    return with_term(words, "receptive field", "receptive fields")
 
 
 def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", name: str = "") -> Component:

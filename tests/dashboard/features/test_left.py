@@ -248,7 +248,7 @@ def test_a_difference_is_traced_and_said(traced: Session, library: Library, netw
     assert words(panels.explained(less, library)).startswith(f"Explaining: tree, not dog, {chances} here")
     value = less.work.circuit.target.value
     side = "higher" if value > 0 else "lower"
-    said = f"The logit for  tree  is {number(abs(value))} {side} than that for  dog ."
+    said = f"The logit for tree is {number(abs(value))} {side} than that for dog."
     assert words(panels.story(less, library)).startswith(said)
     rows = [row.className for row in panels.predictions(less) if row.className != "prediction"]
     assert sorted(rows) == ["prediction against", "prediction explained"]
