@@ -36,7 +36,8 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
         parts += patches(node, found["places"], found.get("middle"))
     pictures = [_saliency("Pixels it depends on", f"Pixels that {node.called} depends on", found.get("saliency"))]
     if "argument" in found:
-        pictures.insert(0, _argument(node, label, found["argument"]))
+        whole = node.id == circuit.root
+        pictures.insert(0, _argument("" if whole else node.called, label, found["argument"]))
     parts.append(html.Div(pictures, className="pair"))
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
@@ -93,11 +94,13 @@ def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", nam
     return html.Li([enlarge, words], key=name, className="of-picture" if name == "middle" else "")
 
 
-def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Component:
-    title = f"Its contribution to {target}, by position"
+def _argument(unit: str, target: str, argument: Signed | Failure | None) -> Component:
+    """What each position contributed to the target: those of a unit, or, of the target itself, of all units below."""
+    title = f"Its contribution to {target}, by position" if unit else f"Contributions to {target}, by position"
     if not isinstance(argument, Signed):
         return waiting(title, argument, "where it came from")
-    spoken = f"Where the contribution of {node.called} to {target} came from, over the photo"
+    spoken = f"Where the contribution of {unit} to {target} came from, over the photo"
+    spoken = spoken if unit else f"Where the contributions to {target} came from, over the photo"
     words = [
         html.Span("Blue", className="blue"), f" positions raise {target}, ", html.Span("orange", className="orange"),
         f" ones lower it; total {number(argument.total, sign=True)}.",
