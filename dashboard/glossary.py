@@ -56,9 +56,10 @@ def read(text: str) -> dict[str, str]:
 
 
 def term(name: str, words: Any = "") -> Component:
-    """A term of the glossary, or other words for it, with a button's manners: `terms.js` shows what it means.
+    """A term of the glossary, or other words for it: `terms.js` shows what it means.
 
-    It does so while the term is pointed at, has the focus, or was tapped. Without the documentation it is plain text.
+    It does so while the term is pointed at, has the focus, or was tapped. It is no `button` element, because the words
+    of those do not wrap with the line. Without the documentation it is plain text.
 
     Args:
         name: the term, as the glossary has it, in lower case.
@@ -68,7 +69,7 @@ def term(name: str, words: Any = "") -> Component:
     if meaning is None:
         return html.Span(words or name)
     told: dict[str, Any] = {"data-term": meaning}
-    return html.Button(words or name, type="button", className="term", **told)
+    return html.Span(words or name, role="button", tabIndex=0, className="term", **told)
 
 
 def with_term(sentence: str, name: str, words: str = "") -> list[Component]:

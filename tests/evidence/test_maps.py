@@ -242,7 +242,9 @@ def test_a_target_argues_for_itself_by_its_value(network: Network) -> None:
 
 def test_what_has_no_map_is_refused(network: Network, circuit: Circuit) -> None:
     low = trace(network, circuit.photo, "cat:6", depth=1, top=1)
-    with pytest.raises(InputError, match=r"fc:0 lies above the target cat:6; only units below the target contribute to it"):
+    with pytest.raises(
+        InputError, match=r"fc:0 lies above the target cat:6; only units below the target contribute to it"
+    ):
         argument_map(network, low, "fc:0")
     with pytest.raises(UnknownError, match=r"No unit cat:9 in tiny; cat has 9 channels"):
         argument_map(network, low, "cat:9")

@@ -154,9 +154,7 @@ def _baselines(card: Card, baseline: str) -> Component:
 
 def _controls(card: Card, baseline: str, scored: ShownScore) -> list[Component]:
     """As many units that were chosen in other ways, or the room for them."""
-    words = with_term(
-        "Compared with equally many units chosen otherwise", "controls", "equally many units chosen otherwise"
-    )
+    words = with_term("Compared with equally many units chosen otherwise", "controls", "Compared")
     title, found = html.H2(words), controls(card, baseline)
     if found:
         return [title, *found]

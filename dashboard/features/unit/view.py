@@ -67,7 +67,7 @@ def unit(
         html.H2(node.called, className="unit-title"),
         html.P(_address(node, circuit), className="muted small"),
         *_part_of(node, circuit),
-        _facts(node, inspection),
+        _facts(node, circuit, inspection),
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
@@ -82,7 +82,7 @@ def unit(
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
-        beside = fired(node.called, found, _where(node))
+        beside = fired(node.called, found, _where(node, circuit))
     return Pane(
         head,
         [looks],
@@ -117,14 +117,19 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     return [html.P(words, className="small part-of")]
 
 
-def _facts(node: Node, inspection: Inspection) -> Component:
-    value = "share of the target" if inspection.in_target_units else "value"
-    logit = term("logit")
-    highest = [logit, f" of {_first_class(node)}"] if _is_difference(node) else ["highest ", term("activation")]
-    facts: list[tuple[Any, str]] = [(value, number(node.value)), (highest, number(node.max))]
+def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
+    value: Any = "share of the target" if inspection.in_target_units else "value"
+    logit, facts = term("logit"), [(value, number(node.value))]
     if _is_difference(node):
-        facts = [("difference", number(node.value)), (highest, number(node.max))]
-        facts.append(([logit, f" of {_second_class(node)}"], number(node.max - node.value)))
+        of_each = (_first_class(node), node.max), (_second_class(node), node.max - node.value)
+        facts = [
+            ("difference", number(node.value)),
+            *(([logit, f" of {name}"], number(each)) for name, each in of_each),
+        ]
+    elif _is_class(node, circuit):
+        facts = [(logit, number(node.value))]
+    else:
+        facts.append((["highest ", term("activation")], number(node.max)))
     if not _is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -194,11 +199,11 @@ def fired(label: str, found: Answers, caption: str) -> Component:
     return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
 
 
-def _where(node: Node) -> str:
+def _where(node: Node, circuit: Circuit) -> str:
     if not _is_scalar(node):
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
-    whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
+    whose = "logit" if _is_class(node, circuit) else "activation"
     return f"{whose} {number(node.max)} in this photo: a single value for the whole image"
 
 
@@ -239,6 +244,10 @@ def _although(node: Node, activation: float | None) -> str:
 
 def _is_scalar(node: Node) -> bool:
     return _is_difference(node) or (node.peak == (0, 0) and node.max == node.value)
+
+
+def _is_class(node: Node, circuit: Circuit) -> bool:
+    return node.id == circuit.root and circuit.target.kind == "class"
 
 
 def _is_difference(node: Node) -> bool:
