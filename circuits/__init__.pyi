@@ -45,6 +45,9 @@ from .exemplars.exemplars import Exemplars as Exemplars
 from .exemplars.exemplars import find_exemplars as find_exemplars
 from .explorer import Exploration as Exploration
 from .explorer import explore as explore
+from .groups.dictionary import Dictionary as Dictionary
+from .groups.storage import load_groups as load_groups
+from .groups.storage import save_groups as save_groups
 from .image.photo import Photo as Photo
 from .image.photo import load_photo as load_photo
 from .image.preprocessing import Preprocessing as Preprocessing
@@ -59,6 +62,7 @@ from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html
 from .tracing.circuit import Circuit as Circuit
+from .tracing.class_groups import fit_groups as fit_groups
 from .tracing.compare import Comparison as Comparison
 from .tracing.compare import LayerComparison as LayerComparison
 from .tracing.compare import SharedUnit as SharedUnit
@@ -77,6 +81,7 @@ from .tracing.trace import grow as grow
 from .tracing.trace import restore as restore
 from .tracing.trace import trace as trace
 from .tracing.verify import measure as measure
+from .units import Group as Group
 from .units import Unit as Unit
 from .visualization.render import Picture as Picture
 from .visualization.render import render as render

@@ -1,5 +1,6 @@
 """What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
 
+import base64
 import hashlib
 import io
 from collections.abc import Mapping
@@ -94,6 +95,11 @@ class WebP:
         """Where the page fetches it."""
         return f"evidence/{self.key}.webp"
 
+    @property
+    def uri(self) -> str:
+        """The picture itself, for a file that needs no server."""
+        return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
+
 
 def webp(image: Image.Image) -> WebP:
     """An image for the page, under the address of its content.
@@ -159,7 +165,7 @@ class Signed:
     """A signed map over the photo.
 
     Args:
-        webp: the map, blue excites and orange inhibits.
+        webp: the map, teal excites and orange inhibits.
         total: its sum.
         strongest: its largest magnitude.
     """
@@ -277,7 +283,13 @@ class InPhoto:
 
 @dataclass(frozen=True)
 class NoCollection:
-    """There is no index of exemplars for this network."""
+    """There is no index of exemplars for this network.
+
+    Args:
+        coming: the folder of photos that is being indexed; "" if none is.
+    """
+
+    coming: str = ""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class PageSettings:
         token: what a browser must know to be let in; "" if everyone on this machine is.
         label: what the page's menu calls the network; its name if "".
         others: further networks that can be chosen there, each loaded when it first is.
+        exemplars: a folder of photos, which is indexed while the page is open, or an index; the newest index if `None`.
     """
 
     network: Network
@@ -93,6 +94,7 @@ class PageSettings:
     token: str = field(default="", repr=False)
     label: str = ""
     others: Sequence[OtherNetwork] = ()
+    exemplars: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def create_page(settings: PageSettings) -> Page:
 
     def make(label: str, network: Network, networks: Networks) -> Scheduler:
         is_first = network is settings.network
-        collection = (settings.collection if is_first else None) or StoredCollection(network)
+        collection = (settings.collection if is_first else None) or StoredCollection(network, source=settings.exemplars)
         gallery = (settings.gallery if is_first else None) or _stored_gallery(network)
         library = Library(network, gallery, collection.baseline, name=label, others=networks.library_of)
         parts = features(library, networks, restored)

@@ -250,6 +250,7 @@ class Callbacks:
 
     def _progress(self, tab: TabSession, have: Have) -> tuple[dict[str, Any], View]:
         """What goes on, for the page, and what there is to show."""
+        tab.on_screen = frozenset(have.seen)
         active = self.networks.of(tab.session)
         missing = active.pictures.want(tab)
         answers = active.want_answers(tab)

@@ -1,7 +1,6 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -277,16 +276,6 @@ def measure_button(session: Session, circuit: Circuit, name: str, words: str) ->
         **attributes(aria_label=f"{words}: {circuit.nodes[name].called}"),
     )  # fmt: skip
     return html.Div([press, *([html.P(refused, className="reason")] if refused else [])])
-
-
-def file_name(label: str) -> str:
-    """A label as the middle of a file's name, in letters that every system and every header takes.
-
-    Example:
-        >>> file_name("Siamese cat, Siamese"), file_name("../../etc"), file_name("<b>猫</b>"), file_name("猫")
-        ('Siamese-cat-Siamese', 'etc', 'b-b', 'circuit')
-    """
-    return re.sub(r"[^A-Za-z0-9_]+", "-", label).strip("-")[:60] or "circuit"
 
 
 Keys = tuple[tuple[str, str], ...]

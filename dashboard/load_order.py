@@ -55,6 +55,7 @@ SCRIPTS = (
     "photo/crop.js",
     "photo/strip.js",
     "point/spot.js",
+    "target/classes.js",
     "target/search.js",
     "evaluation/score.js",
     "unit/naming.js",
@@ -62,6 +63,7 @@ SCRIPTS = (
     "layer/wall_parts.js",
     "layer/wall.js",
     "compare/compare.js",
+    "export/capture.js",
     "export/export.js",
     "help/help.js",
 )

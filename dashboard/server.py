@@ -6,6 +6,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import platformdirs
 from waitress.channel import HTTPChannel
@@ -139,6 +140,7 @@ def serve(
     circuit: Circuit | None = None,
     label: str = "",
     others: Sequence[OtherNetwork] = (),
+    exemplars: Path | None = None,
     port: int = PORT,
     host: str = "127.0.0.1",
     open_browser: bool = True,
@@ -154,6 +156,7 @@ def serve(
         circuit: a circuit that it opens with.
         label: what the page calls the network; its name if "".
         others: further networks that can be chosen on the page.
+        exemplars: a folder of photos, of which the page shows what units fire on, or an index of them.
         port: 0 for any free one.
         host: address to listen at; if other machines can reach it, the page's address holds a random token, without
             which the page lets nobody in.
@@ -168,7 +171,15 @@ def serve(
     folder = platformdirs.user_state_path("circuits") / "sessions"
     token = "" if is_local(host) else new_token()
     settings = PageSettings(
-        network, photo=photo, circuit=circuit, host=host, folder=folder, token=token, label=label, others=others
+        network,
+        photo=photo,
+        circuit=circuit,
+        host=host,
+        folder=folder,
+        token=token,
+        label=label,
+        others=others,
+        exemplars=exemplars,
     )
     running = start(settings, port=port)
     try:

@@ -150,7 +150,7 @@ class Walk:
                 *self._patches(signed),
             ]
             if 1 < max(lower.shape) <= FINEST:
-                cells.append(Cell(show_map(self.crop, lower, size=SIZE), "where", "blue: for, orange: against"))
+                cells.append(Cell(show_map(self.crop, lower, size=SIZE), "where", "teal: for, orange: against"))
             columns.append(cells)
         return Section("The units below that gave it most", "", tuple(zip(*columns, strict=True)))
 

@@ -299,7 +299,7 @@ def test_a_circuit_file_that_is_missing_is_refused(options: list[str]) -> None:
     assert "There is no file nowhere.json" in refusal(run("explore", "nowhere.json", *options))
 
 
-@pytest.mark.parametrize("output", ["-o", "--graphml", "--html"])
+@pytest.mark.parametrize("output", ["-o", "--graphml", "--html", "--svg"])
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     tmp_path: Path, options: list[str], output: str
 ) -> None:

@@ -94,7 +94,7 @@ def _overview(evidence: UnitEvidence, style: SheetStyle) -> Section:
         cells.append(Cell(heat, "where it fired", f"{number(evidence.value)} at most"))
     if evidence.contributions is not None and evidence.contributions.size > 1:
         contributions = show_map(crop, evidence.contributions, size=style.size)
-        cells.append(Cell(contributions, "its contribution, by position", "blue: for, orange: against"))
+        cells.append(Cell(contributions, "its contribution, by position", "teal: for, orange: against"))
     if style.pictures is not None:
         units = [evidence.unit.whole]
         close = evidence.place_of_peak is not None

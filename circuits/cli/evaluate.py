@@ -1,7 +1,6 @@
 """`circuits evaluate`: how much of its target a circuit keeps, and how that compares with chance."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress, say
-from circuits.cli.files import get_circuit
+from circuits.cli.files import as_seen, get_circuit, photos_in
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -139,34 +138,10 @@ def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
         if not name:
             raise InputError("A photo's name is empty; give a file, a folder or example:cat.")
         if not name.startswith("example:") and Path(name).is_dir():
-            photos += _in_folder(network, Path(name))
+            photos += photos_in(network, Path(name))
         else:
-            photos.append(_seen(network, get_photo(name)))
+            photos.append(as_seen(network, get_photo(name)))
     return list({photo.sha256: photo for photo in photos}.values())
-
-
-def _seen(network: "Network", photo: "Photo") -> "Photo":
-    """A photo of which no more is at hand than what the network sees."""
-    return replace(photo, pixels=network.preprocessing.crop_of(photo), whole=False)
-
-
-def _in_folder(network: "Network", folder: Path) -> "list[Photo]":
-    """The photos in a folder; files that are none are counted on standard error."""
-    from circuits.exemplars.loader import files_in
-    from circuits.image.photo import load_photo
-
-    photos: list[Photo] = []
-    skipped = 0
-    for entry in files_in(folder):
-        try:
-            photos.append(_seen(network, load_photo(folder / entry.path)))
-        except InputError:
-            skipped += 1
-    if not photos:
-        raise InputError(f"There is no photo in {folder}; give a folder with PNG or JPEG files in it.")
-    if skipped:
-        note(f"{many(skipped, 'file')} in {folder} cannot be read as a photo; left out.")
-    return photos
 
 
 def _baselines(
@@ -190,7 +165,7 @@ def _baselines(
     if over != "photos" and not Path(over).is_dir():
         raise InputError(f"--mean-over {over!r} is no folder; give one, or index, photos or none.")
     source = "the photos given" if over == "photos" else Path(over).resolve().name
-    averaged = photos if over == "photos" else _in_folder(network, Path(over))
+    averaged = photos if over == "photos" else photos_in(network, Path(over))
     return resolve(mean_of_photos(network.with_layers(circuit.layers), averaged, source=source))
 
 

@@ -16,7 +16,8 @@ from typer.core import TyperCommand
 
 from circuits.cli.console import answers, warn
 from circuits.cli.files import get_circuit
-from circuits.cli.options import LAYERS, NetworkOptions, argument, get_photo, option
+from circuits.cli.options import LAYERS, NetworkOptions, argument, file_option, get_photo, option
+from circuits.files import refuse_address
 
 if TYPE_CHECKING:
     from circuits.explorer import OtherNetwork
@@ -76,6 +77,11 @@ def explore(
     ),
     port: int | None = option(None, "Port of the page; 0 for any free one.", min=0, max=65535),
     host: str = option("127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in, if they have its token."),
+    exemplars: Path | None = file_option(
+        "A folder of photos of which the page shows what units fire on: they are indexed while it is open. Or an index "
+        "that `circuits exemplars` made.",
+        metavar="FOLDER",
+    ),
     browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
     network: str | None = option(
         None,
@@ -112,12 +118,15 @@ def explore(
         from circuits.tracing.source import forward_cache
 
         forward_cache(loaded, circuit)  # refuses another network before the page opens
+    if exemplars is not None:
+        exemplars = _photos_or_index(exemplars, loaded)
     serve(
         loaded,
         photo=photo,
         circuit=circuit,
         label=first,
         others=others,
+        exemplars=exemplars,
         host=host,
         open_browser=browser,
         announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
@@ -149,6 +158,24 @@ def _opened(given: Sequence[_Given], circuit: "Circuit | None") -> "tuple[Networ
         if n != number
     ]
     return loaded[number], labels[number], others
+
+
+def _photos_or_index(path: Path, network: "Network") -> Path:
+    """A folder of photos, or an index that was made with a network; its whole path.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    from circuits.exemplars.exemplars import is_index, read_index
+    from circuits.exemplars.loader import check_folder
+
+    refuse_address(path)
+    path = path.expanduser().resolve()
+    if is_index(path):
+        read_index(path, network)
+    else:
+        check_folder(path)
+    return path
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

@@ -1,13 +1,18 @@
-"""Files that commands read and write: circuits, and files whose names say what is in them."""
+"""Files that commands read and write: circuits, folders of photos, and files whose names say what is in them."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli.console import note
 from circuits.errors import InputError
 from circuits.files import check_writable
+from circuits.report.text import many
 
 if TYPE_CHECKING:
+    from circuits.image.photo import Photo
+    from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
@@ -60,3 +65,27 @@ def check_output(option: str, path: Path | None, kind: str, endings: tuple[str, 
         instead = f"; use {rather} {path} for {path.suffix}, or name it" if rather else "; name it"
         raise InputError(f"{option} writes {kind}, not {path.suffix} files{instead} {path.with_suffix(endings[0])}.")
     check_writable(path)
+
+
+def as_seen(network: "Network", photo: "Photo") -> "Photo":
+    """A photo of which no more is at hand than what the network sees."""
+    return replace(photo, pixels=network.preprocessing.crop_of(photo), whole=False)
+
+
+def photos_in(network: "Network", folder: Path) -> "list[Photo]":
+    """The photos in a folder, of each what the network sees; files that are none are counted on standard error."""
+    from circuits.exemplars.loader import files_in
+    from circuits.image.photo import load_photo
+
+    photos: list[Photo] = []
+    skipped = 0
+    for entry in files_in(folder):
+        try:
+            photos.append(as_seen(network, load_photo(folder / entry.path)))
+        except InputError:
+            skipped += 1
+    if not photos:
+        raise InputError(f"There is no photo in {folder}; give a folder with PNG or JPEG files in it.")
+    if skipped:
+        note(f"{many(skipped, 'file')} in {folder} cannot be read as a photo; left out.")
+    return photos

@@ -26,6 +26,7 @@ from circuits.cli.evaluate import evaluate
 from circuits.cli.evidence import evidence
 from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import ExploreCommand, explore
+from circuits.cli.groups import groups
 from circuits.cli.layers import layers
 from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
@@ -184,6 +185,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     layers: "circuits layers squeezenet1_1",
     render: "circuits render conv4:17 fc:cat -o units.png",
     evidence: "circuits evidence conv7:281 cat.jpg -o evidence.png",
+    groups: "circuits groups cats --target cat -o cats.safetensors",
     exemplars: "circuits exemplars photos --unit conv7:281",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }

@@ -1,5 +1,6 @@
 """`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from circuits.report.text import many
 if TYPE_CHECKING:
     from circuits.attribution.ablation import Baseline
     from circuits.network.network import Network
+    from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
 
 
@@ -32,6 +34,8 @@ DEPTH = 2
 """Layers to walk down, as on the page."""
 LINES = 60
 """Of the table, unless all of it is asked for."""
+_SIDE = 192
+"""Longer side of patches and heat maps in files, in pixels."""
 
 
 def trace(
@@ -39,7 +43,14 @@ def trace(
     file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
     graphml: Path | None = file_option("Write the circuit as GraphML."),
     html: Path | None = file_option("Write the circuit as one HTML page."),
-    pictures: bool = option(True, "Put what each unit looks for on the page.", "--pictures/--no-pictures"),
+    svg: Path | None = file_option("Write the circuit as a drawing."),
+    pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
+    look: str = option(
+        "picture",
+        "What units show first in --html and --svg: picture (what each looks for), patch (the part of the photo where "
+        "it fired most) or heat (where it fired).",
+        metavar="LOOK",
+    ),
     target: str | None = option(
         None,
         "A class (label or number), a unit such as inception4a:17, a neuron such as inception4a:17@7,5, or "
@@ -75,8 +86,11 @@ def trace(
     """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
-    _check_files(file, graphml, html)
+    _check_files(file, graphml, html, svg)
     tops = counts("--top", top)
+    from circuits.report.circuit_svg import Looks
+
+    first = Looks(first=look)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
     wanted = depth or (DEPTH if isinstance(tops, int) else len(tops))
@@ -113,10 +127,16 @@ def trace(
             for each in baselines:
                 say(console, tables.agreement_heading(each))
                 console.print(tables.agreement_table(circuit, each.name))
+    if html or svg:
+        from circuits.report.circuit import page_of
+        from circuits.report.circuit_svg import svg_file
+
+        shown = with_looks(loaded, circuit, first, pictures=pictures)
     for path, write in (
         (file, circuit.to_json),
         (graphml, circuit.to_graphml),
-        (html, lambda path: write_atomically(path, page(loaded, circuit, pictures=pictures))),
+        (html, lambda path: write_atomically(path, page_of(circuit, shown))),
+        (svg, lambda path: write_atomically(path, svg_file(circuit, shown))),
     ):
         if path is not None:
             write(path)
@@ -143,28 +163,31 @@ def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[B
     return resolve(index)
 
 
-def page(network: "Network", circuit: "Circuit", *, pictures: bool) -> str:
-    """The circuit as an HTML page with heat maps and, where wanted, pictures of what its units look for."""
-    from circuits.evidence.maps import heat_map
-    from circuits.image.encode import overlay
-    from circuits.report.circuit import to_html
+def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictures: bool) -> "Looks":
+    """What the units of a circuit can show in a file: their patches, heat maps and, where wanted, pictures.
 
-    nodes = [circuit.nodes[name] for name in circuit.visible]
-    heat_maps = {}
+    Args:
+        network: the network.
+        circuit: the circuit.
+        looks: which of them they show first.
+        pictures: whether to draw what they look for; takes a while.
+    """
+    from circuits.evidence.patches import patches_and_maps
+    from circuits.units import Unit
+
+    nodes = [node for name in circuit.visible if isinstance((node := circuit.nodes[name]).unit, Unit)]
     if circuit.photo is not None:
-        crop = network.preprocessing.crop_of(circuit.photo)
-        for node in nodes:
-            heat = heat_map(network, circuit, node.channel.whole)
-            if heat.size > 1:
-                heat_maps[node.id] = overlay(crop, heat, size=192)
-    drawn = {}
-    if pictures:
-        from circuits.visualization.store import pictures as pictures_of
+        made = list(patches_and_maps(network, circuit, [node.channel for node in nodes], side=_SIDE))
+        patches, maps = ({node.id: pair[at] for node, pair in zip(nodes, made, strict=True)} for at in (0, 1))
+        looks = replace(looks, patch=patches, heat=maps)
+    if not pictures:
+        return looks
+    from circuits.visualization.store import pictures as pictures_of
 
-        with progress("Rendering pictures") as report:
-            made = pictures_of(network, [node.channel for node in nodes], progress=report)
-        drawn = {node.id: picture.image for node, picture in zip(nodes, made, strict=True)}
-    return to_html(circuit, pictures=drawn, heat_maps=heat_maps)
+    with progress("Rendering pictures") as report:
+        drawn = pictures_of(network, [node.channel for node in nodes], progress=report)
+    found = {node.id: picture.image for node, picture in zip(nodes, drawn, strict=True) if not picture.dead}
+    return replace(looks, picture=found)
 
 
 def _note_depth(network: "Network", layer: str, depth: int) -> None:
@@ -177,11 +200,13 @@ def _note_depth(network: "Network", layer: str, depth: int) -> None:
         note(f"{network.name} has {count} below {layer}, so the circuit goes down {levels} and not {depth}.")
 
 
-def _check_files(file: Path | None, graphml: Path | None, html: Path | None) -> None:
-    rather = {".html": "--html", ".htm": "--html", ".graphml": "--graphml"}.get(file.suffix.lower(), "") if file else ""
+def _check_files(file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None) -> None:
+    others = {".html": "--html", ".htm": "--html", ".graphml": "--graphml", ".svg": "--svg"}
+    rather = others.get(file.suffix.lower(), "") if file else ""
     check_output("--output", file, "JSON", (".json",), rather)
     check_output("--graphml", graphml, "GraphML", (".graphml", ".xml"))
     check_output("--html", html, "a page", (".html", ".htm"))
-    paths = [path for path in (file, graphml, html) if path is not None]
+    check_output("--svg", svg, "a drawing", (".svg",))
+    paths = [path for path in (file, graphml, html, svg) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError(f"Two outputs have the same name, {paths[0]}; give each its own.")

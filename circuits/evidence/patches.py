@@ -6,6 +6,7 @@
    go on with the next highest. Two patches that overlap by more show the same thing twice, at any depth.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,12 @@ from PIL import Image
 from circuits.errors import InputError
 from circuits.evidence.maps import heat_map
 from circuits.exemplars.exemplars import cut_to_field
+from circuits.image.encode import overlay
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
-from circuits.tracing.source import Source, input_crop
-from circuits.units import Unit, as_unit
+from circuits.tracing.source import Source, activations_of, input_crop
+from circuits.units import Progress, Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
 OVERLAP = 1 / 3
@@ -115,6 +117,46 @@ def patch(
     if position is None:
         position = unit.position or peaks(heat_map(network, source, unit), count=1, above=-np.inf)[0].position
     return _enlarged(cut_to_field(input_crop(network, source), network, unit, position), side)
+
+
+def patches_and_maps(
+    network: Network, source: Source, units: Sequence[Unit], *, side: int, progress: Progress | None = None
+) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """For each unit the part of a photo that it saw where it fired most, and its activation over the photo.
+
+    A unit that has one value for the whole photo saw all of it, and so does one that no pixel reaches.
+
+    Args:
+        network: the network.
+        source: the photo, or a circuit that carries it.
+        units: which, or neurons.
+        side: the longer side of both pictures, in pixels.
+        progress: told how far, and may raise to stop.
+
+    Raises:
+        UnknownError: if the network has no such unit.
+        InputError: if the circuit does not carry its photo.
+
+    Example:
+        >>> from circuits import Unit, load_network, load_photo
+        >>> (seen, fired), = patches_and_maps(load_network(), load_photo("example:cat"), [Unit("conv3", 17)], side=64)
+        >>> seen.size, fired.size
+        ((64, 64), (64, 64))
+    """
+    crop = input_crop(network, source)
+    seen_by, activations = activations_of(network, source, list(dict.fromkeys(unit.layer for unit in units)))
+    for done, unit in enumerate(units):
+        if progress is not None:
+            progress(done, len(units), "")
+        values = activations[unit.layer][0, unit.channel].numpy()
+        if values.size == 1:
+            whole = _enlarged(crop, side)
+            yield whole, whole
+            continue
+        row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
+        box = receptive_field(seen_by, unit.layer, unit.channel).box((row, column))
+        seen = crop.crop(box.corners) if box.area else crop
+        yield _enlarged(seen, side), overlay(crop, values, size=side)
 
 
 def patch_of_picture(

@@ -71,6 +71,16 @@ def files_in(folder: Path) -> Iterator[PhotoFile]:
     return _walk(folder, PurePath())
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse what is no folder with files in it.
+
+    Raises:
+        InputError: if there is no such folder, it may not be read, or it is empty.
+    """
+    if next(files_in(folder), None) is None:
+        raise InputError(f"There is no file in {folder}; give a folder with photos in it.")
+
+
 def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
     try:
         with os.scandir(folder / inside) as scanned:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError, listed
+from circuits.network.network import Network
 
 Directions = Float[Tensor, "groups channels"]
 """One direction a row, over the channels of a layer."""
@@ -111,6 +112,27 @@ class Dictionary:
         encoder = _dense(row["encoder"], channels) if "encoder" in row else None
         bias = torch.tensor(row["bias"], dtype=torch.float32) if "bias" in row else None
         return cls(_dense(row["directions"], channels), row["source"], row["weighted"], encoder, bias)
+
+
+def checked(network: Network, dictionaries: Mapping[str, Dictionary]) -> Mapping[str, Dictionary]:
+    """Dictionaries, each of a layer of the network.
+
+    Raises:
+        InputError: if one has directions over another number of channels.
+        UnknownError: if the network has no such layer.
+    """
+    for layer, dictionary in dictionaries.items():
+        if layer not in network.layers:
+            raise UnknownError(
+                f"The dictionary is of layer {layer!r}, which {network.name} lacks; it has {listed(network.layers)}."
+            )
+        channels = network.layer(layer).channels
+        if dictionary.channels != channels:
+            raise InputError(
+                f"The dictionary of {layer} has directions over {dictionary.channels} channels; the layer has "
+                f"{channels}. It belongs to another layer or network."
+            )
+    return dictionaries
 
 
 def matched(ours: Directions, theirs: Directions) -> list[tuple[int, int, float]]:

@@ -70,7 +70,7 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
     """A heat map over the photo, which is muted where a unit is silent and glows where it fires.
 
     The scale runs from zero to the strongest magnitude in `heat`. If there are negative values, they are drawn in
-    orange and positive ones in blue, like edges that inhibit and excite.
+    orange and positive ones in teal, the colours of edges that inhibit and excite.
 
     Args:
         crop: what the network saw.
@@ -105,10 +105,10 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
 
 # (L, C, hue°) in OKLab, which is perceptually uniform (Ottosson 2020); L only rises, so more reads as brighter.
 _WARM = ((0.36, 0.10, 330.0), (0.48, 0.17, 5.0), (0.60, 0.20, 28.0), (0.74, 0.17, 60.0), (0.90, 0.15, 98.0))
-# Of two signs, more reads as stronger in colour instead, so that light blue and yellow do not both end near white; blue
-# and orange are told apart by people who do not see red or green, as the teal of edges and orange on a photo would not.
-_EXCITES = ((0.56, 0.12, 250.0), (0.55, 0.16, 254.0), (0.52, 0.19, 258.0))
-_INHIBITS = ((0.72, 0.12, 58.0), (0.75, 0.16, 60.0), (0.78, 0.17, 66.0))
+# Of two signs, more reads as stronger in colour instead, so that both do not end near white. The hues are those of
+# edges, charts and reports; people who do not see red or green tell the dark teal from the light orange too.
+_EXCITES = ((0.40, 0.063, 188.0), (0.385, 0.081, 188.0), (0.37, 0.09, 188.0))
+_INHIBITS = ((0.79, 0.112, 54.0), (0.81, 0.144, 54.0), (0.82, 0.16, 54.0))
 
 
 def _ramp(level: NDArray[np.float64], stops: tuple[tuple[float, float, float], ...]) -> NDArray[np.float64]:
@@ -195,7 +195,7 @@ def show_picture(
 
 
 def show_map(crop: Image.Image, signed: HeatMap, *, size: int, quantile: float = QUANTILE) -> Image.Image:
-    """A signed map of positions over the photo, on its own scale: excitation glows blue, inhibition orange.
+    """A signed map of positions over the photo, on its own scale: excitation glows teal, inhibition orange.
 
     Args:
         crop: what the network saw.

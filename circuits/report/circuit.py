@@ -5,43 +5,64 @@ The graph is an SVG that is complete without scripts; the script adds the panel 
 """
 
 import json
-from collections.abc import Mapping
 
 from markupsafe import Markup
-from PIL import Image
 
-from circuits.report.circuit_svg import draw, warnings_in
+from circuits.report.circuit_svg import Looks, Pictures, draw, warnings_in
+from circuits.report.file_names import file_name
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
+from circuits.report.sentences import circuit_in_words
 from circuits.report.text import network_and_source, question
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 
-_NO_PICTURES: Mapping[str, Image.Image] = {}
+_NO_PICTURES: Pictures = {}
+_LOOKS = {
+    "picture": ("Picture", "What each unit looks for, drawn by the network"),
+    "patch": ("Patch", "The part of the photo where each unit fired most"),
+    "heat": ("Heat map", "Where each unit fired in the photo"),
+}
+"""What the switch over the graph offers, as on the page."""
 
 
 def to_html(
     circuit: Circuit,
     *,
-    pictures: Mapping[str, Image.Image] = _NO_PICTURES,
-    heat_maps: Mapping[str, Image.Image] = _NO_PICTURES,
+    pictures: Pictures = _NO_PICTURES,
+    patches: Pictures = _NO_PICTURES,
+    heat_maps: Pictures = _NO_PICTURES,
+    look: str = "picture",
+    wrap: int | None = None,
 ) -> str:
     """The circuit as a page: the graph, the predictions, the books of every unit, and the file itself.
 
     Args:
         circuit: what to show; discarded units and what only they need are left out.
         pictures: what units look for, by node id; those that the circuit carries are used where there is none.
+        patches: the parts of the photo where units fired most, by node id.
         heat_maps: where units fired in the photo, by node id.
+        look: what units show first, `picture`, `patch` or `heat`; whoever reads the page can switch to the others.
+        wrap: the most units in a line of the graph; as fits, if `None`.
 
     Returns:
         UTF-8 HTML.
+
+    Raises:
+        InputError: if units cannot show that.
     """
-    drawn = draw(circuit, pictures, heat_maps)
+    return page_of(circuit, Looks(pictures, patches, heat_maps, look), wrap=wrap)
+
+
+def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
+    """The circuit as a page whose units show some looks; `to_html` says the rest."""
+    drawn = draw(circuit, looks, wrap=wrap)
     return fill_page(
         "circuit.html.j2",
-        style=asset("circuit.css") + f"svg.map {{ max-width: {drawn.wide}px; min-width: {drawn.wide * 2 // 3}px; }}\n",
+        style=asset("circuit.css") + f"svg.map {{ width: {drawn.wide}px; }}\n",
         script=asset("circuit.js"),
         question=question(circuit),
+        says=circuit_in_words(circuit),
         circuit=circuit,
         source=network_and_source(circuit.network.name, circuit.network.source, circuit.network.explained).rstrip(","),
         layers={circuit.nodes[name].unit.layer for name in circuit.visible},
@@ -49,10 +70,13 @@ def to_html(
         thumbnail=safe_picture(circuit.photo_info.thumbnail),
         multi_label=circuit.network.multi_label,
         graph=drawn.svg,
+        look=looks.first,
+        looks=[(each, *_LOOKS[each]) for each in drawn.looks],
         warnings=warnings_in(circuit),
         rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],
         hidden=len(circuit.nodes) - len(circuit.visible),
         file=_data(circuit),
+        file_name=file_name(circuit, "circuit", "json"),
     )
 
 

@@ -49,8 +49,8 @@ def layered(
         height = -(-len(ordered) // wrap)
         for index, name in enumerate(ordered):
             column, line = divmod(index, height)
-            middle = (len(ordered[line::height]) - 1) / 2
-            slots[name] = Slot(column - middle, first + line, band)
+            # Columns of all lines stand under one another.
+            slots[name] = Slot(column - (-(-len(ordered) // height) - 1) / 2, first + line, band)
         first += height
     return slots
 
@@ -62,15 +62,6 @@ def bands(circuit: Circuit, hidden: Collection[str] = ()) -> list[list[str]]:
         if name not in hidden:
             layers[circuit.nodes[name].unit.layer].append(name)
     return [names for names in layers.values() if names]
-
-
-def line_heights(slots: Mapping[str, Slot], *, line: float, band: float) -> dict[int, float]:
-    """Distance of every line from the first, with given distances between the lines of a band and between bands."""
-    band_of = {slot.line: slot.band for slot in slots.values()}
-    heights = {0: 0.0}
-    for number in range(1, len(band_of)):
-        heights[number] = heights[number - 1] + (line if band_of[number] == band_of[number - 1] else band)
-    return heights
 
 
 def _above(circuit: Circuit) -> dict[str, list[tuple[str, float, int]]]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
 from circuits.report.text import chance, number, percent
+from circuits.tracing.edge import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,20 @@ def below_in_words(shown: int, others: int | None, coverage: float, *, named: bo
     return f"{which} for {percent(coverage)} of {ALL}; {rest} the rest."
 
 
+def circuit_in_words(circuit: "Circuit") -> str:
+    """What a circuit explains and how much of it its units account for, in one or two sentences.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> circuit_in_words(trace(load_network(), "example:cat", depth=1))[:62]
+        'The logit for cat is 9.07. The 5 channels shown account for 19'
+    """
+    words, books = "".join(value_in_words(circuit)), circuit.nodes[circuit.root].books
+    if books is None:
+        return words
+    return f"{words} {below_in_words(len(circuit.edges_into(circuit.root)), None, books.coverage)}"
+
+
 def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
     """What a unit did in the photo, as the beginning of a sentence.
 
@@ -101,3 +116,65 @@ def unsure_in_words(network: "Network", predictions: "Sequence[Prediction]") -> 
         f"Perhaps none of the {len(network.labels)} classes fits: even {best.label} is only at "
         f"{chance(best.probability)}. The built-in network is small and knows {len(network.labels)} everyday things."
     )
+
+
+ABOVE = 4
+"""Units above of which a unit's sentence speaks."""
+
+
+def unit_in_words(circuit: "Circuit", name: str) -> "list[str | Edge | Node]":
+    """What a unit did in the photo and how much of the units above it accounts for, as a sentence in parts.
+
+    An edge among the parts stands for its share, a node for what it is called.
+
+    Args:
+        circuit: the circuit.
+        name: id of the unit's node.
+
+    Returns:
+        Nothing for the target, which accounts for nothing above.
+    """
+    edges, node = edges_from(circuit, name), circuit.nodes[name]
+    if not edges:
+        return []
+    before, _, did = peak_in_words(node, scalar=is_scalar(node))
+    words: list[str | Edge | Node] = [before, node, did, " and accounts for "]
+    for edge in edges[:ABOVE]:
+        words += [edge, " of the attribution to " if edge is edges[0] else " to ", circuit.nodes[edge.target], ", "]
+    words[-1] = f" and for parts of {len(edges) - ABOVE} more." if len(edges) > ABOVE else "."
+    return [word for word in words if word != ""]
+
+
+def as_text(circuit: "Circuit", words: "Sequence[str | Edge | Node]") -> str:
+    """A sentence in parts as plain text.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> circuit = trace(load_network(), "example:cat", depth=1)
+        >>> as_text(circuit, unit_in_words(circuit, "conv7:281"))
+        'conv7:281 is most active at row 2, column 1, with 6.81 and accounts for 8 % of the attribution to cat.'
+    """
+
+    def plain(word: "str | Edge | Node") -> str:
+        if isinstance(word, Edge):
+            return percent(circuit.share(word))
+        return word if isinstance(word, str) else word.called
+
+    return "".join(map(plain, words))
+
+
+def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
+    """The edges from a unit to the visible units above it, by the share that it holds of them, largest first."""
+    if name not in circuit.nodes or circuit.nodes[name].discarded:
+        return ()
+    found = [
+        Edge.of_row(name, above, data)
+        for _, above, data in circuit.graph.out_edges(name, data=True)
+        if above in circuit.visible
+    ]
+    return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
+
+
+def is_scalar(node: "Node") -> bool:
+    """Whether a unit has one value for the whole image: it is a class, or a difference of two."""
+    return node.id != str(node.unit) or (node.peak == (0, 0) and node.max == node.value)

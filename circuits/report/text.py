@@ -1,6 +1,9 @@
 """Numbers, warnings, measurements and scores in words: the same in the terminal, in reports and in the explorer."""
 
+import textwrap
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, chop_cells
 
 from circuits.numbers import chance as chance
 from circuits.numbers import decimals as decimals
@@ -64,6 +67,17 @@ def cut(words: str, length: int) -> str:
     ('Siamese…', 'cat')
     """
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def wrapped(words: str, cells: int) -> list[str]:
+    """A text in lines of at most so many cells, of which a Chinese letter takes two; nothing of it is left out.
+
+    >>> wrapped("Shetland sheepdog, Shetland", 16), wrapped("猫" * 9, 16)
+    (['Shetland', 'sheepdog,', 'Shetland'], ['猫猫猫猫猫猫猫猫', '猫'])
+    """
+    if cell_len(words) == len(words):
+        return textwrap.wrap(words, max(1, cells)) or [words]
+    return chop_cells(words, max(2, cells))
 
 
 AGAINST = " - "

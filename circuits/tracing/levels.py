@@ -5,9 +5,9 @@ from typing import Any, SupportsIndex
 
 import networkx as nx
 
-from circuits.errors import InputError, UnknownError, listed
+from circuits.errors import InputError
 from circuits.groups.coding import importance_of
-from circuits.groups.dictionary import Dictionary
+from circuits.groups.dictionary import Dictionary, checked
 from circuits.groups.fit import fit
 from circuits.network.network import Network
 from circuits.tracing.facts import as_int
@@ -81,24 +81,3 @@ def counts_of(groups: Any, depth: int) -> list[int]:
     if not any(counts):
         raise InputError("groups is 0 at every level; leave it out to explain by channels.")
     return counts
-
-
-def checked(network: Network, dictionaries: Mapping[str, Dictionary]) -> Mapping[str, Dictionary]:
-    """Dictionaries, each of a layer of the network.
-
-    Raises:
-        InputError: if one has directions over another number of channels.
-        UnknownError: if the network has no such layer.
-    """
-    for layer, dictionary in dictionaries.items():
-        if layer not in network.layers:
-            raise UnknownError(
-                f"The dictionary is of layer {layer!r}, which {network.name} lacks; it has {listed(network.layers)}."
-            )
-        channels = network.layer(layer).channels
-        if dictionary.channels != channels:
-            raise InputError(
-                f"The dictionary of {layer} has directions over {dictionary.channels} channels; the layer has "
-                f"{channels}. It belongs to another layer or network."
-            )
-    return dictionaries

@@ -65,11 +65,19 @@ class FileEnvelope:
 
 @dataclass(frozen=True)
 class Have:
-    """What the page has already: of which session, which drawing, and the version of its tiles."""
+    """What the page has already.
+
+    Args:
+        born: of which session.
+        drawing: key of the drawing of its circuit.
+        tiles: version of what its units show.
+        seen: ids of the units of the graph that are on the screen.
+    """
 
     born: str = ""
     drawing: str = ""
     tiles: int = 0
+    seen: tuple[str, ...] = ()
 
 
 NOTHING = Have()

@@ -95,6 +95,7 @@ class TabSession:
     born: str = field(default_factory=lambda: secrets.token_hex(8))
     photos: dict[str, bytes] = field(default_factory=dict)
     on_wall: tuple[Unit, ...] = ()
+    on_screen: frozenset[str] = frozenset()
     shows: Changes = field(default_factory=Changes)
     alike: Groups = ()
 

@@ -9,7 +9,8 @@ from typing import Protocol
 from circuits import evidence
 from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
-from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, kept_in
+from circuits.exemplars.build import index_photos
+from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, is_index, kept_in, read_index
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
 from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, webp, wide
@@ -39,6 +40,13 @@ class Collection(Protocol):
     def baseline(self) -> Baseline | None:
         """What units are set to when they are ablated beside zero: their mean over the collection, if there is one."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether photos are to be indexed."""
+
+    def build(self, progress: Progress) -> None:
+        """Index them; goes on where it was stopped."""
+
 
 class StoredCollection:
     """The collection of a network over the library's indices.
@@ -46,17 +54,22 @@ class StoredCollection:
     Args:
         network: whose units.
         into: folder that indices are kept in; the person's cache folder by default.
+        source: a folder of photos, which `build` indexes, or an index that was made before; by default the index
+            finished last.
     """
 
-    def __init__(self, network: Network, into: Path | None = None) -> None:
+    def __init__(self, network: Network, into: Path | None = None, source: Path | None = None) -> None:
         self._network = network
         self._into = into
+        self._source = source
+        self._due = source is not None and not is_index(source)
+        self._fault = ""
         self._read: tuple[str, Exemplars | None] | None = None
         self._lock = threading.Lock()
 
     def stamp(self) -> str:
-        """A hash of the finished indices' names and times."""
-        found = []
+        """A hash of the finished indices' names and times, and of how indexing stands."""
+        found = [str(self._due), self._fault]
         for file in kept_in(self._into).glob("*/index.json"):
             try:
                 found.append(f"{file.parent.name} {file.stat().st_mtime_ns}")
@@ -67,8 +80,10 @@ class StoredCollection:
     def of(self, unit: Unit, activation: float, progress: Progress) -> CollectionExemplars | NoCollection:
         """What a unit does in the collection; photos that have gone are counted, not shown."""
         index = self._index()
+        if index is None and self._fault:
+            raise InputError(self._fault)
         if index is None:
-            return NoCollection()
+            return NoCollection(str(self._source) if self._due else "")
         found = index.of(unit)
         groups = {kind: self._shown(unit, getattr(found, kind), progress) for kind in KINDS}
         named = sum(len(getattr(found, kind)) for kind in KINDS)
@@ -90,13 +105,41 @@ class StoredCollection:
             return None
         return None if index is None else Baseline.mean(index)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there are photos of which it is not known that all are in the index."""
+        return self._due
+
+    def build(self, progress: Progress) -> None:
+        """Index the photos of the folder, or those that are new in it; what goes wrong is told with the exemplars."""
+
+        def tell(done: int, total: int, message: str) -> None:
+            progress(done, total, f"Indexing photos, {done} of {total}")
+
+        assert self._source is not None
+        fault = ""
+        try:
+            index_photos(self._network, self._source, into=self._into, progress=tell)
+        except InputError as error:
+            fault = str(error)
+        self._due, self._fault = False, fault
+
     def _index(self) -> Exemplars | None:
         """The index, read once."""
         stamp = self.stamp()
         with self._lock:
             if self._read is None or self._read[0] != stamp:
-                self._read = stamp, find_exemplars(self._network, self._into)
+                self._read = stamp, self._found()
             return self._read[1]
+
+    def _found(self) -> Exemplars | None:
+        if self._source is None or not is_index(self._source):
+            return find_exemplars(self._network, self._into, folder=self._source)
+        try:
+            return read_index(self._source, self._network)
+        except InputError as error:
+            self._fault = str(error)
+            return None
 
     def _shown(self, unit: Unit, found: Sequence[evidence.Exemplar], progress: Progress) -> tuple[ShownExemplar, ...]:
         shown = []

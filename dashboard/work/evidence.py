@@ -11,15 +11,14 @@ from PIL import Image
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
-from circuits.evidence.patches import patch_of_picture, peaks
+from circuits.evidence.patches import patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
-from circuits.shapes import HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.source import activations_of, input_crop
+from circuits.tracing.source import input_crop
 from circuits.units import Progress, Unit
 from dashboard.answers import (
     Alike,
@@ -94,13 +93,9 @@ class Evidence:
         photo = digest(*source_key(source, rooted=False), *network.layers)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
-            crop = input_crop(network, source)
-            layers = list(dict.fromkeys(unit.layer for unit in missing))
-            seen_by, activations = activations_of(network, source, layers)
-            for done, unit in enumerate(missing):
-                progress(done, len(missing), "")
-                values = activations[unit.layer][0, unit.channel].numpy()
-                self._small[photo, unit] = _small(seen_by, crop, values, unit)
+            made = patches_and_maps(network, source, missing, side=_TILE, progress=progress)
+            for unit, (seen, fired) in zip(missing, made, strict=True):
+                self._small[photo, unit] = webp(seen), webp(fired)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
         patches, maps = ({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1))
         if isinstance(source, Circuit) and source.root in maps and self.is_scalar(source, source.root):
@@ -179,17 +174,6 @@ class Evidence:
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
     return from_data_uri(circuit.photo_info.thumbnail)
-
-
-def _small(network: Network, crop: Image.Image, values: HeatMap, unit: Unit) -> tuple[WebP, WebP]:
-    """The part of the photo that a unit saw where it fired most, and its activation over the photo."""
-    if values.size == 1:
-        whole = webp(wide(crop, _TILE))
-        return whole, whole
-    row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
-    box = receptive_field(network, unit.layer, unit.channel).box((row, column))
-    patch = crop.crop(box.corners) if box.area else crop
-    return webp(wide(patch, _TILE)), webp(overlay(crop, values, size=_TILE))
 
 
 def _meant(circuit: Circuit, name: str) -> Unit | str:

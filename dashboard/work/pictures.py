@@ -1,7 +1,7 @@
 """Which pictures of units are drawn for a browser tab, and in which order: sketches of all, then the pictures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -130,16 +130,13 @@ class PicturePlan:
         return tasks
 
     def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
-        """Units whose pictures are wanted, in groups that are drawn together.
-
-        Where drawing takes so long that it begins with sketches, the target comes last: people know what a cat is.
-        """
+        """Units whose pictures are wanted, in groups that are drawn together, those on the screen first."""
         groups = [group for feature in self._work.features for group in feature.units(tab, self._work)]
-        circuit = tab.session.work.circuit
-        if circuit is None or not self._gallery.sketch_part:
-            return groups
-        target = circuit.nodes[circuit.root].channel.whole
-        return sorted(groups, key=lambda group: target in group)
+        circuit, last = tab.session.work.circuit, None
+        # Where drawing takes so long that it begins with sketches, the target can wait: people know what a cat is.
+        if circuit is not None and self._gallery.sketch_part and tab.session.showing.page != "layers":
+            last = circuit.nodes[circuit.root].channel.whole
+        return in_order(groups, seen_units(tab), last)
 
     def _label(self, units: Sequence[Unit]) -> str:
         label = self._work.library.network.unit_label(units[0])
@@ -165,6 +162,28 @@ class PicturePlan:
             gallery.render(units, tell, show)
         finally:
             self._work.previews.drop(keys)
+
+
+def in_order(
+    groups: Iterable[Sequence[Unit]], seen: Collection[Unit], last: Unit | None = None
+) -> list[Sequence[Unit]]:
+    """Groups of units as they are drawn: first those of which somebody sees a unit, the one with the target last.
+
+    Example:
+        >>> a, b, c = (Unit("c", channel) for channel in range(3))
+        >>> [group[0].channel for group in in_order([[a], [b], [c]], seen=[c, a], last=a)]
+        [2, 1, 0]
+    """
+    return sorted(groups, key=lambda group: (last in group, not any(unit in seen for unit in group)))
+
+
+def seen_units(tab: TabSession) -> set[Unit]:
+    """The units that are on the screen of a tab: of the graph, or of the wall."""
+    if tab.session.showing.page == "layers":
+        return set(tab.on_wall)
+    circuit = tab.session.work.circuit
+    nodes = [] if circuit is None else [circuit.nodes[name] for name in tab.on_screen if name in circuit.nodes]
+    return {node.unit.whole for node in nodes if isinstance(node.unit, Unit)}
 
 
 def batches(units: Sequence[Unit]) -> list[list[Unit]]:

@@ -152,6 +152,7 @@ class Scheduler:
         What is being found out for a unit that is no longer chosen is given up; a score, which has a queue of its own,
         only for another circuit or by Cancel.
         """
+        self._want_index(tab)
         wanted = self.queries(tab)
         answers = self.results.answers(wanted)
         for queue, group in ((self.looking, ""), (self.scoring, SCORES)):
@@ -163,6 +164,13 @@ class Scheduler:
             ]
             queue.want(tab.name, tasks, hurry=True)
         return answers
+
+    def _want_index(self, tab: TabSession) -> None:
+        """Have the photos indexed that the page was started with, while somebody looks at it who did not cancel it."""
+        collection, own = self.evidence.collection, self.library.network.sha256[:12]
+        due = collection.is_due and not tab.session.paused
+        tasks = [Task(f"index/{own}", "Indexing photos", collection.build, pace=own)] if due else []
+        self.workers.indexing.want(tab.name, tasks, hurry=True)
 
     def _find(self, query: Query, progress: Progress) -> None:
         """Keep the answer to a query, or the sentence that says why there is none."""
@@ -220,13 +228,13 @@ class Scheduler:
     def status(self, tab: TabSession, missing: Missing) -> Status:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
         failed = sum(task.size for task in missing.tasks if self.rendering.failure(task.key) is not None)
-        tracing, loading, rendering, scoring = (
-            queue.report(tab.name) for queue in (self.tracing, self.workers.loading, self.rendering, self.scoring)
-        )
+        queues = (self.tracing, self.workers.loading, self.rendering, self.scoring, self.workers.indexing)
+        tracing, loading, rendering, scoring, indexing = (queue.report(tab.name) for queue in queues)
+        stopped = tab.session.paused and self.evidence.collection.is_due
         count = sum(task.size for task in missing.tasks)
         return status(
             tab.session, tracing if loading.state == "idle" else loading, rendering, scoring,
-            missing=count, failed=failed, refining=missing.refining
+            indexing, missing=count, failed=failed, refining=missing.refining, unindexed=stopped,
         )  # fmt: skip
 
     def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:

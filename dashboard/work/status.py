@@ -34,10 +34,12 @@ def status(
     tracing: Report,
     rendering: Report,
     scoring: Report | None = None,
+    indexing: Report | None = None,
     *,
     missing: int,
     failed: int,
     refining: float | None = None,
+    unindexed: bool = False,
 ) -> Status:
     """The status line: what is worked out, what is scored, what is rendered, or what there is.
 
@@ -46,9 +48,11 @@ def status(
         tracing: the owner's report of the queue that answers requests.
         rendering: the owner's report of the queue that renders pictures.
         scoring: the owner's report of the queue that scores circuits.
+        indexing: the owner's report of the queue that indexes photos.
         missing: visible units without a picture.
         failed: those of them whose rendering failed.
         refining: seconds that they would take, if that is asked about first.
+        unindexed: photos are not indexed because the person cancelled.
     """
     if session.requests:
         text = tracing.label or "Waiting for the network"
@@ -68,8 +72,14 @@ def status(
         count = rendering.total - rendering.done
         text = f"Waiting for the renderer; {count} picture{_s(count)} to go"
         return Status(text, rendering.done, rendering.total, live=True, can_cancel=True)
+    if indexing is not None and indexing.state != "idle":
+        running = indexing.state == "running"
+        text = f"{indexing.label}{remaining(indexing.seconds_left)}" if running else "Waiting to index photos"
+        return Status(text, indexing.progress, 1.0, live=True, can_cancel=True, can_refine=refining is not None)
     if missing and session.paused:
         return Status(f"Rendering cancelled; {missing} picture{_s(missing)} missing", can_resume=True)
+    if unindexed:
+        return Status("Indexing of photos cancelled; what was done is kept", can_resume=True)
     if refining is not None:
         text = f"{missing} coarse picture{_s(missing)}; refining them takes{remaining(refining, '')}"
         return Status(text, can_refine=True)

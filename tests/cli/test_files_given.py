@@ -57,6 +57,8 @@ def test_so_are_folders_labels_and_weights(arguments: list[str]) -> None:
         ("-o", "x.graphml", "use --graphml x.graphml for .graphml, or name it x.json."),
         ("-o", "x.xyz", "--output writes JSON, not .xyz files; name it x.json."),
         ("--html", "x.json", "--html writes a page, not .json files; name it x.html."),
+        ("-o", "x.svg", "--output writes JSON, not .svg files; use --svg x.svg for .svg, or name it x.json."),
+        ("--svg", "x.png", "--svg writes a drawing, not .png files; name it x.svg."),
         ("--graphml", "x.svg", "--graphml writes GraphML, not .svg files; name it x.graphml."),
     ],
 )

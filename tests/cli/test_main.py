@@ -137,7 +137,7 @@ def test_trace_explains_units_neurons_and_differences(asked: list[str]) -> None:
         assert json.loads(result.stdout)["graph"]["target"]["unit"] == root
 
 
-def test_trace_writes_one_page_with_heat_maps_and_pictures(
+def test_trace_writes_a_page_and_a_drawing_with_pictures_patches_and_heat_maps(
     asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import circuits.visualization.store
@@ -147,13 +147,27 @@ def test_trace_writes_one_page_with_heat_maps_and_pictures(
         return [Picture(unit, Image.new("RGB", (16, 16), "red"), 1.0) for unit in units]
 
     monkeypatch.setattr(circuits.visualization.store, "pictures", pictures)
-    out = tmp_path / "out.html"
-    assert run("trace", *asked, "--html", out, "--depth", 1).exit_code == 0
-    page = out.read_text("utf-8")
-    assert page.count('class="picture"') == 2
-    assert page.count('class="fired"') == 1
-    assert run("trace", *asked, "--html", out, "--depth", 1, "--no-pictures").exit_code == 0
-    assert 'class="picture"' not in out.read_text("utf-8")
+    page, drawing = tmp_path / "out.html", tmp_path / "out.svg"
+    both = ("--html", page, "--svg", drawing, "--depth", 1)
+    for look, others in (("picture", "patch heat"), ("patch", "picture heat"), ("heat", "picture patch")):
+        assert run("trace", *asked, *both, "--look", look).exit_code == 0
+        for file in (page, drawing):
+            text = file.read_text("utf-8")
+            assert text.count(f'class="look {look}">') == 2
+            assert [text.count(f'class="look {each}" visibility="hidden">') for each in others.split()] == [2, 2]
+    assert run("trace", *asked, *both, "--no-pictures").exit_code == 0
+    for file in (page, drawing):
+        text = file.read_text("utf-8")
+        assert 'class="look picture"' not in text
+        assert text.count('class="look patch">') == 2
+
+
+def test_a_look_that_there_is_not_is_refused_before_anything_is_traced(asked: list[str], tmp_path: Path) -> None:
+    result = run("trace", *asked, "--svg", tmp_path / "out.svg", "--look", "x-ray")
+    assert (result.exit_code, result.stderr.strip()) == (
+        2, "Error: Units cannot show 'x-ray'; choose one of picture, patch, heat."
+    )  # fmt: skip
+    assert not (tmp_path / "out.svg").exists()
 
 
 def test_progress_is_told_in_lines_where_there_is_no_terminal(

@@ -197,7 +197,7 @@ def test_a_file_is_taken_once_however_often_it_arrives(ann: Person) -> None:
 def test_the_export_is_a_circuit_that_networkx_loads_too(ann: Person) -> None:
     ann.why("2")
     name, data = ann.export()
-    assert name == "circuit-tree.json"
+    assert name == "patches--tree--circuit.json"
     assert Circuit.from_dict(data).visible == set(ann.nodes)
     assert set(nx.node_link_graph(data, edges="edges")) == set(ann.nodes)
     assert "picture" not in data["nodes"][0]

@@ -94,11 +94,12 @@ def test_a_picture_is_enlarged_smoothly():
     assert np.diff(row).max() < 20
 
 
-def test_what_excites_glows_blue_and_what_inhibits_orange():
+def test_what_excites_glows_teal_and_what_inhibits_orange():
     grey = Image.new("RGB", (60, 20), (128, 128, 128))
     picture = np.asarray(show_map(grey, np.array([[1.0, 0.0, -1.0]]), size=60)).astype(int)
-    blue, middle, orange = picture[10, 5], picture[10, 30], picture[10, 55]
-    assert blue[2] > blue[0] + 40
+    teal, middle, orange = picture[10, 5], picture[10, 30], picture[10, 55]
+    assert min(teal[1], teal[2]) > teal[0] + 40
+    assert abs(teal[1] - teal[2]) < 15
     assert orange[0] > orange[2] + 40
     assert np.ptp(middle) < 30
 

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from circuits import Circuit, discard, load_photo, mean_of_photos, measure, to_html, trace
+from circuits import Circuit, InputError, discard, load_photo, mean_of_photos, measure, to_html, trace
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
 from circuits.report.layout import WRAP, Slot, layered
+from circuits.report.sentences import as_text, circuit_in_words, unit_in_words
+from circuits.report.text import percent
 from tests.support.handmade import Handmade, colour_photo, handmade_network
 from tests.support.verified import halves, logic
 
@@ -178,7 +180,7 @@ def test_pictures_given_win_over_those_carried_and_both_are_packed_into_the_page
     blue = to_data_uri(Image.new("RGB", (8, 8), "blue"), lossless=True)
     carrying = circuit.with_pictures(dict.fromkeys(circuit.nodes, blue))
     outline = Outline(to_html(carrying, pictures={circuit.root: Image.new("RGB", (8, 8), "red")}))
-    images = [image["href"] or "" for image in outline.all("image", "picture")]
+    images = [image["href"] or "" for image in outline.all("image")]
     assert len(images) == len(circuit.visible)
     assert from_data_uri(images[0]).getpixel((4, 4))[0] > 200
     assert from_data_uri(images[1]).getpixel((4, 4)) == (0, 0, 255)
@@ -189,10 +191,53 @@ def test_a_unit_without_a_picture_shows_where_it_fired_or_says_that_it_has_none(
     assert outline.texts.count("no picture") == len(circuit.visible)
     assert outline.all("image") == []
     both = {circuit.root: Image.new("RGB", (8, 8))}
-    (fired,) = Outline(to_html(circuit, heat_maps=both)).all("image", "fired")
-    assert "visibility" not in fired
-    (fired,) = Outline(to_html(circuit, heat_maps=both, pictures=both)).all("image", "fired")
-    assert fired["visibility"] == "hidden"
+    (fired,) = Outline(to_html(circuit, heat_maps=both)).all("g", "look")
+    assert (fired["class"], "visibility" in fired) == ("look heat", False)
+    (_, fired) = Outline(to_html(circuit, heat_maps=both, pictures=both)).all("g", "look")
+    assert (fired["class"], fired["visibility"]) == ("look heat", "hidden")
+
+
+@pytest.mark.parametrize(
+    ("look", "first", "second"),
+    [("picture", "picture", "patch"), ("patch", "patch", "patch"), ("heat", "heat", "patch")],
+)
+def test_units_show_what_is_asked_for_or_else_what_they_have(
+    circuit: Circuit, look: str, first: str, second: str
+) -> None:
+    other = circuit.edges_into(circuit.root)[0].source
+    image = Image.new("RGB", (8, 8))
+    patches = {circuit.root: image, other: image}
+    page = to_html(circuit, pictures={circuit.root: image}, patches=patches, heat_maps={circuit.root: image}, look=look)
+    shown = [each["class"] for each in Outline(page).all("g", "look") if "visibility" not in each]
+    assert shown == [f"look {first}", f"look {second}"]
+    pressed = [each["data-look"] for each in Outline(page).all("button") if each.get("aria-pressed") == "true"]
+    assert pressed == [look]
+
+
+def test_what_units_cannot_show_is_refused(circuit: Circuit) -> None:
+    with pytest.raises(InputError, match=r"Units cannot show 'x-ray'; choose one of picture, patch, heat\."):
+        to_html(circuit, look="x-ray")
+
+
+def test_every_unit_says_its_share_of_the_unit_that_it_feeds_most(circuit: Circuit) -> None:
+    outline = Outline(to_html(circuit))
+    texts = outline.texts
+    above = circuit.edges_into(circuit.root)
+    assert [percent(circuit.share(edge)) for edge in above] == ["86 %", "\N{MINUS SIGN}14 %"]
+    assert "value 3.84" in texts
+    assert {"86 %", "\N{MINUS SIGN}14 %"} <= set(texts)
+    assert [text["class"] for text in outline.all("text", "inhibits")] == ["share inhibits"] * 2
+    assert circuit_in_words(circuit) in texts
+    says = {node["data-id"]: node.get("data-says") for node in outline.all("a", "node")}
+    assert says == {name: as_text(circuit, unit_in_words(circuit, name)) or None for name in circuit.visible}
+
+
+def test_long_names_are_written_whole(circuit: Circuit) -> None:
+    name = "the left-facing head of a very long-haired dog, " + "x" * 30
+    outline = Outline(to_html(circuit.with_name("conv2:0", name)))
+    at = outline.texts.index("the left-facing")
+    lines = [text for text in outline.texts[at : at + 30] if text.strip()]
+    assert "".join(lines[:6]).replace(" ", "").startswith(name.replace(" ", ""))
 
 
 def test_nothing_is_loaded_from_anywhere(circuit: Circuit) -> None:
@@ -325,6 +370,28 @@ def test_in_a_browser_the_details_say_how_well_attribution_and_ablation_agree(
     assert troubles == []
 
 
+def test_in_a_browser_the_switch_changes_what_all_units_show(
+    circuit: Circuit, opened: tuple[Any, list[str]], tmp_path: Path
+) -> None:
+    page, troubles = opened
+    image = Image.new("RGB", (8, 8))
+    patches = dict.fromkeys(circuit.visible, image)
+    (tmp_path / "page.html").write_text(to_html(circuit, pictures={circuit.root: image}, patches=patches), "utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    # The target has both; of the others there is only a patch, which they go on showing.
+    shown = (
+        "looks => looks.filter(each => getComputedStyle(each).visibility === 'visible').map(each => each.classList[1])"
+    )
+    looks = page.locator("svg.map .look")
+    assert sorted(looks.evaluate_all(shown)) == ["patch"] * (len(circuit.visible) - 1) + ["picture"]
+    page.get_by_role("button", name="Patch").click()
+    assert looks.evaluate_all(shown) == ["patch"] * len(circuit.visible)
+    assert page.get_by_role("button", name="Patch").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Picture").click()
+    assert sorted(looks.evaluate_all(shown)) == ["patch"] * (len(circuit.visible) - 1) + ["picture"]
+    assert troubles == []
+
+
 def test_in_a_browser_the_circuit_can_be_saved_again(
     circuit: Circuit, opened: tuple[Any, list[str]], tmp_path: Path
 ) -> None:
@@ -333,6 +400,7 @@ def test_in_a_browser_the_circuit_can_be_saved_again(
     page.goto((tmp_path / "page.html").as_uri())
     with page.expect_download() as download:
         page.get_by_role("button", name="Save the circuit as JSON").click()
+    assert download.value.suggested_filename == "colour--warm--circuit.json"
     download.value.save_as(tmp_path / "saved.json")
     assert (tmp_path / "saved.json").read_text("utf-8") == circuit.to_json_text()
     assert troubles == []

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from dashboard.app import Page
-from dashboard.features.export.exports import export
+from dashboard.features.export.exports import ExportOptions, export
 from tests.support.actions import payload
 
 ANN, BOB = "a" * 32, "b" * 32
@@ -64,13 +64,13 @@ class Person:
 
     def export(self, *, pictures: bool = False) -> tuple[str, dict[str, Any]]:
         """The circuit as the menu's JSON file: its name, and what is in it."""
-        file = export(self.callbacks.sessions, self.callbacks.library, self.name, "json", pictures=pictures)
+        file = export(self.callbacks.sessions, self.callbacks.networks, self.name, "json", ExportOptions(pictures))
         assert file is not None
         return file.name, json.loads(file.data)
 
-    def poll(self) -> dict[str, Any]:
-        """What the background work has brought."""
-        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []})
+    def poll(self, *seen: str) -> dict[str, Any]:
+        """What the background work has brought, while some units are on the screen."""
+        return self.callbacks.poll(1, {"session": self.name, "tab": "tab", "queue": []}, {"seen": list(seen)})
 
     def rendered(self) -> dict[str, Any]:
         """Wait until nothing is rendered any more, and poll."""

@@ -123,7 +123,7 @@ function edgeBars(list, other) {
 }
 
 function figure(link, kind, caption) {
-  const image = link.querySelector(`image.${kind}`);
+  const image = link.querySelector(`.${kind} image`);
   if (!image) return [];
   const picture = make("img");
   picture.src = image.getAttribute("href");
@@ -145,9 +145,11 @@ function choose(id, focus = false) {
   if (called(node) !== node.id) parts.push(make("p", "quiet code", node.id));
   const pictures = [
     ...figure(link, "picture", "what it looks for"),
-    ...figure(link, "fired", "where it fired in this photo"),
+    ...figure(link, "patch", "where it fired most"),
+    ...figure(link, "heat", "where it fired in this photo"),
   ];
   if (pictures.length) parts.push(make("div", "pictures", ...pictures));
+  if (link.dataset.says) parts.push(make("p", "says", link.dataset.says));
   const facts = make("dl", "facts", make("dt", "", "value"), make("dd", "", number(node.value)));
   if (node.max !== node.value)
     facts.append(make("dt", "", "highest"), make("dd", "", `${number(node.max)} at row ${node.peak[0]}, column ${node.peak[1]}`));
@@ -190,7 +192,8 @@ for (const [id, link] of drawn) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
     choose(id);
-    if (getComputedStyle(details).position === "static") details.scrollIntoView({ block: "nearest" });
+    const under = details.getBoundingClientRect().top >= map.getBoundingClientRect().bottom;
+    if (under) details.scrollIntoView({ block: "nearest" });
   });
   link.addEventListener("pointerenter", () => light(id));
   link.addEventListener("pointerleave", () => light(null));
@@ -205,11 +208,25 @@ for (const [id, link] of drawn) {
 document.getElementById("save").addEventListener("click", () => {
   const link = make("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = "circuit.json";
+  link.download = document.getElementById("save").dataset.name;
   link.click();
   URL.revokeObjectURL(link.href);
 });
 
+/* What all units show: what is asked for, or else what comes first of what they have. */
+function lookAt(wanted) {
+  for (const link of drawn.values()) {
+    const parts = [...link.querySelectorAll(".look")];
+    const order = ["picture", "patch", "heat"].map((kind) => parts.find((part) => part.classList.contains(kind)));
+    const shown = parts.find((part) => part.classList.contains(wanted)) || order.find(Boolean);
+    for (const part of parts) part.setAttribute("visibility", part === shown ? "visible" : "hidden");
+  }
+  for (const button of looks) button.setAttribute("aria-pressed", String(button.dataset.look === wanted));
+}
+
+const looks = [...document.querySelectorAll("[data-look]")];
+for (const button of looks) button.addEventListener("click", () => lookAt(button.dataset.look));
+for (const group of document.querySelectorAll(".switch")) group.hidden = false;
 details.hidden = false;
 document.getElementById("save").hidden = false;
 choose(file.graph.target.unit);

@@ -1,7 +1,8 @@
 /* What the server says, put together: the view of the last action, what the poll has found since, and what is kept here.
 
    The server leaves out what this page has already. It is told what that is by the store `have`: the drawing of the
-   circuit, and the version of the tiles (what the units show) up to which all have come. */
+   circuit, the version of the tiles (what the units show) up to which all have come, and which units are on the screen,
+   whose pictures are drawn first. */
 (function () {
   "use strict";
 
@@ -10,7 +11,7 @@
   const [SOON, EVERY] = [150, 500];
   const drawings = new Map();
   const tiles = new Map();
-  const have = { born: "", drawing: "", tiles: 0 };
+  const have = { born: "", drawing: "", tiles: 0, seen: [] };
   let asked = "";
   let drawn = null;
 
@@ -38,6 +39,7 @@
   }
 
   function tellServer(before) {
+    have.seen = window.circuits.unitsSeen();
     const now = JSON.stringify(have);
     if (now !== before) window.dash_clientside.set_props("have", { data: { ...have } });
   }

@@ -30,6 +30,12 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
 
+  /* Drawings show what the page shows, in the same rows. */
+  function asShown(path) {
+    if (!/\.(html|svg)\b/.test(path)) return path;
+    return `${path}&${new URLSearchParams(window.circuits.graphShows())}`;
+  }
+
   async function exportFile(path) {
     const answer = await fetched(path);
     if (answer) keep(await answer.blob(), nameOf(answer));
@@ -60,9 +66,31 @@
     if (!item || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     shut(item.closest("details"), true);
-    if (item.dataset.made === "png") exportPng(item.dataset.export);
-    else exportFile(item.dataset.export);
+    const path = item.dataset.export.startsWith("circuit") ? asShown(item.dataset.export) : item.dataset.export;
+    if (item.dataset.made === "png") exportPng(path);
+    else exportFile(path);
   });
 
-  follow(view => offerFiles(Boolean(view.circuit)));
+  /* What is on screen: the graph, or the wall. */
+  async function savePicture() {
+    const shown = page === "layers" ? document.querySelector(".wall-grid") : document.getElementById("graph");
+    const png = await window.circuits.capture(shown).catch(() => null);
+    if (png) keep(png, names.picture);
+    else toast({ kind: "error", text: "This browser could not draw the picture; export SVG or PNG instead." });
+  }
+
+  document.addEventListener("click", event => {
+    const item = event.target.closest("[data-save]");
+    if (!item) return;
+    shut(item.closest("details"), true);
+    savePicture();
+  });
+
+  let page = "";
+  let names = {};
+  follow(view => {
+    page = view.page;
+    names = view.files;
+    offerFiles(Boolean(view.circuit));
+  });
 })();

@@ -323,8 +323,26 @@
 
   const focusTarget = number => { awaited = number; };
 
+  /* Ids of the units of which something is on the screen. */
+  function unitsSeen() {
+    if (data.page !== "circuit" || !left.size) return [];
+    const [x0, y0, x1, y1] = sight.seen();
+    const there = ({ x, y }) => x + HALF > x0 && x - HALF < x1 && y + HALF > y0 && y - HALF < y1;
+    return seen().map(({ id }) => id).filter(id => there(byId.get(id)));
+  }
+
+  /* What units show, and how many stand in a line at most. */
+  function shows() {
+    const lines = new Map();
+    seen().forEach(({ id }) => {
+      const { y, locked } = byId.get(id);
+      if (!locked) lines.set(y, (lines.get(y) || 0) + 1);
+    });
+    return { look: document.querySelector("#look [aria-pressed=true]").dataset.look, wrap: Math.max(1, ...lines.values()) };
+  }
+
   /* tiles: by id, those that changed. */
   const show = tiles => Object.keys(tiles).forEach(unit => units.show(unit, tiles[unit]));
 
-  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, focusTarget });
+  window.circuits = Object.assign(window.circuits || {}, { openGraph: begin, drawGraph: draw, showTiles: show, graphShows: shows, unitsSeen, focusTarget });
 })();

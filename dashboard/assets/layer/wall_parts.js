@@ -37,7 +37,11 @@
     parts.filter.type = "search";
     parts.filter.placeholder = "Number or name";
     parts.filter.setAttribute("aria-label", "Show only units with this number or name");
-    tools.append(parts.layer, parts.filter, make("span", "grow"), parts.order);
+    const save = make("button", "button", "Save picture");
+    save.type = "button";
+    save.title = "The units on the screen, as PNG";
+    save.dataset.save = "screen";
+    tools.append(parts.layer, parts.filter, make("span", "grow"), parts.order, save);
     parts.summary = make("p", "wall-summary");
     parts.summary.setAttribute("role", "status");
     parts.grid = make("div", "wall-grid");

@@ -111,7 +111,7 @@ def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[C
     if isinstance(found, Failure):
         return [waiting(titles[0], found)]
     if found is None:
-        return [waiting(title, None, "blue excites, orange inhibits") for title in titles]
+        return [waiting(title, None, "teal excites, orange inhibits") for title in titles]
     spoken = f"Positions of {lower.called} that contribute to {upper.called}, over the photo"
     maps = [_map(titles[0], spoken, found.lower)]
     if found.scalar:
@@ -122,7 +122,7 @@ def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[C
 
 def _map(title: str, spoken: str, shown: Signed) -> Component:
     words = [
-        html.Span("blue", className="blue"), " excites, ", html.Span("orange", className="orange"),
+        html.Span("teal", className="excites"), " excites, ", html.Span("orange", className="inhibits"),
         f" inhibits; strongest {number(shown.strongest)}",
     ]  # fmt: skip
     return figure(title, shown.webp.address, spoken, words, "")

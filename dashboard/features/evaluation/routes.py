@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, abort
 
-from dashboard.components import file_name
+from circuits.report.file_names import named_file
 from dashboard.features.evaluation.queries import card_of
 from dashboard.session.tabs import TabSessions
 from dashboard.work.networks import Networks
@@ -28,7 +28,7 @@ def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None
         if found is None or kind not in _KINDS:
             abort(404)
         text = found.to_json_text() if kind == "json" else found.to_html()
-        name = f"score-{file_name(found.circuit['target']['label'])}.{kind}"
+        name = named_file(found.circuit["photo"]["name"], found.circuit["target"]["label"], "score", kind)
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
         return Response(text, content_type=f"{_KINDS[kind]}; charset=utf-8", headers=headers)
 

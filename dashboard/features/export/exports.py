@@ -10,13 +10,18 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.circuit import to_html
-from circuits.report.circuit_svg import svg_file
+from circuits.report.circuit import page_of
+from circuits.report.circuit_svg import Looks, svg_file
+from circuits.report.file_names import file_name, named_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import to_graphml
-from dashboard.components import attributes, file_name
-from dashboard.library import Library
+from dashboard.answers import InPhoto
+from dashboard.components import attributes
+from dashboard.session.state import Session
 from dashboard.session.tabs import TabSessions
+from dashboard.work.evidence import in_photo_query
+from dashboard.work.networks import Networks
+from dashboard.work.scheduler import Scheduler
 
 Component = Any
 
@@ -30,13 +35,29 @@ class File:
     data: bytes
 
 
-_WRITERS: dict[str, tuple[str, Callable[[Circuit], str | bytes]]] = {
-    "json": ("application/json", Circuit.to_json_text),
-    "html": ("text/html", to_html),
-    "svg": ("image/svg+xml", svg_file),
-    "graphml": ("application/graphml+xml", lambda circuit: to_graphml(circuit.to_networkx())),
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a file shows a circuit.
+
+    Args:
+        pictures: it carries the finished pictures of units, and what they did in the photo; units without stay without.
+        look: what they show first, of `circuits.report.circuit_svg.LOOKS`.
+        wrap: the most units in a line, as on the page; as fits, if `None`.
+    """
+
+    pictures: bool = False
+    look: str = "picture"
+    wrap: int | None = None
+
+
+_WRITERS: dict[str, tuple[str, Callable[[Circuit, Looks, int | None], str | bytes]]] = {
+    "json": ("application/json", lambda circuit, looks, wrap: circuit.to_json_text()),
+    "html": ("text/html", lambda circuit, looks, wrap: page_of(circuit, looks, wrap=wrap)),
+    "svg": ("image/svg+xml", lambda circuit, looks, wrap: svg_file(circuit, looks, wrap=wrap)),
+    "graphml": ("application/graphml+xml", lambda circuit, looks, wrap: to_graphml(circuit.to_networkx())),
 }
 _MENU = (
+    ("Save picture", "", "The graph as it is on the screen, as PNG", "screen"),
     ("JSON", "circuit.json", "The circuit, to go on with here or in Python", ""),
     ("JSON with pictures", "circuit.json?pictures=1", "The same with every finished picture in it", ""),
     ("HTML page", "circuit.html?pictures=1", "Opens in any browser, without a server or the internet", ""),
@@ -46,27 +67,60 @@ _MENU = (
 )
 
 
-def export(sessions: TabSessions, library: Library, name: str, kind: str, *, pictures: bool) -> File | None:
+def export(sessions: TabSessions, networks: Networks, name: str, kind: str, options: ExportOptions) -> File | None:
     """The circuit of a session as a file.
 
     Args:
         sessions: those of this server; none is made.
-        library: the library, which knows the finished pictures.
+        networks: whose work knows the finished pictures, and what units did in the photo.
         name: of the session.
         kind: `json`, `html`, `svg` or `graphml`.
-        pictures: whether to put the finished pictures of units in; units without one stay without.
+        options: how the file shows it.
 
     Returns:
         `None` if there is no such session, it has no circuit, or there is no such kind of file.
+
+    Raises:
+        InputError: if units cannot show what is asked for.
     """
     tab_session = sessions.find(name)
-    circuit = tab_session.session.work.circuit if tab_session is not None else None
-    if circuit is None or kind not in _WRITERS:
+    if tab_session is None or kind not in _WRITERS:
+        return None
+    circuit = tab_session.session.work.circuit
+    if circuit is None:
         return None
     content_type, write = _WRITERS[kind]
-    content = write(library.with_pictures(circuit) if pictures else circuit)
+    work = networks.of(tab_session.session)
+    looks = Looks(first=options.look)
+    if options.pictures:
+        looks = _looks(circuit, work, options.look) if kind in ("html", "svg") else looks
+        circuit = work.library.with_pictures(circuit)
+    content = write(circuit, looks, options.wrap)
     data = content.encode() if isinstance(content, str) else content
-    return File(f"circuit-{file_name(circuit.target['label'])}.{kind}", content_type, data)
+    return File(file_name(circuit, "circuit", kind), content_type, data)
+
+
+def _looks(circuit: Circuit, work: Scheduler, first: str) -> Looks:
+    """What units did in the photo, as far as it is known."""
+    seen = work.results.get(in_photo_query(circuit, work.evidence).key) if work.library.is_own(circuit) else None
+    if not isinstance(seen, InPhoto):
+        return Looks(first=first)
+    patches, maps = ({name: webp.uri for name, webp in found.items()} for found in (seen.patches, seen.maps))
+    return Looks(patch=patches, heat=maps, first=first)
+
+
+def names(session: Session, layer: str) -> dict[str, str]:
+    """Names of the files that the browser makes itself.
+
+    Args:
+        session: whose page.
+        layer: whose units the wall shows.
+    """
+    circuit, photo = session.work.circuit, session.work.photo
+    if session.showing.page == "layers":
+        of = circuit.photo_info.name if circuit is not None else photo.name if photo is not None else ""
+        return {"picture": named_file(of, layer, "units", "png")}
+    return {"picture": "" if circuit is None else file_name(circuit, "picture", "png")}
 
 
 def menu() -> Component:
@@ -85,6 +139,8 @@ def menu() -> Component:
 def _item(label: str, path: str, purpose: str, made: str) -> Component:
     """A link to a file, or a button for what the browser makes itself."""
     words = [html.Span(label, className="menu-label"), html.Span(purpose, className="muted small")]
+    if made == "screen":
+        return html.Button(words, type="button", className="menu-item", **attributes(data_save=made))
     if made:
         return html.Button(words, type="button", className="menu-item", **attributes(data_export=path, data_made=made))
     return html.A(words, href="", download="", className="menu-item", **attributes(data_export=path))

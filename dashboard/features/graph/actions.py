@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import circuits
 from circuits.errors import InputError
+from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.features.graph.weak import reached
-from dashboard.library import Library, closed, edges_from
+from dashboard.library import Library, closed
 from dashboard.session.actions import (
     ActionType,
     NoPayload,

@@ -6,8 +6,8 @@ from typing import Any
 from circuits.report.text import number
 from dashboard.answers import Breakdown
 
-EXCITES = "#14958a"
-INHIBITS = "#d9622b"
+EXCITES = "#0a746a"
+INHIBITS = "#bd4310"
 OTHER = "#8f98a8"
 _BAR = 25
 _ROOM = 0.24

@@ -19,7 +19,7 @@ GROUPS = {
     "slightly_negative": "Slightly negative",
     "least": "Least activating",
 }
-COMMAND = "circuits exemplars FOLDER"
+COMMAND = "circuits explore --exemplars FOLDER"
 _CLASSES = 3
 # Of the strip's zones: these percents are told apart.
 _ZONES = ((0, 50), (50, 90), (90, 99), (99, 100))
@@ -38,8 +38,11 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     told = found["exemplars"]
     if isinstance(told, CollectionExemplars):
         parts = _told(node, told, reached)
+    elif isinstance(told, NoCollection) and told.coming:
+        words = f"The photos of {told.coming} are being indexed; what it fires on there is shown when that is done."
+        parts = [html.P(words, className="small")]
     elif isinstance(told, NoCollection):
-        begin: list[Component] = ["To see what it fires on in your own photos, make an index of them: "]
+        begin: list[Component] = ["To see what it fires on in photos of your own, start with "]
         parts = [html.P([*begin, html.Code(COMMAND), "."], className="small")]
     elif isinstance(told, Failure):
         parts = failed(told)

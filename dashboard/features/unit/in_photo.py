@@ -102,7 +102,8 @@ def _argument(unit: str, target: str, argument: Signed | Failure | None) -> Comp
     spoken = f"Where the contribution of {unit} to {target} came from, over the photo"
     spoken = spoken if unit else f"Where the contributions to {target} came from, over the photo"
     words = [
-        html.Span("Blue", className="blue"), f" positions raise {target}, ", html.Span("orange", className="orange"),
+        html.Span("Teal", className="excites"), f" positions raise {target}, ",
+        html.Span("orange", className="inhibits"),
         f" ones lower it; total {number(argument.total, sign=True)}.",
     ]  # fmt: skip
     return figure(title, argument.webp.address, spoken, words, "")

@@ -5,9 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from circuits.evidence.layer_statistics import standing
+from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.library import edges_from
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.evidence import Evidence, layer_query, relative_query, source_key

@@ -5,10 +5,12 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.sentences import peak_in_words
+from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
+from circuits.units import Group
 from dashboard.answers import Inspection, WebP
 from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS
@@ -17,15 +19,14 @@ from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
-from dashboard.glossary import term
-from dashboard.library import SIGNS, edges_from
+from dashboard.glossary import term, with_term
+from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.results import Answers
 from dashboard.work.tiles import DEAD, Tile
 
 Component = Any
-_ABOVE = 4
 MISSING = "not available without the photo and its network"
 
 
@@ -97,24 +98,24 @@ def _address(node: Node, circuit: Circuit) -> list[Component]:
     label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
         return [f"{label}{node.id}, the ", term("target"), " of this ", term("circuit")]
-    return [label, term("layer"), f" {node.unit.layer}, ", term("channel"), f" {node.number}"]
+    where = [label, term("layer"), f" {node.unit.layer}, "]
+    if not isinstance(node.unit, Group):
+        return [*where, term("channel"), f" {node.number}"]
+    return [*where, *(["residual"] if node.unit.number is None else [term("group"), f" {node.unit.number}"])]
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
     """What it did and how much of the units above it accounts for, in a sentence; each of those can be chosen."""
-    edges = edges_from(circuit, node.id)
-    if not edges:
-        return []
-    plain = peak_in_words(node, scalar=_is_scalar(node))
-    words: list[Component] = [html.B(part) if place % 2 else part for place, part in enumerate(plain)]
-    words.append(" and accounts for ")
-    for edge in edges[:_ABOVE]:
-        label = circuit.nodes[edge.target].called
-        link = html.Button(label, type="button", className="link", **sends("select", unit=edge.target))
-        to = [" of the ", term("attribution"), " to "] if edge is edges[0] else [" to "]
-        words += [edge_link(circuit, edge, percent(circuit.share(edge))), *to, link, ", "]
-    words[-1] = f" and for parts of {len(edges) - _ABOVE} more." if len(edges) > _ABOVE else "."
-    return [html.P(words, className="small part-of")]
+    said: list[Component] = []
+    for word in unit_in_words(circuit, node.id):
+        if isinstance(word, Edge):
+            said.append(edge_link(circuit, word, percent(circuit.share(word))))
+        elif isinstance(word, Node):
+            link = html.Button(word.called, type="button", className="link", **sends("select", unit=word.id))
+            said.append(html.B(word.called) if word.id == node.id else link)
+        else:
+            said += with_term(word, "attribution")
+    return [html.P(said, className="small part-of")] if said else []
 
 
 def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
@@ -130,7 +131,7 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
         facts = [(logit, number(node.value))]
     else:
         facts.append((["highest ", term("activation")], number(node.max)))
-    if not _is_scalar(node):
+    if not is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
@@ -200,7 +201,7 @@ def fired(label: str, found: Answers, caption: str) -> Component:
 
 
 def _where(node: Node, circuit: Circuit) -> str:
-    if not _is_scalar(node):
+    if not is_scalar(node):
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
     whose = "logit" if _is_class(node, circuit) else "activation"
@@ -233,17 +234,13 @@ def _reached(node: Node, activation: float | None) -> str:
         return f"optimised for {_first_class(node)} alone"
     if activation is None:
         return "optimised for this unit"
-    return f"activation {'' if _is_scalar(node) else 'up to '}{number(activation)} in this picture"
+    return f"activation {'' if is_scalar(node) else 'up to '}{number(activation)} in this picture"
 
 
 def _although(node: Node, activation: float | None) -> str:
     """That a search which found nothing does not say that there is nothing."""
     best = "" if activation is None else f"the optimisation reached an activation of {number(activation)}"
     return f"{best}; this photo does activate it".removeprefix("; ") if node.max > 0 else best
-
-
-def _is_scalar(node: Node) -> bool:
-    return _is_difference(node) or (node.peak == (0, 0) and node.max == node.value)
 
 
 def _is_class(node: Node, circuit: Circuit) -> bool:

@@ -57,7 +57,7 @@ def test_upload_why_expand_export(tab: Any, expect: Any, photo: Photo, tmp_path:
     with tab.expect_download() as waiting:
         tab.locator("#export-menu summary").click()
         tab.locator("#export-menu a").first.click()
-    assert waiting.value.suggested_filename == "circuit-tree.json"
+    assert waiting.value.suggested_filename == "mine--tree--circuit.json"
     data = json.loads(Path(waiting.value.path()).read_text("utf-8"))
     circuit = Circuit.from_dict(data)
     assert circuit.nodes[leaf].expanded
@@ -257,7 +257,7 @@ def test_an_exported_circuit_can_be_imported_by_somebody_else(
     data = Path(waiting.value.path()).read_bytes()
     other = open_tab(served)
     expect(other.locator(".prediction")).to_have_count(5)
-    upload(other, "circuit-upload", "circuit-tree.json", data, "application/json")
+    upload(other, "circuit-upload", "patches--tree--circuit.json", data, "application/json")
     expect(other.locator(".unit")).to_have_count(len(names))
     upload(other, "circuit-upload", "x.json", data.replace(b'"sha256": "', b'"sha256": "0', 1)[:-1], "application/json")
     expect(other.get_by_role("alert")).to_contain_text("The circuit is not valid at graph/network/sha256")

@@ -41,7 +41,7 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     tab: Any, expect: Any, collection: PaintedCollection
 ) -> None:
     pane = tab.locator("#unit")
-    expect(pane).to_contain_text("circuits exemplars FOLDER")
+    expect(pane).to_contain_text("circuits explore --exemplars FOLDER")
     collection.photos = 40
     collection.gate.clear()
     child = edges(tab, "fc:2")[0].split()[0]

@@ -1,11 +1,14 @@
 """What a person does with the graph, in a real browser: grow, hide, lock, fold, and a circuit of a thousand units."""
 
+import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from circuits import Circuit, measure, trace
 from circuits.image.photo import Photo
@@ -365,3 +368,57 @@ def test_a_circuit_of_a_thousand_units_is_panned_and_clicked_without_a_wait(
     # The quickest of five: another process may have the core for a while.
     assert min(pans) < 200
     assert min(clicks) < 200
+
+
+def opened(png: bytes) -> Image.Image:
+    """A picture that was saved."""
+    with Image.open(io.BytesIO(png)) as image:
+        return image.convert("RGB")
+
+
+def test_the_graph_and_the_wall_are_saved_as_they_are_seen(tab: Any, expect: Any) -> None:
+    names = why(tab, expect)
+    expect(tab.locator('.unit .frame[data-state="ready"]')).to_have_count(len(names))
+    colours = {}
+    for theme in ("light", "dark"):
+        with tab.expect_download() as waiting:
+            tab.locator("#export-menu summary").click()
+            tab.locator("#export-menu").get_by_role("button", name="Save picture").click()
+        assert waiting.value.suggested_filename == "patches--tree--picture.png"
+        saved, stage = opened(Path(waiting.value.path()).read_bytes()), box_of(tab.locator("#graph"))
+        assert saved.size == pytest.approx((2 * stage["width"], 2 * stage["height"]), abs=2)
+        screen = opened(tab.screenshot())
+        for name in names:
+            x, y = middle(tab, name)
+            there = saved.getpixel((round(2 * (x - stage["x"])), round(2 * (y - stage["y"]))))
+            assert there == pytest.approx(screen.getpixel((round(x), round(y))), abs=12), name
+        colours[theme] = saved.getpixel((saved.width - 3, 3))
+        tab.get_by_role("button", name="Light / dark").click()
+    assert min(colours["light"]) > 200 > 60 > max(colours["dark"])
+    tab.get_by_role("button", name="Layers").click()
+    expect(tab.locator(".unit-card").first).to_be_visible()
+    with tab.expect_download() as waiting:
+        tab.locator("#wall").get_by_role("button", name="Save picture").click()
+    assert re.fullmatch(r"patches--\w+--units\.png", waiting.value.suggested_filename)
+    wall = box_of(tab.locator(".wall-grid"))
+    assert opened(Path(waiting.value.path()).read_bytes()).size == pytest.approx(
+        (2 * wall["width"], 2 * wall["height"]), abs=2
+    )
+
+
+def test_the_page_knows_which_units_are_on_the_screen(tab: Any, expect: Any) -> None:
+    names = why(tab, expect)
+    assert set(tab.evaluate("window.circuits.unitsSeen()")) == set(names)
+    for _ in range(6):
+        tab.get_by_role("button", name="Zoom in").click()
+    stage = box_of(tab.locator("#graph"))
+    gutter = "parseFloat(getComputedStyle(graph).getPropertyValue('--gutter'))"
+    left = stage["x"] + tab.locator("#graph").evaluate(f"graph => {gutter}")
+    seen = set()
+    for name in names:
+        box = box_of(unit(tab, name).locator(".frame"))
+        across = box["x"] < stage["x"] + stage["width"] and box["x"] + box["width"] > left
+        if across and box["y"] < stage["y"] + stage["height"] and box["y"] + box["height"] > stage["y"]:
+            seen.add(name)
+    assert 0 < len(seen) < len(names)
+    assert set(tab.evaluate("window.circuits.unitsSeen()")) == seen

@@ -48,18 +48,18 @@ def test_every_file_of_the_menu_can_be_saved(tab: Any, expect: Any, gallery: Pai
     names = why(tab, expect)
     expect(tab.locator('.frame:not([data-state="ready"])')).to_have_count(0)
     name, data = saved(tab, "JSON")
-    assert name == "circuit-tree.json"
+    assert name == "patches--tree--circuit.json"
     assert set(Circuit.from_dict(json.loads(data)).visible) == set(names)
     assert b'"picture"' not in data
     assert saved(tab, "JSON with pictures")[1].count(b'"picture"') == len(names)
     name, data = saved(tab, "HTML page")
-    assert (name, data[:15]) == ("circuit-tree.html", b"<!DOCTYPE html>")
+    assert (name, data[:15]) == ("patches--tree--circuit.html", b"<!DOCTYPE html>")
     name, data = saved(tab, "GraphML")
-    assert name == "circuit-tree.graphml"
+    assert name == "patches--tree--circuit.graphml"
     assert data.count(b"<node ") == len(names)
     name, data = saved(tab, "SVG")
-    assert name == "circuit-tree.svg"
-    assert data.count(b'class="picture"') == len(names)
+    assert name == "patches--tree--circuit.svg"
+    assert data.count(b'class="look picture"') == len(names)
 
 
 def test_the_png_is_twice_the_drawing_and_shows_its_pictures(tab: Any, expect: Any, gallery: PaintedGallery) -> None:
@@ -69,7 +69,7 @@ def test_the_png_is_twice_the_drawing_and_shows_its_pictures(tab: Any, expect: A
     size = re.search(rb'<svg xmlns="[^"]+" width="(\d+)" height="(\d+)"', drawing)
     name, data = saved(tab, "PNG")
     image = Image.open(io.BytesIO(data)).convert("RGB")
-    assert name == "circuit-tree.png"
+    assert name == "patches--tree--circuit.png"
     assert image.size == (2 * int(size[1]), 2 * int(size[2]))
     # The painted pictures have one colour each, which must be found in the drawing.
     painted = np.random.default_rng(2).integers(60, 230, 3)
@@ -91,7 +91,7 @@ def test_the_menu_works_by_keyboard_and_closes(tab: Any, expect: Any) -> None:
     tab.keyboard.press("ArrowDown")
     expect(menu.locator(".menu-item").nth(0)).to_be_focused()
     tab.keyboard.press("ArrowUp")
-    expect(menu.locator(".menu-item").nth(5)).to_be_focused()
+    expect(menu.locator(".menu-item").nth(6)).to_be_focused()
     tab.keyboard.press("Escape")
     expect(menu).not_to_have_attribute("open", "")
     expect(summary).to_be_focused()

@@ -37,7 +37,7 @@ def test_one_press_scores_the_circuit_and_the_card_is_saved(
     pane.get_by_role("link", name="JSON").focus()
     with tab.expect_download() as waiting:
         tab.keyboard.press("Enter")
-    assert waiting.value.suggested_filename == "score-tree.json"
+    assert waiting.value.suggested_filename == "patches--tree--score.json"
     waiting.value.save_as(tmp_path / "card.json")
     kept = pane.locator(".measures .big").first.evaluate("value => value.firstChild.textContent")
     faithfulness = json.loads((tmp_path / "card.json").read_text())["scores"][0]["faithfulness"]["value"]

@@ -452,7 +452,7 @@ def test_the_card_is_saved_as_the_library_writes_it(
     assert client.get(f"/export/{ANN}/score.json").status_code == 404
     scored(asked)
     answer = client.get(f"/export/{ANN}/score.json")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="score-tree.json"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="patches--tree--score.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     same = evaluate(network, circuit_of(asked), baselines=[circuits.Baseline.zero()])
     assert answer.data.decode() == same.to_json_text()

@@ -11,6 +11,7 @@ from torch.nn import Module
 
 from circuits.evidence.maps import class_attributions
 from circuits.image.photo import Photo
+from circuits.report.sentences import edges_from
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
@@ -22,7 +23,7 @@ from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.unit import view as inspector
 from dashboard.features.unit.exemplars_panel import COMMAND
 from dashboard.features.unit.queries import upper_of
-from dashboard.library import Library, edges_from
+from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import Task, WorkQueue

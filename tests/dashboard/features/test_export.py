@@ -1,5 +1,6 @@
 """Circuits as files: what is in them, what they are called, and that nobody else's are given away."""
 
+import base64
 import io
 import json
 import re
@@ -15,6 +16,7 @@ from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from dashboard.app import Page
 from dashboard.features.export.exports import menu
+from dashboard.work.evidence import in_photo_query
 from tests.dashboard.features.test_view import find
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedGallery
@@ -50,7 +52,7 @@ def test_an_export_is_a_file_to_save(client: Any, circuit: Circuit, kind: str, c
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == f"{content_type}; charset=utf-8"
     # The label is <b>ship</b>: none of it may reach the header or a file system.
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="circuit-b-ship-b.{kind}"'
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="patches--b-ship-b--circuit.{kind}"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -69,7 +71,38 @@ def test_pictures_that_are_not_drawn_are_left_out_and_no_error(
     assert {name for name in circuit.visible if "picture" not in rows[name]} == {missing}
     colour = from_data_uri(rows[circuit.root]["picture"]).getpixel((40, 40))
     assert colour == pytest.approx(from_data_uri(rows[circuit.root]["picture"]).getpixel((1, 1)), abs=3)
-    assert get(client, "html", pictures=True).data.count(b'class="picture"') == len(circuit.visible) - 1
+    page = get(client, "html", pictures=True).data
+    assert page.count(b'class="look picture"') == len(circuit.visible) - 1
+
+
+@pytest.mark.parametrize("kind", ["html", "svg"])
+def test_files_show_what_the_page_shows_in_its_rows(
+    client: Any, circuit: Circuit, ann: Person, page: Page, kind: str
+) -> None:
+    ann.looked()
+    shown = {}
+    for look in ("picture", "patch", "heat"):
+        text = client.get(f"/export/{ANN}/circuit.{kind}?pictures=1&look={look}&wrap=2").data.decode()
+        shown[look] = re.findall(r'<g class="look (\w+)">', text)
+        rows = re.findall(r'<rect class="tile" x="\S+" y="(\S+)"', text)
+        assert max(rows.count(y) for y in rows) == 2
+        assert shown[look] == [look] * len(circuit.visible)
+        hidden = re.findall(r'<g class="look (\w+)" visibility="hidden">', text)
+        assert sorted(set(hidden)) == sorted({"picture", "patch", "heat"} - {look})
+    circuit_tiles = page.callbacks.work.tiles(circuit, ann_seen(page, circuit), waiting=False)
+    data = page.callbacks.work.results.picture(circuit_tiles[circuit.root].patch.removeprefix("evidence/")[:-5])
+    assert f"data:image/webp;base64,{base64.b64encode(data).decode()}" in text
+
+
+def ann_seen(page: Page, circuit: Circuit) -> Any:
+    """What the units of a circuit did in the photo."""
+    work = page.callbacks.work
+    return work.results.get(in_photo_query(circuit, work.evidence).key)
+
+
+@pytest.mark.parametrize("query", ["look=x-ray", "wrap=0", "wrap=many", "wrap=-3", "wrap=99999"])
+def test_what_a_file_cannot_show_is_refused(client: Any, circuit: Circuit, query: str) -> None:
+    assert client.get(f"/export/{ANN}/circuit.svg?{query}").status_code == 400
 
 
 def test_the_graphml_is_the_visible_graph(client: Any, circuit: Circuit) -> None:
@@ -98,9 +131,9 @@ def test_the_drawing_holds_every_unit_edge_picture_and_word(client: Any, circuit
     assert {"Why <b>ship</b>?", "excites", "inhibits", "fc", "c", "b"} <= texts
     assert f"{len(circuit.visible)} units, target value {number(circuit.target['value'])}" in texts
     assert {row.label for row in circuit.predictions} <= texts
-    drawn = [group for group in root.iter(f"{SVG}g") if group.get("class") == "node"]
+    drawn = [group for group in root.iter(f"{SVG}g") if group.get("class", "").split(" ")[0] == "node"]
     assert {group.get("data-id") for group in drawn} == circuit.visible
-    assert all(group.find(f"{SVG}image") is not None for group in drawn)
+    assert all(group.find(f"{SVG}g/{SVG}image") is not None for group in drawn)
     edges = [path for path in root.iter(f"{SVG}path") if path.get("data-source")]
     assert len(edges) == sum(len(circuit.edges_into(name)) for name in circuit.visible)
 
@@ -129,6 +162,6 @@ def test_letters_that_xml_forbids_do_not_spoil_the_drawing(circuit: Circuit) -> 
 def test_the_menu_says_what_each_file_is_for() -> None:
     items = find(menu(), className="menu-item")
     labels = [item.children[0].children for item in items]
-    assert labels == ["JSON", "JSON with pictures", "HTML page", "SVG", "PNG", "GraphML"]
+    assert labels == ["Save picture", "JSON", "JSON with pictures", "HTML page", "SVG", "PNG", "GraphML"]
     assert all(len(item.children[1].children) > 20 for item in items)
-    assert [getattr(item, "data-made", "") for item in items] == ["", "", "", "", "png", ""]
+    assert [getattr(item, "data-made", "") for item in items] == ["", "", "", "", "", "png", ""]

@@ -64,6 +64,45 @@ def test_all_units_are_sketched_before_any_is_drawn_and_the_target_comes_last(
     assert sketched.begun[-1] == Unit("fc", 2)
 
 
+def order(person: Person, gallery: PaintedGallery) -> list[list[Unit]]:
+    """The units whose pictures are missing, as they are going to be drawn together."""
+    work, tab = person.callbacks.work, person.callbacks.sessions.find(person.name)
+    assert tab is not None
+    known = {gallery.key(unit): unit for group in work.pictures._groups(tab) for unit in group}
+    return [[known[key] for key in task.key.split()] for task in work.pictures.missing(tab)]
+
+
+def test_what_is_on_the_screen_is_drawn_first_and_the_target_last(ann: Person, sketched: PaintedGallery) -> None:
+    sketched.gate.clear()
+    ann.why("2")
+    ann.poll()
+    plain, target = order(ann, sketched), Unit("fc", 2)
+    assert plain[-1] == [target]
+    assert len(plain) >= 4
+    for group in plain[1:-1]:
+        ann.poll(str(group[-1]), str(target), "nowhere:7")
+        assert order(ann, sketched) == [group, *(other for other in plain if other not in (group, [target])), [target]]
+    ann.poll()
+    assert order(ann, sketched) == plain
+    sketched.gate.set()
+
+
+def test_on_the_wall_its_units_are_drawn_before_those_of_the_graph(
+    ann: Person, sketched: PaintedGallery, page: Page
+) -> None:
+    sketched.gate.clear()
+    ann.why("2")
+    ann.do("page", "layers")
+    ann.do("wall-layer", "b")
+    sent = {"session": ann.name, "layer": "b", "channels": [8, 9, 10, 11, 12]}
+    client = page.dash.server.test_client()
+    assert client.post("/wall/seen", json=sent, headers={"Host": "127.0.0.1"}).status_code == 200
+    found = order(ann, sketched)
+    assert set(found[0]) | set(found[1]) >= {Unit("b", channel) for channel in sent["channels"]}
+    assert len(found) > 2
+    sketched.gate.set()
+
+
 def test_a_sketch_is_shown_as_what_it_is_and_outlives_a_cancelled_drawing(
     ann: Person, sketched: PaintedGallery, page: Page
 ) -> None:

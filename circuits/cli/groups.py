@@ -1,0 +1,75 @@
+"""`circuits groups`: directions of layers that the photos of one class have in common."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from circuits.cli.console import note, output, plain_table, print_json, progress
+from circuits.cli.files import check_output, photos_in
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkBesideFile, argument, counts, file_option, option
+from circuits.errors import InputError
+from circuits.report.text import number
+
+if TYPE_CHECKING:
+    from circuits.groups.dictionary import Dictionary
+
+
+def groups(
+    folder: Path = argument("FOLDER", "Photos of one class, in any number of folders.", readable=False),
+    file: Path | None = file_option("Write them to a .safetensors file.", "--output", "-o"),
+    target: str | None = option(
+        None, "The class that they are to explain; by default that predicted of most photos.", metavar="TARGET"
+    ),
+    number_of: str = option("8", "Groups of each layer, or one number a level: 8,12.", "--groups", metavar="N"),
+    depth: int | None = option(None, "Layers below the target; 4, or as many as --layers names.", min=1, max=2000),
+    as_json: bool = AS_JSON,
+    layers: str = LAYERS,
+    network: str = NETWORK,
+    *,
+    options: NetworkBesideFile,
+) -> None:
+    """Fit groups of channels to the photos of one class, so that a group means the same in all of them."""
+    check_output("--output", file, "groups", (".safetensors",))
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give one with photos of a class.")
+    wanted = counts("--groups", number_of)
+    loaded = options.load(network, layers)
+    from circuits.groups.storage import save_groups
+    from circuits.tracing.class_groups import DEPTH, fit_groups
+
+    photos = photos_in(loaded, folder)
+    levels = depth or (DEPTH if layers in ("auto", "fine") else len(loaded.layers) - 1)
+    with progress("Fitting") as report:
+        found = fit_groups(
+            loaded, photos, target, groups=wanted, depth=levels, source=folder.resolve().name, progress=report
+        )
+    if as_json:
+        print_json(_facts(found))
+    else:
+        _print(found)
+    if file is not None:
+        save_groups(file, loaded, found)
+        note(f"Wrote {file}. Use it with circuits trace PHOTO --groups {file}.")
+
+
+def _print(found: "dict[str, Dictionary]") -> None:
+    """Each group with the channels that make it up."""
+    table = plain_table(("group", "made of", "channels"), numbers=[2])
+    for layer, each in found.items():
+        for group in range(each.groups):
+            strongest = each.strongest_channels(group)
+            parts = ", ".join(f"{channel}: {number(weight)}" for channel, weight in strongest)
+            table.add_row(f"{layer}/{group}", parts, str(int((each.directions[group] != 0).sum())))
+    output().print(table, soft_wrap=True)
+
+
+def _facts(found: "dict[str, Dictionary]") -> dict[str, Any]:
+    return {
+        layer: {
+            "source": each.source,
+            "groups": [
+                [{"channel": channel, "weight": weight} for channel, weight in each.strongest_channels(group, 20)]
+                for group in range(each.groups)
+            ],
+        }
+        for layer, each in found.items()
+    }
