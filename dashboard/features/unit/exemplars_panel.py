@@ -9,6 +9,7 @@ from circuits.report.text import number
 from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Failure, NoCollection, ShownExemplar
 from dashboard.components import WAITING, attributes, failed, section
+from dashboard.glossary import term
 from dashboard.work.results import Answers
 
 Component = Any
@@ -48,7 +49,7 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     else:
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting strip-room")
         parts = [room, html.Div([_skeleton(title) for title in GROUPS.values()], className="pair groups")]
-    return [section("Elsewhere", "elsewhere", parts)]
+    return [section("In other photos", "elsewhere", parts)]
 
 
 def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
@@ -128,7 +129,7 @@ def _mark(kind: str, words: str, left: float) -> Component:
 
 
 def _group(node: Node, title: str, shown: Sequence[ShownExemplar]) -> Component:
-    heading = html.H2(title)
+    heading = html.H2(term("exemplars", title) if title == GROUPS["most"] else title)
     if not shown:
         return html.Div([heading, html.P("There are none.", className="small muted")])
     return html.Div([heading, html.Ul([_exemplar(node, each) for each in shown], className="exemplars")])
