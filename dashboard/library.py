@@ -27,8 +27,6 @@ from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dashboard.work.galleries import Gallery
 
 MODES = {
@@ -87,16 +85,23 @@ class Library:
     def chance(self, circuit: Circuit, index: int) -> float:
         """The probability of a class in the photo of a circuit of this network."""
         known = next((each for each in circuit.predictions if each.index == index), None)
-        if known is not None:
-            return known.probability
+        return known.probability if known is not None else self.chances(circuit)[index]
 
-        def run() -> tuple[Circuit, "Tensor"]:
-            cache = forward_cache(self.network, circuit)
+    def chances(self, source: Circuit | Photo) -> tuple[float, ...]:
+        """The probability of every class in a photo, or in that of a circuit of this network; found once."""
+
+        def run() -> tuple[tuple[float, ...], Circuit | None]:
+            if isinstance(source, Photo):
+                rows = circuits.predict(self.network, source, top=max(1, len(self.network.labels)))
+                return tuple(row.probability for row in sorted(rows, key=lambda row: row.index)), None
+            cache = forward_cache(self.network, source)
             logits = cache.activations[cache.network.layers[-1]].sum((0, 2, 3))
-            return circuit, self.network.probabilities(logits)
+            # The circuit is kept with the answer, so that no other can get its identity meanwhile.
+            return tuple(self.network.probabilities(logits).tolist()), source
 
-        # The circuit is kept with the answer, so that no other can get its identity meanwhile.
-        return float(self._once(("chances", id(circuit)), run)[1][index])
+        which = _identity(source) if isinstance(source, Photo) else (id(source),)
+        found: tuple[float, ...] = self._once(("chances", *which), run)[0]
+        return found
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -214,9 +219,7 @@ class Library:
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        # A whole photo is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
-        which = (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
-        found: str = self._once(("crop", *which, lossless), pack)
+        found: str = self._once(("crop", *_identity(photo), lossless), pack)
         return found
 
     def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
@@ -376,6 +379,14 @@ class Library:
             while len(self._kept) > 64:
                 self._kept.popitem(last=False)
         return value
+
+
+def _identity(photo: Photo) -> tuple[Hashable, ...]:
+    """What tells a photo as it is shown from others.
+
+    A whole one is told by its pixels and is not kept alive; of others the fingerprint says nothing of the crop.
+    """
+    return (photo.sha256, photo.window) if photo.whole else (id(photo.pixels), photo)
 
 
 def closed(circuit: Circuit, layer: str | None = None) -> list[str]:

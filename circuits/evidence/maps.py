@@ -20,6 +20,7 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
@@ -53,7 +54,7 @@ def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
     unit = as_unit(unit)
     seen_by, activations = activations_of(network, source, [unit.layer])
     seen_by.check_unit(unit)
-    return activations[unit.layer][0, unit.channel].numpy().copy()
+    return activations[unit.layer][0, unit.channel].cpu().numpy().copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class EdgeMaps:
         return float(self.lower.sum(dtype=np.float64))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
     """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
@@ -106,7 +107,38 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
+def target_map(network: Network, circuit: Circuit) -> HeatMap:
+    """Attribution map of a circuit's target: Σ_j a_j(h,w) · ∂T/∂a_j(h,w) over all channels of one layer below it.
+
+    The layer is the highest below the target that has more than one position, or else the highest. The map says from
+    where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to what
+    the channels of that layer account for along all paths.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+
+    Returns:
+        Signed, in units of the target, (H, W).
+
+    Raises:
+        InputError: if the network or photo is not the circuit's.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> target_map(network, trace(network, "example:cat", "cat - dog", depth=1, top=1)).shape
+        (4, 4)
+    """
+    run, target = forward_cache(network, circuit), target_of(circuit)
+    known = run.network.layers
+    below = [run.network.layer(name) for name in known[: known.index(target.unit.layer)][::-1]]
+    layer = next((each for each in below if each.height * each.width > 1), below[0])
+    return _as_map(run.attribution_maps(target, layer.name).sum(0))
+
+
+@exact()
 def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
@@ -133,7 +165,7 @@ def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit |
     return EdgeMaps(_from_below(edge), _to_above(edge))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def fed_by(
     network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
@@ -208,7 +240,7 @@ def class_attributions(network: Network, source: Source, unit: Unit | str) -> Fl
     else:
         segment = cut.segment(layer.name, top)
     change = _along(segment, activation, direction, range(cut.layer(top).channels))
-    return np.array(change[0].sum((1, 2)).detach().numpy())
+    return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,4 +315,4 @@ def _along(segment: Segment, activation: Activation, direction: Activation, chan
 
 
 def _as_map(values: Tensor) -> HeatMap:
-    return np.array(values.detach().numpy())
+    return np.array(values.detach().cpu().numpy())

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
+from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
@@ -102,7 +102,12 @@ class Evidence:
         """The same of those units of which it is known already."""
         photo = _small_key(network, source)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
-        return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
+        patches, maps = ({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1))
+        if isinstance(source, Circuit) and source.root in maps and self.is_scalar(source, source.root):
+            # A class has no positions of its own: its map says from where its value, or the difference of two, came.
+            shown = show_map(input_crop(network, source), target_map(network, source), size=_TILE)
+            maps[source.root] = webp(shown)
+        return InPhoto(patches, maps)
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
@@ -115,7 +120,9 @@ class Evidence:
         return webp(patch_of_picture(self.library.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
-        """Where a unit's argument for the target came from."""
+        """Where a unit's contribution to the target came from; of the target itself, where its value did."""
+        if name == circuit.root:
+            return _signed(circuit, target_map(self.library.network, circuit))
         return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].channel))
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:

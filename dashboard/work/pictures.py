@@ -13,6 +13,7 @@ from circuits.units import Progress, Unit
 from dashboard.library import Library
 from dashboard.session.tabs import TabSession
 from dashboard.work.queue import Task
+from dashboard.work.tiles import second_class
 
 if TYPE_CHECKING:
     from dashboard.work.scheduler import Scheduler
@@ -210,4 +211,6 @@ def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
-    return batches(list(dict.fromkeys(circuit.nodes[name].channel.whole for name in names)))
+    minus = second_class(circuit, library)
+    units = [circuit.nodes[name].channel.whole for name in names] + ([] if minus is None else [minus])
+    return batches(list(dict.fromkeys(sorted(units, key=lambda unit: -height[unit.layer]))))

@@ -30,7 +30,7 @@ def tiny_network(seed: int = 0, name: str = "tiny", labels: Sequence[str] = TINY
         module.add_module("abc"[place], nn.ReLU())
         module.add_module(f"pool{place}", nn.MaxPool2d(2))
     module.add_module("flat", nn.Flatten())
-    module.add_module("fc", nn.Linear(20 * 16, 6))
+    module.add_module("fc", nn.Linear(20 * 16, len(labels)))
     size = Preprocessing((32, 32), 32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
     return prepare(module, name=name, source="test", preprocessing=size, labels=list(labels))
 

@@ -87,6 +87,26 @@ def find(session: Session, library: Library, text: str) -> list[Result]:
     return [*(classes[:_CLASSES_BESIDE_UNITS] if units else classes), *units][:LIMIT]
 
 
+def all_classes(session: Session, library: Library) -> dict[str, Any]:
+    """Every class of the network in the order of its numbers, for the list that the browser sorts and draws.
+
+    Returns:
+        Their labels; their probabilities in this photo, in full for the order and in words, where they are known; the
+        class that is explained, against which others can be held; and why none can be explained, or "".
+    """
+    work, network = session.work, network_of(session, library)
+    source = None if work.locked else work.circuit or work.photo
+    chances = library.chances(source) if source is not None and network.labels else ()
+    held = explained(work.circuit) if not work.locked else None
+    return {
+        "labels": [network.label(number) for number in range(len(network.labels))],
+        "chances": [float(f"{each:.6g}") for each in chances],
+        "words": [chance(each) for each in chances],
+        "held": None if held is None else held[0],
+        "reason": work.locked,
+    }
+
+
 class _Search:
     """The network, and what is known of the photo without asking it."""
 

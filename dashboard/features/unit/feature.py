@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from circuits.tracing.targets import target_of
 from circuits.units import Unit
 from dashboard.components import Pane
 from dashboard.feature import Feature, View
@@ -16,7 +15,7 @@ from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
 from dashboard.work.scheduler import Scheduler
-from dashboard.work.tiles import Tile, unit_tile
+from dashboard.work.tiles import Tile, second_class, unit_tile
 
 OUTSIDE = "outside"
 """What the scripts call the tile of a chosen unit that is not in the circuit."""
@@ -28,17 +27,7 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
     circuit, chosen = session.work.circuit, outside_unit(session, library)
     if chosen is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
         chosen = circuit.nodes[session.work.selected].channel.whole
-    second = _second_class(session, library)
-    return [[unit] for unit in (chosen, second) if unit is not None]
-
-
-def _second_class(session: Session, library: Library) -> Unit | None:
-    """The class that the target is held against, if the target is chosen and a difference of this network's classes."""
-    circuit = session.work.circuit
-    if circuit is None or session.work.selected != circuit.root or not library.is_own(circuit):
-        return None
-    target = target_of(circuit)
-    return None if target.minus is None else Unit(target.unit.layer, target.minus)
+    return [[chosen]] if chosen is not None else []
 
 
 def _tiles(view: View) -> dict[str, Tile]:
@@ -62,7 +51,7 @@ def _pane(view: View) -> Pane | None:
         return nothing_to_choose(session)
     if session.work.edge is not None or name not in circuit.nodes:
         return None
-    own, second = library.is_own(circuit), _second_class(session, library)
+    own, second = library.is_own(circuit), second_class(circuit, library) if name == circuit.root else None
     against = None if second is None else unit_tile(second, library, view.work.previews, waiting=view.drawing)
     return unit(
         session,

@@ -59,8 +59,8 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         picture = library.key(circuit, name)
         if library.gallery.file(picture) is not None and not library.is_dead(circuit, name):
             found.append(query("middle", f"/{picture}", partial(evidence.middle, circuit, name)))
-        if name != circuit.root:
-            found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
+    if (name == circuit.root) == evidence.is_scalar(circuit, name):
+        found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
     method = f"/{looking.method}/{looking.start}"
     found.append(query("saliency", method, partial(evidence.saliency, circuit, name, looking)))
     if upper := upper_of(session):

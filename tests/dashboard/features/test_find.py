@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from circuits import trace
+from circuits import predict, trace
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
-from circuits.report.text import number
+from circuits.report.text import chance, number
 from dashboard.app import Page
 from dashboard.features.photo.routes import SIDE, whole_photo
-from dashboard.features.target.search import LIMIT, Other, Result, find
+from dashboard.features.target.search import LIMIT, Other, Result, all_classes, find
 from dashboard.library import Library
 from dashboard.session.state import Session, Work, key_of
 from tests.support import actions
@@ -208,3 +208,42 @@ def test_a_photo_of_which_only_the_crop_is_at_hand_is_not_shown_as_whole(
     assert whole_photo(crop, key_of(photo)) is None
     data = whole_photo(begun, key_of(photo))
     assert Image.open(io.BytesIO(data)).size == (80, 60)
+
+
+@pytest.mark.parametrize("begins", ["begun", "traced"])
+def test_all_classes_come_with_their_probabilities_in_this_photo(
+    begins: str, request: pytest.FixtureRequest, library: Library, network: Network, photo: Photo
+) -> None:
+    session = request.getfixturevalue(begins)
+    told = all_classes(session, library)
+    rows = {row.index: row for row in predict(network, photo, top=6)}
+    assert told["labels"] == list(network.labels) == [rows[number].label for number in range(6)]
+    assert told["chances"] == pytest.approx([rows[number].probability for number in range(6)], rel=1e-5)
+    assert told["words"] == [chance(rows[number].probability) for number in range(6)]
+    assert (told["held"], told["reason"]) == (2 if begins == "traced" else None, "")
+
+
+def test_probabilities_of_all_classes_are_found_once_for_a_photo(
+    begun: Session, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = all_classes(begun, library)
+    monkeypatch.setattr("circuits.predict", lambda *given, **options: pytest.fail("the network ran again"))
+    assert all_classes(begun, library) == first
+
+
+def test_classes_beside_a_locked_circuit_say_why_none_can_be_explained(begun: Session, library: Library) -> None:
+    foreign = trace(tiny_network(seed=7), begun.work.photo, "cat", depth=1, top=3)
+    told = all_classes(actions.with_circuit(begun, foreign, library), library)
+    assert told["reason"].startswith("This circuit is of another network")
+    assert (told["chances"], told["words"], told["held"]) == ([], [], None)
+
+
+def test_the_address_of_all_classes_answers_for_sessions_that_are_there(page: Page, ann: Person) -> None:
+    client = page.dash.server.test_client()
+    host = {"Host": "localhost"}
+    answer = client.get(f"/classes?session={ANN}", headers=host)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    assert answer.get_json()["labels"] == list(ann.callbacks.library.network.labels)
+    assert [client.get(f"/classes{text}", headers=host).status_code for text in ("", "?session=" + 32 * "9")] == [
+        404
+    ] * 2
