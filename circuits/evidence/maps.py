@@ -114,6 +114,37 @@ def argument_map(network: Network, circuit: Circuit, unit: Address | str) -> Hea
 
 
 @exact()
+def target_map(network: Network, circuit: Circuit) -> HeatMap:
+    """Attribution map of a circuit's target: Σ_j a_j(h,w) · ∂T/∂a_j(h,w) over all channels of one layer below it.
+
+    The layer is the highest below the target that has more than one position, or else the highest. The map says from
+    where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to what
+    the channels of that layer account for along all paths.
+
+    Args:
+        network: the one that the circuit was traced with.
+        circuit: the circuit.
+
+    Returns:
+        Signed, in units of the target, (H, W).
+
+    Raises:
+        InputError: if the network or photo is not the circuit's.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> network = load_network()
+        >>> target_map(network, trace(network, "example:cat", "cat - dog", depth=1, top=1)).shape
+        (4, 4)
+    """
+    run, target = forward_cache(network, circuit), target_of(circuit)
+    known = run.network.layers
+    below = [run.network.layer(name) for name in known[: known.index(target.unit.layer)][::-1]]
+    layer = next((each for each in below if each.height * each.width > 1), below[0])
+    return _as_map(run.attribution_maps(target, layer.name).sum(0))
+
+
+@exact()
 def edge_maps(network: Network, source: Source, lower: Address | str, upper: Address | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 

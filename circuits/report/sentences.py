@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LARGER = "--network googlenet"
 """Option of every command that takes a network of the 1,000 classes of ImageNet instead of the built-in one."""
+ALL = "everything that pushed it up or down"
+"""The gross attribution in plain words."""
 Parts = tuple[str, ...]
 """A sentence in parts, of which every second one is a name."""
 
@@ -72,7 +74,7 @@ def below_in_words(
         return f"All {shown} {kind}s below it are {how}." if shown > 1 else f"The only {kind} below it is {how}."
     which = f"The {kind} {how} accounts" if shown == 1 else f"The {shown} {kind}s {how} account"
     rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} {kind}s hold")
-    return f"{which} for {percent(coverage)} of everything that pushed it up or down; {rest} the rest."
+    return f"{which} for {percent(coverage)} of {ALL}; {rest} the rest."
 
 
 def held_in_words(circuit: "Circuit") -> str:

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
+from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
@@ -91,15 +91,24 @@ class Evidence:
         self, network: Network, source: Circuit | Photo, units: Mapping[str, Address], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
-        groups = dictionaries_key(source) if isinstance(source, Circuit) else ""
-        photo = digest(*source_key(source, rooted=False), *network.layers, groups)
+        photo = _small_key(network, source)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
             made = patches_and_maps(network, source, missing, side=_TILE, progress=progress)
             for unit, (seen, fired) in zip(missing, made, strict=True):
                 self._small[photo, unit] = webp(seen), webp(fired)
+        return self.known_in_photo(network, source, units)
+
+    def known_in_photo(self, network: Network, source: Circuit | Photo, units: Mapping[str, Address]) -> InPhoto:
+        """The same of those units of which it is known already."""
+        photo = _small_key(network, source)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
-        return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
+        patches, maps = ({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1))
+        if isinstance(source, Circuit) and source.root in maps and self.is_scalar(source, source.root):
+            # A class has no positions of its own: its map says from where its value, or the difference of two, came.
+            shown = show_map(input_crop(network, source), target_map(network, source), size=_TILE)
+            maps[source.root] = webp(shown)
+        return InPhoto(patches, maps)
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
@@ -112,7 +121,9 @@ class Evidence:
         return webp(patch_of_picture(self.library.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
-        """Where a unit's argument for the target came from."""
+        """Where a unit's contribution to the target came from; of the target itself, where its value did."""
+        if name == circuit.root:
+            return _signed(circuit, target_map(self.library.network, circuit))
         return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
@@ -164,6 +175,11 @@ class Evidence:
             if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
         return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
+
+
+def _small_key(network: Network, source: Circuit | Photo) -> str:
+    groups = dictionaries_key(source) if isinstance(source, Circuit) else ""
+    return digest(*source_key(source, rooted=False), *network.layers, groups)
 
 
 def _seen(circuit: Circuit) -> Image.Image:

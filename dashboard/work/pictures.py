@@ -15,6 +15,7 @@ from circuits.units import Progress, Unit
 from dashboard.library import Library
 from dashboard.session.tabs import TabSession
 from dashboard.work.queue import Task
+from dashboard.work.tiles import second_class
 
 if TYPE_CHECKING:
     from dashboard.work.scheduler import Scheduler
@@ -190,14 +191,13 @@ def in_order(
 
 
 def seen_units(tab: TabSession) -> set[Subject]:
-    """The units that are on the screen of a tab: of the graph, or of the wall."""
-    if tab.session.showing.page == "layers":
-        return set(tab.on_wall)
-    circuit = tab.session.work.circuit
+    """The units that are on the screen of a tab: of the graph or of the wall, and the chosen one, which has a pane."""
+    circuit, on_wall = tab.session.work.circuit, tab.session.showing.page == "layers"
     if circuit is None:
-        return set()
-    found = (subject_of(circuit, name) for name in tab.on_screen if name in circuit.nodes)
-    return {subject for subject in found if subject is not None}
+        return set(tab.on_wall) if on_wall else set()
+    names = {tab.session.work.selected, *(() if on_wall else tab.on_screen)}
+    found = (subject_of(circuit, name) for name in names if name in circuit.nodes)
+    return {subject for subject in found if subject is not None}.union(tab.on_wall if on_wall else ())
 
 
 def batches(units: Sequence[_S]) -> list[list[_S]]:
@@ -223,5 +223,7 @@ def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Subj
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
-    subjects = (subject_of(circuit, name) for name in names)
-    return batches(list(dict.fromkeys(subject for subject in subjects if subject is not None)))
+    minus = second_class(circuit, library)
+    drawn = [subject_of(circuit, name) for name in names] + ([] if minus is None else [minus])
+    units = [subject for subject in drawn if subject is not None]
+    return batches(list(dict.fromkeys(sorted(units, key=lambda unit: -height[unit.layer]))))

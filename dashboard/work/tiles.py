@@ -6,6 +6,8 @@ from typing import Any
 from circuits.groups.layer_direction import Subject
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import subject_of
+from circuits.tracing.targets import target_of
+from circuits.units import Unit
 from dashboard.answers import InPhoto
 from dashboard.library import Library
 from dashboard.work.carried import Carried
@@ -27,6 +29,7 @@ class Tile:
         drawn: how far an unfinished picture is, 0 to 1.
         patch: address of the part of the photo where the unit fired most; "" while it is not known.
         heat: address of its activation over the photo; "" while it is not known.
+        second: of the difference of two classes, address of the second one's picture, finished or not.
     """
 
     state: str
@@ -35,6 +38,7 @@ class Tile:
     drawn: float = 0.0
     patch: str = ""
     heat: str = ""
+    second: str = ""
 
     def facts(self) -> dict[str, Any]:
         """The tile as JSON for the page."""
@@ -76,6 +80,14 @@ def unit_tile(unit: Subject | None, library: Library, previews: Previews, *, wai
     return Tile("dead", said=DEAD) if gallery.dead(unit) else picture_tile(key, previews, ready=True, waiting=waiting)
 
 
+def second_class(circuit: Circuit | None, library: Library) -> Unit | None:
+    """Of the difference of two classes of this network the second one; `None` for other targets."""
+    if circuit is None or not library.is_own(circuit):
+        return None
+    target = target_of(circuit)
+    return None if target.minus is None else Unit(target.unit.layer, target.minus)
+
+
 def circuit_tiles(
     circuit: Circuit | None,
     library: Library,
@@ -90,12 +102,17 @@ def circuit_tiles(
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
     if library.is_own(circuit):
-        return {
+        tiles = {
             node.id: with_photo(
                 unit_tile(subject_of(circuit, node.id), library, previews, waiting=waiting), node.id, seen
             )
             for node in nodes
         }
+        minus = second_class(circuit, library)
+        if minus is not None:
+            beside = unit_tile(minus, library, previews, waiting=waiting).picture
+            tiles[circuit.root] = replace(tiles[circuit.root], second=beside)
+        return tiles
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
     return {
         name: Tile("ready", address)

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.report.sentences import below_in_words
+from circuits.report.sentences import ALL, below_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -12,6 +12,7 @@ from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit.measured import measured_edges
+from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
 
@@ -46,8 +47,11 @@ def contributions(
     return [
         html.H2(title, title=f"Attributions of {node.called}"),
         chart,
-        html.P(sum_in_words(broken), className="sum numbers"),
-        html.P(books_in_words(broken, in_target_units=inspection.in_target_units), className="books muted"),
+        html.P([term("decomposition", "Decomposition"), f": {sum_in_words(broken)}"], className="sum numbers"),
+        html.P(
+            with_term(books_in_words(broken, in_target_units=inspection.in_target_units), "gross attribution", ALL),
+            className="books muted",
+        ),
         *_edges_below(node, circuit),
         *measured_edges(session, circuit, node),
     ]

@@ -5,8 +5,6 @@ from typing import Any
 
 from circuits.groups.layer_direction import Subject
 from circuits.tracing.groups import subject_of
-from circuits.tracing.targets import target_of
-from circuits.units import Unit
 from dashboard.components import Pane
 from dashboard.feature import Feature, View
 from dashboard.features.unit import group_panel, outside, variants
@@ -19,7 +17,7 @@ from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
 from dashboard.work.pictures import batches
 from dashboard.work.scheduler import Scheduler
-from dashboard.work.tiles import Tile, unit_tile
+from dashboard.work.tiles import Tile, second_class, unit_tile
 
 OUTSIDE = "outside"
 """What the scripts call the tile of a chosen unit that is not in the circuit."""
@@ -32,18 +30,8 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
     chosen: Subject | None = outside
     if outside is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
         chosen = subject_of(circuit, session.work.selected)
-    second = _second_class(session, library)
     parts = [] if outside is not None else batches(group_panel.chosen_members(session, library))
-    return [*([unit] for unit in (chosen, second) if unit is not None), *parts]
-
-
-def _second_class(session: Session, library: Library) -> Unit | None:
-    """The class that the target is held against, if the target is chosen and a difference of this network's classes."""
-    circuit = session.work.circuit
-    if circuit is None or session.work.selected != circuit.root or not library.is_own(circuit):
-        return None
-    target = target_of(circuit)
-    return None if target.minus is None else Unit(target.unit.layer, target.minus)
+    return [*([] if chosen is None else [[chosen]]), *parts]
 
 
 def _tiles(view: View) -> dict[str, Tile]:
@@ -77,7 +65,7 @@ def _pane(view: View) -> Pane | None:
         return nothing_to_choose(session)
     if session.work.edge is not None or name not in circuit.nodes:
         return None
-    own, second = library.is_own(circuit), _second_class(session, library)
+    own, second = library.is_own(circuit), second_class(circuit, library) if name == circuit.root else None
     subject = subject_of(circuit, name) if own else None
     against = None if second is None else unit_tile(second, library, view.work.previews, waiting=view.drawing)
     return unit(

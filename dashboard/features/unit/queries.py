@@ -64,8 +64,8 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     is_scalar = evidence.is_scalar(circuit, name)
     if not is_scalar:
         found.append(query("places", "", partial(evidence.places, *seen)))
-        if name != circuit.root:
-            found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
+    if (name == circuit.root) == is_scalar:
+        found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
     if isinstance(node.unit, Group):
         return found
     if not is_scalar:
