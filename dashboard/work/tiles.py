@@ -101,6 +101,7 @@ def circuit_tiles(
     if circuit is None:
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
+    library = library.home(circuit)
     if library.is_own(circuit):
         tiles = {
             node.id: with_photo(
