@@ -16,6 +16,7 @@ from torch import Tensor
 from circuits.attribution.gradient import Readout, at_once, gradient_down, with_replaced
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.device import halving, in_doubles
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, PerChannel, Scores
@@ -50,12 +51,16 @@ def ablated_one_by_one(
     """
     read = sorted({channel for readout in readouts for channel in readout.channels})
     places = [[read.index(channel) for channel in readout.channels] for readout in readouts]
-    for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
+
+    def lost(some: Tensor) -> Float[Tensor, "readouts some"]:
         copies = _without(activation, instead)([[], *([channel] for channel in some.tolist())])
         with torch.no_grad():
             upper = segment(copies, read)
             values = torch.stack([each.of(upper[:, place]) for each, place in zip(readouts, places, strict=True)])
-        yield some.tolist(), values[:, :1] - values[:, 1:]
+        return values[:, :1] - values[:, 1:]
+
+    for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
+        yield some.tolist(), torch.cat(halving(lost, some), dim=1)
 
 
 def ablated_together(
@@ -246,7 +251,7 @@ def mean_of_photos(
     while some := list(islice(loaded, _AT_ONCE)):
         images = torch.cat([network.preprocessing.input_of(photo) for photo in some])
         for name, activation in network.activations(images, layers).items():
-            sums = activation.double().mean((2, 3)).sum(0)
+            sums = in_doubles(activation).mean((2, 3)).sum(0)
             totals[name] = totals[name] + sums if name in totals else sums
         count += len(some)
     if not count:

@@ -90,7 +90,7 @@ class BatchedAttribution:
         if not leaf.is_row:
             value = rows.values[leaf.node].detach()
             spread = value.new_zeros(len(leaf.places), *value.shape[1:])
-            spread[torch.arange(len(leaf.places)), list(leaf.channels)] = gradient[0]
+            spread[torch.arange(len(leaf.places), device=value.device), list(leaf.channels)] = gradient[0]
             if leaf.node in self._front:
                 return self._grouped(value * spread)
             return self._down(rows, leaf.node, spread)

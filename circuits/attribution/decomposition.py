@@ -6,6 +6,7 @@ Of a layer of groups what lies in no group is told apart, the residual.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from circuits.network.device import in_doubles
 from circuits.shapes import Scores
 
 
@@ -69,7 +70,7 @@ def decompose(
         >>> decompose(5.0, torch.tensor([3.0, -1.0, 2.0]), [0], exact=True)
         Decomposition(value=5.0, shown=3.0, rest=1.0, bias=1.0, coverage=0.5, gross=6.0, exact=True, residual=0.0)
     """
-    doubles = scores.double()
+    doubles = in_doubles(scores)
     total, gross = float(doubles.sum()), float(doubles.abs().sum())
     whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact)
     listed = [float(doubles[channel]) for channel in shown if channel not in residuals]

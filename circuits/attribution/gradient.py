@@ -61,7 +61,7 @@ class Readout:
 
     def value(self, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the whole upper layer."""
-        return self.of(activation.index_select(1, torch.tensor(self.channels)))
+        return self.of(activation.index_select(1, torch.tensor(self.channels, device=activation.device)))
 
     def through(self, segment: Segment, activation: Activations) -> PerExample:
         """The scalar, one an example, from the activation of the lower layer; only its channels are computed."""
@@ -181,7 +181,7 @@ def mean_gradient(segment: Segment, activation: Activation, readout: Readout, *,
     alphas = torch.from_numpy((places + 1) / 2).to(activation)
     shares = torch.from_numpy(weights / 2).to(activation)
     total = torch.zeros_like(activation[0])
-    for some in torch.split(torch.arange(steps), at_once(activation)):
+    for some in torch.split(torch.arange(steps, device=activation.device), at_once(activation)):
         point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
         with torch.enable_grad():
             gradient = _gradient(readout.through(segment, point).sum(), point)

@@ -101,6 +101,13 @@ class NetworkOptions:
         panel=_PANEL,
     )
 
+    device: str = option(
+        "auto",
+        "Where the network runs: auto (CUDA if it works, else the CPU), cpu, cuda, cuda:1 or mps.",
+        metavar="DEVICE",
+        panel=_PANEL,
+    )
+
     def load(self, network: str, layers: str = "auto") -> "Network":
         """The network that the options describe.
 
@@ -117,9 +124,11 @@ class NetworkOptions:
             InputError: if a size, a mean or a standard deviation is none.
             UnknownError: if there is no network of that name.
         """
+        from circuits.network.device import chosen_device
         from circuits.network.loading import check_name, load_network
 
         check_name(network)
+        chosen_device(self.device)
 
         if ":" in network:
             keep_answers_apart()
@@ -137,6 +146,7 @@ class NetworkOptions:
             leaf_modules=self.leaf or (),
             multi_label=self.multi_label,
             output=self.network_output,
+            device=self.device,
         )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
 from circuits.groups.coding import Code, code_maps
+from circuits.network.device import halving
 from circuits.shapes import Activations
 from circuits.tracing.intervene import Edit, EditedRun
 from circuits.tracing.run import ForwardCache
@@ -28,7 +29,7 @@ class AblatedNetwork:
     """Runs one photo up to a target's layer with units of lower layers, named from the image up, at a baseline."""
 
     def __init__(self, run: ForwardCache, target: Target, layers: Sequence[str], baseline: Baseline) -> None:
-        self._run = EditedRun(run, target.unit.layer, layers)
+        self._run, self._device = EditedRun(run, target.unit.layer, layers), run.network.device
         self._codes = {name: run.code(target, name) for name in layers if name in run.dictionaries}
         self._baselines = {name: baseline.of(name, run.activations[name]) for name in layers}
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * self._run.largest)))
@@ -39,7 +40,8 @@ class AblatedNetwork:
         Args:
             kept: which units are kept, (sets, units), those of all ablated layers one after the other.
         """
-        return torch.cat([self._run_some(some) for some in torch.split(torch.from_numpy(kept), self._at_once)])
+        masks = torch.from_numpy(kept).to(self._device)
+        return torch.cat([part for some in torch.split(masks, self._at_once) for part in halving(self._run_some, some)])
 
     def _run_some(self, masks: Tensor) -> Tensor:
         widths = [

@@ -67,7 +67,10 @@ def permuted(dictionaries: Mapping[str, Dictionary], source: np.random.Generator
     """
     return {
         layer: replace(
-            each, directions=torch.from_numpy(source.permuted(each.directions.numpy(), axis=1)), encoder=None, bias=None
+            each,
+            directions=torch.from_numpy(source.permuted(each.directions.numpy(), axis=1)),
+            encoder=None,
+            bias=None,
         )
         for layer, each in dictionaries.items()
     }

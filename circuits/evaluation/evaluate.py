@@ -16,7 +16,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
@@ -32,6 +31,7 @@ from circuits.exemplars.exemplars import find_exemplars
 from circuits.files import versions
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.circuit import Circuit
@@ -45,7 +45,7 @@ CHANGES = 8
 _LIKELY = 0.5
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def evaluate(
     network: Network,
     circuit: Circuit,

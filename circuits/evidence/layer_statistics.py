@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 
 from circuits.errors import InputError
+from circuits.network.device import in_doubles
 from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
@@ -85,12 +86,12 @@ def layer_table(network: Network, source: Source, layer: str) -> LayerTable:
     if isinstance(source, Circuit):
         run, target = forward_cache(seen_by, source), target_of(source)
         if run.network.layers.index(name) <= run.network.layers.index(target.unit.layer):
-            attributions = run.attributions(target, name, dtype=torch.float64).numpy()
+            attributions = run.attributions(target, name, dtype=torch.float64).cpu().numpy()
     return LayerTable(
         name,
-        peaks.numpy().copy(),
-        torch.stack([at // width, at % width], dim=1).numpy(),
-        (flat == 0).all(dim=1).numpy(),
+        peaks.cpu().numpy().copy(),
+        torch.stack([at // width, at % width], dim=1).cpu().numpy(),
+        (flat == 0).all(dim=1).cpu().numpy(),
         attributions,
     )
 
@@ -142,7 +143,7 @@ def standing(network: Network, source: Source, unit: Unit | str, *, bins: int = 
     unit = as_unit(unit)
     run = forward_cache(network, source)
     run.network.check_unit(unit)
-    peaks = run.activations[unit.layer][0].amax((1, 2)).double().numpy()
+    peaks = run.activations[unit.layer][0].amax((1, 2)).cpu().double().numpy()
     counts, edges = np.histogram(peaks, bins)
     own = float(peaks[unit.channel])
     rank, silent = 1 + int((peaks > own).sum()), int((peaks <= 0).sum())
@@ -223,7 +224,7 @@ def firing_at(
     values = maps[:, position[0], position[1]]
     highest, lowest = maps.amax((1, 2)), maps.amin((1, 2))
     peaks = (values == highest) & ((highest > lowest) | (maps[0].numel() == 1))
-    positive = values.double().clamp(min=0)
+    positive = in_doubles(values).clamp(min=0)
     shares = positive / positive.sum().clamp_min(np.finfo(np.float64).tiny)
     order = values.argsort(descending=True, stable=True)[:count].tolist()
     return tuple(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
@@ -53,7 +54,7 @@ def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
     unit = as_unit(unit)
     seen_by, activations = activations_of(network, source, [unit.layer])
     seen_by.check_unit(unit)
-    return activations[unit.layer][0, unit.channel].numpy().copy()
+    return activations[unit.layer][0, unit.channel].cpu().numpy().copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class EdgeMaps:
         return float(self.lower.sum(dtype=np.float64))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
     """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
@@ -106,7 +107,7 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
     return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
@@ -133,7 +134,7 @@ def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit |
     return EdgeMaps(_from_below(edge), _to_above(edge))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def fed_by(
     network: Network, source: Source, lower: Unit | str, upper: Unit | str, position: tuple[int, int]
 ) -> HeatMap:
@@ -208,7 +209,7 @@ def class_attributions(network: Network, source: Source, unit: Unit | str) -> Fl
     else:
         segment = cut.segment(layer.name, top)
     change = _along(segment, activation, direction, range(cut.layer(top).channels))
-    return np.array(change[0].sum((1, 2)).detach().numpy())
+    return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,4 +284,4 @@ def _along(segment: Segment, activation: Activation, direction: Activation, chan
 
 
 def _as_map(values: Tensor) -> HeatMap:
-    return np.array(values.detach().numpy())
+    return np.array(values.detach().cpu().numpy())

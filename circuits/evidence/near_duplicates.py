@@ -46,7 +46,7 @@ def correlations(
     layers = list(dict.fromkeys(unit.layer for unit in wanted))
     if len(layers) != 1:
         raise InputError(f"Maps are compared within one layer; the units lie in {', '.join(layers) or 'none'}.")
-    maps = run.activations[layers[0]][0, [unit.channel for unit in wanted]].double().flatten(1).numpy()
+    maps = run.activations[layers[0]][0, [unit.channel for unit in wanted]].cpu().double().flatten(1).numpy()
     centred = maps - maps.mean(axis=1, keepdims=True)
     flat = maps.max(axis=1) == maps.min(axis=1)
     lengths = np.where(flat, 1.0, np.linalg.norm(centred, axis=1))

@@ -148,7 +148,7 @@ def patches_and_maps(
     for done, unit in enumerate(units):
         if progress is not None:
             progress(done, len(units), "")
-        values = activations[unit.layer][0, unit.channel].numpy()
+        values = activations[unit.layer][0, unit.channel].cpu().numpy()
         if values.size == 1:
             whole = _enlarged(crop, side)
             yield whole, whole

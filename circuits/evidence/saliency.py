@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.errors import InputError, listed
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
@@ -73,7 +74,7 @@ class _GradientOptions:
             )
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def gradient_picture(
     network: Network,
     source: Source,
@@ -133,7 +134,7 @@ def gradient_picture(
     return _descend(network, source, [unit], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def relative_picture(
     network: Network,
     source: Source,
@@ -179,7 +180,7 @@ def relative_picture(
     return _descend(network, source, [parent, child], _own_part, _GradientOptions(method, start, smooth, noise, seed))
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def path_picture(
     network: Network,
     source: Source,
@@ -249,15 +250,15 @@ def _descend(
         gradient = _gradient(network, some, units, channels, weights, restrict, METHODS[options.method])
         total += gradient.sum(0, keepdim=True)
     scale = image if options.method == "gradient_x_input" else 1 / _per_colour(network.preprocessing.std)
-    return (total / max(options.smooth, 1) * scale)[0].permute(1, 2, 0).contiguous().numpy()
+    return (total / max(options.smooth, 1) * scale)[0].permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def _starting_weights(
     network: Network, image: Images, unit: Unit, channels: Sequence[int], start: str
 ) -> Float[Tensor, "1 channels H W"]:
     """The weight of each position of a unit; of a difference, its second channel with the opposite sign."""
-    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None]
     activation = network.activations(image, [unit.layer])[unit.layer][:, list(channels)]
+    signs = torch.tensor([1.0, -1.0])[: len(channels), None, None].to(activation)
     value = (activation * signs).sum(1, keepdim=True)
     if unit.position is not None:
         weights = _one_at(unit.position, value)

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx
 
 from circuits.network import operations as ops
+from circuits.network.device import device_of, halving
 from circuits.network.execute import execute, image_node
 from circuits.network.layers import Layer
 from circuits.network.network import Network
@@ -78,17 +79,20 @@ class StatisticsCollector:
 
     def __call__(self, images: Images) -> UnitStatistics:
         """Of preprocessed images, (N, c, h, w)."""
-        images = images.contiguous(memory_format=torch.channels_last)
+        return UnitStatistics.together(halving(self._collect, images))
+
+    def _collect(self, images: Images) -> UnitStatistics:
+        images = images.to(device_of(self._traced)).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             peaks, means = self._run(images)
             activations = [
                 peaks[part.before][0].relu() if part.is_rectified else peaks[part.after][0] for part in self._parts
             ]
             return UnitStatistics(
-                torch.cat([peaks[part.before][0] for part in self._parts], dim=1),
-                torch.cat([peaks[part.before][1] for part in self._parts], dim=1).to(torch.int32),
-                torch.cat(activations, dim=1),
-                torch.cat([means[part.after] for part in self._parts], dim=1),
+                torch.cat([peaks[part.before][0] for part in self._parts], dim=1).cpu(),
+                torch.cat([peaks[part.before][1] for part in self._parts], dim=1).to(torch.int32).cpu(),
+                torch.cat(activations, dim=1).cpu(),
+                torch.cat([means[part.after] for part in self._parts], dim=1).cpu(),
             )
 
     def _run(self, images: Tensor) -> tuple[dict[fx.Node, tuple[Tensor, Tensor]], dict[fx.Node, Tensor]]:

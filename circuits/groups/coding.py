@@ -24,6 +24,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.groups.dictionary import Dictionary
+from circuits.network.device import in_doubles
 from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
 
 RESIDUAL = -1
@@ -97,7 +98,7 @@ class Code:
         channels, positions = self.activation.shape[1], len(self.inverse)
         worth = torch.ones(channels, positions, dtype=torch.float64)
         if gradient is not None:
-            worth = gradient.double().reshape(channels, positions)
+            worth = in_doubles(gradient).reshape(channels, positions)
         along = self.dictionary.directions.double() @ worth
         if group == RESIDUAL:
             read = worth.clone()
@@ -134,7 +135,7 @@ def importance_of(gradient: Maps) -> Float[Tensor, "channels positions"]:
 
     The second term keeps a channel that matters somewhere from being free elsewhere.
     """
-    size = gradient.detach().double().abs().flatten(1)
+    size = in_doubles(gradient).abs().flatten(1)
     worth = size + 0.2 * size.square().mean(1, keepdim=True).sqrt()
     mean = worth.mean()
     # Where nothing reaches the target all count alike; a thousandth keeps every system of equations solvable.
@@ -166,7 +167,7 @@ def encode(
             f"The dictionary has directions over {dictionary.channels} channels and the layer has {channels}; "
             "it belongs to another layer or network."
         )
-    weights, inverse = _solve(dictionary, activation[0].flatten(1).double(), importance)
+    weights, inverse = _solve(dictionary, in_doubles(activation[0].flatten(1)), importance)
     height, width = activation.shape[2:]
     maps = weights.T.reshape(dictionary.groups, height, width).to(activation)
     return Code(dictionary, activation, maps, inverse, importance)
@@ -177,7 +178,7 @@ def code_maps(
 ) -> Float[Tensor, "n groups _h _w"]:
     """The code alone of several activations of one layer, as what was changed below makes them, (n, K, H, W)."""
     maps = [
-        _weights(dictionary, each.flatten(1).double(), importance)[0].T.reshape(-1, *activation.shape[2:])
+        _weights(dictionary, in_doubles(each.flatten(1)), importance)[0].T.reshape(-1, *activation.shape[2:])
         for each in activation
     ]
     return torch.stack(maps).to(activation)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.groups.dictionary import Directions
+from circuits.network.device import in_doubles
 
 SWEEPS = 30
 """Times that a weighted fit moves each group's sizes, then its direction, to what is best with all others as they are."""
@@ -55,13 +56,13 @@ def fit(activation: Tensor, groups: int, importance: Tensor | None = None) -> Di
     """
     if groups < 1:
         raise InputError(f"groups is {groups}; a layer has at least 1.")
-    matrix = activation.detach().double().clamp(min=0).T.numpy()
+    matrix = in_doubles(activation).clamp(min=0).T.numpy()
     live = np.flatnonzero(matrix.any(0))
     places = np.flatnonzero(matrix.any(1))
     if not len(live):
         raise InputError("Nothing is active in the layer, so there are no groups to find.")
     count = min(groups, len(live), len(places))
-    weights = None if importance is None else importance.T.numpy()[np.ix_(places, live)]
+    weights = None if importance is None else in_doubles(importance).T.numpy()[np.ix_(places, live)]
     sizes, rows = _factorise(matrix[np.ix_(places, live)], count, weights)
     rows = np.where(rows < _LEAST * rows.max(1, keepdims=True), 0.0, rows)
     lengths = np.linalg.norm(rows, axis=1)

@@ -203,7 +203,8 @@ class SlicedEvaluation:
         together = torch.cat(values, dim=1) if len(values) > 1 else values[0]
         if channels is None or list(channels) == sorted(channels):
             return together
-        return together[:, torch.tensor([place for *_, places in split for place in places]).argsort()]
+        order = torch.tensor([place for *_, places in split for place in places], device=together.device).argsort()
+        return together[:, order]
 
 
 def split_channels(parts: Sequence[fx.Node], channels: Channels) -> list[tuple[fx.Node, Channels, tuple[int, ...]]]:

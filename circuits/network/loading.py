@@ -15,6 +15,7 @@ from circuits import builtin
 from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.copying import copy_of, has_lazy, unwrapped
+from circuits.network.device import chosen_device
 from circuits.network.hub import from_hub, make_timm, whole_modules
 from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
@@ -51,6 +52,7 @@ def load_network(
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
     output: str | int | None = None,
+    device: str | torch.device = "auto",
 ) -> Network:
     """Load and prepare a network.
 
@@ -71,6 +73,7 @@ def load_network(
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
             or has one output.
         output: which of several outputs is explained, by its name (a key, a field) or its number; see `prepare`.
+        device: `auto` (CUDA if it works, else the CPU), `cpu`, `cuda`, `cuda:1`, or `mps`.
 
     Raises:
         UnknownError: if there is no network, output, layer or module of that name.
@@ -84,11 +87,12 @@ def load_network(
     labels = None if labels is None else as_labels(labels)
     common: _Common = {
         "labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label, "output": output,
+        "device": chosen_device(device),
     }  # fmt: skip
     if name_or_path == "builtin":
         if any(given is not None for given in (weights, labels, size, mean, std, multi_label, output, *leaf_modules)):
             raise InputError("The built-in network brings its own weights, labels and input size; give none of them.")
-        return _load_builtin(layers)
+        return _load_builtin(layers, common["device"])
     changes = InputOptions(size, mean, std)
     if str(weights).startswith("hf:"):
         weights = from_hub(str(weights))
@@ -135,9 +139,10 @@ class _Common(TypedDict):
     leaf_modules: Sequence[str]
     multi_label: bool | None
     output: str | int | None
+    device: torch.device
 
 
-def _load_builtin(layers: str | Sequence[str]) -> Network:
+def _load_builtin(layers: str | Sequence[str], device: torch.device) -> Network:
     side = builtin.INPUT_SIZE
     preprocessing = Preprocessing(
         size=(side, side), resize=side, mean=builtin.MEAN, std=builtin.STD, interpolation="bilinear"
@@ -150,6 +155,7 @@ def _load_builtin(layers: str | Sequence[str]) -> Network:
         labels=builtin.labels(),
         layers=layers,
         check=False,
+        device=device,
     )
 
 

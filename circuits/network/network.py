@@ -12,6 +12,7 @@ from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import Preprocessing
 from circuits.network import operations as ops
 from circuits.network.activations import is_rectified
+from circuits.network.device import device_of
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.head import Head
 from circuits.network.labels import matching, meant_label
@@ -32,7 +33,7 @@ def fingerprint(traced: fx.GraphModule) -> str:
         digest.update(f"{node.op} {node.name} {target} {node.args} {node.kwargs} {called}\n".encode())
     for name, value in traced.state_dict().items():
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
-        digest.update(memoryview(value.detach().contiguous().numpy()).cast("B") if value.numel() else b"")
+        digest.update(memoryview(value.detach().cpu().contiguous().numpy()).cast("B") if value.numel() else b"")
     return digest.hexdigest()
 
 
@@ -79,6 +80,11 @@ class Network:
                     f"{self.name} makes {rows} rows of one photo at {layer.name}, as averaging over changed copies of "
                     "it does; explain the network inside, which sees a single one."
                 )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie, and so its activations."""
+        return device_of(self.traced)
 
     @property
     def is_one_at_a_time(self) -> bool:
@@ -210,7 +216,7 @@ class Network:
             UnknownError: if a layer does not exist.
         """
         nodes = {name: self.layer(name).node for name in (self.layers if layers is None else layers)}
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             values = execute(self.traced, {image_node(self.traced): images}, list(nodes.values()))
         return {name: ops.as_maps(values[node]) for name, node in nodes.items()}
@@ -241,7 +247,7 @@ class Network:
             for channel in channels or ():
                 self.check_unit(Unit(name, channel))
             nodes.append((self.layer(name).node, None if channels is None else tuple(channels), rectified))
-        evaluation = SlicedEvaluation(self.traced, {image_node(self.traced): images}, rectifier)
+        evaluation = SlicedEvaluation(self.traced, {image_node(self.traced): images.to(self.device)}, rectifier)
         evaluation.prepare(nodes)
         return tuple(ops.as_maps(evaluation.value(*request)) for request in nodes)
 

@@ -16,6 +16,7 @@ from circuits.errors import InputError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.channels_first import move_channels_first
 from circuits.network.copying import has_lazy, plain_copy, unwrapped
+from circuits.network.device import KINDS, TOLERANCE, chosen_device, exact, move
 from circuits.network.execute import execute, image_node
 from circuits.network.fx import Whole
 from circuits.network.head import Head, add_classes, drop_head, sums_to_one
@@ -48,6 +49,7 @@ def prepare(
     multi_label: bool | None = None,
     output: str | int | None = None,
     check: bool = True,
+    device: str | torch.device | None = None,
 ) -> Network:
     """Prepare a live module.
 
@@ -70,6 +72,7 @@ def prepare(
             called `logits` or `out`, or else the one that fits the labels, or looks most like logits (`outputs`).
         check: run it on four photos: it must say before what it says after, and of each photo the same alone and among
             others; one that does not is run one photo at a time, and its books are not said to close.
+        device: where it is to run (`device.chosen_device`); where the module's weights lie, if `None`.
 
     Raises:
         InputError: if it cannot be traced, does not take the input size, gives more rows than one for a photo or
@@ -86,6 +89,7 @@ def prepare(
             f"module is a {type(module).__name__}; give a torch.nn.Module"
             + (", with that state dict loaded into it." if isinstance(module, Mapping) else ".")
         )
+    chosen = _own_device(module) if device is None else chosen_device(device)
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
     labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
@@ -121,7 +125,48 @@ def prepare(
     if multi_label is None:
         multi_label = head.is_sigmoid or len(labels) == 1
     sha256, named = fingerprint(traced), tuple(labels)
-    return Network(name, source, traced, named, preprocessing, sha256, layer_list, multi_label, explained, head)
+    network = Network(name, source, traced, named, preprocessing, sha256, layer_list, multi_label, explained, head)
+    return network if chosen.type == "cpu" else _moved(network, chosen, example)
+
+
+def _own_device(module: nn.Module) -> torch.device:
+    """Where a module's weights lie, if that is one that networks are run on."""
+    weight = next(iter(module.parameters()), torch.zeros(()))
+    return weight.device if weight.device.type in KINDS else torch.device("cpu")
+
+
+def _moved(network: Network, device: torch.device, example: Tensor) -> Network:
+    """The network on a device, which must say there what the CPU says: the outputs, and a unit's gradient.
+
+    Raises:
+        InputError: if it does not, by more than a thousandth of the largest number.
+    """
+
+    def says() -> tuple[Tensor, Tensor]:
+        image = example[:1].detach().requires_grad_()
+        with torch.enable_grad():
+            logits = network.read(image, [(network.layers[-1], None, True)])[0].sum((0, 2, 3))
+            (gradient,) = torch.autograd.grad(logits[logits.argmax()], image)
+        return logits.detach().cpu(), gradient.cpu()
+
+    try:
+        with exact():
+            before = says()
+            move(network.traced, device)
+            after = says()
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{network.name} does not fit into the memory of {device}; close what else uses it, or use --device cpu."
+        ) from error
+    for one, other in zip(before, after, strict=True):
+        difference = float((one - other).abs().max()) / max(float(one.abs().max()), 1e-12)
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"{network.name} says something else on {device} than on the CPU, by {difference:.1g} of the largest "
+                "number, so nothing that is found there can be trusted; use --device cpu, or another version of "
+                "PyTorch."
+            )
+    return network
 
 
 def _record_shapes(traced: fx.GraphModule, name: str, example: Tensor) -> None:

@@ -238,7 +238,7 @@ def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) 
 def _distinct_fields(boxes: Tensor, image: tuple[int, int]) -> tuple[list[ReceptiveField], list[int]]:
     """The field of all channels, then the distinct ones among them; and which of these each channel has."""
     seen: dict[bytes, int] = {}
-    each = boxes.permute(1, 2, 3, 0).to(torch.int32).numpy()
+    each = boxes.permute(1, 2, 3, 0).to(torch.int32).cpu().numpy()
     kinds = [seen.setdefault(channel.tobytes(), len(seen) + 1) for channel in each]
     distinct = np.stack([each[kinds.index(kind)] for kind in seen.values()])
     reached = distinct[..., 2:] > distinct[..., :2]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.errors import InputError
+from circuits.network.device import in_doubles
 from circuits.tracing.facts import as_int
 from circuits.tracing.levels import levels_below
 from circuits.tracing.search import CircuitBuilder, Shares
@@ -102,7 +103,7 @@ class _Frontier:
     def expand(self, name: str) -> None:
         """Add what a kept unit is made of to the sums of the candidates below it."""
         self._shares[name] = shares = next(self._builder.shares([name]))
-        scores, start = shares.scores.double().numpy(), 0
+        scores, start = in_doubles(shares.scores).numpy(), 0
         for layer, packed in shares.lower.layers.items():
             if layer in self._levels:
                 own = scores[start : start + packed.units]

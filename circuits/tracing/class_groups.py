@@ -12,6 +12,7 @@ from circuits.groups.coding import importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.groups.fit import fit
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.tracing.levels import counts_of, levels_below
 from circuits.tracing.run import ForwardCache
@@ -24,7 +25,7 @@ DEPTH = 4
 _WITHOUT_PROGRESS: Progress = lambda done, known, message: None  # noqa: E731
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def fit_groups(
     network: Network,
     photos: Iterable[Photo | PhotoSource],
@@ -78,7 +79,7 @@ def fit_groups(
         run = ForwardCache.of(network, image)
         for layer in wanted:
             every = _every(network, layer, len(images))
-            activation = run.activations[layer][0].flatten(1)[:, ::every].clone()
+            activation = run.activations[layer][0].flatten(1)[:, ::every].cpu().clone()
             importance = importance_of(run.gradient(explained, layer)[0])[:, ::every].float()
             columns[layer].append((activation, importance))
     found = {}

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from circuits.attribution.decomposition import Decomposition
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.facts import tops_of
@@ -31,7 +30,7 @@ class Contributions:
     others: int
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: int = 10) -> Contributions:
     """What the layer below contributes to a unit of the circuit, whether or not it is expanded.
 

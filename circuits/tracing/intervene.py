@@ -20,6 +20,7 @@ from torch import Tensor, fx
 from circuits.errors import InputError, UnknownError
 from circuits.groups.coding import Code, encode
 from circuits.network import operations as ops
+from circuits.network.device import exact
 from circuits.network.execute import execute, image_node, nodes_needed
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
@@ -81,7 +82,7 @@ class Outcome:
     after: Scores = field(repr=False)
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def intervene(
     network: Network,
     source: Source,

@@ -94,6 +94,7 @@ class ForwardCache:
     @classmethod
     def of(cls, network: Network, image: Images) -> "ForwardCache":
         """The way of a preprocessed photo, (1, c, h, w)."""
+        image = image.to(network.device)
         activations = network.activations(image)
         return cls(network, {**activations, IMAGE: image} if network.branched else activations)
 
@@ -137,8 +138,8 @@ class ForwardCache:
 
     def attribution_maps(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Maps:
         """a_j · ∂T/∂a_j of each channel of the target's layer or one below it, along all paths, (C, H, W)."""
-        activation = self.activations[layer] if dtype is None else self.activations[layer].to(dtype)
-        return (activation * self.gradient(target, layer))[0]
+        activation, gradient = self.activations[layer][0], self.gradient(target, layer)[0]
+        return activation * gradient if dtype is None else activation.cpu().to(dtype) * gradient.cpu()
 
     def attributions(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Scores:
         """What each channel contributes to the target along all paths, A_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Hashable, Sequence
 from weakref import WeakKeyDictionary
 
-import torch
 from cachetools import LRUCache
 from PIL import Image
 
 from circuits.errors import InputError, UnknownError
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.shapes import Activations
 from circuits.tracing.circuit import Circuit
@@ -62,7 +62,7 @@ _recent: WeakKeyDictionary[Network, _Recent] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def forward_cache(network: Network, source: Source) -> ForwardCache:
     """The photo's run through the network, cut at the circuit's layers if the source is a circuit.
 

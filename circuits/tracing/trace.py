@@ -28,6 +28,7 @@ from circuits.attribution.gradient import check_mode, strongest
 from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.network.device import exact
 from circuits.network.layers import why_no_layers
 from circuits.network.network import Network
 from circuits.network.predict import ranked
@@ -43,7 +44,7 @@ from circuits.tracing.targets import find_target, target_of
 from circuits.units import Progress, Unit
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def trace(
     network: Network,
     photo: Photo | PhotoSource,
@@ -132,7 +133,7 @@ def trace(
     return Circuit(builder.graph, photo, run)
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def expand(
     network: Network, circuit: Circuit, unit: Unit | str, *, top: SupportsIndex | None = None, signs: str | None = None
 ) -> Circuit:
@@ -166,7 +167,7 @@ def expand(
     return _without_unreachable(circuit, builder.graph, builder.run)
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def grow(
     network: Network,
     circuit: Circuit,

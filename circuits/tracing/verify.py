@@ -26,6 +26,7 @@ from circuits.attribution.agreement import rank_correlation, relative_error
 from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
 from circuits.attribution.parts import Ablations
 from circuits.errors import InputError
+from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
@@ -40,7 +41,7 @@ from circuits.units import Progress, Unit
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
 
 
-@torch.inference_mode(False)  # gradients are needed, whoever calls
+@exact()
 def measure(
     network: Network,
     circuit: Circuit,

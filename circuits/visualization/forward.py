@@ -122,7 +122,8 @@ def takes(network: Network, layer: str, side: int) -> bool:
     """Whether a network can be shown images of that size, up to a layer."""
     try:
         with torch.no_grad():
-            network.segment(None, layer)(torch.zeros(1, network.preprocessing.channels, side, side), (0,))
+            image = torch.zeros(1, network.preprocessing.channels, side, side, device=network.device)
+            network.segment(None, layer)(image, (0,))
     except (RuntimeError, ValueError, IndexError):  # each operation has its own complaint
         return False
     return True
@@ -155,21 +156,21 @@ def forward(
         canvas: whether the images are resized.
         readers: the objectives, in the order of the images.
         images: those of all objectives, one after the other, (N, colours, h, w) from 0 to 1.
-        fast: compute in 16 bits.
+        fast: compute in 16 bits, on a CPU.
         rectifier: run in place of rectifiers that are flat below zero: the same values with another gradient.
 
     Returns:
-        For each objective the activations of its reads, (n, C, H, W) in 32 bits.
+        For each objective the activations of its reads, (n, C, H, W) in 32 bits, where the images lie.
     """
     if canvas.resize is not None:
         images = F.interpolate(images, size=canvas.resize, mode="bilinear", antialias=True)
     inputs = network.preprocessing.normalize(images).contiguous(memory_format=torch.channels_last)
     reads = merge_reads(readers)
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast and network.device.type == "cpu"):
         values = network.read(inputs, reads, rectifier=rectifier)
     activations: list[dict[Read, Tensor]] = [{} for _ in readers]
     for read, own in zip(reads, values, strict=True):
-        _hand_out(activations, readers, read, own.float())
+        _hand_out(activations, readers, read, own.float().to(images.device))
     return activations
 
 

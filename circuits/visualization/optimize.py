@@ -30,6 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.image.tensors import resized
+from circuits.network.device import halving
 from circuits.network.network import Network
 from circuits.network.rectifiers import redirected_relu
 from circuits.visualization.border_weights import equalize_gradient
@@ -137,7 +138,7 @@ class GradientAscent:
             self._optimizer.param_groups[0]["lr"] = self.options.images.rate * (1 - (1 - LAST_SHARE) * share)
         self._optimizer.zero_grad()
         with torch.enable_grad():
-            self.compute_gradients(active)
+            halving(self.compute_gradients, active)
         self._optimizer.step()
         self.taken += 1
         for task in active:
