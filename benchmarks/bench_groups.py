@@ -3,21 +3,21 @@
 1. A seeded sample of a folder's photos is scored, whether or not the network is right about them; the target is the
    predicted class. Means for mean ablation are taken over the folder's other photos.
 2. For each photo circuits of channels and of groups are found (`groups_measuring`), with controls beside them.
-3. All are scored by `score_units`: the logit, the probability and the first class with the circuit alone, and without it.
+3. All are scored by `score_units`: logit, probability and first class with the circuit alone, and without it.
 
 | method | circuit |
 |---|---|
 | walk k | channels, `trace` in mode `sum` with the top k below each |
-| target Σ k | channels, as many in each layer, with the largest sums of edges of mode `target` to those kept above |
-| G×A k | channels, as many in each layer, with the largest gradient × activation of the class |
+| target Σ k | channels, as many in each layer: the largest sums of edges of mode `target` to those kept above |
+| G×A k | channels, as many in each layer: the largest gradient × activation of the class |
 | budget k | channels, `trace(units=N)` with as many in all |
-| G×A, sizes of budget k | channels, as many in each layer as that, with the largest gradient × activation of the class |
+| G×A, sizes of budget k | channels, as many in each layer as that: the largest gradient × activation |
 | groups K × d | all K groups of each of the d layers below the class, `trace(groups=K, depth=d)` |
 | groups 8 × 4, best N | the best N of them, `trace(groups=8, units=N)` |
 
-Controls, 8 directions in each layer: fitted to *another photo* of the sample, *permuted* channels, eight *random channels*,
-the first eight components of a *PCA* (of both signs), *not weighted* by the target, and weighted for *another class* (the
-second, the twentieth), of which that class's own logit is read.
+Controls, 8 directions in each layer: fitted to *another photo* of the sample, *permuted* channels, eight *random
+channels*, the first eight components of a *PCA* (of both signs), *not weighted* by the target, and weighted for
+*another class* (the second, the twentieth), of which that class's own logit is read.
 
 Run it with `python -m benchmarks.bench_groups PHOTOS --squeezenet-weights FILE`. It can be stopped and goes on where it
 was; `--tables` only prints what there is.

@@ -1,4 +1,4 @@
-"""Everything that `bench_groups` measures of one photo: what circuits of channels and groups keep, controls, stability."""
+"""What `bench_groups` measures of one photo: what circuits of channels and groups keep, controls, stability."""
 
 import time
 import zlib
@@ -149,9 +149,7 @@ class Measuring:
         """The best groups over the whole circuit."""
         grouped, name = run.with_groups(fitted), f"groups {self.plan.groups[0]} × {len(self.layers)}, best"
         known: dict[str, Shares] = {}
-        return [
-            Asked(f"{name} {count}", self.spent(grouped, target, count, known), fitted) for count in self.plan.best
-        ]
+        return [Asked(f"{name} {count}", self.spent(grouped, target, count, known), fitted) for count in self.plan.best]
 
     def controls(self, run: ForwardCache, name: str, fitted: Dictionaries, elsewhere: Dictionaries) -> list[Asked]:
         """Directions that should not hold the class, or hold less of it."""
@@ -195,14 +193,12 @@ class Measuring:
         }
         found: Row = {}
         for name, each in changed.items():
-            other = dictionaries_for(
-                ForwardCache.of(self.network, each), target, self.plan.groups[0], len(self.layers)
-            )
+            other = dictionaries_for(ForwardCache.of(self.network, each), target, self.plan.groups[0], len(self.layers))
             found[name] = cosines(fitted, other)
         return found
 
     def score(self, run: ForwardCache, target: Target, asked: Sequence[Asked], baselines: Sequence[Baseline]) -> Row:
-        """By circuit the number of its nodes and, by baseline, value, probability and first class in four conditions."""
+        """By circuit the number of its nodes; by baseline value, probability and first class in four conditions."""
         rows: Row = {each.name: {"nodes": sum(map(len, each.units.values()))} for each in asked}
         of: dict[int, list[Asked]] = {}
         for each in asked:
@@ -242,6 +238,8 @@ def random_channels(matrix: Tensor, count: int, source: np.random.Generator) -> 
 
     Args:
         matrix: a layer's activation, (C, positions).
+        count: how many.
+        source: of randomness.
     """
     live = np.flatnonzero((matrix > 0).any(1).numpy())
     drawn = source.choice(live, min(count, len(live)), replace=False)
@@ -285,7 +283,9 @@ def agreement(run: ForwardCache, target: Target, layers: Sequence[str]) -> dict[
             readouts = [run.readout(target, unit, "sum", is_root=False) for unit in units]
         lower = run.below(upper, target)
         shares = torch.stack(list(lower.shares("sum", iter(readouts))))[:, : lower.units]
-        without = Ablations(lower.activation, list(lower.layers.values()), torch.zeros_like(lower.activation[..., :1, :1]))
+        without = Ablations(
+            lower.activation, list(lower.layers.values()), torch.zeros_like(lower.activation[..., :1, :1])
+        )
         parts = ablated_one_by_one(lower.piece, lower.activation, readouts, range(lower.units), without)
         losses = torch.cat([lost for _, lost in parts], 1)
         ranks = [rank_correlation(*map(Tensor.tolist, pair)) for pair in zip(shares, losses, strict=True)]

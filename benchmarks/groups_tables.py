@@ -33,7 +33,9 @@ def print_tables(network: str, rows: Sequence[Row], plan: Plan) -> None:
     console.print(area_table(network, rows, plan))
     console.print(layer_table(network, rows))
     seconds = [row["seconds"] for row in rows]
-    console.print(f"A trace with groups takes {np.median(seconds):.2f} s of processor time, {max(seconds):.2f} at most.")
+    console.print(
+        f"A trace with groups takes {np.median(seconds):.2f} s of processor time, {max(seconds):.2f} at most."
+    )
 
 
 def ratios(rows: Sequence[Row], name: str, baseline: str, metric: int, condition: int = ALONE) -> list[float]:
@@ -73,7 +75,9 @@ def _first(rows: Sequence[Row], name: str, baseline: str) -> str:
 
 def class_table(network: str, rows: Sequence[Row]) -> Table:
     """Groups weighted for another class: its own logit, and on how many photos it rose or became the first."""
-    table = Table("rank", "logit", "in its groups", "rose", "rose by 5 %", "became first", title=f"{network}: another class")
+    table = Table(
+        "rank", "logit", "in its groups", "rose", "rose by 5 %", "became first", title=f"{network}: another class"
+    )
     for rank in rows[0]["another class"]:
         found = [row["another class"][rank]["zero"] for row in rows]
         whole, alone = (np.array([each[VALUE][place] for each in found]) for place in (WHOLE, ALONE))

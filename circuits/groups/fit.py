@@ -5,8 +5,8 @@
 A has a row for each position (of one photo, or of all photos of a class), M = 1 or, weighted, the importance of each
 channel at each position for the target (`coding.importance_of`): what matters to the target is fitted.
 
-A weighted fit moves one group at a time: with everything else as it is, the best size at each position and then the best
-weight of each channel have a closed form, cut off at zero, so that no step makes the fit worse,
+A weighted fit moves one group at a time: with everything else as it is, the best size at each position and then the
+best weight of each channel have a closed form, cut off at zero, so that no step makes the fit worse,
 
     H_pg ← max(0, H_pg + Σ_c M_pc R_pc D_gc / Σ_c M_pc D_gc²) ,     R = A − H D ,     and D_gc alike.
 
@@ -27,7 +27,7 @@ from circuits.groups.dictionary import Directions
 from circuits.network.device import in_doubles
 
 SWEEPS = 30
-"""Times that a weighted fit moves each group's sizes, then its direction, to what is best with all others as they are."""
+"""Times that a weighted fit moves each group's sizes, then each direction, to what is best beside the others."""
 _LEAST = 1e-3
 """What is smaller than this part of a direction's largest number is left out of it."""
 _START = 20

@@ -56,9 +56,13 @@ def test_circuits_are_those_of_trace(measuring: Measuring, network: Network) -> 
     path = measuring.scored[0]
     run, target, fitted, _ = measuring._started(path)
     asked = {each.name: each.units for each in measuring.channels(run, target)}
-    by_budget = units_of(network, trace(network, path, target.id, units=sum(map(len, asked["walk 2"].values())), depth=3))
+    by_budget = units_of(
+        network, trace(network, path, target.id, units=sum(map(len, asked["walk 2"].values())), depth=3)
+    )
     for name, circuit in {"walk 2": units_of(network, trace(network, path, target.id, depth=3, top=2))}.items():
-        assert {layer: sorted(units) for layer, units in asked[name].items()} == {k: sorted(v) for k, v in circuit.items()}
+        assert {layer: sorted(units) for layer, units in asked[name].items()} == {
+            k: sorted(v) for k, v in circuit.items()
+        }
     assert {layer: sorted(units) for layer, units in asked["budget 2"].items() if units} == {
         layer: sorted(units) for layer, units in by_budget.items() if units
     }
@@ -77,7 +81,7 @@ def test_whole_and_nothing_are_the_same_for_circuits_of_the_same_layers(row: Row
 
 def test_first_says_whether_the_class_is_still_the_first(row: Row) -> None:
     for each in row["scores"].values():
-        value, probability, first = each["zero"]
+        _, probability, first = each["zero"]
         assert first[0] == 1.0
         assert first[2] in (0.0, 1.0)
         if probability[2] > 0.5:
