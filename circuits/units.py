@@ -160,6 +160,16 @@ Address = Unit | Group
 """What a node of a circuit stands for."""
 
 
+def within_layer(name: str) -> str:
+    """What stands after the layer in the id of a node.
+
+    Example:
+        >>> within_layer("features.7:3@1,2"), within_layer("conv7/rest"), within_layer("fc:3-5")
+        ('3@1,2', 'rest', '3-5')
+    """
+    return name.rpartition("/")[2] if _GROUP.fullmatch(name) else name.rpartition(":")[2]
+
+
 def as_address(given: Address | str) -> Address:
     """A unit or a group, given as such or as text.
 

@@ -284,7 +284,7 @@ class Callbacks:
         features = view.work.features
         page = {name: value for feature in features for name, value in feature.render(view).items()}
         panes = (feature.pane(view) for feature in features)
-        pane = next((pane for pane in panes if pane is not None), Pane([]))
+        pane = next((pane for pane in panes if pane is not None), Pane([])).with_terms_once()
         page |= {name: getattr(pane, name) for name in _PARTS} | {"books_shown": _digest(pane.books)}
         seen = {"seen": tab.seen.get(page_name, 0)}
         chosen = {name: value for feature in features for name, value in feature.chosen(view).items()}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dash import html
@@ -11,6 +11,7 @@ from circuits.report.text import percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
+from dashboard.glossary import each_once
 from dashboard.library import METHODS, PICTURE, STARTS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Looking, Session
@@ -43,12 +44,17 @@ class Pane:
         """All of it, from the top."""
         return [*self.head, *self.looks, *self.fired, *self.books, *self.evidence, *self.foot]
 
+    def with_terms_once(self) -> "Pane":
+        """The pane with each term explained at its first use alone."""
+        seen: set[str] = set()
+        return Pane(*(each_once(getattr(self, part.name), seen) for part in fields(self)))
 
-WAITING = "being worked out …"
+
+WAITING = "being computed …"
 
 
 def figure(
-    title: str,
+    title: Any,
     source: str,
     spoken: str,
     caption: Any,
@@ -94,7 +100,7 @@ def _inside(share: float) -> str:
     return f"{min(94.0, max(6.0, 100 * share)):.1f}%"
 
 
-def waiting(title: str, finding: object, caption: str = "") -> Component:
+def waiting(title: Any, finding: object, caption: str = "") -> Component:
     """The room of a picture that is on its way, or the sentence that says why it will not come."""
     if isinstance(finding, Failure):
         said = html.Div(failed(finding), className="large placeholder failed")
@@ -149,7 +155,7 @@ def button(label: str, action: str = "", payload: Mapping[str, object] | None = 
 
 def setting(
     name: str,
-    caption: str,
+    caption: Any,
     hint: str,
     options: tuple[int, ...] | tuple[str, ...],
     value: int | str,

@@ -13,6 +13,7 @@ FOLDER = Path(__file__).parent / "assets"
 STYLES = (
     "core/page.css",
     "core/panes.css",
+    "core/terms.css",
     "graph/graph.css",
     "photo/photo.css",
     "photo/crop.css",
@@ -38,6 +39,7 @@ SCRIPTS = (
     "core/folds.js",
     "core/pane.js",
     "core/panes.js",
+    "core/terms.js",
     "core/merge.js",
     "graph/arrange.js",
     "graph/bands.js",

@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from tests.support.states import Stage
 
 SIZE = (1280, 800)
-_PATIENCE = 60_000
+_PATIENCE = 300_000
 
 
 class GivenGallery(StoredGallery):

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.optimize import nnls
 from torch import Tensor
 
 from circuits.errors import InputError
@@ -218,6 +217,8 @@ def _weights(dictionary: Dictionary, a: Tensor, importance: Tensor | None) -> tu
 
 def _non_negative(gram: Tensor, right: Tensor) -> Tensor:
     """Min over h ≥ 0 of hᵀ G h / 2 − hᵀ b at each position, through the Cholesky factor G = L Lᵀ: ‖Lᵀ h − L⁻¹ b‖²."""
+    from scipy.optimize import nnls  # a third of a second, which circuits of channels do without
+
     factor = torch.linalg.cholesky(gram)
     known = torch.linalg.solve_triangular(factor.expand(len(right), *factor.shape[1:]), right[:, :, None], upper=False)[
         :, :, 0

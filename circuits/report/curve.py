@@ -108,14 +108,15 @@ def curve_svg(
     )
 
 
-def beyond(points: Sequence[CurvePoint], measure: str) -> bool:
+def beyond(points: Sequence[CurvePoint], measure: str, frame: Frame = _CARD) -> bool:
     """Whether a point lies outside of what is drawn, so that it is a triangle at the border.
 
     Args:
         points: as for `curve_svg`.
         measure: `faithfulness` or `completeness`.
+        frame: that they are drawn in.
     """
-    return any(_side(value, _CARD) for _, value in _defined(points, measure))
+    return any(_side(value, frame) for _, value in _defined(points, measure))
 
 
 def _defined(points: Sequence[CurvePoint], measure: str) -> list[tuple[CurvePoint, float]]:

@@ -239,6 +239,7 @@ def _signed(value: float | None) -> str:
 
 METHOD_NAMES = {
     "circuit": "this circuit",
+    "permuted": "shuffled groups",
     "random": "random units",
     "activation": "strongest units",
     "gradient": "gradient × activation",
@@ -248,6 +249,7 @@ METHOD_NAMES = {
 """The circuit and its controls, as they are called."""
 METHOD_TEXTS = {
     "circuit": "the units that the circuit shows",
+    "permuted": "the same groups with the channels of each shuffled: any directions of that shape",
     "random": "as many units of each layer, drawn at random",
     "activation": "as many units of each layer, those that fire most in the photo",
     "gradient": "as many units of each layer, by attribution to the target, without walking along edges",
@@ -319,9 +321,11 @@ def headline(card: "Card") -> str:
         over, name = over_name(card, card.main), metric_name(card, "value")
         refused = f"No share of the {name} of {label} can be given for these {units} units over {over}."
         return f"{refused} {_values(row)}".strip()
+    are_groups = any(other.method == "permuted" for other in card.rows)
+    which, others = ("groups", "others, and what is in no group,") if are_groups else ("units", "others")
     said = [
-        f"Alone, {units} of {everything} units ({percent(units / everything)}) keep {share(row.faithfulness.value)} of "
-        f"the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, with all others ablated."
+        f"Alone, {units} of {everything} {which} ({percent(units / everything)}) keep {share(row.faithfulness.value)} "
+        f"of the {metric_name(card, 'value')} of {label} over {over_name(card, card.main)}, with all {others} ablated."
     ]
     if row.necessity.value is not None:
         said.append(f"Without them {share(row.necessity.value)} of it is lost.")
@@ -329,8 +333,9 @@ def headline(card: "Card") -> str:
     best = max(controls, key=lambda other: other.faithfulness.value or 0.0, default=None)
     random = next((other for other in controls if other.method == "random"), None)
     if random is not None and best is not None:
+        chance = "As many random channels" if are_groups else "Random units of the same shape"
         said.append(
-            f"Random units of the same shape keep {share(random.faithfulness.value)}; the best control, "
+            f"{chance} keep {share(random.faithfulness.value)}; the best control, "
             f"{METHOD_NAMES[best.method]}, keeps {share(best.faithfulness.value)}."
         )
     if row.edges is not None and row.edges.value is not None:

@@ -9,17 +9,18 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
+from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
-from circuits.evidence.patches import patch_of_picture, patches_and_maps, peaks
+from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.source import input_crop
-from circuits.units import Progress, Unit
+from circuits.units import Address, Progress, Unit
 from dashboard.answers import (
     Alike,
     ClassPushes,
@@ -61,22 +62,22 @@ class Evidence:
     def __init__(self, library: Library, collection: Collection) -> None:
         self.library = library
         self.collection = collection
-        self._small: LRUCache[tuple[str, Unit], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
+        self._small: LRUCache[tuple[str, Address], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
         layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
         return layer.height * layer.width == 1
 
-    def heat(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
-        """Where a unit of the network fired, over the photo."""
+    def heat(self, network: Network, source: Circuit | Photo, unit: Address) -> WebP:
+        """Where a unit of the network fired, or a group of the circuit, over the photo."""
         values, seen = heat_map(network, source, unit), input_crop(network, source)
         return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
-    def places(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
-        """Where a unit of the network fired most, and what it saw there."""
+    def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
+        """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
-        field = receptive_field(network, unit.layer, unit.channel)
+        field = field_of(network, unit)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
             box, (row, column) = field.box(peak.position), peak.position
@@ -87,17 +88,27 @@ class Evidence:
         return Places(tuple(spots), field.whole)
 
     def in_photo(
-        self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
+        self, network: Network, source: Circuit | Photo, units: Mapping[str, Address], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
-        photo = digest(*source_key(source, rooted=False), *network.layers)
+        photo = _small_key(network, source)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
             made = patches_and_maps(network, source, missing, side=_TILE, progress=progress)
             for unit, (seen, fired) in zip(missing, made, strict=True):
                 self._small[photo, unit] = webp(seen), webp(fired)
+        return self.known_in_photo(network, source, units)
+
+    def known_in_photo(self, network: Network, source: Circuit | Photo, units: Mapping[str, Address]) -> InPhoto:
+        """The same of those units of which it is known already."""
+        photo = _small_key(network, source)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
-        return InPhoto(*({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1)))
+        patches, maps = ({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1))
+        if isinstance(source, Circuit) and source.root in maps and self.is_scalar(source, source.root):
+            # A class has no positions of its own: its map says from where its value, or the difference of two, came.
+            shown = show_map(input_crop(network, source), target_map(network, source), size=_TILE)
+            maps[source.root] = webp(shown)
+        return InPhoto(patches, maps)
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
@@ -110,11 +121,13 @@ class Evidence:
         return webp(patch_of_picture(self.library.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
-        """Where a unit's argument for the target came from."""
-        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].channel))
+        """Where a unit's contribution to the target came from; of the target itself, where its value did."""
+        if name == circuit.root:
+            return _signed(circuit, target_map(self.library.network, circuit))
+        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
 
-    def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:
-        """The classes whose logits a unit of the network pushes up and down most, along all paths."""
+    def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
+        """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
         found = class_attributions(network, source, unit)
         order = np.argsort(-found, kind="stable").tolist()
         up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
@@ -164,6 +177,11 @@ class Evidence:
         return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
 
 
+def _small_key(network: Network, source: Circuit | Photo) -> str:
+    groups = dictionaries_key(source) if isinstance(source, Circuit) else ""
+    return digest(*source_key(source, rooted=False), *network.layers, groups)
+
+
 def _seen(circuit: Circuit) -> Image.Image:
     """What the network saw of the photo, to the pixel."""
     return from_data_uri(circuit.photo_info.thumbnail)
@@ -196,8 +214,8 @@ def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, e
 
 def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Query:
     """What the units of a circuit of this network did in its photo."""
-    units = {name: circuit.nodes[name].channel for name in sorted(circuit.visible)}
-    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
+    units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
+    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers, dictionaries_key(circuit))}"
     network = evidence.library.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
 

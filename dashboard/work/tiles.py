@@ -3,7 +3,10 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from circuits.groups.layer_direction import Subject
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import subject_of
+from circuits.tracing.targets import target_of
 from circuits.units import Unit
 from dashboard.answers import InPhoto
 from dashboard.library import Library
@@ -11,6 +14,7 @@ from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
 DEAD = "no image was found that activates this unit"
+NO_DIRECTION = "what is in no group has no direction, and so no picture"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Tile:
         drawn: how far an unfinished picture is, 0 to 1.
         patch: address of the part of the photo where the unit fired most; "" while it is not known.
         heat: address of its activation over the photo; "" while it is not known.
+        second: of the difference of two classes, address of the second one's picture, finished or not.
     """
 
     state: str
@@ -33,6 +38,7 @@ class Tile:
     drawn: float = 0.0
     patch: str = ""
     heat: str = ""
+    second: str = ""
 
     def facts(self) -> dict[str, Any]:
         """The tile as JSON for the page."""
@@ -61,8 +67,10 @@ def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) ->
     return Tile("waiting" if waiting else "none")
 
 
-def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool) -> Tile:
-    """The tile of a unit of the network, whether it is in the circuit or not."""
+def unit_tile(unit: Subject | None, library: Library, previews: Previews, *, waiting: bool) -> Tile:
+    """The tile of a unit or a direction of the network, in the circuit or not; of `None`, a residual, there is none."""
+    if unit is None:
+        return Tile("none", said=NO_DIRECTION)
     gallery = library.gallery
     key = gallery.key(unit)
     tile = picture_tile(key, previews, ready=False, waiting=waiting)
@@ -70,6 +78,14 @@ def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool
     if gallery.file(key) is None:
         return tile
     return Tile("dead", said=DEAD) if gallery.dead(unit) else picture_tile(key, previews, ready=True, waiting=waiting)
+
+
+def second_class(circuit: Circuit | None, library: Library) -> Unit | None:
+    """Of the difference of two classes of this network the second one; `None` for other targets."""
+    if circuit is None or not library.is_own(circuit):
+        return None
+    target = target_of(circuit)
+    return None if target.minus is None else Unit(target.unit.layer, target.minus)
 
 
 def circuit_tiles(
@@ -85,11 +101,19 @@ def circuit_tiles(
     if circuit is None:
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
+    library = library.home(circuit)
     if library.is_own(circuit):
-        return {
-            node.id: with_photo(unit_tile(node.channel.whole, library, previews, waiting=waiting), node.id, seen)
+        tiles = {
+            node.id: with_photo(
+                unit_tile(subject_of(circuit, node.id), library, previews, waiting=waiting), node.id, seen
+            )
             for node in nodes
         }
+        minus = second_class(circuit, library)
+        if minus is not None:
+            beside = unit_tile(minus, library, previews, waiting=waiting).picture
+            tiles[circuit.root] = replace(tiles[circuit.root], second=beside)
+        return tiles
     addresses = {node.id: carried.address(node.picture) if node.picture else "" for node in nodes}
     return {
         name: Tile("ready", address)

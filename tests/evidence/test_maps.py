@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.errors import InputError, UnknownError
-from circuits.evidence.maps import argument_map, edge_maps, fed_by, heat_map
+from circuits.evidence.maps import argument_map, edge_maps, fed_by, heat_map, target_map
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
@@ -242,7 +242,9 @@ def test_a_target_argues_for_itself_by_its_value(network: Network) -> None:
 
 def test_what_has_no_map_is_refused(network: Network, circuit: Circuit) -> None:
     low = trace(network, circuit.photo, "cat:6", depth=1, top=1)
-    with pytest.raises(InputError, match=r"fc:0 lies above the target cat:6; only what lies below it argues for it"):
+    with pytest.raises(
+        InputError, match=r"fc:0 lies above the target cat:6; only units below the target contribute to it"
+    ):
         argument_map(network, low, "fc:0")
     with pytest.raises(UnknownError, match=r"No unit cat:9 in tiny; cat has 9 channels"):
         argument_map(network, low, "cat:9")
@@ -265,3 +267,15 @@ def test_maps_leave_the_network_and_the_circuit_as_they_are(network: Network, ci
     assert circuit.to_dict() == before
     assert not any(value.requires_grad for value in circuit.cache.activations.values())
     assert not any(value.requires_grad for value in network.traced.parameters())
+
+
+def test_the_map_of_a_target_is_that_of_all_units_of_the_highest_layer_with_positions(network: Network) -> None:
+    for target, weights in ((2, (0.0, 0.0, 1.0)), ("2 - 1", (0.0, -1.0, 1.0))):
+        traced = trace(network, photo(network), target, depth=1, top=2, signs="both")
+        a = traced.cache.activations["mul"].clone().requires_grad_()
+        (gradient,) = torch.autograd.grad((network.segment("mul", "fc")(a).flatten() * torch.tensor(weights)).sum(), a)
+        found = target_map(network, traced)
+        assert found.shape == a.shape[2:]
+        np.testing.assert_allclose(found, (a * gradient)[0].sum(0).detach(), atol=1e-6)
+        each = [argument_map(network, traced, f"mul:{channel}") for channel in range(a.shape[1])]
+        np.testing.assert_allclose(found, np.sum(each, axis=0), atol=1e-5)

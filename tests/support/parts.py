@@ -1,17 +1,24 @@
 """Components of the page: their words, their properties, and those among them that have some."""
 
+import re
 from typing import Any
+
+_BESIDE_A_MARK = re.compile(r" (?=[,.:;)])|(?<=\() ")
 
 
 def words(component: Any) -> str:
-    """All text of a component and what it holds."""
+    """All text of a component and what it holds, in one line."""
+    return _BESIDE_A_MARK.sub("", " ".join(_text(component).split()))
+
+
+def _text(component: Any) -> str:
     if component is None:
         return ""
     if isinstance(component, str | int | float):
         return str(component)
     if isinstance(component, list | tuple):
-        return " ".join(words(part) for part in component)
-    return words(getattr(component, "children", None))
+        return " ".join(_text(part) for part in component)
+    return _text(getattr(component, "children", None))
 
 
 def facts(component: Any) -> dict[str, Any]:

@@ -84,11 +84,13 @@ class Stage:
 
     def quiet(self) -> None:
         """Wait until nothing is drawn or found out any more."""
-        self.expect(self.tab.locator("#status-meter")).to_be_hidden()
-        self.expect(self.tab.locator(".waiting")).to_have_count(0)
-        self.tab.wait_for_function(_SETTLED)
+        self.expect(self.tab.locator("#status-meter")).to_be_hidden(timeout=_DRAWN)
+        self.expect(self.tab.locator(".waiting")).to_have_count(0, timeout=_DRAWN)
+        self.tab.wait_for_function(_SETTLED, timeout=_DRAWN)
 
 
+_DRAWN = 900_000
+"""Milliseconds in which all pictures of a state are drawn, on a machine that has other things to do too."""
 _SETTLED = """() => {
     const seen = element => {
         const box = element.getBoundingClientRect();

@@ -82,7 +82,7 @@
       text(unit, "alike", node.alike ? `≈ ${node.alike}` : "");
       set(unit, "alikeTitle", node.folded ? "Unfold (f)" : "Fold into one (f)", hint => { unit.alike.title = hint; });
       say(unit, node.share, node.inhibits);
-      for (const name of ["root", "expanded", "closed", "named"]) flag(unit, name, node[name]);
+      for (const name of ["root", "expanded", "closed", "named", "residual"]) flag(unit, name, node[name]);
       flag(unit, "pinned", node.place);
       flag(unit, "stack", node.folded);
       words(unit);
@@ -114,10 +114,21 @@
         if (picture) unit.image.src = picture;
         else unit.image.removeAttribute("src");
       });
+      showSecond(unit, kind === "picture" && tile.second ? tile.second : "");
       set(unit, "kind", address ? kind : "", shows => { unit.frame.dataset.shows = shows; });
       set(unit, "state", tile.state, state => { unit.frame.dataset.state = state; });
       set(unit, "drawn", tile.drawn, drawn => { unit.frame.style.setProperty("--drawn", drawn); });
       words(unit);
+    }
+
+    /* The picture of a difference's second class, beside that of the first. */
+    function showSecond(unit, address) {
+      set(unit, "second", address, picture => {
+        if (unit.beside) unit.beside.remove();
+        unit.beside = picture ? Object.assign(make("img", "second"), { alt: "", src: picture, draggable: false }) : null;
+        if (unit.beside) unit.frame.append(unit.beside);
+        unit.frame.classList.toggle("two", Boolean(picture));
+      });
     }
 
     /* look: picture, patch or heat. */

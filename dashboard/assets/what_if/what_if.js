@@ -126,7 +126,7 @@
     });
     const scope = make("select", { id: "what-if-scope", onchange: choosePlace, aria: { label: "Where it is changed" } });
     const ticks = make("div", { className: "ticks", aria: { hidden: "true" } },
-      make("span", { textContent: "off" }), make("span", { textContent: "as it is" }), make("span", { textContent: "double" }));
+      make("span", { textContent: "off" }), make("span", { textContent: "unchanged" }), make("span", { textContent: "double" }));
     const control = make("div", { className: "what-if-control" },
       make("div", { className: "what-if-line" }, label, output), slider, ticks,
       make("div", { className: "what-if-line" }, scope, make("span", { className: "grow" }), off, back));

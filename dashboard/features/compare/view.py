@@ -11,6 +11,7 @@ from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, la
 from circuits.tracing.node import Node
 from dashboard.answers import WebP
 from dashboard.components import attributes, button, sends, short
+from dashboard.glossary import each_once, term, with_term
 from dashboard.library import Library
 from dashboard.session.questions import question_of, subject_of
 from dashboard.session.state import Session
@@ -42,17 +43,17 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
     sides = ((held, "left", "pinned"), (circuit, "right", "current"))
     head = [_side(each, _crop(each, library, show), side, role) for each, side, role in sides]
     body = [_alike(held, circuit, found, tiles)] if found.same_network else [_apart(held, circuit, tiles)]
-    return [
-        _tools(session),
-        html.Div(
-            [
-                html.Div(head, className="sides"),
-                html.P(in_words(held, circuit, found), className="compared-words", role="status"),
-                *body,
-            ],
-            className="comparison",
-        ),
-    ]
+    shown = html.Div(
+        [
+            html.Div(head, className="sides"),
+            html.P(
+                with_term(in_words(held, circuit, found), "jaccard index"), className="compared-words", role="status"
+            ),
+            *body,
+        ],
+        className="comparison",
+    )
+    return [_tools(session), each_once(shown)]
 
 
 def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
@@ -153,7 +154,7 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
     root = circuit.nodes[circuit.root]
     photo = circuit.photo_info
     books = root.books
-    held = f", coverage {percent(books.coverage)}" if books is not None else ""
+    held = [", ", term("coverage"), f" {percent(books.coverage)}"] if books is not None else []
     source = network_and_source(circuit.network.name, circuit.network.source)
     image: Component = html.Div("no photo in the file", className="no-crop")
     if crop:
@@ -165,7 +166,7 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
                 [
                     html.Span(f"{side.capitalize()}, {role}", className="role"),
                     html.H2("".join(question_of(circuit))),
-                    html.P(f"{value_name(circuit.target.kind)} {number(root.value)}{held}", className="small"),
+                    html.P([*_value(circuit), *held], className="small"),
                     html.P(f"{photo.name} · {circuit.network.name}", className="small muted", title=source),
                     html.P(f"{len(circuit.visible)} units", className="small muted"),
                 ]
@@ -173,6 +174,12 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
         ],
         className=f"side of-{side}", **attributes(aria_label=f"{side.capitalize()} circuit"),
     )  # fmt: skip
+
+
+def _value(circuit: Circuit) -> list[Component]:
+    name = value_name(circuit.target.kind)
+    known = "activation" if name == "activation" else "logit"
+    return [*with_term(name, known), f" {number(circuit.nodes[circuit.root].value)}"]
 
 
 def _alike(left: Circuit, right: Circuit, found: Comparison, tiles: Tiles) -> Component:

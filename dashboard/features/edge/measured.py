@@ -8,6 +8,7 @@ from circuits.report.text import number, warning_label, warning_sentence
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from dashboard.components import attributes, measure_button
+from dashboard.glossary import with_term
 from dashboard.session.state import Session
 
 Component = Any
@@ -27,7 +28,7 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
         circuit: that it is in.
         edge: which.
     """
-    title = html.H2("Measured by ablation", id="measured-title")
+    title = html.H2(with_term("Measured by ablation", "ablation"), id="measured-title")
     if edge.ablation is None:
         words = (
             f"Attribution is an estimate. Ablation measures how much {circuit.nodes[edge.target].called} really drops."
@@ -41,7 +42,7 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
     else:
         parts = [
             _bars(edge),
-            html.P(verdict(circuit, edge), className=_tone(edge)),
+            html.P(with_term(verdict(circuit, edge), "agreement", "agrees"), className=_tone(edge)),
             *(_doubt(circuit, edge, name) for name in edge.warnings if name != "disagrees"),
         ]
     return html.Section([title, *parts], className="measured", **attributes(aria_labelledby="measured-title"))

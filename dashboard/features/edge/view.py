@@ -13,6 +13,7 @@ from circuits.tracing.node import Node
 from dashboard.answers import EdgeShown, Failure, Signed
 from dashboard.components import Pane, button, controls, figure, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
+from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
 from dashboard.work.tiles import Tile
@@ -42,7 +43,7 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
     verb = "inhibits" if edge.attribution < 0 else "excites"
     parts = [
         html.H2([lower.called, html.Span(f" {verb} ", className=verb), upper.called], className="unit-title"),
-        html.P(["An edge of the circuit. ", _back(session)], className="muted small"),
+        html.P(["An edge of the ", term("circuit"), ". ", _back(session)], className="muted small"),
         _facts(circuit, edge),
         html.Div(
             [_end(lower, "lower", tiles), html.Span("→", className=f"arrow {verb}"), _end(upper, "upper", tiles)],
@@ -55,8 +56,8 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
         return Pane(parts)
     evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
     evidence += _difference(circuit, edge, found.get("edge"))
-    evidence += relative(lower.called, circuit, found.get("relative"))
-    evidence.append(controls(session.looking))
+    if "relative" in found:  # which edges of groups have not
+        evidence += [*relative(lower.called, circuit, found["relative"]), controls(session.looking)]
     return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
 
 
@@ -73,9 +74,10 @@ def _back(session: Session) -> Component:
 
 
 def _facts(circuit: Circuit, edge: Edge) -> Component:
+    share = term("gross attribution", f"share of {circuit.nodes[edge.target].called}")
     facts = [
-        ("attribution", number(edge.attribution, sign=True)),
-        (f"share of {circuit.nodes[edge.target].called}", percent(circuit.share(edge))),
+        (term("attribution"), number(edge.attribution, sign=True)),
+        (share, percent(circuit.share(edge))),
         ("rank", str(edge.rank)),
     ]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -94,7 +96,8 @@ def _found_again(edge: Edge, card: Card | Failure | None) -> list[Component]:
 
 
 def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
-    picture = tiles.get(node.id, Tile("none")).picture
+    tile = tiles.get(node.id, Tile("none"))
+    picture = tile.picture or tile.patch
     image = (
         html.Img(src=picture, alt="", className="large")
         if picture
@@ -132,8 +135,7 @@ def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None)
     if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
         return []
     words = (
-        f"The maps show gradient × activation, {number(found.lower.total, sign=True)} in total. The attribution of "
-        "this "
-        f"edge, {number(edge.attribution, sign=True)}, is computed by another method: {mode}."
+        f"The maps show gradient × activation, in total {number(found.lower.total, sign=True)}. The attribution, "
+        f"{number(edge.attribution, sign=True)}, is computed by another method: {mode}."
     )
-    return [html.P(words, className="small muted")]
+    return [html.P(with_term(words, "method"), className="small muted")]

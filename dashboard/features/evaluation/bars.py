@@ -21,6 +21,7 @@ from circuits.report.text import (
     share,
 )
 from dashboard.components import attributes, sends
+from dashboard.glossary import with_term
 
 Component = Any
 _FURTHEST = (-1.0, 2.0)
@@ -104,7 +105,11 @@ def _measure(
     measured = [] if value is None else [html.Span(number(value), className="small muted measured-value")]
     shown = html.Span([share(found.value), *measured], className="numbers big")
     return html.Div(
-        [html.Dt(words), html.Dd([_bar(found.value, low, high, kind), shown, told]), html.Dd(hint, className="hint")]
+        [
+            html.Dt(words),
+            html.Dd([_bar(found.value, low, high, kind), shown, told]),
+            html.Dd(with_term(hint, hint.partition(":")[0].lower()), className="hint"),
+        ]
     )
 
 
@@ -198,9 +203,10 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     if random.advantage is not None and random.advantage.low is not None:
         above, doubt = random.advantage.low > 0, ""
     words = f"{'Better' if above else 'Not better'} than chance: random units keep {share(chance)}{doubt}."
-    others = [name for name in ("activation", "gradient", "weights") if (values.get(name) or 0.0) > own]
+    known = {name: value for name, value in values.items() if value is not None}
+    others = [name for name in ("permuted", "activation", "gradient", "weights") if known.get(name, own) > own]
     if others:
-        named = " and ".join(f"{METHOD_NAMES[name]} ({share(values[name])})" for name in others)
+        named = " and ".join(f"{METHOD_NAMES[name]} ({share(known[name])})" for name in others)
         words += f" {named[0].upper()}{named[1:]} {'does' if len(others) == 1 else 'do'} better."
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:

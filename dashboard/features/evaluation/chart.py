@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import CurvePoint
-from circuits.report.curve import Frame, curve_svg
+from circuits.report.curve import Frame, beyond, curve_svg
 from circuits.report.text import METHOD_NAMES, share
 from dashboard.components import attributes
 from dashboard.features.evaluation.bars import unbroken
@@ -74,5 +74,13 @@ def _areas(card: Card, baseline: str, methods: Sequence[str]) -> str:
         each.method: each.faithfulness for each in card.areas if (each.baseline, each.metric) == (baseline, "value")
     }
     means = [f"{METHOD_NAMES[name]} {share(areas[name])}" for name in methods if areas.get(name) is not None]
-    words = f"What is kept alone, by the share of these layers' units. Area under the curve: {', '.join(means)}."
-    return unbroken(words)
+    words = (
+        "Across: the share of the units of these layers that are kept, on a logarithmic scale. Up: how much of the "
+        "target they keep alone; 0 % is as little as with all of these units ablated, 100 % as much as in the whole "
+        "network"
+    )
+    shown = [point for name in methods for point in points_of(card, baseline, name)]
+    words += "; below 0 % it is even less." if any((point.faithfulness or 0.0) < 0 for point in shown) else "."
+    if beyond(shown, "faithfulness", _FRAME):
+        words += " Triangles lie beyond the drawing."
+    return unbroken(f"{words} Area under the curve: {', '.join(means)}.")

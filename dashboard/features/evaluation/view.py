@@ -12,6 +12,7 @@ from dashboard.components import WAITING, Pane, attributes, button, discarded, e
 from dashboard.features.evaluation.bars import controls, measures, unbroken
 from dashboard.features.evaluation.chart import curve
 from dashboard.features.evaluation.queries import FEW, ShownScore
+from dashboard.glossary import term, with_term
 from dashboard.session.state import Session, photos_of
 
 Component = Any
@@ -32,7 +33,9 @@ def head(session: Session, circuit: Circuit) -> list[Component]:
     """What the pane is about."""
     label, photo = circuit.nodes[circuit.root].called, circuit.photo_info.name
     words: list[Component] = [
-        "The circuit of ",
+        "The ",
+        term("circuit"),
+        " of ",
         html.B(label),
         " in the photo ",
         html.B(photo),
@@ -72,11 +75,11 @@ def panel(session: Session, circuit: Circuit, scored: ShownScore) -> list[Compon
 
 def _meaning(circuit: Circuit) -> Component:
     label = circuit.nodes[circuit.root].called
-    return html.P(
+    words = (
         f"Keep only the units of this circuit, ablate all others of its layers, and see how much of {label} is left. "
-        "Then the reverse, and both again with equally many units chosen otherwise.",
-        className="small",
+        "Then the reverse, and both again with equally many units chosen otherwise."
     )
+    return html.P(with_term(words, "ablation", "ablate"), className="small")
 
 
 def _begin(session: Session, circuit: Circuit, scored: ShownScore) -> Component:
@@ -151,7 +154,8 @@ def _baselines(card: Card, baseline: str) -> Component:
 
 def _controls(card: Card, baseline: str, scored: ShownScore) -> list[Component]:
     """As many units that were chosen in other ways, or the room for them."""
-    title, found = html.H2("Compared with equally many units chosen otherwise"), controls(card, baseline)
+    words = with_term("Compared with equally many units chosen otherwise", "controls", "Compared")
+    title, found = html.H2(words), controls(card, baseline)
     if found:
         return [title, *found]
     return [title, _room("controls")] if scored.busy else []

@@ -5,17 +5,15 @@ import importlib
 import inspect
 import re
 from functools import cache
-from importlib import metadata
-from pathlib import Path
 
 from markdown import Markdown
 
-from circuits.files import DISTRIBUTION
+from dashboard.glossary import folder
 
 PAGES = (
     "index", "installation", "tour", "why-is-this-a-cat", "glossary", "your-own-network", "your-own-labels", "evaluate",
     "reading-the-json", "from-a-notebook", "page", "command-line", "reference", "methods", "a-known-circuit",
-    "visualization", "evidence", "networks", "benchmarks", "architecture", "dependencies",
+    "groups", "visualization", "evidence", "networks", "benchmarks", "architecture", "dependencies",
 )  # fmt: skip
 """In the order of reading, which is that of `mkdocs.yml`."""
 _EXTENSIONS = ("admonition", "attr_list", "def_list", "fenced_code", "tables", "toc")
@@ -40,20 +38,6 @@ dt {{ font-weight: 600; margin-top: 12px; }}
 blockquote, .admonition {{ border-left: 4px solid var(--line); padding: 1px 16px; }}
 </style></head><body><nav aria-label="Documentation"><ul>{contents}</ul></nav><main>{body}</main></body></html>
 """
-
-
-@cache
-def folder() -> Path | None:
-    """Where the pages lie: beside the code, or where it was installed with them; `None` if nowhere."""
-    beside = Path(__file__).parents[3] / "docs"
-    if (beside / "glossary.md").is_file():
-        return beside
-    try:
-        files = metadata.files(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        return None
-    found = (Path(str(file.locate())).resolve() for file in files if file.parts[-2:] == (DISTRIBUTION, "glossary.md"))
-    return next((path.parent for path in found if path.is_file()), None)
 
 
 @cache

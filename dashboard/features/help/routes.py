@@ -5,7 +5,8 @@ from pathlib import Path
 from flask import Flask, Response, abort
 from werkzeug.security import safe_join
 
-from dashboard.features.help.documentation import PAGES, folder, html_of
+from dashboard.features.help.documentation import PAGES, html_of
+from dashboard.glossary import folder
 from dashboard.session.tabs import TabSessions
 from dashboard.work.networks import Networks
 

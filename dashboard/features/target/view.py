@@ -5,9 +5,11 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.sentences import LARGER, below_in_words, unsure_in_words, value_in_words
+from circuits.report.sentences import ALL, LARGER, below_in_words, held_in_words, unsure_in_words, value_in_words
 from circuits.report.text import chance, number
 from dashboard.components import attributes, button, sends, setting
+from dashboard.features.target.actions import BUDGETS
+from dashboard.glossary import term, with_term
 from dashboard.library import MODES, SIGNS, Library
 from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
@@ -24,7 +26,7 @@ def explained(session: Session, library: Library) -> list[Component]:
     circuit = session.work.circuit
     if circuit is None:
         return []
-    words: list[Component] = ["Explaining: ", *_asked(subject_of(circuit))]
+    words: list[Component] = [term("target", "Explaining"), ": ", *_asked(subject_of(circuit))]
     classes = [number for number in classes_explained(circuit) or () if number is not None]
     if classes and not session.work.locked:
         words.append(f", {' and '.join(chance(library.chance(circuit, number)) for number in classes)} here")
@@ -100,6 +102,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 
 
 TOPS = (3, 5, 8, 12)
+_BUDGET = "Units to show in all, those that do most for the target; the method is then target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
 _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
 
@@ -109,9 +112,16 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
     chosen = session.choices
     return [
         setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
-        setting("top", "Units per node", "Units to show below each unit.", TOPS, chosen.top),
-        setting("signs", "Signs", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
-        setting("mode", "Method", MODES[chosen.mode], tuple(MODES), chosen.mode, shown=_METHODS),
+        setting(
+            "top",
+            with_term("Units per node", "unit", "units"),
+            "Units to show below each unit.",
+            TOPS,
+            0 if chosen.units else chosen.top,
+        ),
+        setting("units", "Best units", _BUDGET, BUDGETS, chosen.units),
+        setting("signs", "Units shown", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
+        setting("mode", term("method", "Method"), MODES[chosen.mode], tuple(MODES), chosen.mode, shown=_METHODS),
     ]
 
 
@@ -121,9 +131,13 @@ def story(session: Session, library: Library) -> list[Component]:
     if circuit is None:
         return []
     words = _asked(value_in_words(circuit))
+    first = words[0]
+    words[:1] = with_term(first, "activation" if "activation" in first else "logit")
     broken = library.inspect(circuit, circuit.root, session.work.locked).breakdown
     if broken is not None:
-        words.append(f" {below_in_words(len(broken.parts), broken.rest_count, broken.coverage)}")
+        held = held_in_words(circuit)
+        below = held or below_in_words(broken.named, broken.rest_count, broken.coverage)
+        words += with_term(f" {below}", "gross attribution", ALL)
     return [html.P(words)]
 
 

@@ -9,6 +9,7 @@ from circuits.report.text import number
 from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Failure, NoCollection, ShownExemplar
 from dashboard.components import WAITING, attributes, failed, section
+from dashboard.glossary import term
 from dashboard.work.results import Answers
 
 Component = Any
@@ -48,17 +49,25 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     else:
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting strip-room")
         parts = [room, html.Div([_skeleton(title) for title in GROUPS.values()], className="pair groups")]
-    return [section("Elsewhere", "elsewhere", parts)]
+    return [section("In other photos", "elsewhere", parts)]
 
 
 def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
     parts: list[Component] = [html.P(in_words(told, reached), className="small"), *_strip(told, reached)]
-    groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
-    parts.append(html.Div(groups, className="pair groups"))
+    if told.free is None:
+        groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
+        parts.append(html.Div(groups, className="pair groups"))
     if told.classes:
         count = sum(times for _, times in told.classes)
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
         parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
+    if told.free is not None:
+        words = (
+            f"These scores ship with the network; the {told.photos} photos may not. For photos of your own, start with "
+        )
+        parts.append(html.P([words, html.Code(COMMAND), "."], className="small"))
+        title = f"Most activating of {told.free} photos in the public domain"
+        parts.append(html.Div(_group(node, title, told.groups.get("most", ())), className="groups free"))
     if told.missing:
         gone = f"{told.missing} of these photos can no longer be read; rebuild the index to leave them out."
         parts.append(html.P(gone, className="small muted"))
@@ -120,7 +129,7 @@ def _mark(kind: str, words: str, left: float) -> Component:
 
 
 def _group(node: Node, title: str, shown: Sequence[ShownExemplar]) -> Component:
-    heading = html.H2(title)
+    heading = html.H2(term("exemplars", title) if title == GROUPS["most"] else title)
     if not shown:
         return html.Div([heading, html.P("There are none.", className="small muted")])
     return html.Div([heading, html.Ul([_exemplar(node, each) for each in shown], className="exemplars")])

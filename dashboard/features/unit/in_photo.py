@@ -11,6 +11,7 @@ from dashboard.answers import Failure, Places, Signed, Spot, WebP
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
+from dashboard.glossary import with_term
 from dashboard.session.state import Looking
 from dashboard.work.results import Answers
 
@@ -33,13 +34,15 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
     parts += in_its_layer(node, found["standing"]) if "standing" in found else []
     if "places" in found:
         parts += patches(node, found["places"], found.get("middle"))
-    pictures = [_saliency("Pixels it depends on", f"Pixels that {node.called} depends on", found.get("saliency"))]
-    if "argument" in found:
-        pictures.insert(0, _argument(node, label, found["argument"]))
+    whole = node.id == circuit.root
+    pictures = [_argument("" if whole else node.called, label, found["argument"])] if "argument" in found else []
+    if "saliency" in found:  # which a group has not
+        words = f"Pixels that {node.called} depends on"
+        pictures.append(_saliency("Pixels it depends on", words, found["saliency"]))
     parts.append(html.Div(pictures, className="pair"))
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
-    parts.append(controls(looking))
+    parts += [controls(looking)] if "saliency" in found else []
     return [section("In this photo", "in-photo", parts)]
 
 
@@ -56,11 +59,11 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
     if places is None:
         tiles = [_patch(None, "", " ", name=str(place)) for place in range(4)]
         return [
-            html.P("Patches of the photo where it fired most:", className="small"),
+            html.P(_where_most(":"), className="small"),
             html.Ul(tiles, className="patches"),
         ]
     if places.whole:
-        words = "Its receptive field is the whole photo, so there are no patches to show."
+        words = with_term("Its receptive field is the whole photo, so there are no patches.", "receptive field")
         return [html.P(words, className="small muted")]
     if not places.spots:
         return [html.P("It is zero everywhere in this photo.", className="small muted")]
@@ -72,10 +75,13 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
     if isinstance(middle, WebP):
         spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))
-    words = "Patches of the photo where it fired most, and the same part of its picture:"
-    if not isinstance(middle, WebP):
-        words = "Patches of the photo where it fired most:"
+    words = _where_most(", and the same part of its picture:" if isinstance(middle, WebP) else ":")
     return [html.P(words, className="small"), html.Ul(tiles, className="patches")]
+
+
+def _where_most(end: str) -> list[Component]:
+    words = f"Patches of the photo (receptive fields) where it fired most{end}"
+    return with_term(words, "receptive field", "receptive fields")
 
 
 def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", name: str = "") -> Component:
@@ -89,11 +95,13 @@ def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", nam
     return html.Li([enlarge, words], key=name, className="of-picture" if name == "middle" else "")
 
 
-def _argument(node: Node, target: str, argument: Signed | Failure | None) -> Component:
-    title = f"Its contribution to {target}, by position"
+def _argument(unit: str, target: str, argument: Signed | Failure | None) -> Component:
+    """What each position contributed to the target: those of a unit, or, of the target itself, of all units below."""
+    title = f"Its contribution to {target}, by position" if unit else f"Contributions to {target}, by position"
     if not isinstance(argument, Signed):
         return waiting(title, argument, "where it came from")
-    spoken = f"Where the contribution of {node.called} to {target} came from, over the photo"
+    spoken = f"Where the contribution of {unit} to {target} came from, over the photo"
+    spoken = spoken if unit else f"Where the contributions to {target} came from, over the photo"
     words = [
         html.Span("Teal", className="excites"), f" positions raise {target}, ",
         html.Span("orange", className="inhibits"),

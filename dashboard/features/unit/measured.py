@@ -17,6 +17,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from dashboard.components import Component, attributes, edge_in_words, measure_button, sends
+from dashboard.glossary import with_term
 from dashboard.session.state import Session
 
 
@@ -36,8 +37,11 @@ def measured_edges(session: Session, circuit: Circuit, node: Node) -> list[Compo
     against = sum(edge.disagrees for edge in known)
     words = f"{against} of {len(known)} edges disagree" if against else _all(len(known))
     parts: list[Component] = [
-        html.H2("Measured by ablation", id="ablated-title"),
-        html.P(f"{words[0].upper()}{words[1:]}.", className=f"measure-line small {'against' if against else 'agreed'}"),
+        html.H2(with_term("Measured by ablation", "ablation"), id="ablated-title"),
+        html.P(
+            with_term(f"{words[0].upper()}{words[1:]}.", "agreement", "agree"),
+            className=f"measure-line small {'against' if against else 'agreed'}",
+        ),
         _table(circuit, node, edges),
         *_agreements(circuit, node),
     ]
@@ -117,5 +121,10 @@ def _agreements(circuit: Circuit, node: Node) -> list[Component]:
         said = " ".join(sentence for sentence in sentences if sentence)
         if said:
             mean = f"Set to their mean over {agreement.source}:" if agreement.source else "Set to zero:"
-            found.append(html.P([html.B(f"{mean} "), said], className="agreement small"))
+            found.append(
+                html.P(
+                    [html.B(f"{mean} "), *with_term(said, "rank correlation", "Rank correlation")],
+                    className="agreement small",
+                )
+            )
     return found

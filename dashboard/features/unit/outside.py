@@ -14,6 +14,7 @@ from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.view import fired, looks_for
+from dashboard.glossary import term, with_term
 from dashboard.library import Library
 from dashboard.session.selection import network_of, source_of
 from dashboard.session.state import Session
@@ -53,7 +54,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
 
 def _head(session: Session, unit: Unit, label: str) -> list[Component]:
     circuit, locked = session.work.circuit, session.work.locked
-    where = f"layer {unit.layer}, channel {unit.channel}"
+    where = [term("layer"), f" {unit.layer}, ", term("channel"), f" {unit.channel}"]
     outside = "; not in the circuit" if circuit is not None else ""
     name = circuit.nodes[str(unit)].name if circuit is not None and str(unit) in circuit.nodes and not locked else ""
     why = button(
@@ -63,10 +64,14 @@ def _head(session: Session, unit: Unit, label: str) -> list[Component]:
     reason = locked or ("" if session.work.photo is not None else "Choose a photo to see its activation in it.")
     return [
         html.H2(name or label, className="unit-title"),
-        html.P(f"{where}{outside}", className="muted small"),
+        html.P([*where, outside], className="muted small"),
         html.Div([why], className="buttons"),
         *([html.P(reason, className="reason")] if reason else []),
     ]
+
+
+def _explained(words: str) -> list[Component]:
+    return with_term(words, "attribution" if words.startswith("attribution") else "activation")
 
 
 def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component]:
@@ -88,7 +93,7 @@ def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component
             (words, f"{number(part, sign=True)} ({signed_share(float(shares[unit.channel]))})", f"{place} of {count}")
         )
     cells = [
-        html.Tr([html.Th(word, scope="row"), html.Td(value, className="numbers"), html.Td(place)])
+        html.Tr([html.Th(_explained(word), scope="row"), html.Td(value, className="numbers"), html.Td(place)])
         for word, value, place in rows
     ]
     head = html.Tr([html.Th(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])

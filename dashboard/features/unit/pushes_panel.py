@@ -7,6 +7,7 @@ from dash import html
 from circuits.report.text import number
 from dashboard.answers import ClassPushes, Failure
 from dashboard.components import failed
+from dashboard.glossary import with_term
 from dashboard.work.results import Answers
 
 Component = Any
@@ -30,7 +31,7 @@ def pushes(label: str, found: Answers) -> list[Component]:
     if not answer.up and not answer.down:
         return [title, html.P(f"{label} does not affect any logit in this photo.", className="small muted")]
     sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
-    words = "How much each logit would drop (+) or rise (−) without it, as estimated by the gradient."
+    words = with_term("How much each logit would drop (+) or rise (−) without it, estimated by the gradient.", "logit")
     return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
 
 

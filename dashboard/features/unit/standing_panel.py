@@ -9,6 +9,7 @@ from circuits.report.text import number
 from circuits.tracing.node import Node
 from dashboard.answers import Failure
 from dashboard.components import attributes, failed
+from dashboard.glossary import with_term
 
 Component = Any
 
@@ -25,7 +26,11 @@ def in_its_layer(node: Node, found: Standing | Failure | None) -> list[Component
         return [title, *failed(found)]
     if found is None:
         return [title, html.Div(className="placeholder waiting histogram-room")]
-    return [title, html.P(rank_in_words(found), className="small"), _histogram(node, found)]
+    return [
+        title,
+        html.P(with_term(rank_in_words(found), "silent unit", "silent"), className="small"),
+        _histogram(node, found),
+    ]
 
 
 def rank_in_words(found: Standing) -> str:

@@ -6,23 +6,26 @@ from typing import Any
 from dash import html
 
 from circuits.report.sentences import is_scalar, unit_in_words
-from circuits.report.text import number, percent
+from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node
+from circuits.tracing.node import Node, is_residual
+from circuits.units import Unit
 from dashboard.answers import Inspection, WebP
 from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.decomposition_panel import contributions
 from dashboard.features.unit.exemplars_panel import exemplars
+from dashboard.features.unit.group_panel import made_of
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
+from dashboard.glossary import term, with_term
 from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.results import Answers
-from dashboard.work.tiles import DEAD, Tile
+from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
 Component = Any
 MISSING = "not available without the photo and its network"
@@ -41,6 +44,7 @@ def unit(
     activation: float | None,
     found: Answers | None = None,
     more: Sequence[Shown] = (),
+    members: Sequence[Tile] = (),
     *,
     own: bool = True,
     against: Tile | None = None,
@@ -55,6 +59,7 @@ def unit(
         activation: what its picture reached, if that is known.
         found: evidence for it, by query.
         more: its further pictures that were asked for.
+        members: of a group, what stands for its strongest channels.
         own: whether its circuit is of this network, which then can draw it.
         against: of a difference, what the second class shows.
     """
@@ -66,11 +71,14 @@ def unit(
         html.H2(node.called, className="unit-title"),
         html.P(_address(node, circuit), className="muted small"),
         *_part_of(node, circuit),
-        _facts(node, inspection),
+        _facts(node, circuit, inspection),
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
+    is_channel = isinstance(node.unit, Unit)
     missing = "not in the file" if session.work.locked else "not drawn yet"
+    if is_residual(node.id):
+        missing = NO_DIRECTION
     dead = _although(node, activation)
     if against is not None:  # a difference has no place where it fired: its second class stands beside the first
         first, second = _first_class(node), _second_class(node)
@@ -81,22 +89,32 @@ def unit(
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
-        beside = fired(node.called, found, _where(node))
+        beside = fired(node.called, found, _where(node, circuit))
     return Pane(
         head,
         [looks],
-        [beside, *more_pictures(node, more, offered=own)],
+        [beside, *more_pictures(node, more, offered=own and is_channel)],
         contributions(node, session, circuit, inspection, found),
-        [*in_photo(node, circuit, found, session.looking), *exemplars(node, found, reached)],
+        [
+            *made_of(circuit, node, members),
+            *in_photo(node, circuit, found, session.looking),
+            *(exemplars(node, found, reached) if is_channel else []),
+        ],
         discarded(circuit),
     )
 
 
-def _address(node: Node, circuit: Circuit) -> str:
+def _address(node: Node, circuit: Circuit) -> list[Component]:
     label = f"{node.label}, " if node.name and node.label != node.id else ""
     if node.id == circuit.root:
-        return f"{label}{node.id}, the target of this circuit"
-    return f"{label}layer {node.unit.layer}, channel {node.number}"
+        return [f"{label}{node.id}, the ", term("target"), " of this ", term("circuit")]
+    where = [label, term("layer"), f" {node.unit.layer}, "]
+    if isinstance(node.unit, Unit):
+        return [*where, term("channel"), f" {node.number}"]
+    count = circuit.dictionaries[node.unit.layer].groups
+    if node.unit.number is None:
+        return [*where, f"residual: what its {many(count, 'group')} do not hold"]
+    return [*where, term("group"), f" {node.unit.number} (of 0 to {count - 1})"]
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:
@@ -109,17 +127,23 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
             link = html.Button(word.called, type="button", className="link", **sends("select", unit=word.id))
             said.append(html.B(word.called) if word.id == node.id else link)
         else:
-            said.append(word)
+            said += with_term(word, "attribution")
     return [html.P(said, className="small part-of")] if said else []
 
 
-def _facts(node: Node, inspection: Inspection) -> Component:
-    value = "share of the target" if inspection.in_target_units else "value"
-    highest = f"logit of {_first_class(node)}" if _is_difference(node) else "highest activation"
-    facts = [(value, number(node.value)), (highest, number(node.max))]
+def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
+    value: Any = "share of the target" if inspection.in_target_units else "value"
+    logit, facts = term("logit"), [(value, number(node.value))]
     if _is_difference(node):
-        facts = [("difference", number(node.value)), (highest, number(node.max))]
-        facts.append((f"logit of {_second_class(node)}", number(node.max - node.value)))
+        of_each = (_first_class(node), node.max), (_second_class(node), node.max - node.value)
+        facts = [
+            ("difference", number(node.value)),
+            *(([logit, f" of {name}"], number(each)) for name, each in of_each),
+        ]
+    elif _is_class(node, circuit):
+        facts = [(logit, number(node.value))]
+    else:
+        facts.append((["highest ", term("activation")], number(node.max)))
     if not is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
@@ -183,17 +207,17 @@ def _option(node: Node, choice: dict[str, object], shown: str, title: str, press
 
 def fired(label: str, found: Answers, caption: str) -> Component:
     """Where a unit fired, over the photo, with its highest places marked."""
-    title, heat = "Where it fired", found.get("heat")
+    title, heat = term("heat map", "Where it fired"), found.get("heat")
     if isinstance(heat, WebP):
         return figure(title, heat.address, f"Where {label} fired, over the photo", caption, "", marks=marked(found))
     return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
 
 
-def _where(node: Node) -> str:
+def _where(node: Node, circuit: Circuit) -> str:
     if not is_scalar(node):
         peak = f"at row {node.peak[0]}, column {node.peak[1]}"
         return f"activation up to {number(node.max)} in this photo, {peak}"
-    whose = f"logit of {_first_class(node)}" if _is_difference(node) else "activation"
+    whose = "logit" if _is_class(node, circuit) else "activation"
     return f"{whose} {number(node.max)} in this photo: a single value for the whole image"
 
 
@@ -204,10 +228,10 @@ def looks_for(
     *,
     dead: str = "",
     missing: str = "not drawn yet",
-    title: str = "What it looks for",
+    title: str = "",
 ) -> Component:
     """A unit's picture with a caption, an unfinished one, or why there is none."""
-    spoken = f"What {label} looks for"
+    spoken, title = f"What {label} looks for", title or term("feature visualisation", "What it looks for")
     if tile.state == "drawing":
         return figure(title, tile.picture, f"{spoken}, unfinished", tile.said, "", unfinished=tile.drawn)
     if tile.state == "sketch":
@@ -230,6 +254,10 @@ def _although(node: Node, activation: float | None) -> str:
     """That a search which found nothing does not say that there is nothing."""
     best = "" if activation is None else f"the optimisation reached an activation of {number(activation)}"
     return f"{best}; this photo does activate it".removeprefix("; ") if node.max > 0 else best
+
+
+def _is_class(node: Node, circuit: Circuit) -> bool:
+    return node.id == circuit.root and circuit.target.kind == "class"
 
 
 def _is_difference(node: Node) -> bool:

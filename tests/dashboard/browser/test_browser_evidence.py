@@ -46,7 +46,7 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     collection.gate.clear()
     child = edges(tab, "fc:2")[0].split()[0]
     unit(tab, child).click()
-    expect(pane.get_by_alt_text(re.compile(f"^What {child} saw at row"))).not_to_have_count(0)
+    expect(pane.get_by_alt_text(re.compile(f"^Patch at row .*, where {child} has activation"))).not_to_have_count(0)
     expect(pane.get_by_alt_text(f"Where the contribution of {child} to tree came from, over the photo")).to_be_visible()
     expect(pane.locator(".pair .mark").first).to_have_text("1")
     expect(pane.locator(".exemplars .waiting")).to_have_count(36)
@@ -71,7 +71,7 @@ def test_an_edge_can_be_chosen_with_the_mouse_and_left_with_escape(tab: Any, exp
     tab.mouse.click(*on_the_line(tab, name))
     expect(title).to_have_text(re.compile(f"{lower}\\s+excites\\s+tree"))
     expect(edge).to_have_attribute("aria-pressed", "true")
-    expect(tab.get_by_alt_text(f"Positions of {lower} that fed tree, over the photo")).to_be_visible()
+    expect(tab.get_by_alt_text(f"Positions of {lower} that contribute to tree, over the photo")).to_be_visible()
     expect(tab.get_by_alt_text(f"Pixels through which {lower} moves tree")).to_be_visible()
     tab.keyboard.press("Escape")
     expect(title).to_have_text("tree")

@@ -15,6 +15,7 @@ from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.features.compare.view import in_words
 from dashboard.session.state import Session
+from tests.support.parts import words
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery, tiny_network
 
@@ -29,13 +30,6 @@ def every(part: Any, wanted: str) -> list[Any]:
         return [found for each in part for found in every(each, wanted)]
     own = [part] if wanted in str(getattr(part, "className", "")).split() else []
     return own + every(getattr(part, "children", None) or [], wanted) if hasattr(part, "children") else own
-
-
-def words(part: Any) -> str:
-    """All text of some components."""
-    if isinstance(part, (list, tuple)):
-        return " ".join(words(each) for each in part)
-    return str(part) if isinstance(part, (str, int)) else words(getattr(part, "children", None) or [])
 
 
 def labels(panel: Any) -> list[str]:

@@ -133,7 +133,7 @@ def test_topics_of_a_unit_and_of_an_edge(
     def names(session: Session) -> list[str]:
         return [query.name for query in wanted(session, evidence) if not query.name.startswith(IN_PHOTO)]
 
-    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "saliency", "alike", "exemplars"]
+    assert names(chosen(circuit, circuit.root)) == ["heat", "standing", "argument", "saliency", "alike", "exemplars"]
     first = ["heat", "books", "standing", "pushes"]
     rest = ["places", "argument", "saliency", "relative", "alike", "exemplars"]
     assert names(chosen(circuit, lower)) == first + rest

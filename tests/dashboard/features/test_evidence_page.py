@@ -69,7 +69,7 @@ def test_evidence_comes_with_pictures_that_are_served(ann: Person, child: str, c
     ann.looked()
     for sentence in (
         "In this photo",
-        "Patches of the photo where it fired most",
+        "Patches of the photo (receptive fields) where it fired most",
         "Its contribution to tree, by position",
         "Pixels it depends on",
     ):
@@ -260,7 +260,7 @@ def test_an_edge_has_a_panel_with_its_numbers_maps_and_units(ann: Person, child:
     edge = circuit_of(ann).edges_into("fc:2")[0]
     ann.do("edge", f"{edge.source} fc:2")
     ann.looked()
-    assert f"{edge.source}  excites  tree" in pane(ann)
+    assert f"{edge.source} excites tree" in pane(ann)
     assert f"Contributing positions of {edge.source}" in pane(ann)
     assert "tree is a single value for the whole image" in pane(ann)
     assert f"{edge.source} via tree" in pane(ann)

@@ -245,10 +245,10 @@ def test_a_difference_is_traced_and_said(traced: Session, library: Library, netw
     less = do(traced, library, "why", "2 - 1")
     assert less.work.circuit == trace(network, traced.work.photo, "2 - 1", depth=2, top=3)
     chances = " and ".join(chance(library.chance(less.work.circuit, number)) for number in (2, 1))
-    assert words(panels.explained(less, library)).startswith(f"Explaining:   tree , not  dog , {chances} here")
+    assert words(panels.explained(less, library)).startswith(f"Explaining: tree, not dog, {chances} here")
     value = less.work.circuit.target.value
     side = "higher" if value > 0 else "lower"
-    said = f"The logit for  tree  is {number(abs(value))} {side} than that for  dog ."
+    said = f"The logit for tree is {number(abs(value))} {side} than that for dog."
     assert words(panels.story(less, library)).startswith(said)
     rows = [row.className for row in panels.predictions(less) if row.className != "prediction"]
     assert sorted(rows) == ["prediction against", "prediction explained"]
@@ -259,16 +259,16 @@ def test_a_difference_is_traced_and_said(traced: Session, library: Library, netw
 @pytest.mark.parametrize(
     ("wish", "said", "told"),
     [
-        ("tree", "tree", "The logit for  tree  is "),
-        ("c:4", "c:4", "The activation of  c:4  sums to "),
-        ("c:4@1,2", "c:4  at row 1, column 2", "The activation of  c:4  at row 1, column 2 is "),
+        ("tree", "tree", "The logit for tree is"),
+        ("c:4", "c:4", "The activation of c:4 sums to"),
+        ("c:4@1,2", "c:4 at row 1, column 2", "The activation of c:4 at row 1, column 2 is"),
     ],
 )
 def test_any_target_can_be_asked_and_the_pane_says_which(
     two: Session, library: Library, wish: str, said: str, told: str
 ) -> None:
     session = do(two, library, "why", wish)
-    assert words(panels.explained(session, library)).startswith(f"Explaining:   {said}")
+    assert words(panels.explained(session, library)).startswith(f"Explaining: {said}")
     assert words(panels.story(session, library)).startswith(told)
     broken = library.inspect(session.work.circuit, session.work.circuit.root, "").breakdown
     assert words(panels.story(session, library)).endswith(
@@ -290,9 +290,7 @@ def test_a_target_that_another_class_outdoes_says_its_probability_and_offers_the
     assert library.chance(session.work.circuit, last) == pytest.approx(float(probabilities[last]), rel=1e-4)
     told = panels.explained(session, library)
     label = network.label(best)
-    expected = (
-        f"Explaining:   {network.label(last)} , {chance(float(probabilities[last]))} here  ·  explain {label} instead"
-    )
+    expected = f"Explaining: {network.label(last)}, {chance(float(probabilities[last]))} here · explain {label} instead"
     assert words(told) == expected
     assert find(told, **does("why", str(best)))
 

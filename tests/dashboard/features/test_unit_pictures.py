@@ -9,11 +9,15 @@ import pytest
 from dash import no_update
 from PIL import Image
 
+from circuits.evidence.maps import target_map
+from circuits.image.encode import show_map
 from circuits.network.network import Network
 from circuits.report.text import number
+from circuits.tracing.source import input_crop
 from circuits.units import Unit
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
+from dashboard.answers import webp
 from dashboard.app import Page
 from dashboard.work.gallery import StoredGallery
 from tests.dashboard.features.test_view import find, words
@@ -50,6 +54,24 @@ def until(condition: Callable[[], bool]) -> None:
 def images(person: Person, begin: str) -> list[Any]:
     """The pictures in the pane whose words begin so."""
     return [each for each in find(person.pane) if type(each).__name__ == "Img" and each.alt.startswith(begin)]
+
+
+def test_a_difference_shows_both_pictures_and_its_own_map_in_the_graph(ann: Person, network: Network) -> None:
+    ann.why("2 - 1")
+    ann.rendered()
+    ann.looked()
+    circuit, library = ann.callbacks.sessions.tab(ann.name).session.work.circuit, ann.callbacks.library
+    ann.do("refresh")
+    tile = ann.nodes[circuit.root]
+    one, other = (f"picture/{library.gallery.key(Unit(network.layers[-1], channel))}.webp" for channel in (2, 1))
+    assert (tile["picture"], tile["second"]) == (one, other)
+    shown = show_map(input_crop(network, circuit), target_map(network, circuit), size=128)
+    assert tile["heat"] == webp(shown).address
+    assert "Contributions to tree - dog, by position" in words(ann.pane)
+    ann.why("2")
+    ann.rendered()
+    ann.do("refresh")
+    assert ann.nodes["fc:2"]["second"] == ""
 
 
 def test_a_difference_shows_both_of_its_classes_and_both_logits(ann: Person, network: Network) -> None:

@@ -16,6 +16,7 @@ from dashboard.app import Page
 from dashboard.features.layer.view import data
 from dashboard.library import Library
 from dashboard.session.state import Session, Showing, Work
+from tests.support.parts import words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery
 
@@ -29,15 +30,6 @@ def client(page: Page) -> FlaskClient:
 def seen(client: FlaskClient, channels: object, layer: str = "c", session: str = ANN) -> Any:
     """Post what is on the screen."""
     return client.post("/wall/seen", json={"session": session, "layer": layer, "channels": channels})
-
-
-def words(part: Any) -> str:
-    """All text of some components."""
-    if isinstance(part, (list, tuple)):
-        return " ".join(words(each) for each in part)
-    if isinstance(part, (str, int)):
-        return str(part)
-    return words(getattr(part, "children", None) or [])
 
 
 def test_the_wall_lists_all_layers_from_the_top_and_begins_below_the_classes(ann: Person) -> None:

@@ -1,0 +1,56 @@
+/* What a term means, in a note beside it: while it is pointed at, has the focus, or was tapped; Escape closes it. */
+(function () {
+  "use strict";
+
+  const GAP = 6;
+  const tip = Object.assign(document.createElement("div"), { id: "term-tip", className: "term-tip", hidden: true });
+  tip.setAttribute("role", "tooltip");
+  let asked = null;
+
+  const termOf = event => (event.target instanceof Element ? event.target.closest(".term") : null);
+
+  function hide() {
+    if (!asked) return;
+    asked.classList.remove("asked");
+    asked.removeAttribute("aria-describedby");
+    tip.hidden = true;
+    asked = null;
+  }
+
+  function show(term) {
+    if (term === asked) return;
+    hide();
+    asked = term;
+    term.classList.add("asked");
+    term.setAttribute("aria-describedby", tip.id);
+    tip.textContent = term.dataset.term;
+    if (!tip.isConnected) document.body.append(tip);
+    tip.hidden = false;
+    const line = term.getClientRects()[0], { width, height } = tip.getBoundingClientRect();
+    const below = line.bottom + GAP + height < innerHeight - GAP;
+    tip.style.left = `${Math.max(GAP, Math.min(line.left, innerWidth - width - GAP))}px`;
+    tip.style.top = `${below ? line.bottom + GAP : Math.max(GAP, line.top - GAP - height)}px`;
+  }
+
+  document.addEventListener("pointerover", event => {
+    const term = termOf(event);
+    if (term) show(term);
+    else if (asked && asked !== document.activeElement && !tip.contains(event.target)) hide();
+  });
+  document.addEventListener("focusin", event => {
+    const term = termOf(event);
+    if (term) show(term);
+    else hide();
+  });
+  document.addEventListener("focusout", hide);
+  document.addEventListener("click", event => { if (termOf(event)) show(termOf(event)); });
+  document.addEventListener("scroll", hide, true);
+  document.addEventListener("keydown", event => {
+    if (event.key !== "Escape" || !asked) return;
+    hide();
+    event.stopImmediatePropagation();
+  }, true);
+  /* A pane that is made anew takes its terms along. */
+  new MutationObserver(() => { if (asked && !asked.isConnected) hide(); })
+    .observe(document.documentElement, { childList: true, subtree: true });
+})();
