@@ -1,6 +1,7 @@
 """The wall of a layer and the pane of a unit outside the circuit, without a browser."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from dashboard.app import Page
 from dashboard.features.layer.view import data
 from dashboard.library import Library
 from dashboard.session.state import Session, Showing, Work
+from dashboard.work.queue import Task
 from tests.support.parts import words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery
