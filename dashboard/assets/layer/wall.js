@@ -346,7 +346,7 @@
     const before = shown;
     shown = fresh;
     on = page === "layers";
-    const same = before && JSON.stringify(before.layers) === JSON.stringify(fresh.layers);
+    const same = before && before.network === fresh.network && JSON.stringify(before.layers) === JSON.stringify(fresh.layers);
     if (!same) {
       parts.layer.replaceChildren(...fresh.layers.map(layer => {
         const option = make("option", "", `${layer.name} · ${layer.channels}`);
