@@ -257,6 +257,8 @@ class CollectionExemplars:
         above: percent of the photos whose highest activation is lower.
         classes: the classes of the most activating photos with their counts, most frequent first.
         missing: how many exemplars' files are gone.
+        free: the scores are those that ship with the network, without their photos; the exemplars are of so many free
+            photos instead.
     """
 
     groups: Mapping[str, tuple[ShownExemplar, ...]]
@@ -266,6 +268,7 @@ class CollectionExemplars:
     above: float
     classes: tuple[tuple[str, int], ...]
     missing: int = 0
+    free: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,9 @@ def predict(
             f"circuits trace {photo} --target {loaded.layers[-1]}:0."
         )
     predictions = predictions_of(loaded, picture, top=top)
+    hint = unsure_in_words(loaded, predictions)
+    if hint:
+        hint += f" For a network of 1,000 classes: circuits predict {photo} {LARGER}"
     if as_json:
         print_json(
             {
@@ -41,6 +44,7 @@ def predict(
                     {"class": row.index, "label": row.label, "logit": row.logit, "probability": row.probability}
                     for row in predictions
                 ],
+                **({"hint": hint} if hint else {}),
             }
         )
         return
@@ -52,5 +56,5 @@ def predict(
     how = remark(multi_label=loaded.multi_label, one_at_a_time=loaded.is_one_at_a_time)
     say(console, f"{predictions_heading(name, picture.name)}{how}:")
     console.print(table)
-    if unsure := unsure_in_words(loaded, predictions):
-        say(console, f"{unsure} For a network of 1,000 classes: circuits predict {photo} {LARGER}")
+    if hint:
+        say(console, hint)

@@ -169,7 +169,7 @@ class Exemplars:
             UnknownError: if the unit is not in the index.
         """
         quantiles = self._arrays["quantiles.peaks"][self._row(as_unit(unit))[0]].numpy()
-        return _percentile(quantiles.astype(np.float64), activation)
+        return percentile_between(quantiles.astype(np.float64), activation)
 
     def _row(self, unit: Unit) -> tuple[int, LayerRecord]:
         start = 0
@@ -201,7 +201,8 @@ class Exemplars:
         return {photo_number(entry.path): entry for entry in self._entries}
 
 
-def _percentile(quantiles: NDArray[np.float64], activation: float) -> float:
+def percentile_between(quantiles: NDArray[np.float64], activation: float) -> float:
+    """Percent of the photos below an activation, interpolated between their quantiles, those of `PERCENTS`."""
     above = int(np.searchsorted(quantiles, activation, side="left"))
     if above == 0:
         return 0.0

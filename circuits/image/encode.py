@@ -94,8 +94,10 @@ def overlay(crop: Image.Image, heat: NDArray[Any], *, size: int, signed: bool = 
     grey = colours @ np.array([[0.299], [0.587], [0.114]])
     muted = 0.85 * (0.35 * colours + 0.65 * grey)
     strength = np.abs(level)
-    above, below = (_WARM, _WARM) if values.min() >= 0 and not signed else (_EXCITES, _INHIBITS)
-    glow = np.where(level >= 0, _ramp(strength, above), _ramp(strength, below))
+    one_sign = values.min() >= 0 and not signed
+    glow = _ramp(strength, _WARM if one_sign else _EXCITES)
+    if not one_sign:
+        glow = np.where(level >= 0, glow, _ramp(strength, _INHIBITS))
     # Faint values stay transparent; the photo's own shading shows through even the strongest.
     opacity = 0.88 * np.clip(strength / 0.75, 0, 1) ** 1.25
     shaded = glow * (0.72 + 0.28 * grey)

@@ -11,6 +11,7 @@ from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, is_index, kept_in, read_index
+from circuits.exemplars.shipped import FreePhotos, shipped_scores
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
 from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, webp, wide
@@ -64,6 +65,7 @@ class StoredCollection:
         self._source = source
         self._due = source is not None and not is_index(source)
         self._fault = ""
+        self._free: FreePhotos | None = None
         self._read: tuple[str, Exemplars | None] | None = None
         self._lock = threading.Lock()
 
@@ -82,8 +84,10 @@ class StoredCollection:
         index = self._index()
         if index is None and self._fault:
             raise InputError(self._fault)
+        if index is None and self._due:
+            return NoCollection(str(self._source))
         if index is None:
-            return NoCollection(str(self._source) if self._due else "")
+            return self._shipped(unit, activation, progress)
         found = index.of(unit)
         groups = {kind: self._shown(unit, getattr(found, kind), progress) for kind in KINDS}
         named = sum(len(getattr(found, kind)) for kind in KINDS)
@@ -140,6 +144,28 @@ class StoredCollection:
         except InputError as error:
             self._fault = str(error)
             return None
+
+    def _shipped(self, unit: Unit, activation: float, progress: Progress) -> CollectionExemplars | NoCollection:
+        """What ships with the built-in network: scores, and what free photos do; of other networks nothing does."""
+        scores = shipped_scores() if self._network.source == "builtin" else None
+        if scores is None or unit.layer not in scores.layers:
+            return NoCollection()
+        with self._lock:
+            if self._free is None:
+                self._free = FreePhotos(self._network)
+        found = []
+        for each in self._free.of(unit):
+            progress(0, 1, "")
+            found.append(ShownExemplar(webp(wide(each.patch, SIDE)), each.name, "", each.value))
+        return CollectionExemplars(
+            groups={"most": tuple(found)},
+            photos=scores.photos,
+            quantiles=tuple((float(percent), value) for percent, value in scores.peaks(unit).items()),
+            here=activation,
+            above=scores.percentile(unit, activation),
+            classes=scores.classes_of(unit),
+            free=self._free.count,
+        )
 
     def _shown(self, unit: Unit, found: Sequence[evidence.Exemplar], progress: Progress) -> tuple[ShownExemplar, ...]:
         shown = []

@@ -90,12 +90,17 @@ class Evidence:
         self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
-        photo = digest(*source_key(source, rooted=False), *network.layers)
+        photo = _small_key(network, source)
         missing = [unit for unit in units.values() if (photo, unit) not in self._small]
         if missing:
             made = patches_and_maps(network, source, missing, side=_TILE, progress=progress)
             for unit, (seen, fired) in zip(missing, made, strict=True):
                 self._small[photo, unit] = webp(seen), webp(fired)
+        return self.known_in_photo(network, source, units)
+
+    def known_in_photo(self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit]) -> InPhoto:
+        """The same of those units of which it is known already."""
+        photo = _small_key(network, source)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
         patches, maps = ({name: pair[side] for name, pair in found.items() if pair is not None} for side in (0, 1))
         if isinstance(source, Circuit) and source.root in maps and self.is_scalar(source, source.root):
@@ -169,6 +174,10 @@ class Evidence:
             if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
         return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
+
+
+def _small_key(network: Network, source: Circuit | Photo) -> str:
+    return digest(*source_key(source, rooted=False), *network.layers)
 
 
 def _seen(circuit: Circuit) -> Image.Image:

@@ -178,12 +178,14 @@ def in_order(
 
 
 def seen_units(tab: TabSession) -> set[Unit]:
-    """The units that are on the screen of a tab: of the graph, or of the wall."""
-    if tab.session.showing.page == "layers":
-        return set(tab.on_wall)
-    circuit = tab.session.work.circuit
-    nodes = [] if circuit is None else [circuit.nodes[name] for name in tab.on_screen if name in circuit.nodes]
-    return {node.unit.whole for node in nodes if isinstance(node.unit, Unit)}
+    """The units that are on the screen of a tab: of the graph or of the wall, and the chosen one, which has a pane."""
+    circuit, on_wall = tab.session.work.circuit, tab.session.showing.page == "layers"
+    if circuit is None:
+        return set(tab.on_wall) if on_wall else set()
+    names = {tab.session.work.selected, *(() if on_wall else tab.on_screen)}
+    nodes = [circuit.nodes[name] for name in names if name in circuit.nodes]
+    found = {node.unit.whole for node in nodes if isinstance(node.unit, Unit)}
+    return found.union(tab.on_wall if on_wall else ())
 
 
 def batches(units: Sequence[Unit]) -> list[list[Unit]]:

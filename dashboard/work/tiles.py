@@ -96,6 +96,7 @@ def circuit_tiles(
     if circuit is None:
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
+    library = library.home(circuit)
     if library.is_own(circuit):
         tiles = {
             node.id: with_photo(unit_tile(node.channel.whole, library, previews, waiting=waiting), node.id, seen)

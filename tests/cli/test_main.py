@@ -16,6 +16,7 @@ import typer
 from PIL import Image
 
 from circuits import Circuit, explorer, load_network
+from circuits.builtin import UNSURE
 from circuits.cli import console
 from circuits.cli.main import app
 from circuits.units import Unit
@@ -46,6 +47,16 @@ def test_predict_prints_the_classes_best_first_as_json(asked: list[str]) -> None
     assert first["logit"] == pytest.approx(WARM, abs=1e-5)
     assert second["logit"] == pytest.approx(BLUE + 0.5, abs=1e-5)
     assert first["probability"] + second["probability"] == pytest.approx(1)
+
+
+def test_predict_says_in_its_json_too_that_perhaps_no_class_fits(tmp_path: Path) -> None:
+    red = tmp_path / "red.png"
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(red)
+    told = json.loads(run("predict", red, "--json").stdout)
+    assert told["predictions"][0]["probability"] < UNSURE
+    assert told["hint"].startswith("Perhaps none of the 68 classes fits: even ")
+    assert told["hint"].endswith(f"circuits predict {red} --network googlenet")
+    assert "hint" not in json.loads(run("predict", "example:cat", "--json").stdout)
 
 
 def test_predict_prints_a_table_for_people_and_obeys_top(asked: list[str]) -> None:

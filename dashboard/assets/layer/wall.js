@@ -6,7 +6,9 @@
 (function () {
   "use strict";
 
+  /* Milliseconds until the server is asked again: for pictures, and for what units saw in the photo. */
   const AGAIN = 600;
+  const SOON = 150;
   const SETTLE = 90;
   /* Rows above and below the screen that are drawn ahead. */
   const AHEAD = "160px";
@@ -296,7 +298,8 @@
     const missing = channels.some(channel => ["waiting", "drawing"].includes((tiles[channel] || {}).state));
     // The status line follows the renderer only while the page's own clock runs.
     if (missing) window.dash_clientside.set_props("tick", { disabled: false });
-    if (missing || answer.coming || (!channels.length && order.length)) soon(AGAIN);
+    if (answer.more) soon(SOON);
+    else if (missing || answer.coming || (!channels.length && order.length)) soon(AGAIN);
     return undefined;
   }
 
@@ -343,7 +346,7 @@
     const before = shown;
     shown = fresh;
     on = page === "layers";
-    const same = before && JSON.stringify(before.layers) === JSON.stringify(fresh.layers);
+    const same = before && before.network === fresh.network && JSON.stringify(before.layers) === JSON.stringify(fresh.layers);
     if (!same) {
       parts.layer.replaceChildren(...fresh.layers.map(layer => {
         const option = make("option", "", `${layer.name} · ${layer.channels}`);

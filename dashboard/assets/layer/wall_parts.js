@@ -41,7 +41,7 @@
     save.type = "button";
     save.title = "The units on the screen, as PNG";
     save.dataset.save = "screen";
-    tools.append(parts.layer, parts.filter, make("span", "grow"), parts.order, save);
+    tools.append(parts.layer, parts.filter, save, make("span", "grow"), parts.order);
     parts.summary = make("p", "wall-summary");
     parts.summary.setAttribute("role", "status");
     parts.grid = make("div", "wall-grid");

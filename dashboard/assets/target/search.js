@@ -190,7 +190,7 @@
     if (all) draw();
     field.setAttribute("aria-expanded", String(Boolean(found.length)));
     if (found.length) panel.scrollIntoView({ block: "nearest" });
-    said.textContent = found.length
+    said.textContent = all && !found.length ? "This network names no classes. Try a layer, or a unit such as conv4:17." : found.length
       ? "" : `Nothing found for “${text}”. Try a class, a layer, or a unit such as conv4:17.`;
     choose(found.length ? 0 : -1);
     if (impatient !== null && impatient.text === text) act(results[chosen], impatient.other);

@@ -9,7 +9,7 @@ from flask import Flask, Response, abort, request
 
 from circuits.errors import CircuitsError
 from circuits.evidence.layer_statistics import LayerTable
-from circuits.units import Unit
+from circuits.units import Progress, Unit
 from dashboard.answers import Failure, InPhoto
 from dashboard.features.layer import view as wall
 from dashboard.library import Library
@@ -18,10 +18,13 @@ from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession, TabSessions
 from dashboard.work.evidence import TABLE, layer_query, source_key
 from dashboard.work.networks import Networks
+from dashboard.work.queue import Task
 from dashboard.work.results import Query, digest
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import unit_tile, with_photo
 
+SOON = 0.05
+"""Seconds that an answer waits for what the units on the screen did in the photo."""
 MOST = 400
 """Units that can be on one screen; what is beyond them is not drawn."""
 
@@ -55,8 +58,9 @@ def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None
             waiting = not tab.session.paused
             told = _table(tab, work)
             session = tab.session
-        tiles = _tiles(units, work, _in_photo(session, units, work), waiting=waiting)
-        return _json({"tiles": tiles, "paused": not waiting, **told}, "no-store")
+        known, more = _in_photo(tab, session, units, work)
+        tiles = _tiles(units, work, known, waiting=waiting)
+        return _json({"tiles": tiles, "paused": not waiting, "more": more, **told}, "no-store")
 
     def table(key: str) -> Response:
         name = f"{TABLE}/{key}" if _KEY.fullmatch(key) else ""
@@ -111,18 +115,31 @@ def table_of(session: Session, library: Library) -> Query | None:
     return layer_query(network_of(session, library), source, layer_of(session, library))
 
 
-def _in_photo(session: Session, units: Collection[Unit], work: Scheduler) -> InPhoto | None:
-    """What the units on the screen did in the photo: a few milliseconds each, and found once."""
-    source = source_of(session)
+def _in_photo(
+    tab: TabSession, session: Session, units: Collection[Unit], work: Scheduler
+) -> tuple[InPhoto | None, bool]:
+    """What the units on the screen did in the photo, as far as it is known, and whether more is being found out.
+
+    It takes some milliseconds for each of up to hundreds of units, so nobody's answer waits for it.
+    """
+    source, owner = source_of(session), f"{tab.name}/wall"
     if source is None or not units:
-        return None
+        work.looking.want(owner, [])
+        return None, False
+    network, named = network_of(session, work.library), {str(unit.channel): unit for unit in units}
     key = f"on-wall/{digest(*source_key(source, rooted=False), *map(str, units))}"
-    found: InPhoto | None = work.results.get(key)
-    if found is None:
-        named = {str(unit.channel): unit for unit in units}
-        found = work.evidence.in_photo(network_of(session, work.library), source, named, lambda *told: None)
-        work.results.put(key, found)
-    return found
+
+    def find(progress: Progress) -> None:
+        work.evidence.in_photo(network, source, named, progress)
+
+    known = work.evidence.known_in_photo(network, source, named)
+    if len(known.patches) < len(named) and work.looking.failure(key) is None:
+        # Other units on the screen: what was begun for those before is given up, and what was found of it is kept.
+        work.looking.want(owner, [Task(key, "what the units saw", find)], hurry=True)
+        work.looking.wait(owner, seconds=SOON)
+        known = work.evidence.known_in_photo(network, source, named)
+    work.results.put(key, known)  # where the page fetches the pictures
+    return known, len(known.patches) < len(named) and work.looking.failure(key) is None
 
 
 def _tiles(

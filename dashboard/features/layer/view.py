@@ -23,6 +23,7 @@ def data(session: Session, library: Library) -> Any:
     outside = outside_unit(session, library)
     chosen = str(outside) if outside is not None else session.work.selected if own else ""
     return {
+        "network": network.sha256[:12],
         "layer": layer,
         "layers": [{"name": each.name, "channels": each.channels} for each in network.layer_list][::-1],
         "order": session.showing.order,

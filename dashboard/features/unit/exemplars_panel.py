@@ -54,12 +54,20 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
 
 def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
     parts: list[Component] = [html.P(in_words(told, reached), className="small"), *_strip(told, reached)]
-    groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
-    parts.append(html.Div(groups, className="pair groups"))
+    if told.free is None:
+        groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
+        parts.append(html.Div(groups, className="pair groups"))
     if told.classes:
         count = sum(times for _, times in told.classes)
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
         parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
+    if told.free is not None:
+        words = (
+            f"These scores ship with the network; the {told.photos} photos may not. For photos of your own, start with "
+        )
+        parts.append(html.P([words, html.Code(COMMAND), "."], className="small"))
+        title = f"Most activating of {told.free} photos in the public domain"
+        parts.append(html.Div(_group(node, title, told.groups.get("most", ())), className="groups free"))
     if told.missing:
         gone = f"{told.missing} of these photos can no longer be read; rebuild the index to leave them out."
         parts.append(html.P(gone, className="small muted"))

@@ -20,7 +20,7 @@ def stamp(session: Session) -> str:
     if circuit is not None:
         seen = circuit.photo_info.thumbnail, circuit.network.sha256, circuit.root
     elif work.photo is not None:
-        seen = work.photo.sha256, str(work.photo.window), ""
+        seen = work.photo.sha256, str(work.photo.window), work.network
     else:
         return ""
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:24]

@@ -24,6 +24,7 @@ class Gated:
 
     def __init__(self) -> None:
         self.gate = threading.Event()
+        self.gallery: PaintedGallery | None = None
         self.network = tiny_network(seed=5, name="other", labels=MANY)
 
     def __call__(self) -> Network:
@@ -40,7 +41,12 @@ def other() -> Gated:
 def page(
     network: Network, gallery: PaintedGallery, photo: Photo, other: Gated, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Page]:
-    monkeypatch.setattr("dashboard.app._stored_gallery", lambda network: PaintedGallery(gallery.folder, network))
+    def own(network: Network) -> PaintedGallery:
+        other.gallery = PaintedGallery(gallery.folder, network)
+        other.gallery.gate.clear()
+        return other.gallery
+
+    monkeypatch.setattr("dashboard.app._stored_gallery", own)
     made = create_page(
         PageSettings(
             network, photo=photo, gallery=gallery, collection=PaintedCollection(),
@@ -49,6 +55,8 @@ def page(
     )  # fmt: skip
     yield made
     other.gate.set()
+    if other.gallery is not None:
+        other.gallery.gate.set()
     made.close()
 
 
@@ -100,6 +108,36 @@ def test_another_network_is_chosen_and_undo_goes_back(
     choose(tab, expect, "other")
     expect(tab.locator("#network-menu summary")).to_have_text("other")
     drawn(tab, expect, set(trace(other.network, photo, 0, depth=2, top=5).visible))
+
+
+def pictures(tab: Any, where: str) -> list[str]:
+    """What the shown pictures of units are of: layer, channel and the beginning of the network's fingerprint."""
+    found = tab.locator(f"{where} img").evaluate_all("all => all.map(image => image.src)")
+    keys = [re.search(r"picture/([0-9a-f]+)\.webp", address) for address in found]
+    return [bytes.fromhex(key[1]).decode() for key in keys if key is not None]
+
+
+def test_no_picture_of_the_network_before_is_shown_where_units_are_called_the_same(
+    tab: Any, expect: Any, network: Network, other: Gated
+) -> None:
+    other.gate.set()
+    tab.locator("#predictions").get_by_role("button", name="why cat?").click()
+    expect(tab.locator('.unit .frame[data-shows="picture"]')).not_to_have_count(0)
+    assert {name.split(":")[2] for name in pictures(tab, ".unit")} == {network.sha256[:8]}
+    tab.get_by_role("button", name="Layers").click()
+    wall = "#wall .unit-card"
+    expect(tab.locator(f"{wall} img").first).to_be_visible()
+    choose(tab, expect, "other")
+    expect(tab.locator("#network-menu summary")).to_have_text("other")
+    expect(tab.locator("#wall")).to_be_visible()
+    assert pictures(tab, wall) == []
+    tab.get_by_role("button", name="Circuit", exact=True).click()
+    expect(tab.locator(".unit.root")).to_be_visible()
+    assert pictures(tab, ".unit") == []
+    assert other.gallery is not None
+    other.gallery.gate.set()
+    expect(tab.locator('.unit .frame:not([data-shows="picture"])')).to_have_count(0)
+    assert {name.split(":")[2] for name in pictures(tab, ".unit")} == {other.network.sha256[:8]}
 
 
 def option(tab: Any) -> Any:

@@ -74,7 +74,7 @@ def test_with_a_circuit_the_wall_sorts_by_attribution_and_rings_its_units(tab: A
         "tiles => tiles.map(tile => `c:${tile.dataset.channel}`)"
     )
     assert sorted(inside) == sorted(name for name in names if name.startswith("c:"))
-    expect(tab.locator(".wall-summary")).to_contain_text("shares of the attribution for tree")
+    expect(tab.locator(".wall-summary")).to_contain_text("share of the attribution to tree")
 
 
 def test_only_what_is_on_the_screen_is_drawn_and_scrolling_draws_more(

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from circuits import trace
 from circuits.errors import InputError
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars, kept_in, read_index
+from circuits.exemplars.shipped import FREE_PHOTOS, FreePhotos, shipped_scores
 from circuits.image.photo import Photo
+from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.units import Unit
 from dashboard.answers import CollectionExemplars, NoCollection
 from dashboard.app import Page, PageSettings, create_page
+from dashboard.features.unit.exemplars_panel import exemplars as exemplars_pane
 from dashboard.work.collection import StoredCollection
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedGallery, tiny_network
@@ -188,3 +192,26 @@ def test_what_goes_wrong_is_told_in_the_pane(
     failure = exemplars(ann)
     page.close()
     assert "There is no photo that can be read in" in failure.sentence
+
+
+def test_without_an_index_the_built_in_network_has_what_ships_with_it() -> None:
+    collection, unit = StoredCollection(load_network()), Unit("conv7", 281)
+    found, scores = collection.of(unit, 6.81, quiet), shipped_scores()
+    assert isinstance(found, CollectionExemplars)
+    assert (found.photos, found.free, found.missing) == (4650, len(FREE_PHOTOS), 0)
+    assert (found.above, found.classes) == (scores.percentile(unit, 6.81), scores.classes_of(unit))
+    free = FreePhotos(load_network()).of(unit)
+    assert [(each.name, each.value) for each in found.groups["most"]] == [(each.name, each.value) for each in free]
+    circuit = trace(load_network(), "example:cat", unit, depth=1, top=1)
+    pane = str(exemplars_pane(circuit.nodes[circuit.root], {"exemplars": found}, None))
+    assert "the 4650 photos may not. For photos of your own, start with " in pane
+    assert f"Most activating of {len(FREE_PHOTOS)} photos in the public domain" in pane
+    assert collection.baseline() is None
+
+
+def test_an_index_takes_the_place_of_what_ships(photos: Path) -> None:
+    network = load_network()
+    index_photos(network, photos)
+    found = StoredCollection(network).of(Unit("conv7", 281), 1.0, quiet)
+    assert isinstance(found, CollectionExemplars)
+    assert (found.photos, found.free) == (20, None)

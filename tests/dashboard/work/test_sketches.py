@@ -98,8 +98,10 @@ def test_on_the_wall_its_units_are_drawn_before_those_of_the_graph(
     client = page.dash.server.test_client()
     assert client.post("/wall/seen", json=sent, headers={"Host": "127.0.0.1"}).status_code == 200
     found = order(ann, sketched)
-    assert set(found[0]) | set(found[1]) >= {Unit("b", channel) for channel in sent["channels"]}
-    assert len(found) > 2
+    # The chosen unit, which has a pane, then the wall, then the graph.
+    assert found[0] == [Unit("fc", 2)]
+    assert {*found[1], *found[2]} == {Unit("b", channel) for channel in sent["channels"]}
+    assert len(found) > 3
     sketched.gate.set()
 
 
