@@ -38,8 +38,8 @@ def payload(kind: str, text: str = "") -> dict[str, Any]:
         return {_FIELD.get(kind, "unit"): text}
     if kind in ("fold", "unfold"):
         return {"units": text.split()}
-    if kind in ("grow", "look"):
-        return {"levels" if kind == "grow" else "revision": value(text)}
+    if kind in ("grow", "look", "groups"):
+        return {{"grow": "levels", "look": "revision", "groups": "groups"}[kind]: value(text)}
     if kind in ("crop", "point"):
         return {"window" if kind == "crop" else "at": [value(part) for part in text.split(",")]}
     if kind == "set":

@@ -84,7 +84,7 @@
       text(unit, "alike", node.alike ? `≈ ${node.alike}` : "");
       set(unit, "alikeTitle", node.folded ? "Unfold (f)" : "Fold into one (f)", hint => { unit.alike.title = hint; });
       say(unit, node.share, node.inhibits);
-      for (const name of ["root", "expanded", "closed", "named"]) flag(unit, name, node[name]);
+      for (const name of ["root", "expanded", "closed", "named", "residual"]) flag(unit, name, node[name]);
       flag(unit, "pinned", node.place);
       flag(unit, "stack", node.folded);
       words(unit);

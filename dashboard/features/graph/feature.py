@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from circuits.units import Unit
+from circuits.groups.layer_direction import Subject
 from dashboard.answers import Alike
 from dashboard.feature import Feature, Output, View
 from dashboard.features.graph import actions, arrange_actions, set_actions
@@ -33,7 +33,7 @@ def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
     return in_photo, Query("alike", key, lambda _: evidence.alike(circuit), 3)
 
 
-def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
+def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
     return circuit_batches(tab.session.work.circuit, work.library)
 
 
