@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from circuits.tracing.node import is_residual
+
 
 @dataclass(frozen=True)
 class Part:
@@ -23,7 +25,7 @@ class Breakdown:
     """What a unit's value is made of: parts + rest + bias = value (exactly so, if `exact`).
 
     Args:
-        parts: the units named, strongest first.
+        parts: the units named, strongest first; of a layer of groups what is in no group is one of them.
         rest: what the other units of the layer add up to.
         rest_count: how many those are; `None` if not known.
         bias: what no unit of the layer accounts for.
@@ -32,6 +34,7 @@ class Breakdown:
         coverage: share of the gross attribution that the parts hold, 0 to 1.
         gross: sum of all magnitudes.
         expanded: the parts are units of the circuit; otherwise they are what expanding would find.
+        residual: what is in no group of the layer below; `None` where its units are channels.
     """
 
     parts: tuple[Part, ...]
@@ -44,6 +47,12 @@ class Breakdown:
     gross: float
     exact: bool
     expanded: bool
+    residual: float | None = None
+
+    @property
+    def named(self) -> int:
+        """How many units are named, beside what is in no group."""
+        return sum(not is_residual(part.name) for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)

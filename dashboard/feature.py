@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from circuits.units import Unit
+from circuits.groups.layer_direction import Subject
 from dashboard.components import Pane
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, RequestType
@@ -94,7 +94,7 @@ class Feature:
     actions: Mapping[str, ActionType] = field(default_factory=dict)
     requests: Mapping[str, RequestType] = field(default_factory=dict)
     queries: Callable[[Session, "Scheduler"], Sequence[Query]] = lambda session, work: ()
-    units: Callable[[TabSession, "Scheduler"], Sequence[Sequence[Unit]]] = lambda tab, work: ()
+    units: Callable[[TabSession, "Scheduler"], Sequence[Sequence[Subject]]] = lambda tab, work: ()
     drawings: Callable[[Session, "Scheduler"], Sequence[Task]] = lambda session, work: ()
     tiles: Callable[[View], Mapping[str, Tile]] = lambda view: {}
     outputs: Mapping[str, Output] = field(default_factory=dict)

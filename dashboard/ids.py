@@ -28,6 +28,7 @@ GRAPH = "graph"
 STORY = "story"
 INVITATION = "invitation"
 LEGEND = "legend"
+UNITS_SWITCH = "units-switch"
 UNDO = "undo"
 REDO = "redo"
 

@@ -20,9 +20,12 @@ from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
+from circuits.tracing.groups import subject_of
+from circuits.tracing.node import is_residual
+from circuits.tracing.search import IN_NO_GROUP
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Progress, Unit
+from circuits.units import Address, Progress, Unit
 from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 
@@ -151,8 +154,9 @@ class Library:
         """
         target = self._numbered(target) if isinstance(target, str) else target
         return circuits.trace(
-            self.network if like is None else self.cut(like), photo, target, depth=choices.depth, top=choices.top,
-            mode=choices.mode, signs=choices.signs, progress=progress,
+            self.network if like is None else self.cut(like), photo, target, depth=choices.depth,
+            top=choices.top_asked, mode=choices.mode_asked, signs=choices.signs, groups=choices.groups or None,
+            units=choices.units or None, progress=progress,
         )  # fmt: skip
 
     def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
@@ -309,26 +313,28 @@ class Library:
         """What a unit's value would be made of if it were expanded."""
         found = circuits.contributions(self.network, circuit, name, top=choices.top)
         books = found.books
-        parts = tuple(Part(str(unit), str(unit), attribution) for unit, attribution in found.shares)
+        parts = tuple(Part(str(unit), _label(unit), attribution) for unit, attribution in found.shares)
         return Breakdown(
             parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
-            books.exact, expanded=False,
+            books.exact, expanded=False, residual=self._residual(circuit, circuit.nodes[name].unit.layer, books),
         )  # fmt: skip
 
     def key(self, circuit: Circuit, name: str) -> str:
-        """Content address of the picture of a unit of this network."""
-        return self.gallery.key(circuit.nodes[name].channel.whole)
+        """Content address of the picture of a unit of this network; "" of what is in no group, which has none."""
+        subject = subject_of(circuit, name)
+        return "" if subject is None else self.gallery.key(subject)
 
     def is_dead(self, circuit: Circuit, name: str) -> bool:
         """Whether nothing was found that excites a unit; `False` if that is not known."""
-        return self.is_own(circuit) and self.gallery.dead(circuit.nodes[name].channel.whole)
+        subject = subject_of(circuit, name)
+        return subject is not None and self.is_own(circuit) and self.gallery.dead(subject)
 
     def picture(self, circuit: Circuit, name: str) -> str:
         """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""
         node = circuit.nodes[name]
         if self.is_own(circuit):
             key = self.key(circuit, name)
-            return f"picture/{key}.webp" if self.gallery.file(key) is not None else ""
+            return f"picture/{key}.webp" if key and self.gallery.file(key) is not None else ""
         return node.picture or ""
 
     def with_pictures(self, circuit: Circuit) -> Circuit:
@@ -337,7 +343,8 @@ class Library:
             return circuit
         found: dict[str, str] = {}
         for node in circuit.nodes.values():
-            path = self.gallery.file(self.key(circuit, node.id))
+            key = self.key(circuit, node.id)
+            path = self.gallery.file(key) if key else None
             if path is not None and not self.is_dead(circuit, node.id):
                 with Image.open(path) as image:
                     found[node.id] = to_data_uri(image.convert("RGB"))
@@ -351,9 +358,17 @@ class Library:
     def _below(self, circuit: Circuit, layer: str) -> int | None:
         if self.why_locked(circuit):
             return None
-        network = self.cut(circuit)
+        network, groups = self.cut(circuit), circuit.dictionaries
         below = network.layers_below(layer)
-        return sum(network.layer(name).channels for name in below) if below else None
+        counts = (groups[name].groups if name in groups else network.layer(name).channels for name in below)
+        return sum(counts) if below else None
+
+    def _residual(self, circuit: Circuit, layer: str, books: Decomposition) -> float | None:
+        """What is in no group of the layers below one; `None` if their units are channels, or that is not known."""
+        if self.why_locked(circuit):
+            return books.residual or None
+        below = self.cut(circuit).layers_below(layer)
+        return books.residual if any(name in circuit.dictionaries for name in below) else None
 
     def _shown(self, circuit: Circuit, name: str, books: Decomposition) -> Breakdown:
         parts = tuple(
@@ -361,10 +376,12 @@ class Library:
             for edge in circuit.edges_into(name)
             if edge.source in circuit.visible
         )
-        below = self._below(circuit, circuit.nodes[name].unit.layer)
+        layer = circuit.nodes[name].unit.layer
+        below, named = self._below(circuit, layer), sum(not is_residual(part.name) for part in parts)
         return Breakdown(
-            parts, books.rest, None if below is None else below - len(parts), books.bias, books.bias_name,
+            parts, books.rest, None if below is None else below - named, books.bias, books.bias_name,
             books.value, books.coverage, books.gross, books.exact, expanded=True,
+            residual=self._residual(circuit, layer, books),
         )  # fmt: skip
 
     def _once(self, key: Hashable, make: Any) -> Any:
@@ -379,6 +396,10 @@ class Library:
             while len(self._kept) > 64:
                 self._kept.popitem(last=False)
         return value
+
+
+def _label(unit: Address) -> str:
+    return IN_NO_GROUP if is_residual(str(unit)) else str(unit)
 
 
 def _identity(photo: Photo) -> tuple[Hashable, ...]:

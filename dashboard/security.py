@@ -12,7 +12,6 @@ Where it listens for other machines too, only those who know its token are let i
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
@@ -98,21 +97,6 @@ def trusted_hosts(host: str) -> frozenset[str]:
 def new_token() -> str:
     """A token that nobody guesses: 24 random bytes as text for an address."""
     return secrets.token_urlsafe(24)
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach what is served at an address.
-
-    Example:
-        >>> [is_local(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "192.168.0.9", "::")]
-        [True, True, True, False, False, False]
-    """
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_strangers(token: str) -> Answer | None:

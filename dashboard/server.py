@@ -1,8 +1,6 @@
 """Serve the page with waitress: one process, some threads, on this machine only unless told otherwise."""
 
-import errno
 import socket
-import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -16,13 +14,13 @@ from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from dashboard.addresses import PORT, address, bound, is_local
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.connections import PageServer
-from dashboard.security import MAX_BODY, is_local, new_token, own_address
+from dashboard.security import MAX_BODY, new_token, own_address
+from dashboard.waiting import WaitingRoom
 
 __all__ = ["PORT", "Running", "PageSettings", "serve", "start"]
-
-PORT = 8050
 
 
 class Running:
@@ -32,16 +30,17 @@ class Running:
         page: the page that it serves.
         host: address to bind to.
         port: port to bind to; 0 for any free one.
+        listening: a socket that is bound already, in place of host and port.
 
     Raises:
         InputError: if the port is taken or cannot be used.
     """
 
-    def __init__(self, page: Page, *, host: str, port: int) -> None:
+    def __init__(self, page: Page, *, host: str, port: int, listening: socket.socket | None = None) -> None:
         self.page = page
         self._looping = threading.Event()
         try:
-            self._socket = _bound(host, port)
+            self._socket = bound(host, port) if listening is None else listening
         except InputError:
             page.close()
             raise
@@ -75,19 +74,6 @@ class Running:
             end()
 
 
-def address(host: str, port: int, token: str = "") -> str:
-    """Where a browser on this machine opens what is served at a host.
-
-    Example:
-        >>> address("0.0.0.0", 8050), address("::", 80, "abc"), address("fe80::1%eth0", 8050)
-        ('http://127.0.0.1:8050/', 'http://[::1]:80/?token=abc', 'http://[fe80::1%25eth0]:8050/')
-    """
-    shown = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    if ":" in shown:
-        shown = f"[{shown.replace('%', '%25')}]"
-    return f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
-
-
 def exposure(host: str, port: int, token: str) -> str:
     """What it means that a page is served at an address that other machines can reach."""
     others = own_address() if host in ("0.0.0.0", "::", "") else host
@@ -98,39 +84,15 @@ def exposure(host: str, port: int, token: str) -> str:
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket bound to an address.
-
-    Raises:
-        InputError: if it cannot be; the sentence says why and what to do.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":  # there it would let two servers share a port
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        # waitress only serves; without this a second server could bind the same port.
-        made.listen(1024)
-    except (OSError, OverflowError) as error:
-        made.close()
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise InputError(
-                f"Port {port} of {host} is taken by another program; choose another with --port, "
-                "or any free one with --port 0."
-            ) from error
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"The page cannot be served at {host}, port {port}: {reason}.") from error
-    return made
-
-
-def start(settings: PageSettings, *, port: int = PORT) -> Running:
+def start(settings: PageSettings, *, port: int = PORT, room: WaitingRoom | None = None) -> Running:
     """A server for a page, bound but not yet running.
 
     Raises:
         InputError: if the port is taken; the sentence names `--port`.
     """
-    return Running(create_page(settings), host=settings.host, port=port)
+    page = create_page(settings)
+    listening = None if room is None else room.hand_over()
+    return Running(page, host=settings.host, port=port, listening=listening)
 
 
 def serve(
@@ -147,6 +109,7 @@ def serve(
     announce: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
     started: Callable[["Running"], None] | None = None,
+    room: WaitingRoom | None = None,
 ) -> None:
     """Serve the page of a network until Ctrl-C, or until what `started` was told is closed.
 
@@ -164,6 +127,7 @@ def serve(
         announce: called with the page's address as soon as it can be opened.
         warn: called with a sentence that says who can reach the page, if other machines can.
         started: called with the server, which can be closed from another thread.
+        room: what answers at the host and port until the page is ready, and has opened the browser.
 
     Raises:
         InputError: if the port is taken.
@@ -181,7 +145,7 @@ def serve(
         others=others,
         exemplars=exemplars,
     )
-    running = start(settings, port=port)
+    running = start(settings, port=port, room=room)
     try:
         if warn is not None and token:
             warn(exposure(host, running.port, token))
@@ -189,7 +153,7 @@ def serve(
             announce(running.url)
         if started is not None:
             started(running)
-        if open_browser:
+        if open_browser and room is None:
             webbrowser.open(running.url)
         running.run()
     finally:

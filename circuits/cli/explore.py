@@ -7,6 +7,7 @@ first `--network` are those of all.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
 
 _GIVEN = "circuits.networks"
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 _NETWORK = re.compile(r"-n.*|--network(=.*)?")
 
 
@@ -98,6 +100,38 @@ def explore(
     options: NetworkOptions,
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
+    with _waiting(source, host, port, browser=browser) as room:
+        _explore(context, source, port, host, exemplars, network, layers, options, browser=browser, room=room)
+
+
+def _waiting(source: str | None, host: str, port: int | None, *, browser: bool) -> "Any":
+    """What answers at the page's address while PyTorch is imported, if that is possible; a context."""
+    is_missing = source is not None and not source.startswith("example:") and not Path(source).exists()
+    for entry in () if is_missing or host not in _LOCAL else _rooms():
+        return entry.load()(host, port, "Loading PyTorch and the network …", open_browser=browser)
+    return nullcontext()
+
+
+def _rooms() -> Any:
+    """The packages that answer while a page is loaded; that of `circuits.explorers` is loaded with PyTorch."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group="circuits.waiting_rooms")
+
+
+def _explore(
+    context: typer.Context,
+    source: str | None,
+    port: int | None,
+    host: str,
+    exemplars: Path | None,
+    network: str | None,
+    layers: str,
+    options: NetworkOptions,
+    *,
+    browser: bool,
+    room: Any,
+) -> None:
     from circuits.explorer import find_explorer, named_network
 
     serve = find_explorer()
@@ -132,6 +166,7 @@ def explore(
         announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
         warn=warn,
         **({} if port is None else {"port": port}),
+        **({} if room is None else {"room": room}),
     )
     raise KeyboardInterrupt  # the page ends in no other way
 

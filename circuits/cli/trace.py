@@ -166,6 +166,8 @@ def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[B
 def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictures: bool) -> "Looks":
     """What the units of a circuit can show in a file: their patches, heat maps and, where wanted, pictures.
 
+    What is in no group has no picture.
+
     Args:
         network: the network.
         circuit: the circuit.
@@ -173,20 +175,23 @@ def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictur
         pictures: whether to draw what they look for; takes a while.
     """
     from circuits.evidence.patches import patches_and_maps
-    from circuits.units import Unit
+    from circuits.tracing.groups import subject_of
 
-    nodes = [node for name in circuit.visible if isinstance((node := circuit.nodes[name]).unit, Unit)]
+    nodes = [circuit.nodes[name] for name in circuit.visible]
     if circuit.photo is not None:
-        made = list(patches_and_maps(network, circuit, [node.channel for node in nodes], side=_SIDE))
+        made = list(patches_and_maps(network, circuit, [node.unit for node in nodes], side=_SIDE))
         patches, maps = ({node.id: pair[at] for node, pair in zip(nodes, made, strict=True)} for at in (0, 1))
         looks = replace(looks, patch=patches, heat=maps)
     if not pictures:
         return looks
     from circuits.visualization.store import pictures as pictures_of
 
+    subjects = {node.id: subject for node in nodes if (subject := subject_of(circuit, node.id)) is not None}
+    root = circuit.nodes[circuit.root]
+    subjects |= {root.id: root.channel}  # which may be a neuron, drawn as such
     with progress("Rendering pictures") as report:
-        drawn = pictures_of(network, [node.channel for node in nodes], progress=report)
-    found = {node.id: picture.image for node, picture in zip(nodes, drawn, strict=True) if not picture.dead}
+        drawn = pictures_of(network, list(subjects.values()), progress=report)
+    found = {name: picture.image for name, picture in zip(subjects, drawn, strict=True) if not picture.dead}
     return replace(looks, picture=found)
 
 

@@ -6,6 +6,8 @@ An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, 
 2. From above: Σ_hw a_j(h,w) · ∂a_i(H,W)/∂a_j(h,w), at each position of the upper unit: the Jacobian times the lower
    unit's activation, the derivative in that direction.
 
+Of a group of channels, which a circuit carries, a_j is its part of the activation, h_g(p) · d_g (`tracing.groups`).
+
 Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
 attribution does; one from further down takes every path.
 """
@@ -26,22 +28,24 @@ from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_between
 from circuits.shapes import Activation, Activations, HeatMap
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.groups import code_of, heat_of, part_of
+from circuits.tracing.run import IMAGE, ForwardCache, number_of
 from circuits.tracing.source import Source, activations_of, forward_cache
 from circuits.tracing.targets import readout_of, target_of
-from circuits.units import Unit, as_unit
+from circuits.units import Address, Group, Unit, as_address, as_unit
 
 
-def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
-    """Where a unit fired in a photo.
+def heat_map(network: Network, source: Source, unit: Address | str) -> HeatMap:
+    """Where a unit fired in a photo, or a group of a circuit's layer was active.
 
     Args:
         network: the network.
         source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
-        unit: the unit; a position is ignored.
+        unit: the unit, of which a position is ignored, or the group.
 
     Returns:
-        Activation at each position of the layer, in the layer's own units, (H, W).
+        Activation at each position of the layer, in the layer's own units, (H, W); of a group h_g(p) · ‖d_g‖, of what
+        is in no group ‖r(p)‖.
 
     Raises:
         UnknownError: if the network has no such unit.
@@ -51,7 +55,9 @@ def heat_map(network: Network, source: Source, unit: Unit | str) -> HeatMap:
         >>> heat_map(load_network(), load_photo("example:cat"), "conv1:3").shape
         (64, 64)
     """
-    unit = as_unit(unit)
+    unit = as_address(unit)
+    if isinstance(unit, Group):
+        return _as_map(heat_of(network, source, unit))
     seen_by, activations = activations_of(network, source, [unit.layer])
     seen_by.check_unit(unit)
     return activations[unit.layer][0, unit.channel].cpu().numpy().copy()
@@ -71,16 +77,16 @@ class EdgeMaps:
 
 
 @exact()
-def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMap:
+def argument_map(network: Network, circuit: Circuit, unit: Address | str) -> HeatMap:
     """Attribution map of a unit for a circuit's target: a(h,w) · ∂T/∂a(h,w) at each of its positions.
 
     The gradient is along every path of the network, whatever the circuit shows and in whatever mode it was traced. The
-    map sums to the unit's attribution for the target.
+    map sums to the unit's attribution for the target. Of a group it is h_g(h,w) · (d_g · ∂T/∂a(h,w)).
 
     Args:
         network: the one that the circuit was traced with.
         circuit: the circuit.
-        unit: a unit of one of its layers, in the circuit or not; a position is ignored.
+        unit: a unit or a group of one of its layers, in the circuit or not; a position is ignored.
 
     Returns:
         Signed, in units of the target, (H, W).
@@ -97,14 +103,14 @@ def argument_map(network: Network, circuit: Circuit, unit: Unit | str) -> HeatMa
         >>> abs(float(argument_map(network, circuit, edge.source).sum()) - edge.attribution) < 1e-3
         True
     """
-    unit = as_unit(unit)
+    unit = as_address(unit).whole
     run = forward_cache(network, circuit)
-    run.network.check_unit(unit)
+    part = part_of(run, circuit, unit)
     target = target_of(circuit)
     layers = run.network.layers
     if layers.index(unit.layer) > layers.index(target.unit.layer):
         raise InputError(f"{unit} lies above the target {target.id}; only units below the target contribute to it.")
-    return _as_map(run.attribution_maps(target, unit.layer)[unit.channel])
+    return _as_map((part * run.gradient(target, unit.layer))[0].sum(0))
 
 
 @exact()
@@ -139,14 +145,14 @@ def target_map(network: Network, circuit: Circuit) -> HeatMap:
 
 
 @exact()
-def edge_maps(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> EdgeMaps:
+def edge_maps(network: Network, source: Source, lower: Address | str, upper: Address | str) -> EdgeMaps:
     """Attribution maps of an edge, in mode `sum`.
 
     Args:
         network: the network.
         source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
-        lower: the lower unit; a position is ignored.
-        upper: the upper unit, a neuron, or the id of a circuit's target; of any layer above.
+        lower: the lower unit, of which a position is ignored, or a group of a circuit's layer.
+        upper: the upper unit, a neuron, a group, or the id of a circuit's target; of any layer above.
 
     Returns:
         Two maps, signed, in units of the upper unit's value.
@@ -196,7 +202,7 @@ def fed_by(
     return _from_below(_edge(network, source, lower, Unit(above.layer, above.channel, position)))
 
 
-def class_attributions(network: Network, source: Source, unit: Unit | str) -> Float[np.ndarray, " classes"]:
+def class_attributions(network: Network, source: Source, unit: Address | str) -> Float[np.ndarray, " classes"]:
     """What a unit contributes to the logit of every class: Σ_hw a_j(h,w) · ∂T_k/∂a_j(h,w), along all paths.
 
     One Jacobian-vector product gives all classes: the derivative of the logits in the direction of the unit's
@@ -205,7 +211,7 @@ def class_attributions(network: Network, source: Source, unit: Unit | str) -> Fl
     Args:
         network: the network.
         source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
-        unit: the unit; of a neuron its position alone counts.
+        unit: the unit, or a group of a circuit's layer; of a neuron its position alone counts.
 
     Returns:
         Signed, in units of the logits, (classes,).
@@ -222,23 +228,14 @@ def class_attributions(network: Network, source: Source, unit: Unit | str) -> Fl
         >>> abs(float(class_attributions(network, circuit, edge.source)[0]) - edge.attribution) < 1e-3
         True
     """
-    unit = as_unit(unit)
+    unit = as_address(unit)
     run = forward_cache(network, source)
-    cut = run.network
-    layer, top = cut.check_unit(unit), cut.layers[-1]
-    if layer.name == top:
+    cut, top = run.network, run.network.layers[-1]
+    if cut.layer(unit.layer).name == top:
         raise InputError(f"{unit} is a logit itself; ask for a unit of a layer below {top}.")
-    activation = run.activations[layer.name]
-    direction = torch.zeros_like(activation)
-    if unit.position is None:
-        direction[0, unit.channel] = activation[0, unit.channel]
-    else:
-        row, column = unit.position
-        direction[0, unit.channel, row, column] = activation[0, unit.channel, row, column]
-    if cut.branched:
-        segment = subgraph_between(cut, layer.name, top, run.activations[IMAGE])
-    else:
-        segment = cut.segment(layer.name, top)
+    direction, name = part_of(run, source, unit), cut.layer(unit.layer).name
+    activation = run.activations[name]
+    segment = subgraph_between(cut, name, top, run.activations[IMAGE]) if cut.branched else cut.segment(name, top)
     change = _along(segment, activation, direction, range(cut.layer(top).channels))
     return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 
@@ -250,55 +247,60 @@ class _EdgeQuestion:
     Args:
         segment: up to the upper layer.
         activation: its input.
-        channel: of the lower unit in it.
+        part: of it, the lower unit's; all else is zero.
         size: rows and columns of the lower layer.
         readout: the upper unit's value.
     """
 
     segment: Segment
     activation: Activation
-    channel: int
+    part: Activation
     size: tuple[int, int]
     readout: Readout
 
 
-def _edge(network: Network, source: Source, lower: Unit | str, upper: Unit | str) -> _EdgeQuestion:
-    below = as_unit(lower)
+def _edge(network: Network, source: Source, lower: Address | str, upper: Address | str) -> _EdgeQuestion:
+    below = as_address(lower).whole
     if not isinstance(source, Circuit) and not network.branched:
         run = ForwardCache(*activations_of(network, source, [below.layer]))
     else:
         run = forward_cache(network, source)
     network = run.network
-    layer = network.check_unit(below)
-    if isinstance(source, Circuit) and str(upper) == source.root:
-        target = target_of(source)
-        above, readout = target.unit, target.readout(network)
-    else:
-        above = as_unit(upper)
-        readout = readout_of(network, above)
+    part, layer = part_of(run, source, below), network.layer(below.layer)
+    above, readout = _upper(run, source, upper)
     size, activation = (layer.height, layer.width), run.activations[below.layer]
     if not network.branched:
-        return _EdgeQuestion(network.segment(below.layer, above.layer), activation, below.channel, size, readout)
-    if below.layer in network.layers_below(above.layer):
-        between = run.below(above.layer)
-        return _EdgeQuestion(
-            between.piece, between.activation, between.start(below.layer) + below.channel, size, readout
-        )
-    segment = subgraph_between(network, below.layer, above.layer, run.activations[IMAGE])
-    return _EdgeQuestion(segment, activation, below.channel, size, readout)
+        return _EdgeQuestion(network.segment(below.layer, above), activation, part, size, readout)
+    if below.layer in network.layers_below(above):
+        between = run.below(above)
+        packed, start = torch.zeros_like(between.activation), between.start(below.layer)
+        packed[:, start : start + part.shape[1], : size[0], : size[1]] = part
+        return _EdgeQuestion(between.piece, between.activation, packed, size, readout)
+    segment = subgraph_between(network, below.layer, above, run.activations[IMAGE])
+    return _EdgeQuestion(segment, activation, part, size, readout)
+
+
+def _upper(run: ForwardCache, source: Source, upper: Address | str) -> tuple[str, Readout]:
+    """Layer and value of an upper unit, in mode `sum`."""
+    if isinstance(source, Circuit) and str(upper) == source.root:
+        target = target_of(source)
+        return target.unit.layer, target.readout(run.network)
+    above = as_address(upper)
+    if isinstance(above, Unit):
+        return above.layer, readout_of(run.network, above)
+    weights = code_of(run, source, above).reading(number_of(above))
+    return above.layer, Readout(tuple(range(len(weights))), weights)
 
 
 def _from_below(edge: _EdgeQuestion) -> HeatMap:
     point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
-    return _as_map((edge.activation * gradient)[0, edge.channel, : edge.size[0], : edge.size[1]])
+    return _as_map((edge.part * gradient)[0].sum(0)[: edge.size[0], : edge.size[1]])
 
 
 def _to_above(edge: _EdgeQuestion) -> HeatMap:
-    alone = torch.zeros_like(edge.activation)
-    alone[0, edge.channel] = edge.activation[0, edge.channel]
-    change = _along(edge.segment, edge.activation, alone, edge.readout.channels)
+    change = _along(edge.segment, edge.activation, edge.part, edge.readout.channels)
     weighted = change if edge.readout.weights is None else change * edge.readout.weights.to(change)
     return _as_map(weighted[0].sum(0))
 

@@ -21,7 +21,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
 from circuits.shapes import HeatMap
 from circuits.tracing.source import Source, activations_of, input_crop
-from circuits.units import Progress, Unit, as_unit
+from circuits.units import Address, Group, Progress, Unit, as_unit
 
 # Two fields that lie half a side apart share a third of the pixels of both.
 OVERLAP = 1 / 3
@@ -120,7 +120,7 @@ def patch(
 
 
 def patches_and_maps(
-    network: Network, source: Source, units: Sequence[Unit], *, side: int, progress: Progress | None = None
+    network: Network, source: Source, units: Sequence[Address], *, side: int, progress: Progress | None = None
 ) -> Iterator[tuple[Image.Image, Image.Image]]:
     """For each unit the part of a photo that it saw where it fired most, and its activation over the photo.
 
@@ -129,12 +129,12 @@ def patches_and_maps(
     Args:
         network: the network.
         source: the photo, or a circuit that carries it.
-        units: which, or neurons.
+        units: which, or neurons, or groups of the circuit.
         side: the longer side of both pictures, in pixels.
         progress: told how far, and may raise to stop.
 
     Raises:
-        UnknownError: if the network has no such unit.
+        UnknownError: if the network has no such unit, or the circuit no such group.
         InputError: if the circuit does not carry its photo.
 
     Example:
@@ -148,15 +148,24 @@ def patches_and_maps(
     for done, unit in enumerate(units):
         if progress is not None:
             progress(done, len(units), "")
-        values = activations[unit.layer][0, unit.channel].cpu().numpy()
+        if isinstance(unit, Group):
+            values = heat_map(network, source, unit)
+        else:
+            values = activations[unit.layer][0, unit.channel].cpu().numpy()
         if values.size == 1:
             whole = _enlarged(crop, side)
             yield whole, whole
             continue
-        row, column = unit.position or divmod(int(values.argmax()), values.shape[1])
-        box = receptive_field(seen_by, unit.layer, unit.channel).box((row, column))
+        own = unit.position if isinstance(unit, Unit) else None
+        row, column = own or divmod(int(values.argmax()), values.shape[1])
+        box = field_of(seen_by, unit).box((row, column))
         seen = crop.crop(box.corners) if box.area else crop
         yield _enlarged(seen, side), overlay(crop, values, size=side)
+
+
+def field_of(network: Network, unit: Address) -> ReceptiveField:
+    """The pixels that a unit can see; of a group those that the units of its layer can."""
+    return receptive_field(network, unit.layer, unit.channel if isinstance(unit, Unit) else None)
 
 
 def patch_of_picture(

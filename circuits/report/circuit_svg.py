@@ -22,6 +22,7 @@ from circuits.report.text import (
     ALONE,
     WARNING_LABELS,
     WARNING_SIGNS,
+    many,
     network_and_source,
     number,
     percent,
@@ -31,7 +32,8 @@ from circuits.report.text import (
 )
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node
+from circuits.tracing.named_sets import names_of
+from circuits.tracing.node import Node, is_residual
 
 _GUTTER = 116
 _TOP = 18
@@ -229,7 +231,9 @@ def _bands(circuit: Circuit, places: Mapping[str, UnitPlace]) -> list[dict[str, 
     found = []
     for names in bands(circuit):
         middle = (places[names[0]].top + places[names[0]].bottom) / 2
-        found.append({"layer": circuit.nodes[names[0]].unit.layer, "units": names, "middle": middle})
+        layer, groups = circuit.nodes[names[0]].unit.layer, [name for name in names if not is_residual(name)]
+        count = many(len(groups), "unit" if layer not in circuit.dictionaries else "group")
+        found.append({"layer": layer, "count": count, "middle": middle})
     return found
 
 
@@ -243,13 +247,20 @@ def _lines(circuit: Circuit, plan: _Plan) -> Iterator[dict[str, Any]]:
             stops = route(places[target], places[edge.source], arrive[edge], under, plan.words)
             yield {
                 "edge": edge,
-                "kind": "against" if edge.attribution < 0 else "for",
+                "kind": _kind(edge),
                 "path": curve(stops),
                 "share": abs(circuit.share(edge)) ** 0.5,
                 "words": _edge_in_words(edge),
                 "signs": "".join(WARNING_SIGNS[name] for name in edge.warnings if name != "disagrees"),
                 "sign_at": (stops[0][0], stops[0][1] + 22),
             }
+
+
+def _kind(edge: Edge) -> str:
+    """How an edge is drawn; of what is in no group in neither colour."""
+    if is_residual(edge.source):
+        return "neutral"
+    return "against" if edge.attribution < 0 else "for"
 
 
 def _edge_in_words(edge: Edge) -> str:
@@ -273,11 +284,13 @@ def _tile(circuit: Circuit, name: str, place: UnitPlace, looks: Looks, lines: li
         "y": place.y - SIDE / 2,
         "looks": looks.of(node),
         "root": name == circuit.root,
+        "residual": is_residual(name),
         "lines": lines,
         "share": f"value {number(node.value)}" if name == circuit.root else percent(part),
         "inhibits": part < 0,
         "shown": "" if node.books is None else f"▾ {percent(node.books.coverage)}",
         "says": as_text(circuit, unit_in_words(circuit, name)),
+        "sets": names_of(circuit, name),
         "called": f"{node.name} ({node.label})" if node.name else node.label,
     }
 
@@ -290,6 +303,8 @@ def _legend(circuit: Circuit, across: int) -> tuple[list[dict[str, Any]], int]:
         ("", "wider: a larger share of the unit above"),
         ("pill", "coverage: the part of its gross attribution that is shown"),
     ]
+    if any(map(is_residual, circuit.visible)):
+        items.append(("edge neutral", "not in any group"))
     found = warnings_in(circuit)
     if "disagrees" in found:
         items.append(("edge disagrees", WARNING_LABELS["disagrees"]))

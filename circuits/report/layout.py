@@ -2,7 +2,7 @@
 
 1. Visible units are grouped by layer; a layer without any takes no room.
 2. Within a band they are ordered by the barycentre of the units above that they feed, weighted by the magnitude of the
-   attribution (Sugiyama, Tagawa & Toda 1981), so that few edges cross.
+   attribution (Sugiyama, Tagawa & Toda 1981), so that few edges cross; what is in no group comes last.
 3. A band of more than `wrap` units is broken into lines of nearly equal length. Lines are filled column by column, so
    that a unit's neighbours in the band stay its neighbours.
 """
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import is_residual
 
 WRAP = 10
 
@@ -45,7 +46,8 @@ def layered(
     first = 0
     for band, names in enumerate(bands(circuit, hidden)):
         centres = {name: _barycentre(above.get(name, ()), slots) for name in names}
-        ordered = [name for _, _, name in sorted((x, rank * ranked, name) for name, (x, rank) in centres.items())]
+        keys = [(is_residual(name), x, rank * ranked, name) for name, (x, rank) in centres.items()]
+        ordered = [name for *_, name in sorted(keys)]
         height = -(-len(ordered) // wrap)
         for index, name in enumerate(ordered):
             column, line = divmod(index, height)

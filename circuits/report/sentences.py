@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
-from circuits.report.text import chance, number, percent
+from circuits.errors import listed
+from circuits.report.text import chance, number, percent, share
 from circuits.tracing.edge import Edge
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def value_in_words(circuit: "Circuit") -> Parts:
     return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
 
 
-def below_in_words(shown: int, others: int | None, coverage: float, *, named: bool = False) -> str:
+def below_in_words(
+    shown: int, others: int | None, coverage: float, *, named: bool = False, kind: str = "channel"
+) -> str:
     """How much of a value the channels account for that are shown below it, in a sentence.
 
     Args:
@@ -54,6 +57,7 @@ def below_in_words(shown: int, others: int | None, coverage: float, *, named: bo
         others: how many are not; `None` if that is not known.
         coverage: the share of the gross attribution that those shown hold, 0 to 1.
         named: they are named in a chart and not, or not yet, shown in the graph.
+        kind: what they are, channels or groups.
 
     Example:
         >>> below_in_words(5, 379, 0.19)[:73]
@@ -65,12 +69,40 @@ def below_in_words(shown: int, others: int | None, coverage: float, *, named: bo
     """
     how = "listed" if named else "shown"
     if not shown:
-        return f"None of the {'' if others is None else f'{others} '}channels below it is {how}."
+        return f"None of the {'' if others is None else f'{others} '}{kind}s below it is {how}."
     if others == 0:
-        return f"All {shown} channels below it are {how}." if shown > 1 else f"The only channel below it is {how}."
-    which = f"The channel {how} accounts" if shown == 1 else f"The {shown} channels {how} account"
-    rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} channels hold")
+        return f"All {shown} {kind}s below it are {how}." if shown > 1 else f"The only {kind} below it is {how}."
+    which = f"The {kind} {how} accounts" if shown == 1 else f"The {shown} {kind}s {how} account"
+    rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} {kind}s hold")
     return f"{which} for {percent(coverage)} of {ALL}; {rest} the rest."
+
+
+def held_in_words(circuit: "Circuit") -> str:
+    """How much of the target the groups of the layer right below it hold, in a sentence; "" if there are none.
+
+    The parts are of the target's value, of all groups, shown or not, and of what is in none; the bias is the rest.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> held_in_words(trace(load_network(), "example:cat", "cat", depth=1, groups=8))[:38]
+        'The 8 groups of conv7 hold 10'
+    """
+    node = circuit.nodes[circuit.root]
+    layers = sorted({circuit.nodes[edge.source].unit.layer for edge in circuit.edges_into(circuit.root)})
+    layers = [layer for layer in layers if layer in circuit.dictionaries]
+    books = node.books
+    if not layers or books is None or not _is_worth_shares(node.value, books.gross):
+        return ""
+    count = sum(circuit.dictionaries[layer].groups for layer in layers)
+    groups = f"{count} groups" if count != 1 else "group"
+    held, left = (books.shown + books.rest) / node.value, books.residual / node.value
+    verb = "holds" if count == 1 else "hold"
+    return f"The {groups} of {listed(layers)} {verb} {share(held)} of {node.called}; {share(left)} is in no group."
+
+
+def _is_worth_shares(value: float, gross: float) -> bool:
+    """Whether a value is no mere difference of what adds up to it, of which shares would say nothing."""
+    return abs(value) > 0.02 * gross
 
 
 def circuit_in_words(circuit: "Circuit") -> str:
@@ -84,7 +116,8 @@ def circuit_in_words(circuit: "Circuit") -> str:
     words, books = "".join(value_in_words(circuit)), circuit.nodes[circuit.root].books
     if books is None:
         return words
-    return f"{words} {below_in_words(len(circuit.edges_into(circuit.root)), None, books.coverage)}"
+    held = held_in_words(circuit)
+    return f"{words} {held or below_in_words(len(circuit.edges_into(circuit.root)), None, books.coverage)}"
 
 
 def peak_in_words(node: "Node", *, scalar: bool) -> Parts:

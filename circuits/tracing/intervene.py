@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from circuits.errors import InputError, UnknownError
+from circuits.errors import InputError
 from circuits.groups.coding import Code, encode
 from circuits.network import operations as ops
 from circuits.network.device import exact
@@ -26,10 +26,9 @@ from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.predict import Prediction, ranked
 from circuits.shapes import Activation, Activations, Scores
-from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import code_of
 from circuits.tracing.run import IMAGE, ForwardCache, number_of
 from circuits.tracing.source import Source, forward_cache
-from circuits.tracing.targets import target_of
 from circuits.units import Address, Group, Unit, as_address
 
 Factors = (
@@ -128,7 +127,7 @@ def intervene(
         if isinstance(unit, Unit):
             run.network.check_unit(unit)
         else:
-            codes[unit.layer] = _code(run, source, unit)
+            codes[unit.layer] = code_of(run, source, unit)
             continue
         if unit.layer == run.network.layers[-1]:
             label = run.network.unit_label(unit)
@@ -147,19 +146,6 @@ def intervene(
 def _predictions(network: Network, logits: Tensor, classes: Sequence[int]) -> list[Prediction]:
     probabilities = network.probabilities(logits)
     return [Prediction(n, network.label(n), float(logits[n]), float(probabilities[n])) for n in classes]
-
-
-def _code(run: ForwardCache, source: Source, group: Group) -> Code:
-    """The code that says how much of a group there is."""
-    if not isinstance(source, Circuit) or group.layer not in run.dictionaries:
-        raise UnknownError(
-            f"{group} is a group of channels, whose direction a circuit carries; give a circuit with groups in "
-            f"{group.layer}, such as one that `trace` made with groups=8."
-        )
-    groups = run.dictionaries[group.layer].groups
-    if group.number is not None and group.number >= groups:
-        raise UnknownError(f"No group {group}; {group.layer} has {groups} groups, from 0.")
-    return run.code(target_of(source), group.layer)
 
 
 def _run_on(run: ForwardCache, factors: Mapping[Address, float], codes: Mapping[str, Code]) -> Activation:

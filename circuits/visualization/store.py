@@ -1,10 +1,10 @@
 """Pictures on disk, so that a unit is drawn once per machine.
 
-A picture's address is the sha256 of all that decides what it looks like: the network's fingerprint, the unit, the
-settings. It is kept as `ab/ab12….webp` below the store's folder, written atomically. Its EXIF description is a record
-in JSON: address, unit, activation, zoom, and `seal`, the sha256 of those and of the pixels. A file that is cut short,
-altered, or put in another's place does not fit its seal or its address; it is removed and counts as missing. Several
-processes may share a folder.
+A picture's address is the sha256 of all that decides what it looks like: the network's fingerprint, the unit (or a
+layer and a direction's numbers), the settings. It is kept as `ab/ab12….webp` below the store's folder, written
+atomically. Its EXIF description is a record in JSON: address, unit, activation, zoom, and `seal`, the sha256 of those
+and of the pixels. A file that is cut short, altered, or put in another's place does not fit its seal or its address; it
+is removed and counts as missing. Several processes may share a folder.
 
 The pictures of the built-in network come with the package, in one archive of images before they are enlarged. Its
 `index.json` has for each picture the address, file, unit, activation and zoom. As the address covers the network's
@@ -36,11 +36,12 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.files import write_atomically
+from circuits.groups.layer_direction import LayerDirection, Subject
 from circuits.network.network import Network
-from circuits.units import Progress, Unit, as_unit
+from circuits.units import Address, Group, Progress, Unit, as_unit, parse_address
 from circuits.visualization.forward import Canvas
 from circuits.visualization.metadata import DESCRIPTION
-from circuits.visualization.render import OnPicture, Picture, draw
+from circuits.visualization.render import OnPicture, Picture, can_be_dead, draw, subjects
 from circuits.visualization.settings import DEFAULT, Settings, chosen
 
 
@@ -79,7 +80,7 @@ def unpack(data: bytes, key: str) -> Picture:
         seal = record.pop("seal")
         if record["key"] != key or seal != _seal(record, image) or not math.isfinite(record["activation"]):
             raise DamagedError(f"it is not the picture {key}")
-        return Picture(Unit.parse(record["unit"]), image, float(record["activation"]), int(record["zoom"]))
+        return Picture(parse_address(record["unit"]), image, float(record["activation"]), int(record["zoom"]))
     except DamagedError:
         raise
     except Exception as error:  # a damaged file makes decoders raise what they will
@@ -174,31 +175,35 @@ class PictureStore:
         self._lock = threading.Lock()
         self._fallback: Path | None = None
 
-    def key(self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = "") -> str:
+    def key(self, network: Network, unit: Subject | str, settings: Settings = DEFAULT, *, variant: str = "") -> str:
         """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture.
 
         `variant` names one of several pictures of a unit that are drawn with the same settings.
         """
-        unit = as_unit(unit)
-        asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
+        unit = _as_subject(unit)
+        if isinstance(unit, LayerDirection):
+            asked = f"{unit.layer}/{hashlib.sha256(unit.data).hexdigest()}"
+        else:
+            asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
         decisive = [network.sha256, asked, asdict(settings), *([variant] if variant else [])]
         text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def get(
-        self, network: Network, unit: Unit | str, settings: Settings = DEFAULT, *, variant: str = ""
+        self, network: Network, unit: Subject | str, settings: Settings = DEFAULT, *, variant: str = ""
     ) -> Picture | None:
         """The picture of a unit, or `None` if there is no undamaged one."""
         picture = self.find(self.key(network, unit, settings, variant=variant))
-        unit = as_unit(unit)
-        return None if picture is None else replace(picture, unit=unit, is_rectified=network.can_be_dead(unit))
+        unit = _as_subject(unit)
+        return None if picture is None else replace(picture, unit=unit, is_rectified=can_be_dead(network, unit))
 
     def find(self, key: str) -> Picture | None:
         """The picture of an address, or `None` if there is no undamaged one."""
         return self._read(key) or self._shipped.get(key)
 
     def put(self, network: Network, picture: Picture, settings: Settings = DEFAULT, *, variant: str = "") -> None:
-        """Keep a picture; one that is there is replaced."""
+        """Keep a picture that was drawn; one that is there is replaced."""
+        assert not isinstance(picture.unit, Group)  # which a picture has that was read, not drawn
         self._write(self.key(network, picture.unit, settings, variant=variant), picture)
 
     def path(self, key: str) -> Path | None:
@@ -265,6 +270,10 @@ class PictureStore:
             return self._fallback
 
 
+def _as_subject(given: Subject | str) -> Subject:
+    return given if isinstance(given, LayerDirection) else as_unit(given)
+
+
 def _save(folder: Path, key: str, data: bytes) -> None:
     place = folder / key[:2]
     place.mkdir(parents=True, exist_ok=True)
@@ -279,7 +288,7 @@ def _state(file: Path) -> tuple[int, int, int]:
 
 def pictures(
     network: Network,
-    units: Unit | str | Sequence[Unit | str],
+    units: Subject | str | Sequence[Subject | str],
     *,
     settings: Settings | None = None,
     store: PictureStore | None = None,
@@ -309,8 +318,8 @@ def pictures(
     """
     settings = chosen(Settings, settings, choices)
     store = PictureStore() if store is None else store
-    wanted = network.units(units)
-    there: dict[Unit, Picture] = {}
+    wanted = subjects(network, units)
+    there: dict[Address | LayerDirection, Picture] = {}
 
     def keep(picture: Picture) -> None:
         there[picture.unit] = picture

@@ -71,8 +71,33 @@ def selected(session: Session, name: str) -> Session:
     return replace(session, work=replace(work, selected=name, edge=None, came_from=came_from))
 
 
-def why(session: Session, target: str, library: "Library") -> Session:
+GROUPS = (4, 8, 12, 16)
+"""Numbers of groups of a layer that the page offers."""
+
+
+def groups_of(session: Session) -> int:
+    """By how many groups a layer it is explained: those asked for, the circuit's, or those chosen; 0 by channels.
+
+    A fit may find fewer groups than were asked for, so it is the next number that the page offers.
+    """
+    asked = next((request for request in session.requests if request.kind == "why"), None)
+    if asked is not None:
+        return asked.choices.groups
+    circuit = session.work.circuit
+    if circuit is None:
+        return session.choices.groups
+    most = max((each.groups for each in circuit.dictionaries.values()), default=0)
+    return next((count for count in GROUPS if count >= most), GROUPS[-1]) if most else 0
+
+
+def why(session: Session, target: str, library: "Library", *, groups: int | None = None) -> Session:
     """The session that asks for the circuit of a target, in place of whatever it was waiting for.
+
+    Args:
+        session: before.
+        target: as it was written.
+        library: the library.
+        groups: of a layer, 0 for channels; as the page explains now, if `None`.
 
     Raises:
         CircuitsError: if there is no photo, the circuit on the page is locked, or the target does not exist.
@@ -82,4 +107,5 @@ def why(session: Session, target: str, library: "Library") -> Session:
     if session.work.locked:
         raise InputError(session.work.locked)
     wish = Wish(written(library.target(target, like=session.work.circuit)))
-    return requested(session, "why", wish, keep=())
+    choices = replace(session.choices, groups=groups_of(session) if groups is None else groups)
+    return requested(session, "why", wish, choices=choices, keep=())

@@ -6,6 +6,7 @@ from typing import Any
 from circuits.image.photo import Photo
 from circuits.network.predict import Prediction
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import is_residual
 
 HISTORY = 50
 PHOTOS = 24
@@ -15,12 +16,33 @@ _WARM = 3
 
 @dataclass(frozen=True)
 class Choices:
-    """How the next circuit is to be found; the words are those of `circuits.trace`."""
+    """How the next circuit is to be found; the words are those of `circuits.trace`.
+
+    Args:
+        depth: levels below the target.
+        top: units below each, unless there is a budget, or the units are groups, of which all are shown.
+        signs: of the units that are shown.
+        mode: of attribution.
+        groups: how many a layer has; 0 for channels.
+        units: a budget for the whole circuit; 0 for `top` below each.
+    """
 
     depth: int = 2
     top: int = 5
     signs: str = "positive"
     mode: str = "sum"
+    groups: int = 0
+    units: int = 0
+
+    @property
+    def top_asked(self) -> int | None:
+        """What `trace` is given as `top`."""
+        return None if self.groups or self.units else self.top
+
+    @property
+    def mode_asked(self) -> str | None:
+        """What `trace` is given as `mode`: groups and budgets go by what a unit does for the target."""
+        return None if self.units or (self.groups and self.mode == "sum") else self.mode
 
 
 @dataclass(frozen=True)
@@ -154,6 +176,7 @@ class Session:
         more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
         typing: what was written last.
         scoring: which circuit is to be scored.
+        marked: ids of the units that are to be put under one name.
     """
 
     work: Work = Work()
@@ -174,6 +197,7 @@ class Session:
     more: tuple[tuple[str, str], ...] = ()
     typing: Typing | None = None
     scoring: Scoring | None = None
+    marked: tuple[str, ...] = ()
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""
@@ -223,6 +247,14 @@ def newer(old: Photo, new: Photo) -> Photo:
     return replace(old, window=new.window) if old.whole and not new.whole else new
 
 
+def usual_expansion(session: Session) -> Choices:
+    """How units are expanded for which nothing else was chosen; of groups all are shown, as when they were found."""
+    circuit = session.work.circuit
+    if circuit is None or not circuit.dictionaries:
+        return session.choices
+    return replace(session.choices, top=circuit.settings.top_at(0), signs=circuit.settings.signs)
+
+
 def expansion_of(session: Session, name: str) -> Choices:
     """How many units are shown below a unit, and of which signs, when it is expanded.
 
@@ -232,8 +264,8 @@ def expansion_of(session: Session, name: str) -> Choices:
     """
     chosen, circuit = dict(session.expansions).get(name), session.work.circuit
     if circuit is None or name not in circuit.nodes or not circuit.nodes[name].expanded:
-        return chosen or session.choices
-    edges = circuit.edges_into(name, discarded=True)
+        return chosen or usual_expansion(session)
+    edges = [edge for edge in circuit.edges_into(name, discarded=True) if not is_residual(edge.source)]
     inhibited = any(edge.attribution < 0 for edge in edges)
     # A unit has fewer below it than were asked for where no more of them excite it.
     if chosen is not None and len(edges) <= chosen.top and (chosen.signs == "both" or not inhibited):

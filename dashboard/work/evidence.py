@@ -11,15 +11,16 @@ from PIL import Image
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
-from circuits.evidence.patches import patch_of_picture, patches_and_maps, peaks
+from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.source import input_crop
-from circuits.units import Progress, Unit
+from circuits.units import Address, Progress, Unit
 from dashboard.answers import (
     Alike,
     ClassPushes,
@@ -61,22 +62,22 @@ class Evidence:
     def __init__(self, library: Library, collection: Collection) -> None:
         self.library = library
         self.collection = collection
-        self._small: LRUCache[tuple[str, Unit], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
+        self._small: LRUCache[tuple[str, Address], tuple[WebP, WebP]] = LRUCache(_MOST_TILES)
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
         layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
         return layer.height * layer.width == 1
 
-    def heat(self, network: Network, source: Circuit | Photo, unit: Unit) -> WebP:
-        """Where a unit of the network fired, over the photo."""
+    def heat(self, network: Network, source: Circuit | Photo, unit: Address) -> WebP:
+        """Where a unit of the network fired, or a group of the circuit, over the photo."""
         values, seen = heat_map(network, source, unit), input_crop(network, source)
         return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
 
-    def places(self, network: Network, source: Circuit | Photo, unit: Unit) -> Places:
-        """Where a unit of the network fired most, and what it saw there."""
+    def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
+        """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
-        field = receptive_field(network, unit.layer, unit.channel)
+        field = field_of(network, unit)
         spots = []
         for peak in peaks(heat, None if field.whole else field, count=SPOTS):
             box, (row, column) = field.box(peak.position), peak.position
@@ -87,7 +88,7 @@ class Evidence:
         return Places(tuple(spots), field.whole)
 
     def in_photo(
-        self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit], progress: Progress
+        self, network: Network, source: Circuit | Photo, units: Mapping[str, Address], progress: Progress
     ) -> InPhoto:
         """What units saw and did in a photo, by the names given; what was found for some of them is not found again."""
         photo = _small_key(network, source)
@@ -98,7 +99,7 @@ class Evidence:
                 self._small[photo, unit] = webp(seen), webp(fired)
         return self.known_in_photo(network, source, units)
 
-    def known_in_photo(self, network: Network, source: Circuit | Photo, units: Mapping[str, Unit]) -> InPhoto:
+    def known_in_photo(self, network: Network, source: Circuit | Photo, units: Mapping[str, Address]) -> InPhoto:
         """The same of those units of which it is known already."""
         photo = _small_key(network, source)
         found = {name: self._small.get((photo, unit)) for name, unit in units.items()}
@@ -123,10 +124,10 @@ class Evidence:
         """Where a unit's contribution to the target came from; of the target itself, where its value did."""
         if name == circuit.root:
             return _signed(circuit, target_map(self.library.network, circuit))
-        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].channel))
+        return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
 
-    def pushes(self, network: Network, source: Circuit | Photo, unit: Unit) -> ClassPushes:
-        """The classes whose logits a unit of the network pushes up and down most, along all paths."""
+    def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
+        """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
         found = class_attributions(network, source, unit)
         order = np.argsort(-found, kind="stable").tolist()
         up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
@@ -177,7 +178,8 @@ class Evidence:
 
 
 def _small_key(network: Network, source: Circuit | Photo) -> str:
-    return digest(*source_key(source, rooted=False), *network.layers)
+    groups = dictionaries_key(source) if isinstance(source, Circuit) else ""
+    return digest(*source_key(source, rooted=False), *network.layers, groups)
 
 
 def _seen(circuit: Circuit) -> Image.Image:
@@ -212,8 +214,8 @@ def relative_query(circuit: Circuit, lower: str, upper: str, looking: Looking, e
 
 def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Query:
     """What the units of a circuit of this network did in its photo."""
-    units = {name: circuit.nodes[name].channel for name in sorted(circuit.visible)}
-    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers)}"
+    units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
+    key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers, dictionaries_key(circuit))}"
     network = evidence.library.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from circuits.groups.layer_direction import Subject
 from circuits.units import Progress, Unit
 from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
@@ -18,22 +19,22 @@ class Gallery(Protocol):
     def sketch_part(self) -> float:
         """How much of the work of a picture a sketch of it is; 0 where pictures are not sketched first."""
 
-    def key(self, unit: Unit) -> str:
-        """Content address of a unit's picture: hexadecimal digits."""
+    def key(self, unit: Subject) -> str:
+        """Content address of the picture of a unit, or a direction: hexadecimal digits."""
 
     def file(self, key: str) -> Path | None:
         """The WebP file of a picture, or `None` if it is not made yet."""
 
-    def activation(self, unit: Unit) -> float | None:
+    def activation(self, unit: Subject) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
 
-    def zoom(self, unit: Unit) -> int:
+    def zoom(self, unit: Subject) -> int:
         """How many of the picture's pixels, along a side, make one pixel for the network."""
 
-    def dead(self, unit: Unit) -> bool:
+    def dead(self, unit: Subject) -> bool:
         """Whether the picture shows nothing, because nothing was found that excites the unit."""
 
-    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+    def render(self, units: Sequence[Subject], progress: Progress, preview: OnPreview) -> None:
         """Make the pictures of some units of one layer.
 
         Args:
@@ -42,7 +43,7 @@ class Gallery(Protocol):
             preview: shown unfinished pictures.
         """
 
-    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+    def sketch(self, units: Sequence[Subject], progress: Progress) -> list[tuple[Image.Image, int]]:
         """Coarse pictures of some units of one layer, and the steps that each was drawn with; they are not stored.
 
         Args:

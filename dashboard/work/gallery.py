@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from circuits.groups.layer_direction import Subject
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
 from circuits.visualization.diverse import COUNT, diverse_key, diverse_pictures
@@ -46,15 +47,15 @@ class StoredGallery:
         self._network = network
         self._settings = settings
         self._store = store if store is not None else PictureStore()
-        self._keys: dict[Unit, str] = {}
-        self._reached: dict[Unit, tuple[float, bool, int]] = {}
+        self._keys: dict[Subject, str] = {}
+        self._reached: dict[Subject, tuple[float, bool, int]] = {}
         self._variants: dict[tuple[Unit, str], tuple[Variant, ...]] = {}
         self._files: dict[str, tuple[Path | None, float]] = {}
         self._clock = clock
         self._lock = threading.Lock()
 
-    def key(self, unit: Unit) -> str:
-        """Content address of a unit's picture."""
+    def key(self, unit: Subject) -> str:
+        """Content address of the picture of a unit, or a direction."""
         with self._lock:
             if unit not in self._keys:
                 self._keys[unit] = self._store.key(self._network, unit, self._settings)
@@ -74,22 +75,22 @@ class StoredGallery:
             self._files[key] = file, now + (_STILL_MISSING if file is None else _STILL_THERE)
         return file
 
-    def activation(self, unit: Unit) -> float | None:
+    def activation(self, unit: Subject) -> float | None:
         """The activation that the picture reached, or `None` if there is none."""
         found = self._look(unit)
         return None if found is None else found[0]
 
-    def zoom(self, unit: Unit) -> int:
+    def zoom(self, unit: Subject) -> int:
         """How many of the picture's pixels, along a side, make one pixel for the network; 1 if there is none."""
         found = self._look(unit)
         return 1 if found is None else found[2]
 
-    def dead(self, unit: Unit) -> bool:
+    def dead(self, unit: Subject) -> bool:
         """Whether the picture shows nothing, because nothing was found that excites the unit."""
         found = self._look(unit)
         return found is not None and found[1]
 
-    def _look(self, unit: Unit) -> tuple[float, bool, int] | None:
+    def _look(self, unit: Subject) -> tuple[float, bool, int] | None:
         """What the picture reached, whether that is nothing, and its zoom; read once."""
         if unit not in self._reached:
             found = self._store.get(self._network, unit, self._settings)
@@ -98,7 +99,7 @@ class StoredGallery:
             self._reached[unit] = found.activation, found.dead, found.zoom
         return self._reached[unit]
 
-    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+    def render(self, units: Sequence[Subject], progress: Progress, preview: OnPreview) -> None:
         """Make the pictures that are still missing, in one batch, and store them."""
         network, steps = self._cut(units[0].layer), self._settings.steps
         step = 0
@@ -109,7 +110,7 @@ class StoredGallery:
             step = done % steps
             progress(done, total, "")
 
-        def show(unit: Unit, image: Image.Image) -> None:
+        def show(unit: Subject, image: Image.Image) -> None:
             preview(unit, image, step, steps)
 
         try:
@@ -123,7 +124,7 @@ class StoredGallery:
         """How much of the work of a picture a sketch of it is; 0 where pictures are not sketched first."""
         return SKETCH_STEPS / self._settings.steps if self._settings.steps >= 4 * SKETCH_STEPS else 0.0
 
-    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+    def sketch(self, units: Sequence[Subject], progress: Progress) -> list[tuple[Image.Image, int]]:
         """Coarse pictures of units of one layer, and the steps that each was drawn with; they are not stored."""
         settings = replace(self._settings, steps=SKETCH_STEPS)
         drawn = render(self._cut(units[0].layer), units, settings=settings, progress=progress)

@@ -4,11 +4,13 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PIL import Image
 
+from circuits.groups.layer_direction import Subject
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import subject_of
 from circuits.units import Progress, Unit
 from dashboard.library import Library
 from dashboard.session.tabs import TabSession
@@ -17,6 +19,8 @@ from dashboard.work.tiles import second_class
 
 if TYPE_CHECKING:
     from dashboard.work.scheduler import Scheduler
+
+_S = TypeVar("_S", bound=Subject)
 
 BATCH = 4
 LONGEST = 240.0
@@ -73,7 +77,10 @@ class PicturePlan:
         circuit, name = tab.session.work.circuit, tab.session.work.selected
         if circuit is None or name == circuit.root or name not in circuit.nodes:
             return []
-        key = self._gallery.key(circuit.nodes[name].channel.whole)
+        subject = subject_of(circuit, name)
+        if subject is None:
+            return []
+        key = self._gallery.key(subject)
         # Alone, or further pictures of it, whose kind stands before the key.
         return [task for task in tasks if re.fullmatch(rf"([a-z]+ )?{key}", task.key)]
 
@@ -82,7 +89,7 @@ class PicturePlan:
         gallery = self._gallery
         if not gallery.sketch_part:
             return []
-        tasks, planned = [], set[Unit]()
+        tasks, planned = [], set[Subject]()
         for group in self._groups(tab):
             keys = {unit: gallery.key(unit) for unit in group}
             there = {unit for unit, key in keys.items() if gallery.file(key) or self._work.previews.sketch(key)}
@@ -95,7 +102,7 @@ class PicturePlan:
                 tasks.append(Task(key, label, partial(self._sketch, units), size=0, cost=cost, pace=self._pace))
         return tasks
 
-    def _sketch(self, units: Sequence[Unit], progress: Progress) -> None:
+    def _sketch(self, units: Sequence[Subject], progress: Progress) -> None:
         gallery, previews = self._gallery, self._work.previews
         # The list may have been made a moment before the last ones were finished.
         units = [unit for unit in units if previews.sketch(gallery.key(unit)) is None]
@@ -129,24 +136,25 @@ class PicturePlan:
             missing.difference_update(group)
         return tasks
 
-    def _groups(self, tab: TabSession) -> list[Sequence[Unit]]:
+    def _groups(self, tab: TabSession) -> list[Sequence[Subject]]:
         """Units whose pictures are wanted, in groups that are drawn together, those on the screen first."""
         groups = [group for feature in self._work.features for group in feature.units(tab, self._work)]
         circuit, last = tab.session.work.circuit, None
         # Where drawing takes so long that it begins with sketches, the target can wait: people know what a cat is.
         if circuit is not None and self._gallery.sketch_part and tab.session.showing.page != "layers":
-            last = circuit.nodes[circuit.root].channel.whole
+            last = subject_of(circuit, circuit.root)
         return in_order(groups, seen_units(tab), last)
 
-    def _label(self, units: Sequence[Unit]) -> str:
-        label = self._work.library.network.unit_label(units[0])
-        return label + "".join(f", {unit.channel}" for unit in units[1:])
+    def _label(self, units: Sequence[Subject]) -> str:
+        first, *others = units
+        label = self._work.library.network.unit_label(first) if isinstance(first, Unit) else str(first)
+        return label + "".join(f", {number_of(unit)}" for unit in others)
 
-    def _rendering(self, units: Sequence[Unit], count: int) -> Task:
+    def _rendering(self, units: Sequence[Subject], count: int) -> Task:
         key = " ".join(self._gallery.key(unit) for unit in units)
         return Task(key, self._label(units), partial(self._draw, units), size=count, pace=self._pace)
 
-    def _draw(self, units: Sequence[Unit], progress: Progress) -> None:
+    def _draw(self, units: Sequence[Subject], progress: Progress) -> None:
         """Render pictures and show how they come about; nothing unfinished is left, however it ends."""
         gallery = self._gallery
         keys = [gallery.key(unit) for unit in units]
@@ -155,7 +163,7 @@ class PicturePlan:
             progress(done, total, message)
             self._work.previews.advance(keys, done / total if total else 0.0)
 
-        def show(unit: Unit, image: Image.Image, step: int, steps: int) -> None:
+        def show(unit: Subject, image: Image.Image, step: int, steps: int) -> None:
             self._work.previews.put(gallery.key(unit), image, step, steps)
 
         try:
@@ -164,9 +172,14 @@ class PicturePlan:
             self._work.previews.drop(keys)
 
 
+def number_of(subject: Subject) -> int | None:
+    """What tells a unit or a group from others of its layer."""
+    return subject.channel if isinstance(subject, Unit) else subject.group.number
+
+
 def in_order(
-    groups: Iterable[Sequence[Unit]], seen: Collection[Unit], last: Unit | None = None
-) -> list[Sequence[Unit]]:
+    groups: Iterable[Sequence[Subject]], seen: Collection[Subject], last: Subject | None = None
+) -> list[Sequence[Subject]]:
     """Groups of units as they are drawn: first those of which somebody sees a unit, the one with the target last.
 
     Example:
@@ -177,25 +190,24 @@ def in_order(
     return sorted(groups, key=lambda group: (last in group, not any(unit in seen for unit in group)))
 
 
-def seen_units(tab: TabSession) -> set[Unit]:
+def seen_units(tab: TabSession) -> set[Subject]:
     """The units that are on the screen of a tab: of the graph or of the wall, and the chosen one, which has a pane."""
     circuit, on_wall = tab.session.work.circuit, tab.session.showing.page == "layers"
     if circuit is None:
         return set(tab.on_wall) if on_wall else set()
     names = {tab.session.work.selected, *(() if on_wall else tab.on_screen)}
-    nodes = [circuit.nodes[name] for name in names if name in circuit.nodes]
-    found = {node.unit.whole for node in nodes if isinstance(node.unit, Unit)}
-    return found.union(tab.on_wall if on_wall else ())
+    found = (subject_of(circuit, name) for name in names if name in circuit.nodes)
+    return {subject for subject in found if subject is not None}.union(tab.on_wall if on_wall else ())
 
 
-def batches(units: Sequence[Unit]) -> list[list[Unit]]:
+def batches(units: Sequence[_S]) -> list[list[_S]]:
     """Units in the order given, in groups of one layer that are rendered together.
 
     Example:
         >>> [[unit.channel for unit in group] for group in batches([Unit("c", n) for n in range(7)])]
         [[0, 1, 2, 3], [4, 5, 6]]
     """
-    groups: list[list[Unit]] = []
+    groups: list[list[_S]] = []
     for unit in units:
         fits = groups and len(groups[-1]) < BATCH and groups[-1][0].layer == unit.layer
         if fits:
@@ -205,12 +217,13 @@ def batches(units: Sequence[Unit]) -> list[list[Unit]]:
     return groups
 
 
-def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Unit]]:
-    """The units of a circuit of this network in batches, from the top down."""
+def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Subject]]:
+    """The units and groups of a circuit of this network in batches, from the top down; a residual has no picture."""
     if circuit is None or not library.is_own(circuit):
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))
     minus = second_class(circuit, library)
-    units = [circuit.nodes[name].channel.whole for name in names] + ([] if minus is None else [minus])
+    drawn = [subject_of(circuit, name) for name in names] + ([] if minus is None else [minus])
+    units = [subject for subject in drawn if subject is not None]
     return batches(list(dict.fromkeys(sorted(units, key=lambda unit: -height[unit.layer]))))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
-from circuits.units import Unit
+from circuits.groups.layer_direction import Subject
 
-OnPreview = Callable[[Unit, Image.Image, int, int], None]
+OnPreview = Callable[[Subject, Image.Image, int, int], None]
 """Called with a unit, its unfinished picture, the steps taken, and the steps at most."""
 
 OnVariant = Callable[[str, Image.Image, int, int], None]

@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from circuits.groups.layer_direction import Subject
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import subject_of
 from circuits.tracing.targets import target_of
 from circuits.units import Unit
 from dashboard.answers import InPhoto
@@ -12,6 +14,7 @@ from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
 DEAD = "no image was found that activates this unit"
+NO_DIRECTION = "what is in no group has no direction, and so no picture"
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,10 @@ def picture_tile(key: str, previews: Previews, *, ready: bool, waiting: bool) ->
     return Tile("waiting" if waiting else "none")
 
 
-def unit_tile(unit: Unit, library: Library, previews: Previews, *, waiting: bool) -> Tile:
-    """The tile of a unit of the network, whether it is in the circuit or not."""
+def unit_tile(unit: Subject | None, library: Library, previews: Previews, *, waiting: bool) -> Tile:
+    """The tile of a unit or a direction of the network, in the circuit or not; of `None`, a residual, there is none."""
+    if unit is None:
+        return Tile("none", said=NO_DIRECTION)
     gallery = library.gallery
     key = gallery.key(unit)
     tile = picture_tile(key, previews, ready=False, waiting=waiting)
@@ -99,7 +104,9 @@ def circuit_tiles(
     library = library.home(circuit)
     if library.is_own(circuit):
         tiles = {
-            node.id: with_photo(unit_tile(node.channel.whole, library, previews, waiting=waiting), node.id, seen)
+            node.id: with_photo(
+                unit_tile(subject_of(circuit, node.id), library, previews, waiting=waiting), node.id, seen
+            )
             for node in nodes
         }
         minus = second_class(circuit, library)

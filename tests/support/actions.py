@@ -22,7 +22,7 @@ _FIELD = {
     "root": "target", "level": "layer", "wall-layer": "layer", "wall-order": "order", "score": "over",
     "baseline": "baseline", "page": "page", "network": "network", "again": "query", "open": "session",
 }  # fmt: skip
-_OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit")
+_OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit", "mark")
 
 
 def payload(kind: str, text: str = "") -> dict[str, Any]:
@@ -38,8 +38,8 @@ def payload(kind: str, text: str = "") -> dict[str, Any]:
         return {_FIELD.get(kind, "unit"): text}
     if kind in ("fold", "unfold"):
         return {"units": text.split()}
-    if kind in ("grow", "look"):
-        return {"levels" if kind == "grow" else "revision": value(text)}
+    if kind in ("grow", "look", "groups"):
+        return {{"grow": "levels", "look": "revision", "groups": "groups"}[kind]: value(text)}
     if kind in ("crop", "point"):
         return {"window" if kind == "crop" else "at": [value(part) for part in text.split(",")]}
     if kind == "set":

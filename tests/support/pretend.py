@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from circuits.attribution.ablation import Baseline
+from circuits.groups.layer_direction import Subject
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
@@ -77,6 +79,11 @@ class PaintedCollection:
         return CollectionExemplars(groups, self.photos, levels, activation, 93.5, (("red things", 9),), missing=1)
 
 
+def _number(unit: Subject) -> int:
+    """A channel's number, or what a direction's numbers come to."""
+    return unit.channel if isinstance(unit, Unit) else zlib.crc32(unit.data) % 200
+
+
 class PaintedGallery:
     """Pictures that are painted at once; `gate` holds each one back until it is opened.
 
@@ -93,38 +100,38 @@ class PaintedGallery:
         self.network = network
         self.gate = threading.Event()
         self.gate.set()
-        self.begun: list[Unit] = []
+        self.begun: list[Subject] = []
         self.drawn: list[tuple[Unit, str]] = []
-        self.broken: set[Unit] = set()
-        self.dead_units: set[Unit] = set()
+        self.broken: set[Subject] = set()
+        self.dead_units: set[Subject] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.sketch_part = 0.0
-        self.sketched: list[Unit] = []
+        self.sketched: list[Subject] = []
 
-    def key(self, unit: Unit) -> str:
-        """Layer, channel and network as hexadecimal digits."""
-        return f"{unit.layer}:{unit.channel}:{self.network.sha256[:8]}".encode().hex()
+    def key(self, unit: Subject) -> str:
+        """Layer, channel (or what tells a direction) and network as hexadecimal digits."""
+        return f"{unit.layer}:{_number(unit)}:{self.network.sha256[:8]}".encode().hex()
 
     def file(self, key: str) -> Path | None:
         """The file, once it is painted."""
         path = self.folder / f"{key}.webp"
         return path if path.exists() else None
 
-    def activation(self, unit: Unit) -> float | None:
+    def activation(self, unit: Subject) -> float | None:
         """Ten plus the channel, so that it can be recognised; for a dead unit nothing."""
         if self.file(self.key(unit)) is None:
             return None
-        return 0.0 if unit in self.dead_units else 10.0 + unit.channel
+        return 0.0 if unit in self.dead_units else 10.0 + _number(unit)
 
-    def zoom(self, unit: Unit) -> int:
+    def zoom(self, unit: Subject) -> int:
         """The pictures are three times as wide as what the network sees."""
         return 3
 
-    def dead(self, unit: Unit) -> bool:
+    def dead(self, unit: Subject) -> bool:
         """Whether it is told to be, and painted."""
         return unit in self.dead_units and self.file(self.key(unit)) is not None
 
-    def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
+    def render(self, units: Sequence[Subject], progress: Progress, preview: OnPreview) -> None:
         """Paint squares of one colour each; waits while the gate is closed, and stops when told to."""
         for unit in units:
             self.begun.append(unit)
@@ -138,11 +145,11 @@ class PaintedGallery:
                 raise RuntimeError("no picture for this one")
             self.paint(unit)
 
-    def sketch(self, units: Sequence[Unit], progress: Progress) -> list[tuple[Image.Image, int]]:
+    def sketch(self, units: Sequence[Subject], progress: Progress) -> list[tuple[Image.Image, int]]:
         """Grey squares, if `sketch_part` says that there are sketches."""
         self.sketched += units
         progress(1, 2, "")
-        return [(Image.new("RGB", (48, 48), (unit.channel,) * 3), 32) for unit in units]
+        return [(Image.new("RGB", (48, 48), (_number(unit),) * 3), 32) for unit in units]
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:
         """One that is against it, reaching nothing, or four diverse images, reaching 1 to 4."""
@@ -167,9 +174,9 @@ class PaintedGallery:
         for place, key in enumerate(keys):
             Image.new("RGB", (96, 96), (50 * place, 99, 99)).save(self.folder / f"{key}.webp", "WEBP")
 
-    def paint(self, unit: Unit) -> None:
+    def paint(self, unit: Subject) -> None:
         """Put the picture of a unit there."""
-        colour = np.random.default_rng(unit.channel).integers(60, 230, 3).tolist()
+        colour = np.random.default_rng(_number(unit)).integers(60, 230, 3).tolist()
         path = self.folder / f"{self.key(unit)}.webp"
         Image.new("RGB", (96, 96), tuple(colour)).save(path.with_suffix(".part"), "WEBP")
         path.with_suffix(".part").replace(path)

@@ -64,16 +64,16 @@ def build(
     buffer = io.BytesIO()
     entries = []
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as members:
-        for picture in drawn:
+        for unit, picture in zip(units, drawn, strict=True):
             data = compress(picture)
-            name = f"{picture.unit.layer}/{picture.unit.channel}.webp"
+            name = f"{unit.layer}/{unit.channel}.webp"
             members.writestr(zipfile.ZipInfo(name, _DATE), data)
             entries.append(
                 {
                     "file": name,
-                    "unit": str(picture.unit),
-                    "key": store.key(network, picture.unit, settings),
-                    "activation": reached(network, picture.unit, data),
+                    "unit": str(unit),
+                    "key": store.key(network, unit, settings),
+                    "activation": reached(network, unit, data),
                     "zoom": picture.zoom,
                 }
             )

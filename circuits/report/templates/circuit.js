@@ -10,6 +10,7 @@ const edges = file.edges.filter((edge) => nodes.has(edge.source) && nodes.has(ed
 edges.sort((one, other) => one.rank - other.rank);
 
 const into = (id) => edges.filter((edge) => edge.target === id);
+const isResidual = (id) => id.endsWith("/rest");
 const called = (node) => node.name || node.label;
 const outOf = (id) =>
   edges.filter((edge) => edge.source === id).sort((one, other) => Math.abs(other.attribution) - Math.abs(one.attribution));
@@ -50,10 +51,13 @@ function bar(label, value, low, high, kind) {
 
 function bookBars(node) {
   const closing = "bias" in node ? "bias" : "remainder";
-  const sum = node.shown + node.rest + node[closing];
+  const hasGroups = "residual" in node;
+  const shown = into(node.id).filter((edge) => !isResidual(edge.source));
+  const sum = node.shown + node.rest + (node.residual || 0) + node[closing];
   const rows = [
-    [`shown (${into(node.id).length})`, node.shown],
+    [`shown (${shown.length})`, node.shown],
     ["rest", node.rest],
+    ...(hasGroups ? [["not in any group", node.residual]] : []),
     [closing, node[closing]],
     ["value", sum, "whole"],
   ];

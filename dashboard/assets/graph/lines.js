@@ -139,6 +139,7 @@
       group.style.setProperty("--width", edge.width);
       group.classList.toggle("inhibits", edge.inhibits);
       group.classList.toggle("disagrees", edge.disagrees);
+      group.classList.toggle("residual", edge.residual);
       group.setAttribute("aria-label", edge.spoken);
       line.title.textContent = edge.spoken;
       setBar(line, edge.inhibits);

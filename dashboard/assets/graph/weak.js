@@ -26,7 +26,7 @@
       for (const edge of into.get(id) || []) {
         whole += edge.part / 100;
         most = Math.max(most, edge.part);
-        if (edge.part < limit) continue;
+        if (edge.part < limit && !edge.residual) continue;
         kept += edge.part / 100;
         lines.add(edge);
         if (!units.has(edge.source)) {

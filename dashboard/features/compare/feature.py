@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from circuits.units import Unit
+from circuits.groups.layer_direction import Subject
 from dashboard.feature import Feature, Output, View
 from dashboard.features.compare.actions import ACTIONS
 from dashboard.features.compare.view import BESIDE, panel
@@ -18,7 +18,7 @@ from dashboard.work.tiles import Tile
 _HELD = " held"
 
 
-def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
+def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
     session = tab.session
     return circuit_batches(session.beside, work.library) if session.showing.page == "compare" else []
 

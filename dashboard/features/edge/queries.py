@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from circuits.tracing.groups import dictionaries_key
+from circuits.units import Group
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.work.evidence import relative_query
@@ -13,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
-    """Where the edge comes from and arrives, and the lower unit through the upper one."""
+    """Where the edge comes from and arrives and, of channels, the lower unit through the upper one."""
     circuit, edge, evidence = session.work.circuit, session.work.edge, work.evidence
     if circuit is None or edge is None or session.work.locked or outside_unit(session, work.library) is not None:
         return ()
-    key = f"{photo_key(circuit)}/{edge[0]}/edge/{edge[1]}"
-    return (
-        Query("edge", key, lambda _: evidence.edge(circuit, *edge), 2),
-        relative_query(circuit, *edge, session.looking, evidence),
-    )
+    key = f"{photo_key(circuit)}/{edge[0]}/edge/{edge[1]}/{dictionaries_key(circuit)}"
+    shown = Query("edge", key, lambda _: evidence.edge(circuit, *edge), 2)
+    if any(isinstance(circuit.nodes[name].unit, Group) for name in edge):  # of which there are no gradient pictures
+        return (shown,)
+    return shown, relative_query(circuit, *edge, session.looking, evidence)

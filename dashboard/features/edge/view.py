@@ -56,8 +56,8 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
         return Pane(parts)
     evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
     evidence += _difference(circuit, edge, found.get("edge"))
-    evidence += relative(lower.called, circuit, found.get("relative"))
-    evidence.append(controls(session.looking))
+    if "relative" in found:  # which edges of groups have not
+        evidence += [*relative(lower.called, circuit, found["relative"]), controls(session.looking)]
     return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
 
 
@@ -96,7 +96,8 @@ def _found_again(edge: Edge, card: Card | Failure | None) -> list[Component]:
 
 
 def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
-    picture = tiles.get(node.id, Tile("none")).picture
+    tile = tiles.get(node.id, Tile("none"))
+    picture = tile.picture or tile.patch
     image = (
         html.Img(src=picture, alt="", className="large")
         if picture

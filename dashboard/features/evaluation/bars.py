@@ -203,9 +203,10 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     if random.advantage is not None and random.advantage.low is not None:
         above, doubt = random.advantage.low > 0, ""
     words = f"{'Better' if above else 'Not better'} than chance: random units keep {share(chance)}{doubt}."
-    others = [name for name in ("permuted", "activation", "gradient", "weights") if (values.get(name) or 0.0) > own]
+    known = {name: value for name, value in values.items() if value is not None}
+    others = [name for name in ("permuted", "activation", "gradient", "weights") if known.get(name, own) > own]
     if others:
-        named = " and ".join(f"{METHOD_NAMES[name]} ({share(values[name])})" for name in others)
+        named = " and ".join(f"{METHOD_NAMES[name]} ({share(known[name])})" for name in others)
         words += f" {named[0].upper()}{named[1:]} {'does' if len(others) == 1 else 'do'} better."
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:

@@ -19,7 +19,7 @@ from dashboard.session.actions import (
     requested,
 )
 from dashboard.session.selection import selected
-from dashboard.session.state import Choices, Request, Session, expansion_of
+from dashboard.session.state import Choices, Request, Session, expansion_of, usual_expansion
 
 MORE = 5
 MANY = 400
@@ -116,7 +116,7 @@ def _grow(session: Session, payload: Levels, library: Library) -> Session:
 
 def _ask_to_grow(session: Session, kind: str, payload: OnLayer | Levels) -> Session:
     refuse_if_many(circuit_of(session), session.showing.weak, "The circuit shows")
-    return requested(session, kind, payload)
+    return requested(session, kind, payload, choices=usual_expansion(session))
 
 
 def refuse_if_many(circuit: Circuit, weak: float, what: str) -> None:

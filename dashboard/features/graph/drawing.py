@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.report.layout import layered
-from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, number, percent
+from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import Node
+from circuits.tracing.named_sets import names_of
+from circuits.tracing.node import Node, is_residual
+from circuits.units import Unit
 from dashboard.answers import Groups
 from dashboard.components import edge_in_words, short
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
@@ -116,6 +118,9 @@ def _row(circuit: Circuit, layer: str, channels: Channels, waiting: int) -> dict
     own, count = circuit.network.layers[-1], channels(circuit, layer)
     kind = "classes" if layer == own and circuit.predictions else "channels"
     detail = "" if count is None else f"{count} {kind}"
+    if layer in circuit.dictionaries and any(name_.startswith(f"{layer}/") for name_ in circuit.visible):
+        groups = many(circuit.dictionaries[layer].groups, "group")
+        detail = f"{groups} of {detail}" if detail else groups
     return {"layer": layer, "detail": detail, "title": f"Layer {layer}", "closed": waiting}
 
 
@@ -154,10 +159,12 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
     held = _coverage(circuit, fold, name)
     root = name == circuit.root
     group = fold.groups.get(name, ())
-    return {
+    sets = list(dict.fromkeys(each for member in members for each in names_of(circuit, member)))
+    return ({"sets": sets} if sets else {}) | {
         "id": name,
         "layer": node.unit.layer,
-        "label": node.name or (node.label if root else short(node.label.rpartition(":")[2])),
+        "label": node.name or (node.label if root else _caption(node)),
+        "residual": is_residual(name),
         "named": bool(node.name),
         "root": root,
         "share": f"value {number(node.value)}" if root else percent(part),
@@ -172,6 +179,11 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
         "title": _title(circuit, fold, node, shares, above),
         "spoken": _spoken(circuit, node, strongest, part, held, len(group), folded=len(members) > 1),
     }
+
+
+def _caption(node: Node) -> str:
+    """What a unit is called in a row that says its layer: its channel, or the number of its group."""
+    return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
 
 
 def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float], above: Collection[Merged]) -> str:
@@ -190,6 +202,8 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
     elif node.id in fold.groups:
         others = ", ".join(each for each in fold.groups[node.id] if each != node.id)
         lines.append(f"fires in nearly the same places as {others} (f folds them into one)")
+    for name in names_of(circuit, node.id):
+        lines.append(f"in the set {name}")
     if node.place is not None:
         lines.append("locked in place (p releases it)")
     return "\n".join(lines)
@@ -207,6 +221,7 @@ def _spoken(
         words.append(f"stands for {alike} that fire in nearly the same places")
     elif alike:
         words.append(f"one of {alike} that fire in nearly the same places")
+    words += [f"in the set {name}" for name in names_of(circuit, node.id)]
     if node.place is not None:
         words.append("locked in place")
     return ", ".join(words)
@@ -225,6 +240,7 @@ def _line(circuit: Circuit, fold: Folds, edge: Merged, fade: float) -> dict[str,
         "size": _brief(edge.size),
         "spoken": _line_in_words(circuit, edge, part),
         "inhibits": edge.attribution < 0,
+        "residual": is_residual(edge.source),
         "disagrees": edge.disagrees,
         "marks": "".join(WARNING_SIGNS[name] for name in edge.warnings if name != "disagrees"),
         "width": round(1.2 + 15.0 * strength, 2),

@@ -1,6 +1,10 @@
-"""What is left of a circuit when its weak edges are hidden, as `weak.js` works it out in the browser."""
+"""What is left of a circuit when its weak edges are hidden, as `weak.js` works it out in the browser.
+
+What is in no group of a layer is always shown.
+"""
 
 from circuits.tracing.circuit import Circuit, reaching
+from circuits.tracing.node import is_residual
 
 
 def reached(circuit: Circuit, weak: float) -> frozenset[str]:
@@ -14,7 +18,7 @@ def reached(circuit: Circuit, weak: float) -> frozenset[str]:
         (edge.source, edge.target)
         for name in circuit.visible
         for edge in circuit.edges_into(name)
-        if abs(circuit.share(edge)) * 100 >= weak
+        if abs(circuit.share(edge)) * 100 >= weak or is_residual(edge.source)
     }
     return reaching(circuit.graph, circuit.root, followed=lambda lower, upper: (lower, upper) in strong)
 
@@ -30,7 +34,9 @@ def coverage(circuit: Circuit, weak: float) -> tuple[float, float]:
         if books is None or not books.gross:
             continue
         expanded += 1
-        shares = [abs(circuit.share(edge)) for edge in circuit.edges_into(name)]
+        edges = circuit.edges_into(name)
+        shares = [abs(circuit.share(edge)) for edge in edges]
         whole += sum(shares)
-        kept += sum(each for each in shares if each * 100 >= weak)
+        pairs = zip(shares, edges, strict=True)
+        kept += sum(part for part, edge in pairs if part * 100 >= weak or is_residual(edge.source))
     return (kept / expanded, whole / expanded) if expanded else (0.0, 0.0)

@@ -6,6 +6,7 @@ from dash import no_update
 
 from circuits.evidence.layer_statistics import LayerTable
 from circuits.numbers import number, signed_share
+from circuits.units import Unit
 from dashboard.library import Library
 from dashboard.session.selection import layer_of, network_of, outside_unit, source_of
 from dashboard.session.state import Session
@@ -19,7 +20,7 @@ def data(session: Session, library: Library) -> Any:
     circuit, top = session.work.circuit, network.layers[-1]
     own = circuit is not None and library.is_own(circuit)
     nodes = [circuit.nodes[name] for name in circuit.visible] if circuit is not None and own else []
-    nodes = [node for node in nodes if node.unit.layer == layer]
+    units = [(node, node.unit) for node in nodes if isinstance(node.unit, Unit) and node.unit.layer == layer]
     outside = outside_unit(session, library)
     chosen = str(outside) if outside is not None else session.work.selected if own else ""
     return {
@@ -28,8 +29,8 @@ def data(session: Session, library: Library) -> Any:
         "layers": [{"name": each.name, "channels": each.channels} for each in network.layer_list][::-1],
         "order": session.showing.order,
         "classes": list(network.labels) if layer == top else [],
-        "names": {str(node.channel.channel): node.name for node in nodes if node.name},
-        "inside": sorted({node.channel.channel for node in nodes}),
+        "names": {str(unit.channel): node.name for node, unit in units if node.name},
+        "inside": sorted({unit.channel for _, unit in units}),
         "chosen": chosen,
         "target": circuit.nodes[circuit.root].label if circuit is not None and not session.work.locked else "",
         "told": source_of(session) is not None,

@@ -3,21 +3,24 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from circuits.errors import InputError
+from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.targets import target_of
 from circuits.units import Progress
 from dashboard.library import METHODS, MODES, SIGNS, STARTS, Library
 from dashboard.session.actions import ActionType, RequestType, with_result
-from dashboard.session.questions import Wish
-from dashboard.session.selection import why
+from dashboard.session.questions import Wish, written
+from dashboard.session.selection import GROUPS, groups_of, why
 from dashboard.session.state import STRONGEST, Request, Session
 
 MOST = 99
+BUDGETS = (20, 40, 80)
+"""Units of a whole circuit that the page offers."""
 
 
 @dataclass(frozen=True)
 class SettingChange:
-    """SettingChange of the page, as far as they are to be changed; those of tracing count from the next question on."""
+    """Settings of the page, as far as they are to be changed; those of tracing count from the next question on."""
 
     depth: int | None = None
     top: int | None = None
@@ -26,6 +29,14 @@ class SettingChange:
     method: str | None = None
     start: str | None = None
     weak: float | None = None
+    units: int | None = None
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """Groups of each layer by which the page is to explain; 0 for channels."""
+
+    groups: int
 
 
 _NAMES = {"signs": SIGNS, "mode": MODES, "method": METHODS, "start": STARTS}
@@ -34,19 +45,27 @@ _NAMES = {"signs": SIGNS, "mode": MODES, "method": METHODS, "start": STARTS}
 def _set(session: Session, payload: SettingChange, library: Library) -> Session:
     given = {name: value for name, value in vars(payload).items() if value is not None}
     for name, value in given.items():
-        offered = value in _NAMES[name] if name in _NAMES else _is_step(value) if name == "weak" else 1 <= value <= MOST
-        if not offered:
+        if not _is_offered(name, value):
             raise InputError(f"{name} = {value!r} is not a setting that this page offers.")
 
     def part(*names: str) -> dict[str, Any]:
         return {name: given[name] for name in names if name in given}
 
+    budget = {"units": 0} if "top" in given else {}  # either so many below each, or so many in all
     return replace(
         session,
-        choices=replace(session.choices, **part("depth", "top", "signs", "mode")),
+        choices=replace(session.choices, **budget | part("depth", "top", "signs", "mode", "units")),
         looking=replace(session.looking, **part("method", "start")),
         showing=replace(session.showing, **part("weak")),
     )
+
+
+def _is_offered(name: str, value: Any) -> bool:
+    if name in _NAMES:
+        return value in _NAMES[name]
+    if name == "units":
+        return value in BUDGETS
+    return _is_step(value) if name == "weak" else 1 <= value <= MOST
 
 
 def _is_step(weak: float) -> bool:
@@ -56,6 +75,21 @@ def _is_step(weak: float) -> bool:
 
 def _why(session: Session, payload: Wish, library: Library) -> Session:
     return why(session, payload.target, library)
+
+
+def _groups(session: Session, payload: GroupCount, library: Library) -> Session:
+    """Explain the same target by groups of channels, or by channels again."""
+    count = payload.groups
+    if count not in (0, *GROUPS):
+        raise InputError(f"{count} is no number of groups that this page offers; there is {listed(map(str, GROUPS))}.")
+    if count == groups_of(session):
+        return session
+    circuit, asked = session.work.circuit, [each for each in session.requests if each.kind == "why"]
+    chosen = replace(session, choices=replace(session.choices, groups=count))
+    if circuit is None and not asked:
+        return chosen
+    target = asked[-1].payload.target if asked else written(target_of(circuit)) if circuit is not None else ""
+    return why(chosen, target, library, groups=count)
 
 
 def _root(session: Session, payload: Wish, library: Library) -> Session:
@@ -82,6 +116,7 @@ def _label(session: Session, payload: Wish, library: Library) -> str:
 
 ACTIONS = {
     "set": ActionType(SettingChange, _set),
+    "groups": ActionType(GroupCount, _groups),
     "why": ActionType(Wish, _why),
     "root": ActionType(Wish, _root),
 }

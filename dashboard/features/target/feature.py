@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from dashboard import ids
 from dashboard.feature import Feature, Output, View
 from dashboard.features.target import view as panels
 from dashboard.features.target.actions import ACTIONS, REQUESTS
 from dashboard.features.target.routes import add_routes
+from dashboard.features.target.units_switch import units_switch
 
 
 def _render(view: View) -> dict[str, Any]:
@@ -14,6 +16,7 @@ def _render(view: View) -> dict[str, Any]:
         "explained": panels.explained(session, view.library),
         "predictions": [*panels.predictions(session), *panels.unsure(session, view.library)],
         "settings": panels.settings(session, view.library.depths),
+        "units_switch": units_switch(session),
         "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),
         "no_invitation": session.work.circuit is not None,
@@ -26,7 +29,7 @@ def feature() -> Feature:
         actions=ACTIONS,
         requests=REQUESTS,
         outputs={name: Output(name) for name in ("explained", "predictions", "settings", "story", "invitation")}
-        | {"no_invitation": Output("invitation", "hidden")},
+        | {"no_invitation": Output("invitation", "hidden"), "units_switch": Output(ids.UNITS_SWITCH)},
         render=_render,
         routes=add_routes,
     )

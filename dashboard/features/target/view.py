@@ -5,9 +5,10 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.sentences import ALL, LARGER, below_in_words, unsure_in_words, value_in_words
+from circuits.report.sentences import ALL, LARGER, below_in_words, held_in_words, unsure_in_words, value_in_words
 from circuits.report.text import chance, number
 from dashboard.components import attributes, button, sends, setting
+from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
 from dashboard.library import MODES, SIGNS, Library
 from dashboard.session.questions import against, question_of, subject_of
@@ -101,6 +102,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 
 
 TOPS = (3, 5, 8, 12)
+_BUDGET = "Units to show in all, those that do most for the target; the method is then target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
 _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
 
@@ -111,8 +113,13 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
     return [
         setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
         setting(
-            "top", with_term("Units per node", "unit", "units"), "Units to show below each unit.", TOPS, chosen.top
+            "top",
+            with_term("Units per node", "unit", "units"),
+            "Units to show below each unit.",
+            TOPS,
+            0 if chosen.units else chosen.top,
         ),
+        setting("units", "Best units", _BUDGET, BUDGETS, chosen.units),
         setting("signs", "Units shown", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
         setting("mode", term("method", "Method"), MODES[chosen.mode], tuple(MODES), chosen.mode, shown=_METHODS),
     ]
@@ -128,7 +135,8 @@ def story(session: Session, library: Library) -> list[Component]:
     words[:1] = with_term(first, "activation" if "activation" in first else "logit")
     broken = library.inspect(circuit, circuit.root, session.work.locked).breakdown
     if broken is not None:
-        below = below_in_words(len(broken.parts), broken.rest_count, broken.coverage)
+        held = held_in_words(circuit)
+        below = held or below_in_words(broken.named, broken.rest_count, broken.coverage)
         words += with_term(f" {below}", "gross attribution", ALL)
     return [html.P(words)]
 

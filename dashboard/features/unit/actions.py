@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
-from circuits.units import Progress
+from circuits.units import Group, Progress, Unit
 from dashboard.answers import VARIANTS
 from dashboard.library import SIGNS, Library
 from dashboard.session.actions import ActionType, OnUnit, RequestType, circuit_of, node_of, requested
+from dashboard.session.selection import network_of, selected
 from dashboard.session.state import Request, Session, Typing, expansion_of
 
 TOPS = (3, 5, 8, 12)
@@ -111,6 +112,8 @@ def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
         raise InputError(f"{kind!r} is no kind of picture; there are {', '.join(VARIANTS)}.")
     if not library.is_own(circuit):
         raise InputError(f"{library.network.name} cannot draw units of {circuit.network['name']}.")
+    if isinstance(circuit.nodes[name].unit, Group):
+        raise InputError(f"{circuit.nodes[name].called} is a group of channels, which has one picture at most.")
     entry = str(circuit.nodes[name].unit.whole), kind
     others = tuple(each for each in session.more if each != entry)
     if entry in session.more:
@@ -119,7 +122,17 @@ def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
     return replace(session, more=(*others, entry)[-KEPT:], paused=False)
 
 
+def _channel(session: Session, payload: OnUnit, library: Library) -> Session:
+    """Show a channel of a group: in the graph if it is there, or else among all channels of its layer."""
+    circuit, unit = circuit_of(session), Unit.parse(payload.unit).whole
+    if str(unit) in circuit.visible:
+        return selected(session, str(unit))
+    network_of(session, library).check_unit(unit)
+    return replace(session, showing=replace(session.showing, page="layers", layer=unit.layer, unit=str(unit)))
+
+
 ACTIONS = {
+    "channel": ActionType(OnUnit, _channel),
     "name": ActionType(Text, _name),
     "note": ActionType(Text, _note),
     "expansion": ActionType(Expansion, _expansion),

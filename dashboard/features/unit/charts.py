@@ -3,7 +3,8 @@
 import html
 from typing import Any
 
-from circuits.report.text import number
+from circuits.report.text import many, number
+from circuits.tracing.node import is_residual
 from dashboard.answers import Breakdown
 
 EXCITES = "#0a746a"
@@ -24,7 +25,10 @@ def contributions(breakdown: Breakdown) -> dict[str, Any]:
         >>> figure["data"][0]["x"], [label for label in figure["data"][0]["y"]]
         ([2.0, -0.5, 0.25, 1.75], ['conv1:3', 'rest (7 units)', 'bias', 'value'])
     """
-    rows = [(part.label, part.attribution, _colour(part.attribution)) for part in breakdown.parts]
+    rows = [
+        (part.label, part.attribution, OTHER if is_residual(part.name) else _colour(part.attribution))
+        for part in breakdown.parts
+    ]
     rows.append((rest_label(breakdown), breakdown.rest, OTHER))
     rows.append((breakdown.bias_name, breakdown.bias, OTHER))
     rows.append(("value", breakdown.value, "#6678d8"))
@@ -73,7 +77,8 @@ def rest_label(breakdown: Breakdown) -> str:
     """How the units that are not named are called, with their number where it is known."""
     if breakdown.rest_count is None:
         return "rest"
-    return f"rest ({breakdown.rest_count} unit{'' if breakdown.rest_count == 1 else 's'})"
+    kind = "unit" if breakdown.residual is None else "group"
+    return f"rest ({many(breakdown.rest_count, kind)})"
 
 
 def _colour(value: float) -> str:

@@ -57,8 +57,8 @@ def contributions(
     ]
 
 
-def shares(broken: Breakdown) -> tuple[int, int, int] | None:
-    """Shown, rest and bias in percent of the value, rounded so that they add up to 100.
+def shares(broken: Breakdown) -> tuple[int, ...] | None:
+    """Shown, rest and bias in percent of the value, rounded so that they add up to 100; the residual before the bias.
 
     Each is the signed part over the value; where parts of both signs nearly cancel they are large, and where the value
     is less than 2 % of all that adds up to it there are none.
@@ -69,17 +69,18 @@ def shares(broken: Breakdown) -> tuple[int, int, int] | None:
         >>> shares(Breakdown((), 6.0, 7, 0.2, "bias", 0.001, 0.4, 12.0, True, True)) is None
         True
     """
-    shown = broken.value - broken.rest - broken.bias
+    residual = () if broken.residual is None else (broken.residual,)
+    shown = broken.value - broken.rest - broken.bias - sum(residual)
     whole = broken.gross + abs(broken.bias)
     if abs(broken.value) <= _NEXT_TO_NOTHING * whole:
         return None
-    exact = [100 * part / broken.value for part in (shown, broken.rest, broken.bias)]
+    exact = [100 * part / broken.value for part in (shown, broken.rest, *residual, broken.bias)]
     rounded = [int(part // 1) for part in exact]
     # What is lost in rounding down goes to those that lost most.
-    order = sorted(range(3), key=lambda place: rounded[place] - exact[place])
+    order = sorted(range(len(exact)), key=lambda place: rounded[place] - exact[place])
     for place in order[: 100 - sum(rounded)]:
         rounded[place] += 1
-    return rounded[0], rounded[1], rounded[2]
+    return tuple(rounded)
 
 
 def sum_in_words(broken: Breakdown) -> str:
@@ -93,7 +94,8 @@ def sum_in_words(broken: Breakdown) -> str:
     if parts is None:
         what = "zero" if broken.value == 0 else f"{number(broken.value)}, small compared with its parts"
         return f"The value is {what}: the parts cancel, so percentages would be meaningless."
-    names = ("shown" if broken.expanded else "listed", "rest", broken.bias_name)
+    in_none = () if broken.residual is None else ("in no group",)
+    names = ("shown" if broken.expanded else "listed", "rest", *in_none, broken.bias_name)
     words = ""
     for name, part in zip(names, parts, strict=True):
         sign = ("−" if part < 0 else "") if not words else " − " if part < 0 else " + "
@@ -103,7 +105,8 @@ def sum_in_words(broken: Breakdown) -> str:
 
 def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
     """How much of the answer the named units hold, and what the last bars mean."""
-    words = below_in_words(len(broken.parts), broken.rest_count, broken.coverage, named=not broken.expanded)
+    kind = "channel" if broken.residual is None else "group"
+    words = below_in_words(broken.named, broken.rest_count, broken.coverage, named=not broken.expanded, kind=kind)
     if not broken.exact:
         words += (
             " The remainder is not attributed to any unit: this method, or a nonlinear step such as GELU or softmax, "

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from circuits.units import Unit
+from circuits.groups.layer_direction import Subject
+from circuits.tracing.groups import subject_of
 from dashboard.components import Pane
 from dashboard.feature import Feature, View
-from dashboard.features.unit import outside, variants
+from dashboard.features.unit import group_panel, outside, variants
 from dashboard.features.unit.actions import ACTIONS, REQUESTS
 from dashboard.features.unit.queries import queries
 from dashboard.features.unit.view import nothing_to_choose, unit
@@ -14,6 +15,7 @@ from dashboard.library import Library
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
+from dashboard.work.pictures import batches
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile, second_class, unit_tile
 
@@ -21,13 +23,15 @@ OUTSIDE = "outside"
 """What the scripts call the tile of a chosen unit that is not in the circuit."""
 
 
-def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
-    """The chosen unit, alone."""
+def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
+    """The chosen unit or group, alone; then the channels of a group."""
     session, library = tab.session, work.library
-    circuit, chosen = session.work.circuit, outside_unit(session, library)
-    if chosen is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
-        chosen = circuit.nodes[session.work.selected].channel.whole
-    return [[chosen]] if chosen is not None else []
+    circuit, outside = session.work.circuit, outside_unit(session, library)
+    chosen: Subject | None = outside
+    if outside is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
+        chosen = subject_of(circuit, session.work.selected)
+    parts = [] if outside is not None else batches(group_panel.chosen_members(session, library))
+    return [*([] if chosen is None else [[chosen]]), *parts]
 
 
 def _tiles(view: View) -> dict[str, Tile]:
@@ -41,6 +45,16 @@ def _more(view: View) -> list[variants.Shown]:
     return variants.shown(view.session, view.library, view.work.previews, waiting=view.drawing)
 
 
+def _members(view: View) -> list[Tile]:
+    return group_panel.member_tiles(view.session, view.library, view.work.previews, waiting=view.drawing)
+
+
+def _state(view: View) -> str:
+    """What tells one state of further pictures, and of those of a group's channels, from another."""
+    parts = (variants.state(_more(view)), ",".join(tile.picture or tile.state for tile in _members(view)))
+    return " ".join(part for part in parts if part)
+
+
 def _pane(view: View) -> Pane | None:
     session, library = view.session, view.library
     circuit, name, chosen = session.work.circuit, session.work.selected, outside_unit(session, library)
@@ -52,15 +66,17 @@ def _pane(view: View) -> Pane | None:
     if session.work.edge is not None or name not in circuit.nodes:
         return None
     own, second = library.is_own(circuit), second_class(circuit, library) if name == circuit.root else None
+    subject = subject_of(circuit, name) if own else None
     against = None if second is None else unit_tile(second, library, view.work.previews, waiting=view.drawing)
     return unit(
         session,
         circuit,
         library.inspect(circuit, name, session.work.locked),
         view.tiles.get(name, Tile("none")),
-        library.gallery.activation(circuit.nodes[name].channel.whole) if own else None,
+        None if subject is None else library.gallery.activation(subject),
         view.answers,
         _more(view),
+        _members(view),
         own=own,
         against=against,
     )
@@ -95,5 +111,5 @@ def feature() -> Feature:
         pane=_pane,
         data=_data,
         chosen=lambda view: {"naming": naming(view.session, view.library)},
-        state=lambda view: variants.state(_more(view)),
+        state=_state,
     )

@@ -34,14 +34,15 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
     parts += in_its_layer(node, found["standing"]) if "standing" in found else []
     if "places" in found:
         parts += patches(node, found["places"], found.get("middle"))
-    pictures = [_saliency("Pixels it depends on", f"Pixels that {node.called} depends on", found.get("saliency"))]
-    if "argument" in found:
-        whole = node.id == circuit.root
-        pictures.insert(0, _argument("" if whole else node.called, label, found["argument"]))
+    whole = node.id == circuit.root
+    pictures = [_argument("" if whole else node.called, label, found["argument"])] if "argument" in found else []
+    if "saliency" in found:  # which a group has not
+        words = f"Pixels that {node.called} depends on"
+        pictures.append(_saliency("Pixels it depends on", words, found["saliency"]))
     parts.append(html.Div(pictures, className="pair"))
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
-    parts.append(controls(looking))
+    parts += [controls(looking)] if "saliency" in found else []
     return [section("In this photo", "in-photo", parts)]
 
 

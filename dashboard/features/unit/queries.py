@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from circuits.evidence.layer_statistics import standing
 from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
-from circuits.units import Unit
+from circuits.tracing.groups import dictionaries_key
+from circuits.units import Group, Unit
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.evidence import Evidence, layer_query, relative_query, source_key
@@ -40,33 +41,44 @@ def upper_of(session: Session) -> str:
 
 
 def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) -> list[Query]:
+    """The queries of a node: those of a group, and where it is a channel what can be asked of channels alone."""
     node, looking, library = circuit.nodes[name], session.looking, evidence.library
-    seen = library.cut(circuit), circuit, node.channel
+    seen = library.cut(circuit), circuit, node.unit
+    subject = f"{photo_key(circuit)}/{node.unit}"
+    if isinstance(node.unit, Group):
+        subject += f"/{dictionaries_key(circuit, node.unit.layer)}"
 
     def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
-        return Query(kind, f"{photo_key(circuit)}/{node.unit}/{kind}{detail}", lambda progress: work(), 2)
+        return Query(kind, f"{subject}/{kind}{detail}", lambda progress: work(), 2)
 
     found = [query("heat", "", partial(evidence.heat, *seen))]
     if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
-        how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{digest(*circuit.layers)}"
+        below = digest(*circuit.layers, dictionaries_key(circuit))
+        how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{below}"
         found.append(query("books", f"/{how}", partial(library.would_show, circuit, name, choices)))
-    found.append(query("standing", "", partial(standing, *seen)))
+    if isinstance(node.unit, Unit):
+        found.append(query("standing", "", partial(standing, library.cut(circuit), circuit, node.unit)))
     if library.network.labels and node.unit.layer != circuit.layers[-1]:
         found.append(query("pushes", f"/{digest(*circuit.layers)}", partial(evidence.pushes, *seen)))
-    if not evidence.is_scalar(circuit, name):
+    is_scalar = evidence.is_scalar(circuit, name)
+    if not is_scalar:
         found.append(query("places", "", partial(evidence.places, *seen)))
+    if (name == circuit.root) == is_scalar:
+        found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
+    if isinstance(node.unit, Group):
+        return found
+    if not is_scalar:
         picture = library.key(circuit, name)
         if library.gallery.file(picture) is not None and not library.is_dead(circuit, name):
             found.append(query("middle", f"/{picture}", partial(evidence.middle, circuit, name)))
-    if (name == circuit.root) == evidence.is_scalar(circuit, name):
-        found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
     method = f"/{looking.method}/{looking.start}"
     found.append(query("saliency", method, partial(evidence.saliency, circuit, name, looking)))
-    if upper := upper_of(session):
+    upper = upper_of(session)
+    if upper and isinstance(circuit.nodes[upper].unit, Unit):
         found.append(relative_query(circuit, name, upper, looking, evidence))
-    key = f"{photo_key(circuit)}/{node.unit}/exemplars/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.channel.whole, node.max), _SLOW)]
+    key = f"{subject}/exemplars/{evidence.collection.stamp()}"
+    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
 
 
 def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]:

@@ -45,7 +45,7 @@ def drawings(session: Session, work: "Scheduler") -> list[Task]:
     if circuit is None or not library.is_own(circuit):
         return []
     chosen = _chosen(circuit, session)
-    there = {str(node.unit.whole) for node in circuit.nodes.values()}
+    there = {str(node.unit.whole) for node in circuit.nodes.values() if isinstance(node.unit, Unit)}
     wanted = [entry for entry in session.more if entry[0] in there]
     tasks = []
     for address, kind in sorted(wanted, key=lambda entry: entry[0] != str(chosen)):
@@ -102,7 +102,7 @@ def state(found: list[Shown]) -> str:
 
 def _chosen(circuit: Circuit, session: Session) -> Unit | None:
     node = circuit.nodes.get(session.work.selected)
-    return node.channel.whole if node is not None else None
+    return node.unit.whole if node is not None and isinstance(node.unit, Unit) else None
 
 
 def _draw(library: Library, previews: Previews, unit: Unit, kind: str, progress: Progress) -> None:

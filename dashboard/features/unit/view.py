@@ -6,16 +6,17 @@ from typing import Any
 from dash import html
 
 from circuits.report.sentences import is_scalar, unit_in_words
-from circuits.report.text import number, percent
+from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node
-from circuits.units import Group
+from circuits.tracing.node import Node, is_residual
+from circuits.units import Unit
 from dashboard.answers import Inspection, WebP
 from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.decomposition_panel import contributions
 from dashboard.features.unit.exemplars_panel import exemplars
+from dashboard.features.unit.group_panel import made_of
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
@@ -24,7 +25,7 @@ from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.results import Answers
-from dashboard.work.tiles import DEAD, Tile
+from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
 Component = Any
 MISSING = "not available without the photo and its network"
@@ -43,6 +44,7 @@ def unit(
     activation: float | None,
     found: Answers | None = None,
     more: Sequence[Shown] = (),
+    members: Sequence[Tile] = (),
     *,
     own: bool = True,
     against: Tile | None = None,
@@ -57,6 +59,7 @@ def unit(
         activation: what its picture reached, if that is known.
         found: evidence for it, by query.
         more: its further pictures that were asked for.
+        members: of a group, what stands for its strongest channels.
         own: whether its circuit is of this network, which then can draw it.
         against: of a difference, what the second class shows.
     """
@@ -72,7 +75,10 @@ def unit(
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
+    is_channel = isinstance(node.unit, Unit)
     missing = "not in the file" if session.work.locked else "not drawn yet"
+    if is_residual(node.id):
+        missing = NO_DIRECTION
     dead = _although(node, activation)
     if against is not None:  # a difference has no place where it fired: its second class stands beside the first
         first, second = _first_class(node), _second_class(node)
@@ -87,9 +93,13 @@ def unit(
     return Pane(
         head,
         [looks],
-        [beside, *more_pictures(node, more, offered=own)],
+        [beside, *more_pictures(node, more, offered=own and is_channel)],
         contributions(node, session, circuit, inspection, found),
-        [*in_photo(node, circuit, found, session.looking), *exemplars(node, found, reached)],
+        [
+            *made_of(circuit, node, members),
+            *in_photo(node, circuit, found, session.looking),
+            *(exemplars(node, found, reached) if is_channel else []),
+        ],
         discarded(circuit),
     )
 
@@ -99,9 +109,12 @@ def _address(node: Node, circuit: Circuit) -> list[Component]:
     if node.id == circuit.root:
         return [f"{label}{node.id}, the ", term("target"), " of this ", term("circuit")]
     where = [label, term("layer"), f" {node.unit.layer}, "]
-    if not isinstance(node.unit, Group):
+    if isinstance(node.unit, Unit):
         return [*where, term("channel"), f" {node.number}"]
-    return [*where, *(["residual"] if node.unit.number is None else [term("group"), f" {node.unit.number}"])]
+    count = circuit.dictionaries[node.unit.layer].groups
+    if node.unit.number is None:
+        return [*where, f"residual: what its {many(count, 'group')} do not hold"]
+    return [*where, term("group"), f" {node.unit.number} (of 0 to {count - 1})"]
 
 
 def _part_of(node: Node, circuit: Circuit) -> list[Component]:

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 import circuits
 from circuits.errors import CircuitsError, InputError
 from circuits.tracing.intervene import Effect, Outcome
-from circuits.units import Unit
+from circuits.units import Address, parse_address
 from dashboard.features.what_if.view import stamp
 from dashboard.library import Library
 from dashboard.session.state import Session
@@ -66,7 +66,7 @@ def add_routes(server: Flask, sessions: TabSessions, networks: Networks) -> None
     server.add_url_rule("/what-if", "what_if", what_if, methods=["POST"])
 
 
-def read(body: bytes) -> tuple[str, str, dict[Unit, float]]:
+def read(body: bytes) -> tuple[str, str, dict[Address, float]]:
     """Session, stamp and changes of a request.
 
     Raises:
@@ -87,7 +87,7 @@ def read(body: bytes) -> tuple[str, str, dict[Unit, float]]:
         raise InputError("A what-if request is JSON with a session, a stamp, and changes of a unit and a factor each.")
     if len(rows) > MOST_UNITS:
         raise InputError(f"{len(rows)} units are changed; at most {MOST_UNITS} can be at once.")
-    changes = {Unit.parse(text): factor for text, factor in texts}
+    changes = {parse_address(text): factor for text, factor in texts}
     for unit, factor in changes.items():
         is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
         if not is_number or not 0 <= factor <= LARGEST:  # NaN is not, and a whole number may be too large for a float
@@ -95,8 +95,8 @@ def read(body: bytes) -> tuple[str, str, dict[Unit, float]]:
     return name, wanted, changes
 
 
-def changed(session: Session, library: Library, changes: Mapping[Unit, float]) -> Outcome:
-    """What the network says of a session's photo with some units scaled.
+def changed(session: Session, library: Library, changes: Mapping[Address, float]) -> Outcome:
+    """What the network says of a session's photo with some units, or groups of its circuit, scaled.
 
     Raises:
         CircuitsError: if the circuit is locked, there is no photo, or the network has no such unit.

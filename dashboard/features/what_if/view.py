@@ -5,7 +5,8 @@ from typing import Any
 
 from circuits.errors import CircuitsError
 from circuits.network.network import Network
-from circuits.units import Unit
+from circuits.tracing.groups import dictionaries_key
+from circuits.units import Address, Unit
 from dashboard.answers import Places
 from dashboard.library import Library
 from dashboard.session.selection import outside_unit
@@ -18,9 +19,9 @@ def stamp(session: Session) -> str:
     work = session.work
     circuit = work.circuit
     if circuit is not None:
-        seen = circuit.photo_info.thumbnail, circuit.network.sha256, circuit.root
+        seen = circuit.photo_info.thumbnail, circuit.network.sha256, circuit.root, dictionaries_key(circuit)
     elif work.photo is not None:
-        seen = work.photo.sha256, str(work.photo.window), work.network
+        seen = work.photo.sha256, str(work.photo.window), work.network, ""
     else:
         return ""
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:24]
@@ -36,6 +37,7 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
     """
     work, circuit = session.work, session.work.circuit
     outside = outside_unit(session, library)
+    unit: Address
     told = {"stamp": stamp(session), "unit": "", "label": "", "places": [], "at": False, "refused": work.locked}
     told["locked"] = bool(work.locked)
     if work.edge is not None:
@@ -44,14 +46,14 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
         unit, label, peak = outside, library.network.unit_label(outside), None
     elif circuit is not None and work.selected in circuit.nodes:
         node = circuit.nodes[work.selected]
-        unit, label, peak = node.channel, node.called, node.peak
+        unit, label, peak = node.unit, node.called, node.peak
     else:
         return told
-    told |= {"unit": str(unit), "label": label, "at": unit.position is not None}
+    told |= {"unit": str(unit), "label": label, "at": isinstance(unit, Unit) and unit.position is not None}
     if not work.locked:
         network = library.network if circuit is None else library.cut(circuit)
-        told["refused"] = _why_not(network, unit, label)
-        if not told["refused"]:
+        told["refused"] = _why_not(network, unit, label) if isinstance(unit, Unit) else ""
+        if not told["refused"] and isinstance(unit, Unit):  # a group is changed everywhere
             told["places"] = _places(network, unit, peak, found)
     return told
 
