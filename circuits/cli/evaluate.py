@@ -238,7 +238,7 @@ def _cell(estimate: "Estimate", value: float | None = None) -> str:
 
 
 def _curve(card: "Card") -> Table:
-    """The curve with the first baseline: a row for each size, and the mean heights along it below."""
+    """The curve with the first baseline: a row for each size, and the areas under it below."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     methods = [each for each in METHOD_NAMES if any(point.method == each for point in card.points)]
     for head in ("top", "units", "share"):
@@ -254,5 +254,5 @@ def _curve(card: "Card") -> Table:
     table.add_section()
     areas = {area.method: area for area in card.areas if (area.baseline, area.metric) == (card.baselines[0], "value")}
     means = [f"{share(areas[each].faithfulness)}, {share(areas[each].completeness)}" for each in methods]
-    table.add_row("", "", "mean", *means)
+    table.add_row("", "", "area", *means)
     return table

@@ -98,11 +98,13 @@ class Scored:
         baseline: what stood in the place of ablated units, such as `zero` or `mean over animals (1200 photos)`.
         value: of the target itself: a logit, a unit's sum, a neuron, or a difference.
         probability: of the class, if the target is one.
+        first: of a class, 1 where it is the network's first, else 0.
     """
 
     baseline: str
     value: Score
     probability: Score | None = None
+    first: Score | None = None
 
 
 def score_units(run: ForwardCache, target: Target, sets: Sequence[Units], baseline: Baseline) -> list[Scored]:
@@ -202,10 +204,12 @@ def _mask(run: ForwardCache, layers: Sequence[str], units: Units) -> NDArray[np.
 
 
 def _read(network: Network, target: Target, activation: Activations) -> list[tuple[float, ...]]:
-    """The target's value and, of a class, its probability, for each example."""
+    """The target's value and, of a class, its probability and whether it is the first, for each example."""
     metrics = [target.readout(network).value(activation).tolist()]
     if target.kind == "class":
-        metrics.append(network.probabilities(activation.sum((2, 3)))[:, target.unit.channel].tolist())
+        logits, channel = activation.sum((2, 3)), target.unit.channel
+        metrics.append(network.probabilities(logits)[:, channel].tolist())
+        metrics.append((logits.argmax(1) == channel).double().tolist())
     return list(zip(*metrics, strict=True))
 
 

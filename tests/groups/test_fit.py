@@ -1,10 +1,12 @@
 """Directions that were planted in a layer are found again, and what does not matter is not fitted."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from circuits import InputError
+from circuits.groups import fit as fitting
 from circuits.groups.dictionary import Dictionary, matched
 from circuits.groups.fit import fit
 from tests.support.nets import seeded
@@ -52,6 +54,35 @@ def test_a_weighted_fit_finds_what_matters_and_leaves_the_rest() -> None:
     ]
     assert worth[1][0] > 0.99
     assert worth[0][0] < 0.9
+
+
+def test_a_weighted_fit_is_at_rest_where_no_size_or_weight_alone_can_be_bettered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The slow definition: of each number the derivative of the objective is zero or, at zero, points upwards."""
+    monkeypatch.setattr(fitting, "SWEEPS", 3000)
+    source = np.random.default_rng(0)
+    matrix, weights = source.random((7, 5)), source.random((7, 5)) + 0.1
+    sizes, rows = (torch.tensor(part, requires_grad=True) for part in fitting._factorise(matrix, 2, weights))
+    objective = (torch.from_numpy(weights) * (torch.from_numpy(matrix) - sizes @ rows) ** 2).sum()
+    objective.backward()
+    for part in (sizes, rows):
+        assert part.grad is not None
+        assert (part >= 0).all()
+        assert (part.grad[part > 0].abs() < 1e-6).all()
+        assert (part.grad[part == 0] > -1e-6).all()
+
+
+def test_more_sweeps_make_no_weighted_fit_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = np.random.default_rng(1)
+    matrix, weights = source.random((30, 12)), source.random((30, 12)) ** 4
+    losses = []
+    for sweeps in (0, 1, 3, 10, 30):
+        monkeypatch.setattr(fitting, "SWEEPS", sweeps)
+        sizes, rows = fitting._factorise(matrix, 4, weights)
+        losses.append(float((weights * (matrix - sizes @ rows) ** 2).sum()))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_directions_are_of_length_one_and_the_largest_comes_first() -> None:

@@ -266,11 +266,11 @@ def of_unit(stage: Stage) -> Iterator[str]:
     tab.get_by_label("Note", exact=True).fill("Fires on both eyes, more on the left one.")
     expect(stage.unit(child)).to_contain_text("round")
     for kind in ("Minimising image", "Four diverse images"):
-        tab.get_by_role("button", name=kind).click()
+        tab.locator(".choose-more").get_by_role("button", name=kind).click()
     stage.quiet()
     yield "unit with a name and more pictures"
     for kind in ("Minimising image", "Four diverse images"):
-        tab.get_by_role("button", name=kind).click()
+        tab.locator(".choose-more").get_by_role("button", name=kind).click()
     slider = tab.locator("#what-if input[type=range]")
     slider.fill("0")
     expect(tab.locator("#what-if")).to_contain_text("→")

@@ -26,7 +26,14 @@
     tip.textContent = term.dataset.term;
     if (!tip.isConnected) document.body.append(tip);
     tip.hidden = false;
-    const line = term.getClientRects()[0], { width, height } = tip.getBoundingClientRect();
+    place();
+  }
+
+  /* Under the term, or over it where there is no room; it goes along when the pane is scrolled. */
+  function place() {
+    if (!asked) return;
+    const line = asked.getClientRects()[0], { width, height } = tip.getBoundingClientRect();
+    if (!line) return;
     const below = line.bottom + GAP + height < innerHeight - GAP;
     tip.style.left = `${Math.max(GAP, Math.min(line.left, innerWidth - width - GAP))}px`;
     tip.style.top = `${below ? line.bottom + GAP : Math.max(GAP, line.top - GAP - height)}px`;
@@ -44,10 +51,13 @@
   });
   document.addEventListener("focusout", hide);
   document.addEventListener("click", event => { if (termOf(event)) show(termOf(event)); });
-  document.addEventListener("scroll", hide, true);
+  document.addEventListener("scroll", place, true);
   document.addEventListener("keydown", event => {
-    if (event.key !== "Escape" || !asked) return;
-    hide();
+    const term = termOf(event);
+    if (event.key === "Escape" && asked) hide();
+    else if (term && (event.key === "Enter" || event.key === " ")) show(term);
+    else return;
+    event.preventDefault();
     event.stopImmediatePropagation();
   }, true);
   /* A pane that is made anew takes its terms along. */

@@ -72,7 +72,7 @@ def test_an_edge_can_be_chosen_with_the_mouse_and_left_with_escape(tab: Any, exp
     expect(title).to_have_text(re.compile(f"{lower}\\s+excites\\s+tree"))
     expect(edge).to_have_attribute("aria-pressed", "true")
     expect(tab.get_by_alt_text(f"Positions of {lower} that contribute to tree, over the photo")).to_be_visible()
-    expect(tab.get_by_alt_text(f"Pixels through which {lower} moves tree")).to_be_visible()
+    expect(tab.get_by_alt_text(f"Pixels by which {lower} affects tree")).to_be_visible()
     tab.keyboard.press("Escape")
     expect(title).to_have_text("tree")
     expect(edge).to_have_attribute("aria-pressed", "false")
