@@ -45,6 +45,7 @@ class GivenGallery(StoredGallery):
         self.gate.set()
         self.dead_units: set[Unit] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.step: int | None = None
         self.given: set[str] = set()
         self.requested: set[str] = set()
 
@@ -64,12 +65,16 @@ class GivenGallery(StoredGallery):
 
     def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
         """Wait for the gate, showing sketches meanwhile; then give the pictures, which are made if they are missing."""
+        shown = None
         while not self.gate.wait(timeout=0.02):
             progress(1, 4, "")
             if not self.sketches.empty():
-                step = self.sketches.get()
+                self.step = self.sketches.get()
+            if self.step != shown:  # as well by a drawing that takes the place of the one that was asked first
                 for unit in units:
-                    preview(unit, self._unfinished(unit), step, 256)
+                    preview(unit, self._unfinished(unit), self.step, 256)
+                shown = self.step
+        self.step = None
         super().render(units, progress, preview)
         self.given.update(self.key(unit) for unit in units)
 
