@@ -1,5 +1,6 @@
 """A page and a browser of its own, for the pictures that the scripts beside this file make."""
 
+import math
 import os
 import queue
 import shutil
@@ -20,6 +21,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
+from dashboard.work import pictures as drawing
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import OnPreview
 
@@ -99,6 +101,7 @@ def opened(
     known, seen = load_network(network, weights=weights), load_photo(photo)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["XDG_CACHE_HOME"] = folder
+        drawing.LONGEST = math.inf  # nobody is there to be asked whether pictures may take minutes
         gallery = GivenGallery(known, PictureStore(folder))
         page = create_page(PageSettings(known, photo=seen, gallery=gallery))
         running = Running(page, host="127.0.0.1", port=0)
