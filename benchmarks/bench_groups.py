@@ -14,6 +14,7 @@
 | G×A, sizes of budget k | channels, as many in each layer as that: the largest gradient × activation |
 | groups K × d | all K groups of each of the d layers below the class, `trace(groups=K, depth=d)` |
 | groups 8 × 4, best N | the best N of them, `trace(groups=8, units=N)` |
+| groups of the class 8 × d | all groups of `fit_groups` on the photos of the class in `--classes` |
 
 Controls, 8 directions in each layer: fitted to *another photo* of the sample, *permuted* channels, eight *random
 channels*, the first eight components of a *PCA* (of both signs), *not weighted* by the target, and weighted for
@@ -34,7 +35,7 @@ from rich.progress import track
 
 from benchmarks.bench_quality import sample
 from benchmarks.groups_measuring import Measuring, Plan
-from benchmarks.groups_tables import print_tables
+from benchmarks.groups_tables import print_class_table, print_tables
 from benchmarks.quality_results import Results
 from circuits import Network, load_network
 
@@ -54,12 +55,30 @@ def measure(network: Network, photos: Path, count: int, plan: Plan, results: Pat
     return kept
 
 
+def measure_classes(
+    network: Network, photos: Path, classes: Path, count: int, plan: Plan, results: Path, *, go_on: bool = True
+) -> Results:
+    """Measure groups of the class for what is missing of those photos whose class has a folder of its name."""
+    scored, others = sample(photos, count, plan.seed)
+    settings = {"network": network.name, "sha256": network.sha256, "photos": [path.name for path in scored]}
+    kept = Results(results, settings | {"plan": plan.row(), "classes": sorted(path.name for path in classes.iterdir())})
+    missing = [path for path in scored if path.name not in kept.photos] if go_on else []
+    if missing:
+        measuring = Measuring(network, scored, others, plan)
+        for path in track(missing, f"{network.name}, classes", console=Console(stderr=True)):
+            kept.add(measuring.class_row(path, classes))
+    return kept
+
+
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photos; a name such as 284_cat.jpg tells the true class.")],
     builtin: Annotated[bool, typer.Option(help="The built-in network too.")] = True,
     squeezenet_weights: Annotated[Path | None, typer.Option(help="Weights of squeezenet1_1.")] = None,
     googlenet: Annotated[str | None, typer.Option(help="FILE.py:Factory of a GoogLeNet.")] = None,
     googlenet_weights: Annotated[Path | None, typer.Option(help="Its weights.")] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Folder with a folder of photos for each class, by label.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of results.")] = RESULTS,
     count: Annotated[int, typer.Option(help="Photos that are scored.")] = 100,
     tables: Annotated[bool, typer.Option(help="Only print the tables of what was measured.")] = False,
@@ -79,6 +98,10 @@ def main(
     for network in networks:
         kept = measure(network, photos, count, plan, results / f"{network.name}.jsonl", go_on=not tables)
         print_tables(network.name, kept.rows, plan)
+        if classes is not None:
+            path = results / f"{network.name} classes.jsonl"
+            found = measure_classes(network, photos, classes, count, plan, path, go_on=not tables)
+            print_class_table(network.name, found.rows, plan)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.bench_quality import true_class
+from benchmarks.bench_quality import PHOTOS, true_class
 from benchmarks.quality_choosing import Walk, highest, parents_of
 from benchmarks.quality_results import Row
 from circuits import Baseline, Network, load_photo, mean_of_photos, trace
@@ -25,6 +25,7 @@ from circuits.evaluation.unit_sets import Units, index_of
 from circuits.groups.dictionary import Dictionary, matched
 from circuits.groups.fit import fit
 from circuits.tracing.budget import Budget, spend
+from circuits.tracing.class_groups import fit_groups
 from circuits.tracing.levels import dictionaries_for
 from circuits.tracing.node import address_of, is_residual
 from circuits.tracing.run import ForwardCache
@@ -88,6 +89,7 @@ class Measuring:
         self.zero = Baseline.zero()
         self.mean = mean_of_photos(network, others, layers=self.layers, source="the other photos")
         self._started = lru_cache(maxsize=2)(self._start)
+        self._class_groups = lru_cache(maxsize=100)(self._fit_class)
 
     def row(self, path: Path) -> Row:
         """Everything about one photo."""
@@ -106,6 +108,21 @@ class Measuring:
             "stability": self.stability(path, target, fitted) | {"another photo": cosines(fitted, elsewhere)},
             "ablation": agreement(run.with_groups(fitted), target, self.layers),
         }  # fmt: skip
+
+    def class_row(self, path: Path, classes: Path) -> Row:
+        """What groups of the class hold beside those of the photo; no scores where the class has no folder."""
+        run, target, fitted, _ = self._started(path)
+        folder = classes / target.label
+        row: Row = {"photo": path.name, "class": target.label, "scores": {}}
+        if not folder.is_dir():
+            return row
+        of_class = self._class_groups(folder, target.unit.channel)
+        asked = [
+            asked_all(f"{name} {self.plan.groups[0]} × {depth}", dictionaries, self.layers[:depth])
+            for name, dictionaries in (("groups", fitted), ("groups of the class", of_class))
+            for depth in self.plan.depths
+        ]
+        return row | {"scores": self.score(run, target, asked, [self.zero, self.mean])}
 
     def channels(self, run: ForwardCache, target: Target) -> list[Asked]:
         """Circuits of channels, five of each size."""
@@ -214,6 +231,10 @@ class Measuring:
                         for score in scores
                     ]
         return rows
+
+    def _fit_class(self, folder: Path, number: int) -> Dictionaries:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOS)
+        return fit_groups(self.network, paths, number, groups=self.plan.groups[0], depth=len(self.layers))
 
     def _input(self, path: Path) -> Tensor:
         return self.network.preprocessing.input_of(load_photo(path))

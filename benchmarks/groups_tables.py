@@ -38,6 +38,16 @@ def print_tables(network: str, rows: Sequence[Row], plan: Plan) -> None:
     )
 
 
+def print_class_table(network: str, rows: Sequence[Row], plan: Plan) -> None:
+    """Print what groups of the class hold, of the photos whose class has a folder."""
+    scored = [row for row in rows if row["scores"]]
+    if scored:
+        names = [
+            f"{name} {plan.groups[0]} × {depth}" for depth in plan.depths for name in ("groups", "groups of the class")
+        ]
+        Console(width=150).print(kept_table(f"{network}: {len(scored)} photos", scored, names))
+
+
 def ratios(rows: Sequence[Row], name: str, baseline: str, metric: int, condition: int = ALONE) -> list[float]:
     """What a circuit keeps of a metric, alone or without it, over the photo as it is; photo by photo."""
     found = [row["scores"][name][baseline][metric] for row in rows]

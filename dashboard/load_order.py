@@ -47,6 +47,7 @@ SCRIPTS = (
     "graph/keys.js",
     "graph/lines.js",
     "graph/minimap.js",
+    "graph/sets.js",
     "graph/sight.js",
     "graph/tools.js",
     "graph/units.js",

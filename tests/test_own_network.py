@@ -103,7 +103,7 @@ def test_a_strangers_network_goes_from_its_file_to_a_circuit_on_the_page(folder:
         assert {name.partition(":")[0] for name in person.nodes} >= {"fc2", "fc1", "block_1"}
         _, file = person.export()
         assert file["graph"]["target"]["label"] == "dog"
-        page.callbacks.work.close()
+        page.callbacks.work.workers.close()
     finally:
         page.close()
 

@@ -121,13 +121,14 @@ class NetworkOptions:
         """What loads the network; what can be refused without loading it is refused at once.
 
         Raises:
-            InputError: if a size, a mean or a standard deviation is none.
+            InputError: if a size, a mean or a standard deviation is none, or a file is not there.
             UnknownError: if there is no network of that name.
         """
         from circuits.network.device import chosen_device
-        from circuits.network.loading import check_name, load_network
+        from circuits.network.labels import as_labels
+        from circuits.network.loading import check_given, load_network
 
-        check_name(network)
+        check_given(network, self.weights)
         chosen_device(self.device)
 
         if ":" in network:
@@ -138,7 +139,7 @@ class NetworkOptions:
             load_network,
             network,
             weights=self.weights,
-            labels=self.labels,
+            labels=None if self.labels is None else as_labels(self.labels),
             size=None if self.input_size is None else pair(self.input_size),
             mean=None if self.mean is None else numbers("--mean", self.mean),
             std=None if self.std is None else numbers("--std", self.std),

@@ -32,6 +32,8 @@ _LEAST = 1e-3
 """What is smaller than this part of a direction's largest number is left out of it."""
 _START = 20
 _LEAST_CURVE = 1e-12
+_MOST_SWEPT = 1000
+"""A sweep costs the square of the number of groups: of many there are fewer sweeps."""
 
 
 def fit(activation: Tensor, groups: int, importance: Tensor | None = None) -> Directions:
@@ -86,14 +88,25 @@ def _factorise(
     rows = model.components_
     if weights is None:
         return sizes, rows
-    missed = weights * (matrix - sizes @ rows)
-    for _ in range(SWEEPS):
-        for column, row in zip(sizes.T, rows, strict=True):
-            change = np.maximum(missed @ row / (weights @ row**2 + _LEAST_CURVE), -column)
-            column += change
-            missed -= weights * np.outer(change, row)
-        for column, row in zip(sizes.T, rows, strict=True):
-            change = np.maximum(column @ missed / (column**2 @ weights + _LEAST_CURVE), -row)
-            row += change
-            missed -= weights * np.outer(column, change)
-    return sizes, rows
+    parts, wanted = np.ascontiguousarray(sizes.T), weights * matrix
+    for _ in range(max(1, min(SWEEPS, _MOST_SWEPT // groups))):
+        _sweep(parts, rows, weights.T, rows @ wanted.T)
+        _sweep(rows, parts, weights, parts @ wanted)
+    return parts.T, rows
+
+
+def _sweep(
+    own: NDArray[np.float64], other: NDArray[np.float64], weights: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> None:
+    """Move each group's own numbers, (groups, n), in place to the best beside those of the others, (groups, m).
+
+    Args:
+        own: H transposed, or D.
+        other: D, or H transposed.
+        weights: M, (m, n).
+        wanted: Σ_m other · M · A, (groups, n).
+    """
+    for group, numbers in enumerate(own):
+        products = (other * other[group]) @ weights
+        change = (wanted[group] - (products * own).sum(0)) / (products[group] + _LEAST_CURVE)
+        numbers += np.maximum(change, -numbers)

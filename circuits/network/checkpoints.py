@@ -54,6 +54,17 @@ class _StandIn(list[Any]):
         """Forget what it was."""
 
 
+def check_weights_file(path: Path) -> None:
+    """Refuse a file of weights that is not there.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    if not path.is_file():
+        refuse_address(path)
+        raise InputError(f"There is no weights file {str(path)!r}; give a .safetensors or .pth file that exists.")
+
+
 def read_state_dicts(path: str | Path) -> list[StateDict]:
     """All state dicts in a checkpoint, those at the top first.
 
@@ -65,9 +76,7 @@ def read_state_dicts(path: str | Path) -> list[StateDict]:
         InputError: if there is no such file, or it holds no state dict; the sentence says what it is instead.
     """
     path = Path(path)
-    if not path.is_file():
-        refuse_address(path)
-        raise InputError(f"There is no weights file {str(path)!r}; give a .safetensors or .pth file that exists.")
+    check_weights_file(path)
     content = _read_parts(path) if path.suffix == ".json" else _read(path)
     if isinstance(content, _StandIn):
         name = type(content).__name__.rpartition(".")[2]

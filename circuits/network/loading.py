@@ -14,12 +14,13 @@ from torch import nn
 from circuits import builtin
 from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
+from circuits.network.checkpoints import check_weights_file
 from circuits.network.copying import copy_of, has_lazy, unwrapped
 from circuits.network.device import chosen_device
 from circuits.network.hub import from_hub, make_timm, whole_modules
 from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
-from circuits.network.own_code import call_factory, find_factory, run_own_code
+from circuits.network.own_code import call_factory, check_file, find_factory, run_own_code
 from circuits.network.prepare import prepare
 from circuits.network.probe import example_for, first_pass
 from circuits.network.weights import fit_weights, load_weights, read_weights
@@ -115,12 +116,20 @@ def name_in_files(name_or_path: str) -> str:
     return name_or_path if name_or_path.startswith("timm:") else name_or_path.rpartition(":")[2]
 
 
-def check_name(name_or_path: str) -> None:
-    """Refuse, without loading anything, a name that no network has; of one's own and of timm's nothing is known.
+def check_given(name_or_path: str, weights: str | Path | None) -> None:
+    """Refuse, without loading anything, what can be seen not to be there: a name, or a file of code or weights.
 
     Raises:
-        UnknownError: if there is none.
+        UnknownError: if no network has the name.
+        InputError: if there is no such file.
     """
+    _check_name(name_or_path)
+    check_file(name_or_path)
+    if weights is not None and Path(weights).suffix and not str(weights).startswith("hf:"):
+        check_weights_file(Path(weights))
+
+
+def _check_name(name_or_path: str) -> None:
     known = () if ":" in name_or_path or name_or_path == "builtin" else available_networks()
     if known and name_or_path not in known:
         near = [other for other in known if name_or_path[:4].lower() in other] or list(known)
@@ -200,7 +209,7 @@ def _draw_weights(module: nn.Module) -> None:
 def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
     from torchvision import models
 
-    check_name(name)
+    _check_name(name)
     entries: Any = models.get_model_weights(name)
     chosen: Any = None
     if weights is None:

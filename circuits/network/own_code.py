@@ -97,6 +97,17 @@ def _is_other(name: str, module: Any, inside: set[str], folder: Path | None) -> 
     return folder not in Path(file).resolve().parents
 
 
+def check_file(path: str) -> None:
+    """Refuse `path/to/file.py:Factory` whose file is not there.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    where = path.rpartition(":")[0]
+    if where.endswith(".py") and not Path(where).is_file():
+        raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
+
+
 def find_factory(path: str) -> object:
     """What `path/to/file.py:Factory` or `package.module:Factory` names; the file's code is run.
 
@@ -104,9 +115,8 @@ def find_factory(path: str) -> object:
         InputError: if the file does not exist, fails, or leaves before it has defined that name.
         UnknownError: if it has no such name.
     """
+    check_file(path)
     where, _, name = path.rpartition(":")
-    if where.endswith(".py") and not Path(where).is_file():
-        raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
     loaded: ModuleType | None = None
     try:
         with mock.patch.object(argparse.ArgumentParser, "error", _refuse_arguments):

@@ -15,6 +15,7 @@ from circuits.report.sentences import circuit_in_words
 from circuits.report.text import network_and_source, question
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
+from circuits.tracing.named_sets import named_sets
 from circuits.tracing.node import Node
 
 _NO_PICTURES: Pictures = {}
@@ -74,6 +75,7 @@ def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
         looks=[(each, *_LOOKS[each]) for each in drawn.looks],
         warnings=warnings_in(circuit),
         rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],
+        sets=[(each.name, [circuit.nodes[name] for name in each.units]) for each in named_sets(circuit)],
         hidden=len(circuit.nodes) - len(circuit.visible),
         file=_data(circuit),
         file_name=file_name(circuit, "circuit", "json"),

@@ -32,6 +32,7 @@ from circuits.report.text import (
 )
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
+from circuits.tracing.named_sets import names_of
 from circuits.tracing.node import Node, is_residual
 
 _GUTTER = 116
@@ -289,6 +290,7 @@ def _tile(circuit: Circuit, name: str, place: UnitPlace, looks: Looks, lines: li
         "inhibits": part < 0,
         "shown": "" if node.books is None else f"▾ {percent(node.books.coverage)}",
         "says": as_text(circuit, unit_in_words(circuit, name)),
+        "sets": names_of(circuit, name),
         "called": f"{node.name} ({node.label})" if node.name else node.label,
     }
 

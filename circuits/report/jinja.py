@@ -22,7 +22,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (text.chance, text.decimals, text.interval, text.many, text.number, text.percent, text.share)
+    written = (text.chance, text.cut, text.decimals, text.interval, text.many, text.number, text.percent, text.share)
     environment.filters |= {function.__name__: function for function in written}
     environment.filters |= {"g": "{:g}".format, "px": "{:.1f}".format, "clip": lambda value: max(0.0, min(1.0, value))}
     environment.globals |= {

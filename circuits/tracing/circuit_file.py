@@ -16,6 +16,7 @@ from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.groups.dictionary import Dictionary
 from circuits.network.predict import Prediction
+from circuits.tracing import named_sets
 from circuits.tracing.annotations import tidied
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
@@ -73,13 +74,19 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
     edges = [{"source": source, "target": target, **data} for source, target, data in graph.edges(data=True)]
     return {
         "format": format_of(graph.graph), "directed": True, "multigraph": False,
-        "graph": dict(graph.graph), "nodes": nodes, "edges": edges,
+        "graph": _attributes(graph), "nodes": nodes, "edges": edges,
     }  # fmt: skip
 
 
 def format_of(facts: Mapping[str, Any]) -> str:
     """The oldest format that can hold a circuit, by the attributes of its graph."""
     return FORMATS["dictionaries" in facts or not {"units", "share"}.isdisjoint(facts["settings"])]
+
+
+def _attributes(graph: nx.DiGraph) -> dict[str, Any]:
+    found, sets = dict(graph.graph), named_sets.rows(graph)
+    found.pop(named_sets.KEY, None)
+    return found | {named_sets.KEY: sets} if sets else found
 
 
 def attributes(
@@ -235,6 +242,7 @@ def _check_finite(data: Any, path: Sequence[str | int]) -> None:
 
 
 def _check_consistent(graph: nx.DiGraph) -> None:
+    named_sets.check(graph)
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
     _check_target(graph)
     for name, row in graph.nodes(data=True):

@@ -176,6 +176,7 @@ class Session:
         more: units whose further pictures are shown, each with the kind of picture; chosen last comes last.
         typing: what was written last.
         scoring: which circuit is to be scored.
+        marked: ids of the units that are to be put under one name.
     """
 
     work: Work = Work()
@@ -196,6 +197,7 @@ class Session:
     more: tuple[tuple[str, str], ...] = ()
     typing: Typing | None = None
     scoring: Scoring | None = None
+    marked: tuple[str, ...] = ()
 
     def changed(self, work: Work) -> "Session":
         """This session with other work, and the step noted for undo."""

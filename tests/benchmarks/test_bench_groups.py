@@ -11,12 +11,13 @@ from rich.console import Console
 from torch import nn
 
 from benchmarks import groups_tables
-from benchmarks.bench_groups import measure
+from benchmarks.bench_groups import measure, measure_classes
 from benchmarks.bench_quality import sample
 from benchmarks.groups_measuring import Measuring, Plan, agreement, asked_all, principal, random_channels
 from benchmarks.quality_results import Row
 from circuits import Network, trace, units_of
 from circuits.groups.coding import encode
+from circuits.tracing.class_groups import fit_groups
 from circuits.tracing.levels import dictionaries_for
 from tests.support.nets import randomize, ready, seeded
 
@@ -130,3 +131,20 @@ def test_what_was_measured_is_kept_and_printed(network: Network, folder: Path, r
     logit = np.median([four[2] / four[0] for four in alone if four[0] > 0])
     assert f"{logit:.2f}" in next(line for line in console.export_text().splitlines() if "groups 3" in line)
     groups_tables.print_tables("it", again.rows, PLAN)
+
+
+def test_groups_of_a_class_are_fitted_to_its_folder(
+    network: Network, folder: Path, measuring: Measuring, tmp_path: Path
+) -> None:
+    path = measuring.scored[0]
+    run, target, _, _ = measuring._started(path)
+    assert measuring.class_row(path, tmp_path)["scores"] == {}
+    own = tmp_path / "classes" / target.label
+    own.mkdir(parents=True)
+    for number, other in enumerate(measuring.scored):
+        (own / f"{number}.png").write_bytes(other.read_bytes())
+    fitted = fit_groups(network, sorted(own.iterdir()), target.unit.channel, groups=3, depth=3)
+    asked = asked_all("it", fitted, measuring.layers)
+    expected = measuring.score(run, target, [asked], [measuring.zero])["it"]["zero"]
+    kept = measure_classes(network, folder, tmp_path / "classes", 2, PLAN, tmp_path / "net classes.jsonl")
+    assert kept.rows[0]["scores"]["groups of the class 3 × 3"]["zero"] == expected

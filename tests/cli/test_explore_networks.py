@@ -81,6 +81,9 @@ def test_a_circuit_of_none_of_them_is_refused(tmp_path: Path, monkeypatch: pytes
         (["-n", "builtin", "-n", "gogglenet"], "No network 'gogglenet' (did you mean 'googlenet'?)"),
         (["-n", "builtin", "-n", "resnet18", "--size", "x"], "--size 'x' is no size"),
         (["-n", "builtin", "-n", "resnet18", "--mean", "a"], "--mean 'a' is no list of numbers"),
+        (["-n", "builtin", "-n", "resnet18", "--weights", "nosuch.pth"], "There is no weights file 'nosuch.pth'"),
+        (["-n", "builtin", "-n", "nosuch.py:Net"], "There is no file 'nosuch.py'"),
+        (["-n", "builtin", "-n", "resnet18", "--labels", "nosuch.txt"], "nosuch.txt"),
     ],
 )
 def test_what_is_wrong_with_a_later_network_is_told_at_once(arguments: list[str], sentence: str) -> None:

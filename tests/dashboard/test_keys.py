@@ -19,7 +19,7 @@ def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guid
     assert table is not None
     listened = set(re.findall(r"^      (\w):|^      (\w),", table[1], re.MULTILINE))
     letters = {one or other for one, other in listened} | set(re.findall(r"^      ([a-z]): ", table[1], re.MULTILINE))
-    assert {"e", "c", "f", "l", "p", "x"} == letters
+    assert {"e", "c", "f", "l", "m", "p", "x"} == letters
     told = {key for key, _ in dialog.ALL["In the graph"]}
     assert letters <= told
     guide = GUIDE.read_text("utf-8")

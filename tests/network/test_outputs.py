@@ -3,6 +3,7 @@
 import json
 from collections import namedtuple
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
-from dashboard.layout import layout
+from dashboard.features.network.view import named
 from tests.support.body import Body, photos
 from tests.support.commandline import refusal, run
 
@@ -176,7 +177,8 @@ def test_a_network_of_one_output_says_nothing_of_it():
 
 
 def test_the_page_says_which_output_it_explains():
-    assert "Heads · output kind of 2 (colour, kind) · " in str(layout(made(Heads, output="kind")))
+    library = SimpleNamespace(network=made(Heads, output="kind"), name="Heads")
+    assert "Heads · output kind of 2 (colour, kind) · " in str(named(library, ["Heads"], ["Heads"], ""))
 
 
 def test_a_network_that_is_there_takes_no_other_output():

@@ -22,7 +22,7 @@ _FIELD = {
     "root": "target", "level": "layer", "wall-layer": "layer", "wall-order": "order", "score": "over",
     "baseline": "baseline", "page": "page", "network": "network", "again": "query", "open": "session",
 }  # fmt: skip
-_OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit")
+_OF_UNIT = ("select", "expand", "more", "collapse", "discard", "restore", "release", "measure", "unit", "mark")
 
 
 def payload(kind: str, text: str = "") -> dict[str, Any]:

@@ -24,7 +24,11 @@ class Person:
 
     def do(self, kind: str, subject: str = "") -> dict[str, Any]:
         """Send an action, along with all earlier ones, as the page does when answers are late."""
-        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "payload": payload(kind, subject)})
+        return self.send_action(kind, payload(kind, subject))
+
+    def send_action(self, kind: str, sent: dict[str, Any]) -> dict[str, Any]:
+        """The same with the payload itself."""
+        self.queue.append({"number": len(self.queue) + 1, "kind": kind, "payload": sent})
         return self.look()
 
     def look(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@
   let mouse = "";
   /* Number of the action after which the target takes the focus. */
   let awaited = 0;
-  let stage, sight, units, lines, bands, drag, weak, map, keys, veil;
+  let stage, sight, units, lines, bands, drag, weak, map, keys, veil, drawSets;
   const arrangement = window.circuits.openArrangement();
   /* Where a person has put units, until the server has it: by id, with the number of the action. */
   const moved = new Map();
@@ -181,6 +181,7 @@
     if (id && event.target.closest(".pin")) send("release", { unit: id });
     else if (id && event.target.closest(".alike")) keys.fold(id);
     else if (id && event.target.closest(".plus")) send("expand", { unit: id });
+    else if (id && event.shiftKey) send("mark", { unit: id });
     else if (id) choose(id);
     else if (lines.at(event)) choose("", lines.at(event));
   }
@@ -226,7 +227,7 @@
     if (stage) return true;
     stage = document.getElementById("graph");
     if (!stage) return false;
-    const { openUnits, openLines, openBands, openWindow, openDrag, openKeys, openMap, openTools, openWeak } = window.circuits;
+    const { openUnits, openLines, openBands, openWindow, openDrag, openKeys, openMap, openSets, openTools, openWeak } = window.circuits;
     const world = make("world");
     const names = make("bands");
     units = openUnits(world);
@@ -241,6 +242,7 @@
     sight = openWindow(stage, world, chart);
     map = openMap(small, (x, y) => sight.centre(x, y));
     drag = openDrag(stage, () => sight.view.zoom, id => byId.get(id), move, drop);
+    drawSets = openSets(document.getElementById("sets"));
     weak = openWeak(limited, limit => send("set", { weak: Number(limit) }));
     keys = openKeys({
       node: id => byId.get(id), nodes: () => data.nodes, left: () => [...left].map(id => byId.get(id)),
@@ -285,6 +287,8 @@
       stage.classList.toggle("many", data.nodes.length > MANY);
     }
     units.choose(data.selected, data.busy);
+    units.mark(data.marked);
+    drawSets(data.sets, data.marked);
     lines.choose(data.edge.join(" "));
     hide();
     if (again || limit !== weak.limit) look(before, arrange());

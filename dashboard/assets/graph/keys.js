@@ -47,6 +47,7 @@
       c: id => send("collapse", { unit: id }),
       f: fold,
       l: id => lines.enter(id),
+      m: id => send("mark", { unit: id }),
       p: pin,
       x: id => send("discard", { unit: id }),
       delete: id => send("discard", { unit: id }),

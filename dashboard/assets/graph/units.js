@@ -30,10 +30,10 @@
       image.draggable = false;
       const parts = {
         image, frame: make("span", "frame", image), shown: make("span", "shown"), name: make("span", "name"),
-        share: make("span", "share"), pin: make("span", "pin"), alike: make("span", "alike"), plus: make("span", "plus"),
+        share: make("span", "share"), sets: make("span", "in-sets"), pin: make("span", "pin"), alike: make("span", "alike"), plus: make("span", "plus"),
       };
-      const { frame, shown, plus, name, share, pin, alike } = parts;
-      const button = make("button", "unit new", frame, shown, plus, make("span", "words", name, share), pin, alike);
+      const { frame, shown, plus, name, share, sets, pin, alike } = parts;
+      const button = make("button", "unit new", frame, shown, plus, make("span", "words", name, share), sets, pin, alike);
       button.type = "button";
       plus.textContent = "+";
       plus.title = "Expand: show what is below this unit (e)";
@@ -79,6 +79,8 @@
       unit.node = node;
       text(unit, "name", node.label);
       text(unit, "shown", node.shown ? `▾ ${node.shown}` : "");
+      text(unit, "sets", (node.sets || []).join(", "));
+      flag(unit, "in-set", (node.sets || []).length);
       text(unit, "alike", node.alike ? `≈ ${node.alike}` : "");
       set(unit, "alikeTitle", node.folded ? "Unfold (f)" : "Fold into one (f)", hint => { unit.alike.title = hint; });
       say(unit, node.share, node.inhibits);
@@ -150,6 +152,10 @@
       });
     }
 
+    const mark = marked => {
+      const among = new Set(marked);
+      units.forEach((unit, id) => flag(unit, "marked", among.has(id)));
+    };
     const button = id => units.get(id).button;
     const move = (id, where) => place(units.get(id), where);
 
@@ -187,7 +193,7 @@
       set(unit, "stop", id === stop ? 0 : -1, index => { unit.button.tabIndex = index; });
     });
 
-    return { draw, show, lookAt, choose, button, move, enlarge, tell, tellOwn, raise, leave, stopAt };
+    return { draw, show, lookAt, choose, mark, button, move, enlarge, tell, tellOwn, raise, leave, stopAt };
   }
 
   window.circuits = Object.assign(window.circuits || {}, { openUnits });

@@ -15,6 +15,7 @@ from typing import Any
 from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.named_sets import names_of
 from circuits.tracing.node import Node, is_residual
 from circuits.units import Unit
 from dashboard.answers import Groups
@@ -158,7 +159,8 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
     held = _coverage(circuit, fold, name)
     root = name == circuit.root
     group = fold.groups.get(name, ())
-    return {
+    sets = list(dict.fromkeys(each for member in members for each in names_of(circuit, member)))
+    return ({"sets": sets} if sets else {}) | {
         "id": name,
         "layer": node.unit.layer,
         "label": node.name or (node.label if root else _caption(node)),
@@ -200,6 +202,8 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
     elif node.id in fold.groups:
         others = ", ".join(each for each in fold.groups[node.id] if each != node.id)
         lines.append(f"fires in nearly the same places as {others} (f folds them into one)")
+    for name in names_of(circuit, node.id):
+        lines.append(f"in the set {name}")
     if node.place is not None:
         lines.append("locked in place (p releases it)")
     return "\n".join(lines)
@@ -217,6 +221,7 @@ def _spoken(
         words.append(f"stands for {alike} that fire in nearly the same places")
     elif alike:
         words.append(f"one of {alike} that fire in nearly the same places")
+    words += [f"in the set {name}" for name in names_of(circuit, node.id)]
     if node.place is not None:
         words.append("locked in place")
     return ", ".join(words)

@@ -6,7 +6,7 @@ from typing import Any
 from circuits.groups.layer_direction import Subject
 from dashboard.answers import Alike
 from dashboard.feature import Feature, Output, View
-from dashboard.features.graph import actions, arrange_actions
+from dashboard.features.graph import actions, arrange_actions, set_actions
 from dashboard.features.graph.drawing import Drawing, Drawings
 from dashboard.features.graph.view import graph
 from dashboard.library import Library
@@ -66,7 +66,7 @@ def feature(library: Library) -> Feature:
         return graph(view.session, drawing(view), view.have.drawing) | {"chosen": chosen}
 
     return Feature(
-        actions=actions.ACTIONS | arrange_actions.ACTIONS,
+        actions=actions.ACTIONS | arrange_actions.ACTIONS | set_actions.ACTIONS,
         requests=actions.REQUESTS,
         queries=_queries,
         units=_units,

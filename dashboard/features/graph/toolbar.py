@@ -12,7 +12,7 @@ from dashboard.features.graph.actions import LEVELS
 
 _KEYS = (
     "The circuit. Arrow keys move between units, Enter chooses, e expands, Shift e expands the whole level, "
-    "c collapses, x discards, p locks a unit in place, Alt with arrow keys moves it, f folds near-duplicates, "
+    "c collapses, x discards, p locks a unit in place, Alt with arrow keys moves it, f folds near-duplicates, m marks, "
     "l leads to the edges, plus, minus and 0 zoom."
 )
 _WEAK = (
@@ -63,6 +63,7 @@ def stage() -> list[Component]:
             [
                 html.Div([html.Div(id=ids.STORY), _how_good()], className="told"),
                 html.Div(id=ids.UNITS_SWITCH, className="units-switch"),
+                html.Div(id="sets", className="sets", hidden=True),
                 html.Output(id="weak-left", hidden=True, htmlFor="weak"),
             ],
             className="story",

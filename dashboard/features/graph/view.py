@@ -1,13 +1,16 @@
 """The middle of the page as data for `graph.js`: what is chosen in the drawing, and the status line."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.named_sets import named_sets
 from dashboard.session.state import Request, Session
 
 if TYPE_CHECKING:
     from dashboard.features.graph.drawing import Drawing  # lies above
 from dashboard.features.graph.actions import Levels, OnLayer
+from dashboard.features.graph.set_actions import marked
 from dashboard.library import closed
 from dashboard.session.actions import OnUnit
 
@@ -32,6 +35,8 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
         "edge": [],
         "busy": [],
         "asking": bool(session.requests),
+        "marked": [],
+        "sets": [],
         "nodes": None if same else [],
         "edges": None if same else [],
         "rows": None if same else [],
@@ -42,6 +47,8 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
     found["circuit"] = "/".join((circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root))
     found["selected"] = "" if work.edge else stands(work.selected)
     found["edge"] = [stands(name) for name in work.edge or ()]
+    found["marked"] = sorted({stands(name) for name in marked(session)})
+    found["sets"] = [asdict(each) for each in named_sets(circuit)]
     found["busy"] = sorted({stands(name) for request in session.requests for name in expanding(circuit, request)})
     if not same:
         found |= {"nodes": drawing.nodes, "edges": drawing.edges, "rows": drawing.rows}

@@ -23,7 +23,8 @@ def named(library: Library, labels: Sequence[str], loaded: Sequence[str], coming
         coming: the one that is on its way, or "".
     """
     network = library.network
-    title = f"{network.source}, sha256 {network.sha256[:12]}"
+    # Narrow windows cut what is said.
+    title = f"{' · '.join(facts(network))}; {network.source}, sha256 {network.sha256[:12]}"
     if len(labels) < 2:
         return [html.Span(" · ".join((network.name, *facts(network))), className="muted small", title=title)]
     items = [html.Li(_item(label, label == library.name, label in loaded, label == coming)) for label in labels]

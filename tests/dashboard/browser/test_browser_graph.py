@@ -422,3 +422,30 @@ def test_the_page_knows_which_units_are_on_the_screen(tab: Any, expect: Any) -> 
             seen.add(name)
     assert 0 < len(seen) < len(names)
     assert set(tab.evaluate("window.circuits.unitsSeen()")) == seen
+
+
+def test_units_are_marked_with_shift_and_the_keyboard_and_put_under_a_name(tab: Any, expect: Any) -> None:
+    first, second, third = [name for name in why(tab, expect) if name.startswith("c:")][:3]
+    unit(tab, first).click(modifiers=["Shift"])
+    expect(unit(tab, first)).to_have_class(re.compile("marked"))
+    expect(tab.locator(".unit.selected")).not_to_have_attribute("data-id", first)
+    unit(tab, second).focus()
+    tab.keyboard.press("m")
+    expect(tab.locator(".unit.marked")).to_have_count(2)
+    expect(tab.locator("#sets")).to_contain_text("2 units marked")
+    tab.get_by_label("Name of the marked units").fill("wings")
+    tab.keyboard.press("Enter")
+    expect(unit(tab, first).locator(".in-sets")).to_have_text("wings")
+    expect(unit(tab, third).locator(".in-sets")).to_have_text("")
+    expect(tab.locator(".unit.marked")).to_have_count(0)
+    tab.get_by_role("button", name="wings · 2").click()
+    expect(tab.locator(".unit.marked")).to_have_count(2)
+    unit(tab, second).click(modifiers=["Shift"])
+    expect(tab.locator(".unit.marked")).to_have_count(1)
+    tab.get_by_label("Name of the marked units").fill("a wing")
+    tab.get_by_role("button", name="Keep as a set").click()
+    expect(tab.locator(".set-chip")).to_have_text("a wing · 1×")
+    tab.reload()
+    expect(unit(tab, first).locator(".in-sets")).to_have_text("a wing")
+    tab.get_by_role("button", name="Remove the set a wing").click()
+    expect(tab.locator("#sets")).to_be_hidden()

@@ -1,6 +1,7 @@
 """The wall of a layer and the pane of a unit outside the circuit, without a browser."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from dashboard.app import Page
 from dashboard.features.layer.view import data
 from dashboard.library import Library
 from dashboard.session.state import Session, Showing, Work
+from dashboard.work.queue import Task
 from tests.support.parts import words
 from tests.support.person import ANN, BOB, Person
 from tests.support.pretend import PaintedCollection, PaintedGallery
@@ -239,3 +241,19 @@ def test_before_any_circuit_a_unit_of_the_wall_is_shown_from_the_photo_alone(
     table = layer_table(network, photo, "b")
     place = 1 + sum(table.peaks > table.peaks[4])
     assert f"activation here {number(float(table.peaks[4]))} {place} of 16" in words(ann.pane)
+
+
+def test_an_answer_does_not_wait_for_what_the_units_saw(ann: Person, client: FlaskClient, page: Page) -> None:
+    looking, gate = page.callbacks.work.looking, threading.Event()
+    ann.do("page", "layers")
+    ann.looked()
+    looking.want("somebody", [Task("gate", "a long answer", lambda progress: gate.wait(30))])
+    answer = seen(client, [1, 2]).json
+    assert answer["more"]
+    assert [tile["patch"] for tile in answer["tiles"].values()] == ["", ""]
+    gate.set()
+    assert looking.wait(f"{ANN}/wall", seconds=30)
+    answer = seen(client, [1, 2]).json
+    assert not answer["more"]
+    for tile in answer["tiles"].values():
+        assert client.get(f"/{tile['patch']}").status_code == 200
