@@ -65,7 +65,8 @@ def test_the_verdict_counts_units_and_edges_as_the_library_does(two: Person) -> 
     units = len(found.shared) + len(found.left) + len(found.right)
     edges = len(found.shared_edges) + len(found.left_edges) + len(found.right_edges)
     assert words(verdict) == (
-        f"In the photo patches, the circuits for tree and for dog share {len(found.shared)} of {units} units (Jaccard index "
+        f"In the photo patches, the circuits for tree and for dog share {len(found.shared)} of {units} units (Jaccard "
+        "index "
         f"{found.unit_index:.2f}) and {len(found.shared_edges)} of {edges} edges (Jaccard index "
         f"{found.edge_index:.2f})."
     )
