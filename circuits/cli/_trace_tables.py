@@ -12,10 +12,11 @@ from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
+from circuits.report.sentences import held_in_words
 from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node
+from circuits.tracing.node import Node, is_residual
 from circuits.tracing.paths import strongest_path
 
 _GAP = 3
@@ -34,10 +35,12 @@ def summary(circuit: Circuit, width: int | None = None) -> str:
     name = network_and_source(network.name, network.source, network.explained)
     how = remark(multi_label=network.multi_label, one_at_a_time=network.one_at_a_time)
     classes[0] = f"{predictions_heading(name, circuit.photo_info.name)}{how}: {classes[0]}"
+    held = held_in_words(circuit)
     return (
         f"{wrapped(classes, width or _ENDLESS, between='; ')}.\n"
         f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
-        "For each unit: its strongest contributions from the layer below, and their share of the gross attribution:"
+        f"{held and held + ' '}For each unit: its strongest contributions from the layer below, and their share of the "
+        "gross attribution:"
     )
 
 
@@ -72,7 +75,8 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
     """
     rows = _rows(circuit)
     exact = all(node.books.exact for name in circuit.visible if (node := circuit.nodes[name]).books is not None)
-    heads = ("unit", "value", "shown", "rest", "bias" if exact else "remainder", "coverage")
+    residual = ("residual",) if circuit.dictionaries else ()
+    heads = ("unit", "value", "shown", "rest", *residual, "bias" if exact else "remainder", "coverage")
     blocks = _blocks(heads, rows, width)
     lines = list(blocks[0])
     for at, (row, block) in enumerate(zip(rows, blocks[1:], strict=True)):
@@ -124,11 +128,17 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
     for layer in reversed(circuit.layers):
         members = sorted((node for node in nodes if node.unit.layer == layer), key=lambda node: -node.value)
         rows += [_row(circuit, node, node.books, chain=chain) for node in members if node.books is not None]
-        bottom = [f"{node.number}: {number(node.value)}" for node in members if not node.expanded]
+        bottom = [f"{_number(node)}: {number(node.value)}" for node in members if not node.expanded]
         if bottom:
             name = f"{len(bottom)} of {layer}"
-            rows.append(_TraceRow(layer, len(bottom), (name, *[""] * 5), bottom, "not expanded, by value:"))
+            blank = [""] * (6 if circuit.dictionaries else 5)
+            rows.append(_TraceRow(layer, len(bottom), (name, *blank), bottom, "not expanded, by value:"))
     return rows
+
+
+def _number(node: Node) -> str:
+    """What tells a unit from others of its layer, in a word."""
+    return "residual" if is_residual(node.id) else node.number
 
 
 def _is_chain(circuit: Circuit) -> bool:
@@ -146,11 +156,12 @@ def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> 
     parts = []
     for edge in circuit.edges_into(node.id):
         share = percent(abs(circuit.share(edge)))
-        source = circuit.nodes[edge.source].number if chain else edge.source
+        source = _number(circuit.nodes[edge.source]) if chain else edge.source
         if edge.entrance is not None and not chain:
             source += f" as {edge.entrance}"  # its channel in the concatenation that it enters on its way
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")
-    signed = [number(value, sign=True) for value in (books.shown, books.rest, books.bias)]
+    residual = (books.residual,) if circuit.dictionaries else ()
+    signed = [number(value, sign=True) for value in (books.shown, books.rest, *residual, books.bias)]
     cells = printable(called), number(node.value), *signed, percent(books.coverage)
     return _TraceRow(node.unit.layer, 1, cells, parts)
 

@@ -1,5 +1,6 @@
 """`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from circuits.cli.options import (
     file_option,
     get_photo,
     option,
+    whole,
 )
 from circuits.errors import InputError
 from circuits.files import write_atomically
@@ -25,6 +27,7 @@ from circuits.report.text import many
 
 if TYPE_CHECKING:
     from circuits.attribution.ablation import Baseline
+    from circuits.groups.dictionary import Dictionary
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
@@ -59,12 +62,30 @@ def trace(
     ),
     window: str | None = WINDOW,
     layers: str = LAYERS,
-    depth: int | None = option(None, "Layers to walk down; 2, or one for each --top.", min=1, max=2000),
-    top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
-    mode: str = option(
-        "sum",
+    depth: int | None = option(
+        None, "Layers to walk down; 2, or one for each number of --top or --groups.", min=1, max=2000
+    ),
+    top: str | None = option(
+        None,
+        "Units to show below each unit, or one number a level: 8,5,3; by default 5, and of groups all.",
+        metavar="N",
+    ),
+    groups: str | None = option(
+        None,
+        "Explain by groups of channels: how many each layer has, or one number a level, 0 for channels: 8,12; or a "
+        "file of groups.",
+        metavar="N|FILE",
+    ),
+    units: int | None = option(
+        None, "Show so many units in all, those that do most for the target, in place of --top.", metavar="N"
+    ),
+    share: float | None = option(
+        None, "Stop at a level when its units hold this part of the target: 0.8.", metavar="PART"
+    ),
+    mode: str | None = option(
+        None,
         "Method of attribution: sum (gradient × activation), target (weighted by the target), ig (integrated "
-        "gradients) or ablate.",
+        "gradients) or ablate; by default sum, and target with --groups, --units or --share.",
         metavar="MODE",
     ),
     signs: str = option(
@@ -87,13 +108,15 @@ def trace(
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
     _check_files(file, graphml, html, svg)
-    tops = counts("--top", top)
+    tops = None if top is None else counts("--top", top)
     from circuits.report.circuit_svg import Looks
 
     first = Looks(first=look)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    wanted = depth or (DEPTH if isinstance(tops, int) else len(tops))
+    grouped = None if groups is None else _groups(loaded, groups)
+    levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
+    wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
@@ -107,9 +130,12 @@ def trace(
             top=tops,
             mode=mode,
             signs=signs,
+            groups=grouped,
+            units=units,
+            share=share,
             progress=report,
         )
-    if depth or not isinstance(tops, int):
+    if depth or levels:
         _note_depth(loaded, circuit.nodes[circuit.root].unit.layer, wanted)
     if measure:
         from circuits.tracing.verify import measure as measure_edges
@@ -141,6 +167,22 @@ def trace(
         if path is not None:
             write(path)
             note(f"Wrote {path}.")
+
+
+def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
+    """How many groups each layer has, or the groups of a file."""
+    numbers = [whole(part) for part in text.split(",")]
+    found = tuple(number for number in numbers if number is not None)
+    if len(found) == len(numbers):
+        return found[0] if len(found) == 1 else found
+    if not Path(text).suffix:
+        raise InputError(
+            f"--groups {text!r} is no number of groups; give one such as 8, one for each level such as 8,12, or a "
+            ".safetensors file of groups."
+        )
+    from circuits.groups.storage import load_groups
+
+    return load_groups(text, network)
 
 
 def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[Baseline]":

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from circuits.cli.console import output, plain_table, print_json, say
-from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, WINDOW, NetworkOptions, argument, get_photo, option
 from circuits.errors import InputError
 from circuits.numbers import decimals
 from circuits.report.text import network_and_source, predictions_heading
+from circuits.units import Group
 
 if TYPE_CHECKING:
+    from circuits.image.photo import Photo
     from circuits.network.network import Network
+    from circuits.tracing.circuit import Circuit
     from circuits.tracing.intervene import Effect, Outcome
-    from circuits.units import Unit
+    from circuits.units import Address
 
 
 _NAMED = 8
 
 
 def what_if(
-    photo: str = PHOTO,
+    photo: str = argument("PHOTO", "An image file, example:cat, or the .json file of a circuit, which has its groups."),
     unit: list[str] = option(
         MISSING,
-        "A unit and its factor, 0 (off) to 4: conv4:17=0, conv4:17@3,5=2, conv4:0-39=0. Repeatable.",
+        "A unit and its factor, 0 (off) to 4: conv4:17=0, conv4:17@3,5=2, conv4:0-39=0; of a circuit's file also a "
+        "group: conv7/3=0. Repeatable.",
         "--unit",
         "-u",
         metavar="UNIT=FACTOR",
@@ -41,18 +45,31 @@ def what_if(
 ) -> None:
     """Predictions for a photo when some units are weakened, strengthened or switched off."""
     wanted = [_split(text) for text in unit]
-    picture = get_photo(photo, window)
+    source = _source(photo, window)
     loaded = options.load(network, layers)
+    from circuits.tracing.circuit import Circuit
     from circuits.tracing.intervene import intervene
 
-    outcome = intervene(loaded, picture, _changes(loaded, wanted), top=top, classes=tuple(classes or ()))
+    outcome = intervene(loaded, source, _changes(loaded, wanted), top=top, classes=tuple(classes or ()))
     if as_json:
         print_json(_record(outcome))
         return
     console = output()
-    heading = predictions_heading(network_and_source(loaded.name, loaded.source), picture.name)
+    name = source.photo_info.name if isinstance(source, Circuit) else source.name
+    heading = predictions_heading(network_and_source(loaded.name, loaded.source), name)
     say(console, f"{heading}, with {_changes_in_words(outcome)}:")
     console.print(_table(outcome))
+
+
+def _source(photo: str, window: str | None) -> "Photo | Circuit":
+    """The photo or, of a `.json` file, the circuit, which carries its photo and its groups."""
+    if not photo.lower().endswith(".json"):
+        return get_photo(photo, window)
+    if window is not None:
+        raise InputError(f"{photo} is a circuit, which carries its part of the photo; leave out --window.")
+    from circuits.tracing.circuit import Circuit
+
+    return Circuit.from_json(photo)
 
 
 def _split(text: str) -> tuple[str, float]:
@@ -68,13 +85,14 @@ def _split(text: str) -> tuple[str, float]:
         raise InputError(f"--unit {text!r} has no factor; write UNIT=FACTOR, such as conv4:17=0.") from None
 
 
-def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["Unit", float]:
-    """Each unit that is meant and its factor."""
+def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["Address", float]:
+    """Each unit or group that is meant and its factor."""
     from circuits.cli.unit_expressions import units_of
 
-    changes: dict[Unit, float] = {}
+    changes: dict[Address, float] = {}
     for text, factor in wanted:
-        for unit in units_of(network, [text]):
+        is_group = "/" in text and ":" not in text and text not in network.layers
+        for unit in [Group.parse(text)] if is_group else units_of(network, [text]):
             if unit in changes and changes[unit] != factor:
                 raise InputError(f"--unit gives {unit} two factors, {changes[unit]:g} and {factor:g}; give it one.")
             changes[unit] = factor

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
 
+LONG = 45 * 60
+"""Seconds beyond which nobody needs to know how long exactly, nor could."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -103,8 +106,8 @@ def remaining(seconds: float | None, left: str = " left") -> str:
     """Time left for people, to the precision that it is known, after a comma or, without `left`, a space.
 
     Example:
-        >>> remaining(None), remaining(3.2), remaining(48), remaining(200)
-        ('', ', a few seconds left', ', about 50 s left', ', about 3 min left')
+        >>> remaining(None), remaining(3.2), remaining(48), remaining(200), remaining(9000)
+        ('', ', a few seconds left', ', about 50 s left', ', about 3 min left', ', more than 45 min left')
     """
     if seconds is None:
         return ""
@@ -112,6 +115,8 @@ def remaining(seconds: float | None, left: str = " left") -> str:
         words = "a few seconds"
     elif seconds < 90:
         words = f"about {max(10, round(seconds / 10) * 10)} s"
+    elif seconds > LONG:
+        words = f"more than {LONG // 60} min"
     else:
         words = f"about {round(seconds / 60)} min"
     return f"{',' if left else ''} {words}{left}"

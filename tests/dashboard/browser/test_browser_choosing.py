@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from circuits import predict, trace
 from circuits.explorer import OtherNetwork
@@ -211,3 +212,20 @@ def test_a_class_of_the_list_is_held_against_the_one_that_is_explained(tab: Any,
     expect(tab.locator("#explained")).to_contain_text("Explaining: tree, not dog")
     tab.get_by_role("combobox").click()
     expect(tab.locator("#search [role=option]", has_text="tree").locator(".search-other")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_menu_and_the_list_have_no_grave_fault(tab: Any, expect: Any, theme: str) -> None:
+    tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    expect(tab.locator("html")).to_have_attribute("data-theme", theme)
+    tab.evaluate(Axe().axe_script)
+    found = []
+    tab.locator("#network-menu summary").click()
+    expect(tab.locator("#network-menu .menu-item").first).to_be_visible()
+    found += tab.evaluate("axe.run().then(found => found.violations)")
+    tab.keyboard.press("Escape")
+    tab.get_by_role("combobox").click()
+    expect(tab.locator("#search [role=option]")).to_have_count(6)
+    found += tab.evaluate("axe.run().then(found => found.violations)")
+    grave = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert [(fault["id"], [node["html"][:200] for node in fault["nodes"]]) for fault in grave] == []
