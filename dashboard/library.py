@@ -378,8 +378,9 @@ class Library:
         )
         layer = circuit.nodes[name].unit.layer
         below, named = self._below(circuit, layer), sum(not is_residual(part.name) for part in parts)
+        rest = 0.0 if below == named else books.rest  # of no unit it is what rounding leaves
         return Breakdown(
-            parts, books.rest, None if below is None else below - named, books.bias, books.bias_name,
+            parts, rest, None if below is None else below - named, books.bias, books.bias_name,
             books.value, books.coverage, books.gross, books.exact, expanded=True,
             residual=self._residual(circuit, layer, books),
         )  # fmt: skip

@@ -68,7 +68,7 @@ class RequestType:
         commit: takes the result into the newest session.
         independent: the result does not depend on the circuit that is on the page.
         remark: what to say of the sessions before and after; "" for nothing.
-        loads: it may have to load a network, and is done beside all else, in a queue of its own.
+        loads: whether a network has to be loaded for a payload, which is done beside all else, in a queue of its own.
     """
 
     label: Callable[[Session, Any, "Library"], str]
@@ -76,7 +76,7 @@ class RequestType:
     commit: Callable[[Session, Request, Any], Session] = lambda session, request, circuit: with_result(session, circuit)
     independent: bool = False
     remark: Callable[[Session, Session, Request], str] = lambda before, after, request: ""
-    loads: bool = False
+    loads: Callable[[Any], bool] = lambda payload: False
 
 
 class Reducer:

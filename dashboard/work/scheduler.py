@@ -132,7 +132,7 @@ class Scheduler:
                     partial(self._run, tab, request),
                 )
                 for request in session.requests
-                if self.reducer.requests[request.kind].loads == loads
+                if self.reducer.requests[request.kind].loads(request.payload) == loads
             ]
             if tasks:
                 queue.want(tab.name, tasks)

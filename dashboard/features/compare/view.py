@@ -9,6 +9,7 @@ from circuits.report.text import MODE_NAMES, many, network_and_source, number, p
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
+from circuits.units import Group
 from dashboard.answers import WebP
 from dashboard.components import attributes, button, sends, short
 from dashboard.glossary import each_once, term, with_term
@@ -204,7 +205,7 @@ def _alike(left: Circuit, right: Circuit, found: Comparison, tiles: Tiles) -> Co
 
 
 def _row(row: LayerComparison, left: Circuit, right: Circuit, tiles: Tiles) -> Component:
-    names = [*row.left, *(unit.id for unit in row.shared)], [*row.right, *(unit.id for unit in row.shared)]
+    names = [*row.left, *(unit.id for unit in row.shared)], [*row.right, *(unit.right_id for unit in row.shared)]
     most = max(_largest(left, names[0]), _largest(right, names[1]))
     ours = [_single(left, name, f"{BESIDE}{name}", tiles, most, outside=True) for name in row.left]
     both = [_shared(unit, right, tiles, most) for unit in row.shared]
@@ -260,8 +261,9 @@ def _shared(unit: SharedUnit, right: Circuit, tiles: Tiles, most: float) -> Comp
         pair = (unit.left_share or 0.0, unit.right_share or 0.0)
         words = f"share {percent(pair[0])} left, {percent(pair[1])} right"
         shares = [_bar(side, part, most) for side, part in zip(_SIDES, pair, strict=True)]
-    spoken = f"{unit.called}, in both: {words}"
-    return _tile(right, unit.id, unit.id, tiles, spoken, shares, action=("unit", {"unit": unit.id}))
+    other = f", {unit.right_id} on the right, cosine {number(unit.cosine)}" if unit.cosine < 1 else ""
+    spoken = f"{unit.called}{other}, in both: {words}"
+    return _tile(right, unit.right_id, unit.right_id, tiles, spoken, shares, action=("unit", {"unit": unit.right_id}))
 
 
 def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *, outside: bool | None) -> Component:
@@ -281,7 +283,9 @@ def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *
     bars = [html.Span(words, className=f"bare {side}")] if part is None else [_bar(side, part, most)]
     chosen = str(node.unit.whole) if outside else name
     kind = "unit" if outside is not None else "select"
-    action = None if outside is None and side == "left" else (kind, {"unit": chosen})
+    # A group of the left one alone is nothing that the page's circuit could show.
+    unknown = side == "left" and (outside is None or isinstance(node.unit, Group))
+    action = None if unknown else (kind, {"unit": chosen})
     return _tile(circuit, name, tile, tiles, f"{node.called}, only {side}: {words}", bars, action=action)
 
 
@@ -295,7 +299,7 @@ def _brief(node: Node) -> str:
     """A name that fits under a picture; the row says the layer."""
     if node.name or node.label != str(node.unit):
         return short(node.called)
-    return f":{node.label.rpartition(':')[2]}"
+    return f"/{node.number}" if isinstance(node.unit, Group) else f":{node.label.rpartition(':')[2]}"
 
 
 def _tile(

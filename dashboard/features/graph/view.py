@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.named_sets import named_sets
 from dashboard.session.state import Request, Session
 
@@ -44,7 +45,8 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
     if drawing is None:
         return found
     circuit, work, stands = drawing.circuit, session.work, drawing.fold.stands
-    found["circuit"] = "/".join((circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root))
+    facts = circuit.network.sha256[:12], circuit.photo_info.sha256[:12], circuit.root, dictionaries_key(circuit)[:12]
+    found["circuit"] = "/".join(filter(None, facts))  # groups of other directions have the same ids
     found["selected"] = "" if work.edge else stands(work.selected)
     found["edge"] = [stands(name) for name in work.edge or ()]
     found["marked"] = sorted({stands(name) for name in marked(session)})

@@ -69,6 +69,9 @@ def requests(networks: Networks, restored: Restored) -> dict[str, RequestType]:
         label = next((each for each in labels if not networks.is_ready(each)), labels[0])
         return f"{'Showing the photo to' if networks.is_ready(label) else 'Loading'} {label}"
 
+    def must_load(labels: Sequence[str]) -> bool:
+        return not all(map(networks.is_ready, labels))
+
     def show(session: Session, request: Request, work: Work) -> Session:
         return showing(session, work, taken=isinstance(request.payload, OpenCircuit))
 
@@ -78,13 +81,15 @@ def requests(networks: Networks, restored: Restored) -> dict[str, RequestType]:
     return {
         "network": RequestType(
             lambda session, payload, library: loading([payload.network]), switched, show,
-            independent=True, remark=_in_words, loads=True,
+            independent=True, remark=_in_words, loads=lambda payload: must_load([payload.network]),
         ),
         "open-circuit": RequestType(
-            lambda session, payload, library: loading(payload.labels), opened, show, independent=True, loads=True
+            lambda session, payload, library: loading(payload.labels), opened, show,
+            independent=True, loads=lambda payload: must_load(payload.labels),
         ),
         "restore": RequestType(
-            lambda session, payload, library: loading(payload.labels), kept, taken_back, independent=True, loads=True
+            lambda session, payload, library: loading(payload.labels), kept, taken_back,
+            independent=True, loads=lambda payload: must_load(payload.labels),
         ),
     }  # fmt: skip
 
@@ -109,7 +114,9 @@ def same_target(circuit: Circuit, network: Network) -> str:
     classes = explained(circuit)
     if classes is None:
         return ""
-    names = circuit.target.label.split(" - ") if classes[1] is not None else [circuit.target.label]
+    label = circuit.target.label
+    plus, _, minus = label.partition(" - ")
+    names = [label] if classes[1] is None else [plus, minus]
     found = [same_class(name, network) for name in names]
     if None in found or len(set(found)) != len(found):
         return ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from circuits import trace
+from circuits import compare, trace
 from circuits.errors import InputError
 from circuits.groups.layer_direction import LayerDirection
 from circuits.image.photo import Photo
@@ -363,3 +363,32 @@ def test_a_circuit_of_groups_goes_out_as_a_file_and_comes_back_without_a_fit(
     ann.do("select", strongest(before))
     ann.looked()
     assert "Where it fired" in " ".join(words(part) for part in ann.pane)
+
+
+def test_circuits_of_other_groups_are_paired_by_their_directions(ann: Person, network: Network, photo: Photo) -> None:
+    ann.do("groups", "8")
+    ann.why("2")
+    ann.do("hold")
+    ann.do("groups", "4")
+    assert ann.callbacks.work.tracing.wait(ann.name, seconds=30)
+    ann.do("page", "compare")
+    found = compare(work_of(ann).beside, work_of(ann).work.circuit)
+    cards = find(ann.seen["compare"], className="unit-card")
+    told = [getattr(card, "aria-label") for card in cards]
+    paired = [unit for unit in found.shared if unit.id != unit.right_id]
+    assert paired or any(unit.cosine < 1 for unit in found.shared)
+    for unit in found.shared:
+        if unit.cosine < 1:
+            assert any(each.startswith(f"{unit.called}, {unit.right_id} on the right, cosine 0.") for each in told)
+    pressed = [json.loads(getattr(card, "data-payload")) for card in cards if hasattr(card, "data-payload")]
+    shown = set(work_of(ann).work.circuit.visible)
+    assert {each["unit"] for each in pressed} <= shown  # groups of the left one alone cannot be chosen
+
+
+def test_another_dictionary_is_another_drawing(ann: Person) -> None:
+    ann.do("groups", "8")
+    ann.why("2")
+    before = ann.seen["view"]["circuit"]
+    ann.do("groups", "4")
+    assert ann.callbacks.work.tracing.wait(ann.name, seconds=30)
+    assert ann.do("refresh")["view"]["circuit"] != before

@@ -73,7 +73,8 @@ def switched(person: Person, label: str) -> dict[str, Any]:
 
 def settled(person: Person) -> dict[str, Any]:
     """Wait for whatever needs a network."""
-    assert person.callbacks.work.workers.loading.wait(person.name, seconds=30)
+    for queue in (person.callbacks.work.workers.loading, person.callbacks.work.tracing):
+        assert queue.wait(person.name, seconds=30)
     return person.do("refresh")
 
 
@@ -188,6 +189,24 @@ def test_others_go_on_while_a_network_is_loaded(ann: Person, page: Page, loader:
     loader.gate.set()
     settled(ann)
     assert ann.callbacks.sessions.tab(ANN).session.work.network == "tiny"
+
+
+def test_a_network_that_is_loaded_does_not_wait_for_one_that_is_not(settings: PageSettings, loader: Loader) -> None:
+    slow = Loader()
+    slow.gate.clear()
+    page = create_page(replace(settings, others=(*settings.others, OtherNetwork("slow", "slow", slow))))
+    ann, bob = Person(page), Person(page, BOB)
+    switched(bob, "other")
+    ann.do("network", "slow")
+    for label in ("tiny", "other"):
+        bob.do("network", label)
+        assert page.callbacks.work.tracing.wait(BOB, seconds=30)
+        assert page.callbacks.sessions.tab(BOB).session.work.network == label
+    assert ann.poll()["text"] == "Loading slow …"
+    slow.gate.set()
+    settled(ann)
+    assert page.callbacks.sessions.tab(ANN).session.work.network == "slow"
+    page.close()
 
 
 def test_undo_goes_back_to_the_network_before(ann: Person, network: Network, loader: Loader, photo: Photo) -> None:
