@@ -275,11 +275,11 @@ def a_circuit(folder: Path, options: list[str]) -> dict[str, object]:
     [
         (lambda text, _: "not JSON at all", "This is not JSON, so it is no circuit"),
         (lambda text, _: text[: len(text) // 2], "This is not JSON"),
-        (lambda text, _: '{"hello": "world"}', "it has no `format`; a circuit says 'circuits/1'"),
+        (lambda text, _: '{"hello": "world"}', "it has no `format`; a circuit says 'circuits/1' or 'circuits/2'"),
         (lambda text, _: "[1, 2]", "This is no circuit"),
         (
             lambda text, _: text.replace("circuits/1", "circuits/9"),
-            "format is 'circuits/9'; this version reads 'circuits/1'",
+            "format is 'circuits/9'; this version reads 'circuits/1' and 'circuits/2'",
         ),
         (lambda text, _: text.replace('"value": ', '"value": NaN, "was": '), "holds NaN"),
         (lambda text, _: text.replace('"rank"', '"rang"'), "not valid at"),

@@ -113,7 +113,7 @@ def _check(network: "Network") -> dict[str, Any]:
     """A network's layers, how many of them are exact, and the seconds of one forward pass."""
     import torch
 
-    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size)
+    image = torch.zeros(1, network.preprocessing.channels, *network.preprocessing.size, device=network.device)
     with torch.inference_mode():
         network.traced(image)
         begun = time.perf_counter()
@@ -127,7 +127,7 @@ def _check(network: "Network") -> dict[str, Any]:
         "classes": len(network.labels),
         "size": list(network.preprocessing.size),
         "parameters": sum(parameter.numel() for parameter in network.traced.parameters()),
-        "device": str(next((parameter.device for parameter in network.traced.parameters()), "none")),
+        "device": str(network.device),
         "layers": len(network.layers),
         "exact": sum(layer.piecewise_linear for layer in above),
         "inexact": [layer.name for layer in above if not layer.piecewise_linear],

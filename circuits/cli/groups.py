@@ -1,16 +1,20 @@
 """`circuits groups`: directions of layers that the photos of one class have in common."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuits.cli.console import note, output, plain_table, print_json, progress
+from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli.files import check_output, photos_in
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkBesideFile, argument, counts, file_option, option
 from circuits.errors import InputError
-from circuits.report.text import number
+from circuits.report.text import many, number
 
 if TYPE_CHECKING:
     from circuits.groups.dictionary import Dictionary
+    from circuits.image.photo import Photo
+    from circuits.network.network import Network
 
 
 def groups(
@@ -45,10 +49,31 @@ def groups(
     if as_json:
         print_json(_facts(found))
     else:
+        say(output(), _fitted_to(loaded, photos, target))
         _print(found)
     if file is not None:
         save_groups(file, loaded, found)
         note(f"Wrote {file}. Use it with circuits trace PHOTO --groups {file}.")
+
+
+def _fitted_to(network: "Network", photos: "Sequence[Photo]", target: str | None) -> str:
+    """How many photos there were, and of how many the network says what the groups are to explain."""
+    said = f"Fitted to {many(len(photos), 'photo')}"
+    if not network.labels:
+        return f"{said}."
+    top = [int(network.logits(network.preprocessing.input_of(photo))[0].argmax()) for photo in photos]
+    explained = Counter(top).most_common(1)[0][0]
+    if target is not None:
+        from circuits.tracing.targets import find_target
+
+        found = find_target(network, target, explained)
+        if found.kind != "class":
+            return f"{said}, for {found.label}."
+        explained = found.unit.channel
+    called = top.count(explained)
+    which = "it" if len(photos) == 1 else f"{called} of them"
+    verb = "calls" if called or len(photos) > 1 else "does not call"
+    return f"{said}, for {network.label(explained)}; the network {verb} {which} that."
 
 
 def _print(found: "dict[str, Dictionary]") -> None:

@@ -148,7 +148,7 @@ def _refuse(constant: str) -> float:
 def to_graph(data: object) -> nx.DiGraph:
     """The graph of a file's contents, validated; an error says where and why it is not a circuit of this format."""
     if not isinstance(data, dict) or "format" not in data:
-        raise InputError(f"This is no circuit: it has no `format`; a circuit says {FORMATS[-1]!r}.")
+        raise InputError(f"This is no circuit: it has no `format`; a circuit says {' or '.join(map(repr, FORMATS))}.")
     if data["format"] not in FORMATS:
         known = " and ".join(map(repr, FORMATS))
         raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {known}.")

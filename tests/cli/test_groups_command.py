@@ -22,6 +22,7 @@ def test_groups_of_a_folder_are_printed_and_written(tmp_path: Path) -> None:
     assert "conv2/0" in result.stdout
     assert "0: 0.89" in result.stdout
     assert "1: 0.44" in result.stdout
+    assert "Fitted to 1 photo, for warm; the network calls it that." in result.stdout
     assert f"--groups {file}" in result.stderr
     labels = tmp_path / "labels.txt"
     network = load_network(HANDMADE, labels=labels, size=4, mean=(0, 0, 0), std=(1, 1, 1))

@@ -396,14 +396,25 @@ def test_the_graph_and_the_wall_are_saved_as_they_are_seen(tab: Any, expect: Any
         tab.get_by_role("button", name="Light / dark").click()
     assert min(colours["light"]) > 200 > 60 > max(colours["dark"])
     tab.get_by_role("button", name="Layers").click()
-    expect(tab.locator(".unit-card").first).to_be_visible()
+    frame = tab.locator('.unit-card .frame[data-state="ready"]').first
+    expect(frame).to_be_visible()
     with tab.expect_download() as waiting:
         tab.locator("#wall").get_by_role("button", name="Save picture").click()
     assert re.fullmatch(r"patches--\w+--units\.png", waiting.value.suggested_filename)
     wall = box_of(tab.locator(".wall-grid"))
-    assert opened(Path(waiting.value.path()).read_bytes()).size == pytest.approx(
-        (2 * wall["width"], 2 * wall["height"]), abs=2
-    )
+    saved, picture = opened(Path(waiting.value.path()).read_bytes()), box_of(frame)
+    assert saved.size == pytest.approx((2 * wall["width"], 2 * wall["height"]), abs=2)
+    row = round(2 * (picture["y"] + picture["height"] / 2 - wall["y"]))
+
+    def colour(share: float) -> Any:
+        """Of the saved picture, at a share of the frame's width."""
+        return saved.getpixel((round(2 * (picture["x"] + share * picture["width"] - wall["x"])), row))
+
+    # The frame is where it is on the page: painted from its left to its right, and not beside it.
+    assert colour(0.05) == pytest.approx(colour(0.5), abs=12)
+    assert colour(0.95) == pytest.approx(colour(0.5), abs=12)
+    assert colour(-0.08) != pytest.approx(colour(0.5), abs=12)
+    assert colour(-0.08) == pytest.approx(saved.getpixel((2, 2)), abs=12)
 
 
 def test_the_page_knows_which_units_are_on_the_screen(tab: Any, expect: Any) -> None:
