@@ -126,6 +126,11 @@ def section(title: str, name: str, parts: Sequence[Component]) -> Component:
     )  # fmt: skip
 
 
+def unbroken(words: str) -> str:
+    """A sentence in which numbers stay on the line of their signs."""
+    return words.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
+
+
 def attributes(**named: str) -> dict[str, Any]:
     """HTML attributes whose names have dashes.
 

@@ -22,13 +22,13 @@ CELLS: list[tuple[str, str]] = [
     ("code", "[(row.label, round(row.probability, 2)) for row in circuits.predict(network, photo, top=3)]"),
     (
         "markdown",
-        "A circuit shows itself: the class, the channels that argued for it, and the channels below those. "
-        "Choose a unit to read its books.",
+        "A circuit shows itself: the class, the channels that contributed most to it, and the channels below "
+        "those. Choose a unit to read the decomposition of its value.",
     ),
     ("code", 'circuit = circuits.trace(network, photo, "cat", depth=2, top=3)\ncircuit'),
     (
         "markdown",
-        "Any unit of it shows its value, and what that is made of: *value = shown + rest + bias*.",
+        "Any unit of it shows its value and how that is decomposed: *value = shown + rest + bias*.",
     ),
     ("code", "circuit.node(circuit.root)"),
     ("markdown", "What the strongest of the units below looks for:"),
@@ -38,7 +38,7 @@ CELLS: list[tuple[str, str]] = [
     ),
     (
         "markdown",
-        "Is the network less sure of the cat without it? Silence the unit, and ask again.",
+        "Is the network less sure of the cat without it? Ablate the unit, and predict again.",
     ),
     (
         "code",
@@ -47,7 +47,7 @@ CELLS: list[tuple[str, str]] = [
     ),
     (
         "markdown",
-        "The file is plain JSON, which networkx loads as it is. The heaviest paths from the class downwards:",
+        "The file is plain JSON, which networkx loads as it is. The strongest paths from the class downwards:",
     ),
     (
         "code",

@@ -213,8 +213,8 @@ def synthetic_page(walk: Walk, notes: Notes, folder: Path) -> None:
             f"## {walk.name(step.unit)}",
             step.text.strip(),
             f"![What {step.unit} and the units below that gave it most look for](images/{NAME}/{name})",
-            f"These {len(circuit.edges_into(circuit.root))} are {percent(books.coverage)} of all that argues for or "
-            "against it.",
+            f"These {len(circuit.edges_into(circuit.root))} account for {percent(books.coverage)} of everything that "
+            "pushed it up or down.",
             "\n".join(f"- {line}" for line in lines_of(step)),
             f"**{step.result}**",
         ]

@@ -1,5 +1,6 @@
 """A page and a browser of its own, for the pictures that the scripts beside this file make."""
 
+import math
 import os
 import queue
 import shutil
@@ -20,6 +21,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
+from dashboard.work import pictures as drawing
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import OnPreview
 
@@ -45,6 +47,7 @@ class GivenGallery(StoredGallery):
         self.gate.set()
         self.dead_units: set[Unit] = set()
         self.sketches: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.step: int | None = None
         self.given: set[str] = set()
         self.requested: set[str] = set()
 
@@ -64,12 +67,16 @@ class GivenGallery(StoredGallery):
 
     def render(self, units: Sequence[Unit], progress: Progress, preview: OnPreview) -> None:
         """Wait for the gate, showing sketches meanwhile; then give the pictures, which are made if they are missing."""
+        shown = None
         while not self.gate.wait(timeout=0.02):
             progress(1, 4, "")
             if not self.sketches.empty():
-                step = self.sketches.get()
+                self.step = self.sketches.get()
+            if self.step != shown:  # as well by a drawing that takes the place of the one that was asked first
                 for unit in units:
-                    preview(unit, self._unfinished(unit), step, 256)
+                    preview(unit, self._unfinished(unit), self.step, 256)
+                shown = self.step
+        self.step = None
         super().render(units, progress, preview)
         self.given.update(self.key(unit) for unit in units)
 
@@ -94,6 +101,7 @@ def opened(
     known, seen = load_network(network, weights=weights), load_photo(photo)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["XDG_CACHE_HOME"] = folder
+        drawing.LONGEST = math.inf  # nobody is there to be asked whether pictures may take minutes
         gallery = GivenGallery(known, PictureStore(folder))
         page = create_page(PageSettings(known, photo=seen, gallery=gallery))
         running = Running(page, host="127.0.0.1", port=0)

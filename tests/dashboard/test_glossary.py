@@ -17,6 +17,7 @@ ELSEWHERE = {
     "neuron",  # of a target alone, whose question says what it is
     "strongest path",  # of the command line
     "what if",  # of a box whose controls say what they do
+    "named set",  # of a line that says itself what it is
     "mode",  # of the command line; the page says method
     "share",  # its other name, attribution, is explained
     "shown",  # with these three the decomposition is explained

@@ -304,7 +304,7 @@ def of_edge(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "edge"
     tab.locator(".measured button").click()
-    expect(tab.locator(".measured")).to_contain_text("ablated")
+    expect(tab.locator(".measured .verdict").first).to_contain_text("ablated")
     stage.quiet()
     yield "edge, measured"
     tab.keyboard.press("Escape")

@@ -54,6 +54,8 @@
 
   /* Places for all units that are shown; again: whatever their places were. Gives whether they are other ones. */
   function arrange(again = false) {
+    // While another page is shown there is no room to arrange for; it is done again as soon as there is.
+    if (!stage.clientWidth) shape = [0, 0];
     const shown = new Set(seen().map(node => node.layer));
     name(data.rows.filter(row => shown.has(row.layer)));
     limit = weak.limit;

@@ -23,6 +23,7 @@ Show = Callable[[WebP], str]
 BESIDE = "beside "
 """Before the ids of the held circuit's units, where tiles are named: the page's circuit may have the same ids."""
 
+_BARS = "Each bar is a unit's largest share of everything that pushed a unit above up or down."
 _SIDES = ("left", "right")
 
 
@@ -49,6 +50,10 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
             html.Div(head, className="sides"),
             html.P(
                 with_term(in_words(held, circuit, found), "jaccard index"), className="compared-words", role="status"
+            ),
+            html.P(
+                with_term(_BARS, "gross attribution", "everything that pushed a unit above up or down"),
+                className="small muted",
             ),
             *body,
         ],
@@ -84,11 +89,11 @@ def _both(left: Circuit, right: Circuit) -> str:
     names, photos = ["".join(subject_of(each)) for each in (left, right)], (left.photo_info, right.photo_info)
     if photos[0].sha256 == photos[1].sha256:
         if names[0] == names[1]:
-            return f"These two circuits for {names[0]} in {photos[0].name}"
-        return f"In {photos[0].name}, the circuits for {names[0]} and for {names[1]}"
+            return f"These two circuits for {names[0]} in the photo {photos[0].name}"
+        return f"In the photo {photos[0].name}, the circuits for {names[0]} and for {names[1]}"
     if names[0] == names[1]:
-        return f"The circuits for {names[0]} in {photos[0].name} and in {photos[1].name}"
-    return f"The circuits for {names[0]} in {photos[0].name} and for {names[1]} in {photos[1].name}"
+        return f"The circuits for {names[0]} in the photos {photos[0].name} and {photos[1].name}"
+    return f"The circuits for {names[0]} in the photo {photos[0].name} and for {names[1]} in {photos[1].name}"
 
 
 def _tools(session: Session) -> Component:

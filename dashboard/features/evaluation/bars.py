@@ -20,7 +20,7 @@ from circuits.report.text import (
     overshoot,
     share,
 )
-from dashboard.components import attributes, sends
+from dashboard.components import attributes, sends, unbroken
 from dashboard.glossary import with_term
 
 Component = Any
@@ -156,11 +156,6 @@ def _raw(card: Card, baseline: str) -> str:
         )
     where = "In its own photo: " if card.main == "photos" else ""
     return unbroken(where + " ".join(said))
-
-
-def unbroken(words: str) -> str:
-    """A sentence in which numbers stay on the line of their signs."""
-    return words.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
 
 
 def controls(card: Card, baseline: str) -> list[Component]:

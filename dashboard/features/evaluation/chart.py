@@ -9,8 +9,7 @@ from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import CurvePoint
 from circuits.report.curve import Frame, beyond, curve_svg
 from circuits.report.text import METHOD_NAMES, share
-from dashboard.components import attributes
-from dashboard.features.evaluation.bars import unbroken
+from dashboard.components import attributes, unbroken
 
 Component = Any
 LINES = ("circuit", "activation", "random")

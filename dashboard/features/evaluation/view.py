@@ -8,8 +8,20 @@ from circuits.evaluation.card import Card
 from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from dashboard.components import WAITING, Pane, attributes, button, discarded, edge_link, failed, how_to, notice, sends
-from dashboard.features.evaluation.bars import controls, measures, unbroken
+from dashboard.components import (
+    WAITING,
+    Pane,
+    attributes,
+    button,
+    discarded,
+    edge_link,
+    failed,
+    how_to,
+    notice,
+    sends,
+    unbroken,
+)
+from dashboard.features.evaluation.bars import controls, measures
 from dashboard.features.evaluation.chart import curve
 from dashboard.features.evaluation.queries import FEW, ShownScore
 from dashboard.glossary import term, with_term

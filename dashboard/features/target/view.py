@@ -7,7 +7,7 @@ from dash import html
 from circuits.network.predict import Prediction
 from circuits.report.sentences import ALL, LARGER, below_in_words, held_in_words, unsure_in_words, value_in_words
 from circuits.report.text import chance, number
-from dashboard.components import attributes, button, sends, setting
+from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
 from dashboard.library import MODES, SIGNS, Library
@@ -29,7 +29,8 @@ def explained(session: Session, library: Library) -> list[Component]:
     words: list[Component] = [term("target", "Explaining"), ": ", *_asked(subject_of(circuit))]
     classes = [number for number in classes_explained(circuit) or () if number is not None]
     if classes and not session.work.locked:
-        words.append(f", {' and '.join(chance(library.chance(circuit, number)) for number in classes)} here")
+        chances = " and ".join(chance(library.chance(circuit, number)) for number in classes)
+        words.append(unbroken(f", {chances} here"))
         best = session.work.predictions[0]
         if best.index not in classes:
             instead = html.Button(

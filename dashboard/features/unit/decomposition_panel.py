@@ -9,7 +9,7 @@ from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Breakdown, Failure, Inspection
-from dashboard.components import WAITING, edge_link, failed
+from dashboard.components import WAITING, edge_link, failed, unbroken
 from dashboard.features.unit import charts as figures
 from dashboard.features.unit.measured import measured_edges
 from dashboard.glossary import term, with_term
@@ -47,7 +47,9 @@ def contributions(
     return [
         html.H2(title, title=f"Attributions of {node.called}"),
         chart,
-        html.P([term("decomposition", "Decomposition"), f": {sum_in_words(broken)}"], className="sum numbers"),
+        html.P(
+            [term("decomposition", "Decomposition"), unbroken(f": {sum_in_words(broken)}")], className="sum numbers"
+        ),
         html.P(
             with_term(books_in_words(broken, in_target_units=inspection.in_target_units), "gross attribution", ALL),
             className="books muted",

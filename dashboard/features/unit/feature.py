@@ -50,8 +50,9 @@ def _members(view: View) -> list[Tile]:
 
 
 def _state(view: View) -> str:
-    """What tells one state of further pictures, and of those of a group's channels, from another."""
-    parts = (variants.state(_more(view)), ",".join(tile.picture or tile.state for tile in _members(view)))
+    """What tells one state of further pictures, of a group's channels, and of a second class from another."""
+    second = view.tiles.get(view.session.work.selected, Tile("none")).second
+    parts = (variants.state(_more(view)), ",".join(tile.picture or tile.state for tile in _members(view)), second)
     return " ".join(part for part in parts if part)
 
 

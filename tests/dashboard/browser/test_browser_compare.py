@@ -111,3 +111,15 @@ def test_without_a_circuit_the_comparison_says_what_to_do(open_tab: Open, served
     expect(tab.get_by_role("button", name=re.compile("^why ")).first).to_be_visible()
     expect(compare(tab)).to_contain_text("Press why? beside a class, pin")
     expect(tab.get_by_role("button", name="Pin as left side")).to_be_disabled()
+
+
+def test_a_circuit_that_came_while_circuits_were_compared_takes_its_room_in_the_graph(tab: Any, expect: Any) -> None:
+    hold_and_go_on(tab, expect)
+    tab.get_by_role("button", name="why cat?").click()
+    expect(tab.locator("#compare .side h2").last).to_have_text("Why cat?")
+    tab.locator('.pages [data-page="circuit"]').click()
+    expect(tab.locator(".unit.root")).to_be_visible()
+    expect(tab.locator("#graph .bands .labels")).to_contain_text("fc")
+    ways = 'units => new Set(units.map(unit => unit.style.transform.split(",")[0])).size'
+    columns = tab.locator(".unit:not(.root)").evaluate_all(ways)
+    assert columns > 2

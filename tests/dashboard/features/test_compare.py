@@ -65,7 +65,8 @@ def test_the_verdict_counts_units_and_edges_as_the_library_does(two: Person) -> 
     units = len(found.shared) + len(found.left) + len(found.right)
     edges = len(found.shared_edges) + len(found.left_edges) + len(found.right_edges)
     assert words(verdict) == (
-        f"In patches, the circuits for tree and for dog share {len(found.shared)} of {units} units (Jaccard index "
+        f"In the photo patches, the circuits for tree and for dog share {len(found.shared)} of {units} units (Jaccard "
+        "index "
         f"{found.unit_index:.2f}) and {len(found.shared_edges)} of {edges} edges (Jaccard index "
         f"{found.edge_index:.2f})."
     )
@@ -81,9 +82,9 @@ def test_a_comparison_names_what_tells_its_circuits_apart(photo: Photo) -> None:
     tree, dog = (circuits.trace(network, photo, target, depth=2, top=3) for target in (2, 1))
     elsewhere = circuits.trace(network, other, 2, depth=2, top=3)
     less = circuits.trace(network, other, "2 - 1", depth=2, top=3, mode="ig")
-    assert said(tree, tree) == "These two circuits for tree in patches"
-    assert said(tree, elsewhere) == "The circuits for tree in patches and in noise.png"
-    assert said(dog, less) == "The circuits for dog in patches and for tree, not dog in noise.png"
+    assert said(tree, tree) == "These two circuits for tree in the photo patches"
+    assert said(tree, elsewhere) == "The circuits for tree in the photos patches and noise.png"
+    assert said(dog, less) == "The circuits for dog in the photo patches and for tree, not dog in noise.png"
     assert "different methods, gradient × activation and integrated gradients, so" in in_words(
         dog, less, circuits.compare(dog, less)
     )
