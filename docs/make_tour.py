@@ -58,11 +58,7 @@ def tour(stage: Stage) -> Iterator[str]:
     yield "05-expand"
     tab.evaluate("ends => window.circuits.send('edge', ends)", {"lower": stage.below(leaf), "upper": leaf})
     tab.locator(".measured button").click()
-<<<<<<< HEAD
-    expect(tab.locator(".measured")).to_contain_text("ablated")
-=======
     expect(tab.locator(".measured .verdict").first).to_contain_text("ablated")
->>>>>>> main
     stage.quiet()
     yield "06-edge"
     tab.locator("#weak").fill("3")
