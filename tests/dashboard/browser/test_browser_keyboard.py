@@ -56,7 +56,7 @@ class Typist:
             }""")
         )
 
-    def go(self, wanted: str, *, key: str = "Tab", most: int = 90) -> None:
+    def go(self, wanted: str, *, key: str = "Tab", most: int = 120) -> None:
         """Press Tab until something of this name has the focus; it is to be seen at every stop."""
         for _ in range(most):
             self.tab.keyboard.press(key)
