@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("circuits/1", "circuits/2")
-"""The second has groups of channels, budgets and named sets of units; what has none of these is written as the first."""
+"""The second has groups of channels, budgets and named sets of units; what has none is written as the first."""
 MOST_BYTES = 64 * 2**20
 _MOST_PARTS = 1_000_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
