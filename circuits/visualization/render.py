@@ -206,7 +206,9 @@ def reached(network: Network, units: Sequence[Subject], pictures: Sequence[Image
     with torch.no_grad():
         values = forward(network, canvas, [BatchSlice((read,), 1) for read in reads], images)
     maps = [
-        own[read] if isinstance(unit, Unit) else torch.einsum("nchw,c->nhw", own[read], _of_length_one(unit.vector))
+        own[read]
+        if isinstance(unit, Unit)
+        else torch.einsum("nchw,c->nhw", own[read], _of_length_one(unit.vector.to(own[read])))
         for unit, read, own in zip(units, reads, values, strict=True)
     ]
     return [float(values.max()) for values in maps]

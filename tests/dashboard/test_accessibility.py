@@ -13,7 +13,7 @@ from tests.support.pretend import PaintedGallery, tiny_network
 from tests.support.states import Stage, walk
 
 GRAVE = ("serious", "critical")
-STATES = 44
+STATES = 47
 """So many the walk leads through, so that none gets lost."""
 THEMES = {"light": "{}", "dark": "{runOnly: ['color-contrast']}"}
 """The rules for each theme; all but one do not depend on it."""

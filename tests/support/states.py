@@ -140,7 +140,9 @@ def slow(library: Any) -> Iterator[None]:
 
 def walk(stage: Stage) -> Iterator[str]:
     """Lead a tab that was just opened through the states; the name of each, while it is there."""
-    chapters = (of_photo, of_waiting, of_circuit, of_unit, of_edge, of_pruning, of_layers, of_comparing, of_trouble)
+    chapters = (
+        of_photo, of_waiting, of_circuit, of_unit, of_edge, of_pruning, of_layers, of_comparing, of_groups, of_trouble
+    )  # fmt: skip
     with patch("dashboard.work.evidence.near_duplicates", two_alike):
         for chapter in chapters:
             yield from chapter(stage)
@@ -367,6 +369,22 @@ def of_comparing(stage: Stage) -> Iterator[str]:
     stage.quiet()
     yield "compare"
     stage.middle("circuit")
+
+
+def of_groups(stage: Stage) -> Iterator[str]:
+    """The same target by groups of channels, and the panes of a group and of what is in none."""
+    tab, expect = stage.tab, stage.expect
+    stage.press("Groups")
+    expect(tab.locator(".unit.residual").first).to_be_visible()
+    stage.quiet()
+    yield "circuit of groups"
+    stage.choose(stage.below(stage.root))
+    expect(tab.locator("#members-section .open-channel").first).to_be_visible()
+    stage.quiet()
+    yield "group"
+    stage.choose(next(name for name in stage.circuit.visible if name.endswith("/rest")))
+    stage.quiet()
+    yield "what is in no group"
 
 
 def of_trouble(stage: Stage) -> Iterator[str]:
