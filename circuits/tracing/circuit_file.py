@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("circuits/1", "circuits/2")
-"""The second has groups of channels and budgets of units; what has neither is written as the first."""
+"""The second has groups of channels, budgets and named sets of units; what has none is written as the first."""
 MOST_BYTES = 64 * 2**20
 _MOST_PARTS = 1_000_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -80,7 +80,8 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
 
 def format_of(facts: Mapping[str, Any]) -> str:
     """The oldest format that can hold a circuit, by the attributes of its graph."""
-    return FORMATS["dictionaries" in facts or not {"units", "share"}.isdisjoint(facts["settings"])]
+    newer = not {"dictionaries", "named_sets"}.isdisjoint(facts) or not {"units", "share"}.isdisjoint(facts["settings"])
+    return FORMATS[newer]
 
 
 def _attributes(graph: nx.DiGraph) -> dict[str, Any]:

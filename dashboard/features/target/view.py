@@ -132,8 +132,6 @@ def story(session: Session, library: Library) -> list[Component]:
     if circuit is None:
         return []
     words = _asked(value_in_words(circuit))
-    first = words[0]
-    words[:1] = with_term(first, "activation" if "activation" in first else "logit")
     broken = library.inspect(circuit, circuit.root, session.work.locked).breakdown
     if broken is not None:
         held = held_in_words(circuit)

@@ -56,7 +56,7 @@ class Typist:
             }""")
         )
 
-    def go(self, wanted: str, *, key: str = "Tab", most: int = 90) -> None:
+    def go(self, wanted: str, *, key: str = "Tab", most: int = 120) -> None:
         """Press Tab until something of this name has the focus; it is to be seen at every stop."""
         for _ in range(most):
             self.tab.keyboard.press(key)
@@ -147,7 +147,7 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
     # A file to keep.
     typist.go("^Export$")
     typist.press("Enter")
-    typist.press("ArrowDown")
+    typist.press("ArrowDown", "ArrowDown")  # after the picture of the screen
     typist.looks()
     with tab.expect_download() as waiting:
         typist.press("Enter")

@@ -43,7 +43,7 @@ def test_a_term_says_what_it_means_while_it_is_pointed_at_or_has_the_focus(tab: 
 def test_a_tap_shows_the_meaning_inside_the_screen_and_another_closes_it(tab: Any, expect: Any) -> None:
     tab.set_viewport_size({"width": 390, "height": 844})
     word, tip = tab.locator("#unit .term", has_text="target").first, tab.get_by_role("tooltip")
-    word.scroll_into_view_if_needed()
+    word.evaluate("word => word.scrollIntoView({ block: 'center' })")
     word.dispatch_event("click")
     expect(tip).to_have_text(meanings()["target"])
     box = tip.bounding_box()
