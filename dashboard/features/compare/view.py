@@ -8,10 +8,9 @@ from dash import html
 from circuits.report.text import MODE_NAMES, many, network_and_source, number, percent, value_name
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
-from circuits.tracing.node import Node
 from circuits.units import Group
 from dashboard.answers import WebP
-from dashboard.components import attributes, button, sends, short
+from dashboard.components import attributes, button, caption, sends, short
 from dashboard.glossary import each_once, term, with_term
 from dashboard.library import Library
 from dashboard.session.questions import question_of, subject_of
@@ -295,13 +294,6 @@ def _bar(side: str, part: float, most: float) -> Component:
     return html.Span([html.I(style={"width": f"{width:.1f}%"}), html.B(percent(part))], className=f"share-bar {side}")
 
 
-def _brief(node: Node) -> str:
-    """A name that fits under a picture; the row says the layer."""
-    if node.name or node.label != str(node.unit):
-        return short(node.called)
-    return f"/{node.number}" if isinstance(node.unit, Group) else f":{node.label.rpartition(':')[2]}"
-
-
 def _tile(
     circuit: Circuit,
     name: str,
@@ -317,7 +309,7 @@ def _tile(
     image = html.Img(src=facts["picture"], alt="") if facts["picture"] else html.Img(alt="", hidden=True)
     parts = [
         html.Span(image, className="frame", **attributes(data_tile=tile, data_state=facts["state"])),
-        html.Span(_brief(node), className="name"),
+        html.Span(short(node.name) or caption(node), className="name"),
         html.Span(shares, className="shares numbers"),
     ]
     if action is None:
