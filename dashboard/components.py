@@ -292,6 +292,7 @@ BEGIN: Keys = (
     ("← ↑ ↓ →", "go to its neighbours"),
     ("e", "expand"),
     ("x", "discard"),
+    ("Shift click", "mark more units, to name them together; also Ctrl click"),
     ("Ctrl Z", "undo"),
     ("?", "all keys"),
 )
