@@ -38,13 +38,17 @@ def percent(share: float) -> str:
     """A share as a whole percentage, with a true minus.
 
     >>> percent(0.584), percent(0.004), percent(0.0), percent(0.997), percent(-0.012), percent(-0.004)
-    ('58 %', '< 1 %', '0 %', '> 99 %', '\N{MINUS SIGN}1 %', '> \N{MINUS SIGN}1 %')
+    ('58 %', '< 1 %', '0 %', '> 99 %', '\N{MINUS SIGN}1 %', '\N{MINUS SIGN}0.4 %')
+    >>> percent(-0.0001), percent(-0.997)
+    ('about 0 %', 'about \N{MINUS SIGN}100 %')
     """
     size, sign = abs(share), MINUS if share < 0 else ""
     if 0 < size < 0.005:
-        return f"{'>' if sign else '<'} {sign}1 %"
+        if sign:
+            return f"{sign}{100 * size:.1f} %" if size >= 0.0005 else "about 0 %"
+        return "< 1 %"
     if 0.995 <= size < 1:
-        return f"{'<' if sign else '>'} {sign}99 %"
+        return f"about {sign}100 %" if sign else "> 99 %"
     return f"{sign}{100 * size:.0f} %"
 
 

@@ -299,6 +299,7 @@ BEGIN: Keys = (
     ("← ↑ ↓ →", "go to its neighbours"),
     ("e", "expand"),
     ("x", "discard"),
+    ("Shift click", "mark more units, to name them together; also Ctrl click"),
     ("Ctrl Z", "undo"),
     ("?", "all keys"),
 )

@@ -21,8 +21,7 @@ from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
-from circuits.tracing.node import is_residual
-from circuits.tracing.search import IN_NO_GROUP
+from circuits.tracing.node import IN_NO_GROUP, is_residual
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Address, Progress, Unit

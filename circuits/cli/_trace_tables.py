@@ -19,6 +19,8 @@ from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node, is_residual
 from circuits.tracing.paths import strongest_path
 
+NOTHING = 1e-6
+"""Of all that adds up to a value: what is smaller is no more than rounding."""
 _GAP = 3
 """Columns between two of the table."""
 _TWO_PARTS = 36
@@ -75,7 +77,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
     """
     rows = _rows(circuit)
     exact = all(node.books.exact for name in circuit.visible if (node := circuit.nodes[name]).books is not None)
-    residual = ("residual",) if circuit.dictionaries else ()
+    residual = ("no group",) if circuit.dictionaries else ()
     heads = ("unit", "value", "shown", "rest", *residual, "bias" if exact else "remainder", "coverage")
     blocks = _blocks(heads, rows, width)
     lines = list(blocks[0])
@@ -128,17 +130,19 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
     for layer in reversed(circuit.layers):
         members = sorted((node for node in nodes if node.unit.layer == layer), key=lambda node: -node.value)
         rows += [_row(circuit, node, node.books, chain=chain) for node in members if node.books is not None]
-        bottom = [f"{_number(node)}: {number(node.value)}" for node in members if not node.expanded]
+        bottom = [node for node in members if not node.expanded]
         if bottom:
-            name = f"{len(bottom)} of {layer}"
+            count = sum(not is_residual(node.id) for node in bottom)
+            name = f"{count} of {layer}"
             blank = [""] * (6 if circuit.dictionaries else 5)
-            rows.append(_TraceRow(layer, len(bottom), (name, *blank), bottom, "not expanded, by value:"))
+            parts = [f"{_number(node)}: {number(node.value)}" for node in bottom]
+            rows.append(_TraceRow(layer, len(bottom), (name, *blank), parts, "not expanded, by value:"))
     return rows
 
 
 def _number(node: Node) -> str:
     """What tells a unit from others of its layer, in a word."""
-    return "residual" if is_residual(node.id) else node.number
+    return "no group" if is_residual(node.id) else node.number
 
 
 def _is_chain(circuit: Circuit) -> bool:
@@ -161,7 +165,9 @@ def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> 
             source += f" as {edge.entrance}"  # its channel in the concatenation that it enters on its way
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")
     residual = (books.residual,) if circuit.dictionaries else ()
-    signed = [number(value, sign=True) for value in (books.shown, books.rest, *residual, books.bias)]
+    nothing = NOTHING * (books.gross + abs(books.bias))
+    parts_of = (books.shown, books.rest, *residual, books.bias)
+    signed = [number(value if abs(value) > nothing else 0.0, sign=True) for value in parts_of]
     cells = printable(called), number(node.value), *signed, percent(books.coverage)
     return _TraceRow(node.unit.layer, 1, cells, parts)
 

@@ -6,6 +6,7 @@ from circuits.builtin import UNSURE
 from circuits.errors import listed
 from circuits.report.text import chance, number, percent, share
 from circuits.tracing.edge import Edge
+from circuits.tracing.node import IN_NO_GROUP, is_residual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,12 +81,12 @@ def below_in_words(
 def held_in_words(circuit: "Circuit") -> str:
     """How much of the target the groups of the layer right below it hold, in a sentence; "" if there are none.
 
-    The parts are of the target's value, of all groups, shown or not, and of what is in none; the bias is the rest.
+    The parts are of the target's value, of all groups, shown or not, of what is in none, and of the bias: 100 % in all.
 
     Example:
         >>> from circuits import load_network, trace
         >>> held_in_words(trace(load_network(), "example:cat", "cat", depth=1, groups=8))[:38]
-        'The 8 groups of conv7 hold 10'
+        'The 8 groups of conv7 hold 92 % of cat'
     """
     node = circuit.nodes[circuit.root]
     layers = sorted({circuit.nodes[edge.source].unit.layer for edge in circuit.edges_into(circuit.root)})
@@ -95,9 +96,18 @@ def held_in_words(circuit: "Circuit") -> str:
         return ""
     count = sum(circuit.dictionaries[layer].groups for layer in layers)
     groups = f"{count} groups" if count != 1 else "group"
-    held, left = (books.shown + books.rest) / node.value, books.residual / node.value
+    held, left = (round(100 * part / node.value) for part in (books.shown + books.rest, books.residual))
     verb = "holds" if count == 1 else "hold"
-    return f"The {groups} of {listed(layers)} {verb} {share(held)} of {node.called}; {share(left)} is in no group."
+    words = f"The {groups} of {listed(layers)} {verb} {share(held / 100)} of {node.called}; "
+    words += f"{share(left / 100)} is {IN_NO_GROUP}"
+    rest = 100 - held - left
+    words += f", and the rest, {share(rest / 100)}, is {books.bias_name}." if rest else "."
+    drawn = sum(not is_residual(edge.source) for edge in circuit.edges_into(circuit.root))
+    if drawn < count:
+        left_out, part = count - drawn, share(books.rest / node.value)
+        verb = f"inhibit{'s' * (left_out == 1)}" if books.rest < 0 < node.value else f"hold{'s' * (left_out == 1)}"
+        words += f" {drawn} of {count} groups are drawn; {left_out} {verb} ({part})."
+    return words
 
 
 def _is_worth_shares(value: float, gross: float) -> bool:

@@ -32,8 +32,8 @@ class SharedUnit:
         called: what a person named it on the left, else on the right, else its label on the left.
         left: its value on the left, in units of that circuit's mode.
         right: its value on the right.
-        left_share: its part of the gross attribution to a unit above it, the largest of them on the left, 0 to 1;
-            `None` for a target.
+        left_share: its part of the gross attribution to a unit above it, the largest in size on the left, −1 to
+            1, below 0 where it inhibits; `None` for a target.
         right_share: the same on the right.
         right_id: of its node on the right.
         cosine: of the directions of the two groups; 1 for a channel.
@@ -182,9 +182,9 @@ def compare(left: Circuit, right: Circuit) -> Comparison:
 
 
 def largest_share(circuit: Circuit, unit: Unit | str) -> float | None:
-    """A unit's part of the gross attribution to a visible unit above it, the largest of them; `None` for the target.
+    """A unit's part of the gross attribution to a visible unit above it, the largest in size; `None` for the target.
 
-    share = |S_ij| / Σ_j |S_ij|
+    share = S_ij / Σ_j |S_ij|, below 0 where the unit inhibits
 
     Raises:
         UnknownError: if the unit is not in the circuit.
@@ -192,7 +192,7 @@ def largest_share(circuit: Circuit, unit: Unit | str) -> float | None:
     name = circuit.node(unit).id
     above = circuit.graph.out_edges(name, data=True)
     edges = [Edge.of_row(name, upper, row) for _, upper, row in above if upper in circuit.visible]
-    return max((abs(circuit.share(edge)) for edge in edges), default=None)
+    return max((circuit.share(edge) for edge in edges), key=abs, default=None)
 
 
 def _same(left: Circuit, right: Circuit) -> dict[str, tuple[str, float]]:
@@ -215,7 +215,7 @@ def _same(left: Circuit, right: Circuit) -> dict[str, tuple[str, float]]:
 def _layer(left: Circuit, right: Circuit, layer: str, same: Mapping[str, tuple[str, float]]) -> LayerComparison:
     ours, theirs = _visible(left, layer), _visible(right, layer)
     shared = [_shared(left, right, name, *same[name]) for name in ours if name in same]
-    shared.sort(key=lambda unit: -max(unit.left_share or 0.0, unit.right_share or 0.0))
+    shared.sort(key=lambda unit: -max(abs(unit.left_share or 0.0), abs(unit.right_share or 0.0)))
     only_left = tuple(name for name in ours if name not in same)
     paired = {name for name, _ in same.values()}
     return LayerComparison(layer, tuple(shared), only_left, tuple(name for name in theirs if name not in paired))

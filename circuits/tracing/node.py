@@ -99,6 +99,10 @@ class Node(Reported):
         return self.name or self.label
 
 
+IN_NO_GROUP = "not in any group"
+"""What the residual of a layer of groups is called."""
+
+
 def is_residual(name: str) -> bool:
     """Whether a node of that id is what lies in no group of its layer.
 

@@ -14,7 +14,7 @@ from dashboard.work.carried import Carried
 from dashboard.work.previews import Previews
 
 DEAD = "no image was found that activates this unit"
-NO_DIRECTION = "what is in no group has no direction, and so no picture"
+NO_DIRECTION = "what is not in any group has no direction, and so no picture"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`circuits trace` by groups and budgets, its files, and `circuits what-if` on a group of a circuit's file."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -72,19 +73,25 @@ def test_a_budget_is_spent_over_the_whole_circuit(tmp_path: Path) -> None:
 
 def test_the_table_has_a_column_for_what_is_in_no_group(circuit: Circuit) -> None:
     lines = circuit_table(circuit, 200).splitlines()
-    heads = lines[0].split()
-    assert heads[:7] == ["unit", "value", "shown", "rest", "residual", "bias", "coverage"]
+    heads = re.split(r"\s{2,}", lines[0])
+    assert heads[:7] == ["unit", "value", "shown", "rest", "no group", "bias", "coverage"]
     for name in ("fc:0", "conv7/1"):
         books = circuit.nodes[name].books
         row = next(line for line in lines if line.split(" ")[0] == name)
         cells = row[len(name) :].removeprefix(" cat").split()
         assert cells[3] == number(books.residual, sign=True)
         assert cells[1] == number(books.shown, sign=True)
-    assert any("residual: " in line for line in lines)
+    assert any("no group: " in line for line in lines)
+
+
+def test_what_is_in_no_group_is_no_group_and_rounding_is_no_part(circuit: Circuit) -> None:
+    lines = circuit_table(circuit, 200).splitlines()
+    assert any(line.startswith("3 of conv6 ") for line in lines)
+    assert not any("e\u2212" in line for line in lines)
 
 
 def test_a_circuit_of_channels_has_no_such_column() -> None:
-    assert "residual" not in circuit_table(trace(load_network(), CAT, "cat", depth=1), 200).splitlines()[0]
+    assert "no group" not in circuit_table(trace(load_network(), CAT, "cat", depth=1), 200).splitlines()[0]
 
 
 @pytest.mark.parametrize(

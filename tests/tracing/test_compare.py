@@ -44,7 +44,7 @@ def test_a_shared_unit_says_its_value_and_its_share_in_both(warm: Circuit, cold:
     unit = compare(warm, cold).shared[0]
     assert (unit.id, str(unit.unit), unit.called) == ("conv2:1", "conv2:1", "conv2:1")
     assert unit.left == unit.right == pytest.approx(POSITIONS * (BLUE + 0.5))
-    assert unit.left_share == pytest.approx(COLD / (WARM + COLD))
+    assert unit.left_share == pytest.approx(-COLD / (WARM + COLD))  # it inhibits
     assert unit.right_share == pytest.approx(1)
 
 
@@ -57,13 +57,13 @@ def test_the_share_is_that_of_the_visible_unit_above_which_needs_it_most() -> No
         for target in circuit.graph.successors(name):
             books = circuit.node(target).books
             assert books is not None
-            shares[target] = abs(circuit.graph.edges[name, target]["attribution"]) / books.gross
-        assert largest_share(circuit, name) == pytest.approx(max(shares.values()))
-        strongest = max(shares, key=lambda target: shares[target])
+            shares[target] = circuit.graph.edges[name, target]["attribution"] / books.gross
+        strongest = max(shares, key=lambda target: abs(shares[target]))
+        assert largest_share(circuit, name) == pytest.approx(shares[strongest])
         less = discard(circuit, strongest)
         if name in less.visible and strongest != circuit.root:
             left = {target: share for target, share in shares.items() if target in less.visible}
-            assert largest_share(less, name) == pytest.approx(max(left.values()))
+            assert largest_share(less, name) == pytest.approx(max(left.values(), key=abs))
     assert largest_share(circuit, circuit.root) is None
 
 

@@ -18,7 +18,7 @@
     "text-overflow", "text-transform", "transform", "transform-origin", "translate", "vertical-align", "visibility", "white-space",
     "width", "word-break", "overflow-wrap", "z-index", "filter",
   ];
-  const LEFT_OUT = "script, title, input[type=file], .wide, .spoken, .wall-zoom";
+  const LEFT_OUT = "script, title, input[type=file], .wide, .spoken, .wall-zoom, .plus, .band button";
 
   const styled = style => STYLES.map(name => `${name}:${style.getPropertyValue(name)}`).join(";");
 

@@ -182,7 +182,7 @@
     if (id && event.target.closest(".pin")) send("release", { unit: id });
     else if (id && event.target.closest(".alike")) keys.fold(id);
     else if (id && event.target.closest(".plus")) send("expand", { unit: id });
-    else if (id && event.shiftKey) send("mark", { unit: id });
+    else if (id && (event.shiftKey || event.ctrlKey || event.metaKey)) send("mark", { unit: id });
     else if (id) choose(id);
     else if (lines.at(event)) choose("", lines.at(event));
   }

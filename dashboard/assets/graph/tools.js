@@ -34,7 +34,7 @@
   /* The legend tells of what is there. */
   function explain({ nodes, edges }) {
     const there = {
-      inhibits: edges.some(edge => edge.inhibits), disagrees: edges.some(edge => edge.disagrees),
+      inhibits: edges.some(edge => edge.inhibits && !edge.residual), residual: edges.some(edge => edge.residual), disagrees: edges.some(edge => edge.disagrees),
       cancels: edges.some(edge => edge.marks.includes("±")), saturates: edges.some(edge => edge.marks.includes("∫")),
       alike: nodes.some(node => node.alike),
     };

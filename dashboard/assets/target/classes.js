@@ -12,7 +12,7 @@
     return {
       kind: "class", label, detail: told.words[number] || "", subject: String(number), question: `Why ${label}?`,
       reason: told.reason,
-      other: against ? { label: "not", action: "root", payload: { target: `${told.held} - ${number}` } } : null,
+      other: against ? { label: "why not?", action: "root", payload: { target: `${told.held} - ${number}` } } : null,
     };
   }
 

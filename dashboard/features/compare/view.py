@@ -7,7 +7,8 @@ from dash import html
 
 from circuits.report.text import MODE_NAMES, many, network_and_source, number, percent, value_name
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.compare import ALIKE, Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.node import Node
 from circuits.units import Group
 from dashboard.answers import WebP
 from dashboard.components import attributes, button, caption, sends, short
@@ -75,7 +76,8 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
         "shares cannot be compared."
     )
-    return f"{_both(left, right)} share {units} and {edges}." + (warning if modes[0] != modes[1] else "")
+    how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
+    return f"{_both(left, right)} share {units} and {edges}.{how}" + (warning if modes[0] != modes[1] else "")
 
 
 def _part(shared: int, left: int, right: int, what: str, index: float) -> str:
@@ -207,7 +209,7 @@ def _row(row: LayerComparison, left: Circuit, right: Circuit, tiles: Tiles) -> C
     names = [*row.left, *(unit.id for unit in row.shared)], [*row.right, *(unit.right_id for unit in row.shared)]
     most = max(_largest(left, names[0]), _largest(right, names[1]))
     ours = [_single(left, name, f"{BESIDE}{name}", tiles, most, outside=True) for name in row.left]
-    both = [_shared(unit, right, tiles, most) for unit in row.shared]
+    both = [_shared(unit, left, right, tiles, most) for unit in row.shared]
     theirs = [_single(right, name, name, tiles, most, outside=False) for name in row.right]
     return html.Tr(
         [
@@ -239,15 +241,15 @@ def _apart(left: Circuit, right: Circuit, tiles: Tiles) -> Component:
 
 def _strongest_first(circuit: Circuit, layer: str) -> list[str]:
     names = sorted(name for name in circuit.visible if circuit.nodes[name].unit.layer == layer)
-    return sorted(names, key=lambda name: -(largest_share(circuit, name) or 0.0))
+    return sorted(names, key=lambda name: -abs(largest_share(circuit, name) or 0.0))
 
 
 def _largest(circuit: Circuit, names: Iterable[str]) -> float:
     """The largest share among some units, to draw the others beside."""
-    return max((largest_share(circuit, name) or 0.0 for name in names), default=0.0)
+    return max((abs(largest_share(circuit, name) or 0.0) for name in names), default=0.0)
 
 
-def _shared(unit: SharedUnit, right: Circuit, tiles: Tiles, most: float) -> Component:
+def _shared(unit: SharedUnit, left: Circuit, right: Circuit, tiles: Tiles, most: float) -> Component:
     """A unit that both show, with both shares as a pair of bars."""
     root = unit.left_share is None or unit.right_share is None
     if root:
@@ -261,8 +263,11 @@ def _shared(unit: SharedUnit, right: Circuit, tiles: Tiles, most: float) -> Comp
         words = f"share {percent(pair[0])} left, {percent(pair[1])} right"
         shares = [_bar(side, part, most) for side, part in zip(_SIDES, pair, strict=True)]
     other = f", {unit.right_id} on the right, cosine {number(unit.cosine)}" if unit.cosine < 1 else ""
-    spoken = f"{unit.called}{other}, in both: {words}"
-    return _tile(right, unit.right_id, unit.right_id, tiles, spoken, shares, action=("unit", {"unit": unit.right_id}))
+    spoken, brief = f"{unit.called}{other}, in both: {words}", ""
+    if unit.right_id != unit.id:
+        brief = f"{_brief(left.nodes[unit.id])} = {_brief(right.nodes[unit.right_id])}"
+    action = ("unit", {"unit": unit.right_id})
+    return _tile(right, unit.right_id, unit.right_id, tiles, spoken, shares, action=action, brief=brief)
 
 
 def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *, outside: bool | None) -> Component:
@@ -290,8 +295,13 @@ def _single(circuit: Circuit, name: str, tile: str, tiles: Tiles, most: float, *
 
 def _bar(side: str, part: float, most: float) -> Component:
     """A share in numbers, over a bar as long as it is beside the largest of its row."""
-    width = 100 * part / most if most > 0 else 0.0
+    width = 100 * abs(part) / most if most > 0 else 0.0
     return html.Span([html.I(style={"width": f"{width:.1f}%"}), html.B(percent(part))], className=f"share-bar {side}")
+
+
+def _brief(node: Node) -> str:
+    """A name that fits under a picture; the row says the layer."""
+    return short(node.name) or caption(node)
 
 
 def _tile(
@@ -303,13 +313,14 @@ def _tile(
     shares: list[Component],
     *,
     action: tuple[str, dict[str, str]] | None,
+    brief: str = "",
 ) -> Component:
     """A unit's picture or what stands for it, its name and shares; a button if it can be chosen."""
     node, facts = circuit.nodes[name], tiles.get(tile, {"state": "none", "picture": "", "said": ""})
     image = html.Img(src=facts["picture"], alt="") if facts["picture"] else html.Img(alt="", hidden=True)
     parts = [
         html.Span(image, className="frame", **attributes(data_tile=tile, data_state=facts["state"])),
-        html.Span(short(node.name) or caption(node), className="name"),
+        html.Span(brief or _brief(node), className="name"),
         html.Span(shares, className="shares numbers"),
     ]
     if action is None:

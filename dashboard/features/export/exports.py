@@ -57,12 +57,12 @@ _WRITERS: dict[str, tuple[str, Callable[[Circuit, Looks, int | None], str | byte
     "graphml": ("application/graphml+xml", lambda circuit, looks, wrap: to_graphml(circuit.to_networkx())),
 }
 _MENU = (
-    ("Save picture", "", "The graph as it is on the screen, as PNG", "screen"),
+    ("Picture of what is on screen (PNG)", "", "This part of the graph, as it looks now", "screen"),
     ("JSON", "circuit.json", "The circuit, to go on with here or in Python", ""),
     ("JSON with pictures", "circuit.json?pictures=1", "The same with every finished picture in it", ""),
     ("HTML page", "circuit.html?pictures=1", "Opens in any browser, without a server or the internet", ""),
     ("SVG", "circuit.svg?pictures=1", "A drawing that stays sharp, for a paper or a slide", ""),
-    ("PNG", "circuit.svg?pictures=1", "The same drawing as pixels, twice the size of the screen", "png"),
+    ("Whole graph (PNG)", "circuit.svg?pictures=1", "All of it, drawn as in the SVG", "png"),
     ("GraphML", "circuit.graphml", "The graph for Gephi, yEd and Cytoscape, without pictures", ""),
 )
 

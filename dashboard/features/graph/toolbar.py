@@ -6,6 +6,7 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.report.text import WARNING_LABELS, WARNING_MEANINGS, WARNING_SIGNS
+from circuits.tracing.node import IN_NO_GROUP
 from dashboard import ids
 from dashboard.components import Component, attributes, button
 from dashboard.features.graph.actions import LEVELS
@@ -110,6 +111,7 @@ def legend() -> list[Component]:
     return [
         html.Span([html.I(), "excites"]),
         html.Span([html.I(), "inhibits"], className="inhibits"),
+        html.Span([html.I(), IN_NO_GROUP], className="residual", title="What none of the layer's groups holds"),
         html.Span(
             [html.I(), "width: share"],
             className="width",

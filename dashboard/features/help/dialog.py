@@ -40,7 +40,7 @@ ALL: dict[str, Keys] = {
         ("x", "discard it"),
         ("l", "go to its edges: ← → to the next one, Enter chooses, ↑ ↓ to its ends"),
         ("f", "fold its near-duplicates into one, or unfold them"),
-        ("m", "mark it (or Shift click), to put several units under one name"),
+        ("m", "mark it (or Shift click, Ctrl click), to put several units under one name"),
         ("p", "lock it in its place, or release it"),
         ("Alt ← ↑ ↓ →", "move it"),
         ("+ − 0", "zoom in, zoom out, fit the graph"),

@@ -190,7 +190,7 @@ class _Search:
         label, held = self.network.label(channel), explained(self.session.work.circuit)
         other = None
         if held is not None and held[0] != channel and not self.session.work.locked:
-            other = Other("not", "root", {"target": against(held[0], channel)})
+            other = Other("why not?", "root", {"target": against(held[0], channel)})
         question = "".join(question_parts("class", Unit(self.top, channel), label))
         return Result("class", label, self._chance(channel), str(channel), question, self.session.work.locked, other)
 

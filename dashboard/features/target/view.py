@@ -103,7 +103,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 
 
 TOPS = (3, 5, 8, 12)
-_BUDGET = "Units to show in all, those that do most for the target; the method is then target."
+_BUDGET = "Units to show in all, instead of units per node: those that do most for the target, by the method target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
 _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
 

@@ -7,7 +7,7 @@ from dash import dcc, html
 from circuits.report.sentences import ALL, below_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import Node
+from circuits.tracing.node import IN_NO_GROUP, Node
 from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed, unbroken
 from dashboard.features.unit import charts as figures
@@ -96,7 +96,7 @@ def sum_in_words(broken: Breakdown) -> str:
     if parts is None:
         what = "zero" if broken.value == 0 else f"{number(broken.value)}, small compared with its parts"
         return f"The value is {what}: the parts cancel, so percentages would be meaningless."
-    in_none = () if broken.residual is None else ("in no group",)
+    in_none = () if broken.residual is None else (IN_NO_GROUP,)
     names = ("shown" if broken.expanded else "listed", "rest", *in_none, broken.bias_name)
     words = ""
     for name, part in zip(names, parts, strict=True):

@@ -383,7 +383,7 @@ def test_the_graph_and_the_wall_are_saved_as_they_are_seen(tab: Any, expect: Any
     for theme in ("light", "dark"):
         with tab.expect_download() as waiting:
             tab.locator("#export-menu summary").click()
-            tab.locator("#export-menu").get_by_role("button", name="Save picture").click()
+            tab.locator("#export-menu").get_by_role("button", name="Picture of what is on screen").click()
         assert waiting.value.suggested_filename == "patches--tree--picture.png"
         saved, stage = opened(Path(waiting.value.path()).read_bytes()), box_of(tab.locator("#graph"))
         assert saved.size == pytest.approx((2 * stage["width"], 2 * stage["height"]), abs=2)

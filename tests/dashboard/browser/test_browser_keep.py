@@ -67,7 +67,7 @@ def test_the_png_is_twice_the_drawing_and_shows_its_pictures(tab: Any, expect: A
     expect(tab.locator('.frame:not([data-state="ready"])')).to_have_count(0)
     _, drawing = saved(tab, "SVG")
     size = re.search(rb'<svg xmlns="[^"]+" width="(\d+)" height="(\d+)"', drawing)
-    name, data = saved(tab, "PNG")
+    name, data = saved(tab, "Whole graph (PNG)")
     image = Image.open(io.BytesIO(data)).convert("RGB")
     assert name == "patches--tree--circuit.png"
     assert image.size == (2 * int(size[1]), 2 * int(size[2]))

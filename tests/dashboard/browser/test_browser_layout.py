@@ -310,7 +310,11 @@ def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any
     assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 60), abs=12)
     expect(tab.locator(".unit.pinned")).to_have_count(0)
     # What a press brings up is scrolled to.
-    for press, part in (("#how-good", "#unit-head"), ("[data-page=layers]", "#wall"), ("[data-page=circuit]", "#graph")):
+    for press, part in (
+        ("#how-good", "#unit-head"),
+        ("[data-page=layers]", "#wall"),
+        ("[data-page=circuit]", "#graph"),
+    ):
         tab.evaluate("scrollTo(0, 0)")
         tab.locator(f"{press}[data-action]").click()
         expect(tab.locator(part)).to_be_in_viewport(ratio=0.9)

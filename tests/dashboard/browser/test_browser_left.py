@@ -205,7 +205,7 @@ def test_a_class_is_found_by_typing_and_asked_why_and_why_not(tab: Any, expect: 
     press(tab, "Shift+Enter")
     explained(tab, expect, "tree, not dog")
     field.fill("ship")
-    tab.get_by_role("option").first.get_by_text("not", exact=True).click()
+    tab.get_by_role("option").first.get_by_text("why not?", exact=True).click()
     explained(tab, expect, "tree, not <b>ship</b>")
 
 

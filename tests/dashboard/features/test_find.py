@@ -88,7 +88,7 @@ def test_every_class_has_a_probability_once_a_circuit_is_there(
 
 def test_when_a_class_is_explained_the_others_can_be_held_against_it(traced: Session, library: Library) -> None:
     (dog,) = find(traced, library, "dog")
-    assert dog.other == Other("not", "root", {"target": "2 - 1"})
+    assert dog.other == Other("why not?", "root", {"target": "2 - 1"})
     (tree,) = find(traced, library, "tree")
     assert tree.other is None
 

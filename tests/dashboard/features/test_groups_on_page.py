@@ -169,7 +169,13 @@ def test_the_sentence_over_the_graph_is_made_from_the_books(circuit: Circuit) ->
     books, value = circuit.nodes[circuit.root].books, circuit.nodes[circuit.root].value
     assert books is not None
     held = (value - books.bias - books.residual) / value
-    expected = f"The 4 groups of c hold {share(held)} of tree; {share(books.residual / value)} is in no group."
+    parts = [round(100 * part) for part in (held, books.residual / value)]
+    none, rest = share(parts[1] / 100), share((100 - sum(parts)) / 100)  # 100 % in all
+    expected = (
+        f"The 4 groups of c hold {share(held)} of tree; {none} is not in any group, and the rest, {rest}, "
+        f"is bias. 3 of 4 groups are drawn; 1 inhibits ({share(books.rest / value)})."
+    )
+    assert books.rest < 0
     assert held_in_words(circuit) == expected
 
 
@@ -306,7 +312,7 @@ def test_the_pane_of_the_residual_says_why_it_has_no_picture(ann: Person) -> Non
     ann.do("select", "c/rest")
     ann.looked()
     said = " ".join(words(part) for part in ann.pane)
-    assert "what is in no group has no direction, and so no picture" in said
+    assert "what is not in any group has no direction, and so no picture" in said
     assert "Channels in this group" not in said
 
 
@@ -317,7 +323,7 @@ def test_the_books_name_what_is_in_no_group(circuit: Circuit, library: Library) 
     assert broken.residual == books.residual
     assert broken.named == len(broken.parts) - 1
     assert sum(part.attribution for part in broken.parts) + broken.rest + broken.bias == pytest.approx(broken.value)
-    assert " in no group " in sum_in_words(broken)
+    assert " not in any group " in sum_in_words(broken)
     numbers = [
         int(each) for each in sum_in_words(broken).replace("−", "-").replace("- ", "-").split() if each.isdigit()
     ]
