@@ -10,6 +10,8 @@ from dash import html
 from circuits.report.text import percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
+from circuits.tracing.node import Node
+from circuits.units import Unit
 from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
 from dashboard.glossary import each_once
 from dashboard.library import METHODS, PICTURE, STARTS
@@ -223,6 +225,11 @@ def short(label: str) -> str:
         return label
     _, colon, channel = label.rpartition(":")
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
+
+
+def caption(node: Node) -> str:
+    """What a unit is called where its layer stands beside it: its channel, or the number of its group."""
+    return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
 
 
 _METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}

@@ -33,6 +33,7 @@ STYLES = (
 
 SCRIPTS = (
     "core/actions.js",
+    "core/stacked.js",
     "core/press.js",
     "core/keep.js",
     "core/menus.js",

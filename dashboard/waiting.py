@@ -8,6 +8,7 @@ anew as soon as the answer comes from somebody else. Nothing heavy is imported h
 import select
 import socket
 import threading
+import time
 import webbrowser
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,7 @@ STARTING = "X-Circuits-Starting"
 """Header of the answers of this page, by which its script knows them."""
 _LONGEST = 65536
 _PATIENCE = 2.0
+_MOST = 100
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Circuit explorer</title>
@@ -126,16 +128,23 @@ class WaitingRoom:
                     return
                 with suppress(OSError):  # whoever knocked has gone
                     connection, _ = self._socket.accept()
-                    with connection:
-                        connection.settimeout(_PATIENCE)
-                        self._answer(connection)
+                    self._let_in(connection)
+
+    def _let_in(self, connection: socket.socket) -> None:
+        """Answer in a thread, so that whoever says nothing keeps nobody waiting; where there are many, close it."""
+        if threading.active_count() > _MOST:
+            connection.close()
+        else:
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        said = b""
-        while b"\r\n\r\n" not in said and len(said) < _LONGEST:
-            part = connection.recv(4096)
-            if not part:
-                return
-            said += part
-        connection.sendall(self._answers[said.startswith(b"HEAD ")])
-        connection.shutdown(socket.SHUT_WR)
+        said, until = b"", time.monotonic() + _PATIENCE
+        with connection, suppress(OSError):  # it took too long, or has gone
+            while b"\r\n\r\n" not in said and len(said) < _LONGEST:
+                connection.settimeout(max(until - time.monotonic(), 0.001))
+                part = connection.recv(4096)
+                if not part or time.monotonic() > until:
+                    return
+                said += part
+            connection.sendall(self._answers[said.startswith(b"HEAD ")])
+            connection.shutdown(socket.SHUT_WR)

@@ -29,6 +29,7 @@ from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScore
 RESIDUAL = -1
 """Stands for the residual where a group's number stands otherwise: the last of a layer's units."""
 _RIDGE = 1e-9
+_MOST_NUMBERS = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +41,14 @@ class Code:
         activation: of the layer, (1, C, H, W).
         weights: h, (K, H, W), of the activation's type.
         inverse: (D_A M Dᵀ_A)⁻¹ at each position, zero for groups that are not active there, (H·W, K, K), float64;
-            with an encoder 1 or 0 on its diagonal.
+            with an encoder 1 or 0 for each group, (H·W, K, 1).
         importance: m, (C, H·W), float64; `None` where all count alike.
     """
 
     dictionary: Dictionary
     activation: Activation
     weights: Maps
-    inverse: Float[Tensor, "positions groups groups"]
+    inverse: Float[Tensor, "positions groups others"]
     importance: Float[Tensor, "channels positions"] | None = None
 
     @property
@@ -98,7 +99,7 @@ class Code:
         worth = torch.ones(channels, positions, dtype=torch.float64)
         if gradient is not None:
             worth = in_doubles(gradient).reshape(channels, positions)
-        along = self.dictionary.directions.double() @ worth
+        along = in_doubles(self.dictionary.directions) @ worth
         if group == RESIDUAL:
             read = worth.clone()
             for number in range(self.dictionary.groups):
@@ -110,9 +111,9 @@ class Code:
     def _encoder(self, group: int) -> Tensor:
         """(C, H·W), float64."""
         if self.dictionary.encoder is not None:
-            row = self.dictionary.encoder[group].double()
-            return row[:, None] * self.inverse[:, group, group][None]
-        read = torch.einsum("pk,kc->cp", self.inverse[:, group], self.dictionary.directions.double())
+            row = in_doubles(self.dictionary.encoder[group])
+            return row[:, None] * self.inverse[:, group, 0][None]
+        read = torch.einsum("pk,kc->cp", self.inverse[:, group], in_doubles(self.dictionary.directions))
         return read if self.importance is None else read * self.importance
 
     def map(self, group: int) -> Float[Tensor, "rows columns"]:
@@ -189,21 +190,32 @@ def _solve(dictionary: Dictionary, a: Tensor, importance: Tensor | None) -> tupl
     groups = dictionary.groups
     active = weights > 0
     if dictionary.encoder is not None:
-        return weights, torch.diag_embed(active.double())
+        return weights, active.double()[:, :, None]
+    if len(a.T) * groups**2 > _MOST_NUMBERS:
+        raise InputError(
+            f"{groups} groups at {len(a.T)} positions take {len(a.T) * groups**2 * 8 >> 30} GiB; give fewer groups for "
+            "that layer, or none (0)."
+        )
     # An inactive group has an equation of its own, h = 0, which leaves the others' inverse as it is.
     both = active[:, :, None] & active[:, None, :]
     identity = torch.eye(groups, dtype=torch.float64)
     system = torch.where(both, gram.expand(len(a.T), groups, groups), identity.expand(len(a.T), groups, groups))
     inverse = torch.where(both, torch.linalg.inv(system), 0.0)
-    return torch.einsum("pgk,pk->pg", inverse, right).clamp(min=0), inverse
+    lengths = _lengths(dictionary)
+    weights = torch.einsum("pgk,pk->pg", inverse, right).clamp(min=0) / lengths
+    return weights, inverse / (lengths[:, None] * lengths)
 
 
 def _weights(dictionary: Dictionary, a: Tensor, importance: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """The code, (positions, groups), with the normal equations' matrix (…, K, K) and right side (positions, K)."""
-    directions = dictionary.directions.double()
+    """The code, (positions, groups), with the normal equations' matrix (…, K, K) and right side (positions, K).
+
+    The equations are those of directions of length 1, so that what keeps them solvable is a hair beside each.
+    """
     if dictionary.encoder is not None and dictionary.bias is not None:
-        code = (dictionary.encoder.double() @ a + dictionary.bias.double()[:, None]).clamp(min=0)
+        code = (in_doubles(dictionary.encoder) @ a + in_doubles(dictionary.bias)[:, None]).clamp(min=0)
         return code.T, torch.empty(0), torch.empty(0)
+    lengths = _lengths(dictionary)
+    directions = in_doubles(dictionary.directions) / lengths[:, None]
     if importance is None:
         gram, right = (directions @ directions.T)[None], (directions @ a).T
     else:
@@ -212,7 +224,11 @@ def _weights(dictionary: Dictionary, a: Tensor, importance: Tensor | None) -> tu
     # A hair on the diagonal, for directions that are the same as others.
     diagonal = gram.diagonal(dim1=1, dim2=2).mean(1)
     gram = gram + _RIDGE * diagonal[:, None, None] * torch.eye(len(directions), dtype=torch.float64)
-    return _non_negative(gram, right), gram, right
+    return _non_negative(gram, right) / lengths, gram, right
+
+
+def _lengths(dictionary: Dictionary) -> Tensor:
+    return in_doubles(dictionary.directions).square().sum(1).sqrt()
 
 
 def _non_negative(gram: Tensor, right: Tensor) -> Tensor:

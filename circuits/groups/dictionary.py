@@ -14,6 +14,7 @@ from circuits.network.network import Network
 Directions = Float[Tensor, "groups channels"]
 """One direction a row, over the channels of a layer."""
 
+LARGEST_SIZE = 2**26
 LARGEST_GROUPS = 100_000
 """Groups of a layer that a dictionary can hold."""
 
@@ -48,6 +49,8 @@ class Dictionary:
     bias: Float[Tensor, " groups"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.directions.dim() != 2:
+            raise InputError(f"The directions are {_size(self.directions)}; they must be groups × channels.")
         groups, channels = self.directions.shape
         if not 1 <= groups <= LARGEST_GROUPS:
             raise InputError(f"A dictionary has {groups} directions; it must have 1 to {LARGEST_GROUPS}.")
@@ -108,7 +111,13 @@ class Dictionary:
             >>> bool((Dictionary.of_row(one.to_row()).directions == one.directions).all())
             True
         """
-        channels = row["channels"]
+        channels = int(row["channels"])  # in a file 384 may be written 384.0
+        for part in ("directions", "encoder"):
+            if len(row.get(part, ())) * channels > LARGEST_SIZE:
+                raise InputError(
+                    f"A dictionary of {len(row[part])} groups × {channels} channels is too large; a circuit's file "
+                    f"holds at most {LARGEST_SIZE >> 20} million numbers of each."
+                )
         encoder = _dense(row["encoder"], channels) if "encoder" in row else None
         bias = torch.tensor(row["bias"], dtype=torch.float32) if "bias" in row else None
         return cls(_dense(row["directions"], channels), row["source"], row["weighted"], encoder, bias)
@@ -122,6 +131,11 @@ def checked(network: Network, dictionaries: Mapping[str, Dictionary]) -> Mapping
         UnknownError: if the network has no such layer.
     """
     for layer, dictionary in dictionaries.items():
+        if not isinstance(dictionary, Dictionary):
+            raise InputError(
+                f"The groups of {layer} are a {type(dictionary).__name__}; give a Dictionary, such as "
+                f"Dictionary(directions, 'by hand')."
+            )
         if layer not in network.layers:
             raise UnknownError(
                 f"The dictionary is of layer {layer!r}, which {network.name} lacks; it has {listed(network.layers)}."

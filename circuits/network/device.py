@@ -46,6 +46,8 @@ def chosen_device(wanted: str | torch.device) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError as error:
         raise InputError(f"There is no device {str(wanted)!r}; write auto, cpu, cuda, cuda:1 or mps.") from error
+    if device.type not in KINDS:
+        raise InputError(f"Networks are not run on the device {str(device)!r}; write auto, cpu, cuda, cuda:1 or mps.")
     if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
         there = f"there are {count}, counted from 0" if count else "PyTorch finds no NVIDIA GPU here"
         raise InputError(f"There is no device {str(device)!r}: {there}. Use --device cpu, or auto.")

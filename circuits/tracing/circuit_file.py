@@ -1,5 +1,6 @@
 """The circuit file, `circuits/2`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
 
+import copy
 import io
 import json
 import math
@@ -154,7 +155,9 @@ def to_graph(data: object) -> nx.DiGraph:
         known = " and ".join(map(repr, FORMATS))
         raise InputError(f"The circuit's format is {str(data['format'])[:40]!r}; this version reads {known}.")
     _validate(data)
-    graph = nx.DiGraph(**data["graph"])
+    if data["format"] == FORMATS[0] and format_of(data["graph"]) != FORMATS[0]:
+        raise InputError(f"The circuit says {FORMATS[0]!r} and has what only {FORMATS[1]!r} can hold; trace it again.")
+    graph = nx.DiGraph(**copy.deepcopy(data["graph"]))
     graph.graph["target"] = _measured(graph.graph["target"])
     graph.graph["predictions"] = [_measured(row) for row in graph.graph["predictions"]]
     for row in map(_measured, data["nodes"]):
@@ -245,6 +248,7 @@ def _check_finite(data: Any, path: Sequence[str | int]) -> None:
 def _check_consistent(graph: nx.DiGraph) -> None:
     named_sets.check(graph)
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
+    _check_dictionaries(graph, layers)
     _check_target(graph)
     for name, row in graph.nodes(data=True):
         if row["layer"] not in layers:
@@ -261,6 +265,17 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_dictionaries(graph: nx.DiGraph, layers: Mapping[str, int]) -> None:
+    """Refuse dictionaries that are none, each looked at once."""
+    for layer, row in graph.graph.get("dictionaries", {}).items():
+        if layer not in layers:
+            raise InputError(f"The file has a dictionary of layer {layer!r}, which the circuit's network lacks.")
+        try:
+            row["channels"] = Dictionary.of_row(row).channels
+        except InputError as error:
+            raise InputError(f"The dictionary of layer {layer!r} cannot be used: {error}") from error
 
 
 def _check_target(graph: nx.DiGraph) -> None:
@@ -297,7 +312,7 @@ def _check_group(name: str, row: dict[str, Any], dictionaries: dict[str, Any]) -
         raise InputError(
             f"The node {name!r} is a group of layer {row['layer']!r}, of which the file has no dictionary."
         )
-    groups = Dictionary.of_row(dictionary).groups
+    groups = len(dictionary["directions"])
     if row["group"] != "rest" and row["group"] >= groups:
         raise InputError(f"The node {name!r} is not there: the dictionary of {row['layer']!r} has {groups} groups.")
 

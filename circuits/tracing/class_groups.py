@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, SupportsIndex
 
 import torch
@@ -14,6 +15,7 @@ from circuits.groups.fit import fit
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.device import exact
 from circuits.network.network import Network
+from circuits.tracing.facts import as_int
 from circuits.tracing.levels import counts_of, levels_below
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target, find_target
@@ -32,7 +34,7 @@ def fit_groups(
     target: Unit | str | SupportsIndex | None = None,
     *,
     groups: Any = 8,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     depth: SupportsIndex = DEPTH,
     source: str = "",
     progress: Progress | None = None,
@@ -65,12 +67,15 @@ def fit_groups(
         >>> sorted(node.number for node in trace(network, "example:cat", groups=groups, depth=1).nodes.values())[:3]
         ['0', '0', '1']
     """
-    report = progress or _WITHOUT_PROGRESS
+    report, levels_down = progress or _WITHOUT_PROGRESS, as_int(depth)
+    if isinstance(photos, str | bytes | Path | Photo):
+        raise InputError("photos is a single photo; give a list of them, even where it is one.")
+    layers = [layers] if isinstance(layers, str) else layers
     images = [network.preprocessing.input_of(as_photo(photo)) for photo in photos]
     if not images:
         raise InputError("There are no photos to fit groups to; give at least one.")
     explained = _target(network, images, target)
-    levels = _levels(network, explained, layers, int(depth))
+    levels = _levels(network, explained, layers, levels_down)
     counts = counts_of(groups, max(levels.values()))
     wanted = {layer: counts[level - 1] for layer, level in levels.items() if counts[level - 1]}
     columns: dict[str, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in wanted}
@@ -99,10 +104,10 @@ def _target(network: Network, images: Sequence[Tensor], wanted: Unit | str | Sup
     return find_target(network, None, predicted.most_common(1)[0][0])
 
 
-def _levels(network: Network, target: Target, layers: Sequence[str], depth: int) -> dict[str, int]:
+def _levels(network: Network, target: Target, layers: Sequence[str], depth: Any) -> dict[str, int]:
     """The layers to fit, and how far each lies below the target."""
-    if depth < 1:
-        raise InputError(f"depth is {depth}; it counts layers below the target and must be at least 1.")
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise InputError(f"depth is {depth!r}; it counts layers below the target and must be at least 1.")
     below = levels_below(network, target.unit.layer, len(network.layers) if layers else depth)
     for layer in layers:
         network.layer(layer)

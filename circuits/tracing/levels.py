@@ -5,7 +5,7 @@ from typing import Any, SupportsIndex
 
 import networkx as nx
 
-from circuits.errors import InputError
+from circuits.errors import InputError, listed
 from circuits.groups.coding import importance_of
 from circuits.groups.dictionary import Dictionary, checked
 from circuits.groups.fit import fit
@@ -51,15 +51,21 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     """
     layers = levels_below(run.network, target.unit.layer, depth)
     if isinstance(groups, Mapping):
-        return {layer: each for layer, each in checked(run.network, groups).items() if layer in layers}
+        given_layers = {layer: each for layer, each in checked(run.network, groups).items() if layer in layers}
+        if not given_layers:
+            given = f"is of {listed(groups)}, and none of these" if groups else "is empty; no layer"
+            raise InputError(f"The dictionary {given} lies within {depth} below {target.id}; give a larger depth.")
+        return given_layers
     counts = counts_of(groups, depth)
-    found = {}
+    found: dict[str, Dictionary] = {}
     for layer, level in layers.items():
         activation = run.activations[layer][0].flatten(1)
         if not counts[level - 1] or not bool((activation > 0).any()):
             continue
         importance = importance_of(run.gradient(target, layer)[0])
         found[layer] = Dictionary(fit(activation, counts[level - 1], importance), PHOTO, weighted=True)
+    if not found:
+        raise InputError(f"Nothing is active below {target.id} in this photo, so there are no groups to find.")
     return found
 
 

@@ -1,13 +1,14 @@
 """Where evidence is taken from: a photo, or a circuit that carries its photo as the network's crop; and its run."""
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 from PIL import Image
 
 from circuits.errors import InputError, UnknownError
+from circuits.groups.dictionary import Dictionary, checked
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.device import exact
@@ -86,16 +87,25 @@ def forward_cache(network: Network, source: Source) -> ForwardCache:
         cut, activations = recent.get(key, (None, None))
     dictionaries = source.dictionaries if isinstance(source, Circuit) else {}
     if activations is not None:
-        return ForwardCache(cut or network, activations, dictionaries=dictionaries)
+        return ForwardCache(cut or network, activations).with_groups(_fitting(cut or network, dictionaries))
     image = network.preprocessing.from_crop(input_crop(network, source))
     try:
         cut = network.with_layers(source.layers) if isinstance(source, Circuit) else network
     except UnknownError as error:
         raise InputError(f"The circuit's layers are not {network.name}'s: {error}") from error
+    _fitting(cut, dictionaries)
     run = ForwardCache.of(cut, image)
     with _lock:
         recent[key] = (None if run.network is network else run.network, run.activations)
     return run.with_groups(dictionaries)
+
+
+def _fitting(network: Network, dictionaries: Mapping[str, Dictionary]) -> Mapping[str, Dictionary]:
+    """The dictionaries of a circuit's file, if they are of the network's layers."""
+    try:
+        return checked(network, dictionaries)
+    except UnknownError as error:
+        raise InputError(f"The circuit's groups are not {network.name}'s: {error}") from error
 
 
 def activations_of(network: Network, source: Source, layers: Sequence[str]) -> tuple[Network, dict[str, Activations]]:

@@ -46,6 +46,19 @@ def test_whoever_says_nothing_is_waited_for_only_so_long(monkeypatch: pytest.Mon
             silent.sendall(b"GET / HT")
 
 
+def test_whoever_dribbles_keeps_nobody_waiting() -> None:
+    """Neither the next one, nor the real page."""
+    with WaitingRoom("127.0.0.1", 0, SAID) as room:
+        port = int(room.url.rsplit(":", 1)[1].strip("/"))
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        silent[0].sendall(b"G")
+        with urlopen(room.url, timeout=1) as answer:
+            assert SAID in answer.read().decode()
+        room.hand_over()
+        for each in silent:
+            each.close()
+
+
 class Ready(BaseHTTPRequestHandler):
     """The real page, in the room's place."""
 

@@ -127,3 +127,26 @@ def test_the_importance_is_the_size_of_the_gradient_and_its_channels_fifth() -> 
 def test_a_dictionary_of_another_layer_is_refused() -> None:
     with pytest.raises(InputError, match="directions over 7 channels and the layer has 2"):
         encode(Dictionary(directions(), "by hand"), torch.rand(1, 2, 3, 3))
+
+
+@pytest.mark.parametrize("length", [1.0, 1e-3, 1e-6, 1e6])
+def test_the_fit_does_not_depend_on_how_long_a_direction_is(length: float) -> None:
+    rows = directions()
+    scaled = torch.cat([rows[:1] * length, rows[1:]])
+    one, other = (encode(Dictionary(each, "by hand"), activation()) for each in (rows, scaled))
+    assert torch.allclose(one.residual, other.residual, atol=1e-7)
+    assert torch.allclose(one.part(0), other.part(0), atol=1e-7)
+    assert torch.allclose(one.reading(0), other.reading(0) * length, atol=1e-7)
+
+
+def test_an_autoencoder_of_thousands_of_groups_takes_no_matrix_of_them() -> None:
+    many = torch.rand(5000, CHANNELS, generator=seeded(3)) - 0.5
+    code = encode(Dictionary(many, "sae", encoder=many, bias=torch.zeros(5000)), activation())
+    assert code.inverse.shape == (HEIGHT * WIDTH, 5000, 1)
+    assert code.value(7) == pytest.approx(float((code.reading(7) * activation()[0]).sum()))
+
+
+def test_too_many_groups_are_refused_before_memory_is() -> None:
+    many = torch.rand(300, 64, generator=seeded(3))
+    with pytest.raises(InputError, match="give fewer groups"):
+        encode(Dictionary(many, "by hand"), torch.zeros(1, 64, 40, 40))

@@ -80,6 +80,7 @@ def test_of_many_positions_some_of_each_photo_are_taken(monkeypatch: pytest.Monk
         ({"groups": [4, 4]}, "2 numbers for a depth of 1"),
         ({"groups": 0}, "0 at every level"),
         ({"depth": 0}, "must be at least 1"),
+        ({"layers": "conv9"}, "No layer 'conv9'"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(options: dict, message: str) -> None:

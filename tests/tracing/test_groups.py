@@ -272,9 +272,50 @@ def test_groups_are_the_same_by_their_directions_and_not_their_numbers() -> None
     assert pairs["conv7/rest"] == ("conv7/rest", 1.0)
 
 
+def tampered(**changes: object) -> dict:
+    """The file of a circuit with the dictionary of conv7 changed."""
+    data = json.loads(circuit().to_json_text())
+    data["graph"]["dictionaries"]["conv7"] |= changes
+    return data
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert Circuit.from_dict(tampered(channels=384.0)) == circuit()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": 2147483647}, "too large"),
+        ({"channels": 100}, "names channels that its layer of 100 lacks"),
+        ({"directions": [{"at": [], "weights": []}] * 4}, "zero everywhere"),
+        ({"encoder": [{"at": [0], "weights": [1.0]}] * 4}, "both or neither"),
+    ],
+)
+def test_a_dictionary_that_is_none_is_refused_with_its_file(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=f"dictionary of layer 'conv7' cannot be used: .*{message}"):
+        Circuit.from_dict(tampered(**changes))
+
+
+def test_a_dictionary_of_another_layer_is_refused_by_the_network() -> None:
+    data = tampered(channels=385)
+    with pytest.raises(InputError, match="over 385 channels; the layer has 384"):
+        expand(builtin(), Circuit.from_dict(data), "conv7/0")
+    data["graph"]["dictionaries"]["nowhere"] = data["graph"]["dictionaries"]["conv7"]
+    with pytest.raises(InputError, match="layer 'nowhere', which the circuit's network lacks"):
+        Circuit.from_dict(data)
+
+
+def test_the_first_format_has_no_groups() -> None:
+    with pytest.raises(InputError, match="has what only 'circuits/2' can hold"):
+        Circuit.from_dict(json.loads(circuit().to_json_text()) | {"format": "circuits/1"})
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
+        ({}, "is empty"),
+        ({"conv5": Dictionary(torch.ones(1, 192), "here")}, "is of conv5, and none of these lies within 2"),
         (0, "0 at every level"),
         (-1, "from 1 to 1000"),
         ([4], "1 numbers for a depth of 2"),

@@ -234,3 +234,8 @@ for (const group of document.querySelectorAll(".switch")) group.hidden = false;
 details.hidden = false;
 document.getElementById("save").hidden = false;
 choose(file.graph.target.unit);
+
+/* A window that is too narrow for the graph begins at its target, not at the names of its layers. */
+const across = map.closest(".scroll");
+const target = drawn.get(file.graph.target.unit).getBoundingClientRect();
+across.scrollLeft += target.x + target.width / 2 - across.getBoundingClientRect().x - across.clientWidth / 2;

@@ -40,7 +40,7 @@
   document.addEventListener("click", event => {
     const button = event.target.closest("[data-action]");
     if (button && !button.disabled && button.getAttribute("aria-disabled") !== "true") {
-      send(button.dataset.action, JSON.parse(button.dataset.payload || "{}"));
+      window.circuits.send(button.dataset.action, JSON.parse(button.dataset.payload || "{}"));
     }
   });
 

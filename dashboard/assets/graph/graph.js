@@ -13,7 +13,6 @@
   const FAR = 400;
   const MANY = 200;
   /* Where panes lie one under the other. */
-  const STACKED = "(max-width: 700px)";
   const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
@@ -316,7 +315,7 @@
       const above = data.edges.some(edge => edge.target === data.selected && fresh.has(edge.source));
       if (above && left.has(data.selected)) sight.reveal(box([byId.get(data.selected)]));
     }
-    if (another && data.nodes.length && matchMedia(STACKED).matches) stage.scrollIntoView({ block: "center" });
+    if (another && data.nodes.length) window.circuits.bring(stage, "center");
   }
 
   /* The target takes the focus once it is drawn, unless something else has taken it meanwhile. */

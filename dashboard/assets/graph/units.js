@@ -159,6 +159,15 @@
     const button = id => units.get(id).button;
     const move = (id, where) => place(units.get(id), where);
 
+    /* The bottom of the words of others, of those that begin above the words of a unit, between two columns of the screen. */
+    function lowestWords({ button, name }, from, to) {
+      const under = name.getBoundingClientRect().top;
+      const boxes = [...units.values()].filter(other => other.button !== button && !other.button.hidden)
+        .map(other => other.name.parentElement.getBoundingClientRect());
+      const above = boxes.filter(({ left, right, top }) => left < to && right > from && top < under - 1);
+      return Math.max(0, ...above.map(({ bottom }) => bottom + 2));
+    }
+
     let large = "";
     /* The unit whose picture is enlarged, upwards from its words, as far as there is room in a box of the screen. */
     function enlarge(id, times, box) {
@@ -167,9 +176,10 @@
       if (!large) return;
       const unit = units.get(large);
       const { left, right, bottom, width, height } = unit.frame.getBoundingClientRect();
-      const grow = Math.max(1, Math.min(times, (bottom - box.top - 4) / height));
-      const out = ((grow - 1) * width) / 2;
-      const from = left - out < box.left ? "0%" : right + out > box.right ? "100%" : "50%";
+      const most = Math.max(1, Math.min(times, (bottom - box.top - 4) / height));
+      const out = (most - 1) * width;
+      const grow = Math.max(1, (bottom - Math.max(bottom - most * height, lowestWords(unit, left - out, right + out))) / height);
+      const from = left - out / 2 < box.left ? "0%" : right + out / 2 > box.right ? "100%" : "50%";
       unit.frame.style.setProperty("--grow", grow);
       unit.frame.style.setProperty("--from", from);
       flag(unit, "large", true);

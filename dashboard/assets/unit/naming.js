@@ -6,8 +6,8 @@
 
   const PAUSE = 900;
   const FIELDS = [
-    { kind: "name", tag: "input", label: "Name", most: 80, hint: "Name it, such as “left-facing dog head”" },
-    { kind: "note", tag: "textarea", label: "Note", most: 2000, hint: "Write a note; it is kept in the file" },
+    { kind: "name", tag: "input", label: "Name", most: 80, hint: "Such as “dog head”" },
+    { kind: "note", tag: "textarea", label: "Note", most: 2000, hint: "Kept in the circuit file" },
   ];
   let edits = 0;
 

@@ -11,7 +11,7 @@ from circuits.tracing.compare import ALIKE, Comparison, LayerComparison, SharedU
 from circuits.tracing.node import Node
 from circuits.units import Group
 from dashboard.answers import WebP
-from dashboard.components import attributes, button, sends, short
+from dashboard.components import attributes, button, caption, sends, short
 from dashboard.glossary import each_once, term, with_term
 from dashboard.library import Library
 from dashboard.session.questions import question_of, subject_of
@@ -301,9 +301,7 @@ def _bar(side: str, part: float, most: float) -> Component:
 
 def _brief(node: Node) -> str:
     """A name that fits under a picture; the row says the layer."""
-    if node.name or node.label != str(node.unit):
-        return short(node.called)
-    return f"/{node.number}" if isinstance(node.unit, Group) else f":{node.label.rpartition(':')[2]}"
+    return short(node.name) or caption(node)
 
 
 def _tile(

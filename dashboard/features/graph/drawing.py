@@ -17,9 +17,8 @@ from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, pe
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.named_sets import names_of
 from circuits.tracing.node import Node, is_residual
-from circuits.units import Unit
 from dashboard.answers import Groups
-from dashboard.components import edge_in_words, short
+from dashboard.components import caption, edge_in_words
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.library import closed
 
@@ -163,7 +162,7 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
     return ({"sets": sets} if sets else {}) | {
         "id": name,
         "layer": node.unit.layer,
-        "label": node.name or (node.label if root else _caption(node)),
+        "label": node.name or (node.label if root else caption(node)),
         "residual": is_residual(name),
         "named": bool(node.name),
         "root": root,
@@ -179,11 +178,6 @@ def _unit(circuit: Circuit, fold: Folds, name: str, above: Collection[Merged]) -
         "title": _title(circuit, fold, node, shares, above),
         "spoken": _spoken(circuit, node, strongest, part, held, len(group), folded=len(members) > 1),
     }
-
-
-def _caption(node: Node) -> str:
-    """What a unit is called in a row that says its layer: its channel, or the number of its group."""
-    return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
 
 
 def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float], above: Collection[Merged]) -> str:

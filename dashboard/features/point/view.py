@@ -8,7 +8,7 @@ from dash import html
 from circuits.evidence.layer_statistics import Firing
 from circuits.report.text import number, percent
 from dashboard.answers import Failure
-from dashboard.components import attributes, button, short
+from dashboard.components import attributes, button
 from dashboard.features.point.queries import PREFIX, UnitsAtPoint
 from dashboard.library import Library
 from dashboard.session.questions import Wish
@@ -90,7 +90,8 @@ def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component
                 **attributes(aria_label=f"show {name}"),
             )
         )
-    called = html.Span(short(name), className="address", title=name)
+    # The layer stands in the menu above.
+    called = html.Span(name.removeprefix(unit.layer).lstrip(":/"), className="address", title=name)
     return html.Li(
         [
             picture(name, tile),

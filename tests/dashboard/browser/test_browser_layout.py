@@ -226,7 +226,9 @@ def test_the_mouse_sets_nothing_off_before_it_moves(tab: Any, expect: Any) -> No
     expect(stage).to_have_class(re.compile("dims"))
     expect(leaf).to_have_class(re.compile("large"))
     still(tab)
-    assert apart(boxes(tab)[name], boxes(tab, ".words")[name])
+    large = boxes(tab)[name]
+    for other, words in boxes(tab, ".words").items():
+        assert apart(large, words), other
     leaf.locator(".frame").click()
     tab.keyboard.press("e")
     expect(leaf).to_have_class(re.compile("expanded"))
@@ -307,7 +309,26 @@ def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any
     after = box_of(frame)
     assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((40, 60), abs=12)
     expect(tab.locator(".unit.pinned")).to_have_count(0)
+    # What a press brings up is scrolled to.
+    for press, part in (
+        ("#how-good", "#unit-head"),
+        ("[data-page=layers]", "#wall"),
+        ("[data-page=circuit]", "#graph"),
+    ):
+        tab.evaluate("scrollTo(0, 0)")
+        tab.locator(f"{press}[data-action]").click()
+        expect(tab.locator(part)).to_be_in_viewport(ratio=0.9)
     context.close()
+
+
+def test_names_of_predictions_keep_their_room_beside_why_not(tab: Any, expect: Any) -> None:
+    for width, height in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": height})
+        why(tab, expect)
+        labels = tab.locator(".prediction:has(button + button) .label")
+        expect(labels).not_to_have_count(0)
+        # Nine letters of the page's size.
+        assert min(labels.evaluate_all("labels => labels.map(label => label.clientWidth)")) >= 9 * 8
 
 
 def test_the_strip_goes_to_the_photo_that_was_added(tab: Any, expect: Any) -> None:

@@ -260,7 +260,8 @@ def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
     picture.click(position={"x": 0.3 * box["width"], "y": 0.6 * box["height"]})
     found = [firing for firing in firing_at(network, photo, "c", (0.3, 0.6), count=8) if firing.value > 0]
     spot = tab.get_by_role("region", name="What fires here?")
-    expect(spot.locator(".address")).to_have_text([str(firing.unit.whole) for firing in found])
+    expect(spot.locator(".address")).to_have_text([str(firing.unit.channel) for firing in found])
+    assert tab.evaluate("document.documentElement.scrollHeight === innerHeight")
     expect(spot.locator(".peak")).to_have_count(sum(firing.peak_here for firing in found))
     expect(tab.locator(".spot-mark")).to_be_visible()
     expect(spot.locator('[data-tile]:not([data-state="ready"])')).to_have_count(0)
