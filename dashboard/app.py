@@ -184,7 +184,7 @@ def features(library: Library, networks: Networks, restored: Restored) -> tuple[
         compare.feature(),
         evaluation.feature(),
         photo.feature(),
-        target.feature(),
+        target.feature(networks),
         what_if.feature(),
         export.feature(),
         help.feature(),

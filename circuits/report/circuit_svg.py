@@ -273,23 +273,29 @@ def _edge_in_words(edge: Edge) -> str:
     return words + "".join(f"; {warning_label(edge, name)}" for name in edge.warnings)
 
 
+_PATCH = "It has no picture; this is the patch of the photo where it fired most."
+
+
 def _tile(circuit: Circuit, name: str, place: UnitPlace, looks: Looks, lines: list[str]) -> dict[str, Any]:
     """A unit: where it stands, what it shows, and its words, of which the share is of the unit above it feeds most."""
     node = circuit.nodes[name]
     above = edges_from(circuit, name)
     part = circuit.share(above[0]) if above else 0.0
+    shown = looks.of(node)
+    instead = looks.first == "picture" and next(iter(shown), "picture") == "patch"
+    says = as_text(circuit, unit_in_words(circuit, name))
     return {
         "node": node,
         "x": place.x,
         "y": place.y - SIDE / 2,
-        "looks": looks.of(node),
+        "looks": shown,
         "root": name == circuit.root,
         "residual": is_residual(name),
         "lines": lines,
         "share": f"value {number(node.value)}" if name == circuit.root else percent(part),
         "inhibits": part < 0,
         "shown": "" if node.books is None else f"▾ {percent(node.books.coverage)}",
-        "says": as_text(circuit, unit_in_words(circuit, name)),
+        "says": f"{says} {_PATCH}".lstrip() if instead else says,
         "sets": names_of(circuit, name),
         "called": f"{node.name} ({node.label})" if node.name else node.label,
     }

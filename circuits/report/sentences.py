@@ -218,6 +218,11 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
     return tuple(sorted(found, key=lambda edge: (-abs(circuit.share(edge)), edge.target)))
 
 
+def alone_in_words(node: "Node") -> str:
+    """Of a difference its first class, which its evidence is about, such as "cat alone"; "" of other nodes."""
+    return "" if node.id == str(node.unit) else f"{node.label.partition(' - ')[0]} alone"
+
+
 def is_scalar(node: "Node") -> bool:
     """Whether a unit has one value for the whole image: it is a class, or a difference of two."""
     return node.id != str(node.unit) or (node.peak == (0, 0) and node.max == node.value)

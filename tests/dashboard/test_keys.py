@@ -28,7 +28,7 @@ def test_every_letter_that_the_graph_listens_to_is_in_the_dialog_and_in_the_guid
 
 def test_all_keys_that_one_begins_with_are_among_all_keys() -> None:
     known = {key for group in dialog.ALL.values() for key, _ in group}
-    assert {key for key, _ in components.BEGIN} - known == {"click", "double click", "drag"}
+    assert {key for key, _ in components.BEGIN} - known == {"click", "double click", "drag", "Shift click"}
     assert "expand it; Shift e expands its whole layer" in words(dialog.help_dialog())
 
 

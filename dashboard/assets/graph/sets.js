@@ -13,11 +13,12 @@
     const list = make("span", "sets-list");
     const form = Object.assign(make("form", "sets-form"), { hidden: true });
     const count = make("b", "");
+    const hint = make("span", "muted small", "Shift-click marks more units to name together.");
     const field = Object.assign(make("input", "button"), { type: "text", maxLength: 80, placeholder: "One name for them" });
     field.setAttribute("aria-label", "Name of the marked units");
     const keep = Object.assign(make("button", "button main", "Keep as a set"), { type: "submit" });
     const clear = Object.assign(make("button", "button", "Unmark"), { type: "button" });
-    form.append(count, field, keep, clear);
+    form.append(count, hint, field, keep, clear);
     box.append(list, form);
 
     function stop() {
@@ -63,6 +64,8 @@
       form.hidden = !marked.length;
       if (!marked.length) stop();
       count.textContent = `${marked.length} unit${marked.length === 1 ? "" : "s"} marked`;
+      count.title = "Shift-click or Ctrl-click marks more units to name together";
+      hint.hidden = marked.length > 1;
       box.hidden = !sets.length && !marked.length;
     };
   }

@@ -55,6 +55,24 @@ def measures(card: Card, baseline: str) -> list[Component]:
     ]
 
 
+def kept_in_words(card: Card, baseline: str) -> str:
+    """What the circuit keeps by itself, and random units where they are scored, in a sentence; "" if undefined.
+
+    Example:
+        >>> from circuits import evaluate, load_network, trace
+        >>> network = load_network()
+        >>> card = evaluate(network, trace(network, "example:cat", depth=1), controls=False, ladder=(), stability=0)
+        >>> kept_in_words(card, "zero")[:6]
+        'Keeps '
+    """
+    values = {row.method: row.faithfulness.value for row in card.rows if _is(row, card, baseline)}
+    own, random = values.get("circuit"), values.get("random")
+    if own is None:
+        return ""
+    beside = "" if random is None else f"; random units keep {share(random)}"
+    return unbroken(f"Keeps {share(own)} by itself{beside}.")
+
+
 def _beyond(card: Card, row: ScoreRow) -> list[str]:
     """What is said of bars that end beyond 100 %, or left of 0 %, where there are some."""
     kept = [found.value for found in (row.faithfulness, row.edges) if found is not None and found.value is not None]

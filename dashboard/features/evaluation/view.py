@@ -21,7 +21,7 @@ from dashboard.components import (
     sends,
     unbroken,
 )
-from dashboard.features.evaluation.bars import controls, measures
+from dashboard.features.evaluation.bars import controls, kept_in_words, measures
 from dashboard.features.evaluation.chart import curve
 from dashboard.features.evaluation.queries import FEW, ShownScore
 from dashboard.glossary import term, with_term
@@ -31,6 +31,7 @@ Component = Any
 TITLE = "How good is this circuit?"
 RARE = 5
 """Edges that are named because they are found least often."""
+_NOT_COUNTED = "The what-if is not counted here: the score is of the network as it is."
 _COMMAND = "circuits exemplars FOLDER"
 _INSTEAD = {"zero": "zero", "mean": "their mean"}
 
@@ -77,6 +78,9 @@ def panel(session: Session, circuit: Circuit, scored: ShownScore) -> list[Compon
         return [_meaning(circuit), *parts, *([room] if scored.busy else [])]
     card = scored.card
     baseline = scored.scoring.baseline if scored.scoring.baseline in card.baselines else card.baselines[0]
+    kept = kept_in_words(card, baseline)
+    parts += [html.P(kept, className="verdict-first")] if kept else []
+    parts += [html.P(_NOT_COUNTED, className="notice small not-counted", role="note")]
     parts += [_baselines(card, baseline), *measures(card, baseline)]
     parts += _controls(card, baseline, scored)
     parts += _growing(card, baseline, scored)
@@ -125,8 +129,8 @@ def _photos(session: Session, strip: bool) -> list[Component]:
     choices = [
         _option("score", {"over": "photo"}, "its photo", "Score it in the photo that it was traced in", not strip),
         _option(
-            "score", {"over": "strip"}, f"all {count} of the strip",
-            "The same units and edges in every photo of the strip, with intervals over the photos", strip,
+            "score", {"over": "strip"}, "both photos" if count == 2 else f"all {count} photos",
+            "The same units and edges in every photo above the input, with intervals over the photos", strip,
         ),
     ]  # fmt: skip
     return [html.Div(choices, className="segments", role="group", **attributes(aria_label="Scored in"))]

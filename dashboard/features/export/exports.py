@@ -4,6 +4,7 @@ Each is fetched from an address of its own, so that nothing large passes through
 anything: it carries the pictures that are finished, and no session begins because somebody asked for its file.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -101,12 +102,25 @@ def export(sessions: TabSessions, networks: Networks, name: str, kind: str, opti
 
 
 def _looks(circuit: Circuit, work: Scheduler, first: str) -> Looks:
-    """What units did in the photo, as far as it is known."""
-    seen = work.results.get(in_photo_query(circuit, work.evidence).key) if work.library.is_own(circuit) else None
-    if not isinstance(seen, InPhoto):
+    """Sketches where there is no picture yet, and what units did in the photo, as far as it is known."""
+    if not work.library.is_own(circuit):
         return Looks(first=first)
+    drawn, seen = sketches(circuit, work), work.results.get(in_photo_query(circuit, work.evidence).key)
+    if not isinstance(seen, InPhoto):
+        return Looks(picture=drawn, first=first)
     patches, maps = ({name: webp.uri for name, webp in found.items()} for found in (seen.patches, seen.maps))
-    return Looks(patch=patches, heat=maps, first=first)
+    return Looks(picture=drawn, patch=patches, heat=maps, first=first)
+
+
+def sketches(circuit: Circuit, work: Scheduler) -> dict[str, str]:
+    """Data URIs of the sketches of units and groups whose picture is not finished, by node id."""
+    found = {}
+    for name in circuit.nodes:
+        key = work.library.key(circuit, name)
+        sketch = work.previews.sketch(key) if key and work.library.gallery.file(key) is None else None
+        if sketch is not None:
+            found[name] = f"data:image/webp;base64,{b64encode(sketch.data).decode()}"
+    return found
 
 
 def names(session: Session, layer: str) -> dict[str, str]:

@@ -31,8 +31,11 @@ def marked(session: Session) -> tuple[str, ...]:
 
 
 def _mark(session: Session, payload: OnUnit, library: Library) -> Session:
-    """Mark a unit, or take its mark away."""
+    """Mark a unit, or take its mark away; the first one is marked together with the unit that is selected."""
     name, others = node_of(session, payload.unit), marked(session)
+    circuit, selected = circuit_of(session), session.work.selected
+    if not others and selected in circuit.visible and selected not in (circuit.root, name):
+        others = (selected,)
     if name in others:
         return replace(session, marked=tuple(other for other in others if other != name))
     return replace(session, marked=(*others, name))

@@ -8,13 +8,14 @@ from dashboard.features.target import view as panels
 from dashboard.features.target.actions import ACTIONS, REQUESTS
 from dashboard.features.target.routes import add_routes
 from dashboard.features.target.units_switch import units_switch
+from dashboard.work.networks import Networks
 
 
-def _render(view: View) -> dict[str, Any]:
+def _render(view: View, networks: Networks) -> dict[str, Any]:
     session = view.session
     return {
         "explained": panels.explained(session, view.library),
-        "predictions": [*panels.predictions(session), *panels.unsure(session, view.library)],
+        "predictions": [*panels.predictions(session), *panels.unsure(session, view.library, networks.labels)],
         "settings": panels.settings(session, view.library.depths),
         "units_switch": units_switch(session),
         "story": panels.story(session, view.library),
@@ -23,13 +24,17 @@ def _render(view: View) -> dict[str, Any]:
     }
 
 
-def feature() -> Feature:
-    """The feature, for `app.py`."""
+def feature(networks: Networks) -> Feature:
+    """The feature, for `app.py`.
+
+    Args:
+        networks: those that can be chosen on the page.
+    """
     return Feature(
         actions=ACTIONS,
         requests=REQUESTS,
         outputs={name: Output(name) for name in ("explained", "predictions", "settings", "story", "invitation")}
         | {"no_invitation": Output("invitation", "hidden"), "units_switch": Output(ids.UNITS_SWITCH)},
-        render=_render,
+        render=lambda view: _render(view, networks),
         routes=add_routes,
     )

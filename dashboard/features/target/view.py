@@ -1,5 +1,6 @@
 """The left pane and the words over the graph as Dash components, made from the session."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -48,11 +49,15 @@ def _asked(parts: tuple[str, ...]) -> list[Component]:
 _SOON = "They appear as soon as there is a photo."
 
 
-def unsure(session: Session, library: Library) -> list[Component]:
+def unsure(session: Session, library: Library, networks: Sequence[str] = ()) -> list[Component]:
     """That perhaps no class fits the photo, and how to take a network with more classes; nothing if one fits."""
     words = unsure_in_words(library.network, session.work.predictions)
     if not words or session.work.locked:
         return []
+    others = [name for name in networks if name != library.name]
+    if others:
+        choose = f" For other classes, choose {' or '.join(others[:3])} above."
+        return [html.P(f"{words}{choose}", className="notice small", role="note")]
     command = html.Code(f"circuits explore {LARGER}")
     return [html.P([words, " For 1,000 classes, start with ", command], className="notice small", role="note")]
 
@@ -111,6 +116,9 @@ _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate":
 def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
     """How the next circuit is to be found, each setting with a line on what the choice means."""
     chosen = session.choices
+    mode = chosen.mode_asked or "target"
+    setter = "" if chosen.mode_asked else "Set by best units. " if chosen.units else "Set by groups. "
+    method = f"{setter}{MODES[mode]}"
     return [
         setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
         setting(
@@ -122,7 +130,7 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
         ),
         setting("units", "Best units", _BUDGET, BUDGETS, chosen.units),
         setting("signs", "Units shown", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
-        setting("mode", term("method", "Method"), MODES[chosen.mode], tuple(MODES), chosen.mode, shown=_METHODS),
+        setting("mode", term("method", "Method"), method, tuple(MODES), mode, shown=_METHODS),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from dash import html
 
+from circuits.report.sentences import alone_in_words
 from circuits.report.text import number
 from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Failure, NoCollection, ShownExemplar
@@ -49,18 +50,23 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     else:
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting strip-room")
         parts = [room, html.Div([_skeleton(title) for title in GROUPS.values()], className="pair groups")]
-    return [section("In other photos", "elsewhere", parts)]
+    alone = alone_in_words(node)
+    return [section(f"In other photos: {alone}" if alone else "In other photos", "elsewhere", parts)]
 
 
 def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
-    parts: list[Component] = [html.P(in_words(told, reached), className="small"), *_strip(told, reached)]
+    alone, words = alone_in_words(node), in_words(told, reached)
+    if alone:
+        words = f"{alone}: {words[0].lower()}{words[1:]}"
+    parts: list[Component] = [html.P(words, className="small"), *_strip(told, reached)]
     if told.free is None:
         groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
         parts.append(html.Div(groups, className="pair groups"))
     if told.classes:
         count = sum(times for _, times in told.classes)
+        whose = f" of {alone}" if alone else ""
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
-        parts.append(html.P(f"Most activating classes, of {count} photos: {named}.", className="small muted"))
+        parts.append(html.P(f"Most activating classes{whose}, of {count} photos: {named}.", className="small muted"))
     if told.free is not None:
         words = (
             f"These scores ship with the network; the {told.photos} photos may not. For photos of your own, start with "

@@ -5,6 +5,7 @@ from typing import Any
 from dash import html
 
 from circuits.evidence.layer_statistics import Standing
+from circuits.report.sentences import alone_in_words
 from circuits.report.text import number
 from circuits.tracing.node import Node
 from dashboard.answers import Failure
@@ -21,20 +22,24 @@ def in_its_layer(node: Node, found: Standing | Failure | None) -> list[Component
         node: the unit.
         found: where it stands; `None` while it is being worked out.
     """
-    title = html.H2(f"In layer {node.unit.layer}")
+    alone, is_class = alone_in_words(node), node.label != str(node.unit)
+    title = html.H2(f"In layer {node.unit.layer}{f': {alone}' if alone else ''}")
     if isinstance(found, Failure):
         return [title, *failed(found)]
     if found is None:
         return [title, html.Div(className="placeholder waiting histogram-room")]
     return [
         title,
-        html.P(with_term(rank_in_words(found), "silent unit", "silent"), className="small"),
+        html.P(
+            with_term(rank_in_words(found, "classes" if is_class else "channels"), "silent unit", "silent"),
+            className="small",
+        ),
         _histogram(node, found),
     ]
 
 
-def rank_in_words(found: Standing) -> str:
-    """A unit's place in its layer.
+def rank_in_words(found: Standing, kind: str = "channels") -> str:
+    """A unit's place in its layer, which is of channels or of classes.
 
     Example:
         >>> from circuits.units import Unit
@@ -46,10 +51,12 @@ def rank_in_words(found: Standing) -> str:
         'The most active of the 8 channels; none is silent in this photo.'
         >>> rank_in_words(Standing(Unit("fc", 3), 1.0, 2, 8, 3, (1,), (-1.0, 1.0)))
         'The 2nd highest of the 8 channels.'
+        >>> rank_in_words(Standing(Unit("fc", 3), 1.0, 2, 8, 3, (1,), (-1.0, 1.0)), "classes")
+        'The 2nd highest of the 8 classes.'
     """
     place = "" if found.rank == 1 else f"{ordinal(found.rank)} "
     if found.edges[0] < 0:  # logits: below zero is not silent
-        return f"The {place}highest of the {found.channels} channels."
+        return f"The {place}highest of the {found.channels} {kind}."
     if found.peak <= 0:
         others = f"like {found.silent - 1} of the other" if found.silent > 1 else "unlike the other"
         return f"Silent in this photo, {others} {found.channels - 1} channels."
@@ -81,6 +88,7 @@ def bin_of(found: Standing) -> int:
 
 
 def _histogram(node: Node, found: Standing) -> Component:
+    alone = alone_in_words(node)
     tallest, own = max(found.counts), bin_of(found)
     bars = []
     for place, count in enumerate(found.counts):
@@ -92,7 +100,7 @@ def _histogram(node: Node, found: Standing) -> Component:
         bars.append(html.I(title=words, style={"--high": f"{height:.1f}%"}, className="own" if place == own else ""))
     spoken = (
         f"Highest activations of the {found.channels} units of {node.unit.layer} in this photo, from "
-        f"{number(found.edges[0])} to {number(found.edges[-1])}; {node.called} is at {number(found.peak)}"
+        f"{number(found.edges[0])} to {number(found.edges[-1])}; {alone or node.called} is at {number(found.peak)}"
     )
     return html.Div(
         [

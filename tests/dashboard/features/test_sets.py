@@ -97,3 +97,14 @@ def test_sets_are_in_the_exported_file(ann: Person, units: list[str]) -> None:
     ann.do("mark", units[0])
     ann.send_action("name_set", {"name": "one"})
     assert ann.export()[1]["graph"]["named_sets"] == [{"name": "one", "units": [units[0]]}]
+
+
+def test_the_first_mark_takes_the_selected_unit_along_and_never_the_target(ann: Person, units: list[str]) -> None:
+    ann.do("mark", units[1])
+    assert view(ann)["marked"] == [units[1]]  # the target was selected
+    ann.do("unmark")
+    ann.do("select", units[0])
+    ann.do("mark", units[1])
+    assert view(ann)["marked"] == sorted(units[:2])
+    ann.do("mark", units[0])
+    assert view(ann)["marked"] == [units[1]]
