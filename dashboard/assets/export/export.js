@@ -86,6 +86,31 @@
     savePicture();
   });
 
+  /* The address of this view: whoever opens it gets a copy, and changes nothing here. */
+  async function copyLink() {
+    const address = location.href;
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch (refused) {  // another address than this machine's, without encryption, has no clipboard
+      const field = document.createElement("textarea");
+      field.value = address;
+      document.body.append(field);
+      field.select();
+      const copied = document.execCommand("copy");
+      field.remove();
+      if (!copied) { toast({ kind: "error", text: `This browser lets no page copy; the link is ${address}` }); return; }
+    }
+    const local = /^(localhost|127\.|\[::1\])/.test(location.host);
+    toast({ kind: "info", text: `Link copied.${local ? " It works on this machine only; send a file to others." : ""}` });
+  }
+
+  document.addEventListener("click", event => {
+    const item = event.target.closest("[data-copy-link]");
+    if (!item) return;
+    shut(item.closest("details"), true);
+    copyLink();
+  });
+
   let page = "";
   let names = {};
   follow(view => {

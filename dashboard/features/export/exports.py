@@ -58,6 +58,7 @@ _WRITERS: dict[str, tuple[str, Callable[[Circuit, Looks, int | None], str | byte
     "graphml": ("application/graphml+xml", lambda circuit, looks, wrap: to_graphml(circuit.to_networkx())),
 }
 _MENU = (
+    ("Copy link", "", "Opens a copy of this page, in any browser that reaches this address", "link"),
     ("Picture of what is on screen (PNG)", "", "This part of the graph, as it looks now", "screen"),
     ("JSON", "circuit.json", "The circuit, to go on with here or in Python", ""),
     ("JSON with pictures", "circuit.json?pictures=1", "The same with every finished picture in it", ""),
@@ -153,6 +154,8 @@ def menu() -> Component:
 def _item(label: str, path: str, purpose: str, made: str) -> Component:
     """A link to a file, or a button for what the browser makes itself."""
     words = [html.Span(label, className="menu-label"), html.Span(purpose, className="muted small")]
+    if made == "link":
+        return html.Button(words, type="button", className="menu-item", **attributes(data_copy_link=made))
     if made == "screen":
         return html.Button(words, type="button", className="menu-item", **attributes(data_save=made))
     if made:

@@ -91,7 +91,7 @@ def test_the_menu_works_by_keyboard_and_closes(tab: Any, expect: Any) -> None:
     tab.keyboard.press("ArrowDown")
     expect(menu.locator(".menu-item").nth(0)).to_be_focused()
     tab.keyboard.press("ArrowUp")
-    expect(menu.locator(".menu-item").nth(6)).to_be_focused()
+    expect(menu.locator(".menu-item").nth(7)).to_be_focused()
     tab.keyboard.press("Escape")
     expect(menu).not_to_have_attribute("open", "")
     expect(summary).to_be_focused()
@@ -99,6 +99,16 @@ def test_the_menu_works_by_keyboard_and_closes(tab: Any, expect: Any) -> None:
     summary.click()
     tab.locator("#status-text").click()
     expect(menu).not_to_have_attribute("open", "")
+
+
+def test_the_link_of_the_menu_is_the_address_of_the_view(tab: Any, expect: Any) -> None:
+    why(tab, expect)
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.locator("#export-menu > summary").click()
+    tab.locator("#export-menu").get_by_text("Copy link").click()
+    expect(tab.get_by_text("Link copied. It works on this machine only")).to_be_visible()
+    assert tab.evaluate("navigator.clipboard.readText()") == tab.url
+    assert "#view=" in tab.url
 
 
 def test_the_address_opens_a_copy_that_goes_its_own_way(tab: Any, open_tab: Open, expect: Any, page: Page) -> None:

@@ -163,8 +163,8 @@ def test_the_menu_says_what_each_file_is_for() -> None:
     items = find(menu(), className="menu-item")
     labels = [item.children[0].children for item in items]
     assert labels == [
-        "Picture of what is on screen (PNG)", "JSON", "JSON with pictures", "HTML page", "SVG", "Whole graph (PNG)",
-        "GraphML",
+        "Copy link", "Picture of what is on screen (PNG)", "JSON", "JSON with pictures", "HTML page", "SVG",
+        "Whole graph (PNG)", "GraphML",
     ]  # fmt: skip
     assert all(len(item.children[1].children) > 20 for item in items)
-    assert [getattr(item, "data-made", "") for item in items] == ["", "", "", "", "", "png", ""]
+    assert [getattr(item, "data-made", "") for item in items] == ["", "", "", "", "", "", "png", ""]
