@@ -96,7 +96,6 @@ def as_unit(unit: "Unit | str") -> Unit:
     return unit if isinstance(unit, Unit) else Unit.parse(unit)
 
 
-_MOST = 10**9
 _GROUP = re.compile(r"(?P<layer>[^\s:@]+)/(?P<number>\d{1,9}|rest)")
 
 
@@ -153,21 +152,24 @@ class Group:
     @property
     def order(self) -> tuple[Any, ...]:
         """What groups are ordered by: their number, the residual last."""
-        return (self.layer, 1, _MOST if self.number is None else self.number, (-1, -1))
+        return (self.layer, 1, 10**9 if self.number is None else self.number, (-1, -1))
 
 
 Address = Unit | Group
 """What a node of a circuit stands for."""
 
 
-def within_layer(name: str) -> str:
-    """What stands after the layer in the id of a node.
+IN_NO_GROUP = "not in any group"
+"""What the residual of a layer of groups is called."""
 
-    Example:
-        >>> within_layer("features.7:3@1,2"), within_layer("conv7/rest"), within_layer("fc:3-5")
-        ('3@1,2', 'rest', '3-5')
+
+def is_residual(name: str) -> bool:
+    """Whether a node of that id is what lies in no group of its layer.
+
+    >>> is_residual("conv7/rest"), is_residual("conv7/3"), is_residual("conv7:3")
+    (True, False, False)
     """
-    return name.rpartition("/")[2] if _GROUP.fullmatch(name) else name.rpartition(":")[2]
+    return name.endswith("/rest")
 
 
 def as_address(given: Address | str) -> Address:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from circuits.tracing.node import is_residual
+from circuits.units import is_residual
 
 
 @dataclass(frozen=True)

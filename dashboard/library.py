@@ -21,10 +21,9 @@ from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
-from circuits.tracing.node import IN_NO_GROUP, is_residual
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target
-from circuits.units import Address, Progress, Unit
+from circuits.units import IN_NO_GROUP, Address, Progress, Unit, is_residual
 from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
 from dashboard.session.state import Choices
 

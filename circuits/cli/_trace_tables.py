@@ -16,8 +16,9 @@ from circuits.report.sentences import held_in_words
 from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node, is_residual
+from circuits.tracing.node import Node
 from circuits.tracing.paths import strongest_path
+from circuits.units import is_residual
 
 NOTHING = 1e-6
 """Of all that adds up to a value: what is smaller is no more than rounding."""

@@ -1,6 +1,7 @@
 """`circuits compare`: what two circuits share, and what only one of them shows."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import write_atomically
 from circuits.report.text import MODE_NAMES, number, percent, question
-from circuits.units import within_layer
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
@@ -85,16 +85,26 @@ def table(comparison: "Comparison") -> Table:
     for row in comparison.layers:
         lines = [_cells(unit) for unit in row.shared] or [("none", "", "", "", "")]
         columns = ["\n".join(column) for column in zip(*lines, strict=True)]
-        alone = [", ".join(map(within_layer, names)) for names in (row.left, row.right)]
+        alone = [", ".join(map(_within_layer, names)) for names in (row.left, row.right)]
         grid.add_row(row.layer, *columns, *alone)
         grid.add_section()
     return grid
 
 
 def _cells(unit: "SharedUnit") -> tuple[str, str, str, str, str]:
-    short = within_layer(unit.id)
+    short = _within_layer(unit.id)
     if unit.right_id != unit.id:
-        short += f" = {within_layer(unit.right_id)}"
+        short += f" = {_within_layer(unit.right_id)}"
     called = short if unit.called == unit.id else f"{short} {unit.called.partition(',')[0]}"
     shares = ["" if share is None else percent(share) for share in (unit.left_share, unit.right_share)]
     return called, number(unit.left), number(unit.right), shares[0], shares[1]
+
+
+def _within_layer(name: str) -> str:
+    """What stands after the layer in the id of a node.
+
+    Example:
+        >>> _within_layer("features.7:3@1,2"), _within_layer("conv7/rest"), _within_layer("fc:3-5")
+        ('3@1,2', 'rest', '3-5')
+    """
+    return re.split("[/:](?=[^/:]*$)", name)[-1]

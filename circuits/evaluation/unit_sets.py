@@ -9,11 +9,10 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import is_residual
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder, Shares
 from circuits.tracing.targets import Target
-from circuits.units import Address, Unit, parse_address
+from circuits.units import Address, Unit, is_residual, parse_address
 
 Units = Mapping[str, Sequence[int]]
 """Channels by layer, or of a layer with a dictionary its groups. The layers named are those in which something is

@@ -33,7 +33,8 @@ from circuits.report.text import (
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.named_sets import names_of
-from circuits.tracing.node import Node, is_residual
+from circuits.tracing.node import Node
+from circuits.units import is_residual
 
 _GUTTER = 116
 _TOP = 18

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import is_residual
+from circuits.units import is_residual
 
 WRAP = 10
 

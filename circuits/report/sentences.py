@@ -6,7 +6,7 @@ from circuits.builtin import UNSURE
 from circuits.errors import listed
 from circuits.report.text import chance, number, percent, share
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import IN_NO_GROUP, is_residual
+from circuits.units import IN_NO_GROUP, is_residual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from circuits.attribution.decomposition import Decomposition
 from circuits.errors import InputError
 from circuits.notebook import Reported
 from circuits.tracing.edge import Edge
-from circuits.units import Address, Group, Unit
+from circuits.units import Address, Group, Unit, is_residual
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,6 @@ class Node(Reported):
     def called(self) -> str:
         """The name that a person gave it, else its label."""
         return self.name or self.label
-
-
-IN_NO_GROUP = "not in any group"
-"""What the residual of a layer of groups is called."""
-
-
-def is_residual(name: str) -> bool:
-    """Whether a node of that id is what lies in no group of its layer.
-
-    >>> is_residual("conv7/rest"), is_residual("conv7/3"), is_residual("conv7:3")
-    (True, False, False)
-    """
-    return name.endswith("/rest")
 
 
 def address_of(row: Mapping[str, Any]) -> Address:

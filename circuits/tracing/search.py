@@ -16,10 +16,10 @@ from circuits.tracing.circuit import Circuit, visible_in
 from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
-from circuits.tracing.node import IN_NO_GROUP, address_of
+from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache, LayersBelow, number_of
 from circuits.tracing.targets import Target
-from circuits.units import Address, Group, Progress, Unit
+from circuits.units import IN_NO_GROUP, Address, Group, Progress, Unit
 
 """What a residual is called."""
 

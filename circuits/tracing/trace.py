@@ -98,7 +98,7 @@ def trace(
     shown, levels = as_int(5 if top is None else top), as_int(depth)
     tops = tops_of(shown, levels)
     budget = budget_of(units, share, top, mode)
-    mode = check_mode(mode or ("sum" if budget is None and groups is None else "target"))
+    mode = check_mode(mode if mode is not None else "sum" if budget is None and groups is None else "target")
     strongest(torch.zeros(1), 1, signs)
     if layers != "auto":
         network = network.with_layers(layers)

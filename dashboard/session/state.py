@@ -6,7 +6,7 @@ from typing import Any
 from circuits.image.photo import Photo
 from circuits.network.predict import Prediction
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import is_residual
+from circuits.units import is_residual
 
 HISTORY = 50
 PHOTOS = 24

@@ -37,7 +37,7 @@ def test_compare_prints_what_is_shared_layer_by_layer(two: tuple[Path, Path]) ->
     rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.strip()}
     assert rows["fc"][1:] == ["none", "0", "1"]
     assert next(row for name, row in rows.items() if name.startswith(("conv2", "relu_")))[1:] == [
-        "1", "12.0", "12.0", "14", "%", "100", "%", "0",
+        "1", "12.0", "12.0", "−14", "%", "100", "%", "0",
     ]  # fmt: skip
 
 

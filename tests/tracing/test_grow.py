@@ -138,7 +138,7 @@ def test_what_cannot_be_grown_gets_a_sentence(network: Network, builtin: Network
         grow(network, circuit, levels=True)
     with pytest.raises(UnknownError, match="No layer 'conv9' in the circuit of handmade; it has conv1, conv2, fc"):
         grow(network, circuit, layer="conv9")
-    with pytest.raises(InputError, match="conv1 is the lowest layer of handmade; there is nothing below it but the im"):
+    with pytest.raises(InputError, match="conv1 is the lowest layer of handmade; only the image is below it"):
         grow(network, circuit, layer="conv1")
     bare = collapse(circuit, "fc:0")
     with pytest.raises(InputError, match="The circuit shows no unit of conv2; it has units of fc"):

@@ -102,7 +102,7 @@ def test_there_are_a_hundred_sets_at_most(circuit: Circuit) -> None:
     ],
 )
 def test_a_file_with_sets_that_make_no_sense_is_refused(circuit: Circuit, sets: object, sentence: str) -> None:
-    data = circuit.to_dict()
+    data = circuit.to_dict() | {"format": "circuits/2"}
     data["graph"]["named_sets"] = sets
     with pytest.raises(InputError, match=sentence):
         Circuit.from_dict(data)

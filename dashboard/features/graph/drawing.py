@@ -16,7 +16,8 @@ from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.named_sets import names_of
-from circuits.tracing.node import Node, is_residual
+from circuits.tracing.node import Node
+from circuits.units import is_residual
 from dashboard.answers import Groups
 from dashboard.components import caption, edge_in_words
 from dashboard.features.graph.folding import Folds, Merged, folds, merged

@@ -6,7 +6,7 @@ from typing import Any
 from dash import dcc, html
 
 from circuits.report.text import WARNING_LABELS, WARNING_MEANINGS, WARNING_SIGNS
-from circuits.tracing.node import IN_NO_GROUP
+from circuits.units import IN_NO_GROUP
 from dashboard import ids
 from dashboard.components import Component, attributes, button
 from dashboard.features.graph.actions import LEVELS

@@ -4,7 +4,7 @@ What is in no group of a layer is always shown.
 """
 
 from circuits.tracing.circuit import Circuit, reaching
-from circuits.tracing.node import is_residual
+from circuits.units import is_residual
 
 
 def reached(circuit: Circuit, weak: float) -> frozenset[str]:

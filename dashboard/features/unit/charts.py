@@ -4,7 +4,7 @@ import html
 from typing import Any
 
 from circuits.report.text import many, number
-from circuits.tracing.node import is_residual
+from circuits.units import is_residual
 from dashboard.answers import Breakdown
 
 EXCITES = "#0a746a"

@@ -7,7 +7,8 @@ from dash import dcc, html
 from circuits.report.sentences import ALL, below_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.node import IN_NO_GROUP, Node
+from circuits.tracing.node import Node
+from circuits.units import IN_NO_GROUP
 from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed, unbroken
 from dashboard.features.unit import charts as figures

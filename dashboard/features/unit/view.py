@@ -9,8 +9,8 @@ from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
-from circuits.tracing.node import Node, is_residual
-from circuits.units import Unit
+from circuits.tracing.node import Node
+from circuits.units import Unit, is_residual
 from dashboard.answers import Inspection, WebP
 from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
 from dashboard.features.unit.actions import TOPS

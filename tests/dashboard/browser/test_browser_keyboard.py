@@ -147,7 +147,7 @@ def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
     # A file to keep.
     typist.go("^Export$")
     typist.press("Enter")
-    typist.press("ArrowDown", "ArrowDown")  # after the picture of the screen
+    typist.press("ArrowDown", "ArrowDown", "ArrowDown")  # after the link and the picture of the screen
     typist.looks()
     with tab.expect_download() as waiting:
         typist.press("Enter")
