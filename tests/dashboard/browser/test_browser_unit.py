@@ -185,8 +185,10 @@ def test_where_it_stands_and_what_it_is_made_of_are_told(tab: Any, expect: Any) 
     expect(tab.get_by_role("img", name=re.compile(f"{child} is at "))).to_be_visible()
     expect(tab.locator(".histogram .own")).to_have_count(1)
     line = tab.locator("#unit-books .sum")
-    expect(line).to_have_text(re.compile(r"^Decomposition: shown \d+ % [+−] rest \d+ % [+−] bias \d+ % = value$"))
-    signs = re.findall(r"([+−]?) ?(?:shown|rest|bias) (\d+) %", line.inner_text())
+    expect(line).to_have_text(
+        re.compile(r"^Decomposition:\s+shown\s\d+\s%\s[+−]\srest\s\d+\s%\s[+−]\sbias\s\d+\s%\s=\svalue\s*$")
+    )
+    signs = re.findall(r"([+−]?) ?(?:shown|rest|bias) (\d+) %", line.inner_text().replace("\u00a0", " "))
     assert sum(-int(part) if sign == "−" else int(part) for sign, part in signs) == 100
     expect(tab.locator("#unit-books")).to_contain_text("of everything that pushed it up or down")
 
