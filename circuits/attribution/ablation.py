@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuits.attribution.gradient import Readout, at_once, gradient_down, with_replaced
+from circuits.attribution.gradient import Readout, at_once, with_replaced
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.device import halving, in_doubles
 from circuits.network.network import Network
 from circuits.network.segments import Segment
-from circuits.shapes import Activation, Activations, PerChannel, Scores
+from circuits.shapes import Activation, Activations, PerChannel
 
 Without = Callable[[Sequence[Sequence[int]]], Activations]
 """Copies of an activation, in each of which a set of units is ablated, (sets, c, h, w)."""
@@ -76,15 +76,6 @@ def _without(activation: Activation, instead: PerChannel | Without) -> Without:
     if callable(instead):
         return instead
     return lambda sets: with_replaced(activation, sets, instead)
-
-
-def signed_parts(segment: Segment, activation: Activation, readout: Readout) -> tuple[Scores, Scores]:
-    """What argues for a value and what against it within each channel: gradient × activation in two sums.
-
-    P_j = Σ_hw max(0, a_j · ∂f/∂a_j) ,   N_j = Σ_hw min(0, a_j · ∂f/∂a_j) ,   P_j + N_j = S_j ,   in units of f
-    """
-    shares = activation * gradient_down(segment, activation, readout)
-    return shares.clamp(min=0).sum((0, 2, 3)), shares.clamp(max=0).sum((0, 2, 3))
 
 
 _AT_ONCE = 8
@@ -156,7 +147,7 @@ class Baseline:
 
         mean_j = 1/(N·H·W) Σ_photos Σ_hw a_j(h,w)
         """
-        source = _collection(index.folder.name, index.photos)
+        source = collection_name(index.folder.name, index.photos)
         return cls("mean", source, {name: index.mean(name) for name in index.layers})
 
     def of(self, layer: str, like: Activations) -> PerChannel:
@@ -257,10 +248,10 @@ def mean_of_photos(
     if not count:
         raise InputError("A mean needs photos, but there are none; give at least one.")
     means = {name: (total / count).float() for name, total in totals.items()}
-    return Baseline("mean", _collection(source, count), means)
+    return Baseline("mean", collection_name(source, count), means)
 
 
-def _collection(source: str, photos: int) -> str:
+def collection_name(source: str, photos: int) -> str:
     """What a mean was taken over: `animals (1 photo)`, or `1200 photos`."""
     many = f"{photos} photo{'s' * (photos != 1)}"
     return f"{source} ({many})" if source else many

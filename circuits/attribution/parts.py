@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from circuits.attribution.ablation import ablated_one_by_one
-from circuits.attribution.gradient import Readout, ablation, gradients, mean_gradient
+from circuits.attribution.gradient import Readout, gradients, mean_gradient
 from circuits.groups.coding import RESIDUAL, Code
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
@@ -72,9 +72,9 @@ class Ablations:
         self._activation, self._instead = activation, instead
         self._places = [(layer, unit) for layer in layers for unit in range(layer.units)]
         self._baselines = {
-            layer.start: layer.code.like(instead[:, layer.start : layer.start + layer.channels])
+            layer.start: layer.code.at_baseline(instead[:, layer.start : layer.start + layer.channels])
             for layer in layers
-            if layer.code is not None and bool((instead != 0).any())
+            if layer.code is not None
         }
 
     def __call__(self, sets: Sequence[Sequence[int]]) -> Activations:
@@ -89,6 +89,11 @@ class Ablations:
                     copy[layer.start : layer.start + layer.channels, : lost.shape[1], : lost.shape[2]] -= lost
         return copies
 
+    @property
+    def units(self) -> int:
+        """Number of units that can be ablated."""
+        return len(self._places)
+
     def changed(self) -> set[int]:
         """The places of the units that ablation changes at all."""
         channels = (self._activation != self._instead)[0].flatten(1).any(1).tolist()
@@ -102,7 +107,7 @@ class Ablations:
         assert layer.code is not None
         group = RESIDUAL if unit == layer.units - 1 else unit
         part = layer.code.part(group)
-        baseline = self._baselines.get(layer.start)
+        baseline = self._baselines[layer.start]
         return part if baseline is None else part - baseline.part(group)
 
 
@@ -121,8 +126,7 @@ def attribute_parts(
     end = layers[-1].start + layers[-1].channels
     layers = [*layers, PackedLayer(end, activation.shape[1] - end)]
     if mode == "ablate":
-        for readout in readouts:
-            yield torch.cat([_ablated(segment, activation, readout, layer) for layer in layers])
+        yield from _ablated(segment, activation, list(readouts), layers)
         return
     means: Callable[[Readout], Activation] = lambda readout: mean_gradient(segment, activation, readout)  # noqa: E731
     fields = map(means, readouts) if mode == "ig" else gradients(segment, activation, readouts)
@@ -130,10 +134,12 @@ def attribute_parts(
         yield torch.cat([layer.shares(activation, field) for layer in layers])
 
 
-def _ablated(segment: Segment, activation: Activation, readout: Readout, layer: PackedLayer) -> UnitScores:
-    if layer.code is None:
-        channels = range(layer.start, layer.start + layer.channels)
-        return ablation(segment, activation, readout, channels=channels)[layer.start : layer.start + layer.channels]
-    without = Ablations(activation, [layer], torch.zeros_like(activation[:, :, :1, :1]))
-    losses = ablated_one_by_one(segment, activation, [readout], range(layer.units), without)
-    return torch.cat([lost[0] for _, lost in losses])
+def _ablated(
+    segment: Segment, activation: Activation, readouts: Sequence[Readout], layers: Sequence[PackedLayer]
+) -> Iterator[UnitScores]:
+    """What each of several values loses without each unit, run for all values together."""
+    without = Ablations(activation, layers, torch.zeros_like(activation[:, :, :1, :1]))
+    lost = activation.new_zeros(len(readouts), without.units)
+    for some, losses in ablated_one_by_one(segment, activation, readouts, sorted(without.changed()), without):
+        lost[:, some] = losses
+    yield from lost

@@ -101,7 +101,43 @@ def explore(
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
     with _waiting(source, host, port, browser=browser) as room:
-        _explore(context, source, port, host, exemplars, network, layers, options, browser=browser, room=room)
+        from circuits.explorer import find_explorer, named_network
+
+        serve = find_explorer()
+        circuit, photo = None, None
+        if source is not None and source.lower().endswith(".json"):
+            circuit = get_circuit(source)
+        elif source is not None:
+            photo = get_photo(source)
+        if network is None:
+            network = "builtin"
+            if circuit is not None:
+                network, weights = named_network(circuit, options.weights)
+                output = options.network_output or circuit.network.output or None
+                options = replace(options, weights=weights, network_output=output)
+        given: Sequence[_Given] = context.meta.get(_GIVEN, (_Given(network, layers, options),))
+        loaded, first, others = _opened(given, circuit)
+        if circuit is not None:
+            from circuits.tracing.source import forward_cache
+
+            forward_cache(loaded, circuit)  # refuses another network before the page opens
+        if exemplars is not None:
+            exemplars = _photos_or_index(exemplars, loaded)
+        serve(
+            loaded,
+            photo=photo,
+            circuit=circuit,
+            label=first,
+            others=others,
+            exemplars=exemplars,
+            host=host,
+            open_browser=browser,
+            announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
+            warn=warn,
+            **({} if port is None else {"port": port}),
+            **({} if room is None else {"room": room}),
+        )
+        raise KeyboardInterrupt  # the page ends in no other way
 
 
 def _waiting(source: str | None, host: str, port: int | None, *, browser: bool) -> "Any":
@@ -117,58 +153,6 @@ def _rooms() -> Any:
     from importlib.metadata import entry_points
 
     return entry_points(group="circuits.waiting_rooms")
-
-
-def _explore(
-    context: typer.Context,
-    source: str | None,
-    port: int | None,
-    host: str,
-    exemplars: Path | None,
-    network: str | None,
-    layers: str,
-    options: NetworkOptions,
-    *,
-    browser: bool,
-    room: Any,
-) -> None:
-    from circuits.explorer import find_explorer, named_network
-
-    serve = find_explorer()
-    circuit, photo = None, None
-    if source is not None and source.lower().endswith(".json"):
-        circuit = get_circuit(source)
-    elif source is not None:
-        photo = get_photo(source)
-    if network is None:
-        network = "builtin"
-        if circuit is not None:
-            network, weights = named_network(circuit, options.weights)
-            output = options.network_output or circuit.network.output or None
-            options = replace(options, weights=weights, network_output=output)
-    given: Sequence[_Given] = context.meta.get(_GIVEN, (_Given(network, layers, options),))
-    loaded, first, others = _opened(given, circuit)
-    if circuit is not None:
-        from circuits.tracing.source import forward_cache
-
-        forward_cache(loaded, circuit)  # refuses another network before the page opens
-    if exemplars is not None:
-        exemplars = _photos_or_index(exemplars, loaded)
-    serve(
-        loaded,
-        photo=photo,
-        circuit=circuit,
-        label=first,
-        others=others,
-        exemplars=exemplars,
-        host=host,
-        open_browser=browser,
-        announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
-        warn=warn,
-        **({} if port is None else {"port": port}),
-        **({} if room is None else {"room": room}),
-    )
-    raise KeyboardInterrupt  # the page ends in no other way
 
 
 def _opened(given: Sequence[_Given], circuit: "Circuit | None") -> "tuple[Network, str, list[OtherNetwork]]":

@@ -41,39 +41,44 @@ def groups(
     from circuits.tracing.class_groups import DEPTH, fit_groups
 
     photos = photos_in(loaded, folder)
+    predicted = _predicted(loaded, photos)
+    explained = Counter(predicted).most_common(1)[0][0] if target is None and predicted else target
     levels = depth or (DEPTH if layers in ("auto", "fine") else len(loaded.layers) - 1)
     with progress("Fitting") as report:
         found = fit_groups(
-            loaded, photos, target, groups=wanted, depth=levels, source=folder.resolve().name, progress=report
+            loaded, photos, explained, groups=wanted, depth=levels, source=folder.resolve().name, progress=report
         )
     if as_json:
         print_json(_facts(found))
     else:
-        say(output(), _fitted_to(loaded, photos, target))
+        say(output(), _fitted_to(loaded, predicted, len(photos), explained))
         _print(found)
     if file is not None:
         save_groups(file, loaded, found)
         note(f"Wrote {file}. Use it with circuits trace PHOTO --groups {file}.")
 
 
-def _fitted_to(network: "Network", photos: "Sequence[Photo]", target: str | None) -> str:
-    """How many photos there were, and of how many the network says what the groups are to explain."""
-    said = f"Fitted to {many(len(photos), 'photo')}"
+def _predicted(network: "Network", photos: "Sequence[Photo]") -> list[int]:
+    """The class predicted of each photo; nothing where the network has no classes."""
     if not network.labels:
-        return f"{said}."
-    top = [int(network.logits(network.preprocessing.input_of(photo))[0].argmax()) for photo in photos]
-    explained = Counter(top).most_common(1)[0][0]
-    if target is not None:
-        from circuits.tracing.targets import find_target
+        return []
+    return [int(network.logits(network.preprocessing.input_of(photo))[0].argmax()) for photo in photos]
 
-        found = find_target(network, target, explained)
-        if found.kind != "class":
-            return f"{said}, for {found.label}."
-        explained = found.unit.channel
-    called = top.count(explained)
-    which = "it" if len(photos) == 1 else f"{called} of them"
-    verb = "calls" if called or len(photos) > 1 else "does not call"
-    return f"{said}, for {network.label(explained)}; the network {verb} {which} that."
+
+def _fitted_to(network: "Network", predicted: list[int], photos: int, target: "str | int | None") -> str:
+    """How many photos there were, and of how many the network says what the groups are to explain."""
+    said = f"Fitted to {many(photos, 'photo')}"
+    if target is None or not predicted:
+        return f"{said}."
+    from circuits.tracing.targets import find_target
+
+    found = find_target(network, target, predicted[0])
+    if found.kind != "class":
+        return f"{said}, for {found.label}."
+    called = predicted.count(found.unit.channel)
+    which = "it" if photos == 1 else f"{called} of them"
+    verb = "calls" if called or photos > 1 else "does not call"
+    return f"{said}, for {found.label}; the network {verb} {which} that."
 
 
 def _print(found: "dict[str, Dictionary]") -> None:

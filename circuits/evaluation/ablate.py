@@ -32,6 +32,7 @@ class AblatedNetwork:
         self._run, self._device = EditedRun(run, target.unit.layer, layers), run.network.device
         self._codes = {name: run.code(target, name) for name in layers if name in run.dictionaries}
         self._baselines = {name: baseline.of(name, run.activations[name]) for name in layers}
+        self._usual = {name: code.at_baseline(self._baselines[name]) for name, code in self._codes.items()}
         self._at_once = max(1, min(64, _BATCH_BYTES // (4 * self._run.largest)))
 
     def __call__(self, kept: NDArray[np.bool_]) -> Activations:
@@ -50,17 +51,19 @@ class AblatedNetwork:
         ]
         edits: dict[str, Edit] = {}
         for (name, baseline), kept in zip(self._baselines.items(), torch.split(masks, widths, dim=1), strict=True):
-            edits[name] = partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
             if name in self._codes:
-                edits[name] = partial(_recoded, kept=kept, baseline=baseline, code=self._codes[name])
+                code, usual = self._codes[name], self._usual[name]
+                edits[name] = partial(_recoded, kept=kept, baseline=baseline, code=code, usual=usual)
+            else:
+                edits[name] = partial(_ablated, kept=kept[:, :, None, None], baseline=baseline)
         return self._run(edits, len(masks))
 
 
-def _recoded(activation: Tensor, kept: Tensor, baseline: Tensor, code: Code) -> Tensor:
+def _recoded(activation: Tensor, kept: Tensor, baseline: Tensor, code: Code, usual: Code | None) -> Tensor:
     directions = code.dictionary.directions.to(activation)
     weights = code_maps(code.dictionary, activation, code.importance)
-    if bool((baseline != 0).any()):
-        weights = weights - code.like(baseline.to(code.activation)).weights.to(activation)
+    if usual is not None:
+        weights = weights - usual.weights.to(activation)
     groups, residual = kept[:, :-1, None, None], kept[:, -1:, None, None]
     on_baseline = baseline.to(activation) + torch.einsum("nghw,gc->nchw", weights * groups, directions)
     taken_away = activation - torch.einsum("nghw,gc->nchw", weights * ~groups, directions)

@@ -26,16 +26,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.attribution.ablation import Baseline
-from circuits.errors import InputError, UnknownError
+from circuits.errors import InputError
 from circuits.evaluation.ablate import AblatedNetwork
-from circuits.evaluation.unit_sets import Sources, Units, index_of, layer_of
-from circuits.groups.coding import code_maps
+from circuits.evaluation.unit_sets import Sources, Units, layer_of
+from circuits.groups.coding import Code, code_maps
 from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
+from circuits.tracing.groups import address_at, check_address
+from circuits.tracing.node import index_of
 from circuits.tracing.run import IMAGE, ForwardCache, LayersBelow
 from circuits.tracing.targets import Target
-from circuits.units import Address, Group, Unit, parse_address
+from circuits.units import Address, Unit, parse_address
 
 LEAST = 0.01
 """A ratio is not defined where m(whole) and m(nothing) differ by less than this share of the larger of them."""
@@ -153,7 +155,7 @@ def _checked(run: ForwardCache, target: Target, units: Units) -> tuple[str, ...]
     for layer, indices in units.items():
         network.layer(layer)
         for index in indices:
-            _check(run, Group(layer, index) if layer in run.dictionaries else Unit(layer, index))
+            check_address(run, address_at(run, layer, index))
     layers = tuple(layer for layer in network.layers if layer in units)
     if not layers:
         raise InputError("The set of units names no layer, so nothing would be ablated; name those that are scored.")
@@ -181,15 +183,6 @@ def _score_together(
         conditions = (values[row.tobytes()] for row in (everything, nothing, kept, ~kept))
         scored.append(Scored(str(baseline), *(Score(*metric) for metric in zip(*conditions, strict=True))))
     return scored
-
-
-def _check(run: ForwardCache, unit: Address) -> None:
-    """Refuse a unit that the network lacks, or a group that its layer's dictionary lacks."""
-    if isinstance(unit, Unit):
-        run.network.check_unit(unit)
-    elif unit.layer not in run.dictionaries or index_of(unit) >= run.dictionaries[unit.layer].groups:
-        groups = run.dictionaries[unit.layer].groups if unit.layer in run.dictionaries else 0
-        raise UnknownError(f"No group {unit}; {unit.layer} has {groups} groups, from 0.")
 
 
 def _mask(run: ForwardCache, layers: Sequence[str], units: Units) -> NDArray[np.bool_]:
@@ -261,9 +254,10 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
         names = [name for name, upper in upper_of.items() if upper == layer]
         lower = run.below(layer, target)
         base = _base(run, lower, baseline)
+        usual = _usual(lower, base)
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            seen = torch.cat([_seen(run, lower, base, sources[name], computed) for name in some])
+            seen = torch.cat([_seen(run, lower, base, usual, sources[name], computed) for name in some])
             units = [parse_address(name) for name in some]
             indices = list(map(index_of, units))
             with torch.no_grad():
@@ -277,7 +271,8 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     base = _base(run, lower, baseline)
     readout = target.readout(run.network)
     with torch.no_grad():
-        alone = readout.through(lower.piece, _seen(run, lower, base, sources[target.id], computed))
+        seen = _seen(run, lower, base, _usual(lower, base), sources[target.id], computed)
+        alone = readout.through(lower.piece, seen)
         nothing = readout.through(lower.piece, base)
     whole = readout.value(run.activations[target.unit.layer])
     return Score(float(whole), float(nothing), float(alone))
@@ -293,17 +288,25 @@ def _base(run: ForwardCache, lower: LayersBelow, baseline: Baseline) -> Activati
     return concatenate_padded([*parts, run.activations[IMAGE]] if is_open else parts)
 
 
+def _usual(lower: LayersBelow, base: Activation) -> dict[str, Code | None]:
+    """The codes of the baseline in the layers below whose units are groups."""
+    packed = lower.layers
+    slices = {name: slice(packed[name].start, packed[name].start + packed[name].channels) for name in lower.codes}
+    return {name: code.at_baseline(base[:, slices[name], :1, :1]) for name, code in lower.codes.items()}
+
+
 def _seen(
     run: ForwardCache,
     lower: LayersBelow,
     base: Activation,
+    usual: Mapping[str, Code | None],
     sources: Sequence[Address],
     computed: Mapping[Address, Tensor],
 ) -> Activations:
     """What a unit sees of the layers below: its sources, as the circuit computed them, or as they are in the photo."""
     seen = base.clone()
     for unit in sources:
-        _check(run, unit)
+        check_address(run, unit)
         if unit.layer not in lower.widths:
             raise InputError(f"{unit} does not lie in {' or '.join(lower.widths)}, which its edge leads up from.")
         heat, start = computed.get(unit), lower.start(unit.layer)
@@ -314,7 +317,8 @@ def _seen(
             code, number = lower.codes[unit.layer], index_of(unit)
             heat = code.weights[number] if heat is None else heat
             own = slice(start, start + lower.widths[unit.layer])
-            usual = code.like(base[:, own, :1, :1]).weights[number] if bool(base[:, own].any()) else 0
-            part = (heat - usual) * code.dictionary.directions[number].to(heat)[:, None, None]
+            at_baseline = usual[unit.layer]
+            lost = heat if at_baseline is None else heat - at_baseline.weights[number]
+            part = lost * code.dictionary.directions[number].to(heat)[:, None, None]
             seen[0, own, : heat.shape[0], : heat.shape[1]] += part
     return seen

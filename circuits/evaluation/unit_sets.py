@@ -9,10 +9,11 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import index_of
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder, Shares
 from circuits.tracing.targets import Target
-from circuits.units import Address, Unit, is_residual, parse_address
+from circuits.units import Address, is_residual, parse_address
 
 Units = Mapping[str, Sequence[int]]
 """Channels by layer, or of a layer with a dictionary its groups. The layers named are those in which something is
@@ -71,15 +72,6 @@ def units_in(network: Network, sources: Sources, root: str) -> dict[str, tuple[i
         for unit in units:
             kept.setdefault(unit.layer, set()).add(index_of(unit))
     return {layer: tuple(sorted(kept.get(layer, ()))) for layer in network.layers if layer in layers}
-
-
-def index_of(unit: Address) -> int:
-    """A unit's number among those of its layer: its channel, or that of a group."""
-    if isinstance(unit, Unit):
-        return unit.channel
-    if unit.number is None:
-        raise ValueError(f"{unit} is not scored")
-    return unit.number
 
 
 def layer_of(name: str, root: str) -> str:

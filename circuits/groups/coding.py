@@ -79,14 +79,20 @@ class Code:
         along = torch.einsum("gc,chw->ghw", self._directions, gradient)
         return torch.cat([self.weights * along, (self.residual * gradient).sum(0)[None]])
 
-    def like(self, instead: PerChannel) -> "Code":
-        """The code of the same numbers at every position, (1, C, 1, 1), weighed as this one is."""
-        return encode(self.dictionary, instead.expand_as(self.activation).contiguous(), self.importance)
+    def at_baseline(self, instead: PerChannel) -> "Code | None":
+        """The code of what stands in the place of each channel, (1, C, 1, 1), weighed as this one is; `None` for zero.
+
+        At zero no group is there at all, whatever an encoder's bias would make of it.
+        """
+        if not bool((instead != 0).any()):
+            return None
+        like = self.activation
+        return encode(self.dictionary, instead.to(like).expand_as(like).contiguous(), self.importance)
 
     def value(self, group: int, gradient: Maps | None = None) -> float:
         """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p); with a target's gradient, what it contributes to that."""
         if gradient is not None:
-            return float(self.shares(gradient)[group])
+            return float((self.part(group) * gradient).sum())
         return float(self.residual.sum() if group == RESIDUAL else self.weights[group].sum())
 
     def reading(self, group: int, gradient: Maps | None = None) -> Maps:
@@ -99,13 +105,13 @@ class Code:
         worth = torch.ones(channels, positions, dtype=torch.float64)
         if gradient is not None:
             worth = in_doubles(gradient).reshape(channels, positions)
-        along = in_doubles(self.dictionary.directions) @ worth
+        directions = in_doubles(self.dictionary.directions)
         if group == RESIDUAL:
             read = worth.clone()
-            for number in range(self.dictionary.groups):
-                read -= along[number] * self._encoder(number)
+            for number, direction in enumerate(directions):
+                read -= direction @ worth * self._encoder(number)
         else:
-            read = self._encoder(group) if gradient is None else self._encoder(group) * along[group]
+            read = self._encoder(group) if gradient is None else self._encoder(group) * (directions[group] @ worth)
         return read.to(self.activation).reshape(self.activation.shape[1:])
 
     def _encoder(self, group: int) -> Tensor:
@@ -198,8 +204,7 @@ def _solve(dictionary: Dictionary, a: Tensor, importance: Tensor | None) -> tupl
         )
     # An inactive group has an equation of its own, h = 0, which leaves the others' inverse as it is.
     both = active[:, :, None] & active[:, None, :]
-    identity = torch.eye(groups, dtype=torch.float64)
-    system = torch.where(both, gram.expand(len(a.T), groups, groups), identity.expand(len(a.T), groups, groups))
+    system = torch.where(both, gram, torch.eye(groups, dtype=torch.float64))
     inverse = torch.where(both, torch.linalg.inv(system), 0.0)
     lengths = _lengths(dictionary)
     weights = torch.einsum("pgk,pk->pg", inverse, right).clamp(min=0) / lengths

@@ -135,11 +135,6 @@ def in_doubles(values: Tensor) -> Tensor:
     return values.detach().to("cpu", torch.float64)
 
 
-def as_array(values: Tensor) -> Any:
-    """Values as a numpy array, wherever they lie."""
-    return values.detach().cpu().numpy()
-
-
 def halving(run: Callable[[Any], Result], items: Any) -> list[Result]:
     """Run something on items at once or, where the device has not enough memory, on halves of them, and so on.
 

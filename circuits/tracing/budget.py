@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from circuits.errors import InputError
 from circuits.network.device import in_doubles
 from circuits.tracing.facts import as_int
+from circuits.tracing.groups import address_at
 from circuits.tracing.levels import levels_below
+from circuits.tracing.node import index_of
 from circuits.tracing.search import CircuitBuilder, Shares
-from circuits.units import Address, Group, Progress, Unit
+from circuits.units import Address, Progress
 
 LARGEST_BUDGET = 2000
 """Units that are searched for, where only a share is asked for."""
@@ -119,15 +121,14 @@ class _Frontier:
                 continue
             worth = sums.copy() if self._signs == "positive" else np.abs(sums)
             worth[self._kept[layer]] = 0
-            place = int(worth[: len(worth) - self._is_grouped(layer)].argmax())
+            place = int(worth[: len(worth) - (layer in self._builder.run.dictionaries)].argmax())
             if worth[place] > most:
-                best, most = self._address(layer, place), float(worth[place])
+                best, most = address_at(self._builder.run, layer, place), float(worth[place])
         return best
 
     def keep(self, unit: Address) -> None:
         """Put a unit into the graph and, above the lowest level, expand it."""
-        place = self._place(unit)
-        self._kept[unit.layer].append(place)
+        self._kept[unit.layer].append(index_of(unit))
         if str(unit) not in self._builder.graph:
             self._builder.add(unit, str(unit), str(unit))
         if self._levels[unit.layer] < self._depth and self._builder.network.layers_below(unit.layer):
@@ -136,27 +137,14 @@ class _Frontier:
     def connect(self) -> None:
         """Put the edges between kept units into the graph, with each layer's residual, from the top down."""
         for shares in self._shares.values():
-            lower, chosen, residuals = shares.lower, [], []
-            for layer in lower.widths:
-                chosen += [lower.place(self._address(layer, place)) for place in self._kept.get(layer, ())]
-                residuals += [lower.place(Group(layer, None))] if layer in lower.codes else []
-            if chosen:
-                shown = [place for place in chosen + residuals if shares.scores[place] != 0]
+            kept = [(layer, at) for layer in shares.lower.widths for at in self._kept.get(layer, ())]
+            if kept:
+                units = [address_at(self._builder.run, *each) for each in kept]
+                places = [*map(shares.lower.place, units), *shares.residuals]
+                shown = [place for place in places if shares.scores[place] != 0]
                 self._builder.connect(shares, sorted(shown, key=lambda place: -abs(float(shares.scores[place]))))
 
     def _held(self, level: int) -> float:
         """What the kept units of a level hold of the target, in its units."""
         layers = [layer for layer, own in self._levels.items() if own == level and layer in self._sums]
         return float(sum(self._sums[layer][self._kept[layer]].sum() for layer in layers))
-
-    def _is_grouped(self, layer: str) -> bool:
-        return layer in self._builder.run.dictionaries
-
-    def _address(self, layer: str, place: int) -> Address:
-        return Group(layer, place) if self._is_grouped(layer) else Unit(layer, place)
-
-    def _place(self, unit: Address) -> int:
-        if isinstance(unit, Unit):
-            return unit.channel
-        assert unit.number is not None  # a residual is no candidate
-        return unit.number

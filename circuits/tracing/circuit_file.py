@@ -1,6 +1,5 @@
 """The circuit file, `circuits/2`: JSON with a schema, and GraphML. Numbers are finite float32, written in full."""
 
-import copy
 import io
 import json
 import math
@@ -157,9 +156,12 @@ def to_graph(data: object) -> nx.DiGraph:
     _validate(data)
     if data["format"] == FORMATS[0] and format_of(data["graph"]) != FORMATS[0]:
         raise InputError(f"The circuit says {FORMATS[0]!r} and has what only {FORMATS[1]!r} can hold; trace it again.")
-    graph = nx.DiGraph(**copy.deepcopy(data["graph"]))
+    graph = nx.DiGraph(**data["graph"])
     graph.graph["target"] = _measured(graph.graph["target"])
     graph.graph["predictions"] = [_measured(row) for row in graph.graph["predictions"]]
+    if "dictionaries" in graph.graph:
+        rows = graph.graph["dictionaries"].items()
+        graph.graph["dictionaries"] = {layer: {**row, "channels": int(row["channels"])} for layer, row in rows}
     for row in map(_measured, data["nodes"]):
         if row["id"] in graph:
             raise InputError(f"The circuit has two nodes {row['id']!r}; each id may stand once.")
@@ -273,7 +275,7 @@ def _check_dictionaries(graph: nx.DiGraph, layers: Mapping[str, int]) -> None:
         if layer not in layers:
             raise InputError(f"The file has a dictionary of layer {layer!r}, which the circuit's network lacks.")
         try:
-            row["channels"] = Dictionary.of_row(row).channels
+            Dictionary.of_row(row)
         except InputError as error:
             raise InputError(f"The dictionary of layer {layer!r} cannot be used: {error}") from error
 

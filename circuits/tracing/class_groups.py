@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Tensor
 
+from circuits.attribution.ablation import collection_name
 from circuits.errors import InputError
 from circuits.groups.coding import importance_of
 from circuits.groups.dictionary import Dictionary
@@ -91,8 +92,8 @@ def fit_groups(
     for done, (layer, count) in enumerate(wanted.items()):
         report(len(images) + done, len(images) + len(wanted), f"Fitting {layer}")
         activation, importance = (torch.cat(parts, dim=1) for parts in zip(*columns.pop(layer), strict=True))
-        name = f"{source} ({len(images)} photo{'s' * (len(images) != 1)})".strip()
-        found[layer] = Dictionary(fit(activation, count, importance.double()), name, weighted=True)
+        directions = fit(activation, count, importance.double())
+        found[layer] = Dictionary(directions, collection_name(source, len(images)), weighted=True)
     report(len(images) + len(wanted), len(images) + len(wanted), "Fitted")
     return found
 

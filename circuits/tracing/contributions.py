@@ -41,7 +41,6 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     name = circuit.node(unit).id
     shares = next(builder_of(network, circuit).shares([name]))
     lower, order = shares.lower, shares.strongest(tops_of(top, 1)[0], "both")
-    addresses = list(lower.addresses())
-    listed = tuple((addresses[place], float(shares.scores[place])) for place in order)
+    listed = tuple((lower.address(place), float(shares.scores[place])) for place in order)
     books = shares.decomposition(order)
     return Contributions(name, ", ".join(lower.widths), books, listed, lower.units - len(order))

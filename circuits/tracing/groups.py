@@ -38,10 +38,27 @@ def code_of(run: ForwardCache, source: Source, group: Group) -> Code:
             f"{group} is a group of channels, whose direction a circuit carries; give a circuit with groups in "
             f"{group.layer}, such as one that `trace` made with groups=8."
         )
-    groups = run.dictionaries[group.layer].groups
-    if group.number is not None and group.number >= groups:
-        raise UnknownError(f"No group {group}; {group.layer} has {groups} groups, from 0.")
+    check_address(run, group)
     return run.code(target_of(source), group.layer)
+
+
+def address_at(run: ForwardCache, layer: str, index: int) -> Address:
+    """The unit with a number among those of a layer: a group where the run has a dictionary of it, or a channel."""
+    return Group(layer, index) if layer in run.dictionaries else Unit(layer, index)
+
+
+def check_address(run: ForwardCache, unit: Address) -> None:
+    """Refuse a unit that the network lacks, or a group that its layer's dictionary lacks.
+
+    Raises:
+        UnknownError: if there is none.
+    """
+    if isinstance(unit, Unit):
+        run.network.check_unit(unit)
+        return
+    groups = run.dictionaries[unit.layer].groups if unit.layer in run.dictionaries else 0
+    if not groups or (unit.number is not None and unit.number >= groups):
+        raise UnknownError(f"No group {unit}; {unit.layer} has {groups} groups, from 0.")
 
 
 def part_of(run: ForwardCache, source: Source, unit: Address) -> Activation:

@@ -106,5 +106,14 @@ def address_of(row: Mapping[str, Any]) -> Address:
     return Unit(row["layer"], row["channel"], _pair(row.get("position")))
 
 
+def index_of(unit: Address) -> int:
+    """A unit's number among those of its layer: its channel, or that of a group."""
+    if isinstance(unit, Unit):
+        return unit.channel
+    if unit.number is None:
+        raise ValueError(f"{unit} has no number")
+    return unit.number
+
+
 def _pair(values: Sequence[Any] | None) -> tuple[Any, Any] | None:
     return None if values is None else (values[0], values[1])

@@ -50,13 +50,14 @@ class LayersBelow:
         """Each lower layer's place among the channels, and its code."""
         return {name: PackedLayer(self.start(name), width, self.codes.get(name)) for name, width in self.widths.items()}
 
-    def addresses(self) -> Iterator[Address]:
-        """The units, in the order of their shares: a layer's channels, or its groups and last the residual."""
+    def address(self, place: int) -> Address:
+        """The unit with a place in the order of the shares: a layer's channels, or its groups and last the residual."""
         for name, layer in self.layers.items():
-            if layer.code is None:
-                yield from (Unit(name, channel) for channel in range(layer.channels))
-            else:
-                yield from (Group(name, number) for number in (*range(layer.units - 1), None))
+            if place < layer.units:
+                last = layer.units - 1
+                return Unit(name, place) if layer.code is None else Group(name, None if place == last else place)
+            place -= layer.units
+        raise IndexError(place)
 
     def place(self, unit: Address) -> int:
         """A unit's place in the order of the shares."""
@@ -100,7 +101,7 @@ class ForwardCache:
 
     def with_groups(self, dictionaries: Mapping[str, Dictionary]) -> "ForwardCache":
         """The same run, in which some layers' units are the groups of a dictionary."""
-        return replace(self, dictionaries=dictionaries, _codes={})
+        return self if dictionaries is self.dictionaries else replace(self, dictionaries=dictionaries, _codes={})
 
     def code(self, target: Target, layer: str) -> Code:
         """The photo's code in a layer's dictionary, weighed by the target where the dictionary is."""

@@ -21,8 +21,6 @@ from circuits.tracing.run import ForwardCache, LayersBelow, number_of
 from circuits.tracing.targets import Target
 from circuits.units import IN_NO_GROUP, Address, Group, Progress, Unit
 
-"""What a residual is called."""
-
 
 @dataclass(frozen=True, eq=False)
 class Shares:
@@ -45,6 +43,8 @@ class Shares:
     def strongest(self, top: int, signs: str) -> list[int]:
         """The units to show, over all layers below together; a residual that is not zero always, whatever its sign."""
         scores = self.scores[: self.lower.units]
+        if not self.residuals:
+            return strongest(scores, top, signs)
         held = scores.clone()
         held[self.residuals] = 0
         shown = strongest(held, top, signs) + [place for place in self.residuals if scores[place] != 0]
@@ -134,8 +134,7 @@ class CircuitBuilder:
         name, books = shares.name, shares.decomposition(chosen)
         before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
         self.graph.remove_edges_from([(source, name) for source in before])
-        addresses = list(shares.lower.addresses())
-        units = [addresses[place] for place in chosen]
+        units = [shares.lower.address(place) for place in chosen]
         branched = len(shares.lower.widths) > 1
         for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
             if str(unit) not in self.graph:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 from rich.console import Console
-from torch import nn
 
 from benchmarks import groups_tables
 from benchmarks.bench_groups import measure, measure_classes
@@ -19,18 +18,9 @@ from circuits import Network, trace, units_of
 from circuits.groups.coding import encode
 from circuits.tracing.class_groups import fit_groups
 from circuits.tracing.levels import dictionaries_for
-from tests.support.nets import randomize, ready, seeded
+from tests.support.nets import seeded
 
 PLAN = Plan(tops=(1, 2), groups=(3, 4), depths=(1, 3), best=(2, 5), ranks=(1,), changed=2)
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    def block(below: int, above: int) -> list[nn.Module]:
-        return [nn.Conv2d(below, above, 3, padding=1), nn.ReLU()]
-
-    stack = [*block(3, 8), *block(8, 10), *block(10, 9), *block(9, 12), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return ready(randomize(nn.Sequential(*stack, nn.Linear(12, 5))))
 
 
 @pytest.fixture(scope="module")

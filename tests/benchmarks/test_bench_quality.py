@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from benchmarks import quality_figure
 from benchmarks.bench_quality import Measuring, Plan, measure, sample, shared, true_class
@@ -22,18 +21,8 @@ from circuits import Network, Readout, gradient_times_activation, load_photo, tr
 from circuits.evaluation.controls import neutral
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target, find_target
-from tests.support.nets import randomize, ready
 
 PLAN = Plan(tops=(1, 2, 3), ig_up_to=2, captum_up_to=0, depth=3, draws=3)
-
-
-@pytest.fixture(scope="module")
-def network() -> Network:
-    def block(below: int, above: int) -> list[nn.Module]:
-        return [nn.Conv2d(below, above, 3, padding=1), nn.ReLU()]
-
-    stack = [*block(3, 8), *block(8, 10), *block(10, 9), *block(9, 12), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return ready(randomize(nn.Sequential(*stack, nn.Linear(12, 5))))
 
 
 @pytest.fixture(scope="module")

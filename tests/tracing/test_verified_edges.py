@@ -28,9 +28,10 @@ from circuits import (
     restore,
     trace,
 )
-from circuits.attribution.ablation import ablated_one_by_one, ablated_together, signed_parts
+from circuits.attribution.ablation import ablated_one_by_one, ablated_together
 from circuits.attribution.agreement import rank_correlation
-from circuits.attribution.gradient import MODES, Readout
+from circuits.attribution.gradient import MODES, Readout, gradient_down
+from circuits.attribution.parts import PackedLayer
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from tests.support import reference
@@ -156,7 +157,7 @@ def test_ablations_joint_and_parts_equal_the_slow_definitions_in_float64(lower: 
         expected[:, several] = place[:, several].expand_as(expected[:, several])
         joint = ablated_together(segment, activation, readout, several, place)
         assert joint == pytest.approx(float(f(activation) - f(expected)), abs=1e-12)
-    positive, negative = signed_parts(segment, activation, readout)
+    positive, negative = PackedLayer(0, count).signed(activation, gradient_down(segment, activation, readout))
     shares = slow_shares(f, activation)
     for one in range(count):
         assert float(positive[one]) == pytest.approx(sum(share for share in shares[one] if share > 0), abs=1e-12)
