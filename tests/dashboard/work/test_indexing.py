@@ -55,10 +55,10 @@ class Gate:
 
         def slow(*arguments: Any, progress: Any, **options: Any) -> Any:
             def tell(done: int, total: int, message: str) -> None:
+                progress(done, total, message)
                 self.reached.set()
                 while not self.gate.wait(timeout=0.01):
                     progress(done, total, message)
-                progress(done, total, message)
 
             self.begun += 1
             return index_photos(*arguments, progress=tell, **options)
