@@ -1,18 +1,20 @@
 """Read an atlas: what every class is made of, and what every unit is for. Needs no network and no photos."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from circuits.atlas.measure import MOMENTS
 from circuits.atlas.publish import NOBODY, starts_of
 from circuits.atlas.storage import AtlasFolder, AtlasLayer, AtlasRecord
+from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
 from circuits.network.labels import class_of
@@ -26,7 +28,7 @@ _OPEN = 32
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Mean:
     """A mean over photos, and its standard error; NaN where it cannot be told, of a single photo or batch."""
 
     mean: float
@@ -60,9 +62,9 @@ class AtlasUnit:
 
     unit: Unit
     photos: int
-    contribution: Estimate
-    activation: Estimate
-    peak: Estimate
+    contribution: Mean
+    activation: Mean
+    peak: Mean
     fires: float
     summit: int
     total: float = 0.0
@@ -106,7 +108,7 @@ class ServedClass:
     number: int
     label: str
     photos: int
-    contribution: Estimate
+    contribution: Mean
     selectivity: float
     rank: int
 
@@ -131,7 +133,9 @@ class Atlas:
         return cls(opened, opened.read_record())
 
     def __repr__(self) -> str:
-        return f"Atlas({self.network!r}, {str(self._folder.folder)!r}, classes={len(self.classes)}, photos={self.photos})"
+        return (
+            f"Atlas({self.network!r}, {str(self._folder.folder)!r}, classes={len(self.classes)}, photos={self.photos})"
+        )
 
     @property
     def folder(self) -> Path:
@@ -224,10 +228,15 @@ class Atlas:
         found = None if of is None else self.find(of)
         arrays = self._arrays(None if found is None else found.number)
         photos = self.photos if found is None else found.photos
-        moments = [_estimate(arrays, name, place) for name in ("contribution", "activation", "peak")]
-        books = [float(arrays[name][place]) if name in arrays else 0.0 for name in ("links.total", "links.gross")]
+        contribution, activation, peak = (
+            Mean(float(arrays[name][place]), float(arrays[f"{name}.error"][place])) for name in MOMENTS
+        )
+        total, gross = (
+            float(arrays[name][place]) if name in arrays else 0.0 for name in ("links.total", "links.gross")
+        )
         fires = int(arrays["fires"][place]) / photos
-        return AtlasUnit(unit, photos, *moments, fires, int(arrays["summit"][place]), *books)
+        summit = int(arrays["summit"][place])
+        return AtlasUnit(unit, photos, contribution, activation, peak, fires, summit, total, gross)
 
     def strongest(self, layer: str, of: str | int | None = None, top: int = 20) -> list[AtlasUnit]:
         """The units of a layer that contribute most to a class, or to the class of each photo."""
@@ -255,13 +264,11 @@ class Atlas:
         place, found = self._place(as_unit(unit)), self.find(of)
         arrays = self._arrays(found.number)
         rows, columns = torch.nonzero(arrays["links.source"] == place, as_tuple=True)
+        said = {name: arrays[f"links.{name}"][rows, columns].tolist() for name in ("share", "error", "consistency")}
         links = [
-            AtlasLink(
-                as_unit(unit).whole, self.unit_at(row), *(float(arrays[f"links.{name}"][row, column]) for name in _SAID),
-                found.photos,
-            )
-            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-        ]  # fmt: skip
+            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, found.photos)
+            for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
+        ]
         return tuple(sorted(links, key=lambda link: -abs(link.share)))
 
     def classes_of(self, unit: Unit | str, top: int | None = None) -> tuple[ServedClass, ...]:
@@ -279,7 +286,7 @@ class Atlas:
         return tuple(
             ServedClass(
                 self.classes[row].number, self.classes[row].label, self.classes[row].photos,
-                Estimate(means[row], errors[row]), means[row] - average, rank,
+                Mean(means[row], errors[row]), means[row] - average, rank,
             )
             for rank, row in enumerate(order, start=1)
         )  # fmt: skip
@@ -309,13 +316,15 @@ class Atlas:
         spread = np.sqrt((centred**2).sum(0))
         return np.asarray((centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-30), dtype=np.float32)
 
-    def circuit(self, of: str | int, *, depth: int = 4, top: int = 5, signs: str = "positive") -> "Circuit":
+    def circuit(
+        self, of: str | int, *, depth: int = 4, top: int | Sequence[int] = 5, signs: str = "positive"
+    ) -> "Circuit":
         """The circuit of a class over all of its photos, as `trace` has it of one.
 
         Args:
             of: the class.
             depth: layers below the logit to walk down.
-            top: units to show below each.
+            top: units to show below each, one number or one a level; an atlas keeps 8.
             signs: `positive` shows what argues for the class, `both` also what argues against it.
 
         Raises:
@@ -338,6 +347,27 @@ class Atlas:
         """The units of all layers, from the image up."""
         return (Unit(layer.name, channel) for layer in self.layers for channel in range(layer.channels))
 
+    def facts(self, of: int) -> Mapping[str, Any]:
+        """What the file of a class says of itself: `photos`, `batches`, and the `digest` of what it is made of."""
+        return self._folder.read_header(self._folder.class_file(of))
+
+    def is_linked(self, unit: Unit) -> bool:
+        """Whether a unit has links to units below it."""
+        return any(
+            link.lowers for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows
+        )
+
+    def is_exact(self, unit: Unit) -> bool:
+        """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
+        links = [link for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows]
+        unlinked = {each.layer for each in self.record.subject.unlinked}
+        return (
+            unit.layer not in unlinked and self.layer(unit.layer).piecewise_linear and all(link.exact for link in links)
+        )
+
+    def _links_of(self, layer: str) -> list[Link]:
+        return [link for link in self.record.subject.links if link.upper == layer]
+
     def _places(self, layer: str) -> slice:
         channels = self.layer(layer).channels
         return slice(self._starts[layer], self._starts[layer] + channels)
@@ -351,10 +381,3 @@ class Atlas:
         file = self._folder.overall_file if channel is None else self._folder.class_file(channel)
         self._folder.read_header(file)
         return self._folder.tensors(file)
-
-
-_SAID = ("share", "error", "consistency")
-
-
-def _estimate(arrays: dict[str, Tensor], name: str, place: int) -> Estimate:
-    return Estimate(float(arrays[name][place]), float(arrays[f"{name}.error"][place]))

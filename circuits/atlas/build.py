@@ -14,15 +14,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from circuits.atlas.engines import Engine, inline
-from circuits.atlas.plan import Collection, Job, collect, jobs_of
+from circuits.atlas.plan import Job, PhotosByClass, collect, jobs_of
 from circuits.atlas.publish import publish
 from circuits.atlas.storage import AtlasFolder, AtlasLayer, Subject
-from circuits.atlas.work import Work
+from circuits.atlas.work import BucketWork, forget
 from circuits.attribution.links import find_links
 from circuits.errors import InputError
 from circuits.exemplars.loader import is_unchanged
 from circuits.files import versions
 from circuits.network.network import Network
+from circuits.tracing.facts import NetworkInfo
 from circuits.units import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def build_atlas(
     load: Callable[[], Network] | None = None,
     part: tuple[int, int] = (1, 1),
     progress: Progress | None = None,
-) -> Collection:
+) -> PhotosByClass:
     """Build the atlas of a network over photos by class, or go on with it: read it with `Atlas.open`.
 
     Args:
@@ -94,11 +95,14 @@ def build_atlas(
         if progress is not None:
             progress(done, total, "Explaining photos")
 
-    work = Work(load or (lambda: network), subject, collection.folder, folder.folder.resolve())
+    work = BucketWork(load or (lambda: network), subject, collection.folder, folder.folder.resolve())
     if todo:
         tick(0)
-        for _ in engine(work, todo, tick):
-            pass
+        try:
+            for _ in engine(work, todo, tick):
+                pass
+        finally:
+            forget()
     missing = sum(not _is_done(folder, subject, job, collection.folder) for job in jobs)
     if not missing:
         publish(folder, subject, jobs, str(collection.folder), progress)
@@ -115,11 +119,9 @@ def subject_of(network: Network) -> Subject:
         )
         for layer in network.layer_list
     )  # fmt: skip
-    facts = {"name": network.name, "source": network.source, "sha256": network.sha256}
+    facts = dict(NetworkInfo.of(network))
     seen = json.loads(json.dumps(asdict(network.preprocessing)))
-    return Subject(
-        facts, seen, network.labels, layers, links, unlinked, network.device.type, versions("torch")
-    )
+    return Subject(facts, seen, network.labels, layers, links, unlinked, network.device.type, versions("torch"))
 
 
 def _is_done(folder: AtlasFolder, subject: Subject, job: Job, photos: Path) -> bool:

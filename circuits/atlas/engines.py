@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from circuits.atlas.plan import Job
-from circuits.atlas.work import Tick, Work
+from circuits.atlas.work import BucketWork, Tick
 from circuits.errors import InputError
 
-Engine = Callable[[Work, Sequence[Job], Tick], Iterator[Path]]
+Engine = Callable[[BucketWork, Sequence[Job], Tick], Iterator[Path]]
 RETRIES = 3
 """How often a bucket is begun again whose worker has died."""
 
 
-def inline(work: Work, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+def inline(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
     """Compute the buckets here, one after the other."""
     for job in jobs:
         yield work(job, tick)
@@ -34,7 +34,7 @@ def processes(workers: int) -> Engine:
     if workers < 1:
         raise InputError(f"{workers} workers cannot do anything; give 1 or more.")
 
-    def run(work: Work, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+    def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         # Started afresh, because a process that is forked while torch computes may never come out of its locks.
         with ProcessPoolExecutor(min(workers, max(1, len(jobs))), multiprocessing.get_context("spawn")) as pool:
             waiting = {pool.submit(work, job): job for job in jobs}
@@ -71,7 +71,7 @@ def ray(address: str | None = None, **options: Any) -> Engine:
     except ImportError:
         raise InputError("--ray needs Ray: pip install 'circuit-explorer[ray]'.") from None
 
-    def run(work: Work, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+    def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         try:
             distributed.init(address=address or None, log_to_driver=False, logging_level="error", **options)
         except ConnectionError as error:
@@ -90,7 +90,7 @@ def ray(address: str | None = None, **options: Any) -> Engine:
     return run
 
 
-def _run(work: Work, job: Job) -> str:
+def _run(work: BucketWork, job: Job) -> str:
     return str(work(job))
 
 

@@ -1,4 +1,4 @@
-"""Sums in fixed point: whole numbers of 64 bits, so that adding them in any order, and taking away, gives the same bits.
+"""Sums in fixed point: whole numbers of 64 bits, so that adding them in any order gives the same bits.
 
 A number x is kept as round(x · 2^bits). Sums have 24 bits behind the point, squares more, because most are small.
 """
@@ -89,6 +89,6 @@ def total(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 def _too_large(what: str, largest: float, bits: int) -> InputError:
     return InputError(
-        f"The {what} reach {largest:.3g}, and at most {_MOST / 2.0**bits:.3g} fits into an atlas; its numbers are meant "
-        "for logits of ordinary size."
+        f"The {what} reach {largest:.3g}, and at most {_MOST / 2.0**bits:.3g} fits into an atlas; its numbers are "
+        "meant for logits of ordinary size."
     )

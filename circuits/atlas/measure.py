@@ -4,9 +4,9 @@ Of a unit i and a photo, over its positions: the contribution C_i = Σ_hw a_i ·
 mean activation, the peak, whether it fires (peak > 0), and whether it is among the fewest units of its layer that hold
 3 % of the peaks (Hohman et al. 2020, "Summit"). Their sums and sums of squares give means and standard errors.
 
-Of a link the sum of E_ij over a batch of photos, S_b, comes of one pass back (`attribution.weight_links`), so its spread
-is that of batches: Σ_b S_b² / n_b. With m = Σ S_b / N over N photos in B batches, the variance of a photo's link is
-estimated, without bias, by (Σ_b S_b² / n_b - N m²) / (B - 1). A batch also says which five units below are a unit's
+Of a link the sum of E_ij over a batch of photos, S_b, comes of one pass back (`attribution.weight_links`), and its
+spread is that of batches: Σ_b S_b² / n_b. With m = Σ S_b / N over N photos in B batches, the variance of a photo's link
+is estimated, without bias, by (Σ_b S_b² / n_b - N m²) / (B - 1). A batch also says which five units below are a unit's
 strongest; the share of the photos whose batch says so of j is the consistency of the link j → i.
 """
 
@@ -129,7 +129,7 @@ def strongest(matrices: Sequence[Float[Tensor, "rows _columns"]]) -> list[Bool[T
     together = torch.cat(list(matrices), 1) if len(matrices) > 1 else matrices[0]
     best = together.topk(min(STRONGEST, together.shape[1]), dim=1)
     chosen = torch.zeros_like(together, dtype=torch.bool).scatter(1, best.indices, best.values > 0)
-    return list(chosen.split([each.shape[1] for each in matrices], 1))
+    return list(torch.split(chosen, [each.shape[1] for each in matrices], 1))
 
 
 def links_of_class(links: Iterable[Link], top: str, channel: int) -> tuple[Link, ...]:

@@ -1,9 +1,9 @@
 """Which photos are of which class, and in which bucket: the units of work, which do not depend on who comes first.
 
 A photo's bucket is found from its class and the hash of its name inside the folder (`top_k.photo_number`), never from
-the order in which photos are found. A class has the fewest buckets, a power of two, that hold `BUCKET` photos on average
-at most: which photos are there decides it, and nothing else. Adding or removing one changes its own bucket alone, until
-the class has twice as many.
+the order in which photos are found. A class has the fewest buckets, a power of two, that hold `BUCKET` photos on
+average at most: which photos are there decides it, and nothing else. Adding or removing one changes its own bucket
+alone, until the class has twice as many.
 """
 
 import csv
@@ -23,7 +23,7 @@ BUCKET = 128
 
 
 @dataclass(frozen=True)
-class Collection:
+class PhotosByClass:
     """Photos by class.
 
     Args:
@@ -88,7 +88,7 @@ def jobs_of(classes: Mapping[int, Sequence[PhotoFile]]) -> list[Job]:
     return jobs
 
 
-def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mapping[str, str] | None) -> Collection:
+def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mapping[str, str] | None) -> PhotosByClass:
     """The photos of a folder whose folders are named after classes, or of a list, by class.
 
     Args:
@@ -126,7 +126,7 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
             "Rename them, or say with --classes which folder is which class."
         )
     folder = path.parent if path.is_file() else path
-    return Collection(folder, {channel: tuple(entries) for channel, entries in sorted(found.items())}, unknown)
+    return PhotosByClass(folder, {channel: tuple(entries) for channel, entries in sorted(found.items())}, unknown)
 
 
 def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile
 from circuits.units import Progress
 
-KEPT = (8, 4)
+KEPT = (8, 8)
 """Of a unit's links, how many of those that excite it are kept to be read, and of those that inhibit it."""
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
@@ -193,4 +193,3 @@ def _publish_overall(folder: AtlasFolder, record: AtlasRecord) -> None:
             arrays |= {"classes": means, "classes.error": errors}
     arrays |= {name: stacked(name).sum(0) for name in COUNTS}
     folder.write_arrays(folder.overall_file, arrays, {"photos": int(every)})
-

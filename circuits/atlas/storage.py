@@ -1,14 +1,16 @@
 """An atlas on disk: what is written, so that it survives being killed at any moment, and may be made by many at once.
 
     <atlas>/atlas.json                               what it is of; written last, read first
+    <atlas>/subject.json                             what it is of, from the moment that it is begun
     <atlas>/overall.safetensors                      all classes together, and each unit's contribution by class
     <atlas>/classes/00003.safetensors                a class as it is read: means, errors, and the strongest links
     <atlas>/buckets/00003/bucket-1-of-8.safetensors  the sums of a bucket of photos, which are never changed
     <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
     <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
 
-Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its header
-names the photos that are there now. The same photos give the same bytes, whoever computes them, in whatever order.
+Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its
+header names the photos that are there now. The same photos give the same bytes, whoever computes them, in whatever
+order.
 """
 
 import hashlib

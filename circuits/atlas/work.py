@@ -31,7 +31,7 @@ _OVERFLOW = "The network puts out NaN or infinity for it."
 
 
 @dataclass(frozen=True)
-class Work:
+class BucketWork:
     """Computes buckets and writes them; it can be sent to another process.
 
     Args:
@@ -110,9 +110,7 @@ class _Measure:
         good = finite(batch).tolist()
         if not all(good):
             verdicts = iter(good)
-            entries = [
-                entry if entry.fault or next(verdicts) else replace(entry, fault=_OVERFLOW) for entry in entries
-            ]
+            entries = [entry if entry.fault or next(verdicts) else replace(entry, fault=_OVERFLOW) for entry in entries]
             pixels = [each for each, is_good in zip(pixels, good, strict=True) if is_good]
             if not pixels:
                 return entries
@@ -135,7 +133,12 @@ _ready: dict[str, _Measure] = {}
 """The network of this process, by the key of the atlas."""
 
 
-def _prepared(work: Work) -> _Measure:
+def forget() -> None:
+    """Let go of the network that this process has made ready."""
+    _ready.clear()
+
+
+def _prepared(work: BucketWork) -> _Measure:
     key = work.subject.key
     if key not in _ready:
         network = work.load().with_layers([layer.name for layer in work.subject.layers])

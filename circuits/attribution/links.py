@@ -2,8 +2,8 @@
 
 1. A layer's channels are followed down through operations that act on each channel alone, to what mixes them: a
    convolution or linear layer, whose links are a *matrix*, each row a unit and each column a channel that it reads.
-2. A concatenation or an addition keeps channels: each part that is a layer's own gives one link a channel, and each part
-   that is a convolution's output a matrix.
+2. A concatenation or an addition keeps channels: each part that is a layer's own gives one link a channel, and each
+   part that is a convolution's output a matrix.
 3. What a link reads is followed further down, through operations that hand the share of a channel on as it is (Euler:
    piecewise linear without a constant), to the layers whose channels these are.
 4. Where a step on the way has several readers, or mixes channels otherwise (a product of matrices, two convolutions
@@ -122,7 +122,7 @@ def find_links(network: Network) -> tuple[tuple[Link, ...], tuple[UnlinkedLayer,
 
 
 def weight_of(traced: fx.GraphModule, node: fx.Node) -> Tensor | None:
-    """The weight of a convolution or linear layer, (rows, columns, …); `None` of another node, or one of other rules."""
+    """The weight of a convolution or linear layer, (rows, columns, …); `None` of other nodes."""
     if node.op == "call_module":
         module = ops.called_module(traced, node)
         return module.weight if isinstance(module, (nn.Conv2d, nn.Linear)) and _is_plain(module) else None
@@ -190,7 +190,7 @@ class _Finder:
     def _matrix(self, upper: str, node: fx.Node, start: int, weight: Tensor, exact: bool) -> Link | str:
         read = node.all_input_nodes[0]
         found = self._pieces(read)
-        if found is None or all(piece.layer is None for piece in found[0]) and not self._is_colours(read):
+        if found is None or (all(piece.layer is None for piece in found[0]) and not self._is_colours(read)):
             return f"no layer lies between {node.name} and what mixes channels below it"
         pieces, positions = found
         rows, columns, channels = len(weight), weight.shape[1] // positions, sum(piece.width for piece in pieces)
@@ -262,7 +262,7 @@ def _width(node: fx.Node) -> int | None:
 
 
 @dataclass(frozen=True)
-class Rows:
+class LinkedRows:
     """Units of a layer that the same links lead to.
 
     Args:
@@ -278,7 +278,7 @@ class Rows:
     links: tuple[tuple[int, slice], ...]
 
 
-def rows_of(links: Sequence[Link]) -> tuple[Rows, ...]:
+def rows_of(links: Sequence[Link]) -> tuple[LinkedRows, ...]:
     """The units of every layer, so put together that the units of one entry have all of their links in common.
 
     Example:
@@ -297,5 +297,5 @@ def rows_of(links: Sequence[Link]) -> tuple[Rows, ...]:
                 for place, link in own
                 if link.start <= start and stop <= link.start + link.rows
             )
-            found += [Rows(upper, start, stop, inside)] if inside else []
+            found += [LinkedRows(upper, start, stop, inside)] if inside else []
     return tuple(found)

@@ -5,9 +5,9 @@ what it reads of unit j below, the share of j in what i does for T, summed over 
 
     E_ij = Σ_photos Σ_hw e_j · ∂(Σ_hw g_i a_i)/∂e_j = Σ_kernel W_ijk · ∂(Σ_photos T)/∂W_ijk,   g_i = ∂T/∂a_i,
 
-because r is bilinear in W and e: gradient × weight, summed over the kernel, is gradient × activation, summed over space.
-It is the edge of mode `target` (`gradient.py`), of every pair of channels and every convolution at once; nothing that
-lies between the convolutions matters. The same pass gives what each unit contributes along all paths,
+because r is bilinear in W and e: gradient × weight, summed over the kernel, is gradient × activation, summed over
+space. It is the edge of mode `target` (`gradient.py`), of every pair of channels and every convolution at once; nothing
+that lies between the convolutions matters. The same pass gives what each unit contributes along all paths,
 
     C_i = Σ_hw a_i · ∂T/∂a_i,
 

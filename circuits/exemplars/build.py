@@ -25,7 +25,15 @@ import torch
 from circuits.errors import InputError, listed
 from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.exemplars import Exemplars, kept_in
-from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, files_in, is_unchanged, prefetched, read_ahead
+from circuits.exemplars.loader import (
+    LoadedPhoto,
+    PhotoFile,
+    PhotoReader,
+    files_in,
+    is_unchanged,
+    prefetched,
+    read_ahead,
+)
 from circuits.exemplars.statistics import StatisticsCollector, UnitStatistics
 from circuits.exemplars.storage import FORMAT, IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import photo_number

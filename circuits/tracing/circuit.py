@@ -1,4 +1,4 @@
-"""A circuit: the units found for one photo and one target, as a frozen value over a directed graph."""
+"""A circuit: the units found for one target and one photo, or all photos of a class: a frozen value over a graph."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from circuits.notebook import Reported
 from circuits.tracing import circuit_file
 from circuits.tracing.annotations import checked_name, checked_note, checked_place
 from circuits.tracing.edge import Edge
-from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
+from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import Node
 from circuits.units import Unit
 
@@ -68,8 +68,13 @@ class Circuit(Reported):
 
     @cached_property
     def photo_info(self) -> PhotoInfo:
-        """Name, fingerprint, size and window of the photo, and the crop that the network saw."""
-        return PhotoInfo.of_row(self.graph.graph["photo"])
+        """Name, fingerprint, size and window of the photo, and the crop that the network saw; of a class its photos."""
+        return PhotoInfo.of_row(self.graph.graph["photo"]) if self.collection is None else self.collection.as_photo
+
+    @cached_property
+    def collection(self) -> CollectionInfo | None:
+        """The photos of a class that it explains together; `None` where it explains one photo."""
+        return CollectionInfo.of_row(row) if (row := self.graph.graph.get("collection")) else None
 
     @cached_property
     def target(self) -> TargetInfo:
