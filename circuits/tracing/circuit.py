@@ -1,6 +1,6 @@
 """A circuit: the units found for one target and one photo, or all photos of a class: a frozen value over a graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from circuits.tracing.annotations import checked_name, checked_note, checked_pla
 from circuits.tracing.edge import Edge
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import Node
+from circuits.tracing.visible import visible_in
 from circuits.units import Unit
 
 
@@ -281,20 +282,3 @@ class Circuit(Reported):
             InputError: if it cannot be written.
         """
         write_atomically(path, circuit_file.to_graphml(self.to_networkx()))
-
-
-def reaching(
-    graph: nx.DiGraph,
-    root: str,
-    *,
-    passed: Callable[[str], bool] = lambda name: True,
-    followed: Callable[[str, str], bool] = lambda lower, upper: True,
-) -> frozenset[str]:
-    """The target, and the nodes from which it is reached through nodes that pass, over edges that are followed."""
-    kept = nx.subgraph_view(graph, filter_node=lambda name: name == root or passed(name), filter_edge=followed)
-    return frozenset({root, *nx.ancestors(kept, root)})
-
-
-def visible_in(graph: nx.DiGraph, root: str) -> frozenset[str]:
-    """The nodes from which the target can be reached without passing a discarded one."""
-    return reaching(graph, root, passed=lambda name: not graph.nodes[name]["discarded"])
