@@ -31,11 +31,11 @@ class ResponseNorm(nn.LocalResponseNorm):
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """What `torch.nn.functional.local_response_norm` computes, of (N, C, …)."""
-    result: Tensor = _ResponseNorm.apply(input, size, alpha, beta, k)
+    result: Tensor = _Normalization.apply(input, size, alpha, beta, k)
     return result
 
 
-class _ResponseNorm(torch.autograd.Function):
+class _Normalization(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
         ctx.settings = (size, alpha, beta, k)
