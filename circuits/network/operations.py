@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from circuits.network import rows
 from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole, with_items
+from circuits.network.response_norm import local_response_norm
 
 Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
@@ -153,7 +154,7 @@ OPERATIONS = _table(
     (Operation(reach="resizing"), (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)),
     (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm)),
     (Operation(reach="softmax"), (nn.Softmax, F.softmax, torch.softmax, "softmax")),
-    (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm)),
+    (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm, local_response_norm)),
 )
 _UNKNOWN = Operation()
 

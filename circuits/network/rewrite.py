@@ -5,7 +5,8 @@
 3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
    (`x.relu_()`) and operators (`x += y`). Later readers of the overwritten tensor read the new one.
 4. Compute once what depends on weights alone, and fold each batch norm into what feeds it (`fold`).
-5. Freeze the parameters and store them channels last, and make `x.view(n, -1)`, which such tensors do not allow, a
+5. Put a faster local response normalisation of the same values in the place of torch's (`response_norm`).
+6. Freeze the parameters and store them channels last, and make `x.view(n, -1)`, which such tensors do not allow, a
    reshape.
 """
 
@@ -13,6 +14,7 @@ import inspect
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.network.copying import plain_copy
@@ -20,6 +22,7 @@ from circuits.network.dataflow import is_size
 from circuits.network.fold import fold_batch_norms, fold_constants, make_modules
 from circuits.network.fx import OUT_OF_PLACE, Overwritten, Whole, trace_module
 from circuits.network.plain_modules import make_plain
+from circuits.network.response_norm import ResponseNorm, local_response_norm
 
 _IDENTITIES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
 
@@ -59,6 +62,7 @@ def rewrite_module(
     fold_constants(traced)
     make_modules(traced)
     fold_batch_norms(traced)
+    _replace_response_norms(traced)
     traced.graph.eliminate_dead_code()
     traced.graph.lint()
     traced.recompile()
@@ -191,3 +195,12 @@ def _is_inactive_dropout(node: fx.Node) -> bool:
     except (TypeError, ValueError):
         return False
     return given.get("training") is False
+
+
+def _replace_response_norms(traced: fx.GraphModule) -> None:
+    for node in traced.graph.nodes:
+        if node.target is F.local_response_norm:
+            node.target = local_response_norm
+        elif node.op == "call_module" and type(norm := traced.get_submodule(node.target)) is nn.LocalResponseNorm:
+            parent, _, leaf = node.target.rpartition(".")
+            setattr(traced.get_submodule(parent), leaf, ResponseNorm(norm.size, norm.alpha, norm.beta, norm.k))
