@@ -133,8 +133,8 @@ def _print(made: "Atlas") -> None:
     console, classes = output(), "1 class" if len(made.classes) == 1 else f"{len(made.classes)} classes"
     say(
         console,
-        f"{many(made.photos, 'photo')} of {classes}: {made.units} units of {made.network} in {len(made.layers)} layers, "
-        f"in {made.folder}.",
+        f"{many(made.photos, 'photo')} of {classes}: {made.units} units of {made.network} in {len(made.layers)} "
+        f"layers, in {made.folder}.",
     )
     for each in made.record.subject.unlinked:
         note(f"No links to some units of {each.layer}: {each.why}.")
