@@ -18,7 +18,7 @@ from circuits.atlas.plan import Job, PhotosByClass, collect, jobs_of
 from circuits.atlas.publish import publish
 from circuits.atlas.storage import AtlasFolder, AtlasLayer, Subject
 from circuits.atlas.work import BucketWork, forget
-from circuits.attribution.links import find_links
+from circuits.attribution.links import find_links, with_linked_layers
 from circuits.errors import InputError
 from circuits.exemplars.loader import is_unchanged
 from circuits.files import versions
@@ -26,6 +26,7 @@ from circuits.network.network import Network
 from circuits.tracing.facts import NetworkInfo
 from circuits.units import Progress
 
+LINKED = "linked"
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,7 +36,7 @@ def build_atlas(
     into: str | Path,
     *,
     classes: Sequence[str] | Mapping[str, str] | None = None,
-    layers: str | Sequence[str] = "fine",
+    layers: str | Sequence[str] = LINKED,
     engine: Engine = inline,
     load: Callable[[], Network] | None = None,
     part: tuple[int, int] = (1, 1),
@@ -48,7 +49,8 @@ def build_atlas(
         photos: a folder in which folders are named after classes, or a CSV file with the columns `photo` and `class`.
         into: the folder of the atlas.
         classes: take only these; or, by what a folder is called, the class that it is. All, if `None`.
-        layers: whose units are in it: `fine` (down to the branches, so that all are linked), `auto`, or names.
+        layers: whose units are in it: `linked` (down to the branches, and what else it takes to link all units to those
+            below), `fine`, `auto`, or names.
         engine: who computes: `engines.inline`, `engines.processes(4)`, `engines.ray("auto")`.
         load: gives the same network in another process, such as `functools.partial(load_network, "googlenet")`; needed
             by engines of several.
@@ -79,7 +81,7 @@ def build_atlas(
         raise InputError(f"There is no part {part[0]} of {part[1]}; parts count from 1.")
     if engine is not inline and load is None:
         raise InputError("An engine of several processes needs load, which gives each of them the network.")
-    network = network.with_layers(layers)
+    network = cut(network, layers)
     collection = collect(network, photos, classes)
     folder, subject = AtlasFolder(into), subject_of(network)
     folder.check_subject(subject)
@@ -107,6 +109,11 @@ def build_atlas(
     if not missing:
         publish(folder, subject, jobs, str(collection.folder), progress)
     return replace(collection, missing=missing)
+
+
+def cut(network: Network, layers: str | Sequence[str]) -> Network:
+    """A network with the layers whose units an atlas is to have; `build_atlas` says which."""
+    return with_linked_layers(network) if layers == LINKED else network.with_layers(layers)
 
 
 def subject_of(network: Network) -> Subject:

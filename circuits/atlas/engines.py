@@ -1,6 +1,7 @@
 """Engines: who computes the buckets. Each is a function from the work and its jobs to the files, as they are done."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -66,6 +67,7 @@ def ray(address: str | None = None, **options: Any) -> Engine:
     Raises:
         InputError: if Ray is not installed, or there is no cluster at the address.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # unless somebody wants it, it tells nobody about its use
     try:
         import ray as distributed
     except ImportError:

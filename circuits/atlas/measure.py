@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, to_fixed
+from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
 from circuits.attribution.links import Link, rows_of
 from circuits.attribution.weight_links import LinkedBatch
 
@@ -158,20 +158,28 @@ def finite(batch: LinkedBatch) -> Bool[Tensor, " n"]:
     return good
 
 
-def mean_and_error(
-    sums: Mapping[str, Tensor], name: str, photos: int, samples: int | None = None
-) -> tuple[Tensor, Tensor]:
+def mean_and_error(sums: Mapping[str, Tensor], name: str, photos: int) -> tuple[Tensor, Tensor]:
     """Mean over photos and its standard error, in float64; the error is NaN where one sample alone is there.
 
-    mean = Σ x / N,  error = √(Σ (x - mean)² / (B - 1) / N) of B samples, which are photos, or batches of them
+    mean = Σ x / N,  error = √(Σ (x - mean)² / (N - 1) / N)
 
     Example:
         >>> sums = {"peak": torch.tensor([6 << SUM]), "peak.squares": torch.tensor([20 << SQUARE])}
         >>> [float(each) for each in mean_and_error(sums, "peak", 2)]
         [3.0, 1.0]
     """
-    samples = photos if samples is None else samples
-    mean = sums[name].to(torch.float64) / 2.0 ** bits_of(name) / photos
-    squares = sums[f"{name}.squares"].to(torch.float64) / 2.0 ** bits_of(f"{name}.squares")
-    spread = (squares - photos * mean.square()).clamp(min=0)
-    return mean, (spread / (samples - 1) / photos).sqrt() if samples > 1 else torch.full_like(mean, torch.nan)
+    mean = from_fixed(sums[name], bits_of(name)) / photos
+    squares = from_fixed(sums[f"{name}.squares"], bits_of(f"{name}.squares"))
+    return mean, error_of(mean, squares, photos, photos, SQUARE)
+
+
+def error_of(mean: Tensor, squares: Tensor, photos: int, samples: int, bits: int) -> Tensor:
+    """The standard error of a mean over photos, from the squares of samples (photos, or batches) in fixed point.
+
+    error = √((Σ_b S_b² / n_b - N mean²) / (B - 1) / N) of B samples; NaN where there is one.
+    """
+    if samples < 2:
+        return torch.full_like(mean, torch.nan)
+    spread = squares - photos * mean.square()
+    noise = mean.abs() * 2.0 ** (2 - SUM) + 2.0 ** (2 - bits)  # of rounding to fixed point
+    return (spread.masked_fill(spread < noise, 0) / (samples - 1) / photos).sqrt()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, total
-from circuits.atlas.measure import COUNTS, MOMENTS, links_of_class, mean_and_error
+from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
 from circuits.atlas.plan import Job
 from circuits.atlas.storage import AtlasFolder, AtlasRecord, Subject
 from circuits.attribution.links import Link, rows_of
@@ -125,8 +125,7 @@ def class_arrays(sums: Mapping[str, Tensor], subject: Subject, links: Sequence[L
         chosen = _kept(share.masked_fill(below == NOBODY, 0.0))
         values = {what: array.gather(1, chosen).double() for what, array in parts.items()}
         mean = share.gather(1, chosen)
-        spread = (from_fixed(values[".squares"], LINK_SQUARE) - photos * mean.square()).clamp(min=0)
-        error = (spread / (batches - 1) / photos).sqrt() if batches > 1 else torch.full_like(mean, torch.nan)
+        error = error_of(mean, from_fixed(values[".squares"], LINK_SQUARE), photos, batches, LINK_SQUARE)
         sources = below.gather(1, chosen)
         nobody = (sources == NOBODY) | (mean == 0)
         width = chosen.shape[1]

@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import image_node
-from circuits.network.layers import Layer
+from circuits.network.layers import Layer, all_names
 from circuits.network.network import Network
 from circuits.units import Unit
 
@@ -121,6 +121,27 @@ def find_links(network: Network) -> tuple[tuple[Link, ...], tuple[UnlinkedLayer,
     return tuple(links), tuple(unlinked)
 
 
+def with_linked_layers(network: Network) -> Network:
+    """A network with the layers of `fine`, and those that are between two convolutions that no layer of it separates.
+
+    Example:
+        >>> from circuits import load_network
+        >>> network = with_linked_layers(load_network("mobilenet_v2", weights="random"))
+        >>> find_links(network)[1], "features.1" in network.layers
+        ((), True)
+    """
+    network = network.with_layers("fine")
+    names = all_names(network.traced)
+    while True:
+        finder = _Finder(network)
+        for layer in network.layer_list:
+            list(finder.links(layer))
+        missing = {names[node] for node in finder.missing if node in names} - set(network.layers)
+        if not missing:
+            return network
+        network = network.with_layers([*network.layers, *sorted(missing)])
+
+
 def weight_of(traced: fx.GraphModule, node: fx.Node) -> Tensor | None:
     """The weight of a convolution or linear layer, (rows, columns, …); `None` of other nodes."""
     if node.op == "call_module":
@@ -151,6 +172,7 @@ class _Finder:
         self.traced = network.traced
         self.names = {layer.node: layer.name for layer in network.layer_list}
         self.image = image_node(network.traced)
+        self.missing: dict[fx.Node, None] = {}
 
     def links(self, layer: Layer) -> Iterator[Link | str]:
         """The links of a layer, and in a few words of each unit's way down that has none, why."""
@@ -189,8 +211,10 @@ class _Finder:
 
     def _matrix(self, upper: str, node: fx.Node, start: int, weight: Tensor, exact: bool) -> Link | str:
         read = node.all_input_nodes[0]
-        found = self._pieces(read)
-        if found is None or (all(piece.layer is None for piece in found[0]) and not self._is_colours(read)):
+        found, is_colours = self._pieces(read), self._is_colours(read)
+        if not is_colours:
+            self.missing |= dict.fromkeys(self._ends(read))
+        if found is None or (all(piece.layer is None for piece in found[0]) and not is_colours):
             return f"no layer lies between {node.name} and what mixes channels below it"
         pieces, positions = found
         rows, columns, channels = len(weight), weight.shape[1] // positions, sum(piece.width for piece in pieces)
@@ -198,6 +222,19 @@ class _Finder:
             upper, start, rows, columns, max(1, channels // columns), tuple(pieces), node.name, read.name, positions,
             exact,
         )  # fmt: skip
+
+    def _ends(self, node: fx.Node) -> Iterator[fx.Node]:
+        """The nodes that are no layers at which the way down from what a convolution reads ends."""
+        if node in self.names:
+            return
+        if parts := ops.concatenated(self.traced, node):
+            below: Sequence[fx.Node] = parts
+        else:
+            below = node.all_input_nodes if self._hands_on(node) else ()
+        if not below and node is not self.image:
+            yield node
+        for read in below:
+            yield from self._ends(read)
 
     def _is_colours(self, node: fx.Node) -> bool:
         """Whether a node is the image, or what is made of it alone before anything mixes it."""
@@ -227,16 +264,20 @@ class _Finder:
             return [Piece(0, width, self.names[node])], 1
         if parts := ops.concatenated(self.traced, node):
             return self._joined(parts)
-        called, inputs = ops.operation(self.traced, node), node.all_input_nodes
-        is_kept = called.role == "reshape" or ops.is_channelwise(self.traced, node)
-        if len(inputs) == 1 and is_kept and (called.homogeneous or _is_identity(called)):
-            below = self._pieces(inputs[0])
-            before, after = ops.shape(inputs[0]), ops.shape(node)
-            if below and before and _width(inputs[0]) == width:
+        if self._hands_on(node):
+            [read] = node.all_input_nodes
+            below, before, after = self._pieces(read), ops.shape(read), ops.shape(node)
+            if below and before and _width(read) == width:
                 return below
             if below and before and after and len(before) == 4 and after == (before[0], prod(before[1:])):
                 return below[0], below[1] * before[2] * before[3]
         return [Piece(0, width, None)], 1
+
+    def _hands_on(self, node: fx.Node) -> bool:
+        """Whether a node hands the share of each channel of its one input on as it is."""
+        called = ops.operation(self.traced, node)
+        is_kept = called.role == "reshape" or ops.is_channelwise(self.traced, node)
+        return len(node.all_input_nodes) == 1 and is_kept and (called.homogeneous or _is_identity(called))
 
     def _joined(self, parts: tuple[fx.Node, ...]) -> tuple[list[Piece], int] | None:
         pieces: list[Piece] = []

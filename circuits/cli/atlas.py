@@ -9,7 +9,7 @@ from circuits.cli.console import note, output, plain_table, print_json, progress
 from circuits.cli.exemplars import SHOWN_FAULTS
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
-from circuits.report.text import many
+from circuits.report.text import many, number
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
@@ -37,7 +37,10 @@ def atlas(
     exemplars: bool = option(True, "Index also what every unit fires on.", "--exemplars/--no-exemplars"),
     as_json: bool = AS_JSON,
     layers: str = option(
-        "fine", "fine (down to the branches), auto, or names with commas between.", metavar="LAYERS", panel="Network"
+        "linked",
+        "linked (down to the branches, and all else that links need), fine, auto, or names with commas between.",
+        metavar="LAYERS",
+        panel="Network",
     ),
     network: str = NETWORK,
     *,
@@ -52,7 +55,7 @@ def atlas(
     chosen = _classes(classes)
     loaded = loader()
     from circuits.atlas.atlas import Atlas
-    from circuits.atlas.build import build_atlas
+    from circuits.atlas.build import build_atlas, cut
     from circuits.exemplars.build import index_photos
 
     with progress("Explaining photos") as report:
@@ -68,9 +71,8 @@ def atlas(
         )
         return
     if exemplars and not photos.is_file():
-        cut = loaded.with_layers(layers)
         with progress("Indexing") as report:
-            index_photos(cut, found.folder, into=into / "exemplars", progress=report)
+            index_photos(cut(loaded, layers), found.folder, into=into / "exemplars", progress=report)
     made = Atlas.open(into)
     for line in _faults(made):
         note(line)
@@ -128,11 +130,11 @@ def _faults(made: "Atlas") -> list[str]:
 
 def _print(made: "Atlas") -> None:
     """What is in it, and of each class what contributes most."""
-    console = output()
+    console, classes = output(), "1 class" if len(made.classes) == 1 else f"{len(made.classes)} classes"
     say(
         console,
-        f"{many(made.photos, 'photo')} of {many(len(made.classes), 'class')}: {made.units} units of {made.network} in "
-        f"{len(made.layers)} layers, in {made.folder}.",
+        f"{many(made.photos, 'photo')} of {classes}: {made.units} units of {made.network} in {len(made.layers)} "
+        f"layers, in {made.folder}.",
     )
     for each in made.record.subject.unlinked:
         note(f"No links to some units of {each.layer}: {each.why}.")
@@ -151,9 +153,9 @@ def estimate(mean: float, error: float) -> str:
     """A mean and its standard error.
 
     >>> estimate(1.25, 0.13), estimate(2.0, float("nan"))
-    ('+1.25 ± 0.13', '+2')
+    ('+1.25 ± 0.130', '+2.00')
     """
-    return f"{mean:+.3g}" + (f" ± {error:.2g}" if error == error else "")
+    return number(mean, sign=True) + (f" ± {number(error)}" if error == error else "")
 
 
 def _facts(made: "Atlas") -> dict[str, object]:
