@@ -42,7 +42,7 @@ def make_transformers(name: str, weights: str | Path | None) -> Pretrained:
         try:
             module, labels, missing = _module(transformers, folder, trained=weights is None)
             processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError, ImportError, KeyError, AttributeError) as error:
             raise InputError(f"hfmodel:{name} is no image classifier of transformers: {reason(error)}.") from error
         if missing:
             raise InputError(
