@@ -104,18 +104,21 @@ class UnlinkedLayer:
 def find_links(network: Network) -> tuple[tuple[Link, ...], tuple[UnlinkedLayer, ...]]:
     """The links of all layers of a network, from the image up, and the layers that have not all of theirs.
 
+    What reads the colours of the image alone has no links, because they are no units.
+
     Example:
         >>> from circuits import load_network
         >>> links, unlinked = find_links(load_network())
         >>> [(link.upper, link.rows, link.columns, link.lowers) for link in links[:2]], unlinked
-        ([('conv1', 32, 3, ()), ('conv2', 64, 32, ('conv1',))], ())
+        ([('conv2', 64, 32, ('conv1',)), ('conv3', 128, 64, ('conv2',))], ())
     """
     links: list[Link] = []
     unlinked: list[UnlinkedLayer] = []
     finder = _Finder(network)
     for layer in network.layer_list:
         found = list(finder.links(layer))
-        links += [each for each in found if isinstance(each, Link)]
+        own = [each for each in found if isinstance(each, Link)]
+        links += own if any(each.lowers for each in own) else []
         whys = dict.fromkeys(each for each in found if isinstance(each, str))
         unlinked += [UnlinkedLayer(layer.name, "; ".join(whys))] if whys else []
     return tuple(links), tuple(unlinked)
