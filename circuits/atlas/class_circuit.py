@@ -66,6 +66,8 @@ def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> 
         str(unit), layer=unit.layer, channel=unit.channel, label=label, value=number(told.contribution.mean),
         max=number(told.peak.mean), peak=[0, 0], expanded=False, note="", discarded=False,
     )  # fmt: skip
+    if told.contribution.error == told.contribution.error:
+        graph.nodes[str(unit)]["error"] = number(told.contribution.error)
 
 
 def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, signs: str) -> list[Unit]:
