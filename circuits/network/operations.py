@@ -22,6 +22,8 @@ Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
 """Run in place of max(x, 0), with the same values; its gradient may be another."""
 
+IS_FUNCTION = "is_function"
+"""In `meta` of a node that calls a module which was a function in the network's own code (`fold`)."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 
 
