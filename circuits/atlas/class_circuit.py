@@ -19,7 +19,8 @@ from circuits.tracing.facts import CollectionInfo, NetworkInfo, TargetInfo, Trac
 from circuits.units import Unit
 
 if TYPE_CHECKING:
-    from circuits.atlas.atlas import Atlas, AtlasLink
+    from circuits.atlas.atlas import Atlas
+    from circuits.atlas.facts import AtlasLink
 
 
 def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Sequence[int], signs: str) -> Circuit:

@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
-from circuits.attribution.links import Link, rows_of
+from circuits.atlas.link_rows import rows_of
+from circuits.attribution.links import Link
 from circuits.attribution.weight_links import LinkedBatch
 
 STRONGEST = 5

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Float
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from circuits.attribution.links import Link, weight_node, weight_of
+from circuits.attribution.links import Link
+from circuits.attribution.own_weights import run_with_weight, weight_of
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_users
 from circuits.network.execute import execute, image_node
@@ -124,23 +124,15 @@ class LinkPass:
     def _run(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Leaves") -> Any:
         for read in self._merged.get(node, ()):
             values = {**values, read: run.reading(node, read, values[read])}
-        value = self._weigh(node, values, run) if node in self._weighed else ops.run_node(self._traced, node, values)
+        if node in self._weighed:
+            weight = weight_of(self._traced, node)
+            assert weight is not None
+            value = run_with_weight(self._traced, node, values, run.weight(node, weight))
+        else:
+            value = ops.run_node(self._traced, node, values)
         if node in self._layers and not value.requires_grad:  # below every weight
             value = value.detach().requires_grad_()
         return value
-
-    def _weigh(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Leaves") -> Any:
-        """Run a convolution or linear layer with a weight of its own, that of the module being everybody's."""
-        weight = weight_of(self._traced, node)
-        assert weight is not None
-        leaf = run.weight(node, weight)
-        if (given := weight_node(node)) is not None:
-            return ops.run_node(self._traced, node, {**values, given: leaf})
-        module, x = ops.called_module(self._traced, node), values[node.all_input_nodes[0]]
-        if isinstance(module, nn.Conv2d):
-            return module._conv_forward(x, leaf, module.bias)
-        assert isinstance(module, nn.Linear)
-        return F.linear(x, leaf, module.bias)
 
 
 class _Leaves:
