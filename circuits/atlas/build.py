@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from circuits.atlas.engines import Engine, inline
-from circuits.atlas.plan import Job, PhotosByClass, collect, jobs_of
+from circuits.atlas.plan import Job, PhotosByClass, by_class, collect, jobs_of, whole
 from circuits.atlas.publish import publish
 from circuits.atlas.storage import AtlasFolder, AtlasLayer, Subject
 from circuits.atlas.work import BucketWork, forget
@@ -40,6 +40,7 @@ def build_atlas(
     engine: Engine = inline,
     load: Callable[[], Network] | None = None,
     part: tuple[int, int] = (1, 1),
+    compact: bool = False,
     progress: Progress | None = None,
 ) -> PhotosByClass:
     """Build the atlas of a network over photos by class, or go on with it: read it with `Atlas.open`.
@@ -55,6 +56,8 @@ def build_atlas(
         load: gives the same network in another process, such as `functools.partial(load_network, "googlenet")`; needed
             by engines of several.
         part: compute only the n-th of so many parts, for one command on each of several machines that share a folder.
+        compact: keep one file of sums a class in the place of its buckets, which takes less room; if its photos change,
+            all of them are explained again.
         progress: called with (photos done, photos, what is under way).
 
     Returns:
@@ -87,7 +90,8 @@ def build_atlas(
     folder.check_subject(subject)
     jobs = jobs_of(collection.classes)
     own = jobs[part[0] - 1 :: part[1]]
-    todo = [job for job in own if not _is_done(folder, subject, job, collection.folder)]
+    asked = {(job.channel, job.bucket) for job in own}
+    todo = [job for job in _missing(folder, subject, jobs, collection.folder) if (job.channel, job.bucket) in asked]
     total = sum(len(job.photos) for job in own)
     done = total - sum(len(job.photos) for job in todo)
 
@@ -105,10 +109,11 @@ def build_atlas(
                 pass
         finally:
             forget()
-    missing = sum(not _is_done(folder, subject, job, collection.folder) for job in jobs)
+    missing = _missing(folder, subject, jobs, collection.folder)
     if not missing:
-        publish(folder, subject, jobs, str(collection.folder), progress)
-    return replace(collection, missing=missing)
+        read = [job for own in by_class(jobs) for job in _kept(folder, subject, own, collection.folder)]
+        publish(folder, subject, read, str(collection.folder), progress, compact=compact)
+    return replace(collection, missing=len(missing))
 
 
 def cut(network: Network, layers: str | Sequence[str]) -> Network:
@@ -131,13 +136,25 @@ def subject_of(network: Network) -> Subject:
     return Subject(facts, seen, network.labels, layers, links, unlinked, network.device.type, versions("torch"))
 
 
+def _kept(folder: AtlasFolder, subject: Subject, jobs: list[Job], photos: Path) -> list[Job]:
+    """The files in which the sums of a class are: all buckets in one, if that is there, or each in its own."""
+    return [whole(jobs)] if _is_done(folder, subject, whole(jobs), photos) else jobs
+
+
+def _missing(folder: AtlasFolder, subject: Subject, jobs: Sequence[Job], photos: Path) -> list[Job]:
+    """The buckets that are not there as the photos are now."""
+    kept = (job for own in by_class(jobs) for job in _kept(folder, subject, own, photos))
+    return [job for job in kept if job.buckets and not _is_done(folder, subject, job, photos)]
+
+
 def _is_done(folder: AtlasFolder, subject: Subject, job: Job, photos: Path) -> bool:
     """Whether a bucket is there, of this network, and of the photos that are there now."""
     file = folder.bucket_file(job)
     if not file.is_file():
         return False
     try:
-        header, known = folder.read_header(file), folder.read_photos(file)
+        header = folder.read_header(file)
+        known = folder.read_photos(file, header)
     except InputError as error:
         _LOG.warning("A bucket is computed anew: %s", error)
         return False

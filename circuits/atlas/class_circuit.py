@@ -19,7 +19,8 @@ from circuits.tracing.facts import CollectionInfo, NetworkInfo, TargetInfo, Trac
 from circuits.units import Unit
 
 if TYPE_CHECKING:
-    from circuits.atlas.atlas import Atlas, AtlasLink
+    from circuits.atlas.atlas import Atlas
+    from circuits.atlas.facts import AtlasLink
 
 
 def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Sequence[int], signs: str) -> Circuit:
@@ -66,6 +67,8 @@ def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> 
         str(unit), layer=unit.layer, channel=unit.channel, label=label, value=number(told.contribution.mean),
         max=number(told.peak.mean), peak=[0, 0], expanded=False, note="", discarded=False,
     )  # fmt: skip
+    if told.contribution.error == told.contribution.error:
+        graph.nodes[str(unit)]["error"] = number(told.contribution.error)
 
 
 def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, signs: str) -> list[Unit]:

@@ -80,7 +80,7 @@ def narrowed(values: Tensor) -> Tensor:
 
 def total(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The sums of several arrays by name."""
-    found = {name: value.to(torch.int64) for name, value in parts[0].items()}
+    found = {name: value.to(torch.int64) for name, value in parts[0].items()} if parts else {}
     for part in parts[1:]:
         for name, value in part.items():
             found[name] = added(found[name], value, name.split(".")[0])

@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
-from circuits.attribution.links import Link, rows_of
+from circuits.atlas.link_rows import rows_of
+from circuits.attribution.links import Link
 from circuits.attribution.weight_links import LinkedBatch
 
 STRONGEST = 5
@@ -153,7 +154,7 @@ def _is_logits(link: Link, top: str, channel: int) -> bool:
 def finite(batch: LinkedBatch) -> Bool[Tensor, " n"]:
     """In which photos of a batch nothing overflowed."""
     good = batch.logits.isfinite().cpu()
-    for values in (*batch.contributions.values(), *map(peaks_of, batch.activations.values())):
+    for values in batch.contributions.values():  # what is not finite stays so when it is multiplied
         good &= values.isfinite().all(1).cpu()
     return good
 

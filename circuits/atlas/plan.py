@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePath
 
 from circuits.errors import InputError, UnknownError, listed
@@ -46,7 +47,7 @@ class Job:
     Args:
         channel: number of the class.
         bucket: number of the bucket, from 0.
-        buckets: of the class.
+        buckets: of the class; 0 where it is all of them, put together.
         photos: its photos.
     """
 
@@ -63,7 +64,17 @@ class Job:
             >>> Job(3, 2, 8, ()).name
             'bucket-3-of-8.safetensors'
         """
-        return f"bucket-{self.bucket + 1}-of-{self.buckets}.safetensors"
+        return f"bucket-{self.bucket + 1}-of-{self.buckets}.safetensors" if self.buckets else "all.safetensors"
+
+
+def whole(jobs: Sequence[Job]) -> Job:
+    """All buckets of a class put together."""
+    return Job(jobs[0].channel, 0, 0, tuple(photo for job in jobs for photo in job.photos))
+
+
+def by_class(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The buckets of each class."""
+    return [list(each) for _, each in groupby(jobs, key=lambda job: job.channel)]
 
 
 def jobs_of(classes: Mapping[int, Sequence[PhotoFile]]) -> list[Job]:

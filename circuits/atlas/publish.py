@@ -4,16 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, total
+from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
+from circuits.atlas.link_rows import rows_of
 from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
-from circuits.atlas.plan import Job
+from circuits.atlas.plan import Job, by_class, whole
 from circuits.atlas.storage import AtlasFolder, AtlasRecord, Subject
-from circuits.attribution.links import Link, rows_of
+from circuits.attribution.links import Link
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile
 from circuits.units import Progress
@@ -29,9 +29,17 @@ LINK_ARRAYS = ("source", "share", "error", "consistency")
 class _Class:
     """What is known of a class before its sums are looked at."""
 
-    channel: int
     jobs: tuple[Job, ...]
     photos: tuple[PhotoFile, ...]
+
+    @property
+    def channel(self) -> int:
+        return self.jobs[0].channel
+
+    def sums(self, folder: AtlasFolder) -> dict[str, Tensor]:
+        """The sums of all of its buckets that have a photo."""
+        parts = [folder.tensors(folder.bucket_file(job)) for job in self.jobs]
+        return total([part for part in parts if part])
 
     def digest(self, subject: Subject) -> str:
         """A hash of all that its file is made of."""
@@ -40,16 +48,23 @@ class _Class:
 
 
 def publish(
-    folder: AtlasFolder, subject: Subject, jobs: Sequence[Job], photos: str, progress: Progress | None = None
+    folder: AtlasFolder,
+    subject: Subject,
+    jobs: Sequence[Job],
+    photos: str,
+    progress: Progress | None = None,
+    *,
+    compact: bool = False,
 ) -> AtlasRecord:
     """Write what is read, where it is not what is there already; remove what no photo is in any more.
 
     Args:
         folder: of the atlas, in which the buckets of all jobs are.
         subject: what it is made with.
-        jobs: all of them.
+        jobs: all buckets, or the classes that they were put together to.
         photos: the folder of the photos.
         progress: called with (classes done, classes, what is under way).
+        compact: put the buckets of each class together.
 
     Raises:
         InputError: if a bucket is damaged, sums overflow, or no photo can be read.
@@ -57,9 +72,10 @@ def publish(
     counts: dict[int, int] = {}
     skipped: dict[str, str] = {}
     classes = [
-        _Class(channel, own, tuple(photo for job in own for photo in folder.read_photos(folder.bucket_file(job))))
-        for channel, own in ((channel, tuple(each)) for channel, each in groupby(jobs, key=lambda job: job.channel))
+        _Class(tuple(own), tuple(photo for job in own for photo in folder.read_photos(folder.bucket_file(job))))
+        for own in by_class(jobs)
     ]
+    kept: list[Job] = []
     for done, each in enumerate(classes):
         if progress is not None:
             progress(done, len(classes), "Putting together")
@@ -68,9 +84,10 @@ def publish(
         if count:
             counts[each.channel] = count
             _publish_class(folder, subject, each, count)
+        kept += [_put_together(folder, subject, each)] if compact else each.jobs
     if not counts:
         raise InputError(f"There is no photo that can be read in {photos}; give others.")
-    for file in folder.stale([job for each in classes for job in each.jobs]):
+    for file in folder.stale(kept):
         file.unlink(missing_ok=True)
     record = AtlasRecord(subject, photos, counts, skipped, KEPT)
     _publish_overall(folder, record)
@@ -86,12 +103,20 @@ def _publish_class(folder: AtlasFolder, subject: Subject, each: _Class, count: i
                 return
         except InputError:
             pass  # damaged: it is written again
-    parts = [folder.tensors(folder.bucket_file(job)) for job in each.jobs]
-    sums = total([part for part in parts if part])
+    sums = each.sums(folder)
     links = links_of_class(subject.links, subject.top, each.channel)
     arrays = class_arrays(sums, subject, links)
     header = {"class": each.channel, "photos": count, "batches": int(sums["batches"]), "digest": digest}
     folder.write_arrays(file, arrays, header)
+
+
+def _put_together(folder: AtlasFolder, subject: Subject, each: _Class) -> Job:
+    """Write the sums of a class into one file; its job."""
+    job = whole(each.jobs)
+    if each.jobs != (job,):
+        arrays = {name: narrowed(value) for name, value in each.sums(folder).items()}
+        folder.write_bucket(job, subject, each.photos, arrays)
+    return job
 
 
 def class_arrays(sums: Mapping[str, Tensor], subject: Subject, links: Sequence[Link]) -> dict[str, Tensor]:

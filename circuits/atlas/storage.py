@@ -6,6 +6,7 @@
     <atlas>/classes/00003.safetensors                a class as it is read: means, errors, and the strongest links
     <atlas>/buckets/00003/bucket-1-of-8.safetensors  the sums of a bucket of photos, which are never changed
     <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
+    <atlas>/buckets/00003/all.safetensors            in the place of all buckets of a class, if asked for: their sum
     <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
 
 Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its
@@ -183,9 +184,9 @@ class AtlasFolder:
             raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
         return header
 
-    def read_photos(self, file: Path) -> tuple[PhotoFile, ...]:
+    def read_photos(self, file: Path, header: Mapping[str, Any] | None = None) -> tuple[PhotoFile, ...]:
         """The photos whose sums a bucket holds, with the times at which they were changed where these are known."""
-        rows = self.read_header(file)["photos"]
+        rows = (self.read_header(file) if header is None else header)["photos"]
         try:
             times = [int(each) for each in json.loads(file.with_suffix(".json").read_text())]
         except (OSError, ValueError, TypeError):
@@ -248,7 +249,7 @@ class AtlasFolder:
 
     def stale(self, jobs: Sequence[Job]) -> Iterator[Path]:
         """The files of buckets and classes that no photo is in any more."""
-        kept = {self.bucket_file(job) for job in jobs}
+        kept = {self.bucket_file(job) for job in jobs}  # those that are read, by class or by bucket
         kept |= {file.with_suffix(".json") for file in kept}
         kept |= {self.class_file(job.channel) for job in jobs}
         for file in (*self.folder.glob("buckets/*/*"), *self.folder.glob("classes/*")):

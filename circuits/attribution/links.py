@@ -12,21 +12,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import prod
 
-import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
+from circuits.attribution.own_weights import weight_of
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import image_node
 from circuits.network.layers import Layer, all_names
 from circuits.network.network import Network
 from circuits.units import Unit
-
-_FUNCTIONS = (F.conv2d, torch.conv2d, F.linear)
 
 
 @dataclass(frozen=True)
@@ -104,18 +101,21 @@ class UnlinkedLayer:
 def find_links(network: Network) -> tuple[tuple[Link, ...], tuple[UnlinkedLayer, ...]]:
     """The links of all layers of a network, from the image up, and the layers that have not all of theirs.
 
+    What reads the colours of the image alone has no links, because they are no units.
+
     Example:
         >>> from circuits import load_network
         >>> links, unlinked = find_links(load_network())
         >>> [(link.upper, link.rows, link.columns, link.lowers) for link in links[:2]], unlinked
-        ([('conv1', 32, 3, ()), ('conv2', 64, 32, ('conv1',))], ())
+        ([('conv2', 64, 32, ('conv1',)), ('conv3', 128, 64, ('conv2',))], ())
     """
     links: list[Link] = []
     unlinked: list[UnlinkedLayer] = []
     finder = _Finder(network)
     for layer in network.layer_list:
         found = list(finder.links(layer))
-        links += [each for each in found if isinstance(each, Link)]
+        own = [each for each in found if isinstance(each, Link)]
+        links += own if any(each.lowers for each in own) else []
         whys = dict.fromkeys(each for each in found if isinstance(each, str))
         unlinked += [UnlinkedLayer(layer.name, "; ".join(whys))] if whys else []
     return tuple(links), tuple(unlinked)
@@ -140,29 +140,6 @@ def with_linked_layers(network: Network) -> Network:
         if not missing:
             return network
         network = network.with_layers([*network.layers, *sorted(missing)])
-
-
-def weight_of(traced: fx.GraphModule, node: fx.Node) -> Tensor | None:
-    """The weight of a convolution or linear layer, (rows, columns, …); `None` of other nodes."""
-    if node.op == "call_module":
-        module = ops.called_module(traced, node)
-        return module.weight if isinstance(module, (nn.Conv2d, nn.Linear)) and _is_plain(module) else None
-    weight = weight_node(node)
-    value = None if weight is None else ops.run_node(traced, weight, {})
-    return value if isinstance(value, Tensor) else None
-
-
-def weight_node(node: fx.Node) -> fx.Node | None:
-    """Where a convolution that is called as a function reads its weight, if that is a parameter."""
-    if node.op != "call_function" or node.target not in _FUNCTIONS:
-        return None
-    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
-    return given if isinstance(given, fx.Node) and given.op == "get_attr" else None
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Whether a module's own rule is torch's; what derives from it may do anything with its weight."""
-    return type(module).forward in (nn.Conv2d.forward, nn.Linear.forward)
 
 
 class _Finder:
@@ -277,7 +254,9 @@ class _Finder:
         """Whether a node hands the share of each channel of its one input on as it is."""
         called = ops.operation(self.traced, node)
         is_kept = called.role == "reshape" or ops.is_channelwise(self.traced, node)
-        return len(node.all_input_nodes) == 1 and is_kept and (called.homogeneous or _is_identity(called))
+        if len(node.all_input_nodes) != 1:
+            return False
+        return _pads_with_zeros(self.traced, node) or (is_kept and (called.homogeneous or _is_identity(called)))
 
     def _joined(self, parts: tuple[fx.Node, ...]) -> tuple[list[Piece], int] | None:
         pieces: list[Piece] = []
@@ -291,6 +270,16 @@ class _Finder:
         return pieces, 1
 
 
+def _pads_with_zeros(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node puts zeros around the maps of each channel."""
+    if ops.kind(traced, node) is nn.ZeroPad2d:
+        return True
+    if node.target is not F.pad:
+        return False
+    given = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
+    return bool(given.get("mode", "constant") == "constant" and not given.get("value"))
+
+
 def _is_identity(called: ops.Operation) -> bool:
     """Whether an operation changes no number, as a dropout that is switched off."""
     return called.linear and called.channelwise and called.role is None
@@ -300,43 +289,3 @@ def _width(node: fx.Node) -> int | None:
     """How many channels a node has, which must be its second dimension."""
     shape = ops.shape(node) or ()
     return shape[1] if len(shape) in (2, 4) and node.meta.get("channels_at") == 1 else None
-
-
-@dataclass(frozen=True)
-class LinkedRows:
-    """Units of a layer that the same links lead to.
-
-    Args:
-        upper: the layer.
-        start: the first unit.
-        stop: the one after the last.
-        links: places of the links among all, and the rows of each that are these units.
-    """
-
-    upper: str
-    start: int
-    stop: int
-    links: tuple[tuple[int, slice], ...]
-
-
-def rows_of(links: Sequence[Link]) -> tuple[LinkedRows, ...]:
-    """The units of every layer, so put together that the units of one entry have all of their links in common.
-
-    Example:
-        >>> one = Link("up", 0, 4, 3, 1, (), "conv", "a")
-        >>> two = Link("up", 2, 2, 1, 2, (), "add", "b")
-        >>> [(rows.start, rows.stop, [place for place, _ in rows.links]) for rows in rows_of([one, two])]
-        [(0, 2, [0]), (2, 4, [0, 1])]
-    """
-    found = []
-    for upper in dict.fromkeys(link.upper for link in links):
-        own = [(place, link) for place, link in enumerate(links) if link.upper == upper]
-        ends = sorted({end for _, link in own for end in (link.start, link.start + link.rows)})
-        for start, stop in pairwise(ends):
-            inside = tuple(
-                (place, slice(start - link.start, stop - link.start))
-                for place, link in own
-                if link.start <= start and stop <= link.start + link.rows
-            )
-            found += [LinkedRows(upper, start, stop, inside)] if inside else []
-    return tuple(found)

@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Float
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from circuits.attribution.links import Link, weight_node, weight_of
+from circuits.attribution.links import Link
+from circuits.attribution.own_weights import run_with_weight, weight_of
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_users
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.shapes import Images
@@ -72,9 +73,11 @@ class LinkPass:
         nodes = {node.name: node for node in network.traced.graph.nodes}
         self._layers = {layer.node: layer.name for layer in network.layer_list}
         self._weighed = {nodes[link.node] for link in links if link.weighed}
+        # What is concatenated and read by nobody else does for the target what its channels of the concatenation do.
+        self._parts = {node: parts for node in self._layers if (parts := self._own_parts(node))}
         self._merged: dict[fx.Node, list[fx.Node]] = {}
         for link in links:
-            if not link.weighed:
+            if not link.weighed and nodes[link.node] not in self._parts:
                 self._merged.setdefault(nodes[link.node], []).append(nodes[link.read])
 
     def __call__(self, images: Images, channel: int) -> LinkedBatch:
@@ -88,40 +91,48 @@ class LinkPass:
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
-            points = [values[node] for node in self._layers]
+            asked = [node for node in self._layers if node not in self._parts]
+            points = [values[node] for node in asked]
             gradients = torch.autograd.grad(
                 logits.sum(), [*points, *run.leaves.values()], allow_unused=True, materialize_grads=True
             )
-        maps, slopes = [ops.as_maps(each.detach()) for each in points], map(ops.as_maps, gradients[: len(points)])
-        names = list(self._layers.values())
-        shares = {name: (map_ * slope).sum((2, 3)) for name, map_, slope in zip(names, maps, slopes, strict=True)}
+        shares: dict[fx.Node, Tensor] = {}
+        for node, point, slope in zip(asked, points, gradients[: len(points)], strict=True):
+            shares[node] = ops.as_maps(point.detach() * slope).sum((2, 3))
+        for node, parts in self._parts.items():
+            shares[node] = torch.cat([shares[part] for part in parts], 1)
         found = {
             key: leaf.detach() * gradient
             for (key, leaf), gradient in zip(run.leaves.items(), gradients[len(points) :], strict=True)
         }
-        links = tuple(_matrix(link, found[link.node, "" if link.weighed else link.read]) for link in self.links)
-        return LinkedBatch(logits.detach(), dict(zip(names, maps, strict=True)), shares, links)
+        contributions = {name: shares[node] for node, name in self._layers.items()}
+        links = tuple(
+            _matrix(link, found[link.node, "" if link.weighed else link.read])
+            if link.weighed or (link.node, link.read) in found
+            else contributions[link.pieces[0].layer or ""].sum(0, dtype=torch.float64)[:, None]
+            for link in self.links
+        )
+        maps = {name: ops.as_maps(values[node].detach()) for node, name in self._layers.items()}
+        return LinkedBatch(logits.detach(), maps, contributions, links)
+
+    def _own_parts(self, node: fx.Node) -> tuple[fx.Node, ...]:
+        """The parts of a concatenation, if all of them are layers that nothing else reads."""
+        parts = ops.concatenated(self._traced, node) or ()
+        own = all(part in self._layers and value_users(part) == [node] for part in parts)
+        return parts if own and len(set(parts)) == len(parts) else ()
 
     def _run(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Leaves") -> Any:
         for read in self._merged.get(node, ()):
             values = {**values, read: run.reading(node, read, values[read])}
-        value = self._weigh(node, values, run) if node in self._weighed else ops.run_node(self._traced, node, values)
+        if node in self._weighed:
+            weight = weight_of(self._traced, node)
+            assert weight is not None
+            value = run_with_weight(self._traced, node, values, run.weight(node, weight))
+        else:
+            value = ops.run_node(self._traced, node, values)
         if node in self._layers and not value.requires_grad:  # below every weight
             value = value.detach().requires_grad_()
         return value
-
-    def _weigh(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Leaves") -> Any:
-        """Run a convolution or linear layer with a weight of its own, that of the module being everybody's."""
-        weight = weight_of(self._traced, node)
-        assert weight is not None
-        leaf = run.weight(node, weight)
-        if (given := weight_node(node)) is not None:
-            return ops.run_node(self._traced, node, {**values, given: leaf})
-        module, x = ops.called_module(self._traced, node), values[node.all_input_nodes[0]]
-        if isinstance(module, nn.Conv2d):
-            return module._conv_forward(x, leaf, module.bias)
-        assert isinstance(module, nn.Linear)
-        return F.linear(x, leaf, module.bias)
 
 
 class _Leaves:
@@ -145,5 +156,6 @@ def _matrix(link: Link, products: Tensor) -> Tensor:
     """Gradient × weight of a link, or gradient × activation of a merge, (rows, columns)."""
     if not link.weighed:
         return ops.as_maps(products).sum((0, 2, 3), dtype=torch.float64)[:, None]
-    summed = products.reshape(link.rows, link.columns * link.positions, -1).sum(2, dtype=torch.float64)
-    return summed.view(link.rows, link.columns, link.positions).sum(2)
+    if products.dim() == 4:
+        return products.sum((2, 3), dtype=torch.float64)
+    return products.view(link.rows, link.columns, link.positions).sum(2, dtype=torch.float64)

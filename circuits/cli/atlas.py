@@ -34,6 +34,11 @@ def atlas(
     workers: int = option(0, "Processes to compute with; 0 computes in this one.", min=0, max=1024),
     part: str | None = option(None, "Compute only the third of sixteen parts, on a shared folder.", metavar="3/16"),
     ray: str | None = option(None, "Compute on a Ray cluster: its address, auto, or local.", metavar="ADDRESS"),
+    compact: bool = option(
+        False,
+        "Keep one file of sums a class: less room, but new photos have the whole class explained again.",
+        "--compact",
+    ),
     exemplars: bool = option(True, "Index also what every unit fires on.", "--exemplars/--no-exemplars"),
     as_json: bool = AS_JSON,
     layers: str = option(
@@ -60,8 +65,9 @@ def atlas(
 
     with progress("Explaining photos") as report:
         found = build_atlas(
-            loaded, photos, into, classes=chosen, layers=layers, engine=engine, load=loader, part=share, progress=report
-        )
+            loaded, photos, into, classes=chosen, layers=layers, engine=engine, load=loader, part=share,
+            compact=compact, progress=report,
+        )  # fmt: skip
     for line in _unknown(found):
         note(line)
     if found.missing:

@@ -256,6 +256,7 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
     _check_dictionaries(graph, layers)
     _check_target(graph)
+    _check_sampled(graph)
     for name, row in graph.nodes(data=True):
         if row["layer"] not in layers:
             raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
@@ -268,12 +269,20 @@ def _check_consistent(graph: nx.DiGraph) -> None:
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
         if "measured" in row and not row["expanded"]:
             raise InputError(f"The node {name!r} was measured but is not expanded; only what is expanded can be.")
-    is_sampled = "collection" in graph.graph
-    for source, target, row in graph.edges(data=True):
-        if not is_sampled and not row.keys().isdisjoint(SAMPLED):
-            raise InputError(f"The edge {source} → {target} speaks of several photos, and the circuit is that of one.")
+    for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_sampled(graph: nx.DiGraph) -> None:
+    """Refuse what is said of several photos, in the circuit of one."""
+    if "collection" in graph.graph:
+        return
+    rows = [(f"node {name!r}", row) for name, row in graph.nodes(data=True)]
+    rows += [(f"edge {source} → {target}", row) for source, target, row in graph.edges(data=True)]
+    for called, row in rows:
+        if not row.keys().isdisjoint(SAMPLED):
+            raise InputError(f"The {called} speaks of several photos, and the circuit is that of one.")
 
 
 def _check_dictionaries(graph: nx.DiGraph, layers: Mapping[str, int]) -> None:

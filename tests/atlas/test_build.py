@@ -191,6 +191,27 @@ class TestSameBytes:
         build_atlas(network, photos, tmp_path / "one")
         assert contents(tmp_path / "one") == expected
 
+    def test_when_buckets_are_put_together(
+        self, expected: dict[str, bytes], network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        read = {name: content for name, content in expected.items() if not name.startswith("buckets")}
+        build_atlas(network, photos, tmp_path / "two", compact=True)
+        found = contents(tmp_path / "two")
+        assert [name for name in found if name.startswith("buckets")] == [
+            f"buckets/{channel:05}/all.safetensors" for channel in range(3)
+        ]
+        assert read == {name: content for name, content in found.items() if not name.startswith("buckets")}
+        build_atlas(network, photos, tmp_path / "two")
+        assert contents(tmp_path / "two") == found  # nothing was computed again
+        (photos / "class 0" / "4.png").unlink()
+        save_photo(photos / "class 0" / "4.png", 4)
+        save_photo(photos / "class 0" / "99.png", 99)
+        build_atlas(network, photos, tmp_path / "two")
+        assert len(list((tmp_path / "two" / "buckets" / "00000").glob("bucket-*-of-4.safetensors"))) == 4
+        (photos / "class 0" / "99.png").unlink()
+        build_atlas(network, photos, tmp_path / "two")
+        assert read.items() <= contents(tmp_path / "two").items()
+
 
 class TestPhotos:
     def test_a_changed_photo_is_computed_again(self, network: Network, photos: Path, tmp_path: Path) -> None:

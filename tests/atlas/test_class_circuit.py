@@ -74,6 +74,9 @@ class TestKnownCircuit:
                 assert edge.attribution == pytest.approx(mean, rel=1e-5)
                 assert (edge.photos, edge.error is not None) == (20, True)
                 assert 0 <= (edge.consistency or 0) <= 1
+        values = [each.nodes[each.root].value for each in traced]
+        error = float(np.std(values, ddof=1)) / 20**0.5
+        assert circuit.nodes[circuit.root].error == pytest.approx(error, rel=1e-4)
 
     def test_books_close(self, atlas: Atlas) -> None:
         circuit = atlas.circuit("vehicle", depth=3, signs="both")
@@ -102,7 +105,9 @@ class TestFile:
     def test_the_readers_of_circuits_take_it(self, atlas: Atlas) -> None:
         circuit = atlas.circuit("vehicle", depth=3)
         assert "on 20 photos of vehicle" in to_html(circuit)
-        assert "on 20 photos of vehicle" in svg_file(circuit)
+        drawn = svg_file(circuit)
+        assert "on 20 photos of vehicle" in drawn
+        assert "over 20 photos, among the five strongest in 100 % of batches" in drawn
         assert set(circuit.to_networkx().nodes) == circuit.visible
 
     def test_compared_with_a_photo_it_says_what_this_one_has(self, atlas: Atlas) -> None:

@@ -4,17 +4,18 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from circuits.attribution.links import find_links
 from circuits.attribution.weight_links import LinkPass
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
+from circuits.network.prepare import prepare
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import find_target
 from circuits.units import Unit
 from tests.support.linked import KINDS, linked_network, sources_and_shares
-from tests.support.nets import ready, seeded, zoo
+from tests.support.nets import preprocessing, randomize, ready, seeded, zoo
 
 CLASS = 1
 
@@ -139,3 +140,44 @@ class TestFindLinks:
         links, unlinked = find_links(network)
         assert not unlinked
         assert {layer.name for layer in network.layer_list if layer.below} <= {link.upper for link in links}
+
+    def test_a_convolution_that_pads_on_its_own_is_linked_as_any_other(self) -> None:
+        module = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), Padded(4, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(180, 3)
+        )
+        network = ready(randomize(module, 5).eval(), 8, layers="fine")
+        network.traced.double()
+        links, unlinked = find_links(network)
+        assert not unlinked
+        images = photos()
+        batch = LinkPass(network, links)(images, CLASS)
+        found = sources_and_shares(links, batch.links, network.layers[1], 2)
+        expected = traced_one_by_one(network, images, network.layers[1], 2)
+        assert found == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+    def test_a_convolution_that_standardises_its_weight_has_no_links(self) -> None:
+        module = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), Scaled(4, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(80, 3)
+        )
+        see = preprocessing(8)
+        network = prepare(randomize(module, 5).eval(), preprocessing=see, layers="fine", leaf_modules=["2"])
+        links, unlinked = find_links(network)
+        assert len(unlinked) == 1
+        assert "mixes channels in another way" in unlinked[0].why
+        assert len(links) == 1
+
+
+class Padded(nn.Conv2d):
+    """Pads by itself, as convolutions of other frameworks do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(nn.functional.pad(x, (1, 1, 1, 1)), self.weight, self.bias)
+
+
+class Scaled(nn.Conv2d):
+    """Gives each kernel the length 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(
+            x, self.weight / self.weight.square().sum((1, 2, 3), keepdim=True).sqrt(), self.bias
+        )
