@@ -30,7 +30,7 @@ _NAMES = """
     test_convnext test_efficientnet test_efficientnet_evos test_efficientnet_gn test_efficientnet_ln test_nfnet
     test_resnet tf_efficientnet_b0 tf_efficientnet_lite0 tf_efficientnetv2_b0 tf_mixnet_s
     tf_mobilenetv3_small_minimal_100 tiny_vit_5m_224 tinynet_e tnt_s_legacy_patch16_224 tresnet_m twins_svt_small
-    vgg11 vgg11_bn visformer_tiny vit_srelpos_small_patch16_224 vit_tiny_patch16_224 vit_tiny_patch16_dinov3_qkvb
+    vgg11 vgg11_bn visformer_small vit_srelpos_small_patch16_224 vit_tiny_patch16_224 vit_tiny_patch16_dinov3_qkvb
     volo_d1_224 vovnet39a wide_resnet50_2 xception41p xcit_nano_12_p8_224
 """
 NAMES = tuple(f"timm:{name}" for name in _NAMES.split())
