@@ -20,37 +20,51 @@ depend on how many units are asked for at once (`_linear_vjp`): a unit expanded 
 in a deeper trace.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution._linear_vjp import (
+    BLOCK,
+    in_blocks,
+    is_wide,
+    step_down,
+    through_entry,
+    through_matrix,
+    through_wide_entry,
+    weight_times_gradient,
+    without_bias,
+)
+from circuits.attribution._pass_back import PassBack
 from circuits.network import operations as ops
 from circuits.network.execute import (
     Channels,
     Request,
     SlicedEvaluation,
     execute,
-    is_sliceable,
     nodes_between,
     nodes_needed,
+    row_layer,
 )
+from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
 from circuits.shapes import Activation
 
-_UNITS = 64  # to be answered at once
+_UNITS = 128  # to be answered at once
 _BYTES = 256 * 2**20
-_BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
 
 
 class BatchedAttribution:
     """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation."""
 
-    def __init__(self, segment: Segment, activation: Activation) -> None:
+    def __init__(self, segment: Segment, activation: Activation, *, block: int = BLOCK) -> None:
         self.segment = segment
+        self._activation, self._block = activation, block
         self.traced = segment.traced
         self.width = activation.shape[1]
         self._steps = nodes_between(segment.lower, segment.upper)
@@ -72,7 +86,12 @@ class BatchedAttribution:
 
     def shares(self, channels: Sequence[int], weights: Tensor) -> Tensor:
         """The shares of some units, (units, c), from the weights of each one's map in its value, (units, H, W)."""
-        rows = _Rows(self.traced, self._given, self._front)
+        return self._shares(channels, weights)[1]
+
+    def _shares(self, channels: Sequence[int], weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of some units, (1, units, H, W), and their shares."""
+        known = {} if self._hidden is None else {self._hidden.node: self._hidden.value}
+        rows = _Rows(self.traced, self._given, self._front, known)
         units = tuple(channels)
         rows.prepare([(self.segment.upper, units, True)])
         with torch.enable_grad():
@@ -83,51 +102,95 @@ class BatchedAttribution:
         for leaf, gradient in zip(rows.leaves, gradients, strict=True):
             if gradient is not None:
                 scores[torch.tensor(leaf.places, device=scores.device)] += self._below(rows, leaf, gradient)
-        return scores
+        return read.detach(), scores
 
     def _below(self, rows: "_Rows", leaf: "_Leaf", gradient: Tensor) -> Tensor:
         """The shares of the units of one leaf, from the gradient of each one's value in its own channel of the leaf."""
-        if not leaf.is_row:
-            value = rows.values[leaf.node].detach()
-            spread = value.new_zeros(len(leaf.places), *value.shape[1:])
-            spread[torch.arange(len(leaf.places), device=value.device), list(leaf.channels)] = gradient[0]
-            if leaf.node in self._front:
-                return self._grouped(value * spread)
-            return self._down(rows, leaf.node, spread)
-        module, source = ops.called_module(self.traced, leaf.node), leaf.node.all_input_nodes[0]
-        x = rows.values[source].detach()
-        if source in self._front:
-            return self._grouped(weight_times_gradient(module, leaf.channels, x, gradient))
-        return self._down(rows, source, step_down(module, leaf.channels, x, gradient))
+        maps = ops.as_maps(gradient)[0]
+        row = row_layer(self.traced, leaf.node) if leaf.is_row else None
+        if row is None and leaf.node in self._front:
+            own = (rows.tangents[leaf.node][0, list(leaf.channels)] * gradient[0]).flatten(1).sum(1)
+            scores = maps.new_zeros(len(maps), (ops.shape(leaf.node) or (0, 0))[1])
+            scores[torch.arange(len(maps), device=maps.device), list(leaf.channels)] = own
+            return self._grouped(scores)
+        if row is None:
+            shape = (ops.shape(leaf.node) or ())[1:]
 
-    def _down(self, rows: "_Rows", node: fx.Node, above: Tensor) -> Tensor:
-        """The shares of several units from the gradient of each one's value in a node above the entries."""
-        scores = above.new_zeros(len(above), self.width)
-        if not rows.values[node].requires_grad:
-            return scores
-        heads = list(rows.heads.items())
-        for (head, leaf), gradient in zip(heads, self._pass_back(rows, node, above), strict=True):
-            if gradient is None:
-                continue
-            if head in self._front:
-                scores += self._grouped(leaf.detach() * gradient)
-            else:
-                module, source = ops.called_module(self.traced, head), head.all_input_nodes[0]
-                scores += self._grouped(through_entry(module, rows.values[source].detach(), gradient))
+            def spread(some: Tensor, channels: list[int]) -> Tensor:
+                above = some.new_zeros(len(some), *shape)
+                above[torch.arange(len(some), device=some.device), channels] = some.view(-1, *shape[1:])
+                return above
+
+            return self._down(rows, leaf.node, leaf.channels, maps, spread)
+        module, source = row
+        if source in self._front and not ops.is_on_last(module, source):
+            return self._grouped(weight_times_gradient(module, leaf.channels, rows.tangents[source], maps, self._block))
+        shape, is_even = ops.shape(source) or (), (maps == maps[:, :1, :1]).flatten(1).all(1)
+        scores = maps.new_zeros(len(maps), self.width)
+        if self._hidden is None or self._hidden.node is not source:
+            is_even = torch.zeros_like(is_even)
+        if self._hidden is not None and is_even.any():
+            asked = torch.tensor(leaf.channels, device=maps.device)[is_even]
+            weights = module.weight[asked].flatten(1) * maps[is_even, :1, 0]
+            scores[is_even] = through_matrix(weights, self._hidden.shares)
+        if not is_even.all():
+            channels = [channel for channel, even in zip(leaf.channels, is_even.tolist(), strict=True) if not even]
+            scores[~is_even] = self._down(
+                rows, source, channels, maps[~is_even], lambda some, asked: step_down(module, asked, shape, some)
+            )
         return scores
 
-    def _pass_back(self, rows: "_Rows", node: fx.Node, above: Tensor) -> list[Tensor | None]:
-        """Gradients of several units in the heads, each (units, …), from those in a node above; `None` if none."""
-        deep = any(ops.is_mixing(self.traced, step) for step in nodes_needed([node], set(rows.heads) | self._front))
-        parts = []
-        for some in in_blocks(above, _BLOCK) if deep else [above]:
-            parts.append(
-                torch.autograd.grad(
-                    rows.values[node], list(rows.heads.values()), some[:, None], retain_graph=True,
-                    is_grads_batched=True, allow_unused=True,
-                )
-            )  # fmt: skip
-        return [None if each[0] is None else torch.cat(each)[: len(above), 0] for each in zip(*parts, strict=True)]
+    @cached_property
+    def _hidden(self) -> "_Hidden | None":
+        """What a pointwise exit reads, if the segment is linear from there on: step 5 of the file's head.
+
+        `None` also where its shares would take a pass back through a convolution for each of its channels.
+        """
+        upper, run = self.segment.upper, SlicedEvaluation(self.traced, self._given)
+        for node in run.needed_whole([(upper, (0,), True)]):
+            above, channels = nodes_needed([upper], {node, *self._given}), tuple(range((ops.shape(node) or (0, 0))[1]))
+            rows = [row for each in above if (row := row_layer(self.traced, each)) and row[1] is node]
+            linear = not any(ops.operation(self.traced, each).is_activation for each in above)
+            plain = all(ops.is_pointwise(module) and module.stride == (1, 1) for module, _ in rows)
+            if rows and linear and plain and self._front.issuperset(run.needed_whole([(node, channels, True)])):
+                below = BatchedAttribution(replace(self.segment, upper=node), self._activation, block=len(channels))
+                return _Hidden(node, *below._shares(channels, torch.ones_like(self._activation[0, :1, :1, :1])))
+        return None
+
+    def _down(
+        self,
+        rows: "_Rows",
+        node: fx.Node,
+        channels: Sequence[int],
+        maps: Tensor,
+        start: Callable[[Tensor, list[int]], Tensor],
+    ) -> Tensor:
+        """The shares of several units, a block at a time, from how the gradient of each one starts in a node."""
+        scores = maps.new_zeros(len(maps), self.width)
+        if node not in rows.whole:
+            rows.run_whole([node])
+        if node not in self._front and not rows.back.reaches(node):
+            return scores
+        size = rows.back.block(node)
+        wide: dict[fx.Node, list[Tensor]] = {}
+        for number, some in enumerate(in_blocks(maps, size)):
+            asked = list(channels[number * size : (number + 1) * size])
+            own = scores[number * size : (number + 1) * size]
+            above = start(some, asked + asked[:1] * (size - len(asked)))
+            for head, gradient in rows.back.gradients(node, above).items():
+                if head in self._front:
+                    own += self._grouped(rows.tangents[head] * gradient)[: len(own)]
+                    continue
+                module, source = rows.entries[head]
+                if is_wide(module):
+                    wide.setdefault(head, []).append(gradient)
+                else:
+                    own += self._grouped(through_entry(module, rows.tangents[source], gradient))[: len(own)]
+        for head, gradients in wide.items():
+            module, source = rows.entries[head]
+            together = torch.cat(gradients)[: len(maps)]
+            scores += self._grouped(through_wide_entry(module, rows.tangents[source], together))
+        return scores
 
     def _grouped(self, shares: Tensor) -> Tensor:
         """Shares of a node of the front, (units, features, …), summed to those of the lower layer's channels."""
@@ -139,22 +202,28 @@ def front(segment: Segment) -> frozenset[fx.Node]:
     """The lower node, and those that it reaches without its channels being mixed: step 1 of the file's head."""
     traced, nodes = segment.traced, {segment.lower}
     for node in nodes_between(segment.lower, segment.upper):
-        if ops.operation(traced, node).homogeneous and set(node.all_input_nodes) <= nodes and _keeps(traced, node):
+        if {read for read in node.all_input_nodes if read.op != "get_attr"} <= nodes and _keeps(traced, node):
             nodes.add(node)
     return frozenset(nodes)
 
 
 def _keeps(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node keeps the channels of its input apart; flattening lays each one's positions side by side."""
-    before, after = ops.shape(node.all_input_nodes[0]), ops.shape(node)
+    if not node.args:
+        return False
+    before, after = ops.shape(node.args[0]), ops.shape(node)
     if before is None or after is None or len(after) < 2:
         return False
     flat = len(after) == 2 and len(before) == 4 and after[1] == before[1] * before[2] * before[3]
-    return flat or ops.is_channelwise(traced, node)
+    flat = flat and ops.operation(traced, node).homogeneous
+    return flat or ops.is_channelwise(traced, node) or ops.per_channel(traced, node) is not None
+
+
+_ROLES = ("concatenation", "addition", "rectifier", "smooth", "scaling")
 
 
 def is_understood(segment: Segment) -> bool:
-    """Whether a segment has one lower layer, and only operations for which the file's head holds and gradients batch.
+    """Whether a segment has one lower layer, and only operations that treat each photo of a batch as if it were alone.
 
     Example:
         >>> from circuits import load_network
@@ -162,23 +231,34 @@ def is_understood(segment: Segment) -> bool:
         >>> is_understood(network.segment("features.6", "features.7"))
         True
     """
-    if type(segment) is not Segment:
+    if type(segment) is not Segment or is_one_at_a_time(segment.traced):
         return False
-    for node in nodes_between(segment.lower, segment.upper):
-        called, kind = ops.operation(segment.traced, node), ops.kind(segment.traced, node)
-        known = called.homogeneous or called.role in ("concatenation", "addition") or kind in (nn.Conv2d, nn.Linear)
-        if not known or len(ops.shape(node) or ()) not in (2, 4):
-            return False
-        if kind is nn.Conv2d and isinstance(getattr(ops.called_module(segment.traced, node), "padding", ""), str):
-            return False
-        if any(len(ops.shape(read) or ()) not in (2, 4) for read in node.all_input_nodes):
-            return False
-    return len(ops.shape(segment.lower) or ()) in (2, 4)
+    steps = [node for node in nodes_between(segment.lower, segment.upper) if node.op != "get_attr"]
+    return len(ops.shape(segment.lower) or ()) in (2, 4) and all(_is_known(segment.traced, node) for node in steps)
+
+
+def _is_known(traced: fx.GraphModule, node: fx.Node) -> bool:
+    called, kind = ops.operation(traced, node), ops.kind(traced, node)
+    known = called.homogeneous or called.role in _ROLES or kind is nn.Linear or called.reach == "layer norm"
+    known = known or ops.permuted(traced, node) or ops.per_channel(traced, node)
+    if kind is nn.Conv2d:
+        known = not isinstance(getattr(ops.called_module(traced, node), "padding", ""), str)
+    maps = [node, *(read for read in node.all_input_nodes if read.op != "get_attr")]
+    return bool(known) and all(len(ops.shape(each) or ()) in (2, 4) for each in maps)
 
 
 def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
     """Whether an activation has the size that the network's own photos give it, for which shapes were recorded."""
     return tuple(activation.shape[2:]) == (*(ops.shape(segment.lower) or ())[2:], 1, 1)[:2]
+
+
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """A node, its value, and the shares of its channels, each summed over its positions."""
+
+    node: fx.Node
+    value: Tensor
+    shares: Tensor
 
 
 @dataclass(eq=False)
@@ -195,35 +275,64 @@ class _Leaf:
 class _Rows(SlicedEvaluation):
     """A run that stops the gradient above the front, and notes where the walk down from the asked channels ends."""
 
-    def __init__(self, traced: fx.GraphModule, given: dict[fx.Node, Tensor], front: frozenset[fx.Node]) -> None:
+    def __init__(
+        self,
+        traced: fx.GraphModule,
+        given: dict[fx.Node, Tensor],
+        front: frozenset[fx.Node],
+        known: dict[fx.Node, Tensor],
+    ) -> None:
         super().__init__(traced, given)
+        self.values |= known
         self.leaves: list[_Leaf] = []
-        self.heads: dict[fx.Node, Tensor] = {}
+        self.entries: dict[fx.Node, tuple[nn.Conv2d | nn.Linear, fx.Node]] = {}
+        self.tangents = dict(given)
+        self.whole = frozenset(given)
+        self.back = PassBack(traced, ())
         self._front = front
+        self._lower = given
         self._places: tuple[int, ...] | None = None
 
     def prepare(self, requests: Sequence[Request]) -> None:
-        """Run what is needed whole; the entries' outputs, and the front where others read it, are the heads."""
-        whole = self.needed_whole(requests)
-        order = nodes_needed(whole, self.values)
-        given = set(self.values)
-        entries = [node for node in order if node.all_input_nodes[0] in self._front and is_sliceable(self.traced, node)]
-        fronts = [node for node in order if node in self._front]
+        if whole := self.needed_whole(requests):
+            self.run_whole(whole)
+
+    def run_whole(self, whole: Sequence[fx.Node]) -> None:
+        """Run some nodes whole; the entries' outputs, and the front where others read it, are the heads."""
+        order = nodes_needed(whole, self._lower)
+        for node in order:
+            row = row_layer(self.traced, node)
+            if row is not None and row[1] in self._front and not ops.is_on_last(*row):
+                self.entries[node] = row
+        self.back = PassBack(self.traced, {*self.entries, *self._front})
         with torch.no_grad():
-            self.values = execute(self.traced, self.values, [*fronts, *entries])
-        above = [node for node in order if node not in self._front and node not in entries]
-        read = {read for node in above for read in node.all_input_nodes}
-        for node in (*entries, *sorted(self._front & (set(order) | given) & read)):
-            self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
-        if above:
-            with torch.enable_grad():
-                self.values = execute(self.traced, self.values, whole)
+            fronts = [node for node in order if node in self._front]
+            values = execute(self.traced, self._lower, [*fronts, *self.entries], on_node=self._run_front)
+            self.values |= execute(self.traced, values, whole, on_node=self.back.run)
+        self.whole |= set(whole)
+
+    def _run_front(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        """Run a node; of one of the front, also what each channel of the lower layer puts into it, to first order."""
+        if node not in self._front:
+            return ops.run_node(self.traced, node, values)
+        value = ops.run_node(self.traced, node, values)
+        read = next(read for read in node.all_input_nodes if read in self.tangents)
+        if ops.operation(self.traced, node).homogeneous:
+            self.tangents[node] = value
+        elif (slope := ops.slope(self.traced, node, values, read)) is not None:
+            self.tangents[node] = self.tangents[read] * slope
+        else:
+            self.tangents[node] = without_bias(ops.called_module(self.traced, node), self.tangents[read])
+        return value
+
+    def is_picked(self, node: fx.Node, channels: Channels, rectified: bool) -> bool:
+        # Where the walk ends must not depend on what other units need run whole.
+        whole = channels is None or node in self._given or self._inputs(node, channels, rectified) is None
+        return whole and super().is_picked(node, channels, rectified)
 
     def picked(self, node: fx.Node, channels: Channels) -> Tensor:
         value = super().picked(node, channels)
-        if channels is None:
-            return value
-        return self._end(node, channels, value, is_row=node in self.heads and node not in self._front)
+        return value if channels is None else self._end(node, channels, value, is_row=False)
 
     def sliced(self, node: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
         with torch.no_grad():
