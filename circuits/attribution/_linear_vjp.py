@@ -26,13 +26,18 @@ def weight_times_gradient(
     weight = _rows_of(module, channels)
     if not isinstance(module, nn.Conv2d):
         return gradient[:, 0] * weight * x
-    stride, padding, dilation = _geometry(module)
+    stride, padding, dilation = geometry_of(module)
     kernels, maps = in_blocks(weight.flatten(2), block), in_blocks(gradient.flatten(1), block)
     parts: list[list[Tensor]] = [[] for _ in maps]
+    is_plain = ops.is_pointwise(module) and stride == (1, 1)
     # As many inputs at a time as stay in the cache. Units are the columns of the product, as in `through_entry`.
     step = max(1, _PARTS // (weight[0, 0].numel() * maps[0].shape[1]))
     for start in range(0, x.shape[1], step):
-        columns = F.unfold(x[:, start : start + step], weight.shape[2:], dilation, padding, stride)[0]
+        some_inputs = x[:, start : start + step]
+        if is_plain:
+            columns = some_inputs.flatten(2)[0]
+        else:
+            columns = F.unfold(some_inputs, weight.shape[2:], dilation, padding, stride)[0]
         for part, kernel, some in zip(parts, kernels, maps, strict=True):
             slopes = (columns @ some.T).view(-1, kernel.shape[2], block)
             part.append((kernel[:, start : start + step].permute(1, 2, 0) * slopes).sum(1))
@@ -52,7 +57,7 @@ def step_down(module: nn.Module, channels: Sequence[int], shape: Sequence[int], 
     if ops.is_pointwise(module) and module.stride == (1, 1):
         return (gradient[..., None] * weight[:, None, None, :, 0, 0]).permute(0, 3, 1, 2)
     maps = gradient[:, None]
-    geometry = stride, _, _ = _geometry(module)
+    geometry = stride, _, _ = geometry_of(module)
     pads: list[int] = []
     for side in (1, 0):
         step, padding, dilation = (each[side] for each in geometry)
@@ -80,25 +85,21 @@ def is_wide(module: nn.Module) -> bool:
 
 
 def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
-    """Share of what a layer that is not wide reads, in the values of a block of units, (units, inputs).
+    """Share of what a layer that is not wide reads, in a unit's value, (1, inputs).
 
-    The gradient of each unit's value in the module's output is (units, C, H, W) or (units, C).
+    The gradient of the value in the module's output is (1, C, H, W) or (1, C).
     """
     assert isinstance(module, (nn.Conv2d, nn.Linear))
     if not isinstance(module, nn.Conv2d):
-        return through_matrix(gradient, module.weight) * x
+        return (gradient @ module.weight) * x
     stride = module.stride
-    passed = through_matrix(gradient.permute(0, 2, 3, 1), module.weight[:, :, 0, 0])
-    return (x[:, :, :: stride[0], :: stride[1]].permute(0, 2, 3, 1) * passed).sum((1, 2))
+    passed = gradient.permute(0, 2, 3, 1).flatten(1, 2) @ module.weight[:, :, 0, 0]
+    return (x[:, :, :: stride[0], :: stride[1]].permute(0, 2, 3, 1).flatten(1, 2) * passed).sum(1)
 
 
-def through_matrix(gradient: Tensor, weight: Tensor) -> Tensor:
-    """Gradients of a block of units, (units, …, outputs), times a matrix of weights, (outputs, inputs)."""
-    if gradient.dim() == 2:  # units as whole vectors of columns
-        return torch.cat([(weight.T @ some.T).T for some in in_blocks(gradient, BLOCK)])[: len(gradient)]
-    rows = gradient.reshape(len(gradient), -1, gradient.shape[-1])
-    passed = torch.bmm(rows, weight.expand(len(rows), -1, -1))  # one product a unit, so that its place does not count
-    return passed.view(*gradient.shape[:-1], weight.shape[1])
+def through_matrix(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Rows of several units times a matrix, (units, columns)."""
+    return torch.cat([(matrix.T @ some.T).T for some in in_blocks(rows, BLOCK)])[: len(rows)]
 
 
 def through_wide_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ def through_wide_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor
     (units, C, H, W).
     """
     assert isinstance(module, nn.Conv2d)
-    weight, (stride, padding, dilation) = module.weight, _geometry(module)
+    weight, (stride, padding, dilation) = module.weight, geometry_of(module)
     columns = F.unfold(x, weight.shape[2:], dilation, padding, stride).view(x.shape[1], weight[0, 0].numel(), -1)
     kernels = weight.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous().view(x.shape[1], len(weight), -1)
     blocks, size = in_blocks(gradient.flatten(1), BLOCK), columns.shape[2]
@@ -140,7 +141,7 @@ def _rows_of(module: nn.Module, channels: Sequence[int]) -> Tensor:
     return module.weight.index_select(0, torch.tensor(channels, device=module.weight.device))
 
 
-def _geometry(module: nn.Conv2d) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+def geometry_of(module: nn.Conv2d) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """Stride, padding and dilation, rows before columns."""
     stride, padding, dilation = module.stride, module.padding, module.dilation
     assert not isinstance(padding, str)

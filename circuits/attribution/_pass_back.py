@@ -1,32 +1,31 @@
-"""The way back through the nodes between the upper layer's rows and the entries, for many units at once (`batched`).
+"""The way back through the nodes between the upper layer's rows and the entries, for one unit after the other (`batched`).
 
 All units pass the same network at the same photo, so that what depends on these alone is found once:
 
 - an elementwise operation (an activation function, a batch norm, a scale) multiplies by its slope at the photo, and
-  several in a row by one product of their slopes. Of a rectifier that is a mask, also of one with an upper limit;
+  several in a row by the product of their slopes. Of a rectifier that is a mask, also of one with an upper limit;
 - a convolution or linear layer multiplies by its transposed weight;
 - an addition, a concatenation and a transposition only hand on;
-- any other operation is run on as many copies of the photo as units are asked for, and autograd passes back.
+- through any other operation autograd passes back.
 
-A few units are taken at a time, so that their gradients stay in the processor's cache.
+Units are taken one by one: what one needs stays in the processor's cache, a unit asked for alone costs no more than its
+part, and its numbers cannot depend on the others.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.grad import conv2d_input
 
-from circuits.attribution._linear_vjp import through_matrix
+from circuits.attribution._linear_vjp import geometry_of
 from circuits.network import operations as ops
-from circuits.network.execute import nodes_needed
 
-_BLOCK = 4  # units at once
-_MUCH = 20_000_000  # multiplications for one unit
+_FEW = 0.5  # of a map: where a unit lights no more of it, a convolution is passed back from the lit positions alone
+_MANY = 128  # outputs of a convolution for which that pays
 Passed = Iterator[tuple[fx.Node, Tensor]]
-"""Nodes that a node reads, and the gradients of some units in them."""
+"""Nodes that a node reads, and a unit's gradients in them."""
 
 
 class PassBack:
@@ -34,26 +33,9 @@ class PassBack:
 
     def __init__(self, traced: fx.GraphModule, heads: Collection[fx.Node]) -> None:
         self._traced = traced
-        self._heads = frozenset(heads)
         self._live = set(heads)
         self._steps: dict[fx.Node, Callable[[Tensor], Passed]] = {}
         self._slopes: dict[fx.Node, tuple[fx.Node, Tensor]] = {}
-
-    def block(self, node: fx.Node) -> int:
-        """How many units to pass back from a node at once: several where one is little work, one where it is much.
-
-        A block is filled up where fewer are asked for, as the last bits of a product of matrices depend on its size.
-        """
-        below = nodes_needed([node], self._heads)
-        return 1 if sum(map(self._work, below)) > _MUCH else _BLOCK
-
-    def _work(self, node: fx.Node) -> int:
-        """Multiplications of a convolution or linear layer for one unit."""
-        module = ops.called_module(self._traced, node) if node.op == "call_module" else None
-        shape = ops.shape(node) or ()
-        if isinstance(module, nn.Conv2d):
-            return module.weight.numel() * prod(shape[2:])
-        return module.weight.numel() * prod(shape[1:-1]) if isinstance(module, nn.Linear) else 0
 
     def reaches(self, node: fx.Node) -> bool:
         """Whether a node depends on a head, or is one."""
@@ -70,7 +52,7 @@ class PassBack:
         return ops.run_node(self._traced, node, values)
 
     def gradients(self, node: fx.Node, above: Tensor) -> dict[fx.Node, Tensor]:
-        """Gradients of several units in the heads that a node depends on, from those in the node, each (units, …)."""
+        """A unit's gradients in the heads that a node depends on, from its gradient in the node, each (1, …)."""
         found = {node: above}
         for step in reversed([step for step in self._steps if step <= node]):
             if (gradient := found.pop(step, None)) is not None:
@@ -106,33 +88,51 @@ class PassBack:
     def _by_autograd(
         self, node: fx.Node, reads: Sequence[fx.Node], values: dict[fx.Node, Any]
     ) -> Callable[[Tensor], Passed]:
-        known = {read: values[read] for read in node.all_input_nodes}
-        graphs: dict[int, tuple[list[Tensor], Tensor]] = {}
+        points = {read: values[read].detach().requires_grad_() for read in reads}
+        with torch.enable_grad():
+            made = ops.run_node(self._traced, node, {**values, **points})
 
         def passed(gradient: Tensor) -> Passed:
-            if len(gradient) not in graphs:
-                copies = {read: _copies(value, len(gradient)) for read, value in known.items() if ops.is_variable(read)}
-                points = [copies[read].requires_grad_() for read in reads]
-                with torch.enable_grad():
-                    graphs[len(gradient)] = points, ops.run_node(self._traced, node, {**known, **copies})
-            points, value = graphs[len(gradient)]
-            found = torch.autograd.grad(value, points, gradient, retain_graph=True, materialize_grads=True)
+            wanted = list(points.values())
+            found = torch.autograd.grad(made, wanted, gradient, retain_graph=True, materialize_grads=True)
             return zip(reads, found, strict=True)
 
         return passed
 
 
-def _copies(value: Tensor, count: int) -> Tensor:
-    return value.detach().expand(count, *value.shape[1:])
-
-
 def _transposed(module: nn.Linear | nn.Conv2d, gradient: Tensor, shape: Sequence[int]) -> Tensor:
-    """Gradients in what a convolution or linear layer reads, of that shape but for the rows, from those in its output."""
+    """The gradient in what a convolution or linear layer reads, of that shape, from the one in its output."""
     if isinstance(module, nn.Linear):
-        return through_matrix(gradient, module.weight)
+        return gradient @ module.weight
     if ops.is_pointwise(module) and module.stride == (1, 1):
-        return through_matrix(gradient.permute(0, 2, 3, 1), module.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
-    size = (len(gradient), *shape[1:])
-    return conv2d_input(
-        size, module.weight, gradient, module.stride, module.padding, module.dilation, module.groups  # type: ignore[arg-type]
-    )
+        return (gradient.permute(0, 2, 3, 1) @ module.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+    stride, padding, dilation = geometry_of(module)
+    if module.groups == 1 and len(module.weight) >= _MANY:
+        rows = gradient.permute(0, 2, 3, 1).flatten(0, 2)
+        lit = rows.any(1).nonzero().flatten()
+        if len(lit) <= _FEW * len(rows):
+            return _transposed_where_lit(module, rows[lit], lit, gradient.shape[3], shape)
+    return conv2d_input(shape, module.weight, gradient, stride, padding, dilation, module.groups)
+
+
+def _transposed_where_lit(module: nn.Conv2d, rows: Tensor, lit: Tensor, width: int, shape: Sequence[int]) -> Tensor:
+    """The gradient in what a convolution reads, from the one in its output at those positions where it is not zero.
+
+    Args:
+        module: the convolution.
+        rows: the gradient at these positions, (positions, outputs).
+        lit: their numbers, row by row.
+        width: columns of the output.
+        shape: of what it reads.
+    """
+    stride, padding, dilation = geometry_of(module)
+    _, inputs, rows_of_kernel, columns_of_kernel = module.weight.shape
+    height, breadth = (shape[2 + side] + 2 * padding[side] for side in (0, 1))
+    made = rows.new_zeros(height * breadth, inputs)
+    parts = (rows @ module.weight.permute(0, 2, 3, 1).flatten(1)).view(len(rows), -1, inputs)
+    row, column = (lit // width) * stride[0], (lit % width) * stride[1]
+    for tap in range(rows_of_kernel * columns_of_kernel):
+        down, right = dilation[0] * (tap // columns_of_kernel), dilation[1] * (tap % columns_of_kernel)
+        made.index_add_(0, (row + down) * breadth + column + right, parts[:, tap])
+    inner = made.view(1, height, breadth, inputs)[:, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]]
+    return inner.permute(0, 3, 1, 2)

@@ -31,7 +31,6 @@ from torch import Tensor, fx, nn
 
 from circuits.attribution._linear_vjp import (
     BLOCK,
-    in_blocks,
     is_wide,
     step_down,
     through_entry,
@@ -101,7 +100,8 @@ class BatchedAttribution:
         scores = read.new_zeros(len(units), self.width)
         for leaf, gradient in zip(rows.leaves, gradients, strict=True):
             if gradient is not None:
-                scores[torch.tensor(leaf.places, device=scores.device)] += self._below(rows, leaf, gradient)
+                places = torch.tensor(leaf.places, device=scores.device)
+                scores.index_add_(0, places, self._below(rows, leaf, gradient))
         return read.detach(), scores
 
     def _below(self, rows: "_Rows", leaf: "_Leaf", gradient: Tensor) -> Tensor:
@@ -116,9 +116,9 @@ class BatchedAttribution:
         if row is None:
             shape = (ops.shape(leaf.node) or ())[1:]
 
-            def spread(some: Tensor, channels: list[int]) -> Tensor:
-                above = some.new_zeros(len(some), *shape)
-                above[torch.arange(len(some), device=some.device), channels] = some.view(-1, *shape[1:])
+            def spread(own: Tensor, channel: int) -> Tensor:
+                above = own.new_zeros(1, *shape)
+                above[0, channel] = own.view(shape[1:])
                 return above
 
             return self._down(rows, leaf.node, leaf.channels, maps, spread)
@@ -136,7 +136,7 @@ class BatchedAttribution:
         if not is_even.all():
             channels = [channel for channel, even in zip(leaf.channels, is_even.tolist(), strict=True) if not even]
             scores[~is_even] = self._down(
-                rows, source, channels, maps[~is_even], lambda some, asked: step_down(module, asked, shape, some)
+                rows, source, channels, maps[~is_even], lambda own, channel: step_down(module, [channel], shape, own)
             )
         return scores
 
@@ -163,33 +163,29 @@ class BatchedAttribution:
         node: fx.Node,
         channels: Sequence[int],
         maps: Tensor,
-        start: Callable[[Tensor, list[int]], Tensor],
+        start: Callable[[Tensor, int], Tensor],
     ) -> Tensor:
-        """The shares of several units, a block at a time, from how the gradient of each one starts in a node."""
+        """The shares of several units, one after the other, from how the gradient of each one starts in a node."""
         scores = maps.new_zeros(len(maps), self.width)
         if node not in rows.whole:
             rows.run_whole([node])
         if node not in self._front and not rows.back.reaches(node):
             return scores
-        size = rows.back.block(node)
         wide: dict[fx.Node, list[Tensor]] = {}
-        for number, some in enumerate(in_blocks(maps, size)):
-            asked = list(channels[number * size : (number + 1) * size])
-            own = scores[number * size : (number + 1) * size]
-            above = start(some, asked + asked[:1] * (size - len(asked)))
+        for number, channel in enumerate(channels):
+            above = start(maps[number : number + 1], channel)
             for head, gradient in rows.back.gradients(node, above).items():
                 if head in self._front:
-                    own += self._grouped(rows.tangents[head] * gradient)[: len(own)]
+                    scores[number] += self._grouped(rows.tangents[head] * gradient)[0]
                     continue
                 module, source = rows.entries[head]
                 if is_wide(module):
                     wide.setdefault(head, []).append(gradient)
                 else:
-                    own += self._grouped(through_entry(module, rows.tangents[source], gradient))[: len(own)]
+                    scores[number] += self._grouped(through_entry(module, rows.tangents[source], gradient))[0]
         for head, gradients in wide.items():
             module, source = rows.entries[head]
-            together = torch.cat(gradients)[: len(maps)]
-            scores += self._grouped(through_wide_entry(module, rows.tangents[source], together))
+            scores += self._grouped(through_wide_entry(module, rows.tangents[source], torch.cat(gradients)))
         return scores
 
     def _grouped(self, shares: Tensor) -> Tensor:
