@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
-from circuits.network import operations as ops
+from circuits.network.channelwise import is_pointwise
 
 BLOCK = 16  # units in a product of matrices, or in the gradient of a weight
 _PARTS = 400_000  # numbers to compute at once of what channels put into a layer, so that they stay in the cache
@@ -29,7 +29,7 @@ def weight_times_gradient(
     stride, padding, dilation = geometry_of(module)
     kernels, maps = in_blocks(weight.flatten(2), block), in_blocks(gradient.flatten(1), block)
     parts: list[list[Tensor]] = [[] for _ in maps]
-    is_plain = ops.is_pointwise(module) and stride == (1, 1)
+    is_plain = is_pointwise(module) and stride == (1, 1)
     # As many inputs at a time as stay in the cache. Units are the columns of the product, as in `through_entry`.
     step = max(1, _PARTS // (weight[0, 0].numel() * maps[0].shape[1]))
     for start in range(0, x.shape[1], step):
@@ -54,7 +54,7 @@ def step_down(module: nn.Module, channels: Sequence[int], shape: Sequence[int], 
     weight = _rows_of(module, channels)
     if not isinstance(module, nn.Conv2d):
         return gradient[..., None] * weight[:, None, None] if len(shape) == 4 else gradient[:, 0] * weight
-    if ops.is_pointwise(module) and module.stride == (1, 1):
+    if is_pointwise(module) and module.stride == (1, 1):
         return (gradient[..., None] * weight[:, None, None, :, 0, 0]).permute(0, 3, 1, 2)
     maps = gradient[:, None]
     geometry = stride, _, _ = geometry_of(module)
@@ -81,7 +81,7 @@ def without_bias(module: nn.Module, x: Tensor) -> Tensor:
 
 def is_wide(module: nn.Module) -> bool:
     """Whether each output of a layer is made of more than one position of each input."""
-    return isinstance(module, nn.Conv2d) and not ops.is_pointwise(module)
+    return isinstance(module, nn.Conv2d) and not is_pointwise(module)
 
 
 def through_entry(module: nn.Module, x: Tensor, gradient: Tensor) -> Tensor:

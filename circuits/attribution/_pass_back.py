@@ -1,4 +1,4 @@
-"""The way back through the nodes between the upper layer's rows and the entries, for one unit after the other (`batched`).
+"""The way back through the nodes between the rows of the upper layer and the entries (`batched`).
 
 All units pass the same network at the same photo, so that what depends on these alone is found once:
 
@@ -21,9 +21,8 @@ from torch.nn.grad import conv2d_input
 
 from circuits.attribution._linear_vjp import geometry_of
 from circuits.network import operations as ops
+from circuits.network.channelwise import has_plain_padding, is_pointwise, permuted, slope_of
 
-_FEW = 0.5  # of a map: where a unit lights no more of it, a convolution is passed back from the lit positions alone
-_MANY = 128  # outputs of a convolution for which that pays
 Passed = Iterator[tuple[fx.Node, Tensor]]
 """Nodes that a node reads, and a unit's gradients in them."""
 
@@ -47,7 +46,7 @@ class PassBack:
         if not reads:
             return ops.run_node(self._traced, node, values)
         self._live.add(node)
-        slope = ops.slope(self._traced, node, values, reads[0]) if len(reads) == 1 else None
+        slope = slope_of(self._traced, node, values, reads[0]) if len(reads) == 1 else None
         self._steps[node] = self._step(node, reads, values) if slope is None else self._scaled(node, reads[0], slope)
         return ops.run_node(self._traced, node, values)
 
@@ -65,15 +64,16 @@ class PassBack:
         module = ops.called_module(self._traced, node) if node.op == "call_module" else None
         parts = ops.concatenated(self._traced, node)
         if called.role == "addition" and not node.kwargs and all(ops.shape(read) == shape for read in reads):
-            return lambda gradient: ((read, gradient) for read in node.args if read in reads)
+            sides = [side for side in node.args if isinstance(side, fx.Node) and side in reads]
+            return lambda gradient: ((side, gradient) for side in sides)
         if parts is not None:
             widths = [(ops.shape(part) or (0, 0))[1] for part in parts]
             return lambda gradient: (
-                (part, some) for part, some in zip(parts, gradient.split(widths, 1), strict=True) if part in reads
+                each for each in zip(parts, torch.split(gradient, widths, 1), strict=True) if each[0] in reads
             )
-        if isinstance(module, nn.Linear) or (type(module) is nn.Conv2d and ops.has_plain_padding(module)):
+        if isinstance(module, nn.Linear) or (type(module) is nn.Conv2d and has_plain_padding(module)):
             return lambda gradient: iter([(reads[0], _transposed(module, gradient, ops.shape(reads[0]) or ()))])
-        if dims := ops.permuted(self._traced, node):
+        if dims := permuted(self._traced, node):
             back = sorted(range(len(dims)), key=dims.__getitem__)
             return lambda gradient: iter([(reads[0], gradient.permute(back))])
         return self._by_autograd(node, reads, values)
@@ -104,35 +104,10 @@ def _transposed(module: nn.Linear | nn.Conv2d, gradient: Tensor, shape: Sequence
     """The gradient in what a convolution or linear layer reads, of that shape, from the one in its output."""
     if isinstance(module, nn.Linear):
         return gradient @ module.weight
-    if ops.is_pointwise(module) and module.stride == (1, 1):
+    if is_pointwise(module) and module.stride == (1, 1):
         return (gradient.permute(0, 2, 3, 1) @ module.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
     stride, padding, dilation = geometry_of(module)
-    if module.groups == 1 and len(module.weight) >= _MANY:
-        rows = gradient.permute(0, 2, 3, 1).flatten(0, 2)
-        lit = rows.any(1).nonzero().flatten()
-        if len(lit) <= _FEW * len(rows):
-            return _transposed_where_lit(module, rows[lit], lit, gradient.shape[3], shape)
-    return conv2d_input(shape, module.weight, gradient, stride, padding, dilation, module.groups)
-
-
-def _transposed_where_lit(module: nn.Conv2d, rows: Tensor, lit: Tensor, width: int, shape: Sequence[int]) -> Tensor:
-    """The gradient in what a convolution reads, from the one in its output at those positions where it is not zero.
-
-    Args:
-        module: the convolution.
-        rows: the gradient at these positions, (positions, outputs).
-        lit: their numbers, row by row.
-        width: columns of the output.
-        shape: of what it reads.
-    """
-    stride, padding, dilation = geometry_of(module)
-    _, inputs, rows_of_kernel, columns_of_kernel = module.weight.shape
-    height, breadth = (shape[2 + side] + 2 * padding[side] for side in (0, 1))
-    made = rows.new_zeros(height * breadth, inputs)
-    parts = (rows @ module.weight.permute(0, 2, 3, 1).flatten(1)).view(len(rows), -1, inputs)
-    row, column = (lit // width) * stride[0], (lit % width) * stride[1]
-    for tap in range(rows_of_kernel * columns_of_kernel):
-        down, right = dilation[0] * (tap // columns_of_kernel), dilation[1] * (tap % columns_of_kernel)
-        made.index_add_(0, (row + down) * breadth + column + right, parts[:, tap])
-    inner = made.view(1, height, breadth, inputs)[:, padding[0] : padding[0] + shape[2], padding[1] : padding[1] + shape[3]]
-    return inner.permute(0, 3, 1, 2)
+    passed: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
+        shape, module.weight, gradient, stride, padding, dilation, module.groups
+    )
+    return passed

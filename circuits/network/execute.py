@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 from circuits.network import operations as ops
+from circuits.network.channelwise import per_channel, row_layer
 from circuits.network.dataflow import stand_in, value_inputs
 
 Channels = tuple[int, ...] | None
@@ -152,12 +153,12 @@ class SlicedEvaluation:
             return [(first, channels, True)]
         if (parts := ops.concatenated(self.traced, node)) and not (rectified and channels is None):
             return [(part, some, rectified) for part, some, _ in split_channels(parts, channels)]
+        if channels is not None and (maps := per_channel(self.traced, node)):
+            return [(maps, channels, True)]
         if channels is None or not isinstance(first, fx.Node):
             return None
         if ops.is_channelwise(self.traced, node):
             return [(first, channels, True)]
-        if maps := ops.per_channel(self.traced, node):
-            return [(maps, channels, True)]
         if called.role == "addition" and _adds_maps(node):
             return [(side, channels, True) for side in node.all_input_nodes]
         row = row_layer(self.traced, node)
@@ -176,7 +177,7 @@ class SlicedEvaluation:
             return values[inputs[0][0]]
         if channels is not None and row_layer(self.traced, node):
             return self.sliced(node, values[inputs[0][0]], channels)
-        if channels is not None and (maps := ops.per_channel(self.traced, node)):
+        if channels is not None and (maps := per_channel(self.traced, node)):
             return self._per_channel(node, maps, values[maps], channels)
         result: Tensor = self._run_node(node, values)
         return result
@@ -259,25 +260,6 @@ def _adds_maps(node: fx.Node) -> bool:
     sides = [argument for argument in node.args[:2] if isinstance(argument, fx.Node)]
     shapes = [ops.shape(side) for side in sides]
     return len(sides) == 2 and shapes[0] is not None and shapes[0] == shapes[1] and len(shapes[0]) == 4
-
-
-def row_layer(traced: fx.GraphModule, node: fx.Node) -> tuple[nn.Conv2d | nn.Linear, fx.Node] | None:
-    """The convolution or linear layer of whose weight a node's channels are the rows, and what it reads; else `None`.
-
-    A linear layer on maps whose channels come last is one with the step that puts them first.
-    """
-    if ops.permuted(traced, node) == (0, 3, 1, 2):
-        node = node.all_input_nodes[0]
-        is_last, dims = True, 4
-    else:
-        is_last, dims = False, 2
-    if node.op != "call_module" or not isinstance(node.args[0], fx.Node):
-        return None
-    module = ops.called_module(traced, node)
-    if isinstance(module, nn.Linear):
-        return (module, node.args[0]) if len(ops.shape(node) or ()) == dims else None
-    plain = type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == "zeros"
-    return (module, node.args[0]) if plain and not is_last else None
 
 
 def _rows_of(rows: Tensor, *parameters: Tensor | None) -> list[Tensor | None]:

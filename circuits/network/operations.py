@@ -234,7 +234,7 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
         return False
     called = operation(traced, node)
     if called.role == "batch norm":
-        return _has_fixed_statistics(traced, node)
+        return has_fixed_statistics(traced, node)
     if called.role in ("scaling", "division"):
         factors = [*node.args, *node.kwargs.values()]
         divisors = factors[1:] if called.role == "division" else []
@@ -242,7 +242,7 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     return called.linear or node.op in ("placeholder", "output") or not is_variable(node)
 
 
-def _has_fixed_statistics(traced: fx.GraphModule, node: fx.Node) -> bool:
+def has_fixed_statistics(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a batch norm uses running statistics, not those of the photos at hand."""
     if node.op == "call_module":
         return getattr(called_module(traced, node), "running_mean", None) is not None
@@ -267,52 +267,6 @@ def is_channelwise(traced: fx.GraphModule, node: fx.Node) -> bool:
         return False
     drops = len(after) in (2, 4) and after[:2] == before[:2] and all(side == 1 for side in after[2:])
     return drops and (called.role == "reshape" or _averages_space(node))
-
-
-def per_channel(traced: fx.GraphModule, node: fx.Node) -> fx.Node | None:
-    """What a node reads, if it makes channel i of that alone and of parameters of the channel's own; else `None`.
-
-    So do a batch norm that is not folded, a depthwise convolution, and a product with one number a channel.
-    """
-    first = node.args[0] if node.args else None
-    before, after = shape(first), shape(node)
-    if node.op == "call_module" and isinstance(first, fx.Node) and before and after and before[1] == after[1]:
-        module = called_module(traced, node)
-        norms = isinstance(module, nn.BatchNorm2d) and _has_fixed_statistics(traced, node)
-        return first if norms or (has_plain_padding(module) and module.groups == after[1]) else None
-    if operation(traced, node).role != "scaling" or node.kwargs or len(node.all_input_nodes) != 2:
-        return None
-    factor, maps = sorted(node.all_input_nodes, key=lambda read: read.op != "get_attr")
-    one_a_channel = factor.op == "get_attr" and (shape(factor) or ())[-3:] == (*(after or (0, 0))[1:2], 1, 1)
-    return maps if one_a_channel and maps.op != "get_attr" and shape(maps) == after else None
-
-
-def has_plain_padding(module: nn.Module) -> bool:
-    """Whether a module is a convolution in two dimensions, with a known number of zeros around."""
-    return type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
-
-
-def is_pointwise(module: nn.Module) -> bool:
-    """Whether a module is a convolution that looks at one position at a time, all channels together."""
-    plain = isinstance(module, nn.Conv2d) and has_plain_padding(module) and module.groups == 1
-    return plain and module.kernel_size == (1, 1) and module.padding == (0, 0)
-
-
-def is_on_last(module: nn.Module, source: fx.Node) -> bool:
-    """Whether a linear layer reads maps, whose last dimension it takes for their channels."""
-    return isinstance(module, nn.Linear) and len(shape(source) or ()) == 4
-
-
-def permuted(traced: fx.GraphModule, node: fx.Node) -> tuple[int, ...] | None:
-    """The order in which a node puts the dimensions of a map, the photo first as before; `None` if it does not."""
-    called = kind(traced, node)
-    if called in (channels_first, channels_last):
-        return (0, 3, 1, 2) if called is channels_first else (0, 2, 3, 1)
-    if called not in (torch.permute, "permute") or node.kwargs or len(shape(node) or ()) != 4:
-        return None
-    given: Any = node.args[1] if len(node.args) == 2 else node.args[1:]
-    dims = tuple(dim % 4 for dim in given)
-    return dims if dims[0] == 0 else None
 
 
 def _averages_space(node: fx.Node) -> bool:
@@ -371,24 +325,6 @@ def _run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any],
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     assert callable(node.target)
     return node.target(*args, **kwargs)
-
-
-def slope(traced: fx.GraphModule, node: fx.Node, values: Mapping[fx.Node, Any], read: fx.Node) -> Tensor | None:
-    """How fast each number that a node makes changes with the number in its place of one that it reads, (1, …).
-
-    `None` if the node is not elementwise in that.
-    """
-    if operation(traced, node).reach != "elementwise" or shape(read) != shape(node):
-        return None
-    if node.op == "call_module" and isinstance(norm := called_module(traced, node), nn.BatchNorm2d):
-        assert norm.running_var is not None
-        scale = (norm.running_var + norm.eps).rsqrt() * (1 if norm.weight is None else norm.weight)
-        return scale[:, None, None]
-    with torch.enable_grad():
-        point = values[read].detach().requires_grad_()
-        made = run_node(traced, node, {**values, read: point})
-        found: Tensor = torch.autograd.grad(made.sum(), point, materialize_grads=True)[0]
-    return found
 
 
 def as_maps(tensor: Tensor) -> Tensor:

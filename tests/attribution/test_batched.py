@@ -144,7 +144,7 @@ def test_what_is_not_understood_is_answered_by_a_pass_back_for_each() -> None:
             self.a, self.b, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.Linear(5, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            x = F.gelu(self.b(F.gelu(self.a(x))))
+            x = F.gelu(F.local_response_norm(self.b(F.gelu(self.a(x))), 3))
             return self.fc(x.mean((2, 3)))
 
     torch.manual_seed(0)
