@@ -1,5 +1,7 @@
 """The public names, and where they are defined; `__init__.py` imports each when it is first used."""
 
+from .atlas.atlas import Atlas as Atlas
+from .atlas.build import build_atlas as build_atlas
 from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement

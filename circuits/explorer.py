@@ -168,9 +168,9 @@ def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | Non
     name, source = circuit.network.name, circuit.network.source
     if weights is None and source.startswith("torchvision:"):
         weights = source.removeprefix("torchvision:")
-    elif weights is None and source in ("random", "timm:random"):
+    elif weights is None and source in ("random", "timm:random", "transformers:random"):
         weights = "random"
-    elif weights is None and source not in ("builtin", "timm"):
+    elif weights is None and source not in ("builtin", "timm", "transformers") and not source.startswith("package:"):
         raise InputError(
             f"The circuit was traced with {name} ({source}), which its file does not carry; "
             "name the network again with --network and --weights (network= in Python)."

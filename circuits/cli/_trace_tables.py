@@ -38,13 +38,42 @@ def summary(circuit: Circuit, width: int | None = None) -> str:
     name = network_and_source(network.name, network.source, network.explained)
     how = remark(multi_label=network.multi_label, one_at_a_time=network.one_at_a_time)
     classes[0] = f"{predictions_heading(name, circuit.photo_info.name)}{how}: {classes[0]}"
+    return f"{wrapped(classes, width or _ENDLESS, between='; ')}.\n{_explained(circuit)}"
+
+
+def class_summary(circuit: Circuit) -> str:
+    """What the circuit of a class rests on, and what is explained."""
+    network = circuit.network
+    name = network_and_source(network.name, network.source, network.explained).removesuffix(",")
+    return f"{name} on {circuit.photo_info.name}.\n{_explained(circuit)}"
+
+
+def _explained(circuit: Circuit) -> str:
     held = held_in_words(circuit)
     return (
-        f"{wrapped(classes, width or _ENDLESS, between='; ')}.\n"
         f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
         f"{held and held + ' '}For each unit: its strongest contributions from the layer below, and their share of the "
         "gross attribution:"
     )
+
+
+def sureness(circuit: Circuit) -> str:
+    """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
+    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name)]
+    errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
+    consistency = [edge.consistency for edge in edges if edge.consistency is not None]
+    if not errors or not consistency:
+        return "One batch of photos does not say how sure the edges are; add photos."
+    doubtful = sorted((edge for edge in edges if (edge.consistency or 0) < 0.5), key=lambda edge: edge.consistency or 0)
+    said = (
+        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
+        f"five strongest of its unit in {percent(median(consistency))} of the batches in the median"
+    )
+    if not doubtful:
+        return f"{said}, and each in half of them at least."
+    named = [f"{edge.source} → {edge.target} ({percent(edge.consistency or 0)})" for edge in doubtful[:_NAMED]]
+    more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
+    return f"{said}; in fewer than half of them: {', '.join(named)}{more}."
 
 
 @dataclass(frozen=True)

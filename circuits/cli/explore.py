@@ -87,9 +87,10 @@ def explore(
     browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
     network: str | None = option(
         None,
-        "builtin (or the network of the circuit), a torchvision classifier such as googlenet, timm:NAME, or "
-        "your own as file.py:Factory or package.module:Factory (this runs your code). May be given again: the page "
-        "then has a menu of them, and each takes the options of this panel that follow it.",
+        "builtin (or the network of the circuit), efficientnet_lite0, a torchvision classifier such as googlenet, "
+        "timm:NAME, hfmodel:OWNER/NAME or a folder of transformers, or your own as file.py:Factory or "
+        "package.module:Factory (this runs your code). May be given again: the page then has a menu of them, and each "
+        "takes the options of this panel that follow it.",
         "--network",
         "-n",
         metavar="NAME",

@@ -26,8 +26,9 @@ def layers(
 ) -> None:
     """The layers of a network, from the logits down to the image: channels, size and the next layer below."""
     from circuits.network.layers import all_names
+    from circuits.network.loading import is_in_library
 
-    own = ":" in network.removeprefix("timm:") or network == "builtin" or Path(network).exists()
+    own = network == "builtin" or (":" in network and not is_in_library(network)) or Path(network).exists()
     if options.weights is None and options.labels is None and not own:
         options = replace(options, weights="random")  # layers do not depend on them, and these need no download
     loaded = options.load(network, layers)

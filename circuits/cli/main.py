@@ -19,6 +19,8 @@ import typer
 from typer.core import TyperGroup
 
 import circuits
+from circuits.cli.atlas import atlas
+from circuits.cli.class_circuit import class_circuit
 from circuits.cli.compare import compare
 from circuits.cli.console import put_output_back
 from circuits.cli.doctor import doctor
@@ -187,13 +189,16 @@ _COMMANDS: dict[Callable[..., None], str] = {
     evidence: "circuits evidence conv7:281 cat.jpg -o evidence.png",
     groups: "circuits groups cats --target cat -o cats.safetensors",
     exemplars: "circuits exemplars photos --unit conv7:281",
+    atlas: "circuits atlas photos --network googlenet -o atlas",
+    class_circuit: "circuits class cat --atlas atlas -o cat.json",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }
 """Each command with an example."""
 
 for _command, _example in _COMMANDS.items():
     _kind = ExploreCommand if _command is explore else None
-    app.command(cls=_kind, epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
+    _name = "class" if _command is class_circuit else None
+    app.command(_name, cls=_kind, epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

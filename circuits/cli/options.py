@@ -55,8 +55,8 @@ AS_JSON = option(False, "Print JSON instead of a table.", "--json")
 INDEX_FOLDER = file_option("Where `circuits exemplars` keeps its indices.", metavar="DIR")
 NETWORK = option(
     "builtin",
-    "builtin, a torchvision classifier such as googlenet, timm:NAME, or your own as file.py:Factory "
-    "or package.module:Factory (this runs your code).",
+    "builtin, efficientnet_lite0, a torchvision classifier such as googlenet, timm:NAME, hfmodel:OWNER/NAME or a "
+    "folder of transformers, or your own as file.py:Factory or package.module:Factory (this runs your code).",
     "--network", "-n", metavar="NAME", panel=_PANEL,
 )  # fmt: skip
 LAYERS = option(

@@ -25,7 +25,15 @@ import torch
 from circuits.errors import InputError, listed
 from circuits.exemplars.accumulator import Accumulator
 from circuits.exemplars.exemplars import Exemplars, kept_in
-from circuits.exemplars.loader import LoadedPhoto, PhotoFile, PhotoReader, files_in, prefetched, read_ahead
+from circuits.exemplars.loader import (
+    LoadedPhoto,
+    PhotoFile,
+    PhotoReader,
+    files_in,
+    is_unchanged,
+    prefetched,
+    read_ahead,
+)
 from circuits.exemplars.statistics import StatisticsCollector, UnitStatistics
 from circuits.exemplars.storage import FORMAT, IndexFolder, IndexRecord, LayerRecord
 from circuits.exemplars.top_k import photo_number
@@ -128,16 +136,9 @@ def _resume(
 
 
 def _is_same(folder: Path, known: PhotoFile, there: Mapping[PurePath, PhotoFile]) -> bool:
-    """Whether a photo is still what it was; where only its times differ, its bytes decide."""
+    """Whether a photo is still there, and what it was."""
     now = there.get(known.path)
-    if now is None or now.size != known.size:
-        return False
-    if now.changed == known.changed:
-        return True
-    try:
-        return hashlib.sha256((folder / known.path).read_bytes()).hexdigest() == known.sha256
-    except OSError:
-        return False
+    return now is not None and is_unchanged(folder, known, now)
 
 
 def _is_worth_retrying(now: PhotoFile, known: PhotoFile) -> bool:

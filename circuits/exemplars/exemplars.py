@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,6 +155,17 @@ class Exemplars:
         start, record = self._row(Unit(layer, 0))
         return (self._arrays["sums"][start : start + record.channels] / self.photos).float()
 
+    def sampled_peaks(self, layer: str) -> NDArray[np.float32]:
+        """Peak activation of each channel of a layer in each photo of the sample, (photos, channels).
+
+        Raises:
+            UnknownError: if the layer is not in the index.
+            InputError: if the index is damaged.
+        """
+        start, record = self._row(Unit(layer, 0))
+        sampled = self._index.tensors(self._record, ["sample.peaks"])["sample.peaks"]
+        return np.asarray(sampled[:, start : start + record.channels].numpy())
+
     def percentile(self, unit: Unit | str, activation: float) -> float:
         """Percent of the photos in which the unit's peak activation is below a value, interpolated between quantiles.
 
@@ -254,13 +265,24 @@ def find_exemplars(
         InputError: if the index is damaged.
     """
     photos = None if folder is None else str(Path(folder).expanduser().resolve())
+    return _latest(into, lambda record: photos in (None, record.folder) and _is_of(record, network))
+
+
+def find_any_exemplars(into: str | Path) -> Exemplars | None:
+    """The index finished last of those in a folder, whichever network it was made with; `None` if there is none.
+
+    Raises:
+        InputError: if the index is damaged.
+    """
+    return _latest(into, lambda record: True)
+
+
+def _latest(into: str | Path | None, accepts: Callable[[IndexRecord], bool]) -> Exemplars | None:
     finished: list[tuple[float, IndexFolder]] = []
     for file in kept_in(into).glob("*/index.json"):
         index = IndexFolder(file.parent)
         record = index.read(file.name)
-        if record is None or record.finished is None or photos not in (None, record.folder):
-            continue
-        if _is_of(record, network):
+        if record is not None and record.finished is not None and accepts(record):
             finished.append((record.finished, index))
     return _opened(max(finished, key=lambda each: each[0])[1]) if finished else None
 

@@ -94,6 +94,11 @@ class Blocks:
         return is_block or ops.is_merged_or_activated(self.traced, node)
 
 
+def _calls_own_module(node: fx.Node) -> bool:
+    """Whether a node calls a module of the network's own, not one that was made of a function."""
+    return node.op == "call_module" and ops.IS_FUNCTION not in node.meta
+
+
 def _is_plain(node: fx.Node, path: str) -> bool:
     return _is_kind(node, path, (nn.Sequential, nn.ModuleList))
 
@@ -126,7 +131,7 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
 
     A tensor that is moved to channels first gives its name to the moved one.
     """
-    calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if node.op == "call_module")
+    calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if _calls_own_module(node))
     names: dict[fx.Node, str] = {}
     taken: set[str] = set()
     for node in nodes:
@@ -145,18 +150,18 @@ def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_to
         return (blocks.around(node) or "").replace("@", "_")
     if own := blocks.operation(node):
         return f"{own}.pre" if _is_followed_by_function(blocks.traced, node) else own
-    if node.op == "call_module" and calls[str(node.target)] == 1:
+    if _calls_own_module(node) and calls[str(node.target)] == 1:
         return f"{node.target}.pre" if _is_followed_by_function(blocks.traced, node) else str(node.target)
     if not is_top and not ops.operation(blocks.traced, node).is_activation:
         return None
     source: object = node
-    while isinstance(source, fx.Node) and (source is node or source.op != "call_module"):
+    while isinstance(source, fx.Node) and (source is node or not _calls_own_module(source)):
         source = source.args[0] if source.args else None
         if not is_top:
             break
     if isinstance(source, fx.Node) and not is_top and (own := blocks.operation(source)):
         return own
-    if not isinstance(source, fx.Node) or source.op != "call_module" or calls[str(source.target)] != 1:
+    if not isinstance(source, fx.Node) or not _calls_own_module(source) or calls[str(source.target)] != 1:
         return None
     return blocks.outermost(source) if is_top else str(source.target)
 

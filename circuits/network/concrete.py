@@ -7,7 +7,8 @@ cannot be traced, as ever.
 1. `forward` is called with the photo alone (`signature`): its other arguments keep their defaults, which are constants.
 2. Each operation is run once, as it is recorded, on the values of its arguments; a proxy holds its value as long as
    the traced code holds the proxy.
-3. A `squeeze()` of all dimensions leaves that of the photos, as it does of several.
+3. A `squeeze()` of all dimensions leaves that of the photos, as it does of several. How far a tensor is padded is a
+   constant, what the photo's size makes of it.
 4. What fx cannot record is recorded here: functions of torch that make a tensor of a given size, scripted ones, the
    `len` of a tensor, and what is written into parts of it (`x[:, 0] = y`). Hooks that `forward` sets on tensors, and
    what it asks of their gradients, are left out.
@@ -28,6 +29,7 @@ from typing import Any
 from unittest import mock
 
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.network.signature import image_arguments, named_outputs
@@ -143,6 +145,8 @@ class ConcreteTracer(fx.Tracer):
             target = _CASTS.get(target, target)
         if kind in ("call_method", "call_function"):
             args, kwargs = (fx.node.map_aggregate(each, self._as_float32) for each in (args, kwargs))
+        if target is F.pad:
+            args, kwargs = (fx.node.map_aggregate(each, _size_of) for each in (args, kwargs))
         if target in (torch.squeeze, "squeeze") and len(args) == 1 and not kwargs and self.example is not None:
             args = (*args, _all_but_rows(value_of(args[0])))
         proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, *more, **others)
@@ -291,6 +295,12 @@ def value_of(given: Any) -> Any:
     if not isinstance(given, fx.Proxy):
         return given
     return vars(given).get("_value")
+
+
+def _size_of(given: Any) -> Any:
+    """The value of a proxy that is a size; a tensor's proxy as it is."""
+    value = value_of(given)
+    return given if value is None or isinstance(value, Tensor) else value
 
 
 def _all_but_rows(value: Any) -> tuple[int, ...]:

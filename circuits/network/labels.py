@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.errors import InputError, did_you_mean, printable
+from circuits.errors import InputError, UnknownError, did_you_mean, listed, printable
 from circuits.files import parse_json, read_text, refuse_address
+from circuits.units import Unit
 
 LONGEST_LABEL = 400
 """Two of them, and what stands between, are the label of a difference, which a circuit's file must hold."""
@@ -43,6 +44,43 @@ def matching(text: str, labels: Sequence[str]) -> list[int]:
     synonym = [n for n, names in enumerate(synonyms) if text in names]
     begins = [n for n, names in enumerate(synonyms) if text and any(name.startswith(text) for name in names)]
     return exact or synonym or begins
+
+
+def class_of(wanted: str | int, labels: Sequence[str], name: str, top: str) -> int:
+    """Number of a class given by its label or number, as `Network.find_class` says.
+
+    Args:
+        wanted: the label or number.
+        labels: of the classes; none if the network has no classes.
+        name: of the network, for a sentence.
+        top: its layer of logits, for a sentence.
+
+    Raises:
+        UnknownError: if no class, or more than one, is meant.
+
+    >>> class_of("dog", ["tabby, cat", "dog"], "net", "fc"), class_of("1", ["cat", "dog"], "net", "fc")
+    (1, 1)
+    """
+    if not labels:
+        unit = Unit(top, 0)
+        raise UnknownError(f"{name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
+    text = wanted.strip().casefold() if isinstance(wanted, str) else ""
+    if isinstance(wanted, int) or (text.isdecimal() and text not in map(str.casefold, labels)):
+        # No network has so many classes, and Python reads no number of thousands of digits.
+        number = wanted if isinstance(wanted, int) else int(text[:18])
+        if not 0 <= number < len(labels):
+            raise UnknownError(f"No class {number} in {name}; it has classes 0 to {len(labels) - 1}.")
+        return number
+    matches = matching(text, labels)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        several = listed([f"{labels[n]!r} ({n})" for n in matches])
+        way = f"its unit, such as {Unit(top, matches[0])}" if text.isdecimal() else "a number"
+        raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {name}: {several}; give {way}.")
+    near = listed([label for label in labels if text[:3] and text[:3] in label.casefold()] or labels)
+    meant = meant_label(text, labels)
+    raise UnknownError(f"No class {wanted!r} in {name}{meant}; it knows for example {near}.")
 
 
 def meant_label(text: str, labels: Sequence[str]) -> str:

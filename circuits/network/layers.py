@@ -151,7 +151,8 @@ def _token_rows(chain: Sequence[fx.Node]) -> list[fx.Node]:
 def _name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]:
     """Every tensor that may be a layer and its name, from the image up; the last is that of the logits."""
     top = chain[-1]
-    possible = [node for node in branches.on_paths(chain[0], top) if node is top or _has_channels(node)]
+    inside = [node for node in branches.on_paths(chain[0], top) if node in chain or (ops.shape(node) or (0,))[0] == 1]
+    possible = [node for node in inside if node is top or _has_channels(node)]  # windows are many rows of one photo
     # Those of the chain come first, so that no branch takes a name from them.
     names = name_nodes(blocks, [*dict.fromkeys([*chain, *possible])], top)
     return {node: names[node] for node in possible}
@@ -160,8 +161,7 @@ def _name_layers(blocks: Blocks, chain: Sequence[fx.Node]) -> dict[fx.Node, str]
 def _layer(
     traced: fx.GraphModule, names: dict[fx.Node, str], node: fx.Node, chosen: set[fx.Node], image: fx.Node
 ) -> Layer:
-    shape = ops.shape(node)
-    assert shape is not None
+    shape = ops.shape(node) or ()
     height, width = shape[2:] if len(shape) == 4 else (1, 1)
     lowers = branches.nearest_below(node, chosen, image)
     linear = all(ops.is_piecewise_linear(traced, step) for step in nodes_needed([node], lowers))

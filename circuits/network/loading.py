@@ -1,12 +1,8 @@
 """Get a network: the built-in one, any torchvision classifier by its name, or one of the user's own."""
 
-import http.client
-import urllib.error
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, SupportsFloat, SupportsIndex, TypedDict
+from typing import SupportsFloat, SupportsIndex, TypedDict
 
 import torch
 from torch import nn
@@ -17,16 +13,17 @@ from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.checkpoints import check_weights_file
 from circuits.network.copying import copy_of, has_lazy, unwrapped
 from circuits.network.device import chosen_device
-from circuits.network.hub import from_hub, make_timm, whole_modules
+from circuits.network.hub import from_hub
 from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
 from circuits.network.own_code import call_factory, check_file, find_factory, run_own_code
 from circuits.network.prepare import prepare
+from circuits.network.pretrained import Pretrained, seeded
 from circuits.network.probe import example_for, first_pass
-from circuits.network.weights import fit_weights, load_weights, read_weights
-
-_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-_WITH_AUXILIARY = ("googlenet", "inception_v3")
+from circuits.network.timm_models import EFFICIENTNET_LITE0, make_efficientnet_lite0, make_timm
+from circuits.network.torchvision_models import make_torchvision
+from circuits.network.transformers_models import make_transformers
+from circuits.network.weights import load_weights
 
 
 def available_networks() -> tuple[str, ...]:
@@ -38,7 +35,7 @@ def available_networks() -> tuple[str, ...]:
     """
     from torchvision import models
 
-    return ("builtin", *models.list_models(module=models))
+    return ("builtin", EFFICIENTNET_LITE0, *models.list_models(module=models))
 
 
 def load_network(
@@ -58,9 +55,10 @@ def load_network(
     """Load and prepare a network.
 
     Args:
-        name_or_path: `builtin`; a torchvision classifier (`googlenet`); one of timm's (`timm:resnet10t`);
-            `path/to/file.py:Factory` or `package.module:Factory`, where Factory returns the module. Loading a file
-            runs its code.
+        name_or_path: `builtin`; `efficientnet_lite0`, which is trained on ImageNet and needs no download; a torchvision
+            classifier (`googlenet`); one of timm's (`timm:resnet10t`); one of transformers'
+            (`hfmodel:owner/repository`, or `hfmodel:` and a folder); `path/to/file.py:Factory` or
+            `package.module:Factory`, where Factory returns the module. Loading a file runs its code.
         weights: for torchvision and timm `None` (the default pretrained weights, downloaded once), the name of one of
             torchvision's weights (`IMAGENET1K_V1`), `random`, a `.safetensors` / `.pth` file, or
             `hf:owner/repository` of the Hugging Face hub (its `model.safetensors`, or the file named after one more
@@ -97,23 +95,44 @@ def load_network(
     changes = InputOptions(size, mean, std)
     if str(weights).startswith("hf:"):
         weights = from_hub(str(weights))
-    if name_or_path.startswith("timm:"):
-        module, source, default, known = make_timm(name_or_path.removeprefix("timm:"), weights)
-        common["labels"] = known if labels is None else labels
-        common["leaf_modules"] = (*whole_modules(module), *leaf_modules)
-        return prepare(module, name=name_or_path, source=source, preprocessing=changes.applied_to(default), **common)
-    if ":" in name_or_path:
+    if ":" in name_or_path and not is_in_library(name_or_path):
         return _load_own(name_or_path, weights, changes, common)
-    return _load_torchvision(name_or_path, weights, changes, common)
+    ready = _of_a_library(name_or_path, weights, classes=len(labels) if labels else None)
+    common["labels"] = ready.labels if labels is None else labels
+    preprocessing = changes.applied_to(ready.preprocessing)
+    name = name_in_files(name_or_path)
+    return prepare(ready.module, name=name, source=ready.source, preprocessing=preprocessing, **common)
+
+
+def _of_a_library(name: str, weights: str | Path | None, *, classes: int | None) -> Pretrained:
+    library, _, model = name.partition(":")
+    if library == "timm":
+        return make_timm(model, weights, classes=classes)
+    if library == "hfmodel":
+        return make_transformers(model, weights)
+    if name == EFFICIENTNET_LITE0:
+        return make_efficientnet_lite0(weights)
+    _check_name(name)
+    return make_torchvision(name, weights, classes=classes)
+
+
+def is_in_library(name_or_path: str) -> bool:
+    """Whether a name is one of timm's or of transformers' networks."""
+    return name_or_path.startswith(("timm:", "hfmodel:"))
 
 
 def name_in_files(name_or_path: str) -> str:
-    """What circuit files call a network that is loaded by a name or path.
+    """What circuit files call a network that is loaded by a name or path; of a folder they tell its last name alone.
 
     >>> name_in_files("googlenet"), name_in_files("timm:resnet10t"), name_in_files("nets/mine.py:Net")
     ('googlenet', 'timm:resnet10t', 'Net')
+    >>> name_in_files("hfmodel:microsoft/resnet-18"), name_in_files("hfmodel:/home/me/cats")
+    ('hfmodel:microsoft/resnet-18', 'hfmodel:cats')
     """
-    return name_or_path if name_or_path.startswith("timm:") else name_or_path.rpartition(":")[2]
+    library, _, model = name_or_path.partition(":")
+    if library == "hfmodel" and (Path(model).expanduser().is_dir() or Path(model).is_absolute()):
+        return f"hfmodel:{Path(model).name}"
+    return name_or_path if is_in_library(name_or_path) else name_or_path.rpartition(":")[2]
 
 
 def check_given(name_or_path: str, weights: str | Path | None) -> None:
@@ -135,8 +154,8 @@ def _check_name(name_or_path: str) -> None:
         near = [other for other in known if name_or_path[:4].lower() in other] or list(known)
         meant = did_you_mean(name_or_path, known)
         raise UnknownError(
-            f"No network {name_or_path!r}{meant}; there are for example {listed(near)}, timm:NAME, or write "
-            "path/to/file.py:Factory."
+            f"No network {name_or_path!r}{meant}; there are for example {listed(near)}, timm:NAME, "
+            "hfmodel:OWNER/NAME, or write path/to/file.py:Factory."
         )
 
 
@@ -174,7 +193,7 @@ def _load_own(path: str, weights: str | Path | None, changes: InputOptions, comm
 
 
 def _prepare_own(path: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
-    with _seeded():
+    with seeded():
         module = unwrapped(call_factory(find_factory(path), path))
     preprocessing = changes.for_module(module)
     if weights is not None:
@@ -190,105 +209,9 @@ def _prepare_own(path: str, weights: str | Path | None, changes: InputOptions, c
     return prepare(module, name=name_in_files(path), source=source, preprocessing=preprocessing, **common)
 
 
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Draw random weights from a seed, and leave the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
 def _draw_weights(module: nn.Module) -> None:
     """Draw seeded random weights for every part that has `reset_parameters`."""
-    with _seeded():
+    with seeded():
         for part in module.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):
                 reset()
-
-
-def _load_torchvision(name: str, weights: str | Path | None, changes: InputOptions, common: _Common) -> Network:
-    from torchvision import models
-
-    _check_name(name)
-    entries: Any = models.get_model_weights(name)
-    chosen: Any = None
-    if weights is None:
-        chosen = entries.DEFAULT
-    elif str(weights) in entries.__members__:
-        chosen = entries[str(weights)]
-    elif weights != "random":
-        chosen = next((entry for entry in entries if entry.url.endswith("/" + Path(weights).name)), None)
-    meta = chosen or entries.DEFAULT
-    default = _preset(meta.transforms())
-    if weights is None or str(weights) in entries.__members__:
-        module, source = _download(name, chosen), f"torchvision:{chosen.name}"
-    elif weights == "random":
-        module, source = _empty(name, len(common["labels"] or ()) or 1000, official=False), "random"
-    else:
-        module, source = _from_file(name, weights, official=chosen is not None)
-    categories = meta.meta["categories"]
-    if common["labels"] is None and _classes(module) == len(categories):
-        common["labels"] = categories
-    return prepare(module, name=name, source=source, preprocessing=changes.applied_to(default), **common)
-
-
-def _preset(transforms: Any) -> Preprocessing:
-    side = int(transforms.crop_size[0])
-    return Preprocessing(
-        size=(side, side),
-        resize=int(transforms.resize_size[0]),
-        mean=tuple(transforms.mean),
-        std=tuple(transforms.std),
-        interpolation=str(transforms.interpolation.value),
-    )
-
-
-def _download(name: str, entry: Any) -> nn.Module:
-    from torchvision import models
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module: nn.Module = models.get_model(name, weights=entry, progress=True)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise InputError(
-            f"The weights of {name} could not be downloaded from {entry.url.split('/')[2]}: there is no connection; "
-            "give a file of weights with --weights, or use the network that ships with circuits, builtin."
-        ) from error
-    except RuntimeError as error:
-        if "invalid hash" not in str(error):
-            raise
-        raise InputError(f"The download of {name}'s weights was damaged; try again.") from error
-    return module
-
-
-def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
-    """A torchvision module with seeded random weights."""
-    from torchvision import models
-
-    options: dict[str, Any] = {"num_classes": classes}
-    if name in _WITH_AUXILIARY:
-        options |= {"aux_logits": False, "init_weights": False, "transform_input": official}
-    with _seeded(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module: nn.Module = models.get_model(name, weights=None, **options)
-    return module
-
-
-def _from_file(name: str, weights: str | Path, *, official: bool) -> tuple[nn.Module, str]:
-    module = _empty(name, 1000, official=official)
-    read = read_weights(weights, module)
-    state = {key: value for key, value in read.tensors.items() if not key.startswith(_AUXILIARY)}
-    last = _weights_of(module)[-1]
-    if last in state and state[last].shape[0] != 1000:
-        module = _empty(name, int(state[last].shape[0]), official=official)
-    fit_weights(module, state, what=f"The weights in {str(weights)!r}")
-    return module, read.source
-
-
-def _weights_of(module: nn.Module) -> list[str]:
-    return [key for key in module.state_dict() if key.endswith(".weight")]
-
-
-def _classes(module: nn.Module) -> int:
-    return int(module.state_dict()[_weights_of(module)[-1]].shape[0])

@@ -15,7 +15,7 @@ from circuits.network.activations import is_rectified
 from circuits.network.device import device_of
 from circuits.network.execute import SlicedEvaluation, execute, image_node, nodes_between
 from circuits.network.head import Head
-from circuits.network.labels import matching, meant_label
+from circuits.network.labels import class_of
 from circuits.network.layers import Layer, all_names, find_layers
 from circuits.network.outputs import NetworkOutput
 from circuits.network.rows import is_one_at_a_time
@@ -290,23 +290,4 @@ class Network:
         Raises:
             UnknownError: if no class, or more than one, is meant; the sentence lists those that match.
         """
-        if not self.labels:
-            unit = Unit(self.layers[-1], 0)
-            raise UnknownError(f"{self.name} has no classes, so none is {wanted!r}; name a unit, such as {unit}.")
-        text = wanted.strip().casefold() if isinstance(wanted, str) else ""
-        if isinstance(wanted, int) or (text.isdecimal() and text not in map(str.casefold, self.labels)):
-            # No network has so many classes, and Python reads no number of thousands of digits.
-            number = wanted if isinstance(wanted, int) else int(text[:18])
-            if not 0 <= number < len(self.labels):
-                raise UnknownError(f"No class {number} in {self.name}; it has classes 0 to {len(self.labels) - 1}.")
-            return number
-        matches = matching(text, self.labels)
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            several = listed([f"{self.labels[n]!r} ({n})" for n in matches])
-            way = f"its unit, such as {Unit(self.layers[-1], matches[0])}" if text.isdecimal() else "a number"
-            raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {self.name}: {several}; give {way}.")
-        near = listed([label for label in self.labels if text[:3] and text[:3] in label.casefold()] or self.labels)
-        meant = meant_label(text, self.labels)
-        raise UnknownError(f"No class {wanted!r} in {self.name}{meant}; it knows for example {near}.")
+        return class_of(wanted, self.labels, self.name, self.layers[-1])

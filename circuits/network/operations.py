@@ -16,11 +16,14 @@ from torch import Tensor, fx, nn
 from circuits.network import rows
 from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole, with_items
+from circuits.network.response_norm import local_response_norm
 
 Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
 """Run in place of max(x, 0), with the same values; its gradient may be another."""
 
+IS_FUNCTION = "is_function"
+"""In `meta` of a node that calls a module which was a function in the network's own code (`fold`)."""
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
 
 
@@ -151,7 +154,7 @@ OPERATIONS = _table(
     (Operation(reach="resizing"), (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)),
     (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm)),
     (Operation(reach="softmax"), (nn.Softmax, F.softmax, torch.softmax, "softmax")),
-    (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm)),
+    (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm, local_response_norm)),
 )
 _UNKNOWN = Operation()
 

@@ -144,7 +144,7 @@ def _largest_in_groups(x: Tensor, groups: int) -> Tensor:
 def _spread(seen: Tensor, outputs: int) -> Tensor:
     """One map a group to all outputs of the group."""
     groups, *sides = seen.shape[1:]
-    return seen.unsqueeze(2).expand(1, groups, outputs, *sides).flatten(1, 2)
+    return seen.unsqueeze(2).expand(-1, groups, outputs, *sides).flatten(1, 2)
 
 
 def _padded(x: Tensor, pads: Sequence[int], mode: str = "constant") -> Tensor:

@@ -265,8 +265,14 @@ def _kind(edge: Edge) -> str:
 
 
 def _edge_in_words(edge: Edge) -> str:
-    """An edge's attribution and, if it was measured, what ablation found and what is doubtful."""
+    """An edge's attribution, how sure it is, and what was found of it by ablation if it was measured."""
     words = number(edge.attribution, sign=True)
+    if edge.error is not None:
+        words += f" ± {number(edge.error)}"
+    if edge.consistency is not None and edge.photos is not None:
+        words += (
+            f" over {many(edge.photos, 'photo')}, among the five strongest in {percent(edge.consistency)} of batches"
+        )
     if edge.ablation is not None:
         words += f", by ablation {number(edge.ablation, sign=True)}"
     if edge.ablation_mean is not None:

@@ -1,6 +1,6 @@
-"""A circuit: the units found for one photo and one target, as a frozen value over a directed graph."""
+"""A circuit: the units found for one target and one photo, or all photos of a class: a frozen value over a graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,9 @@ from circuits.notebook import Reported
 from circuits.tracing import circuit_file
 from circuits.tracing.annotations import checked_name, checked_note, checked_place
 from circuits.tracing.edge import Edge
-from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
+from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import Node
+from circuits.tracing.visible import visible_in
 from circuits.units import Unit
 
 
@@ -68,8 +69,13 @@ class Circuit(Reported):
 
     @cached_property
     def photo_info(self) -> PhotoInfo:
-        """Name, fingerprint, size and window of the photo, and the crop that the network saw."""
-        return PhotoInfo.of_row(self.graph.graph["photo"])
+        """Name, fingerprint, size and window of the photo, and the crop that the network saw; of a class its photos."""
+        return PhotoInfo.of_row(self.graph.graph["photo"]) if self.collection is None else self.collection.as_photo
+
+    @cached_property
+    def collection(self) -> CollectionInfo | None:
+        """The photos of a class that it explains together; `None` where it explains one photo."""
+        return CollectionInfo.of_row(row) if (row := self.graph.graph.get("collection")) else None
 
     @cached_property
     def target(self) -> TargetInfo:
@@ -276,20 +282,3 @@ class Circuit(Reported):
             InputError: if it cannot be written.
         """
         write_atomically(path, circuit_file.to_graphml(self.to_networkx()))
-
-
-def reaching(
-    graph: nx.DiGraph,
-    root: str,
-    *,
-    passed: Callable[[str], bool] = lambda name: True,
-    followed: Callable[[str, str], bool] = lambda lower, upper: True,
-) -> frozenset[str]:
-    """The target, and the nodes from which it is reached through nodes that pass, over edges that are followed."""
-    kept = nx.subgraph_view(graph, filter_node=lambda name: name == root or passed(name), filter_edge=followed)
-    return frozenset({root, *nx.ancestors(kept, root)})
-
-
-def visible_in(graph: nx.DiGraph, root: str) -> frozenset[str]:
-    """The nodes from which the target can be reached without passing a discarded one."""
-    return reaching(graph, root, passed=lambda name: not graph.nodes[name]["discarded"])

@@ -18,8 +18,8 @@ from circuits.groups.dictionary import Dictionary
 from circuits.network.predict import Prediction
 from circuits.tracing import named_sets
 from circuits.tracing.annotations import tidied
-from circuits.tracing.edge import MEASURED
-from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
+from circuits.tracing.edge import MEASURED, SAMPLED
+from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import address_of
 
 if TYPE_CHECKING:
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("circuits/1", "circuits/2")
-"""The second has groups of channels, budgets and named sets of units; what has none is written as the first."""
+"""The second has groups of channels, budgets, named sets of units and collections; else the first is written."""
 MOST_BYTES = 64 * 2**20
 _MOST_PARTS = 1_000_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _BOOKS = ("shown", "rest", "residual", "bias", "remainder", "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
-_FLOATS = frozenset({*_BOOKS, *MEASURED, *_AGREEMENT, "value", "max", "attribution", "logit", "probability"})
+_FLOATS = frozenset(
+    {*_BOOKS, *MEASURED, *_AGREEMENT, "error", "consistency", "value", "max", "attribution", "logit", "probability"}
+)
 _LARGEST = float(np.finfo(np.float32).max)
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -80,7 +82,9 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
 
 def format_of(facts: Mapping[str, Any]) -> str:
     """The oldest format that can hold a circuit, by the attributes of its graph."""
-    newer = not {"dictionaries", "named_sets"}.isdisjoint(facts) or not {"units", "share"}.isdisjoint(facts["settings"])
+    newer = not {"dictionaries", "named_sets", "collection"}.isdisjoint(facts) or not {"units", "share"}.isdisjoint(
+        facts["settings"]
+    )
     return FORMATS[newer]
 
 
@@ -92,14 +96,14 @@ def _attributes(graph: nx.DiGraph) -> dict[str, Any]:
 
 def attributes(
     network: NetworkInfo,
-    photo: PhotoInfo,
+    photo: PhotoInfo | CollectionInfo,
     predictions: Sequence[Prediction],
     target: TargetInfo,
     settings: TraceSettings,
 ) -> dict[str, Any]:
     """What the file says beside the units, as attributes of the graph."""
     return {
-        "network": dict(network), "photo": dict(photo),
+        "network": dict(network), "collection" if isinstance(photo, CollectionInfo) else "photo": dict(photo),
         "predictions": [
             {"class": row.index, "label": row.label, "logit": number(row.logit), "probability": number(row.probability)}
             for row in predictions
@@ -193,7 +197,7 @@ def _node(row: dict[str, Any]) -> dict[str, Any]:
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose measured numbers are floats, though another program wrote 32.0 as 32."""
     read = {key: _finite(key, value) if key in _FLOATS else value for key, value in row.items()}
-    whole = {key: int(read[key]) for key in ("channel", "rank", "class") if key in read}
+    whole = {key: int(read[key]) for key in ("channel", "rank", "class", "photos") if key in read}
     return read | whole | ({"group": int(read["group"])} if read.get("group", "rest") != "rest" else {})
 
 
@@ -252,6 +256,7 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
     _check_dictionaries(graph, layers)
     _check_target(graph)
+    _check_sampled(graph)
     for name, row in graph.nodes(data=True):
         if row["layer"] not in layers:
             raise InputError(f"The node {name!r} lies in layer {row['layer']!r}, which the circuit's network lacks.")
@@ -267,6 +272,17 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_sampled(graph: nx.DiGraph) -> None:
+    """Refuse what is said of several photos, in the circuit of one."""
+    if "collection" in graph.graph:
+        return
+    rows = [(f"node {name!r}", row) for name, row in graph.nodes(data=True)]
+    rows += [(f"edge {source} → {target}", row) for source, target, row in graph.edges(data=True)]
+    for called, row in rows:
+        if not row.keys().isdisjoint(SAMPLED):
+            raise InputError(f"The {called} speaks of several photos, and the circuit is that of one.")
 
 
 def _check_dictionaries(graph: nx.DiGraph, layers: Mapping[str, int]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 MEASURED = ("ablation", "ablation_mean", "positive", "negative", "integrated")
 """What `measure` writes on an edge, as the file calls it."""
+SAMPLED = ("photos", "error", "consistency")
+"""What the circuit of a class says of an edge, which a single photo cannot."""
 WARNINGS = ("disagrees", "cancels", "saturates")
 """What may be doubtful about an edge, by the name of its property."""
 _NET = 0.1
@@ -29,6 +31,9 @@ class Edge:
         positive: what argues for it in gradient × activation, Σ_hw max(0, a · ∂f/∂a).
         negative: what argues against it there, Σ_hw min(0, a · ∂f/∂a).
         integrated: its share by integrated gradients.
+        photos: over how many photos the attribution is the mean, in the circuit of a class.
+        error: the standard error of that mean; `None` where it cannot be told, of a single batch.
+        consistency: the share of the photos whose batch has the edge among the five strongest of its target, 0 to 1.
     """
 
     source: str
@@ -41,11 +46,14 @@ class Edge:
     positive: float | None = None
     negative: float | None = None
     integrated: float | None = None
+    photos: int | None = None
+    error: float | None = None
+    consistency: float | None = None
 
     @classmethod
     def of_row(cls, source: str, target: str, row: Mapping[str, Any]) -> "Edge":
         """The edge that a graph or a file says there is."""
-        measured = {key: row.get(key) for key in (*MEASURED, "entrance")}
+        measured = {key: row.get(key) for key in (*MEASURED, *SAMPLED, "entrance")}
         return cls(source, target, row["attribution"], row["rank"], **measured)
 
     @property

@@ -124,6 +124,32 @@ class PhotoInfo(_Row):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class CollectionInfo(_Row):
+    """The photos of a class that a circuit explains together, in the place of one photo.
+
+    Args:
+        name: what the class is called.
+        sha256: of the list of the photos and their contents.
+        photos: how many.
+        batches: into how many they were put to see how sure the links are.
+        input: size of the network's input, (channels, height, width).
+    """
+
+    name: str
+    sha256: str
+    photos: int
+    batches: int
+    input: tuple[int, int, int]
+
+    @property
+    def as_photo(self) -> PhotoInfo:
+        """What is said of them where a photo is named; they have no pixels to show."""
+        name = f"{self.photos} photo{'' if self.photos == 1 else 's'} of {self.name}"
+        _, height, width = self.input
+        return PhotoInfo(name=name, sha256=self.sha256, width=width, height=height, input=self.input)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TargetInfo(_Row):
     """What a circuit explains.
 

@@ -31,6 +31,7 @@ class Node(Reported):
         name: what a person calls it; empty if nobody named it.
         place: (x, y) where a person locked it on the page; `None` where it may move.
         measured: how well the attributions below it agree with ablation, by baseline, if `measure` has been asked.
+        error: standard error of the value, which is a mean over photos, in the circuit of a class.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Node(Reported):
     name: str = ""
     place: tuple[float, float] | None = None
     measured: tuple[Agreement, ...] = ()
+    error: float | None = None
 
     @classmethod
     def of_row(cls, name: str, row: Mapping[str, Any], edges: Sequence[Edge]) -> "Node":
@@ -59,7 +61,7 @@ class Node(Reported):
             residual = sum((edge.attribution for edge in edges if is_residual(edge.source)), 0.0)
             books = whole.showing([edge.attribution for edge in edges if not is_residual(edge.source)], residual)
         shown = [edge.source for edge in edges]
-        as_written = ("label", "value", "max", "expanded", "discarded", "note", "picture", "name")
+        as_written = ("label", "value", "max", "expanded", "discarded", "note", "picture", "name", "error")
         return cls(
             id=name,
             unit=address_of(row),

@@ -44,6 +44,11 @@ def input_crop(network: Network, source: Source) -> Image.Image:
     """
     if not isinstance(source, Circuit):
         return network.preprocessing.crop_of(as_photo(source))
+    if source.collection is not None:
+        raise InputError(
+            f"The circuit explains {source.photo_info.name} together, so there is no single photo to compute more of; "
+            "trace one of them."
+        )
     # A circuit carries the crop itself, whatever has become of the photo.
     thumbnail = source.photo_info.thumbnail
     if not thumbnail:

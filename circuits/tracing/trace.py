@@ -33,7 +33,7 @@ from circuits.network.layers import why_no_layers
 from circuits.network.network import Network
 from circuits.network.predict import ranked
 from circuits.tracing.budget import budget_of, spend
-from circuits.tracing.circuit import Circuit, reaching
+from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import attributes, without_books
 from circuits.tracing.facts import NetworkInfo, PhotoInfo, TargetInfo, TraceSettings, as_int, tops_of
 from circuits.tracing.levels import Groups, dictionaries_for
@@ -41,6 +41,7 @@ from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder, check_layer
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import find_target, target_of
+from circuits.tracing.visible import reaching
 from circuits.units import Progress, Unit
 
 

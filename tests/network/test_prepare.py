@@ -446,7 +446,7 @@ class WeightReadElsewhere(ReadTwice):
     """A convolution whose weight another operation reads too."""
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.norm(self.conv(image)) + F.conv2d(image, self.conv.weight)
+        return self.norm(self.conv(image)) + F.conv_transpose2d(image, self.conv.weight)
 
 
 class PreActivation(ReadTwice):

@@ -61,7 +61,7 @@ def randomize(module: AnyModule, seed: int = 0) -> AnyModule:
                         value.zero_()
                 elif name in ("bias", "running_mean"):
                     value.normal_(0, 0.1, generator=source)
-                elif isinstance(part, _NORMS) or value.numel() == len(value):
+                elif isinstance(part, _NORMS) or value.dim() == 0 or value.numel() == len(value):
                     value.uniform_(0.6, 1.4, generator=source)
                 else:
                     value.normal_(0, (2 / value[0].numel()) ** 0.5, generator=source)

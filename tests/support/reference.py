@@ -4,10 +4,12 @@ Nothing here is shared with the library but the traced graph: segments are run w
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 Function = Callable[[Tensor], Tensor]
@@ -67,6 +69,18 @@ def _capped(cap: Tensor, x: Tensor) -> Tensor:
     return torch.minimum(x.clamp(min=0), cap)
 
 
+def _batch_norms(traced: fx.GraphModule) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, float]]:
+    """Mean, variance, weight, bias and ε of the batch norms of a graph, be they modules or functions."""
+    for norm in traced.modules():
+        if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            yield norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps
+    for node in traced.graph.nodes:
+        if node.target is F.batch_norm:
+            read = [node.args[1], node.args[2], node.kwargs["weight"], node.kwargs["bias"]]
+            mean, variance, weight, bias = (attrgetter(str(each.target))(traced) for each in read)
+            yield mean, variance, weight, bias, node.kwargs["eps"]
+
+
 def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> float:
     """Σ over effective biases b · ∂f/∂b: how much of f the constants of a piecewise linear function account for.
 
@@ -74,11 +88,10 @@ def effective_bias(traced: fx.GraphModule, f: Function, activation: Tensor) -> f
     subtract, γ (x - μ) / √(σ² + ε) + β = γ x / √(σ² + ε) + (β - γ μ / √(σ² + ε)). Around a point such a function is
     linear in its input and these constants together. So it is in the cap of a ReLU6.
     """
-    for norm in traced.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            with torch.no_grad():
-                norm.bias -= norm.weight * norm.running_mean / torch.sqrt(norm.running_var + norm.eps)
-                norm.running_mean.zero_()
+    for mean, variance, weight, bias, eps in _batch_norms(traced):
+        with torch.no_grad():
+            bias -= weight * mean / torch.sqrt(variance + eps)
+            mean.zero_()
     constants = [value for name, value in traced.named_parameters() if name.endswith("bias")]
     for part in traced.modules():
         if isinstance(part, nn.ReLU6):  # where it is full, its cap is handed on

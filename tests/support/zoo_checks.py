@@ -1,4 +1,4 @@
-"""What every classifier of torchvision must pass, in one function; the tests and the table of the docs both call it.
+"""What every classifier must pass, in one function; the tests and the tables of the docs both call it.
 
 1. It loads by its name with random weights. A second one, none of whose weights, biases and statistics are trivial, is
    prepared, and puts out what the original does.
@@ -14,10 +14,12 @@
 import re
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import pytest
+import timm
 import torch
 from torch import fx, nn
 from torchvision import models
@@ -28,7 +30,7 @@ from circuits.errors import InputError
 from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked
-from tests.support.nets import CLASSES, difference, image_for, ready, seeded, zoo
+from tests.support.nets import CLASSES, difference, image_for, randomize, ready, seeded, zoo
 
 NAMES = tuple(models.list_models(module=models))
 SMALLEST = {
@@ -56,6 +58,8 @@ SMALLEST = {
     "Wide ResNet": "wide_resnet50_2",
 }
 REFUSED = {"Vision transformer": "vit_b_32"}
+TOKENS = "rows of tokens"
+_SIDES = (64, 96, 224, 256)
 DEPTH = 5
 _SAME = 1e-4
 _CLOSED = 1e-9
@@ -83,7 +87,7 @@ class Found:
 
 
 def is_refused(name: str) -> bool:
-    """Whether a network is one of those that are refused: its tensors are rows of tokens."""
+    """Whether a network of torchvision is one of those that are refused: its tensors are rows of tokens."""
     return name.startswith("vit_")
 
 
@@ -103,16 +107,66 @@ def check(name: str, *, narrow: bool = False) -> Found:
     Raises:
         AssertionError: if something does not hold.
     """
-    side = side_of(name, narrow=narrow)
-    module = calibrated(name, side, narrow=narrow)
+    found = check_module(name, zoo(name, narrow=narrow), side_of(name, narrow=narrow))
+    assert loaded_layers(name, side_of(name)) == found.layers
+    return found
+
+
+def check_timm(name: str) -> Found:
+    """Put one of timm's classifiers through everything, at the smallest side that it takes.
+
+    Args:
+        name: as `load_network` takes it, `timm:NAME`.
+
+    Raises:
+        AssertionError: if something does not hold.
+        InputError: if it is refused.
+    """
+    module = timm.create_model(name.removeprefix("timm:"), num_classes=CLASSES).eval()
+    side = timm_side(name)
+    found = check_module(name, randomize(module), side)
+    assert loaded_layers(name, side) == found.layers
+    return found
+
+
+@cache
+def timm_side(name: str) -> int:
+    """A small input side that one of timm's architectures takes."""
+    name = name.removeprefix("timm:")
+    module = timm.create_model(name, num_classes=CLASSES).eval()
+    own = timm.get_pretrained_cfg(name)
+    if own.fixed_input_size:
+        return int(own.input_size[1])
+    for side in _SIDES:
+        try:
+            with torch.no_grad():
+                module(torch.zeros(1, 3, side, side))
+        except (RuntimeError, AssertionError, ValueError):
+            continue
+        return side
+    return int(own.input_size[1])
+
+
+def check_module(name: str, module: nn.Module, side: int) -> Found:
+    """Put a module with weights, biases and statistics of which none is trivial through everything.
+
+    Args:
+        name: what errors call it.
+        module: in eval mode; its batch norms are calibrated.
+        side: of the photos that it is shown.
+
+    Raises:
+        AssertionError: if something does not hold.
+        InputError: if it is refused.
+    """
+    calibrate(module, side)
     network = ready(module, side, name=name, check=False)
     image = image_for(network)
     with torch.no_grad():
-        output = difference(network.logits(image), module(image))
+        given = module(image)
+        output = difference(network.logits(image), given if isinstance(given, torch.Tensor) else given.logits)
     assert output <= _SAME, f"{name}: the output changed by {output:.1e}"
-    del module
-    assert loaded_layers(name, side_of(name)) == network.layers
-    circuit = trace(network, load_photo("example:cat"), depth=DEPTH, top=(2, 1, 1, 1, 1), signs="both")
+    circuit = trace(network, load_photo("example:cat"), depth=DEPTH, top=(3, 2, 1, 1, 1), signs="both")
     gradient = _compare_with_plain_gradient(network, circuit)
     _check_pictures(network)
     _check_file(network, circuit)
@@ -121,17 +175,19 @@ def check(name: str, *, narrow: bool = False) -> Found:
     return Found(network.layers, _check_fine(network), exact, output, gradient, books)
 
 
-def row(name: str) -> str:
-    """Put one network through everything; its row of the table in docs/networks.md.
+def row(name: str, check: Callable[[str], Found] = check) -> str:
+    """Put one network through everything; its row of a table in docs/networks.md.
 
     Raises:
         AssertionError: if something does not hold.
     """
-    if is_refused(name):
-        with pytest.raises(InputError, match="rows of tokens"):
-            trace_loaded(name, side_of(name))
-        return f"| `{name}` | | | | | | | | refused: rows of tokens |"
-    found = check(name)
+    try:
+        found = check(name)
+    except InputError as error:
+        why = next((sentence for sentence in (TOKENS, "no layer") if sentence in str(error)), None)
+        if why is None:
+            raise
+        return f"| `{name}` | | | | | | | | refused: {why} |"
     ends = f"`{found.layers[0]}` … `{found.layers[-1]}`"
     books = _short(found.books) if found.exact else "remainder"
     exact = f"{found.exact} of {len(found.layers) - 1}"
@@ -145,7 +201,7 @@ def _short(number: float) -> str:
 
 def known_rows(page: str) -> dict[str, str]:
     """The rows of docs/networks.md, by network."""
-    return {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` \|.*$", page, flags=re.MULTILINE)}
+    return {found[1]: found[0] for found in re.finditer(r"^\| `([\w.: ]+)` \|.*$", page, flags=re.MULTILINE)}
 
 
 def loaded(name: str, side: int) -> Network:
@@ -166,13 +222,12 @@ def trace_loaded(name: str, side: int) -> Circuit:
     return trace(loaded(name, side), load_photo("example:cat"))
 
 
-def calibrated(name: str, side: int, *, narrow: bool) -> nn.Module:
-    """A torchvision classifier with random weights, whose batch norms know the size of what they see and make it small.
+def calibrate(module: nn.Module, side: int) -> None:
+    """Let batch norms of random weights know the size of what they see and make it small, in place.
 
     Otherwise activations grow from block to block until gates and sigmoids are all but steps, and rounding decides what
     the network puts out.
     """
-    module = zoo(name, narrow=narrow)
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
         norm.train()
@@ -181,14 +236,14 @@ def calibrated(name: str, side: int, *, narrow: bool) -> nn.Module:
         module(torch.randn(4, 3, side, side, generator=seeded(1)))
         for norm in norms:
             norm.weight *= 0.3
-    return module.eval()
+    module.eval()
 
 
 def _first_units(network: Network, circuit: Circuit) -> list[Unit]:
     """Of each layer that was expanded one unit, from the logits down; all of the wanted depth are there."""
     first: dict[str, Unit] = {}
     for node in circuit.nodes.values():
-        if node.expanded:
+        if node.expanded and node.books is not None and node.books.gross > 0:
             first.setdefault(node.unit.layer, node.unit)
     wanted = min(DEPTH, len(network.layers) - 1)
     assert list(first) == list(network.layers[::-1][:wanted]), f"{network.name}: {list(first)}"
@@ -226,6 +281,19 @@ def _compare_with_plain_gradient(network: Network, circuit: Circuit) -> float:
     return worst
 
 
+def double(traced: fx.GraphModule) -> None:
+    """Let a network compute in float64, also where its code says float32."""
+
+    def wide(given: object) -> object:
+        return torch.float64 if given is torch.float32 else given
+
+    traced.double()
+    for node in traced.graph.nodes:
+        node.args, node.kwargs = (fx.node.map_aggregate(each, wide) for each in (node.args, node.kwargs))
+        if node.op == "call_method" and node.target == "float":
+            node.target = "double"
+
+
 def _check_books(network: Network, circuit: Circuit) -> float:
     """Close the books of a unit a layer with independent biases, in float64; the largest gap where they must close."""
     units = _first_units(network, circuit)
@@ -235,7 +303,7 @@ def _check_books(network: Network, circuit: Circuit) -> float:
         assert node.books is not None
         assert node.books.bias_name == ("bias" if exact else "remainder")
         assert abs(node.books.shown + node.books.rest + node.books.bias - node.value) <= 1e-4 * node.books.gross + 1e-6
-    network.traced.double()
+    double(network.traced)
     photo = network.preprocessing.input_of(load_photo("example:cat")).double()
     wanted = {name for unit in units for name in (unit.layer, network.below(unit.layer)) if name is not None}
     activations = network.activations(photo, list(wanted))

@@ -116,6 +116,9 @@ function edgeBars(list, other) {
     const gross = nodes.get(edge.target).gross;
     const part = gross ? ` \u00b7 ${percent(Math.abs(edge.attribution) / gross)}` : "";
     const said = make("span", "number", number(edge.attribution, true) + part);
+    if ("error" in edge) said.append(make("br"), make("span", "ablated", `\u00b1 ${number(edge.error)}`));
+    if ("consistency" in edge)
+      said.append(make("br"), make("span", "ablated", `among the top five in ${percent(edge.consistency)} of batches`));
     if ("ablation" in edge) said.append(make("br"), make("span", "ablated", `ablated ${number(edge.ablation, true)}`));
     if ("ablation_mean" in edge)
       said.append(make("br"), make("span", "ablated", `to its mean ${number(edge.ablation_mean, true)}`));

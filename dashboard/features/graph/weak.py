@@ -3,7 +3,8 @@
 What is in no group of a layer is always shown.
 """
 
-from circuits.tracing.circuit import Circuit, reaching
+from circuits.tracing.circuit import Circuit
+from circuits.tracing.visible import reaching
 from circuits.units import is_residual
 
 

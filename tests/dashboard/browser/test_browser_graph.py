@@ -328,22 +328,23 @@ def test_hovering_zooms_a_units_picture_and_lights_its_edges(tab: Any, expect: A
     expect(tab.locator(f'[data-copy="{other} fc:2"]')).to_have_count(0)
 
 
-# How long until the frame after something was done is on the screen, in milliseconds.
-FRAME = """async act => {
-    const begun = performance.now();
+# What an action changes on the graph until the frame after it is painted: the elements, each once.
+CHANGED = """async act => {
+    const changed = new Set();
+    const watch = new MutationObserver(records => records.forEach(record => changed.add(record.target)));
+    watch.observe(document.querySelector("#graph"), { attributes: true, childList: true, subtree: true });
     await act();
     await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-    return performance.now() - begun;
+    watch.disconnect();
+    return [...changed].map(element => element.getAttribute("class") || element.id);
 }"""
 
 
-def test_a_circuit_of_a_thousand_units_is_panned_and_clicked_without_a_wait(
-    tab: Any, expect: Any, network: Network, photo: Photo
-) -> None:
+def test_a_click_and_a_pan_touch_few_of_a_thousand_units(tab: Any, expect: Any, network: Network, photo: Photo) -> None:
     upload(tab, json.dumps(huge(trace(network, photo, 0, depth=1, top=3))).encode())
     expect(tab.locator(".unit")).to_have_count(1000)
     still(tab)
-    click = f"""name => ({FRAME})(async () => {{
+    click = f"""name => ({CHANGED})(async () => {{
         const button = document.querySelector(`.unit[data-id="${{name}}"]`);
         const chosen = new Promise(done => new MutationObserver((_, watch) => {{
             if (button.classList.contains("selected")) {{ watch.disconnect(); done(); }}
@@ -352,7 +353,7 @@ def test_a_circuit_of_a_thousand_units_is_panned_and_clicked_without_a_wait(
         await chosen;
     }})"""
     clicks = [tab.evaluate(click, f"block{7 - number}:{number}") for number in range(5)]
-    pan = f"""distance => ({FRAME})(() => {{
+    pan = f"""distance => ({CHANGED})(() => {{
         const stage = document.querySelector("#graph");
         const at = x => ({{ clientX: x, clientY: 300, pointerId: 1, bubbles: true }});
         const send = (kind, x) => stage.dispatchEvent(new PointerEvent(kind, at(x)));
@@ -365,9 +366,7 @@ def test_a_circuit_of_a_thousand_units_is_panned_and_clicked_without_a_wait(
     before = tab.evaluate(where)
     pans = [tab.evaluate(pan, 20 * number) for number in range(1, 6)]
     assert tab.evaluate(where) != before
-    # The quickest of five: another process may have the core for a while.
-    assert min(pans) < 200
-    assert min(clicks) < 200
+    assert all(0 < len(changed) < 50 for changed in (*clicks, *pans))
 
 
 def opened(png: bytes) -> Image.Image:

@@ -1,0 +1,297 @@
+"""Read an atlas: what every class is made of, and what every unit is for. Needs no network and no photos."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
+from circuits.atlas.measure import MOMENTS
+from circuits.atlas.publish import NOBODY, starts_of
+from circuits.atlas.storage import AtlasFolder, AtlasLayer, AtlasRecord
+from circuits.attribution.links import Link
+from circuits.errors import InputError, UnknownError, listed
+from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
+from circuits.network.labels import class_of
+from circuits.units import Unit, as_unit
+
+if TYPE_CHECKING:
+    from circuits.tracing.circuit import Circuit
+
+_OPEN = 32
+"""Classes whose arrays are kept after they were read."""
+
+
+class Atlas:
+    """An atlas that was made by `build_atlas` or `circuits atlas`; opened by `Atlas.open`."""
+
+    def __init__(self, folder: AtlasFolder, record: AtlasRecord) -> None:
+        self._folder, self.record = folder, record
+        self._starts = starts_of(record.subject)
+        self._layers = {layer.name: layer for layer in record.subject.layers}
+        self._arrays = lru_cache(_OPEN)(self._read)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Atlas":
+        """The atlas in a folder.
+
+        Raises:
+            InputError: if there is none, it is not finished, or it is damaged.
+        """
+        opened = AtlasFolder(folder)
+        return cls(opened, opened.read_record())
+
+    def __repr__(self) -> str:
+        return (
+            f"Atlas({self.network!r}, {str(self._folder.folder)!r}, classes={len(self.classes)}, photos={self.photos})"
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder.folder
+
+    @property
+    def network(self) -> str:
+        """Name of its network; `record.subject` says all of it."""
+        return str(self.record.subject.network["name"])
+
+    @property
+    def layers(self) -> tuple[AtlasLayer, ...]:
+        """The layers whose units are in it, from the image up."""
+        return self.record.subject.layers
+
+    @property
+    def units(self) -> int:
+        """How many units are in it."""
+        return self.record.subject.units
+
+    @property
+    def photos(self) -> int:
+        """How many photos are in it."""
+        return sum(self.record.photos.values())
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Files that cannot be read as photos, and why."""
+        return dict(self.record.skipped)
+
+    @cached_property
+    def classes(self) -> tuple[AtlasClass, ...]:
+        """The classes of which it has photos, by number."""
+        labels = self.record.subject.labels
+        return tuple(AtlasClass(number, labels[number], count) for number, count in self.record.photos.items())
+
+    def find(self, wanted: str | int) -> AtlasClass:
+        """A class by its label or number, as `Network.find_class` finds it.
+
+        Raises:
+            UnknownError: if the network has no such class, or the atlas no photo of it.
+        """
+        number = class_of(wanted, self.record.subject.labels, self.network, self.record.subject.top)
+        if number not in self.record.photos:
+            raise UnknownError(
+                f"The atlas has no photo of {self.record.subject.labels[number]!r}; it has "
+                f"{listed([each.label for each in self.classes], limit=20)}."
+            )
+        return next(each for each in self.classes if each.number == number)
+
+    def layer(self, name: str) -> AtlasLayer:
+        """The layer of that name.
+
+        Raises:
+            UnknownError: if its units are not in the atlas.
+        """
+        if name not in self._layers:
+            raise UnknownError(f"Layer {name!r} is not in the atlas, which has {listed(self._layers, limit=60)}.")
+        return self._layers[name]
+
+    def table(self, name: str, layer: str, of: str | int | None = None) -> NDArray[np.float32]:
+        """One number of every unit of a layer.
+
+        Args:
+            name: `contribution`, `activation` or `peak`, each also with `.error`; `fires` or `summit`, in how many
+                photos; and of a class `links.total` or `links.gross`.
+            layer: its name.
+            of: the class; all of them, if `None`.
+
+        Returns:
+            (channels,).
+
+        Raises:
+            UnknownError: if there is no such number, layer or class.
+        """
+        arrays = self._arrays(None if of is None else self.find(of).number)
+        if name not in arrays or arrays[name].shape != (self.units,):
+            known = [each for each, value in arrays.items() if value.shape == (self.units,)]
+            raise UnknownError(f"The atlas has no {name!r} of units; it has {listed(sorted(known), limit=20)}.")
+        return np.asarray(arrays[name][self._places(layer)].numpy())
+
+    def unit(self, unit: Unit | str, of: str | int | None = None) -> AtlasUnit:
+        """What a unit does in the photos of a class, or in all.
+
+        Raises:
+            UnknownError: if the unit or the class is not in the atlas.
+        """
+        place, unit = self._place(as_unit(unit)), as_unit(unit).whole
+        found = None if of is None else self.find(of)
+        arrays = self._arrays(None if found is None else found.number)
+        photos = self.photos if found is None else found.photos
+        contribution, activation, peak = (
+            Mean(float(arrays[name][place]), float(arrays[f"{name}.error"][place])) for name in MOMENTS
+        )
+        total, gross = (
+            float(arrays[name][place]) if name in arrays else 0.0 for name in ("links.total", "links.gross")
+        )
+        fires = int(arrays["fires"][place]) / photos
+        summit = int(arrays["summit"][place])
+        return AtlasUnit(unit, photos, contribution, activation, peak, fires, summit, total, gross)
+
+    def strongest(self, layer: str, of: str | int | None = None, top: int = 20) -> list[AtlasUnit]:
+        """The units of a layer that contribute most to a class, or to the class of each photo."""
+        order = np.argsort(-self.table("contribution", layer, of), kind="stable")[:top]
+        return [self.unit(Unit(layer, int(channel)), of) for channel in order]
+
+    def links(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
+        """What the units below a unit do for a class through it, those that excite first; the strongest are kept.
+
+        Raises:
+            UnknownError: if the unit or the class is not in the atlas.
+        """
+        place, unit = self._place(as_unit(unit)), as_unit(unit).whole
+        found = self.find(of)
+        arrays = self._arrays(found.number)
+        columns = (arrays[f"links.{name}"][place].tolist() for name in ("source", "share", "error", "consistency"))
+        return tuple(
+            AtlasLink(self.unit_at(source), unit, share, error, consistency, found.photos)
+            for source, share, error, consistency in zip(*columns, strict=True)
+            if source != NOBODY
+        )
+
+    def users(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
+        """The kept links from a unit to units above it, for a class, strongest first."""
+        place, found = self._place(as_unit(unit)), self.find(of)
+        arrays = self._arrays(found.number)
+        rows, columns = torch.nonzero(arrays["links.source"] == place, as_tuple=True)
+        said = {name: arrays[f"links.{name}"][rows, columns].tolist() for name in ("share", "error", "consistency")}
+        links = [
+            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, found.photos)
+            for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
+        ]
+        return tuple(sorted(links, key=lambda link: -abs(link.share)))
+
+    def classes_of(self, unit: Unit | str, top: int | None = None) -> tuple[ServedClass, ...]:
+        """The classes of the atlas by what a unit does for them, those that it serves most first.
+
+        Args:
+            unit: the unit.
+            top: how many; all, if `None`.
+        """
+        place = self._place(as_unit(unit))
+        overall = self._arrays(None)
+        means, errors = overall["classes"][:, place].tolist(), overall["classes.error"][:, place].tolist()
+        average = sum(means) / len(means)
+        order = sorted(range(len(means)), key=lambda row: -means[row])[:top]
+        return tuple(
+            ServedClass(
+                self.classes[row].number, self.classes[row].label, self.classes[row].photos,
+                Mean(means[row], errors[row]), means[row] - average, rank,
+            )
+            for rank, row in enumerate(order, start=1)
+        )  # fmt: skip
+
+    def selectivity(self, layer: str) -> NDArray[np.float32]:
+        """Of every class and unit of a layer the contribution less its mean over the classes, (classes, channels)."""
+        contributions = self._arrays(None)["classes"][:, self._places(layer)].numpy()
+        return np.asarray(contributions - contributions.mean(0), dtype=np.float32)
+
+    @cached_property
+    def exemplars(self) -> Exemplars | None:
+        """The index of exemplars of its photos, if one was made with it."""
+        return find_any_exemplars(self._folder.exemplars)
+
+    def coactivation(self, layer: str) -> NDArray[np.float32]:
+        """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).
+
+        Over the sample of photos that the index of exemplars keeps; 0 where a unit has the same peak in all of them.
+
+        Raises:
+            InputError: if the atlas was made without exemplars.
+        """
+        if self.exemplars is None:
+            raise InputError(f"The atlas in {self.folder} has no exemplars; make it again with them.")
+        peaks = self.exemplars.sampled_peaks(layer).astype(np.float64)
+        centred = peaks - peaks.mean(0)
+        spread = np.sqrt((centred**2).sum(0))
+        return np.asarray((centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-30), dtype=np.float32)
+
+    def circuit(
+        self, of: str | int, *, depth: int = 4, top: int | Sequence[int] = 5, signs: str = "positive"
+    ) -> "Circuit":
+        """The circuit of a class over all of its photos, as `trace` has it of one.
+
+        Args:
+            of: the class.
+            depth: layers below the logit to walk down.
+            top: units to show below each, one number or one a level; an atlas keeps 8.
+            signs: `positive` shows what argues for the class, `both` also what argues against it.
+
+        Raises:
+            UnknownError: if the class is not in the atlas.
+            InputError: if an option is out of its range.
+        """
+        from circuits.atlas.class_circuit import class_circuit
+
+        return class_circuit(self, of, depth=depth, top=top, signs=signs)
+
+    def unit_at(self, place: int) -> Unit:
+        """The unit at a place among those of all layers."""
+        for layer in self.layers:
+            if place < layer.channels:
+                return Unit(layer.name, place)
+            place -= layer.channels
+        raise IndexError(place)
+
+    def all_units(self) -> Iterator[Unit]:
+        """The units of all layers, from the image up."""
+        return (Unit(layer.name, channel) for layer in self.layers for channel in range(layer.channels))
+
+    def facts(self, of: int) -> Mapping[str, Any]:
+        """What the file of a class says of itself: `photos`, `batches`, and the `digest` of what it is made of."""
+        return self._folder.read_header(self._folder.class_file(of))
+
+    def is_linked(self, unit: Unit) -> bool:
+        """Whether a unit has links to units below it."""
+        return any(
+            link.lowers for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows
+        )
+
+    def is_exact(self, unit: Unit) -> bool:
+        """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
+        links = [link for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows]
+        unlinked = {each.layer for each in self.record.subject.unlinked}
+        return (
+            unit.layer not in unlinked and self.layer(unit.layer).piecewise_linear and all(link.exact for link in links)
+        )
+
+    def _links_of(self, layer: str) -> list[Link]:
+        return [link for link in self.record.subject.links if link.upper == layer]
+
+    def _places(self, layer: str) -> slice:
+        channels = self.layer(layer).channels
+        return slice(self._starts[layer], self._starts[layer] + channels)
+
+    def _place(self, unit: Unit) -> int:
+        if unit.channel >= self.layer(unit.layer).channels:
+            raise UnknownError(f"No unit {unit}; {unit.layer} has {self.layer(unit.layer).channels} channels, from 0.")
+        return self._starts[unit.layer] + unit.channel
+
+    def _read(self, channel: int | None) -> dict[str, Tensor]:
+        file = self._folder.overall_file if channel is None else self._folder.class_file(channel)
+        self._folder.read_header(file)
+        return self._folder.tensors(file)

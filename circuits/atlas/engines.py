@@ -1,0 +1,112 @@
+"""Engines: who computes the buckets. Each is a function from the work and its jobs to the files, as they are done."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from circuits.atlas.plan import Job
+from circuits.atlas.work import BucketWork, Tick
+from circuits.errors import InputError
+
+Engine = Callable[[BucketWork, Sequence[Job], Tick], Iterator[Path]]
+RETRIES = 3
+"""How often a bucket is begun again whose worker has died."""
+
+
+def inline(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+    """Compute the buckets here, one after the other."""
+    for job in jobs:
+        yield work(job, tick)
+
+
+def processes(workers: int) -> Engine:
+    """An engine of processes on this machine, started afresh, each with a network of its own.
+
+    Args:
+        workers: how many.
+
+    Raises:
+        InputError: if they are fewer than 1.
+    """
+    if workers < 1:
+        raise InputError(f"{workers} workers cannot do anything; give 1 or more.")
+
+    def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+        # Started afresh, because a process that is forked while torch computes may never come out of its locks.
+        with ProcessPoolExecutor(min(workers, max(1, len(jobs))), multiprocessing.get_context("spawn")) as pool:
+            waiting = {pool.submit(work, job): job for job in jobs}
+            try:
+                for done in as_completed(waiting):
+                    yield done.result()
+                    tick(len(waiting[done].photos))
+            except BrokenProcessPool:
+                raise InputError(
+                    "A worker was ended from outside, as the system does when memory runs out; what is done is kept: "
+                    "run the command again, with fewer --workers if there is not enough memory."
+                ) from None
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    return run
+
+
+def ray(address: str | None = None, **options: Any) -> Engine:
+    """An engine of tasks on a Ray cluster (Moritz et al. 2018), on which the photos and the atlas must be reachable.
+
+    A task whose worker dies is begun again `RETRIES` times; its bucket is then written as any other.
+
+    Args:
+        address: of the cluster, `auto` for the one that this machine is part of; one on this machine is started, and
+            stopped again, if it is empty or `None`.
+        options: what else `ray.init` takes.
+
+    Raises:
+        InputError: if Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # unless somebody wants it, it tells nobody about its use
+    try:
+        import ray as distributed
+    except ImportError:
+        raise InputError("--ray needs Ray: pip install 'circuit-explorer[ray]'.") from None
+
+    def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
+        try:
+            distributed.init(address=address or None, log_to_driver=False, logging_level="error", **options)
+        except ConnectionError as error:
+            raise InputError(f"There is no Ray cluster at {address} ({str(error).splitlines()[0]}).") from None
+        try:
+            task = distributed.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_run)
+            sent = distributed.put(work)
+            waiting = {task.remote(sent, job): job for job in jobs}
+            while waiting:
+                [done], _ = distributed.wait(list(waiting), num_returns=1)
+                yield Path(_result(distributed, done))
+                tick(len(waiting.pop(done).photos))
+        finally:
+            distributed.shutdown()
+
+    return run
+
+
+def _run(work: BucketWork, job: Job) -> str:
+    return str(work(job))
+
+
+def _result(distributed: Any, done: Any) -> str:
+    try:
+        path: str = distributed.get(done)
+    except (distributed.exceptions.OutOfMemoryError, distributed.exceptions.WorkerCrashedError) as error:
+        raise InputError(
+            f"Ray has ended a worker {RETRIES + 1} times ({type(error).__name__}): its memory monitor ends tasks when "
+            "the machine's memory is nearly full, whoever fills it. What is done is kept; run the command again when "
+            "there is memory, or with RAY_memory_monitor_refresh_ms=0 to switch the monitor off."
+        ) from None
+    except distributed.exceptions.RayTaskError as error:
+        if isinstance(error.cause, InputError):
+            raise error.cause from None
+        raise
+    return path

@@ -1,0 +1,179 @@
+"""Which photos are of which class, and in which bucket: the units of work, which do not depend on who comes first.
+
+A photo's bucket is found from its class and the hash of its name inside the folder (`top_k.photo_number`), never from
+the order in which photos are found. A class has the fewest buckets, a power of two, that hold `BUCKET` photos on
+average at most: which photos are there decides it, and nothing else. Adding or removing one changes its own bucket
+alone, until the class has twice as many.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path, PurePath
+
+from circuits.errors import InputError, UnknownError, listed
+from circuits.exemplars.loader import PhotoFile, files_in
+from circuits.exemplars.top_k import photo_number
+from circuits.files import read_text, refuse_address
+from circuits.network.network import Network
+
+BUCKET = 128
+"""Photos of a bucket, on average at most."""
+
+
+@dataclass(frozen=True)
+class PhotosByClass:
+    """Photos by class.
+
+    Args:
+        folder: that their names are relative to.
+        classes: by number of a class its photos, by number of the photo.
+        unknown: folders, or names in a list, that are no class of the network, and how many photos each has.
+        missing: buckets of the atlas that were not computed yet, by other parts.
+    """
+
+    folder: Path
+    classes: Mapping[int, tuple[PhotoFile, ...]]
+    unknown: Mapping[str, int]
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A unit of work: the photos of a bucket of a class, the smallest number first.
+
+    Args:
+        channel: number of the class.
+        bucket: number of the bucket, from 0.
+        buckets: of the class; 0 where it is all of them, put together.
+        photos: its photos.
+    """
+
+    channel: int
+    bucket: int
+    buckets: int
+    photos: tuple[PhotoFile, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its file, in the folder of the class.
+
+        Example:
+            >>> Job(3, 2, 8, ()).name
+            'bucket-3-of-8.safetensors'
+        """
+        return f"bucket-{self.bucket + 1}-of-{self.buckets}.safetensors" if self.buckets else "all.safetensors"
+
+
+def whole(jobs: Sequence[Job]) -> Job:
+    """All buckets of a class put together."""
+    return Job(jobs[0].channel, 0, 0, tuple(photo for job in jobs for photo in job.photos))
+
+
+def by_class(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The buckets of each class."""
+    return [list(each) for _, each in groupby(jobs, key=lambda job: job.channel)]
+
+
+def jobs_of(classes: Mapping[int, Sequence[PhotoFile]]) -> list[Job]:
+    """The buckets of some classes that have a photo, by class and number.
+
+    Example:
+        >>> files = [PhotoFile(PurePath(f"cat/{number}.jpg"), 1, 1) for number in range(300)]
+        >>> jobs = jobs_of({0: files})
+        >>> len(jobs), sum(len(job.photos) for job in jobs)
+        (4, 300)
+    """
+    jobs = []
+    for channel in sorted(classes):
+        photos = sorted(classes[channel], key=lambda photo: (photo_number(photo.path), photo.path))
+        buckets = 1
+        while len(photos) > buckets * BUCKET:
+            buckets *= 2
+        inside: list[list[PhotoFile]] = [[] for _ in range(buckets)]
+        for photo in photos:
+            inside[photo_number(photo.path) % buckets].append(photo)
+        jobs += [Job(channel, at, buckets, tuple(each)) for at, each in enumerate(inside) if each]
+    return jobs
+
+
+def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mapping[str, str] | None) -> PhotosByClass:
+    """The photos of a folder whose folders are named after classes, or of a list, by class.
+
+    Args:
+        network: whose classes they are.
+        photos: the folder, or a CSV file with the columns `photo` and `class`, photos relative to where it lies.
+        classes: take only these; or, by what a folder is called, the class that it is. All, if `None`.
+
+    Raises:
+        InputError: if there is no such folder or file, or no photo of a class in it.
+        UnknownError: if the network lacks one of the given classes.
+    """
+    if not network.labels:
+        raise InputError(f"{network.name} has no classes, and an atlas is made of classes; give a classifier.")
+    refuse_address(photos)
+    path = Path(photos).expanduser().resolve()
+    given = _from_list(path) if path.is_file() else [(entry, entry.group) for entry in files_in(path)]
+    names = dict(classes) if isinstance(classes, Mapping) else {}
+    wanted = {network.find_class(each) for each in (names.values() if names else classes or ())}
+    found: dict[int, list[PhotoFile]] = {}
+    unknown: dict[str, int] = {}
+    known: dict[str, int | None] = {}
+    for entry, group in given:
+        called = group if group is not None else ""
+        if called not in known:
+            known[called] = _class_of(network, names.get(called, called)) if not names or called in names else None
+        channel = known[called]
+        if channel is None:
+            unknown[called or "(in no folder)"] = unknown.get(called or "(in no folder)", 0) + 1
+        elif not wanted or channel in wanted:
+            found.setdefault(channel, []).append(entry)
+    if not found:
+        raise InputError(
+            f"No folder in {path} is named after a class of {network.name}; it has "
+            f"{listed(sorted(unknown), limit=5)}, and the network knows for example {listed(network.labels, limit=5)}. "
+            "Rename them, or say with --classes which folder is which class."
+        )
+    folder = path.parent if path.is_file() else path
+    return PhotosByClass(folder, {channel: tuple(entries) for channel, entries in sorted(found.items())}, unknown)
+
+
+def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:
+    """Two columns of a CSV file, named in its first line.
+
+    Raises:
+        InputError: if it has no such columns, or a row lacks one.
+    """
+    rows = csv.DictReader(io.StringIO(read_text(path, most=2**30)))
+    if not set(heads) <= set(rows.fieldnames or ()):
+        raise InputError(f"{path} has no columns {heads[0]} and {heads[1]}; name them in its first line.")
+    pairs = [(row[heads[0]], row[heads[1]]) for row in rows]
+    for line, pair in enumerate(pairs, start=2):
+        if not all(pair):
+            raise InputError(f"{path} has no {heads[0] if not pair[0] else heads[1]} in line {line}; fill it in.")
+    return pairs
+
+
+def _from_list(path: Path) -> Iterable[tuple[PhotoFile, str]]:
+    """The photos of a CSV file and their classes; one that is missing is kept, to be named when it is read."""
+    seen: dict[PurePath, str] = {}
+    for name, called in read_pairs(path, ("photo", "class")):
+        inside = PurePath(name)
+        if seen.setdefault(inside, called) != called:
+            raise InputError(f"{path} says of {name} both {seen[inside]} and {called}; give a photo one class.")
+    for inside, called in seen.items():
+        file = path.parent / inside
+        status = file.stat() if file.is_file() else None
+        yield PhotoFile(inside, status.st_size if status else 0, status.st_mtime_ns if status else 0), called
+
+
+def _class_of(network: Network, called: str) -> int | None:
+    """Number of the class that a folder is named after, with or without blanks; `None` if there is none."""
+    for name in dict.fromkeys((called, called.replace("_", " "))):
+        try:
+            return network.find_class(name) if name else None
+        except UnknownError:
+            continue
+    return None

@@ -1,0 +1,219 @@
+"""Makes what is read of an atlas from the sums of its buckets: a file a class, one for all classes, and the record."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
+from circuits.atlas.link_rows import rows_of
+from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
+from circuits.atlas.plan import Job, by_class, whole
+from circuits.atlas.storage import AtlasFolder, AtlasRecord, Subject
+from circuits.attribution.links import Link
+from circuits.errors import InputError
+from circuits.exemplars.loader import PhotoFile
+from circuits.units import Progress
+
+KEPT = (8, 8)
+"""Of a unit's links, how many of those that excite it are kept to be read, and of those that inhibit it."""
+NOBODY = -1
+"""In place of a unit below, where there are fewer."""
+LINK_ARRAYS = ("source", "share", "error", "consistency")
+
+
+@dataclass(frozen=True)
+class _Class:
+    """What is known of a class before its sums are looked at."""
+
+    jobs: tuple[Job, ...]
+    photos: tuple[PhotoFile, ...]
+
+    @property
+    def channel(self) -> int:
+        return self.jobs[0].channel
+
+    def sums(self, folder: AtlasFolder) -> dict[str, Tensor]:
+        """The sums of all of its buckets that have a photo."""
+        parts = [folder.tensors(folder.bucket_file(job)) for job in self.jobs]
+        return total([part for part in parts if part])
+
+    def digest(self, subject: Subject) -> str:
+        """A hash of all that its file is made of."""
+        rows = [[photo.path.as_posix(), photo.sha256, photo.fault] for photo in self.photos]
+        return hashlib.sha256(json.dumps([subject.key, KEPT, rows]).encode()).hexdigest()
+
+
+def publish(
+    folder: AtlasFolder,
+    subject: Subject,
+    jobs: Sequence[Job],
+    photos: str,
+    progress: Progress | None = None,
+    *,
+    compact: bool = False,
+) -> AtlasRecord:
+    """Write what is read, where it is not what is there already; remove what no photo is in any more.
+
+    Args:
+        folder: of the atlas, in which the buckets of all jobs are.
+        subject: what it is made with.
+        jobs: all buckets, or the classes that they were put together to.
+        photos: the folder of the photos.
+        progress: called with (classes done, classes, what is under way).
+        compact: put the buckets of each class together.
+
+    Raises:
+        InputError: if a bucket is damaged, sums overflow, or no photo can be read.
+    """
+    counts: dict[int, int] = {}
+    skipped: dict[str, str] = {}
+    classes = [
+        _Class(tuple(own), tuple(photo for job in own for photo in folder.read_photos(folder.bucket_file(job))))
+        for own in by_class(jobs)
+    ]
+    kept: list[Job] = []
+    for done, each in enumerate(classes):
+        if progress is not None:
+            progress(done, len(classes), "Putting together")
+        skipped |= {photo.path.as_posix(): photo.fault for photo in each.photos if photo.fault}
+        count = sum(not photo.fault for photo in each.photos)
+        if count:
+            counts[each.channel] = count
+            _publish_class(folder, subject, each, count)
+        kept += [_put_together(folder, subject, each)] if compact else each.jobs
+    if not counts:
+        raise InputError(f"There is no photo that can be read in {photos}; give others.")
+    for file in folder.stale(kept):
+        file.unlink(missing_ok=True)
+    record = AtlasRecord(subject, photos, counts, skipped, KEPT)
+    _publish_overall(folder, record)
+    folder.write_record(record)
+    return record
+
+
+def _publish_class(folder: AtlasFolder, subject: Subject, each: _Class, count: int) -> None:
+    file, digest = folder.class_file(each.channel), each.digest(subject)
+    if file.is_file():
+        try:
+            if folder.read_header(file).get("digest") == digest:
+                return
+        except InputError:
+            pass  # damaged: it is written again
+    sums = each.sums(folder)
+    links = links_of_class(subject.links, subject.top, each.channel)
+    arrays = class_arrays(sums, subject, links)
+    header = {"class": each.channel, "photos": count, "batches": int(sums["batches"]), "digest": digest}
+    folder.write_arrays(file, arrays, header)
+
+
+def _put_together(folder: AtlasFolder, subject: Subject, each: _Class) -> Job:
+    """Write the sums of a class into one file; its job."""
+    job = whole(each.jobs)
+    if each.jobs != (job,):
+        arrays = {name: narrowed(value) for name, value in each.sums(folder).items()}
+        folder.write_bucket(job, subject, each.photos, arrays)
+    return job
+
+
+def class_arrays(sums: Mapping[str, Tensor], subject: Subject, links: Sequence[Link]) -> dict[str, Tensor]:
+    """What is read of a class, from its sums: the units of all layers one after the other, and the links of each.
+
+    Returns:
+        by name, of every unit: `contribution`, `activation` and `peak`, each with its `.error`; in how many photos it
+        `fires` or is among the `summit`; of its kept links, strongest first, `links.source` (a unit's place among all),
+        `links.share`, `links.error` and `links.consistency`; and over all of them `links.total` and `links.gross`.
+    """
+    photos, batches = int(sums["photos"]), int(sums["batches"])
+    arrays: dict[str, Tensor] = {name: sums[name].to(torch.int64) for name in COUNTS}
+    for name in ("logit", *MOMENTS):
+        mean, error = mean_and_error(sums, name, photos)
+        arrays |= {name: mean.float(), f"{name}.error": error.float()}
+    kept = sum(KEPT)
+    arrays |= {
+        "links.source": torch.full((subject.units, kept), NOBODY, dtype=torch.int32),
+        **{f"links.{name}": torch.zeros(subject.units, kept) for name in LINK_ARRAYS[1:]},
+        **{f"links.{name}": torch.zeros(subject.units) for name in ("total", "gross")},
+    }
+    starts = starts_of(subject)
+    for units in rows_of(links):
+        places = slice(starts[units.upper] + units.start, starts[units.upper] + units.stop)
+        parts = {
+            what: torch.cat([sums[f"link.{place}{what}"][rows] for place, rows in units.links], 1)
+            for what in ("", ".squares", ".strong")
+        }
+        below = torch.cat([sources_of_link(links[place], starts)[rows] for place, rows in units.links], 1)
+        share = from_fixed(parts[""], SUM) / photos
+        chosen = _kept(share.masked_fill(below == NOBODY, 0.0))
+        values = {what: array.gather(1, chosen).double() for what, array in parts.items()}
+        mean = share.gather(1, chosen)
+        error = error_of(mean, from_fixed(values[".squares"], LINK_SQUARE), photos, batches, LINK_SQUARE)
+        sources = below.gather(1, chosen)
+        nobody = (sources == NOBODY) | (mean == 0)
+        width = chosen.shape[1]
+        arrays["links.source"][places, :width] = sources.masked_fill(nobody, NOBODY).int()
+        for name, array in (("share", mean), ("error", error), ("consistency", values[".strong"] / photos)):
+            arrays[f"links.{name}"][places, :width] = array.masked_fill(nobody, 0).float()
+        arrays["links.total"][places] = share.sum(1).float()
+        arrays["links.gross"][places] = share.abs().sum(1).float()
+    return arrays
+
+
+def _kept(share: Tensor) -> Tensor:
+    """Columns of the links to keep in each row: those that excite most, and then those that inhibit most."""
+    excite, inhibit = (min(count, share.shape[1]) for count in KEPT)
+    ranked = share.argsort(dim=1, descending=True, stable=True)
+    if share.shape[1] <= sum(KEPT):
+        return ranked
+    return torch.cat([ranked[:, :excite], ranked[:, -inhibit:].flip(1)], 1)
+
+
+def starts_of(subject: Subject) -> dict[str, int]:
+    """Of each layer the place of its first unit among all."""
+    starts, start = {}, 0
+    for layer in subject.layers:
+        starts[layer.name] = start
+        start += layer.channels
+    return starts
+
+
+def sources_of_link(link: Link, starts: Mapping[str, int]) -> Tensor:
+    """Which unit below each place of a link's matrix is, by its place among all; `NOBODY` where it is none."""
+    width = link.columns * link.groups
+    units = torch.full((width,), NOBODY, dtype=torch.int64)
+    for piece in link.pieces:
+        if piece.layer is not None:
+            first = starts[piece.layer] + piece.first
+            units[piece.start : piece.start + piece.width] = torch.arange(first, first + piece.width)
+    group = torch.arange(link.rows) // (link.rows // link.groups)
+    return units[group[:, None] * link.columns + torch.arange(link.columns)]
+
+
+def _publish_overall(folder: AtlasFolder, record: AtlasRecord) -> None:
+    """All classes together, each with the weight of its photos, and the contributions class by class.
+
+    The variance over all photos is that within the classes and between them: Σ_k [N_k (N_k - 1) se_k² + N_k d_k²] with
+    the distance d_k of a class's mean from that of all.
+    """
+    files = [folder.class_file(channel) for channel in record.photos]
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([folder.tensors(file, [name])[name] for file in files])
+
+    counts = torch.tensor(list(record.photos.values()), dtype=torch.float64)[:, None]
+    every = float(counts.sum())
+    arrays: dict[str, Tensor] = {}
+    for name in MOMENTS:
+        means, errors = stacked(name), stacked(f"{name}.error")
+        mean = (means * counts).sum(0) / every
+        within = (counts * (counts - 1) * errors.nan_to_num().double().square()).sum(0)
+        between = (counts * (means - mean).square()).sum(0)
+        error = ((within + between) / (every - 1) / every).sqrt() if every > 1 else torch.full_like(mean, torch.nan)
+        arrays |= {name: mean.float(), f"{name}.error": error.float()}
+        if name == "contribution":
+            arrays |= {"classes": means, "classes.error": errors}
+    arrays |= {name: stacked(name).sum(0) for name in COUNTS}
+    folder.write_arrays(folder.overall_file, arrays, {"photos": int(every)})

@@ -1,0 +1,291 @@
+"""An atlas on disk: what is written, so that it survives being killed at any moment, and may be made by many at once.
+
+    <atlas>/atlas.json                               what it is of; written last, read first
+    <atlas>/subject.json                             what it is of, from the moment that it is begun
+    <atlas>/overall.safetensors                      all classes together, and each unit's contribution by class
+    <atlas>/classes/00003.safetensors                a class as it is read: means, errors, and the strongest links
+    <atlas>/buckets/00003/bucket-1-of-8.safetensors  the sums of a bucket of photos, which are never changed
+    <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
+    <atlas>/buckets/00003/all.safetensors            in the place of all buckets of a class, if asked for: their sum
+    <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
+
+Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its
+header names the photos that are there now. The same photos give the same bytes, whoever computes them, in whatever
+order.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from circuits.atlas.plan import Job
+from circuits.attribution.links import Link, Piece, UnlinkedLayer
+from circuits.errors import InputError
+from circuits.exemplars.loader import PhotoFile
+from circuits.exemplars.storage import LayerRecord
+from circuits.files import read_json, write_atomically
+
+FORMAT = "circuits-atlas/1"
+
+
+@dataclass(frozen=True)
+class AtlasLayer(LayerRecord):
+    """A layer whose units are in an atlas.
+
+    Args:
+        below: the nearest layers below it.
+        piecewise_linear: whether attributions to these add up to a unit's value, less the bias.
+        is_rectified: whether a silent unit is zero.
+    """
+
+    below: tuple[str, ...] = ()
+    piecewise_linear: bool = False
+    is_rectified: bool = False
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an atlas is made with: all that its numbers depend on beside the photos.
+
+    Args:
+        network: name, source and sha256, as circuits name it.
+        preprocessing: how photos are shown to the network.
+        labels: of its classes.
+        layers: whose units are in it, from the image up.
+        links: between these.
+        unlinked: layers of which some units have no links, and why.
+        device: where the network ran.
+        versions: of what computed it.
+    """
+
+    network: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    labels: tuple[str, ...]
+    layers: tuple[AtlasLayer, ...]
+    links: tuple[Link, ...]
+    unlinked: tuple[UnlinkedLayer, ...]
+    device: str
+    versions: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """A hash of what decides its numbers: a bucket of another one is not read."""
+        facts = [FORMAT, self.network["sha256"], self.preprocessing, [layer.name for layer in self.layers], self.device]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def units(self) -> int:
+        """How many units all layers have."""
+        return sum(layer.channels for layer in self.layers)
+
+    @property
+    def top(self) -> str:
+        """The layer of the logits."""
+        return self.layers[-1].name
+
+
+@dataclass(frozen=True)
+class AtlasRecord:
+    """What `atlas.json` says.
+
+    Args:
+        subject: what it is made with.
+        folder: of the photos, when it was made.
+        photos: by number of a class, how many.
+        skipped: files that cannot be read as photos, and why.
+        links: strongest links of a unit that are kept, those that excite and those that inhibit.
+    """
+
+    subject: Subject
+    folder: str
+    photos: Mapping[int, int]
+    skipped: Mapping[str, str]
+    links: tuple[int, int]
+
+
+class AtlasFolder:
+    """The folder of one atlas."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def bucket_file(self, job: Job) -> Path:
+        """Where the sums of a bucket lie."""
+        return self.folder / "buckets" / f"{job.channel:05}" / job.name
+
+    def class_file(self, channel: int) -> Path:
+        """Where a class lies as it is read."""
+        return self.folder / "classes" / f"{channel:05}.safetensors"
+
+    @property
+    def overall_file(self) -> Path:
+        return self.folder / "overall.safetensors"
+
+    @property
+    def exemplars(self) -> Path:
+        """Where the index of exemplars is kept."""
+        return self.folder / "exemplars"
+
+    def check_subject(self, subject: Subject) -> None:
+        """Refuse a folder that holds the atlas of another network, other layers or another preprocessing.
+
+        Raises:
+            InputError: if it does, or cannot be made.
+        """
+        try:
+            (self.folder / "buckets").mkdir(parents=True, exist_ok=True)
+            (self.folder / "classes").mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
+        begun = self.folder / "subject.json"
+        if begun.is_file():
+            known = _subject_of(read_json(begun))
+            if known.key != subject.key:
+                raise InputError(
+                    f"{self.folder} holds an atlas of {_called(known)}, and this is {_called(subject)}; give another "
+                    "folder, or remove it."
+                )
+        write_atomically(begun, _json(subject_row(subject)))
+
+    def write_bucket(self, job: Job, subject: Subject, photos: Sequence[PhotoFile], sums: Mapping[str, Tensor]) -> Path:
+        """Write the sums of a bucket, whose photos were read as these."""
+        file = self.bucket_file(job)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file.with_suffix(".json"), json.dumps([photo.changed for photo in photos]) + "\n")
+        header = {
+            "format": FORMAT, "subject": subject.key, "class": job.channel, "device": subject.device,
+            "versions": dict(subject.versions),
+            "photos": [[photo.path.as_posix(), photo.size, photo.sha256, photo.fault] for photo in photos],
+        }  # fmt: skip
+        write_atomically(file, save(dict(sums), {"atlas": json.dumps(header, sort_keys=True)}))
+        return file
+
+    def read_header(self, file: Path) -> dict[str, Any]:
+        """What a file of an atlas says of itself.
+
+        Raises:
+            InputError: if it is damaged, or none.
+        """
+        try:
+            with safe_open(file, "pt") as arrays:
+                header: dict[str, Any] = json.loads((arrays.metadata() or {})["atlas"])
+        except FileNotFoundError:
+            raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise _damaged(file, error) from None
+        if header.get("format") != FORMAT:
+            raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
+        return header
+
+    def read_photos(self, file: Path, header: Mapping[str, Any] | None = None) -> tuple[PhotoFile, ...]:
+        """The photos whose sums a bucket holds, with the times at which they were changed where these are known."""
+        rows = (self.read_header(file) if header is None else header)["photos"]
+        try:
+            times = [int(each) for each in json.loads(file.with_suffix(".json").read_text())]
+        except (OSError, ValueError, TypeError):
+            times = []
+        times = times if len(times) == len(rows) else [0] * len(rows)
+        return tuple(
+            PhotoFile(PurePath(path), size, changed, sha256, fault)
+            for (path, size, sha256, fault), changed in zip(rows, times, strict=True)
+        )
+
+    def tensors(self, file: Path, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """The arrays of a file, or some of them.
+
+        Raises:
+            InputError: if it is damaged.
+        """
+        try:
+            with safe_open(file, "pt") as arrays:
+                return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
+        except (SafetensorError, OSError) as error:
+            raise _damaged(file, error) from None
+
+    def write_arrays(self, file: Path, arrays: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Write a file that is read: a class, or all of them."""
+        facts = {"format": FORMAT, **header}
+        content = {name: value.contiguous() for name, value in arrays.items()}
+        write_atomically(file, save(content, {"atlas": json.dumps(facts, sort_keys=True)}))
+
+    def write_record(self, record: AtlasRecord) -> None:
+        """Write what the atlas is of, last."""
+        facts = {
+            "format": FORMAT, **subject_row(record.subject), "folder": record.folder,
+            "photos": {str(channel): count for channel, count in record.photos.items()},
+            "skipped": dict(record.skipped), "kept": list(record.links),
+        }  # fmt: skip
+        write_atomically(self.folder / "atlas.json", _json(facts))
+
+    def read_record(self) -> AtlasRecord:
+        """What `atlas.json` says.
+
+        Raises:
+            InputError: if there is no finished atlas here, or it is damaged.
+        """
+        file = self.folder / "atlas.json"
+        if not file.is_file():
+            begun = "; it was begun and is not finished: run `circuits atlas` again" if self.is_begun else ""
+            raise InputError(f"There is no atlas in {self.folder}{begun}; make one with `circuits atlas PHOTOS -o`.")
+        facts = read_json(file, most=2**30)
+        try:
+            assert isinstance(facts, dict)
+            photos = {int(channel): int(count) for channel, count in facts["photos"].items()}
+            excite, inhibit = facts["kept"]
+            return AtlasRecord(_subject_of(facts), facts["folder"], photos, facts["skipped"], (excite, inhibit))
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+            raise _damaged(file, error) from None
+
+    @property
+    def is_begun(self) -> bool:
+        return (self.folder / "subject.json").is_file()
+
+    def stale(self, jobs: Sequence[Job]) -> Iterator[Path]:
+        """The files of buckets and classes that no photo is in any more."""
+        kept = {self.bucket_file(job) for job in jobs}  # those that are read, by class or by bucket
+        kept |= {file.with_suffix(".json") for file in kept}
+        kept |= {self.class_file(job.channel) for job in jobs}
+        for file in (*self.folder.glob("buckets/*/*"), *self.folder.glob("classes/*")):
+            if file not in kept:
+                yield file
+
+
+def subject_row(subject: Subject) -> dict[str, Any]:
+    """A subject as JSON has it."""
+    return asdict(subject)
+
+
+def _subject_of(facts: Any) -> Subject:
+    try:
+        layers = tuple(AtlasLayer(**{**row, "below": tuple(row["below"])}) for row in facts["layers"])
+        links = tuple(
+            Link(**{**row, "pieces": tuple(Piece(**piece) for piece in row["pieces"])}) for row in facts["links"]
+        )
+        unlinked = tuple(UnlinkedLayer(**row) for row in facts["unlinked"])
+        return Subject(
+            facts["network"], facts["preprocessing"], tuple(facts["labels"]), layers, links, unlinked, facts["device"],
+            facts["versions"],
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise InputError(f"This is no atlas, or one of another version ({error}); make it again.") from None
+
+
+def _called(subject: Subject) -> str:
+    """What tells one subject from another."""
+    size = "×".join(map(str, subject.preprocessing["size"]))
+    return f"{subject.network['name']} ({subject.network['sha256'][:8]}, {size}, {len(subject.layers)} layers)"
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+
+
+def _damaged(file: Path, error: Exception) -> InputError:
+    return InputError(f"{file} is damaged, or no file of an atlas ({error}); remove it and make the atlas again.")

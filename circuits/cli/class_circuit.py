@@ -1,0 +1,90 @@
+"""`circuits class`: the circuit of a class, over all of its photos in an atlas, as a table and as files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuits.cli.console import echo_json, note, output, say
+from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, counts, file_option, option
+from circuits.cli.trace import DEPTH, LINES, check_files, with_looks
+from circuits.errors import InputError
+from circuits.files import write_atomically
+
+if TYPE_CHECKING:
+    from circuits.atlas.atlas import Atlas
+    from circuits.network.network import Network
+
+
+def class_circuit(
+    wanted: str = argument("CLASS", "A class of the atlas, by its label or number."),
+    atlas: Path | None = file_option("The folder of the atlas, from circuits atlas.", metavar="DIR"),
+    file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
+    graphml: Path | None = file_option("Write the circuit as GraphML."),
+    html: Path | None = file_option("Write the circuit as one HTML page."),
+    svg: Path | None = file_option("Write the circuit as a drawing."),
+    depth: int | None = option(None, "Layers to walk down; 2, or one for each number of --top.", min=1, max=2000),
+    top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
+    signs: str = option(
+        "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
+    ),
+    everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
+    as_json: bool = AS_JSON,
+    pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
+    network: str | None = option(
+        None,
+        "The network of the atlas, for pictures; not needed where that is the built-in one.",
+        "--network",
+        "-n",
+        metavar="NAME",
+        panel="Network",
+    ),
+    *,
+    options: NetworkBesideFile,
+) -> None:
+    """Show the circuit of a class: not of one photo, but of all of its photos in an atlas, and how sure it is."""
+    if atlas is None:
+        raise InputError("--atlas is missing; give the folder of an atlas, from `circuits atlas PHOTOS -o atlas`.")
+    check_files(file, graphml, html, svg)
+    tops = counts("--top", top)
+    levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
+    from circuits.atlas.atlas import Atlas
+    from circuits.cli import _trace_tables as tables
+
+    opened = Atlas.open(atlas)
+    drawn_by = _network(opened, network, options) if pictures and (html or svg) else None
+    circuit = opened.circuit(wanted, depth=levels, top=tops, signs=signs)
+    if as_json:
+        echo_json(circuit.to_json_text())
+    else:
+        console = output()
+        say(console, tables.class_summary(circuit))
+        console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
+        say(console, tables.sureness(circuit))
+    if html or svg:
+        from circuits.report.circuit import page_of
+        from circuits.report.circuit_svg import Looks, svg_file
+
+        looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
+    for path, write in (
+        (file, circuit.to_json),
+        (graphml, circuit.to_graphml),
+        (html, lambda path: write_atomically(path, page_of(circuit, looks))),
+        (svg, lambda path: write_atomically(path, svg_file(circuit, looks))),
+    ):
+        if path is not None:
+            write(path)
+            note(f"Wrote {path}.")
+
+
+def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":
+    """The network of an atlas, cut at its layers; `None`, said in a line, where it has to be given and is not."""
+    made_with = atlas.record.subject.network
+    if name is None and made_with["source"] != "builtin":
+        note(f"Without pictures: give --network for {made_with['name']} to have them drawn.")
+        return None
+    loaded = options.load(name or "builtin")
+    if loaded.sha256 != made_with["sha256"]:
+        raise InputError(
+            f"The atlas was made with {made_with['name']} ({made_with['sha256'][:12]}), not with {loaded.name} "
+            f"({loaded.sha256[:12]}); give that network, or --no-pictures."
+        )
+    return loaded.with_layers([layer.name for layer in atlas.layers])

@@ -1,0 +1,153 @@
+"""Image classifiers of the library `transformers`, of the Hugging Face hub or of a folder that it has saved."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import nn
+
+from circuits.errors import InputError, listed
+from circuits.image.photo import load_photo
+from circuits.image.preprocessing import Preprocessing
+from circuits.network.hub import fetch
+from circuits.network.pretrained import Pretrained, optional, reason, seeded
+from circuits.network.weights import load_weights
+
+_DESCRIPTION = ("config.json", "preprocessor_config.json")
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+_OLD_WEIGHTS = ("pytorch_model.bin",)
+_SIDE = 1024  # of the images that a processor is shown
+_Pixels = np.ndarray[Any, np.dtype[Any]]
+_SAME = 0.1  # of a standard deviation of the input, on the average
+
+
+def make_transformers(name: str, weights: str | Path | None) -> Pretrained:
+    """An image classifier of transformers, with its own preprocessing and labels.
+
+    Args:
+        name: `owner/repository` of the hub, or a folder with what `save_pretrained` writes: the model, and its image
+            processor.
+        weights: `None` for its own; `random` (seeded); or a file.
+
+    Raises:
+        InputError: if transformers is not installed, it is no such classifier, or it could not be downloaded.
+    """
+    transformers = optional("transformers", f"hfmodel:{name}", "transformers")
+    folder = _folder(name, with_weights=weights is None)
+    with _quiet(transformers):
+        try:
+            module, labels, missing = _module(transformers, folder, trained=weights is None)
+            processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
+            raise InputError(f"hfmodel:{name} is no image classifier of transformers: {reason(error)}.") from error
+        if missing:
+            raise InputError(
+                f"hfmodel:{name} has no trained weights for {listed(missing, limit=4)}, so it is no classifier, and "
+                "what it says would be chance; load it in a factory of your own, with a head of yours."
+            )
+        preprocessing = preprocessing_of(processor, name=name)
+    source = "transformers" if folder != Path(name).expanduser() else "folder"
+    if weights is not None:
+        source = "transformers:random" if weights == "random" else load_weights(module, weights)
+    is_named = labels != tuple(f"LABEL_{number}" for number in range(len(labels)))
+    return Pretrained(module, source, preprocessing, labels if is_named else None)
+
+
+def _folder(name: str, *, with_weights: bool) -> Path:
+    """Where the files of a model are; those of the hub are downloaded.
+
+    Raises:
+        InputError: if there is no such folder, or the hub has no such model.
+    """
+    if (folder := Path(name).expanduser()).is_dir():
+        return folder
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        raise InputError(f"There is no folder {name!r}; write hfmodel:owner/repository of the hub, or a folder's path.")
+    instead = "give hfmodel: and the folder of a model that is on this machine"
+    folder = fetch(name, *_DESCRIPTION, *(_WEIGHTS if with_weights else ()), otherwise=instead)
+    if with_weights and not any(folder.glob("model*.safetensors")):
+        folder = fetch(name, *_DESCRIPTION, *_OLD_WEIGHTS, otherwise=instead)
+    return folder
+
+
+def _module(transformers: Any, folder: Path, *, trained: bool) -> tuple[nn.Module, tuple[str, ...], list[str]]:
+    """The model of a folder, the names of its classes, and those of weights that it lacks."""
+    auto, missing = transformers.AutoModelForImageClassification, []
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    with seeded():
+        if trained:
+            module, report = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+            missing = sorted(report["missing_keys"])
+        else:
+            module = auto.from_config(config)
+    return module, tuple(str(config.id2label[number]) for number in range(config.num_labels)), missing
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Let transformers say nothing but what it raises."""
+    log = transformers.utils.logging
+    level, shows_bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity(log.CRITICAL)
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if shows_bars:
+            log.enable_progress_bar()
+
+
+def preprocessing_of(processor: Any, *, name: str) -> Preprocessing:
+    """What an image processor does to an image, found by showing it images.
+
+    Black and white tell mean and std, and a ramp from left to right how far it is resized before the middle is cut out.
+    A photo tells whether that is all; a processor that squeezes a photo into a square is taken for one that cuts the
+    middle out.
+
+    Args:
+        processor: one of transformers'.
+        name: what errors call its model.
+
+    Raises:
+        InputError: if it does anything else to an image.
+    """
+    refusal = InputError(
+        f"The image processor of hfmodel:{name} does more to a photo than to resize it, cut its middle out and "
+        "normalise it; load the model in a factory of your own."
+    )
+
+    def shown(pixels: _Pixels) -> _Pixels:
+        made = processor(Image.fromarray(pixels.astype(np.uint8)), return_tensors="pt")["pixel_values"]
+        if made.dim() != 4 or made.shape[:2] != (1, 3):
+            raise refusal
+        image: _Pixels = made[0].double().numpy()
+        return image
+
+    ramp = _ramp()
+    black, white, across = (shown(pixels) for pixels in (0 * ramp, 0 * ramp + 255, ramp))
+    if not (white > black).all():
+        raise refusal
+    low, high = black.mean((1, 2)), white.mean((1, 2))
+    light = ((across - black) / (white - black)).mean((0, 1))
+    a_pixel = np.polyfit(np.arange(len(light)), light, 1)[0]  # of what is shown: how much lighter it is than the last
+    resize = round(254 / 255 * _SIDE / (_SIDE - 1) / max(a_pixel, 1 / _SIDE**2))
+    mean, std = (tuple(round(float(value), 6) for value in each) for each in (-low / (high - low), 1 / (high - low)))
+    how = "bilinear" if getattr(processor, "resample", 3) in (2, None) else "bicubic"
+    found = Preprocessing(across.shape[1:], resize, mean, std, how)
+    photo = load_photo("example:cat").image.crop((0, 0, 256, 256)).resize((512, 512))
+    ours, theirs = np.asarray(found.to_tensor(photo)[0]), shown(np.asarray(photo))
+    if ours.shape != theirs.shape or not np.abs(ours - theirs).mean() <= _SAME:
+        raise refusal
+    return found
+
+
+def _ramp() -> _Pixels:
+    """An image that grows lighter from left to right, its steps in another place in each row."""
+    along = np.arange(_SIDE) / (_SIDE - 1)
+    light = np.floor(254 * along + (8 * along[:, None]) % 1)
+    return np.broadcast_to(light[:, :, None], (_SIDE, _SIDE, 3))

@@ -1,0 +1,131 @@
+"""`circuits atlas` and `circuits class`, as they are typed, on the hand-wired network."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from circuits.atlas.atlas import Atlas
+from circuits.tracing.circuit import Circuit
+from tests.support.commandline import on_handmade, refusal, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten warm photos and two cold ones of one colour, what is no photo, and a folder that is no class."""
+    for name, count, red in (("warm", 10, 200), ("cold", 2, 20), ("zebra", 1, 100)):
+        for number in range(count):
+            path = tmp_path / "photos" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((4, 4, 3), (red + 5 * number, 30, 60), dtype=np.uint8)).save(path)
+    (tmp_path / "photos" / "warm" / "notes.txt").write_text("no photo")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def made(folder: Path, tmp_path: Path) -> Path:
+    result = run("atlas", folder, "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "12 photos of 2 classes: 9 units of Handmade in 3 layers" in result.stdout
+    said = result.stderr.splitlines()
+    assert said[0] == "Left out: zebra is no class of the network (1 file)."
+    assert said[1].startswith("Skipped: warm/notes.txt: ")
+    return tmp_path / "atlas"
+
+
+class TestAtlas:
+    def test_an_atlas_is_made_with_its_exemplars(self, made: Path) -> None:
+        atlas = Atlas.open(made)
+        assert [(each.label, each.photos) for each in atlas.classes] == [("warm", 10), ("cold", 2)]
+        assert atlas.exemplars is not None
+        assert atlas.exemplars.photos == 13  # zebras too: what units fire on is asked of all photos
+        correlations = atlas.coactivation("conv1")
+        assert correlations.shape == (4, 4)
+        assert np.abs(correlations).max() <= 1 + 1e-6
+        assert correlations[0, 0] == pytest.approx(1.0)
+
+    def test_a_second_run_computes_nothing_again(self, made: Path, folder: Path, tmp_path: Path) -> None:
+        times = {file: file.stat().st_mtime_ns for file in (made / "buckets").rglob("*.safetensors")}
+        result = run("atlas", folder, "-o", made, *on_handmade(tmp_path), "--json", "--no-exemplars")
+        assert json.loads(result.stdout)["classes"] == {"warm": 10, "cold": 2}
+        assert times == {file: file.stat().st_mtime_ns for file in (made / "buckets").rglob("*.safetensors")}
+
+    def test_parts_are_put_together_by_the_last(self, folder: Path, tmp_path: Path) -> None:
+        arguments = ["atlas", folder, "-o", tmp_path / "parts", *on_handmade(tmp_path), "--no-exemplars"]
+        first = run(*arguments, "--part", "1/2")
+        assert "1 bucket of other parts still to do" in first.stdout
+        assert refusal(run("class", "warm", "--atlas", tmp_path / "parts")).endswith(
+            "make one with `circuits atlas PHOTOS -o`."
+        )
+        assert "12 photos of 2 classes" in run(*arguments, "--part", "2/2").stdout
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (["--part", "3/2"], "--part '3/2' is no part; write the part and how many there are, such as 3/16."),
+            (["--part", "a"], "is no part"),
+            (["--workers", "2", "--ray", "auto"], "--workers and --ray say both who computes; give one of them."),
+            (["--classes", "ship"], "No class 'ship'"),
+            (["--layers", "conv9"], "Layer 'conv9' does not exist"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(
+        self, given: list[str], message: str, folder: Path, tmp_path: Path
+    ) -> None:
+        result = run("atlas", folder, "-o", tmp_path / "atlas", *on_handmade(tmp_path), *given)
+        assert message in refusal(result)
+
+    def test_it_needs_photos_and_a_folder(self, tmp_path: Path) -> None:
+        assert "-o is missing" in refusal(run("atlas", tmp_path))
+        result = run("atlas", tmp_path / "none", "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+        assert "There is no folder" in refusal(result)
+
+    def test_folders_called_otherwise_are_told_by_a_list(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "names.csv").write_text("folder,class\nzebra,cold\n")
+        arguments = ["--classes", tmp_path / "names.csv", *on_handmade(tmp_path), "--no-exemplars", "--json"]
+        result = run("atlas", folder, "-o", tmp_path / "atlas", *arguments)
+        assert json.loads(result.stdout)["classes"] == {"cold": 1}
+
+
+class TestClass:
+    def test_the_circuit_of_a_class_is_shown_and_written(self, made: Path, tmp_path: Path) -> None:
+        files = [tmp_path / f"warm{ending}" for ending in (".json", ".html", ".svg", ".graphml")]
+        options = [
+            part for file in files for part in (f"--{file.suffix[1:]}" if file.suffix != ".json" else "-o", file)
+        ]
+        result = run("class", "warm", "--atlas", made, *options)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith("Handmade (as made) on 10 photos of warm.\nThe circuit of warm (fc:0, ")
+        assert "Standard errors of the edges" in result.stdout
+        circuit = Circuit.from_json(files[0])
+        assert (circuit.settings.mode, circuit.settings.depth) == ("target", 2)
+        assert all(file.stat().st_size for file in files)
+        assert "Without pictures: give --network for Handmade to have them drawn." in result.stderr
+        compared = run("compare", files[0], files[0])
+        assert "Why warm? Handmade on 10 photos of warm" in compared.stdout
+
+    def test_one_batch_does_not_say_how_sure_it_is(self, made: Path) -> None:
+        assert "One batch of photos does not say how sure" in run("class", "cold", "--atlas", made).stdout
+
+    def test_json_is_the_file(self, made: Path) -> None:
+        result = run("class", "warm", "--atlas", made, "--json", "--top", "2,1")
+        assert Circuit.from_dict(json.loads(result.stdout)).settings.depth == 2
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            (["ship"], "No class 'ship' in Handmade"),
+            (["warm", "--top", "9"], "an atlas keeps the 8 strongest"),
+            (["warm", "--signs", "all"], "signs is 'all'"),
+            (["warm", "-o", "warm.png"], "--output writes JSON, not .png files"),
+            (["warm", "--html", "warm.html", "--network", "builtin"], "The atlas was made with Handmade"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, made: Path) -> None:
+        assert message in refusal(run("class", *given, "--atlas", made))
+
+    def test_it_needs_an_atlas(self, tmp_path: Path) -> None:
+        assert "--atlas is missing" in refusal(run("class", "warm"))
+        assert "There is no atlas in" in refusal(run("class", "warm", "--atlas", tmp_path))
