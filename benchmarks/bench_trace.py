@@ -13,7 +13,8 @@ photo is noise; with `--photos FOLDER` batch norms are calibrated on photos and 
 Each runs in a process of its own. `--by-turns` runs ours and treevis by turns in one process instead, and compares
 their processor time, so that what else runs on the machine hardly counts.
 
-Run it with `python benchmarks/bench_trace.py`; it needs `pip install -e '.[benchmark]'` and a Linux system, which says how much memory a process took at most.
+Run it with `python benchmarks/bench_trace.py`; it needs `pip install -e '.[benchmark]'` and a Linux system, which says
+how much memory a process took at most.
 """
 
 import time
