@@ -22,6 +22,7 @@ from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
 from circuits.atlas.link_rows import rows_of
 from circuits.attribution.links import Link
 from circuits.attribution.weight_links import LinkedBatch
+from circuits.network.device import in_doubles
 
 STRONGEST = 5
 """Links of a unit that a batch calls its strongest."""
@@ -52,14 +53,14 @@ class Sums:
         photos = len(batch.logits)
         self._add("photos", torch.tensor([photos]))
         self._add("batches", torch.tensor([1]))
-        self._moments("logit", batch.logits.double()[:, None])
+        self._moments("logit", in_doubles(batch.logits)[:, None])
         peaks = {name: peaks_of(batch.activations[name]) for name in self.layers}
         for name, values in (
             ("contribution", batch.contributions),
             ("activation", {layer: batch.activations[layer].mean((2, 3)) for layer in self.layers}),
             ("peak", peaks),
         ):
-            self._moments(name, torch.cat([values[layer].double() for layer in self.layers], 1))
+            self._moments(name, torch.cat([in_doubles(values[layer]) for layer in self.layers], 1))
         self._add("fires", torch.cat([(peaks[layer] > 0).sum(0) for layer in self.layers]))
         self._add("summit", torch.cat([summit(peaks[layer]).sum(0) for layer in self.layers]))
         for place, matrix in enumerate(batch.links):
@@ -69,7 +70,7 @@ class Sums:
         for units in self._rows:
             found = strongest([batch.links[place][rows] for place, rows in units.links])
             for (place, rows), each in zip(units.links, found, strict=True):
-                strong[place][rows] = each.cpu() * photos
+                strong[place][rows] = each * photos
         for place, matrix in enumerate(strong):
             self._add(f"link.{place}.strong", matrix)
 
@@ -112,7 +113,7 @@ def summit(peaks: Float[Tensor, "photos units"], share: float = SUMMIT) -> Bool[
         >>> summit(torch.tensor([[5.0, 3.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), 0.6).int().tolist()
         [[1, 1, 0, 0], [0, 0, 0, 0]]
     """
-    positive = peaks.clamp(min=0).double()
+    positive = in_doubles(peaks.clamp(min=0))
     ranked, order = positive.sort(dim=1, descending=True, stable=True)
     before = ranked.cumsum(1) - ranked
     wanted = (before < share * positive.sum(1, keepdim=True)) & (ranked > 0)

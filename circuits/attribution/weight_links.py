@@ -28,6 +28,7 @@ from circuits.attribution.links import Link
 from circuits.attribution.own_weights import run_with_weight, weight_of
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_users
+from circuits.network.device import in_doubles
 from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
 from circuits.shapes import Images
@@ -109,7 +110,7 @@ class LinkPass:
         links = tuple(
             _matrix(link, found[link.node, "" if link.weighed else link.read])
             if link.weighed or (link.node, link.read) in found
-            else contributions[link.pieces[0].layer or ""].sum(0, dtype=torch.float64)[:, None]
+            else in_doubles(contributions[link.pieces[0].layer or ""]).sum(0)[:, None]
             for link in self.links
         )
         maps = {name: ops.as_maps(values[node].detach()) for node, name in self._layers.items()}
@@ -155,7 +156,7 @@ class _Leaves:
 def _matrix(link: Link, products: Tensor) -> Tensor:
     """Gradient × weight of a link, or gradient × activation of a merge, (rows, columns)."""
     if not link.weighed:
-        return ops.as_maps(products).sum((0, 2, 3), dtype=torch.float64)[:, None]
-    if products.dim() == 4:
-        return products.sum((2, 3), dtype=torch.float64)
-    return products.view(link.rows, link.columns, link.positions).sum(2, dtype=torch.float64)
+        return in_doubles(ops.as_maps(products).sum((2, 3))).sum(0)[:, None]
+    if products.dim() == 4:  # a kernel has few numbers; as float64 they would all be copied first
+        return in_doubles(products.sum((2, 3)))
+    return in_doubles(products.view(link.rows, link.columns, link.positions).sum(2))

@@ -1,13 +1,17 @@
 """`circuits class`: the circuit of a class, over all of its photos in an atlas, as a table and as files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from circuits.cli.console import echo_json, note, output, say
-from circuits.cli.files import check_output
-from circuits.cli.options import AS_JSON, argument, counts, file_option, option
-from circuits.cli.trace import DEPTH, LINES
+from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, counts, file_option, option
+from circuits.cli.trace import DEPTH, LINES, check_files, with_looks
 from circuits.errors import InputError
 from circuits.files import write_atomically
+
+if TYPE_CHECKING:
+    from circuits.atlas.atlas import Atlas
+    from circuits.network.network import Network
 
 
 def class_circuit(
@@ -24,23 +28,30 @@ def class_circuit(
     ),
     everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
     as_json: bool = AS_JSON,
+    pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
+    network: str | None = option(
+        None,
+        "The network of the atlas, for pictures; not needed where that is the built-in one.",
+        "--network",
+        "-n",
+        metavar="NAME",
+        panel="Network",
+    ),
+    *,
+    options: NetworkBesideFile,
 ) -> None:
     """Show the circuit of a class: not of one photo, but of all of its photos in an atlas, and how sure it is."""
     if atlas is None:
         raise InputError("--atlas is missing; give the folder of an atlas, from `circuits atlas PHOTOS -o atlas`.")
-    for name, path, kind, endings in (
-        ("--output", file, "JSON", (".json",)),
-        ("--graphml", graphml, "GraphML", (".graphml",)),
-        ("--html", html, "HTML", (".html", ".htm")),
-        ("--svg", svg, "SVG", (".svg",)),
-    ):
-        check_output(name, path, kind, endings)
+    check_files(file, graphml, html, svg)
     tops = counts("--top", top)
     levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
     from circuits.atlas.atlas import Atlas
     from circuits.cli import _trace_tables as tables
 
-    circuit = Atlas.open(atlas).circuit(wanted, depth=levels, top=tops, signs=signs)
+    opened = Atlas.open(atlas)
+    drawn_by = _network(opened, network, options) if pictures and (html or svg) else None
+    circuit = opened.circuit(wanted, depth=levels, top=tops, signs=signs)
     if as_json:
         echo_json(circuit.to_json_text())
     else:
@@ -49,14 +60,31 @@ def class_circuit(
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         say(console, tables.sureness(circuit))
     if html or svg:
-        from circuits.report.circuit import to_html
-        from circuits.report.circuit_svg import svg_file
+        from circuits.report.circuit import page_of
+        from circuits.report.circuit_svg import Looks, svg_file
+
+        looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
     for path, write in (
         (file, circuit.to_json),
         (graphml, circuit.to_graphml),
-        (html, lambda path: write_atomically(path, to_html(circuit))),
-        (svg, lambda path: write_atomically(path, svg_file(circuit))),
+        (html, lambda path: write_atomically(path, page_of(circuit, looks))),
+        (svg, lambda path: write_atomically(path, svg_file(circuit, looks))),
     ):
         if path is not None:
             write(path)
             note(f"Wrote {path}.")
+
+
+def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":
+    """The network of an atlas, cut at its layers; `None`, said in a line, where it has to be given and is not."""
+    made_with = atlas.record.subject.network
+    if name is None and made_with["source"] != "builtin":
+        note(f"Without pictures: give --network for {made_with['name']} to have them drawn.")
+        return None
+    loaded = options.load(name or "builtin")
+    if loaded.sha256 != made_with["sha256"]:
+        raise InputError(
+            f"The atlas was made with {made_with['name']} ({made_with['sha256'][:12]}), not with {loaded.name} "
+            f"({loaded.sha256[:12]}); give that network, or --no-pictures."
+        )
+    return loaded.with_layers([layer.name for layer in atlas.layers])

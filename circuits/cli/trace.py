@@ -107,7 +107,7 @@ def trace(
     """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
     if not measure and (baseline, exemplars) != ("zero", None):
         raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
-    _check_files(file, graphml, html, svg)
+    check_files(file, graphml, html, svg)
     tops = None if top is None else counts("--top", top)
     from circuits.report.circuit_svg import Looks
 
@@ -247,7 +247,8 @@ def _note_depth(network: "Network", layer: str, depth: int) -> None:
         note(f"{network.name} has {count} below {layer}, so the circuit goes down {levels} and not {depth}.")
 
 
-def _check_files(file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None) -> None:
+def check_files(file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None) -> None:
+    """Refuse files that a circuit is to be written to, if one cannot be, or two are the same."""
     others = {".html": "--html", ".htm": "--html", ".graphml": "--graphml", ".svg": "--svg"}
     rather = others.get(file.suffix.lower(), "") if file else ""
     check_output("--output", file, "JSON", (".json",), rather)

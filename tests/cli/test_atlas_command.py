@@ -102,6 +102,7 @@ class TestClass:
         circuit = Circuit.from_json(files[0])
         assert (circuit.settings.mode, circuit.settings.depth) == ("target", 2)
         assert all(file.stat().st_size for file in files)
+        assert "Without pictures: give --network for Handmade to have them drawn." in result.stderr
         compared = run("compare", files[0], files[0])
         assert "Why warm? Handmade on 10 photos of warm" in compared.stdout
 
@@ -119,6 +120,7 @@ class TestClass:
             (["warm", "--top", "9"], "an atlas keeps the 8 strongest"),
             (["warm", "--signs", "all"], "signs is 'all'"),
             (["warm", "-o", "warm.png"], "--output writes JSON, not .png files"),
+            (["warm", "--html", "warm.html", "--network", "builtin"], "The atlas was made with Handmade"),
         ],
     )
     def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, made: Path) -> None:
