@@ -49,7 +49,8 @@ def build_atlas(
         network: a classifier.
         photos: a folder in which folders are named after classes, or a CSV file with the columns `photo` and `class`.
         into: the folder of the atlas.
-        classes: take only these; or, by what a folder is called, the class that it is. All, if `None`.
+        classes: take only these; or, by what a folder is called, the class that it is. All, if `None`. Others that
+            the atlas has already stay in it.
         layers: whose units are in it: `linked` (down to the branches, and what else it takes to link all units to those
             below), `fine`, `auto`, or names.
         engine: who computes: `engines.inline`, `engines.processes(4)`, `engines.ray("auto")`.
@@ -112,7 +113,8 @@ def build_atlas(
     missing = _missing(folder, subject, jobs, collection.folder)
     if not missing:
         read = [job for own in by_class(jobs) for job in _kept(folder, subject, own, collection.folder)]
-        publish(folder, subject, read, str(collection.folder), progress, compact=compact)
+        where = str(collection.folder)
+        publish(folder, subject, read, where, progress, asked=collection.asked, compact=compact)
     return replace(collection, missing=len(missing))
 
 

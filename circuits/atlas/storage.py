@@ -16,7 +16,7 @@ order.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -247,13 +247,24 @@ class AtlasFolder:
     def is_begun(self) -> bool:
         return (self.folder / "subject.json").is_file()
 
-    def stale(self, jobs: Sequence[Job]) -> Iterator[Path]:
-        """The files of buckets and classes that no photo is in any more."""
+    def others(self, asked: Collection[int] | None) -> list[tuple[int, list[Path]]]:
+        """The classes that are there and were not asked for, and the files of their sums; none if all were."""
+        files = sorted(self.folder.glob("classes/*.safetensors")) if asked is not None else []
+        numbers = [int(file.stem) for file in files if file.stem.isdecimal()]
+        return [
+            (number, sorted(self.folder.glob(f"buckets/{number:05}/*.safetensors")))
+            for number in numbers
+            if number not in (asked or ())
+        ]
+
+    def stale(self, jobs: Sequence[Job], asked: Collection[int] | None) -> Iterator[Path]:
+        """The files of buckets and classes that were asked for, and that no photo is in any more."""
         kept = {self.bucket_file(job) for job in jobs}  # those that are read, by class or by bucket
         kept |= {file.with_suffix(".json") for file in kept}
         kept |= {self.class_file(job.channel) for job in jobs}
         for file in (*self.folder.glob("buckets/*/*"), *self.folder.glob("classes/*")):
-            if file not in kept:
+            number = file.parent.name if file.parent.parent.name == "buckets" else file.stem
+            if file not in kept and (asked is None or (number.isdecimal() and int(number) in asked)):
                 yield file
 
 

@@ -212,6 +212,18 @@ class TestSameBytes:
         build_atlas(network, photos, tmp_path / "two")
         assert read.items() <= contents(tmp_path / "two").items()
 
+    def test_class_by_class(self, expected: dict[str, bytes], network: Network, photos: Path, tmp_path: Path) -> None:
+        for name in ("class 1", "class 2", "class 0"):
+            build_atlas(network, photos, tmp_path / "two", classes=[name])
+        assert contents(tmp_path / "two") == expected
+        shutil.rmtree(photos / "class 1")
+        save_photo(photos / "class 0" / "99.png", 99)
+        build_atlas(network, photos, tmp_path / "two", classes=["class 0"])  # which says nothing of class 1
+        atlas = Atlas.open(tmp_path / "two")
+        assert [(each.number, each.photos) for each in atlas.classes] == [(0, 12), (1, 11), (2, 3)]
+        build_atlas(network, photos, tmp_path / "two")
+        assert [each.number for each in Atlas.open(tmp_path / "two").classes] == [0, 2]
+
 
 class TestPhotos:
     def test_a_changed_photo_is_computed_again(self, network: Network, photos: Path, tmp_path: Path) -> None:
