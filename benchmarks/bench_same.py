@@ -11,13 +11,13 @@ The difference of a share is given as a part of the largest share of its unit. R
 
 import torch
 import typer
-from peers.job import Job, check_same, find_parents, make_job
+from peers.job import Job, check_same, find_parents, load, make_job
 from peers.same import captum_integrated
 from peers.tools import captum, circuits
 from rich.console import Console
 from rich.table import Table
 
-from circuits import Readout, load_network
+from circuits import Readout
 from circuits.attribution.gradient import integrated_gradients
 
 STEPS = 32
@@ -43,7 +43,7 @@ def main(networks: str = "squeezenet1_1,googlenet,resnet18", depth: int = 4, top
     for column in ("network", "units", "sum", "ig"):
         table.add_column(column, justify="right")
     for name in networks.split(","):
-        job = make_job(name, find_parents(load_network(name, weights="random"), depth, top))
+        job = make_job(name, "", find_parents(*load(name), depth, top))
         summed = check_same(circuits(job)(), captum(job)())
         table.add_row(name, str(len(job.parents)), f"{summed:.1e}", f"{integrated_difference(job):.1e}")
     Console(width=100).print(table)

@@ -1,15 +1,17 @@
 """The job: which units are expanded, on which network and photo, and the network as the other tools can read it."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torchvision import models
 
-from circuits import Network, Photo, load_network, load_photo, trace
+from circuits import Network, Photo, load_network, load_photo, prepare, trace
 
 Parent = tuple[str, str, int]
 """The layer of a unit, the layer below, and the unit's channel."""
@@ -48,15 +50,47 @@ def noise_photo() -> Photo:
     return load_photo(noise, name="noise")
 
 
-def make_job(name: str, parents: tuple[Parent, ...]) -> Job:
-    """The job on a network of torchvision with random weights."""
-    network = load_network(name, weights="random")
-    return Job(network, network.preprocessing.to_tensor(noise_photo().image), parents)
+def load(name: str, photos: str = "") -> tuple[Network, Photo]:
+    """A network and the photo to explain.
+
+    Without photos torchvision's random weights and noise. With a folder of photos the first of them, and random weights
+    whose batch norms have seen some of the others (`calibrated`), so that as large a part of the activations is zero as
+    in a trained network; or the weights in a file, `NAME=FILE`.
+    """
+    name, _, weights = name.partition("=")
+    if not photos:
+        return load_network(name, weights=weights or "random"), noise_photo()
+    first, *others = sorted(Path(photos).glob("*.jpg"))
+    return (load_network(name, weights=weights) if weights else calibrated(name, others)), load_photo(first)
 
 
-def find_parents(network: Network, depth: int, top: int) -> tuple[Parent, ...]:
+def calibrated(name: str, photos: Sequence[Path], batches: int = 2, at_once: int = 8) -> Network:
+    """One of torchvision's networks with seeded random weights and the batch statistics of some photos."""
+    preprocessing = load_network(name, weights="random").preprocessing
+    torch.manual_seed(0)
+    module = models.get_model(name, weights=None).eval()
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    some = photos[:: max(1, len(photos) // (batches * at_once))][: batches * at_once]
+    images = torch.cat([preprocessing.to_tensor(load_photo(photo).image) for photo in some])
+    with torch.no_grad():
+        for batch in images.split(at_once):
+            module(batch)
+    return prepare(module.eval(), name=name, preprocessing=preprocessing)
+
+
+def make_job(name: str, photos: str, parents: tuple[Parent, ...]) -> Job:
+    """The job on a network (`load`)."""
+    network, photo = load(name, photos)
+    return Job(network, network.preprocessing.to_tensor(photo.image), parents)
+
+
+def find_parents(network: Network, photo: Photo, depth: int, top: int) -> tuple[Parent, ...]:
     """Every unit that the circuit of this depth and width expands."""
-    circuit = trace(network, noise_photo(), depth=depth, top=top)
+    circuit = trace(network, photo, depth=depth, top=top)
     expanded = [node.unit for node in circuit.nodes.values() if node.expanded]
     below = {unit.layer: network.below(unit.layer) for unit in expanded}
     return tuple((unit.layer, lower, unit.channel) for unit in expanded if (lower := below[unit.layer]) is not None)

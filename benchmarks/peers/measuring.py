@@ -4,7 +4,7 @@ import ctypes
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,17 @@ def median_seconds(work: Callable[[], object], *, at_most: int, within: float) -
         work()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def least_seconds(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """The least processor time of each of some pieces of work, done by turns."""
+    least = [float("inf")] * len(works)
+    for _ in range(repeats):
+        for number, work in enumerate(works):
+            start = time.process_time()
+            work()
+            least[number] = min(least[number], time.process_time() - start)
+    return least
 
 
 def forget_peak() -> None:

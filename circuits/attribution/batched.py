@@ -2,55 +2,63 @@
 
 For units i of the upper layer, each with weights w_i on its map, S_ij = Σ_hw a_j · ∂f_i/∂a_j is found as follows.
 
-1. An operation that acts on each channel alone and is piecewise linear without a constant (relu, pooling, flatten)
-   hands the share of a channel on as it is: Σ_hw a_j · ∂f/∂a_j = Σ_hw e_j · ∂f/∂e_j for its output e
-   (Euler's theorem on homogeneous functions, of degree 1). The nodes that the lower layer reaches in this way are its
-   *front*, and the convolutions and linear layers that read them its *entries*, z = W ∗ e + b.
+1. The nodes that the lower layer reaches with its channels apart (rectifiers, pools, batch norms, depthwise
+   convolutions) are its *front*. In such a node e the share of channel j is Σ_hw t_j · ∂f/∂e_j, where t_j = Σ a_j ·
+   ∂e_j/∂a_j, what the channel puts into it to first order. Of a homogeneous operation (relu, pooling, flatten) t is e
+   itself (Euler); where relu6 is at its limit, t is zero. The convolutions and linear layers that read the front are
+   its *entries*, z = W ∗ e + b.
 2. Likewise from the top: down to the last convolution or linear layer, its *exit*, nothing mixes the channels, so that
    one small pass back gives ∂f_i/∂r_i of all units at once, r_i being the exit's row for unit i.
 3. Where an exit is an entry, S_ij = Σ_k W_ijk · ∂f_i/∂W_ijk: gradient × weight, summed over the kernel, is gradient ×
    activation, summed over space, because r is bilinear in the two. One gradient of a weight serves all units.
-4. Elsewhere the exit's row of weights takes ∂f_i/∂r_i one step down, and one pass back, batched over the units, from
-   there to the entries gives ∂f_i/∂z. Of an entry with a wide kernel, what each channel puts into z on its own, P_cj =
-   W_cj ∗ e_j, is then made once for all units: S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj.
-5. Who else reads the front, such as the addition at the end of a block, is answered by gradient × activation there.
+4. Elsewhere the exit's row of weights takes ∂f_i/∂r_i one step down, and a pass back (`_pass_back`) from there to the
+   entries gives ∂f_i/∂z. Of an entry with a wide kernel, what each channel puts into z on its own, P_cj = W_cj ∗ t_j,
+   is then made once for all units: S_ij = Σ_c Σ_hw ∂f_i/∂z_c · P_cj.
+5. Where ∂f_i/∂r_i is one number g_i at all positions, as of a unit without a rectifier that is summed over its map, and
+   the exit looks at one position at a time, S_ij = g_i Σ_c W_ic · H_cj: H_cj are the shares of what the exit reads,
+   each channel summed over its positions, which are found once for all units if steps 1 to 3 are enough for them.
+6. Who else reads the front, such as the addition at the end of a block, is answered by gradient × activation there.
 
 The shares are those of a pass back for each unit, up to the rounding of sums taken in another order, which does not
 depend on how many units are asked for at once (`_linear_vjp`): a unit expanded alone has the very numbers that it has
 in a deeper trace.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor, fx, nn
 
-from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
-from circuits.network import operations as ops
-from circuits.network.execute import (
-    Channels,
-    Request,
-    SlicedEvaluation,
-    execute,
-    is_sliceable,
-    nodes_between,
-    nodes_needed,
+from circuits.attribution._linear_vjp import (
+    BLOCK,
+    is_wide,
+    step_down,
+    through_entry,
+    through_matrix,
+    through_wide_entry,
+    weight_times_gradient,
 )
+from circuits.attribution._rows import Leaf, SegmentRows
+from circuits.network import operations as ops
+from circuits.network.channelwise import is_on_last, is_pointwise, per_channel, permuted, row_layer
+from circuits.network.execute import SlicedEvaluation, nodes_between, nodes_needed
+from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
 from circuits.shapes import Activation
 
-_UNITS = 64  # to be answered at once
+_UNITS = 128  # to be answered at once
 _BYTES = 256 * 2**20
-_BLOCK = 4  # units in a pass back through further convolutions, which costs a lot for each
 
 
 class BatchedAttribution:
     """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation."""
 
-    def __init__(self, segment: Segment, activation: Activation) -> None:
+    def __init__(self, segment: Segment, activation: Activation, *, block: int = BLOCK) -> None:
         self.segment = segment
+        self._activation, self._block = activation, block
         self.traced = segment.traced
         self.width = activation.shape[1]
         self._steps = nodes_between(segment.lower, segment.upper)
@@ -72,62 +80,133 @@ class BatchedAttribution:
 
     def shares(self, channels: Sequence[int], weights: Tensor) -> Tensor:
         """The shares of some units, (units, c), from the weights of each one's map in its value, (units, H, W)."""
-        rows = _Rows(self.traced, self._given, self._front)
-        units = tuple(channels)
-        rows.prepare([(self.segment.upper, units, True)])
+        return self._shares(channels, weights)[1]
+
+    def _shares(self, channels: Sequence[int], weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of some units, (1, units, H, W), and their shares."""
+        known = {} if self._hidden is None else {self._hidden.node: self._hidden.value}
+        rows = SegmentRows(self.traced, self._given, self._front, known)
+        rows.prepare([(self.segment.upper, tuple(channels), True)])
+        size = len(channels) if self._block > BLOCK or not self._is_sensitive else 1
+        parts = [
+            self._shares_of(rows, channels[start : start + size], weights[start : start + size])
+            for start in range(0, len(channels), size)
+        ]
+        return torch.cat([maps for maps, _ in parts], 1), torch.cat([scores for _, scores in parts])
+
+    def _shares_of(self, rows: SegmentRows, channels: Sequence[int], weights: Tensor) -> tuple[Tensor, Tensor]:
+        rows.leaves.clear()
         with torch.enable_grad():
-            read = ops.as_maps(rows.value(self.segment.upper, units))
+            read = ops.as_maps(rows.value(self.segment.upper, tuple(channels)))
             value = (read[0] * weights).sum()
             gradients = torch.autograd.grad(value, [leaf.value for leaf in rows.leaves], allow_unused=True)
-        scores = read.new_zeros(len(units), self.width)
+        scores = read.new_zeros(len(channels), self.width)
         for leaf, gradient in zip(rows.leaves, gradients, strict=True):
             if gradient is not None:
-                scores[torch.tensor(leaf.places, device=scores.device)] += self._below(rows, leaf, gradient)
-        return scores
+                places = torch.tensor(leaf.places, device=scores.device)
+                scores.index_add_(0, places, self._below(rows, leaf, gradient))
+        return read.detach(), scores
 
-    def _below(self, rows: "_Rows", leaf: "_Leaf", gradient: Tensor) -> Tensor:
-        """The shares of the units of one leaf, from the gradient of each one's value in its own channel of the leaf."""
-        if not leaf.is_row:
-            value = rows.values[leaf.node].detach()
-            spread = value.new_zeros(len(leaf.places), *value.shape[1:])
-            spread[torch.arange(len(leaf.places), device=value.device), list(leaf.channels)] = gradient[0]
-            if leaf.node in self._front:
-                return self._grouped(value * spread)
-            return self._down(rows, leaf.node, spread)
-        module, source = ops.called_module(self.traced, leaf.node), leaf.node.all_input_nodes[0]
-        x = rows.values[source].detach()
-        if source in self._front:
-            return self._grouped(weight_times_gradient(module, leaf.channels, x, gradient))
-        return self._down(rows, source, step_down(module, leaf.channels, x, gradient))
+    @cached_property
+    def _is_sensitive(self) -> bool:
+        """Whether something above the exits has other last bits where more channels are computed at once.
 
-    def _down(self, rows: "_Rows", node: fx.Node, above: Tensor) -> Tensor:
-        """The shares of several units from the gradient of each one's value in a node above the entries."""
-        scores = above.new_zeros(len(above), self.width)
-        if not rows.values[node].requires_grad:
-            return scores
-        heads = list(rows.heads.items())
-        for (head, leaf), gradient in zip(heads, self._pass_back(rows, node, above), strict=True):
-            if gradient is None:
+        Exponentials have, which the processor computes for several numbers together, and depthwise convolutions.
+        """
+        waiting, seen = [self.segment.upper], {*self._given}
+        while waiting:
+            node = waiting.pop()
+            if node in seen or row_layer(self.traced, node):
                 continue
-            if head in self._front:
-                scores += self._grouped(leaf.detach() * gradient)
-            else:
-                module, source = ops.called_module(self.traced, head), head.all_input_nodes[0]
-                scores += self._grouped(through_entry(module, rows.values[source].detach(), gradient))
+            if ops.operation(self.traced, node).role in ("smooth", "mixing"):
+                return True
+            seen.add(node)
+            waiting.extend(node.all_input_nodes)
+        return False
+
+    def _below(self, rows: "SegmentRows", leaf: "Leaf", gradient: Tensor) -> Tensor:
+        """The shares of the units of one leaf, from the gradient of each one's value in its own channel of the leaf."""
+        maps = ops.as_maps(gradient)[0]
+        row = row_layer(self.traced, leaf.node) if leaf.is_row else None
+        if row is None and leaf.node in self._front:
+            own = (rows.tangents[leaf.node][0, list(leaf.channels)] * gradient[0]).flatten(1).sum(1)
+            scores = maps.new_zeros(len(maps), (ops.shape(leaf.node) or (0, 0))[1])
+            scores[torch.arange(len(maps), device=maps.device), list(leaf.channels)] = own
+            return self._grouped(scores)
+        if row is None:
+            shape = (ops.shape(leaf.node) or ())[1:]
+
+            def spread(own: Tensor, channel: int) -> Tensor:
+                above = own.new_zeros(1, *shape)
+                above[0, channel] = own.view(shape[1:])
+                return above
+
+            return self._down(rows, leaf.node, leaf.channels, maps, spread)
+        module, source = row
+        if source in self._front and not is_on_last(module, source):
+            return self._grouped(weight_times_gradient(module, leaf.channels, rows.tangents[source], maps, self._block))
+        shape, is_even = ops.shape(source) or (), (maps == maps[:, :1, :1]).flatten(1).all(1)
+        scores = maps.new_zeros(len(maps), self.width)
+        if self._hidden is None or self._hidden.node is not source:
+            is_even = torch.zeros_like(is_even)
+        if self._hidden is not None and is_even.any():
+            asked = torch.tensor(leaf.channels, device=maps.device)[is_even]
+            weights = module.weight[asked].flatten(1) * maps[is_even, :1, 0]
+            scores[is_even] = through_matrix(weights, self._hidden.shares)
+        if not is_even.all():
+            channels = [channel for channel, even in zip(leaf.channels, is_even.tolist(), strict=True) if not even]
+            scores[~is_even] = self._down(
+                rows, source, channels, maps[~is_even], lambda own, channel: step_down(module, [channel], shape, own)
+            )
         return scores
 
-    def _pass_back(self, rows: "_Rows", node: fx.Node, above: Tensor) -> list[Tensor | None]:
-        """Gradients of several units in the heads, each (units, …), from those in a node above; `None` if none."""
-        deep = any(ops.is_mixing(self.traced, step) for step in nodes_needed([node], set(rows.heads) | self._front))
-        parts = []
-        for some in in_blocks(above, _BLOCK) if deep else [above]:
-            parts.append(
-                torch.autograd.grad(
-                    rows.values[node], list(rows.heads.values()), some[:, None], retain_graph=True,
-                    is_grads_batched=True, allow_unused=True,
-                )
-            )  # fmt: skip
-        return [None if each[0] is None else torch.cat(each)[: len(above), 0] for each in zip(*parts, strict=True)]
+    @cached_property
+    def _hidden(self) -> "_Hidden | None":
+        """What a pointwise exit reads, if the segment is linear from there on: step 5 of the file's head.
+
+        `None` also where its shares would take a pass back through a convolution for each of its channels.
+        """
+        upper, run = self.segment.upper, SlicedEvaluation(self.traced, self._given)
+        for node in run.needed_whole([(upper, (0,), True)]):
+            above, channels = nodes_needed([upper], {node, *self._given}), tuple(range((ops.shape(node) or (0, 0))[1]))
+            rows = [row for each in above if (row := row_layer(self.traced, each)) and row[1] is node]
+            linear = not any(ops.operation(self.traced, each).is_activation for each in above)
+            plain = all(is_pointwise(module) and module.stride == (1, 1) for module, _ in rows)
+            if rows and linear and plain and self._front.issuperset(run.needed_whole([(node, channels, True)])):
+                below = BatchedAttribution(replace(self.segment, upper=node), self._activation, block=len(channels))
+                return _Hidden(node, *below._shares(channels, torch.ones_like(self._activation[0, :1, :1, :1])))
+        return None
+
+    def _down(
+        self,
+        rows: "SegmentRows",
+        node: fx.Node,
+        channels: Sequence[int],
+        maps: Tensor,
+        start: Callable[[Tensor, int], Tensor],
+    ) -> Tensor:
+        """The shares of several units, one after the other, from how the gradient of each one starts in a node."""
+        scores = maps.new_zeros(len(maps), self.width)
+        if node not in rows.whole:
+            rows.run_whole([node])
+        if node not in self._front and not rows.back.reaches(node):
+            return scores
+        wide: dict[fx.Node, list[Tensor]] = {}
+        for number, channel in enumerate(channels):
+            above = start(maps[number : number + 1], channel)
+            for head, gradient in rows.back.gradients(node, above).items():
+                if head in self._front:
+                    scores[number] += self._grouped(rows.tangents[head] * gradient)[0]
+                    continue
+                module, source = rows.entries[head]
+                if is_wide(module):
+                    wide.setdefault(head, []).append(gradient)
+                else:
+                    scores[number] += self._grouped(through_entry(module, rows.tangents[source], gradient))[0]
+        for head, gradients in wide.items():
+            module, source = rows.entries[head]
+            scores += self._grouped(through_wide_entry(module, rows.tangents[source], torch.cat(gradients)))
+        return scores
 
     def _grouped(self, shares: Tensor) -> Tensor:
         """Shares of a node of the front, (units, features, …), summed to those of the lower layer's channels."""
@@ -139,22 +218,28 @@ def front(segment: Segment) -> frozenset[fx.Node]:
     """The lower node, and those that it reaches without its channels being mixed: step 1 of the file's head."""
     traced, nodes = segment.traced, {segment.lower}
     for node in nodes_between(segment.lower, segment.upper):
-        if ops.operation(traced, node).homogeneous and set(node.all_input_nodes) <= nodes and _keeps(traced, node):
+        if {read for read in node.all_input_nodes if read.op != "get_attr"} <= nodes and _keeps(traced, node):
             nodes.add(node)
     return frozenset(nodes)
 
 
 def _keeps(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node keeps the channels of its input apart; flattening lays each one's positions side by side."""
-    before, after = ops.shape(node.all_input_nodes[0]), ops.shape(node)
+    before, after = ops.shape(node.args[0]) if node.args else None, ops.shape(node)
+    if per_channel(traced, node) is not None:
+        return True
     if before is None or after is None or len(after) < 2:
         return False
     flat = len(after) == 2 and len(before) == 4 and after[1] == before[1] * before[2] * before[3]
+    flat = flat and ops.operation(traced, node).homogeneous
     return flat or ops.is_channelwise(traced, node)
 
 
+_ROLES = ("concatenation", "addition", "rectifier", "smooth", "scaling")
+
+
 def is_understood(segment: Segment) -> bool:
-    """Whether a segment has one lower layer, and only operations for which the file's head holds and gradients batch.
+    """Whether a segment has one lower layer, and only operations that treat each photo of a batch as if it were alone.
 
     Example:
         >>> from circuits import load_network
@@ -162,18 +247,20 @@ def is_understood(segment: Segment) -> bool:
         >>> is_understood(network.segment("features.6", "features.7"))
         True
     """
-    if type(segment) is not Segment:
+    if type(segment) is not Segment or is_one_at_a_time(segment.traced):
         return False
-    for node in nodes_between(segment.lower, segment.upper):
-        called, kind = ops.operation(segment.traced, node), ops.kind(segment.traced, node)
-        known = called.homogeneous or called.role in ("concatenation", "addition") or kind in (nn.Conv2d, nn.Linear)
-        if not known or len(ops.shape(node) or ()) not in (2, 4):
-            return False
-        if kind is nn.Conv2d and isinstance(getattr(ops.called_module(segment.traced, node), "padding", ""), str):
-            return False
-        if any(len(ops.shape(read) or ()) not in (2, 4) for read in node.all_input_nodes):
-            return False
-    return len(ops.shape(segment.lower) or ()) in (2, 4)
+    steps = [node for node in nodes_between(segment.lower, segment.upper) if node.op != "get_attr"]
+    return len(ops.shape(segment.lower) or ()) in (2, 4) and all(_is_known(segment.traced, node) for node in steps)
+
+
+def _is_known(traced: fx.GraphModule, node: fx.Node) -> bool:
+    called, kind = ops.operation(traced, node), ops.kind(traced, node)
+    known = called.homogeneous or called.role in _ROLES or kind is nn.Linear or called.reach == "layer norm"
+    known = known or permuted(traced, node) is not None or per_channel(traced, node) is not None
+    if kind is nn.Conv2d:
+        known = not isinstance(getattr(ops.called_module(traced, node), "padding", ""), str)
+    maps = [node, *(read for read in node.all_input_nodes if read.op != "get_attr")]
+    return known and all(len(ops.shape(each) or ()) in (2, 4) for each in maps)
 
 
 def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
@@ -181,63 +268,10 @@ def is_of_usual_size(segment: Segment, activation: Activation) -> bool:
     return tuple(activation.shape[2:]) == (*(ops.shape(segment.lower) or ())[2:], 1, 1)[:2]
 
 
-@dataclass(eq=False)
-class _Leaf:
-    """A node at which the walk down from the upper layer ends: the units that end there, and their channels of it."""
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """A node, its value, and the shares of its channels, each summed over its positions."""
 
     node: fx.Node
-    channels: tuple[int, ...]
-    places: tuple[int, ...]
     value: Tensor
-    is_row: bool
-
-
-class _Rows(SlicedEvaluation):
-    """A run that stops the gradient above the front, and notes where the walk down from the asked channels ends."""
-
-    def __init__(self, traced: fx.GraphModule, given: dict[fx.Node, Tensor], front: frozenset[fx.Node]) -> None:
-        super().__init__(traced, given)
-        self.leaves: list[_Leaf] = []
-        self.heads: dict[fx.Node, Tensor] = {}
-        self._front = front
-        self._places: tuple[int, ...] | None = None
-
-    def prepare(self, requests: Sequence[Request]) -> None:
-        """Run what is needed whole; the entries' outputs, and the front where others read it, are the heads."""
-        whole = self.needed_whole(requests)
-        order = nodes_needed(whole, self.values)
-        given = set(self.values)
-        entries = [node for node in order if node.all_input_nodes[0] in self._front and is_sliceable(self.traced, node)]
-        fronts = [node for node in order if node in self._front]
-        with torch.no_grad():
-            self.values = execute(self.traced, self.values, [*fronts, *entries])
-        above = [node for node in order if node not in self._front and node not in entries]
-        read = {read for node in above for read in node.all_input_nodes}
-        for node in (*entries, *sorted(self._front & (set(order) | given) & read)):
-            self.heads[node] = self.values[node] = self.values[node].detach().requires_grad_()
-        if above:
-            with torch.enable_grad():
-                self.values = execute(self.traced, self.values, whole)
-
-    def picked(self, node: fx.Node, channels: Channels) -> Tensor:
-        value = super().picked(node, channels)
-        if channels is None:
-            return value
-        return self._end(node, channels, value, is_row=node in self.heads and node not in self._front)
-
-    def sliced(self, node: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
-        with torch.no_grad():
-            value = super().sliced(node, x, channels)
-        return self._end(node, channels, value, is_row=True)
-
-    def _end(self, node: fx.Node, channels: tuple[int, ...], value: Tensor, *, is_row: bool) -> Tensor:
-        places = tuple(range(len(channels))) if self._places is None else self._places
-        self.leaves.append(_Leaf(node, channels, places, value.detach().requires_grad_(), is_row))
-        return self.leaves[-1].value
-
-    def part(self, part: fx.Node, channels: Channels, rectified: bool, places: tuple[int, ...]) -> Tensor:
-        outer = self._places
-        self._places = places if outer is None else tuple(outer[place] for place in places)
-        value = super().part(part, channels, rectified, places)
-        self._places = outer
-        return value
+    shares: Tensor

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 
 from circuits.errors import InputError
 from circuits.network import operations as ops
+from circuits.network.channelwise import per_channel, row_layer
 from circuits.network.dataflow import stand_in, value_inputs
 
 Channels = tuple[int, ...] | None
@@ -141,8 +142,7 @@ class SlicedEvaluation:
         """Whether the value of a node is there; a given one is taken as it is, rectified or not."""
         if rectified or node in self._given or node not in self.values:
             return node in self.values
-        called = ops.operation(self.traced, node)
-        return not called.is_activation and called.role != "concatenation"
+        return not ops.operation(self.traced, node).is_activation and not ops.concatenated(self.traced, node)
 
     def _inputs(self, node: fx.Node, channels: Channels, rectified: bool) -> list[Request] | None:
         """What some channels of a node need of its inputs; `None` if the node must be run whole."""
@@ -152,17 +152,20 @@ class SlicedEvaluation:
             return [(first, channels, True)]
         if (parts := ops.concatenated(self.traced, node)) and not (rectified and channels is None):
             return [(part, some, rectified) for part, some, _ in split_channels(parts, channels)]
+        if channels is not None and (maps := per_channel(self.traced, node)):
+            return [(maps, channels, True)]
         if channels is None or not isinstance(first, fx.Node):
             return None
         if ops.is_channelwise(self.traced, node):
             return [(first, channels, True)]
         if called.role == "addition" and _adds_maps(node):
             return [(side, channels, True) for side in node.all_input_nodes]
-        return [(first, None, True)] if is_sliceable(self.traced, node) else None
+        row = row_layer(self.traced, node)
+        return None if row is None else [(row[1], None, True)]
 
     def value(self, node: fx.Node, channels: Channels, rectified: bool = True) -> Tensor:
         """Some channels of a node, computed from the values that `prepare` made."""
-        if self._has(node, rectified):
+        if self.is_picked(node, channels, rectified):
             return self.picked(node, channels)
         if parts := ops.concatenated(self.traced, node):
             return self._concatenated(parts, channels, rectified)
@@ -171,10 +174,16 @@ class SlicedEvaluation:
         values = {read: self.value(read, some, before) for read, some, before in inputs}
         if not rectified and ops.operation(self.traced, node).is_activation:
             return values[inputs[0][0]]
-        if channels is not None and is_sliceable(self.traced, node):
+        if channels is not None and row_layer(self.traced, node):
             return self.sliced(node, values[inputs[0][0]], channels)
+        if channels is not None and (maps := per_channel(self.traced, node)):
+            return self._per_channel(node, maps, values[maps], channels)
         result: Tensor = self._run_node(node, values)
         return result
+
+    def is_picked(self, node: fx.Node, channels: Channels, rectified: bool) -> bool:
+        """Whether some channels of a node are taken from its whole value, as it is there."""
+        return self._has(node, rectified)
 
     def picked(self, node: fx.Node, channels: Channels) -> Tensor:
         """Some channels of a node that was run whole."""
@@ -183,14 +192,33 @@ class SlicedEvaluation:
 
     def sliced(self, node: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
         """Some channels of a convolution or linear layer, by those rows of its weight, from the whole of its input."""
-        module = ops.called_module(self.traced, node)
-        rows = torch.tensor(channels, device=x.device)
-        assert isinstance(module, (nn.Conv2d, nn.Linear))
-        weight = module.weight.index_select(0, rows)
-        bias = None if module.bias is None else module.bias.index_select(0, rows)
+        row = row_layer(self.traced, node)
+        assert row is not None
+        module, (weight, bias) = row[0], _rows_of(torch.tensor(channels, device=x.device), row[0].weight, row[0].bias)
+        assert weight is not None
         if isinstance(module, nn.Linear):
-            return F.linear(x, weight, bias)
+            made = F.linear(x, weight, bias)
+            return ops.channels_first(made) if made.dim() == 4 else made
         return F.conv2d(x, weight, bias, module.stride, module.padding, module.dilation)
+
+    def _per_channel(self, node: fx.Node, maps: fx.Node, x: Tensor, channels: tuple[int, ...]) -> Tensor:
+        """Some channels of a node that has parameters for each one, from the same channels of what it reads."""
+        rows = torch.tensor(channels, device=x.device)
+        if node.op != "call_module":
+            factors = [read for read in node.all_input_nodes if read is not maps]
+            known = {factor: self._run_node(factor, {}).index_select(-3, rows) for factor in factors}
+            product: Tensor = self._run_node(node, {**known, maps: x})
+            return product
+        module = ops.called_module(self.traced, node)
+        if isinstance(module, nn.BatchNorm2d):
+            mean, variance, weight, bias = _rows_of(
+                rows, module.running_mean, module.running_var, module.weight, module.bias
+            )
+            return F.batch_norm(x, mean, variance, weight, bias, eps=module.eps)
+        assert isinstance(module, nn.Conv2d)
+        kernels, bias = _rows_of(rows, module.weight, module.bias)
+        assert kernels is not None
+        return F.conv2d(x, kernels, bias, module.stride, module.padding, module.dilation, len(channels))
 
     def part(self, part: fx.Node, channels: Channels, rectified: bool, places: tuple[int, ...]) -> Tensor:
         """Some channels of one part of a concatenation, which lie at some places among those that are wanted of all."""
@@ -233,11 +261,5 @@ def _adds_maps(node: fx.Node) -> bool:
     return len(sides) == 2 and shapes[0] is not None and shapes[0] == shapes[1] and len(shapes[0]) == 4
 
 
-def is_sliceable(traced: fx.GraphModule, node: fx.Node) -> bool:
-    """Whether a node is a convolution or linear layer whose channels are rows of its weight."""
-    if node.op != "call_module":
-        return False
-    module = ops.called_module(traced, node)
-    if isinstance(module, nn.Linear):
-        return len(ops.shape(node) or ()) == 2
-    return type(module) is nn.Conv2d and module.groups == 1 and module.padding_mode == "zeros"
+def _rows_of(rows: Tensor, *parameters: Tensor | None) -> list[Tensor | None]:
+    return [None if each is None else each.index_select(0, rows) for each in parameters]

@@ -237,7 +237,7 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
         return False
     called = operation(traced, node)
     if called.role == "batch norm":
-        return _has_fixed_statistics(traced, node)
+        return has_fixed_statistics(traced, node)
     if called.role in ("scaling", "division"):
         factors = [*node.args, *node.kwargs.values()]
         divisors = factors[1:] if called.role == "division" else []
@@ -245,7 +245,7 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     return called.linear or node.op in ("placeholder", "output") or not is_variable(node)
 
 
-def _has_fixed_statistics(traced: fx.GraphModule, node: fx.Node) -> bool:
+def has_fixed_statistics(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a batch norm uses running statistics, not those of the photos at hand."""
     if node.op == "call_module":
         return getattr(called_module(traced, node), "running_mean", None) is not None

@@ -6,7 +6,14 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, nn
 
 from circuits import load_network, prepare
-from circuits.attribution._linear_vjp import in_blocks, step_down, through_entry, weight_times_gradient
+from circuits.attribution._linear_vjp import (
+    in_blocks,
+    is_wide,
+    step_down,
+    through_entry,
+    through_wide_entry,
+    weight_times_gradient,
+)
 from circuits.attribution.batched import BatchedAttribution, front, is_of_usual_size, is_understood
 from circuits.attribution.gradient import Readout, gradients_times_activation, integrated_gradients
 from circuits.network.network import Network
@@ -137,7 +144,7 @@ def test_what_is_not_understood_is_answered_by_a_pass_back_for_each() -> None:
             self.a, self.b, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.Linear(5, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            x = F.gelu(self.b(F.gelu(self.a(x))))
+            x = F.gelu(F.local_response_norm(self.b(F.gelu(self.a(x))), 3))
             return self.fc(x.mean((2, 3)))
 
     torch.manual_seed(0)
@@ -175,10 +182,13 @@ def test_the_three_steps_of_a_convolution_equal_what_autograd_gives(
     own = torch.randn(1, 3, *y.shape[2:], dtype=torch.float64)
     for number, channel in enumerate(rows):
         (slope,) = torch.autograd.grad((y[0, channel] * own[0, number]).sum(), x, retain_graph=True)
-        torch.testing.assert_close(step_down(module, rows, x.detach(), own)[number], slope[0])
-        shares = weight_times_gradient(module, rows, x.detach(), own)[number]
+        torch.testing.assert_close(step_down(module, rows, x.shape, own[0])[number], slope[0])
+        shares = weight_times_gradient(module, rows, x.detach(), own[0])[number]
         torch.testing.assert_close(shares, (x * slope).sum((0, 2, 3)))
-    found = through_entry(module, x.detach(), above)
+    if is_wide(module):
+        found = through_wide_entry(module, x.detach(), above)
+    else:
+        found = torch.cat([through_entry(module, x.detach(), one) for one in above.split(1)])
     for number in (0, 15, 16, 17):
         (slope,) = torch.autograd.grad((y[0] * above[number]).sum(), x, retain_graph=True)
         torch.testing.assert_close(found[number], (x * slope).sum((0, 2, 3)))
@@ -193,7 +203,7 @@ def test_many_units_of_a_large_map_are_asked_for_in_parts(network: Network, imag
     names = network.layers
     segment = network.segment(names[0], names[1])
     batched = BatchedAttribution(segment, network.activations(image)[names[0]])
-    assert batched.at_once == 64
+    assert batched.at_once == 128
     assert batched.size == (6, 5)
 
 

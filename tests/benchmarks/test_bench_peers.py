@@ -4,16 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
+from PIL import Image
 
-from circuits import Readout, load_network
+from circuits import Readout, load_network, load_photo
 from circuits.attribution.gradient import integrated_gradients
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
-from peers.job import Job, check_same, find_parents, make_job, with_markers
+from peers.job import Job, calibrated, check_same, find_parents, make_job, noise_photo, with_markers
 from peers.measuring import flops_of, median_seconds, memory_mib
 from peers.tools import captum, circuits, treevis
 
@@ -21,7 +23,7 @@ from peers.tools import captum, circuits, treevis
 @pytest.fixture(scope="module")
 def job() -> Job:
     network = load_network("squeezenet1_1", weights="random", size=64)
-    parents = find_parents(network, 3, 2)
+    parents = find_parents(network, noise_photo(), 3, 2)
     noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     return Job(network, noise, parents)
 
@@ -30,8 +32,19 @@ def test_a_job_holds_each_unit_that_the_circuit_expands_once(job: Job) -> None:
     assert len(set(job.parents)) == len(job.parents) > 3
     assert all(job.network.below(upper) == lower for upper, lower, _ in job.parents)
     assert sum(map(len, job.groups.values())) == len(job.parents)
-    again = make_job("squeezenet1_1", job.parents)
+    again = make_job("squeezenet1_1", "", job.parents)
     assert (again.parents, tuple(again.image.shape)) == (job.parents, (1, 3, 224, 224))
+
+
+def test_batch_norms_are_calibrated_so_that_about_half_of_what_a_rectifier_sees_is_zero(tmp_path: Path) -> None:
+    photos = [tmp_path / f"{number}.png" for number in range(2)]
+    for number, photo in enumerate(photos):
+        noise = np.random.default_rng(number).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(photo)
+    network = calibrated("resnet18", photos, batches=1, at_once=2)
+    images = torch.cat([network.preprocessing.to_tensor(load_photo(photo).image) for photo in photos])
+    activation = network.activations(images, ["layer4.0"])["layer4.0"]
+    assert 0.4 < float((activation == 0).float().mean()) < 0.6
 
 
 def test_the_reimplemented_procedure_of_cnn_treevis_gives_our_shares(job: Job) -> None:
