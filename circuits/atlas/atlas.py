@@ -13,7 +13,8 @@ from torch import Tensor
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.measure import MOMENTS
 from circuits.atlas.publish import NOBODY, starts_of
-from circuits.atlas.storage import AtlasFolder, AtlasLayer, AtlasRecord
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars

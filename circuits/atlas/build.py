@@ -16,7 +16,8 @@ from pathlib import Path
 from circuits.atlas.engines import Engine, inline
 from circuits.atlas.plan import Job, PhotosByClass, by_class, collect, jobs_of, whole
 from circuits.atlas.publish import publish
-from circuits.atlas.storage import AtlasFolder, AtlasLayer, Subject
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import AtlasLayer, Subject
 from circuits.atlas.work import BucketWork, forget
 from circuits.attribution.links import find_links, with_linked_layers
 from circuits.errors import InputError

@@ -12,7 +12,8 @@ from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
 from circuits.atlas.link_rows import rows_of
 from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
 from circuits.atlas.plan import Job, by_class, whole
-from circuits.atlas.storage import AtlasFolder, AtlasRecord, Subject
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import AtlasRecord, Subject
 from circuits.attribution.links import Link
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile

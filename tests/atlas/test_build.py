@@ -294,6 +294,20 @@ class TestFolder:
         with pytest.raises(InputError, match=r"holds an atlas of branches .* and this is chain"):
             build_atlas(linked_network("chain"), photos, tmp_path / "atlas")
 
+    def test_a_folder_of_something_else_is_refused(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"holds class 0, class 1, class_2, and is no atlas"):
+            build_atlas(network, photos, photos)
+
+    def test_only_files_of_its_own_are_removed(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        others = [tmp_path / "atlas" / name for name in ("classes/notes.txt", "buckets/00000/notes.json")]
+        for file in others:
+            file.write_text("mine")
+        shutil.rmtree(photos / "class_2")
+        build_atlas(network, photos, tmp_path / "atlas")
+        assert all(file.read_text() == "mine" for file in others)
+        assert not (tmp_path / "atlas" / "classes" / "00002.safetensors").exists()
+
     def test_a_damaged_bucket_is_computed_again(self, network: Network, photos: Path, tmp_path: Path) -> None:
         build_atlas(network, photos, tmp_path / "atlas")
         before = contents(tmp_path / "atlas")
