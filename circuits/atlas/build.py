@@ -103,7 +103,8 @@ def build_atlas(
         if progress is not None:
             progress(done, total, "Explaining photos")
 
-    work = BucketWork(load or (lambda: network), subject, collection.folder, folder.folder.resolve())
+    given = load if load is not None and engine is not inline else lambda: network
+    work = BucketWork(given, subject, collection.folder, folder.folder.resolve())
     if todo:
         tick(0)
         try:

@@ -86,7 +86,8 @@ def ray(address: str | None = None, **options: Any) -> Engine:
         except ConnectionError as error:
             raise InputError(f"There is no Ray cluster at {address} ({str(error).splitlines()[0]}).") from None
         try:
-            task = distributed.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_run)
+            gpus = 1 if work.subject.device == "cuda" else 0  # of which a task sees no more than it asks for
+            task = distributed.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_run)
             sent = distributed.put(work)
             waiting = {task.remote(sent, job): job for job in jobs}
             while waiting:

@@ -89,6 +89,32 @@ class TestNumbers:
                 name for name, share in expected.items() if abs(share) > 1e-5
             } <= found.keys()  # fewer than are kept
 
+    def test_links_are_told_from_both_ends(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        atlas = Atlas.open(tmp_path / "atlas")
+        [strongest, *_] = atlas.strongest("last", "class 1")
+        links = atlas.links(strongest.unit, "class 1")
+        assert links
+        assert all(link in atlas.users(link.source, "class 1") for link in links)
+        [best, *_] = atlas.links(f"head:{1}", "class 1")
+        assert best.source == strongest.unit
+        assert best.share == pytest.approx(strongest.contribution.mean, rel=1e-5)
+
+    def test_summit_counts_the_fewest_units_that_hold_a_part_of_the_peaks(
+        self, network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        build_atlas(network, photos, tmp_path / "atlas", classes=["class 0"])
+        inputs = [network.preprocessing.input_of(load_photo(file)) for file in (photos / "class 0").iterdir()]
+        counts = [0] * 13
+        for peaks in network.activations(torch.cat(inputs), ["cat"])["cat"].amax((2, 3)).clamp(min=0).tolist():
+            held = 0.0
+            for channel in sorted(range(13), key=lambda unit: -peaks[unit]):
+                if held >= 0.03 * sum(peaks):
+                    break
+                counts[channel] += 1
+                held += peaks[channel]
+        assert Atlas.open(tmp_path / "atlas").table("summit", "cat", 0).tolist() == counts
+
     def test_books_of_a_class_close(self, network: Network, photos: Path, tmp_path: Path) -> None:
         build_atlas(network, photos, tmp_path / "atlas")
         atlas = Atlas.open(tmp_path / "atlas")
