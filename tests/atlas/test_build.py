@@ -348,6 +348,17 @@ class TestFolder:
         with pytest.raises(InputError, match=r"00001\.safetensors is damaged, or no file of an atlas"):
             Atlas.open(tmp_path / "atlas").unit("last:0", "class 1")
 
+    def test_the_file_of_another_class_or_atlas_is_refused(
+        self, network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        build_atlas(linked_network("chain"), photos, tmp_path / "other")
+        files = tmp_path / "atlas" / "classes"
+        for foreign in (files / "00000.safetensors", tmp_path / "other" / "classes" / "00001.safetensors"):
+            shutil.copy(foreign, files / "00001.safetensors")
+            with pytest.raises(InputError, match="is of another atlas, or another class"):
+                Atlas.open(tmp_path / "atlas").links("last:0", "class 1")
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [("{}", "no file of an atlas"), ("[1]", "no file of an atlas"), ("no JSON", "cannot be read")],
