@@ -1,6 +1,6 @@
-"""Write docs/networks.md: every classifier of torchvision, tested end to end with `tests.support.zoo_checks`.
+"""Write docs/networks.md: classifiers of torchvision, timm and transformers, tested with `tests.support.zoo_checks`.
 
-    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take ten minutes or more
+    PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take half an hour or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
 
 The file is written after each network, so that an interrupted run goes on with what is left.
@@ -9,20 +9,27 @@ The file is written after each network, so that an interrupted run goes on with 
 import sys
 from pathlib import Path
 
+import timm
 import torch
 import torchvision
+import transformers
 
-from tests.support.zoo_checks import DEPTH, NAMES, known_rows, row
+from tests.support import timm_models, zoo_checks
+from tests.support.timm_models import check_timm
+from tests.support.transformers_models import FULL, check_transformers
+from tests.support.zoo_checks import DEPTH, known_rows, row
 
 PAGE = Path(__file__).with_name("networks.md")
 HEAD = f"""# Networks
 
-Every image classifier of torchvision, tested end to end with random weights. The table is made by
-`docs/make_networks.py`, with torchvision {{version}}; the checks are those of `tests/support/zoo_checks.py`.
-The tests run them for the smallest of each family, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each
-network:
+Every image classifier of torchvision, of timm one at least of each family, and the kinds of transformers' classifiers,
+tested end to end with random weights. The tables are made by `docs/make_networks.py`, with torchvision
+{{torchvision}}, timm {{timm}} and transformers {{transformers}}; the checks are those of
+`tests/support/zoo_checks.py`. The tests run them for the smallest of each family of torchvision and for some of the
+others, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each network:
 
-1. It loads by its name with random weights, and has the same layers as one that is prepared from a live module.
+1. It loads by its name with random weights, and has the same layers as one that is prepared from a live module
+   (those of transformers are made of configurations, and have no names).
 2. Prepared, it puts out what the original does. Column *output*: the largest difference, relative to the largest
    output.
 3. A circuit is traced to depth {DEPTH}. In each of the {DEPTH} layers that it expands, a unit's edges are compared with
@@ -71,11 +78,26 @@ The vision transformers (`vit_…`) are refused, with a sentence that says why: 
 with a class token among the patches, so that a unit has no map to show over the photo; and the logits read that one
 token alone.
 
-## Table
-
+"""
+TABLE = """
 | network | layers | from … to | fine | exact | output | edges | sum | status |
 | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |
 """
+TABLES = {
+    "torchvision": ("", zoo_checks.NAMES, zoo_checks.check),
+    "timm": (
+        "The smallest network of each family, and of the larger families several kinds; at 64 pixels, or at the "
+        "smallest\nside that the architecture takes. Those that are refused are transformers whose tensors are rows of "
+        "tokens; where\nonly two layers are listed, so are those inside of the blocks.\n",
+        timm_models.NAMES,
+        check_timm,
+    ),
+    "transformers": (
+        "Each kind in the configuration that transformers has for whoever gives none, EfficientNet as B0.\n",
+        tuple(FULL),
+        check_transformers,
+    ),
+}
 
 
 def main(names: list[str]) -> None:
@@ -83,16 +105,20 @@ def main(names: list[str]) -> None:
     torch.set_num_threads(1)
     rows = known_rows(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     _write(rows)
-    for name in names or [name for name in NAMES if name not in rows]:
-        rows[name] = row(name)
-        print(rows[name], flush=True)
-        _write(rows)
+    for _, known, check in TABLES.values():
+        for name in [name for name in known if (name in names if names else name not in rows)]:
+            rows[name] = row(name, check)
+            print(rows[name], flush=True)
+            _write(rows)
 
 
 def _write(rows: dict[str, str]) -> None:
-    table = "\n".join(rows[known] for known in NAMES if known in rows)
-    version = torchvision.__version__.partition("+")[0]
-    PAGE.write_text(f"{HEAD.format(version=version)}{table}\n", encoding="utf-8")
+    versions = {each.__name__: each.__version__.partition("+")[0] for each in (torchvision, timm, transformers)}
+    tables = [
+        f"## {library}\n\n{what}{TABLE}" + "".join(f"{rows[name]}\n" for name in known if name in rows)
+        for library, (what, known, _) in TABLES.items()
+    ]
+    PAGE.write_text(HEAD.format(**versions) + "\n".join(tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

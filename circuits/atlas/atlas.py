@@ -13,7 +13,8 @@ from torch import Tensor
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.measure import MOMENTS
 from circuits.atlas.publish import NOBODY, starts_of
-from circuits.atlas.storage import AtlasFolder, AtlasLayer, AtlasRecord
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
@@ -267,20 +268,17 @@ class Atlas:
 
     def is_linked(self, unit: Unit) -> bool:
         """Whether a unit has links to units below it."""
-        return any(
-            link.lowers for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows
-        )
+        return any(link.lowers for link in self._links_to(unit))
 
     def is_exact(self, unit: Unit) -> bool:
         """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
-        links = [link for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows]
-        unlinked = {each.layer for each in self.record.subject.unlinked}
-        return (
-            unit.layer not in unlinked and self.layer(unit.layer).piecewise_linear and all(link.exact for link in links)
-        )
+        if unit.layer in {each.layer for each in self.record.subject.unlinked}:
+            return False
+        return self.layer(unit.layer).piecewise_linear and all(link.exact for link in self._links_to(unit))
 
-    def _links_of(self, layer: str) -> list[Link]:
-        return [link for link in self.record.subject.links if link.upper == layer]
+    def _links_to(self, unit: Unit) -> list[Link]:
+        own = (link for link in self.record.subject.links if link.upper == unit.layer)
+        return [link for link in own if link.start <= unit.channel < link.start + link.rows]
 
     def _places(self, layer: str) -> slice:
         channels = self.layer(layer).channels

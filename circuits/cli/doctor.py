@@ -17,7 +17,18 @@ from circuits.report.text import network_and_source
 if TYPE_CHECKING:
     from circuits.network.network import Network
 
-_PACKAGES = ("torch", "torchvision", "numpy", "networkx", "pillow", "scikit-image", "dash", "plotly", "timm")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "networkx",
+    "pillow",
+    "scikit-image",
+    "dash",
+    "plotly",
+    "timm",
+    "transformers",
+)
 
 
 def doctor(

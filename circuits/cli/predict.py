@@ -3,7 +3,7 @@
 from circuits.cli.console import output, plain_table, print_json, say
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, PHOTO, WINDOW, NetworkOptions, get_photo, option
 from circuits.errors import InputError
-from circuits.report.sentences import LARGER, unsure_in_words
+from circuits.report.sentences import larger_network, unsure_in_words
 from circuits.report.text import chance, decimals, network_and_source, predictions_heading, remark
 
 
@@ -30,7 +30,7 @@ def predict(
     predictions = predictions_of(loaded, picture, top=top)
     hint = unsure_in_words(loaded, predictions)
     if hint:
-        hint += f" For a network of 1,000 classes: circuits predict {photo} {LARGER}"
+        hint += f" For a network of 1,000 classes: circuits predict {photo} {larger_network()}"
     if as_json:
         print_json(
             {

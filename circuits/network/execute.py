@@ -142,8 +142,7 @@ class SlicedEvaluation:
         """Whether the value of a node is there; a given one is taken as it is, rectified or not."""
         if rectified or node in self._given or node not in self.values:
             return node in self.values
-        called = ops.operation(self.traced, node)
-        return not called.is_activation and called.role != "concatenation"
+        return not ops.operation(self.traced, node).is_activation and not ops.concatenated(self.traced, node)
 
     def _inputs(self, node: fx.Node, channels: Channels, rectified: bool) -> list[Request] | None:
         """What some channels of a node need of its inputs; `None` if the node must be run whole."""

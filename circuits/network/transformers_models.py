@@ -1,5 +1,6 @@
 """Image classifiers of the library `transformers`, of the Hugging Face hub or of a folder that it has saved."""
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,14 @@ from torch import nn
 
 from circuits.errors import InputError, listed
 from circuits.image.photo import load_photo
-from circuits.image.preprocessing import Preprocessing
+from circuits.image.preprocessing import MAX_INPUT_PIXELS, Preprocessing
 from circuits.network.hub import fetch
 from circuits.network.pretrained import Pretrained, optional, reason, seeded
 from circuits.network.weights import load_weights
 
 _DESCRIPTION = ("config.json", "preprocessor_config.json")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
-_OLD_WEIGHTS = ("pytorch_model.bin",)
+_OLD_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 _SIDE = 1024  # of the images that a processor is shown
 _Pixels = np.ndarray[Any, np.dtype[Any]]
 _SAME = 0.1  # of a standard deviation of the input, on the average
@@ -42,19 +43,30 @@ def make_transformers(name: str, weights: str | Path | None) -> Pretrained:
         try:
             module, labels, missing = _module(transformers, folder, trained=weights is None)
             processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError, ImportError, KeyError, AttributeError) as error:
-            raise InputError(f"hfmodel:{name} is no image classifier of transformers: {reason(error)}.") from error
+            preprocessing = preprocessing_of(processor, name=name)
+        except InputError:
+            raise
+        except Exception as error:  # what config.json and the weights hold may make transformers raise anything
+            raise InputError(f"hfmodel:{name} is no image classifier of transformers: {_why(error)}.") from error
         if missing:
             raise InputError(
                 f"hfmodel:{name} has no trained weights for {listed(missing, limit=4)}, so it is no classifier, and "
                 "what it says would be chance; load it in a factory of your own, with a head of yours."
             )
-        preprocessing = preprocessing_of(processor, name=name)
     source = "transformers" if folder != Path(name).expanduser() else "folder"
     if weights is not None:
         source = "transformers:random" if weights == "random" else load_weights(module, weights)
     is_named = labels != tuple(f"LABEL_{number}" for number in range(len(labels)))
     return Pretrained(module, source, preprocessing, labels if is_named else None)
+
+
+def _why(error: Exception) -> str:
+    """The reason for people, where that of transformers speaks of arguments that nobody has given."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "its weights are a file that would run code, which is not read; ask for model.safetensors"
+    if "ignore_mismatched_sizes" in str(error):
+        return "its weights have other shapes than those of its config.json"
+    return reason(error)
 
 
 def _folder(name: str, *, with_weights: bool) -> Path:
@@ -128,9 +140,16 @@ def preprocessing_of(processor: Any, *, name: str) -> Preprocessing:
         image: _Pixels = made[0].double().numpy()
         return image
 
+    sizes = [dict(getattr(processor, key, None) or {}) for key in ("size", "crop_size")]
+    side = max((each for size in sizes for each in size.values() if each), default=0)
+    if side**2 > MAX_INPUT_PIXELS:
+        raise InputError(
+            f"The image processor of hfmodel:{name} makes images of {side} pixels along a side, over the limit of "
+            f"{MAX_INPUT_PIXELS >> 20} megapixels."
+        )
     ramp = _ramp()
     black, white, across = (shown(pixels) for pixels in (0 * ramp, 0 * ramp + 255, ramp))
-    if not (white > black).all():
+    if not (white > black).all() or not np.isfinite(white - black).all():
         raise refusal
     low, high = black.mean((1, 2)), white.mean((1, 2))
     light = ((across - black) / (white - black)).mean((0, 1))

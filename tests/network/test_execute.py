@@ -1,11 +1,12 @@
 """Running a graph: what is kept, what `on_node` sees, and that the table of operations is complete in itself."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from circuits.network import operations, receptive_field_ops
 from circuits.network.execute import execute, image_node, split_channels
-from tests.support.nets import ready, zoo_network
+from tests.support.nets import image_for, randomize, ready, zoo_network
 
 
 def test_each_needed_node_is_given_to_on_node_once_and_its_result_is_what_readers_get() -> None:
@@ -43,6 +44,26 @@ def test_channels_of_a_concatenation_are_split_over_its_parts() -> None:
     assert split_channels(parts, (3,)) == [(first, (3,), (0,))]
     assert split_channels(parts, None) == [(first, None, ()), (second, None, ())]
     assert image_node(network.traced) not in parts
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_concatenation_of_vectors_or_of_rows_is_read_as_it_is(dim: int) -> None:
+    class Pools(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(8 if dim == 1 else 4, 2)
+
+        def forward(self, image: Tensor) -> Tensor:
+            maps = self.conv(image)
+            if dim == 1:
+                return self.head(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
+            return self.head(torch.cat([maps, -maps], 2).relu().mean((2, 3)))
+
+    network = ready(randomize(Pools()).eval(), 8, layers=["cat", "head"])
+    image = image_for(network)
+    whole = network.activations(image, ["cat"])["cat"]
+    (picked,) = network.read(image, [("cat", (3, 1), False)])
+    torch.testing.assert_close(picked.detach(), whole[:, [3, 1]])
 
 
 def test_every_reach_in_the_table_of_operations_has_a_rule() -> None:

@@ -1,5 +1,8 @@
 """Image classifiers of transformers, made from small configurations and saved to a folder."""
 
+import json
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +132,34 @@ def test_what_is_no_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
         load_network(f"hfmodel:{tmp_path}")
     with pytest.raises(InputError, match=r"^There is no folder 'cats'; write hfmodel:owner/repository of the hub, or"):
         load_network("hfmodel:cats")
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("config.json", {"model_type": "nope"}, "The checkpoint you are trying to load has model type `nope`"),
+        ("config.json", {"num_channels": 1}, "its weights have other shapes than those of its config.json."),
+        ("config.json", {"hidden_sizes": "x"}, "Validation error for field 'hidden_sizes'"),
+        ("preprocessor_config.json", {"image_std": [0, 0, 0]}, "does more to a photo than to resize it, cut its"),
+        ("preprocessor_config.json", {"size": {"shortest_edge": 10**6}}, "makes images of 1000000 pixels along a side"),
+    ],
+)
+def test_a_damaged_folder_is_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, file: str, changes: dict[str, Any], said: str
+) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    changed = json.loads((tmp_path / file).read_text("utf-8")) | changes
+    (tmp_path / file).write_text(json.dumps(changed), "utf-8")
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_network(f"hfmodel:{tmp_path}")
+
+
+def test_weights_that_would_run_code_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({"weight": Path}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"its weights are a file that would run code, which is not read"):
+        load_network(f"hfmodel:{tmp_path}")
 
 
 def test_without_transformers_the_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,15 @@
-"""Every classifier of torchvision: the smallest of each family always, all in a slow test that prints a table."""
+"""Classifiers of torchvision, timm and transformers: small ones always, all in a slow test that prints a table."""
 
 from pathlib import Path
 
 import pytest
+import timm
 import torchvision
 
 from circuits.errors import InputError
+from tests.support import timm_models
+from tests.support.timm_models import check_timm
+from tests.support.transformers_models import FULL, check_transformers
 from tests.support.zoo_checks import (
     NAMES,
     REFUSED,
@@ -28,7 +32,16 @@ def cells(line: str) -> list[str]:
 
 @pytest.mark.parametrize("name", SMALLEST.values())
 def test_the_smallest_of_a_family_passes_everything_as_the_page_says(name):
-    found = check(name, narrow=True)
+    compare_with_the_page(name, check(name, narrow=True))
+
+
+@pytest.mark.parametrize("name", timm_models.SMALLEST)
+def test_a_small_network_of_timms_passes_everything_as_the_page_says(name):
+    compare_with_the_page(name, check_timm(name))
+
+
+def compare_with_the_page(name, found):
+    """Compare what was found of a network that works with its row of the page."""
     _, layers, ends, fine, exact, *_, status = cells(known_rows(PAGE)[name])
     assert (layers, fine) == (str(len(found.layers)), str(found.fine))
     assert exact == f"{found.exact} of {len(found.layers) - 1}"
@@ -45,15 +58,24 @@ def test_a_vision_transformer_is_refused_with_the_reason_as_the_page_says(name):
 
 def test_the_page_has_a_row_for_every_network_of_its_torchvision():
     rows = known_rows(PAGE)
-    assert {name: is_refused(name) for name in rows} == {name: "refused" in line for name, line in rows.items()}
-    if f"torchvision {torchvision.__version__.partition('+')[0]};" in PAGE:
-        assert list(rows) == list(NAMES)
+    own = [name for name in rows if name not in timm_models.NAMES and name not in FULL]
+    assert {name: is_refused(name) for name in own} == {name: "refused" in rows[name] for name in own}
+    if f"torchvision\n{torchvision.__version__.partition('+')[0]}," in PAGE:
+        assert own == list(NAMES)
+
+
+def test_the_page_has_a_row_for_at_least_fifty_families_of_timms_that_work():
+    rows = known_rows(PAGE)
+    works = [name.removeprefix("timm:") for name in timm_models.NAMES if rows[name].endswith("| works |")]
+    families = {timm.models.model_entrypoint(name).__module__ for name in works}
+    assert len(families) >= 50
+    assert set(FULL) <= set(rows)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *timm_models.NAMES, *FULL])
 def test_every_network_passes_everything_as_the_page_says(name):
-    made = row(name)
+    made = row(name, check_timm if name in timm_models.NAMES else check_transformers if name in FULL else check)
     print(made)
     page = cells(known_rows(PAGE)[name])
     assert [cells(made)[at] for at in (0, 1, 2, 3, 4, -1)] == [page[at] for at in (0, 1, 2, 3, 4, -1)]

@@ -59,11 +59,11 @@ FULL: dict[str, Callable[..., Any]] = {
     "SwiftFormer": transformers.SwiftFormerConfig,
     "CvT": transformers.CvtConfig,
     "FocalNet": transformers.FocalNetConfig,
-    "LeViT": transformers.LevitConfig,
+    "LeViT": lambda **more: transformers.LevitConfig(architectures=["LevitForImageClassification"], **more),
     "Swin": transformers.SwinConfig,
     "Swin V2": transformers.Swinv2Config,
     "ViT": transformers.ViTConfig,
-    "DeiT": transformers.DeiTConfig,
+    "DeiT": lambda **more: transformers.DeiTConfig(architectures=["DeiTForImageClassification"], **more),
     "BEiT": transformers.BeitConfig,
     "DINOv2": transformers.Dinov2Config,
 }

@@ -16,10 +16,8 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import timm
 import torch
 from torch import fx, nn
 from torchvision import models
@@ -30,7 +28,7 @@ from circuits.errors import InputError
 from circuits.tracing.run import ForwardCache
 from tests.support import reference
 from tests.support.branched import Blocked
-from tests.support.nets import CLASSES, difference, image_for, randomize, ready, seeded, zoo
+from tests.support.nets import CLASSES, difference, image_for, ready, seeded, zoo
 
 NAMES = tuple(models.list_models(module=models))
 SMALLEST = {
@@ -59,7 +57,6 @@ SMALLEST = {
 }
 REFUSED = {"Vision transformer": "vit_b_32"}
 TOKENS = "rows of tokens"
-_SIDES = (64, 96, 224, 256)
 DEPTH = 5
 _SAME = 1e-4
 _CLOSED = 1e-9
@@ -110,41 +107,6 @@ def check(name: str, *, narrow: bool = False) -> Found:
     found = check_module(name, zoo(name, narrow=narrow), side_of(name, narrow=narrow))
     assert loaded_layers(name, side_of(name)) == found.layers
     return found
-
-
-def check_timm(name: str) -> Found:
-    """Put one of timm's classifiers through everything, at the smallest side that it takes.
-
-    Args:
-        name: as `load_network` takes it, `timm:NAME`.
-
-    Raises:
-        AssertionError: if something does not hold.
-        InputError: if it is refused.
-    """
-    module = timm.create_model(name.removeprefix("timm:"), num_classes=CLASSES).eval()
-    side = timm_side(name)
-    found = check_module(name, randomize(module), side)
-    assert loaded_layers(name, side) == found.layers
-    return found
-
-
-@cache
-def timm_side(name: str) -> int:
-    """A small input side that one of timm's architectures takes."""
-    name = name.removeprefix("timm:")
-    module = timm.create_model(name, num_classes=CLASSES).eval()
-    own = timm.get_pretrained_cfg(name)
-    if own.fixed_input_size:
-        return int(own.input_size[1])
-    for side in _SIDES:
-        try:
-            with torch.no_grad():
-                module(torch.zeros(1, 3, side, side))
-        except (RuntimeError, AssertionError, ValueError):
-            continue
-        return side
-    return int(own.input_size[1])
 
 
 def check_module(name: str, module: nn.Module, side: int) -> Found:

@@ -6,7 +6,14 @@ from typing import Any
 from dash import html
 
 from circuits.network.predict import Prediction
-from circuits.report.sentences import ALL, LARGER, below_in_words, held_in_words, unsure_in_words, value_in_words
+from circuits.report.sentences import (
+    ALL,
+    below_in_words,
+    held_in_words,
+    larger_network,
+    unsure_in_words,
+    value_in_words,
+)
 from circuits.report.text import chance, number
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
@@ -58,7 +65,7 @@ def unsure(session: Session, library: Library, networks: Sequence[str] = ()) -> 
     if others:
         choose = f" For other classes, choose {' or '.join(others[:3])} above."
         return [html.P(f"{words}{choose}", className="notice small", role="note")]
-    command = html.Code(f"circuits explore {LARGER}")
+    command = html.Code(f"circuits explore {larger_network()}")
     return [html.P([words, " For 1,000 classes, start with ", command], className="notice small", role="note")]
 
 

@@ -2,7 +2,7 @@
 
 from circuits import load_network, trace
 from circuits.network.predict import Prediction
-from circuits.report.sentences import LARGER, alone_in_words
+from circuits.report.sentences import alone_in_words, larger_network
 from dashboard.features.target.view import settings, unsure
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
@@ -39,4 +39,4 @@ def test_where_other_networks_are_in_the_menu_they_are_named_instead_of_a_comman
     said = " ".join(words(part) for part in unsure(doubtful, own, [own.name, "squeezenet1_1"]))
     assert said.endswith("For other classes, choose squeezenet1_1 above.")
     alone = " ".join(words(part) for part in unsure(doubtful, own, [own.name]))
-    assert alone.endswith(f"circuits explore {LARGER}")
+    assert alone.endswith(f"circuits explore {larger_network()}")
