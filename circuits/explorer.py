@@ -12,6 +12,8 @@ from importlib.metadata import entry_points
 from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from circuits.errors import InputError
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
@@ -95,6 +97,7 @@ def explore(
     photo: Photo | PhotoSource | None = None,
     network: Network | None = None,
     output: str | int | None = None,
+    device: str | torch.device | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> Exploration:
@@ -106,6 +109,8 @@ def explore(
         network: the circuit's; if `None`, that which it was traced with, or the one that its file names.
         output: which of several outputs of a circuit's network is explained; that of the circuit if `None`. One loads a
             network with an output of its own.
+        device: where a network that the file of a circuit names is run, as in `load_network`. A network that
+            is given runs where it is.
         port: 0 for any free one.
         open_browser: open it in a browser of this machine, if there is one.
 
@@ -127,7 +132,9 @@ def explore(
         raise InputError("A circuit brings its own photo; give a photo only with a network.")
     if output is not None and (circuit is None or network is not None):
         raise InputError("The network has an output already; give output= to load_network or prepare.")
-    explained = what if isinstance(what, Network) else network or _network_behind(what, output)
+    if device is not None and (circuit is None or network is not None):
+        raise InputError("The network is on a device already; give device= to load_network or prepare.")
+    explained = what if isinstance(what, Network) else network or _network_behind(what, output, device)
     if circuit is not None:
         forward_cache(explained, circuit)  # refuses another network before the page opens
     photo = None if photo is None else as_photo(photo)
@@ -148,11 +155,12 @@ def explore(
     return Exploration(first, thread)
 
 
-def _network_behind(circuit: Circuit, output: str | int | None) -> Network:
-    if isinstance(circuit.cache, ForwardCache) and output is None:
+def _network_behind(circuit: Circuit, output: str | int | None, device: str | torch.device | None) -> Network:
+    if isinstance(circuit.cache, ForwardCache) and output is None and device is None:
         return circuit.cache.network
     name, weights = named_network(circuit, None)
-    return load_network(name, weights=weights, output=output if output is not None else circuit.network.output or None)
+    known = circuit.network.output or None
+    return load_network(name, weights=weights, output=known if output is None else output, device=device or "auto")
 
 
 def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | None]:

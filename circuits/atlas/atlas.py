@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.publish import NOBODY, starts_of
-from circuits.atlas.storage import AtlasFolder, AtlasLayer, AtlasRecord
+from circuits.atlas.publish import starts_of
+from circuits.atlas.storage import NOBODY, AtlasFolder
+from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
@@ -34,7 +34,7 @@ class Atlas:
         self._folder, self.record = folder, record
         self._starts = starts_of(record.subject)
         self._layers = {layer.name: layer for layer in record.subject.layers}
-        self._arrays = lru_cache(_OPEN)(self._read)
+        self._arrays = lru_cache(_OPEN)(lambda channel: folder.read(channel, record))
 
     @classmethod
     def open(cls, folder: str | Path) -> "Atlas":
@@ -267,20 +267,17 @@ class Atlas:
 
     def is_linked(self, unit: Unit) -> bool:
         """Whether a unit has links to units below it."""
-        return any(
-            link.lowers for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows
-        )
+        return any(link.lowers for link in self._links_to(unit))
 
     def is_exact(self, unit: Unit) -> bool:
         """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
-        links = [link for link in self._links_of(unit.layer) if link.start <= unit.channel < link.start + link.rows]
-        unlinked = {each.layer for each in self.record.subject.unlinked}
-        return (
-            unit.layer not in unlinked and self.layer(unit.layer).piecewise_linear and all(link.exact for link in links)
-        )
+        if unit.layer in {each.layer for each in self.record.subject.unlinked}:
+            return False
+        return self.layer(unit.layer).piecewise_linear and all(link.exact for link in self._links_to(unit))
 
-    def _links_of(self, layer: str) -> list[Link]:
-        return [link for link in self.record.subject.links if link.upper == layer]
+    def _links_to(self, unit: Unit) -> list[Link]:
+        own = (link for link in self.record.subject.links if link.upper == unit.layer)
+        return [link for link in own if link.start <= unit.channel < link.start + link.rows]
 
     def _places(self, layer: str) -> slice:
         channels = self.layer(layer).channels
@@ -290,8 +287,3 @@ class Atlas:
         if unit.channel >= self.layer(unit.layer).channels:
             raise UnknownError(f"No unit {unit}; {unit.layer} has {self.layer(unit.layer).channels} channels, from 0.")
         return self._starts[unit.layer] + unit.channel
-
-    def _read(self, channel: int | None) -> dict[str, Tensor]:
-        file = self._folder.overall_file if channel is None else self._folder.class_file(channel)
-        self._folder.read_header(file)
-        return self._folder.tensors(file)

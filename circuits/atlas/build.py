@@ -16,7 +16,8 @@ from pathlib import Path
 from circuits.atlas.engines import Engine, inline
 from circuits.atlas.plan import Job, PhotosByClass, by_class, collect, jobs_of, whole
 from circuits.atlas.publish import publish
-from circuits.atlas.storage import AtlasFolder, AtlasLayer, Subject
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import AtlasLayer, Subject
 from circuits.atlas.work import BucketWork, forget
 from circuits.attribution.links import find_links, with_linked_layers
 from circuits.errors import InputError
@@ -49,7 +50,8 @@ def build_atlas(
         network: a classifier.
         photos: a folder in which folders are named after classes, or a CSV file with the columns `photo` and `class`.
         into: the folder of the atlas.
-        classes: take only these; or, by what a folder is called, the class that it is. All, if `None`.
+        classes: take only these; or, by what a folder is called, the class that it is. All, if `None`. Others that
+            the atlas has already stay in it.
         layers: whose units are in it: `linked` (down to the branches, and what else it takes to link all units to those
             below), `fine`, `auto`, or names.
         engine: who computes: `engines.inline`, `engines.processes(4)`, `engines.ray("auto")`.
@@ -101,7 +103,8 @@ def build_atlas(
         if progress is not None:
             progress(done, total, "Explaining photos")
 
-    work = BucketWork(load or (lambda: network), subject, collection.folder, folder.folder.resolve())
+    given = load if load is not None and engine is not inline else lambda: network
+    work = BucketWork(given, subject, collection.folder, folder.folder.resolve())
     if todo:
         tick(0)
         try:
@@ -112,7 +115,8 @@ def build_atlas(
     missing = _missing(folder, subject, jobs, collection.folder)
     if not missing:
         read = [job for own in by_class(jobs) for job in _kept(folder, subject, own, collection.folder)]
-        publish(folder, subject, read, str(collection.folder), progress, compact=compact)
+        where = str(collection.folder)
+        publish(folder, subject, read, where, progress, asked=collection.asked, compact=compact)
     return replace(collection, missing=len(missing))
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -37,7 +38,8 @@ def processes(workers: int) -> Engine:
 
     def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         # Started afresh, because a process that is forked while torch computes may never come out of its locks.
-        with ProcessPoolExecutor(min(workers, max(1, len(jobs))), multiprocessing.get_context("spawn")) as pool:
+        context, count = multiprocessing.get_context("spawn"), min(workers, max(1, len(jobs)))
+        with ProcessPoolExecutor(count, context, initializer=_leave_interrupts) as pool:
             waiting = {pool.submit(work, job): job for job in jobs}
             try:
                 for done in as_completed(waiting):
@@ -52,6 +54,11 @@ def processes(workers: int) -> Engine:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     return run
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one, which lets the buckets under way be finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def ray(address: str | None = None, **options: Any) -> Engine:
@@ -79,7 +86,8 @@ def ray(address: str | None = None, **options: Any) -> Engine:
         except ConnectionError as error:
             raise InputError(f"There is no Ray cluster at {address} ({str(error).splitlines()[0]}).") from None
         try:
-            task = distributed.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_run)
+            gpus = 1 if work.subject.device == "cuda" else 0  # of which a task sees no more than it asks for
+            task = distributed.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_run)
             sent = distributed.put(work)
             waiting = {task.remote(sent, job): job for job in jobs}
             while waiting:

@@ -31,12 +31,14 @@ class PhotosByClass:
         folder: that their names are relative to.
         classes: by number of a class its photos, by number of the photo.
         unknown: folders, or names in a list, that are no class of the network, and how many photos each has.
+        asked: numbers of the classes that were asked for; all, if `None`.
         missing: buckets of the atlas that were not computed yet, by other parts.
     """
 
     folder: Path
     classes: Mapping[int, tuple[PhotoFile, ...]]
     unknown: Mapping[str, int]
+    asked: frozenset[int] | None = None
     missing: int = 0
 
 
@@ -137,7 +139,8 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
             "Rename them, or say with --classes which folder is which class."
         )
     folder = path.parent if path.is_file() else path
-    return PhotosByClass(folder, {channel: tuple(entries) for channel, entries in sorted(found.items())}, unknown)
+    by_number = {channel: tuple(entries) for channel, entries in sorted(found.items())}
+    return PhotosByClass(folder, by_number, unknown, frozenset(wanted) if wanted else None)
 
 
 def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:

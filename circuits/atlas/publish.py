@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,8 @@ from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
 from circuits.atlas.link_rows import rows_of
 from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
 from circuits.atlas.plan import Job, by_class, whole
-from circuits.atlas.storage import AtlasFolder, AtlasRecord, Subject
+from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
+from circuits.atlas.subject import AtlasRecord, Subject
 from circuits.attribution.links import Link
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile
@@ -20,9 +21,6 @@ from circuits.units import Progress
 
 KEPT = (8, 8)
 """Of a unit's links, how many of those that excite it are kept to be read, and of those that inhibit it."""
-NOBODY = -1
-"""In place of a unit below, where there are fewer."""
-LINK_ARRAYS = ("source", "share", "error", "consistency")
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ def publish(
     photos: str,
     progress: Progress | None = None,
     *,
+    asked: Collection[int] | None = None,
     compact: bool = False,
 ) -> AtlasRecord:
     """Write what is read, where it is not what is there already; remove what no photo is in any more.
@@ -64,6 +63,7 @@ def publish(
         jobs: all buckets, or the classes that they were put together to.
         photos: the folder of the photos.
         progress: called with (classes done, classes, what is under way).
+        asked: numbers of the classes that these are all of; others that are there stay as they are. All, if `None`.
         compact: put the buckets of each class together.
 
     Raises:
@@ -87,9 +87,12 @@ def publish(
         kept += [_put_together(folder, subject, each)] if compact else each.jobs
     if not counts:
         raise InputError(f"There is no photo that can be read in {photos}; give others.")
-    for file in folder.stale(kept):
+    for file in folder.stale(kept, asked):
         file.unlink(missing_ok=True)
-    record = AtlasRecord(subject, photos, counts, skipped, KEPT)
+    for channel, files in folder.others(asked):
+        counts[channel] = int(folder.read_header(folder.class_file(channel))["photos"])
+        skipped |= {photo.path.as_posix(): photo.fault for f in files for photo in folder.read_photos(f) if photo.fault}
+    record = AtlasRecord(subject, photos, dict(sorted(counts.items())), skipped, KEPT)
     _publish_overall(folder, record)
     folder.write_record(record)
     return record

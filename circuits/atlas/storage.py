@@ -14,10 +14,9 @@ header names the photos that are there now. The same photos give the same bytes,
 order.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -25,89 +24,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
-from circuits.attribution.links import Link, Piece, UnlinkedLayer
-from circuits.errors import InputError
+from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
+from circuits.errors import InputError, listed
 from circuits.exemplars.loader import PhotoFile
-from circuits.exemplars.storage import LayerRecord
 from circuits.files import read_json, write_atomically
 
-FORMAT = "circuits-atlas/1"
-
-
-@dataclass(frozen=True)
-class AtlasLayer(LayerRecord):
-    """A layer whose units are in an atlas.
-
-    Args:
-        below: the nearest layers below it.
-        piecewise_linear: whether attributions to these add up to a unit's value, less the bias.
-        is_rectified: whether a silent unit is zero.
-    """
-
-    below: tuple[str, ...] = ()
-    piecewise_linear: bool = False
-    is_rectified: bool = False
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What an atlas is made with: all that its numbers depend on beside the photos.
-
-    Args:
-        network: name, source and sha256, as circuits name it.
-        preprocessing: how photos are shown to the network.
-        labels: of its classes.
-        layers: whose units are in it, from the image up.
-        links: between these.
-        unlinked: layers of which some units have no links, and why.
-        device: where the network ran.
-        versions: of what computed it.
-    """
-
-    network: Mapping[str, Any]
-    preprocessing: Mapping[str, Any]
-    labels: tuple[str, ...]
-    layers: tuple[AtlasLayer, ...]
-    links: tuple[Link, ...]
-    unlinked: tuple[UnlinkedLayer, ...]
-    device: str
-    versions: Mapping[str, str]
-
-    @property
-    def key(self) -> str:
-        """A hash of what decides its numbers: a bucket of another one is not read."""
-        facts = [FORMAT, self.network["sha256"], self.preprocessing, [layer.name for layer in self.layers], self.device]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def units(self) -> int:
-        """How many units all layers have."""
-        return sum(layer.channels for layer in self.layers)
-
-    @property
-    def top(self) -> str:
-        """The layer of the logits."""
-        return self.layers[-1].name
-
-
-@dataclass(frozen=True)
-class AtlasRecord:
-    """What `atlas.json` says.
-
-    Args:
-        subject: what it is made with.
-        folder: of the photos, when it was made.
-        photos: by number of a class, how many.
-        skipped: files that cannot be read as photos, and why.
-        links: strongest links of a unit that are kept, those that excite and those that inhibit.
-    """
-
-    subject: Subject
-    folder: str
-    photos: Mapping[int, int]
-    skipped: Mapping[str, str]
-    links: tuple[int, int]
+NOBODY = -1
+"""In place of a unit below, where there are fewer."""
+LINK_ARRAYS = ("source", "share", "error", "consistency")
+_NAMES = frozenset({"subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars"})
+_OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
 class AtlasFolder:
@@ -134,25 +62,36 @@ class AtlasFolder:
         return self.folder / "exemplars"
 
     def check_subject(self, subject: Subject) -> None:
-        """Refuse a folder that holds the atlas of another network, other layers or another preprocessing.
+        """Begin an atlas, or go on with it; refuse a folder that holds something else.
 
         Raises:
-            InputError: if it does, or cannot be made.
+            InputError: if it holds the atlas of another network, other layers or another preprocessing, or what is no
+                atlas, or cannot be made.
         """
         try:
+            foreign = [] if self.is_begun or not self.folder.exists() else self._foreign()
+            if foreign:
+                raise InputError(
+                    f"{self.folder} holds {listed(foreign, limit=3)}, and is no atlas; give a folder of its own, which "
+                    "is made."
+                )
             (self.folder / "buckets").mkdir(parents=True, exist_ok=True)
             (self.folder / "classes").mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
-        begun = self.folder / "subject.json"
-        if begun.is_file():
-            known = _subject_of(read_json(begun))
-            if known.key != subject.key:
-                raise InputError(
-                    f"{self.folder} holds an atlas of {_called(known)}, and this is {_called(subject)}; give another "
-                    "folder, or remove it."
-                )
-        write_atomically(begun, _json(subject_row(subject)))
+        if not self.is_begun:
+            write_atomically(self._begun, _json(subject.to_row()))
+        known = Subject.of_row(read_json(self._begun))
+        if known.key != subject.key:
+            raise InputError(
+                f"{self.folder} holds an atlas of {known.called}, and this is {subject.called}; give another folder, "
+                "or remove it."
+            )
+
+    def _foreign(self) -> list[str]:
+        """What lies in the folder that an atlas has not."""
+        names = sorted(each.name for each in self.folder.iterdir())
+        return [name for name in names if not name.startswith(".") and name not in _NAMES]
 
     def write_bucket(self, job: Job, subject: Subject, photos: Sequence[PhotoFile], sums: Mapping[str, Tensor]) -> Path:
         """Write the sums of a bucket, whose photos were read as these."""
@@ -215,10 +154,30 @@ class AtlasFolder:
         content = {name: value.contiguous() for name, value in arrays.items()}
         write_atomically(file, save(content, {"atlas": json.dumps(facts, sort_keys=True)}))
 
+    def read(self, channel: int | None, record: AtlasRecord) -> dict[str, Tensor]:
+        """The arrays of a class, or of all classes together, as `publish` wrote them.
+
+        Raises:
+            InputError: if the file is missing, damaged, or of another atlas.
+        """
+        file = self.overall_file if channel is None else self.class_file(channel)
+        header, arrays, units = self.read_header(file), self.tensors(file), record.subject.units
+        wanted = (*MOMENTS, *(f"{name}.error" for name in MOMENTS), *COUNTS)
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(wanted, (units,))
+        if channel is None:
+            shapes |= {name: (len(record.photos), units) for name in ("classes", "classes.error")}
+        else:
+            shapes |= {f"links.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
+            shapes |= {f"links.{name}": (units,) for name in ("total", "gross")}
+        found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
+        if found != shapes or header.get("class") != channel:
+            raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
+        return arrays
+
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
         facts = {
-            "format": FORMAT, **subject_row(record.subject), "folder": record.folder,
+            "format": FORMAT, **record.subject.to_row(), "folder": record.folder,
             "photos": {str(channel): count for channel, count in record.photos.items()},
             "skipped": dict(record.skipped), "kept": list(record.links),
         }  # fmt: skip
@@ -239,48 +198,37 @@ class AtlasFolder:
             assert isinstance(facts, dict)
             photos = {int(channel): int(count) for channel, count in facts["photos"].items()}
             excite, inhibit = facts["kept"]
-            return AtlasRecord(_subject_of(facts), facts["folder"], photos, facts["skipped"], (excite, inhibit))
+            return AtlasRecord(Subject.of_row(facts), facts["folder"], photos, facts["skipped"], (excite, inhibit))
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
             raise _damaged(file, error) from None
 
     @property
     def is_begun(self) -> bool:
-        return (self.folder / "subject.json").is_file()
+        return self._begun.is_file()
 
-    def stale(self, jobs: Sequence[Job]) -> Iterator[Path]:
-        """The files of buckets and classes that no photo is in any more."""
+    @property
+    def _begun(self) -> Path:
+        return self.folder / "subject.json"
+
+    def others(self, asked: Collection[int] | None) -> list[tuple[int, list[Path]]]:
+        """The classes that are there and were not asked for, and the files of their sums; none if all were."""
+        files = sorted(self.folder.glob("classes/*.safetensors")) if asked is not None else []
+        numbers = [int(file.stem) for file in files if file.stem.isdecimal()]
+        return [
+            (number, sorted(self.folder.glob(f"buckets/{number:05}/*.safetensors")))
+            for number in numbers
+            if number not in (asked or ())
+        ]
+
+    def stale(self, jobs: Sequence[Job], asked: Collection[int] | None) -> Iterator[Path]:
+        """The files of buckets and classes that were asked for, and that no photo is in any more."""
         kept = {self.bucket_file(job) for job in jobs}  # those that are read, by class or by bucket
         kept |= {file.with_suffix(".json") for file in kept}
         kept |= {self.class_file(job.channel) for job in jobs}
         for file in (*self.folder.glob("buckets/*/*"), *self.folder.glob("classes/*")):
-            if file not in kept:
+            found = _OURS.fullmatch(file.relative_to(self.folder).as_posix())
+            if found and file not in kept and (asked is None or int(found[1] or found[2]) in asked):
                 yield file
-
-
-def subject_row(subject: Subject) -> dict[str, Any]:
-    """A subject as JSON has it."""
-    return asdict(subject)
-
-
-def _subject_of(facts: Any) -> Subject:
-    try:
-        layers = tuple(AtlasLayer(**{**row, "below": tuple(row["below"])}) for row in facts["layers"])
-        links = tuple(
-            Link(**{**row, "pieces": tuple(Piece(**piece) for piece in row["pieces"])}) for row in facts["links"]
-        )
-        unlinked = tuple(UnlinkedLayer(**row) for row in facts["unlinked"])
-        return Subject(
-            facts["network"], facts["preprocessing"], tuple(facts["labels"]), layers, links, unlinked, facts["device"],
-            facts["versions"],
-        )  # fmt: skip
-    except (KeyError, TypeError) as error:
-        raise InputError(f"This is no atlas, or one of another version ({error}); make it again.") from None
-
-
-def _called(subject: Subject) -> str:
-    """What tells one subject from another."""
-    size = "×".join(map(str, subject.preprocessing["size"]))
-    return f"{subject.network['name']} ({subject.network['sha256'][:8]}, {size}, {len(subject.layers)} layers)"
 
 
 def _json(facts: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ import torch
 from circuits.atlas.fixed import narrowed
 from circuits.atlas.measure import Sums, finite, links_of_class, matrices_of_class
 from circuits.atlas.plan import Job
-from circuits.atlas.storage import AtlasFolder, Subject
+from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.subject import Subject
 from circuits.attribution.links import Link
 from circuits.attribution.weight_links import LinkedBatch, LinkPass
 from circuits.errors import InputError

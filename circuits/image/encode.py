@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, WebPImagePlugin  # noqa: F401  # known to Pillow, it need not import every other format
 
 from circuits.errors import InputError
 from circuits.image.decode import decode

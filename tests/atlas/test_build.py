@@ -89,6 +89,32 @@ class TestNumbers:
                 name for name, share in expected.items() if abs(share) > 1e-5
             } <= found.keys()  # fewer than are kept
 
+    def test_links_are_told_from_both_ends(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        atlas = Atlas.open(tmp_path / "atlas")
+        [strongest, *_] = atlas.strongest("last", "class 1")
+        links = atlas.links(strongest.unit, "class 1")
+        assert links
+        assert all(link in atlas.users(link.source, "class 1") for link in links)
+        [best, *_] = atlas.links(f"head:{1}", "class 1")
+        assert best.source == strongest.unit
+        assert best.share == pytest.approx(strongest.contribution.mean, rel=1e-5)
+
+    def test_summit_counts_the_fewest_units_that_hold_a_part_of_the_peaks(
+        self, network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        build_atlas(network, photos, tmp_path / "atlas", classes=["class 0"])
+        inputs = [network.preprocessing.input_of(load_photo(file)) for file in (photos / "class 0").iterdir()]
+        counts = [0] * 13
+        for peaks in network.activations(torch.cat(inputs), ["cat"])["cat"].amax((2, 3)).clamp(min=0).tolist():
+            held = 0.0
+            for channel in sorted(range(13), key=lambda unit: -peaks[unit]):
+                if held >= 0.03 * sum(peaks):
+                    break
+                counts[channel] += 1
+                held += peaks[channel]
+        assert Atlas.open(tmp_path / "atlas").table("summit", "cat", 0).tolist() == counts
+
     def test_books_of_a_class_close(self, network: Network, photos: Path, tmp_path: Path) -> None:
         build_atlas(network, photos, tmp_path / "atlas")
         atlas = Atlas.open(tmp_path / "atlas")
@@ -212,6 +238,18 @@ class TestSameBytes:
         build_atlas(network, photos, tmp_path / "two")
         assert read.items() <= contents(tmp_path / "two").items()
 
+    def test_class_by_class(self, expected: dict[str, bytes], network: Network, photos: Path, tmp_path: Path) -> None:
+        for name in ("class 1", "class 2", "class 0"):
+            build_atlas(network, photos, tmp_path / "two", classes=[name])
+        assert contents(tmp_path / "two") == expected
+        shutil.rmtree(photos / "class 1")
+        save_photo(photos / "class 0" / "99.png", 99)
+        build_atlas(network, photos, tmp_path / "two", classes=["class 0"])  # which says nothing of class 1
+        atlas = Atlas.open(tmp_path / "two")
+        assert [(each.number, each.photos) for each in atlas.classes] == [(0, 12), (1, 11), (2, 3)]
+        build_atlas(network, photos, tmp_path / "two")
+        assert [each.number for each in Atlas.open(tmp_path / "two").classes] == [0, 2]
+
 
 class TestPhotos:
     def test_a_changed_photo_is_computed_again(self, network: Network, photos: Path, tmp_path: Path) -> None:
@@ -282,6 +320,20 @@ class TestFolder:
         with pytest.raises(InputError, match=r"holds an atlas of branches .* and this is chain"):
             build_atlas(linked_network("chain"), photos, tmp_path / "atlas")
 
+    def test_a_folder_of_something_else_is_refused(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"holds class 0, class 1, class_2, and is no atlas"):
+            build_atlas(network, photos, photos)
+
+    def test_only_files_of_its_own_are_removed(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        others = [tmp_path / "atlas" / name for name in ("classes/notes.txt", "buckets/00000/notes.json")]
+        for file in others:
+            file.write_text("mine")
+        shutil.rmtree(photos / "class_2")
+        build_atlas(network, photos, tmp_path / "atlas")
+        assert all(file.read_text() == "mine" for file in others)
+        assert not (tmp_path / "atlas" / "classes" / "00002.safetensors").exists()
+
     def test_a_damaged_bucket_is_computed_again(self, network: Network, photos: Path, tmp_path: Path) -> None:
         build_atlas(network, photos, tmp_path / "atlas")
         before = contents(tmp_path / "atlas")
@@ -295,6 +347,17 @@ class TestFolder:
         (tmp_path / "atlas" / "classes" / "00001.safetensors").write_bytes(b"no arrays")
         with pytest.raises(InputError, match=r"00001\.safetensors is damaged, or no file of an atlas"):
             Atlas.open(tmp_path / "atlas").unit("last:0", "class 1")
+
+    def test_the_file_of_another_class_or_atlas_is_refused(
+        self, network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        build_atlas(linked_network("chain"), photos, tmp_path / "other")
+        files = tmp_path / "atlas" / "classes"
+        for foreign in (files / "00000.safetensors", tmp_path / "other" / "classes" / "00001.safetensors"):
+            shutil.copy(foreign, files / "00001.safetensors")
+            with pytest.raises(InputError, match="is of another atlas, or another class"):
+                Atlas.open(tmp_path / "atlas").links("last:0", "class 1")
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
 from circuits.errors import InputError, UnknownError
 from circuits.image import decode
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
-from circuits.image.photo import check_window, load_photo
+from circuits.image.photo import EXAMPLES, check_window, load_photo
 from circuits.image.preprocessing import Preprocessing
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -462,3 +463,10 @@ def test_the_name_of_a_photo_can_be_written_and_shown() -> None:
 def test_a_window_that_is_no_four_numbers_is_refused(window: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="A window is four finite numbers, left, top, right and bottom; this one is"):
         check_window(window, 10, 10)
+
+
+def test_the_example_is_read_without_the_package_that_ships_it_and_is_the_same_picture() -> None:
+    code = "import sys; from circuits.image.photo import EXAMPLES; EXAMPLES['cat'](); print('skimage' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "False"
+    assert np.array_equal(EXAMPLES["cat"](), data.cat())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import circuits
 from circuits import (
     Circuit,
     InputError,
@@ -225,3 +226,11 @@ def test_attributions_have_all_digits_and_the_switch_goes_back() -> None:
         assert torch.backends.cudnn.allow_tf32
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def test_a_page_runs_the_network_of_a_circuit_on_the_device_that_is_asked_for(here: Network) -> None:
+    circuit = trace(here, PHOTO, depth=1, top=2)
+    with pytest.raises(InputError, match=r"^There is no device 'cupid'"):
+        circuits.explore(circuit, device="cupid", open_browser=False)
+    with pytest.raises(InputError, match=r"^The network is on a device already; give device= to load_network or prep"):
+        circuits.explore(here, device="cpu", open_browser=False)
