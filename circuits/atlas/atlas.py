@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.publish import NOBODY, starts_of
-from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.publish import starts_of
+from circuits.atlas.storage import NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
@@ -35,7 +34,7 @@ class Atlas:
         self._folder, self.record = folder, record
         self._starts = starts_of(record.subject)
         self._layers = {layer.name: layer for layer in record.subject.layers}
-        self._arrays = lru_cache(_OPEN)(self._read)
+        self._arrays = lru_cache(_OPEN)(lambda channel: folder.read(channel, record))
 
     @classmethod
     def open(cls, folder: str | Path) -> "Atlas":
@@ -288,8 +287,3 @@ class Atlas:
         if unit.channel >= self.layer(unit.layer).channels:
             raise UnknownError(f"No unit {unit}; {unit.layer} has {self.layer(unit.layer).channels} channels, from 0.")
         return self._starts[unit.layer] + unit.channel
-
-    def _read(self, channel: int | None) -> dict[str, Tensor]:
-        file = self._folder.overall_file if channel is None else self._folder.class_file(channel)
-        self._folder.read_header(file)
-        return self._folder.tensors(file)

@@ -12,7 +12,7 @@ from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
 from circuits.atlas.link_rows import rows_of
 from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
 from circuits.atlas.plan import Job, by_class, whole
-from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasRecord, Subject
 from circuits.attribution.links import Link
 from circuits.errors import InputError
@@ -21,9 +21,6 @@ from circuits.units import Progress
 
 KEPT = (8, 8)
 """Of a unit's links, how many of those that excite it are kept to be read, and of those that inhibit it."""
-NOBODY = -1
-"""In place of a unit below, where there are fewer."""
-LINK_ARRAYS = ("source", "share", "error", "consistency")
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,8 @@ def publish(
         if count:
             counts[each.channel] = count
             _publish_class(folder, subject, each, count)
+        else:
+            folder.class_file(each.channel).unlink(missing_ok=True)
         kept += [_put_together(folder, subject, each)] if compact else each.jobs
     if not counts:
         raise InputError(f"There is no photo that can be read in {photos}; give others.")

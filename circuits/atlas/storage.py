@@ -24,12 +24,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
 from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
 from circuits.errors import InputError, listed
 from circuits.exemplars.loader import PhotoFile
 from circuits.files import read_json, write_atomically
 
+NOBODY = -1
+"""In place of a unit below, where there are fewer."""
+LINK_ARRAYS = ("source", "share", "error", "consistency")
 _NAMES = frozenset({"subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars"})
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
@@ -149,6 +153,26 @@ class AtlasFolder:
         facts = {"format": FORMAT, **header}
         content = {name: value.contiguous() for name, value in arrays.items()}
         write_atomically(file, save(content, {"atlas": json.dumps(facts, sort_keys=True)}))
+
+    def read(self, channel: int | None, record: AtlasRecord) -> dict[str, Tensor]:
+        """The arrays of a class, or of all classes together, as `publish` wrote them.
+
+        Raises:
+            InputError: if the file is missing, damaged, or of another atlas.
+        """
+        file = self.overall_file if channel is None else self.class_file(channel)
+        header, arrays, units = self.read_header(file), self.tensors(file), record.subject.units
+        wanted = (*MOMENTS, *(f"{name}.error" for name in MOMENTS), *COUNTS)
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(wanted, (units,))
+        if channel is None:
+            shapes |= {name: (len(record.photos), units) for name in ("classes", "classes.error")}
+        else:
+            shapes |= {f"links.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
+            shapes |= {f"links.{name}": (units,) for name in ("total", "gross")}
+        found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
+        if found != shapes or header.get("class") != channel:
+            raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
+        return arrays
 
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""

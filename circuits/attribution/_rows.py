@@ -71,12 +71,24 @@ class SegmentRows(SlicedEvaluation):
         value = ops.run_node(self.traced, node, values)
         read = next(read for read in node.all_input_nodes if read in self.tangents)
         if ops.operation(self.traced, node).homogeneous:
-            self.tangents[node] = value
+            # Euler's theorem, where all that lies below is homogeneous too, or else the operation's own derivative.
+            is_all = self.tangents[read] is values[read]
+            self.tangents[node] = value if is_all else self._pushed(node, values, read)
         elif (slope := slope_of(self.traced, node, values, read)) is not None:
             self.tangents[node] = self.tangents[read] * slope
         else:
             self.tangents[node] = without_bias(ops.called_module(self.traced, node), self.tangents[read])
         return value
+
+    def _pushed(self, node: fx.Node, values: dict[fx.Node, Any], read: fx.Node) -> Tensor:
+        """What the tangent of a node that is read becomes: the derivative, in v, of the gradient of v · output."""
+        with torch.enable_grad():
+            point = values[read].detach().requires_grad_()
+            made = ops.run_node(self.traced, node, {**values, read: point})
+            v = torch.zeros_like(made, requires_grad=True)
+            (gradient,) = torch.autograd.grad(made, point, v, create_graph=True)
+            pushed: Tensor = torch.autograd.grad(gradient, v, self.tangents[read])[0]
+        return pushed
 
     def is_picked(self, node: fx.Node, channels: Channels, rectified: bool) -> bool:
         # Where the walk ends must not depend on what other units need run whole.

@@ -172,10 +172,14 @@ class BatchedAttribution:
             rows = [row for each in above if (row := row_layer(self.traced, each)) and row[1] is node]
             linear = not any(ops.operation(self.traced, each).is_activation for each in above)
             plain = all(is_pointwise(module) and module.stride == (1, 1) for module, _ in rows)
-            if rows and linear and plain and self._front.issuperset(run.needed_whole([(node, channels, True)])):
+            if rows and linear and plain and node not in self._front and self._is_within(node, channels, run):
                 below = BatchedAttribution(replace(self.segment, upper=node), self._activation, block=len(channels))
                 return _Hidden(node, *below._shares(channels, torch.ones_like(self._activation[0, :1, :1, :1])))
         return None
+
+    def _is_within(self, node: fx.Node, channels: Sequence[int], run: SlicedEvaluation) -> bool:
+        """Whether channels of a node need nothing else whole than the front."""
+        return self._front.issuperset(run.needed_whole([(node, tuple(channels), True)]))
 
     def _down(
         self,

@@ -271,6 +271,31 @@ def test_what_shapes_alone_do_not_tell_is_answered_as_by_a_pass_back(kind: type[
             torch.testing.assert_close(scores, (activation * gradient).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
 
 
+class Pooled(nn.Module):
+    """A layer, something that keeps its channels apart, a pool, and a convolution that reads one position at a time."""
+
+    def __init__(self, between: nn.Module, pool: nn.Module) -> None:
+        super().__init__()
+        self.below, self.head = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 5, 1)
+        self.between, self.pool = between, pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.between(4 * self.below(x).relu())))
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.ReLU()], ids=str)
+@pytest.mark.parametrize("between", [nn.SiLU(), nn.BatchNorm2d(6), nn.ReLU6()], ids=lambda part: type(part).__name__)
+def test_a_pool_hands_on_what_each_channel_puts_into_it(between: nn.Module, pool: nn.Module) -> None:
+    network = ready(randomize(Pooled(between, pool)), check=False, layers=["below", "head"])
+    activation = network.activations(image_for(network))["below"]
+    segment = network.segment("below", "head")
+    assert is_understood(segment)
+    for channel, scores in enumerate(gradients_times_activation(segment, activation, map(Readout.of_unit, range(5)))):
+        point = activation.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(segment(point)[:, channel].sum(), point)
+        torch.testing.assert_close(scores, (activation * gradient).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
 def test_a_unit_that_depends_on_nothing_below_has_no_shares() -> None:
     class Coordinates(nn.Module):
         def __init__(self) -> None:
