@@ -2,8 +2,8 @@
 
 Units of some layers, spread evenly over the channels, are drawn by both from the same noise; then every picture is
 moved at random in ways that neither has seen, shown to the network, and the unit's activation averaged over all
-positions. The time is the processor's. The other schedule is 256 steps of rate 0.15 with Adam's (0.9, 0.95) unless told otherwise; the
-pictures of both are kept with `--out`, to be looked at. Run it with
+positions. The time is the processor's. The other schedule is 256 steps of rate 0.15 with Adam's (0.9, 0.95) unless told
+otherwise; the pictures of both are kept with `--out`, to be looked at. Run it with
 
     python -m benchmarks.bench_schedule squeezenet1_1 features.4,features.7,features.12 --weights FILE
 """
