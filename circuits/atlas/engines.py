@@ -75,6 +75,7 @@ def ray(address: str | None = None, **options: Any) -> Engine:
         InputError: if Ray is not installed, or there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # unless somebody wants it, it tells nobody about its use
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be, and it warns until then
     try:
         import ray as distributed
     except ImportError:
@@ -83,8 +84,12 @@ def ray(address: str | None = None, **options: Any) -> Engine:
     def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         try:
             distributed.init(address=address or None, log_to_driver=False, logging_level="error", **options)
-        except ConnectionError as error:
-            raise InputError(f"There is no Ray cluster at {address} ({str(error).splitlines()[0]}).") from None
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise InputError(
+                f"Ray does not start or join a cluster at {address or 'this machine'} ({reason}); give the address of "
+                "one that runs, such as auto."
+            ) from None
         try:
             gpus = 1 if work.subject.device == "cuda" else 0  # of which a task sees no more than it asks for
             task = distributed.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_run)

@@ -84,6 +84,8 @@ def publish(
         if count:
             counts[each.channel] = count
             _publish_class(folder, subject, each, count)
+        else:
+            folder.class_file(each.channel).unlink(missing_ok=True)
         kept += [_put_together(folder, subject, each)] if compact else each.jobs
     if not counts:
         raise InputError(f"There is no photo that can be read in {photos}; give others.")

@@ -47,7 +47,7 @@ def input_crop(network: Network, source: Source) -> Image.Image:
     if source.collection is not None:
         raise InputError(
             f"The circuit explains {source.photo_info.name} together, so there is no single photo to compute more of; "
-            "trace one of them."
+            "trace one of them, or look at it with `circuits class` and --html."
         )
     # A circuit carries the crop itself, whatever has become of the photo.
     thumbnail = source.photo_info.thumbnail

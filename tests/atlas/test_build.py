@@ -269,6 +269,17 @@ class TestPhotos:
         assert list(atlas.skipped) == ["class 0/notes.txt"]
         assert "notes.txt" in atlas.skipped["class 0/notes.txt"]
 
+    def test_a_class_whose_photos_cannot_be_read_any_more_is_left_out(
+        self, network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        build_atlas(network, photos, tmp_path / "atlas")
+        for file in (photos / "class_2").iterdir():
+            file.write_text("no photo")
+        build_atlas(network, photos, tmp_path / "atlas")
+        assert [each.number for each in Atlas.open(tmp_path / "atlas").classes] == [0, 1]
+        build_atlas(network, photos, tmp_path / "atlas", classes=["class 0"])
+        assert [each.number for each in Atlas.open(tmp_path / "atlas").classes] == [0, 1]
+
     def test_a_photo_in_which_the_network_overflows_is_skipped(self, tmp_path: Path) -> None:
         network = linked_network("chain")
         with torch.no_grad():

@@ -6,6 +6,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +51,19 @@ def test_same_bytes_with_two_workers_one_of_which_is_killed(
     )
     assert marker.exists()
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+@pytest.mark.parametrize("error", [ConnectionError(), ValueError("Malformed address.\nSee the docs")])
+def test_a_cluster_that_is_not_there_is_said_to_be_missing(
+    error: Exception, network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**_: object) -> None:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    engine = engines.ray("10.0.0.1:6379")
+    with pytest.raises(InputError, match=r"Ray does not start or join a cluster at 10\.0\.0\.1:6379 \(.+\); give"):
+        build_atlas(network, photos, tmp_path / "atlas", engine=engine, load=lambda: network)
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
