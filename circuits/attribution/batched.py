@@ -124,7 +124,7 @@ class BatchedAttribution:
             waiting.extend(node.all_input_nodes)
         return False
 
-    def _below(self, rows: "SegmentRows", leaf: "Leaf", gradient: Tensor) -> Tensor:
+    def _below(self, rows: SegmentRows, leaf: Leaf, gradient: Tensor) -> Tensor:
         """The shares of the units of one leaf, from the gradient of each one's value in its own channel of the leaf."""
         maps = ops.as_maps(gradient)[0]
         row = row_layer(self.traced, leaf.node) if leaf.is_row else None
@@ -183,7 +183,7 @@ class BatchedAttribution:
 
     def _down(
         self,
-        rows: "SegmentRows",
+        rows: SegmentRows,
         node: fx.Node,
         channels: Sequence[int],
         maps: Tensor,

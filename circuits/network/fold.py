@@ -72,11 +72,11 @@ def _constant(traced: fx.GraphModule, node: fx.Node, value: Any) -> Any:
 def make_modules(traced: fx.GraphModule) -> None:
     """Turn `F.conv2d(x, weight, …)` and `F.linear(x, weight, …)` with weights of the graph into calls of modules.
 
-    Such a module is named like its node, so that layers have the names that they have without it.
+    Layers have the names that they have without such modules (`IS_FUNCTION`).
     """
     for node in list(traced.graph.nodes):
         given = _given(traced, node, ("weight", "bias"))
-        if given is None or node.target not in (F.conv2d, F.linear) or hasattr(traced, node.name):
+        if given is None or node.target not in (F.conv2d, F.linear):
             continue
         weight, bias = given["weight"], given.get("bias")
         if weight.dim() != (4 if node.target is F.conv2d else 2):
@@ -93,8 +93,11 @@ def make_modules(traced: fx.GraphModule) -> None:
         module.weight = nn.Parameter(weight.detach(), requires_grad=False)
         if bias is not None:
             module.bias = nn.Parameter(bias.detach(), requires_grad=False)
-        traced.add_module(node.name, module.eval())
-        node.op, node.target, node.args, node.kwargs = "call_module", node.name, (given["input"],), {}
+        name = node.name
+        while hasattr(traced, name):
+            name += "_"
+        traced.add_module(name, module.eval())
+        node.op, node.target, node.args, node.kwargs = "call_module", name, (given["input"],), {}
         node.meta[ops.IS_FUNCTION] = True
     traced.graph.eliminate_dead_code()
 

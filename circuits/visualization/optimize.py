@@ -7,7 +7,8 @@ At each step
 3. the network, cut above the highest layer that is read, runs on all of them once (`forward`);
 4. each objective's gradient with respect to the parameters is scaled to a root mean square of one, image by image, so
    that a faint response is followed as fast as a strong one;
-5. the regularizers' gradients are subtracted, and Adam, with a linearly falling rate, takes a step.
+5. the regularizers' gradients are subtracted, and Adam takes a step, with a rate that falls linearly and is the higher
+   the fewer steps there are, so that all together they can go as far.
 
 An objective whose value has stopped growing is finished early. In the first steps the gradient passes rectifiers that
 are silent for an image (`network.rectifiers.redirected_relu`).
@@ -36,12 +37,18 @@ from circuits.network.rectifiers import redirected_relu
 from circuits.visualization.border_weights import equalize_gradient
 from circuits.visualization.forward import BatchSlice, Canvas, forward
 from circuits.visualization.objectives.base import Objective, ObjectiveInputs, Read
-from circuits.visualization.parameterization.base import START_SPREAD, Parameterization
+from circuits.visualization.parameterization.base import START_SPREAD, USUAL_STEPS, Parameterization
 from circuits.visualization.parameterization.fourier import FourierImages
 from circuits.visualization.transforms import Transform
 
 LAST_SHARE = 0.1
-BETAS = (0.9, 0.95)
+
+# Gradients are averaged over two steps and their squares over ten. With Adam's usual ten, each image runs on in
+# directions that its next movement no longer supports, and late units want twice the steps.
+BETAS = (0.5, 0.9)
+
+# How many times the parameterization's rate is taken at most, when there are fewer steps than it was chosen for.
+LARGEST_SPEED = 2.0
 
 # Adam's ε, for gradients of root mean square one: frequencies that hardly matter are not driven as hard as the others.
 FLOOR = 1.0
@@ -49,7 +56,7 @@ FLOOR = 1.0
 # An objective has stalled if its value, averaged over about MEMORY steps, has not grown for PATIENCE steps by more than
 # GAIN of what it has grown since the start.
 MEMORY = 16
-PATIENCE = 64
+PATIENCE = 48
 GAIN = 0.005
 
 REDIRECTED = 16
@@ -134,8 +141,7 @@ class GradientAscent:
         """One step for each task that has not stalled."""
         active = [task for task in self._tasks if not task.stalled]
         if not self.options.images.plain:
-            share = self.taken / self.options.steps
-            self._optimizer.param_groups[0]["lr"] = self.options.images.rate * (1 - (1 - LAST_SHARE) * share)
+            self._optimizer.param_groups[0]["lr"] = self.options.images.rate * speed(self.taken, self.options.steps)
         self._optimizer.zero_grad()
         with torch.enable_grad():
             halving(self.compute_gradients, active)
@@ -259,6 +265,17 @@ class _Term:
     @property
     def stalled(self) -> bool:
         return self._steps - self._best_at >= PATIENCE
+
+
+def speed(taken: int, steps: int) -> float:
+    """How many times the parameterization's rate is taken after some of all steps.
+
+    min(2, 112/steps) · (1 − 0.9 · taken/steps)
+
+    >>> speed(0, 112), speed(112, 224), speed(0, 16)
+    (1.0, 0.275, 2.0)
+    """
+    return min(LARGEST_SPEED, USUAL_STEPS / steps) * (1 - (1 - LAST_SHARE) * taken / steps)
 
 
 def _optimizer(leaves: Sequence[Tensor], images: Parameterization) -> torch.optim.Optimizer:

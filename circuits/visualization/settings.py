@@ -10,7 +10,7 @@ from PIL import Image
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.photo import as_photo
 from circuits.visualization.objectives.base import Objective
-from circuits.visualization.parameterization.base import MakeImages
+from circuits.visualization.parameterization.base import USUAL_STEPS, MakeImages
 from circuits.visualization.parameterization.fourier import FourierImages
 from circuits.visualization.parameterization.registry import make_images
 from circuits.visualization.transforms import TRANSFORMS, Transform, named_transform, standard
@@ -49,7 +49,7 @@ class Settings:
     """
 
     size: int = 128
-    steps: int = 256
+    steps: int = USUAL_STEPS
     seed: int = 0
     objective: str = "channel"
     images: str = "fourier"
@@ -59,7 +59,7 @@ class Settings:
     l2: float = 0.0
     blur_gradient: float = 0.0
     blur_image: float = 0.0
-    version: int = 2
+    version: int = 3
 
     def __post_init__(self) -> None:
         _check_numbers(self.size, self.steps)
@@ -94,7 +94,7 @@ class Options:
     """
 
     size: int = 128
-    steps: int = 256
+    steps: int = USUAL_STEPS
     images: MakeImages = FourierImages
     transform: Callable[[int], Transform] = standard
     regularizers: tuple[Objective, ...] = ()

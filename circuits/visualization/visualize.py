@@ -32,7 +32,7 @@ from circuits.visualization.transforms import moved_side
 
 Preview = Callable[[int, tuple[Image.Image, ...]], None]
 
-PREVIEWS = frozenset({16, 64, 160})
+PREVIEWS = frozenset({8, 24, 56})
 """Steps after which a preview is shown."""
 
 FAST_PIXELS = 8 * 128 * 128

@@ -23,7 +23,7 @@ _STILL_THERE = 5.0
 _STILL_MISSING = 0.5
 _MOST_REMEMBERED = 20_000
 # After so few steps a picture can be recognised; one that takes hardly more is drawn at once.
-SKETCH_STEPS = 32
+SKETCH_STEPS = 16
 
 
 class StoredGallery:

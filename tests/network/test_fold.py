@@ -59,11 +59,11 @@ class Functional(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernel, self.shift = nn.Parameter(torch.empty(4, 3, 3, 3)), nn.Parameter(torch.empty(4))
+        self.conv2d, self.shift = nn.Parameter(torch.empty(4, 3, 3, 3)), nn.Parameter(torch.empty(4))
         self.matrix = nn.Parameter(torch.empty(3, 4))
 
     def forward(self, image: Tensor) -> Tensor:
-        maps = F.relu(F.conv2d(image, self.kernel, self.shift, stride=[2]))
+        maps = F.relu(F.conv2d(image, self.conv2d, self.shift, stride=[2]))
         return F.linear(maps.mean((2, 3)), F.normalize(self.matrix, dim=1))
 
 

@@ -9,10 +9,10 @@ from tests.support.nets import CLASSES, randomize
 from tests.support.zoo_checks import Found, check_module, loaded_layers
 
 _NAMES = """
-    caformer_s18 cait_xxs24_224 coat_lite_tiny coat_tiny coatnet_pico_rw_224 convformer_s18
-    convit_tiny convmixer_768_32 convnext_atto convnext_atto_ols convnext_zepto_rms convnextv2_atto cpubone_nano
-    crossvit_9_240 crossvit_tiny_240 cs3darknet_focus_s cspdarknet53 cspnext_tiny cspresnet50 cspresnext50 darknet53
-    davit_tiny deit_tiny_patch16_224 densenet121 densenetblur121d dla46x_c dpn48b dpn68 eca_nfnet_l0 ecaresnet26t
+    caformer_s18 cait_xxs24_224 coat_lite_tiny coat_tiny coatnet_pico_rw_224 convformer_s18 convit_tiny
+    convmixer_768_32 convnext_atto convnext_atto_ols convnext_zepto_rms convnextv2_atto cpubone_nano crossvit_9_240
+    crossvit_tiny_240 cs3darknet_focus_s cspdarknet53 cspnext_tiny cspresnet50 cspresnext50 darknet53 davit_tiny
+    deit_tiny_patch16_224 densenet121 densenetblur121d dla46x_c dpn48b dpn68 eca_nfnet_l0 ecaresnet26t
     edgenext_xx_small efficientformer_l1 efficientformerv2_s0 efficientnet_es efficientnet_lite0 efficientvim_m1
     efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw fasternet_t0 fastvit_t8 fbnetc_100 fbnetv3_b
     focalnet_tiny_srf gcresnext26ts gcvit_xxtiny gernet_s ghostnet_050 ghostnetv2_100 gmlp_ti16_224 halonet_h1
@@ -27,11 +27,11 @@ _NAMES = """
     resnetv2_50 resnetv2_50x1_bit resnext26ts resnext50_32x4d rexnet_100 sam2_hiera_tiny sehalonet33ts selecsls42
     semnasnet_050 sequencer2d_s seresnet18 seresnext26d_32x4d shvit_s1 skresnet18 spnasnet_100 starnet_s050
     swiftformer_xs swin_tiny_patch4_window7_224 swinv2_cr_tiny_224 swinv2_tiny_window16_256 test_byobnet
-    test_convnext test_efficientnet test_efficientnet_gn test_efficientnet_ln
-    test_resnet tf_efficientnet_b0 tf_efficientnet_lite0 tf_efficientnetv2_b0 tf_mixnet_s
-    tf_mobilenetv3_small_minimal_100 tiny_vit_5m_224 tinynet_e tnt_s_legacy_patch16_224 tresnet_m twins_svt_small
-    vgg11 vit_srelpos_small_patch16_224 vit_tiny_patch16_224 vit_tiny_patch16_dinov3_qkvb
-    volo_d1_224 vovnet39a xception41p xcit_nano_12_p8_224
+    test_convnext test_efficientnet test_efficientnet_gn test_efficientnet_ln test_nfnet test_resnet
+    tf_efficientnet_b0 tf_efficientnet_lite0 tf_efficientnetv2_b0 tf_mixnet_s tf_mobilenetv3_small_minimal_100
+    tiny_vit_5m_224 tinynet_e tnt_s_legacy_patch16_224 tresnet_m twins_svt_small vgg11 visformer_small
+    vit_srelpos_small_patch16_224 vit_tiny_patch16_224 vit_tiny_patch16_dinov3_qkvb volo_d1_224 vovnet39a
+    xception41p xcit_nano_12_p8_224
 """
 NAMES = tuple(f"timm:{name}" for name in _NAMES.split())
 """The smallest of each family, if it has fewer than 90 million weights, and of the larger families several kinds."""

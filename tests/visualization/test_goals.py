@@ -17,7 +17,7 @@ from circuits.visualization.objectives.unit import channel, class_logit, class_p
 from circuits.visualization.visualize import Options, visualize
 from tests.support.drawn import classifier, convolution, network_of
 
-OPTIONS = Options(size=32, steps=48, zoom=1)
+OPTIONS = Options(size=32, steps=64, zoom=1)
 
 
 @functools.cache

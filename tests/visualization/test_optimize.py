@@ -196,8 +196,8 @@ class TestGradients:
     def test_regularisers_are_taken_away(self) -> None:
         network, objective = two_layers(), channel("4:7")
         rough, smooth = (
-            visualize(network, [objective], options=Options(size=32, steps=40, regularizers=penalties))[0]
-            for penalties in ((), (0.5 * total_variation(),))
+            visualize(network, [objective], options=Options(size=32, regularizers=penalties))[0]
+            for penalties in ((), (1.0 * total_variation(),))
         )
         variations = [
             float(total_variation()(ObjectiveInputs({}, to_images(found.images)))[0]) for found in (rough, smooth)
@@ -305,19 +305,19 @@ class TestPictures:
 
     def test_previews_and_frames_are_the_pictures_on_their_way(self) -> None:
         shown: list[tuple[int, Image.Image]] = []
-        options = Options(size=16, steps=70)
+        options = Options(size=16, steps=60)
         [found] = visualize(
             two_layers(),
             [channel("4:7")],
             options=options,
-            frames=(0, 16, 64, 70),
+            frames=(0, 24, 56, 60),
             on_preview=lambda at, images: shown.append((at, images[0])),
         )
         frames = dict(found.frames)
-        assert sorted(frames) == [0, 16, 64, 70]
-        assert [at for at, _ in shown] == [0, 0]
-        assert [image for _, image in shown] == [frames[16][0], frames[64][0]]
-        assert frames[70] == found.images
+        assert sorted(frames) == [0, 24, 56, 60]
+        assert [at for at, _ in shown] == [0, 0, 0]
+        assert [image for _, image in shown][1:] == [frames[24][0], frames[56][0]]
+        assert frames[60] == found.images
 
     def test_previews_of_units_come_with_their_unit(self) -> None:
         shown: list[tuple[Unit, tuple[int, int]]] = []

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from circuits.visualization.parameterization.color import Colouring, check_side
 
+USUAL_STEPS = 112
+"""Steps for which the rates are chosen."""
+
 # Standard deviation of the planes' values at the start; the sigmoid turns 0.05 into about 0.49..0.51.
 START_SPREAD = 0.05
 
@@ -25,7 +28,8 @@ class Parameterization(Protocol):
     colours, by default that of natural images, and `alpha`, whether to draw an opacity plane too.
 
     Attributes:
-        rate: learning rate of Adam that suits it, for gradients whose root mean square is one an image.
+        rate: learning rate of Adam that suits it, for gradients whose root mean square is one an image and the usual
+            number of steps.
         plain: whether it is for plain steps instead: x + rate · gradient, nothing scaled, nothing redirected.
     """
 

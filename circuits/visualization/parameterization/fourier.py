@@ -53,7 +53,7 @@ class FourierImages(PlaneImages):
     torch.Size([1, 3, 8, 8])
     """
 
-    rate = 0.15
+    rate = 0.4
 
     def __init__(
         self, side: int, colours: int = 3, *, power: float = 1.0, matrix: Tensor | None = None, alpha: bool = False

@@ -71,7 +71,7 @@ class PriorImages(Parameterization):
     What the decoder makes is scaled to the side if it has another one.
     """
 
-    rate = 0.05
+    rate = 0.1
 
     def __init__(self, side: int, colours: int, *, prior: LearnedPrior) -> None:
         if prior.shape[0] != colours:

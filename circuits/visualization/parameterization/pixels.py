@@ -33,7 +33,7 @@ class PixelImages(PlaneImages):
     torch.Size([1, 3, 8, 8])
     """
 
-    rate = 0.25
+    rate = 0.7
 
     def __init__(self, side: int, colours: int = 3, *, matrix: Tensor | None = None, alpha: bool = False) -> None:
         colouring = Colouring(colours, matrix=matrix, alpha=alpha)

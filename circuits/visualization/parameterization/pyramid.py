@@ -41,7 +41,7 @@ class LaplacianPyramid(PlaneImages):
     (20, 10, 5)
     """
 
-    rate = 0.1
+    rate = 0.27
 
     def __init__(
         self,
