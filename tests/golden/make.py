@@ -100,6 +100,8 @@ def make(folder: Path, parts: Sequence[str] = (), *, brief: bool = False) -> Non
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         work = Path(temporary).resolve()
         stack.enter_context(patch.dict(os.environ, {"XDG_CACHE_HOME": str(work / "cache")}))
+        # Whether pictures are drawn in 16 bits depends on the processor.
+        stack.enter_context(patch("circuits.visualization.optimize.has_fast_bfloat16", return_value=False))
         to = Recorder(folder.resolve(), {str(work): "WORK", str(ROOT): "REPOSITORY"})
         collection = evidence_files.save_photos(work / "collection")
         for part, write in PARTS.items():

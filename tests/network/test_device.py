@@ -126,13 +126,19 @@ def both(here: Network, away: Network, ask: Callable[[Network, Circuit], object]
         lambda network, circuit: (
             evaluate(network, circuit, draws=2, stability=1, ladder=(2,)).rows[0].faithfulness.value
         ),
-        lambda network, _: render(network, ["conv3:5"], settings=Settings(size=32, steps=3))[0].activation,
     ],
 )
 def test_answers_are_the_same_on_another_device(
     here: Network, away: Network, ask: Callable[[Network, Circuit], object]
 ) -> None:
     both(here, away, ask)
+
+
+def test_pictures_reach_the_same_on_another_device(
+    here: Network, away: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("circuits.visualization.optimize.has_fast_bfloat16", lambda: False)  # 32 bits on both
+    both(here, away, lambda network, _: render(network, ["conv3:5"], settings=Settings(size=32, steps=3))[0].activation)
 
 
 def test_exemplars_are_the_same_on_another_device(here: Network, away: Network, tmp_path) -> None:
