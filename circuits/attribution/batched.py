@@ -112,14 +112,17 @@ class BatchedAttribution:
     def _is_sensitive(self) -> bool:
         """Whether something above the exits has other last bits where more channels are computed at once.
 
-        Exponentials have, which the processor computes for several numbers together, and depthwise convolutions.
+        Exponentials have, which the processor computes for several numbers together, and depthwise convolutions. So has
+        the choice that a max pool makes among numbers of an exit that are equal up to their last bits.
         """
         waiting, seen = [self.segment.upper], {*self._given}
         while waiting:
             node = waiting.pop()
             if node in seen or row_layer(self.traced, node):
                 continue
-            if ops.operation(self.traced, node).role in ("smooth", "mixing"):
+            called = ops.operation(self.traced, node)
+            chooses = called.reach == "max pool" or ops.kind(self.traced, node) in _ADAPTIVE_MAX
+            if called.role in ("smooth", "mixing") or (chooses and node not in self._front):
                 return True
             seen.add(node)
             waiting.extend(node.all_input_nodes)
@@ -240,6 +243,7 @@ def _keeps(traced: fx.GraphModule, node: fx.Node) -> bool:
     return flat or ops.is_channelwise(traced, node)
 
 
+_ADAPTIVE_MAX = (nn.AdaptiveMaxPool2d, nn.functional.adaptive_max_pool2d)
 _ROLES = ("concatenation", "addition", "rectifier", "smooth", "scaling")
 
 

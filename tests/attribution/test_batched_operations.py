@@ -186,6 +186,28 @@ def test_a_unit_has_the_same_bits_alone_and_among_others_whatever_their_weights(
             torch.testing.assert_close(scores, (activation * slope).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(3, 1, 1), nn.AdaptiveMaxPool2d(3)], ids=["max", "adaptive max"])
+def test_a_pool_chooses_alike_alone_and_among_others_where_numbers_are_equal_but_for_their_last_bits(
+    pool: nn.Module,
+) -> None:
+    below = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 1), nn.Hardtanh(-0.4, 0.6))
+    above = nn.Sequential(nn.Conv2d(5, 6, 1), pool, nn.Flatten(), nn.LazyLinear(3))
+    module = nn.Sequential(below, above)
+    module(torch.zeros(1, 3, 5, 8))
+    differ = 0.0
+    for seed in range(12):
+        randomize(module, seed)
+        with torch.no_grad():
+            below[1].weight *= 9  # type: ignore[operator]
+        network = ready(module, (5, 8), check=False, layers=["0.2", "1.1", "1.3"])
+        activation, segment = network.activations(image_for(network, 1, seed))["0.2"], network.segment("0.2", "1.1")
+        together = list(gradients_times_activation(segment, activation, map(Readout.of_unit, range(6))))
+        for unit, scores in enumerate(together):
+            (alone,) = gradients_times_activation(segment, activation, [Readout.of_unit(unit)])
+            differ = max(differ, float((alone - scores).abs().max()))
+    assert differ == 0
+
+
 def test_limits_are_reached_where_they_should_be_and_not_elsewhere() -> None:
     for scale, reached in ((6.0, True), (0.2, False)):
         network = ready(randomize(Inverted(scale=scale)), (8, 7), check=False)
