@@ -8,9 +8,9 @@ Speed (random weights, as pictures take as long whatever the weights): milliseco
 
 Then how far the fastest is from the machine's convolution peak, and where the rest goes.
 
-Quality (`--weights`, real ones of squeezenet1_1): both draw the same units with the same number of steps; then every
+Quality (`--weights`, real ones of squeezenet1_1): both draw the same units, each with its own number of steps; every
 picture is moved at random in ways that neither has seen, shown to the network at the size at which its tool shows it,
-and the unit's activation averaged.
+and the unit's activation averaged. What a finished picture took is the processor's time.
 
 Run it with `python benchmarks/bench_visualization.py`, which needs `pip install -e '.[benchmark]'`.
 """
@@ -38,7 +38,7 @@ from circuits.image.tensors import to_images
 from circuits.units import Unit
 from circuits.visualization.optimize import GradientAscent, has_fast_bfloat16
 from circuits.visualization.render import options_of, render, unit_objective
-from circuits.visualization.settings import Settings
+from circuits.visualization.settings import DEFAULT, Settings
 from circuits.visualization.transforms import compose, jitter, pad, rotate, scale
 from circuits.visualization.visualize import ascent_options, plan, task_of
 
@@ -162,18 +162,24 @@ def where(name: str, layer: str, units: int, size: int, steps: int) -> tuple[flo
     return float(counter.get_total_flops()), taken, parts | {"back through all, and Adam": 1 - sum(parts.values())}
 
 
-def quality(weights: Path, layer: str, channels: list[int], size: int, steps: int, draws: int) -> list[list[float]]:
-    """Mean activation of each unit for lucent's picture and for ours, under random movements that neither has seen."""
+def quality(
+    weights: Path, layer: str, channels: list[int], size: int, steps: tuple[int, int], draws: int
+) -> tuple[list[list[float]], list[float]]:
+    """Mean activation of each unit for lucent's picture and for ours, and the seconds that a picture of each took."""
     network = load_network("squeezenet1_1", weights=str(weights))
     module = plain_module("squeezenet1_1", network)
-    ours = render(network, [Unit(layer, channel) for channel in channels], settings=Settings(size=size, steps=steps))
+    begun = time.process_time()
+    ours = render(network, [Unit(layer, channel) for channel in channels], settings=Settings(size=size, steps=steps[1]))
+    seconds = [0.0, time.process_time() - begun]
     rows = []
     for channel, picture in zip(channels, ours, strict=True):
-        peer = torch.tensor(lucent(module, layer, channel, size, steps)).permute(2, 0, 1)[None].float()
+        begun = time.process_time()
+        peer = torch.tensor(lucent(module, layer, channel, size, steps[0])).permute(2, 0, 1)[None].float()
+        seconds[0] += time.process_time() - begun
         peer = nn.functional.interpolate(peer, size=SHOWN_BY_LUCENT, mode="bilinear")
         own = to_images([picture.image.reduce(picture.zoom)])
         rows.append([activation(network, Unit(layer, channel), image, draws) for image in (peer, own)])
-    return rows
+    return rows, [taken / len(channels) for taken in seconds]
 
 
 def activation(network: Network, unit: Unit, image: Tensor, draws: int) -> float:
@@ -193,7 +199,8 @@ def main(
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     weights: Annotated[Path | None, typer.Option(help="Real weights of squeezenet1_1, to compare pictures.")] = None,
     drawn: Annotated[int, typer.Option(min=1, help="Units whose pictures are compared.")] = 16,
-    full: Annotated[int, typer.Option(min=16, help="Steps of the pictures that are compared.")] = 256,
+    full: Annotated[int, typer.Option(min=16, help="Steps of our pictures that are compared.")] = DEFAULT.steps,
+    lucent_steps: Annotated[int, typer.Option(min=16, help="Steps of lucent's.")] = 256,
 ) -> None:
     """Print the tables."""
     console = Console(width=120)
@@ -215,14 +222,18 @@ def main(
         )
     if weights is not None:
         channels = [int(channel) for channel in np.linspace(0, 255, drawn)]
-        rows = quality(weights, "features.7", channels, size, full, draws=32)
+        rows, each_took = quality(weights, "features.7", channels, size, (lucent_steps, full), draws=32)
         shown = Table("unit of features.7", "lucent", "circuits", "ratio")
         for channel, (peer, own) in zip(channels, rows, strict=True):
             shown.add_row(str(channel), f"{peer:.1f}", f"{own:.1f}", f"{own / peer:.2f}" if peer > 0 else "—")
         peers, owns = (statistics.fmean(column) for column in zip(*rows, strict=True))
         shown.add_row("mean", f"{peers:.1f}", f"{owns:.1f}", f"{owns / peers:.2f}")
         wins = sum(own >= peer for peer, own in rows)
-        console.print(f"Mean activation under unseen movements, {full} steps; higher in {wins} of {drawn}", shown)
+        console.print(f"Mean activation under unseen movements; ours is higher in {wins} of {drawn}", shown)
+        console.print(
+            f"A finished picture: lucent {each_took[0]:.2f} s of a processor in {lucent_steps} steps, circuits "
+            f"{each_took[1]:.2f} s in {full}; {each_took[0] / each_took[1]:.1f} times"
+        )
 
 
 if __name__ == "__main__":

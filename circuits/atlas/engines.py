@@ -1,5 +1,6 @@
 """Engines: who computes the buckets. Each is a function from the work and its jobs to the files, as they are done."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -83,7 +84,7 @@ def ray(address: str | None = None, **options: Any) -> Engine:
 
     def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         try:
-            distributed.init(address=address or None, log_to_driver=False, logging_level="error", **options)
+            distributed.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise InputError(

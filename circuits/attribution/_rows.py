@@ -51,7 +51,12 @@ class SegmentRows(SlicedEvaluation):
             self.run_whole(whole)
 
     def run_whole(self, whole: Sequence[fx.Node]) -> None:
-        """Run some nodes whole; the entries' outputs, and the front where others read it, are the heads."""
+        """Run some nodes whole; the entries' outputs, and the front where others read it, are the heads.
+
+        Those that were run whole before are run again, so that one way back leads from all of them.
+        """
+        self.whole |= set(whole)
+        whole = [node for node in sorted(self.whole) if node not in self._lower]
         order = nodes_needed(whole, self._lower)
         for node in order:
             row = row_layer(self.traced, node)
@@ -62,7 +67,6 @@ class SegmentRows(SlicedEvaluation):
             fronts = [node for node in order if node in self._front]
             values = execute(self.traced, self._lower, [*fronts, *self.entries], on_node=self._run_front)
             self.values |= execute(self.traced, values, whole, on_node=self.back.run)
-        self.whole |= set(whole)
 
     def _run_front(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         """Run a node; of one of the front, also what each channel of the lower layer puts into it, to first order."""

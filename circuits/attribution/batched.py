@@ -56,9 +56,10 @@ _BYTES = 256 * 2**20
 class BatchedAttribution:
     """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation."""
 
-    def __init__(self, segment: Segment, activation: Activation, *, block: int = BLOCK) -> None:
+    def __init__(self, segment: Segment, activation: Activation, *, block: int | None = None) -> None:
         self.segment = segment
-        self._activation, self._block = activation, block
+        self._activation, self._block = activation, block or BLOCK
+        self._always_alike = block is not None  # whoever gives the size of a block asks for the same units each time
         self.traced = segment.traced
         self.width = activation.shape[1]
         self._steps = nodes_between(segment.lower, segment.upper)
@@ -87,7 +88,7 @@ class BatchedAttribution:
         known = {} if self._hidden is None else {self._hidden.node: self._hidden.value}
         rows = SegmentRows(self.traced, self._given, self._front, known)
         rows.prepare([(self.segment.upper, tuple(channels), True)])
-        size = len(channels) if self._block > BLOCK or not self._is_sensitive else 1
+        size = len(channels) if self._always_alike or not self._is_sensitive else 1
         parts = [
             self._shares_of(rows, channels[start : start + size], weights[start : start + size])
             for start in range(0, len(channels), size)
@@ -111,14 +112,17 @@ class BatchedAttribution:
     def _is_sensitive(self) -> bool:
         """Whether something above the exits has other last bits where more channels are computed at once.
 
-        Exponentials have, which the processor computes for several numbers together, and depthwise convolutions.
+        Exponentials have, which the processor computes for several numbers together, and depthwise convolutions. So has
+        the choice that a max pool makes among numbers of an exit that are equal up to their last bits.
         """
         waiting, seen = [self.segment.upper], {*self._given}
         while waiting:
             node = waiting.pop()
             if node in seen or row_layer(self.traced, node):
                 continue
-            if ops.operation(self.traced, node).role in ("smooth", "mixing"):
+            called = ops.operation(self.traced, node)
+            chooses = called.reach == "max pool" or ops.kind(self.traced, node) in _ADAPTIVE_MAX
+            if called.role in ("smooth", "mixing") or (chooses and node not in self._front):
                 return True
             seen.add(node)
             waiting.extend(node.all_input_nodes)
@@ -174,7 +178,7 @@ class BatchedAttribution:
             plain = all(is_pointwise(module) and module.stride == (1, 1) for module, _ in rows)
             if rows and linear and plain and node not in self._front and self._is_within(node, channels, run):
                 below = BatchedAttribution(replace(self.segment, upper=node), self._activation, block=len(channels))
-                return _Hidden(node, *below._shares(channels, torch.ones_like(self._activation[0, :1, :1, :1])))
+                return _Hidden(node, *below._shares(channels, self._activation.new_ones(len(channels), 1, 1)))
         return None
 
     def _is_within(self, node: fx.Node, channels: Sequence[int], run: SlicedEvaluation) -> bool:
@@ -239,6 +243,7 @@ def _keeps(traced: fx.GraphModule, node: fx.Node) -> bool:
     return flat or ops.is_channelwise(traced, node)
 
 
+_ADAPTIVE_MAX = (nn.AdaptiveMaxPool2d, nn.functional.adaptive_max_pool2d)
 _ROLES = ("concatenation", "addition", "rectifier", "smooth", "scaling")
 
 

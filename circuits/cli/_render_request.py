@@ -42,7 +42,7 @@ class RenderRequest:
     )
     sheet: str | None = option(None, "Grid of the sheet: 5x8 is 5 rows of 8 pictures.", metavar="RxC", panel=_PICTURE)
     size: int = option(128, "Side of each picture.", "--size", min=16, max=1024, panel=_PICTURE)
-    steps: int = option(112, "Steps of gradient ascent.", min=1, max=10_000, panel=_PICTURE)
+    steps: int = option(128, "Steps of gradient ascent.", min=1, max=10_000, panel=_PICTURE)
     seed: int = option(0, "Random seed; another seed gives another picture.", min=0, panel=_PICTURE)
     diverse: int | None = _several("N diverse pictures of each unit.")
     interpolate: int | None = _several("N pictures that lead from one unit to another.")

@@ -19,7 +19,9 @@ def per_channel(traced: fx.GraphModule, node: fx.Node) -> fx.Node | None:
     if node.op == "call_module" and isinstance(first, fx.Node) and before and after and before[1] == after[1]:
         module = ops.called_module(traced, node)
         norms = isinstance(module, nn.BatchNorm2d) and ops.has_fixed_statistics(traced, node)
-        return first if norms or (has_plain_padding(module) and module.groups == after[1]) else None
+        # Of one channel, it is a row, as any other that is not in groups (`row_layer`).
+        is_depthwise = has_plain_padding(module) and module.groups == after[1] != 1
+        return first if norms or is_depthwise else None
     if ops.operation(traced, node).role != "scaling" or node.kwargs or not after or len(after) != 4:
         return None
     maps = [read for read in node.all_input_nodes if read.op != "get_attr"]

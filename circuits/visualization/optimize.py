@@ -270,9 +270,9 @@ class _Term:
 def speed(taken: int, steps: int) -> float:
     """How many times the parameterization's rate is taken after some of all steps.
 
-    min(2, 112/steps) · (1 − 0.9 · taken/steps)
+    min(2, 128/steps) · (1 − 0.9 · taken/steps)
 
-    >>> speed(0, 112), speed(112, 224), speed(0, 16)
+    >>> speed(0, 128), speed(128, 256), speed(0, 16)
     (1.0, 0.275, 2.0)
     """
     return min(LARGEST_SPEED, USUAL_STEPS / steps) * (1 - (1 - LAST_SHARE) * taken / steps)

@@ -17,17 +17,17 @@ from tests.support.nets import image_for, randomize, ready
 class Inverted(nn.Module):
     """Inverted residuals (MobileNet v2): wide, depthwise, narrow, with a limit on what is between and a skip."""
 
-    def __init__(self, limited: Callable[[], nn.Module] = nn.ReLU6, scale: float = 6.0) -> None:
+    def __init__(self, limited: Callable[[], nn.Module] = nn.ReLU6, scale: float = 6.0, wide: int = 20) -> None:
         super().__init__()
         self.scale = scale
         self.stem, self.last, self.fc = nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 9, 1), nn.Linear(9, 3)
         self.wide, self.deep, self.narrow = (
-            nn.Conv2d(5, 20, 1),
-            nn.Conv2d(20, 20, 3, 1, 1, groups=20),
-            nn.Conv2d(20, 5, 1),
+            nn.Conv2d(5, wide, 1),
+            nn.Conv2d(wide, wide, 3, 1, 1, groups=wide),
+            nn.Conv2d(wide, 5, 1),
         )
-        self.wide2, self.deep2 = nn.Conv2d(5, 20, 1), nn.Conv2d(20, 20, 3, 2, 1, groups=20)
-        self.narrow2 = nn.Conv2d(20, 5, 1)
+        self.wide2, self.deep2 = nn.Conv2d(5, wide, 1), nn.Conv2d(wide, wide, 3, 2, 1, groups=wide)
+        self.narrow2 = nn.Conv2d(wide, 5, 1)
         self.limit = nn.ModuleList(limited() for _ in range(6))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,10 +95,44 @@ class Gated(nn.Module):
         return self.fc(torch.relu(self.after(x)).mean((2, 3)))
 
 
+class OneChannel(nn.Module):
+    """Convolutions of one channel into one, which are depthwise and row by row at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.one, self.two, self.fc = (
+            nn.Conv2d(3, 1, 3),
+            nn.Conv2d(1, 1, 3),
+            nn.Conv2d(1, 4, 1),
+            nn.Linear(4, 3),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.one(torch.relu(self.one(nn.functional.silu(self.stem(x)))))
+        return self.fc(self.two(torch.sigmoid(x)).mean((2, 3)))
+
+
+class TwoExits(nn.Module):
+    """A sum of two pointwise convolutions: what units need of the first may be known, and is not of the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.narrow, self.wide = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 6, 1), nn.Conv2d(5, 4, 3, padding=1)
+        self.left, self.right, self.fc = nn.Conv2d(6, 7, 1), nn.Conv2d(4, 7, 1), nn.Linear(7, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        x = self.left(nn.functional.silu(self.narrow(x))) + self.right(self.wide(x))
+        return self.fc(x.mean((2, 3)))
+
+
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "limit, reached": Inverted,
     "limit, not reached": lambda: Inverted(scale=0.2),
     "limits on both sides": lambda: Inverted(lambda: nn.Hardtanh(-0.5, 0.7), 1.0),
+    "few channels, depthwise": lambda: Inverted(wide=9),
+    "one channel": OneChannel,
+    "two exits": TwoExits,
     "batch norm after concatenation": Dense,
     "channels last": Last,
     "gates": Gated,
@@ -141,7 +175,7 @@ def test_a_unit_has_the_same_bits_alone_and_among_others_whatever_their_weights(
         width, height, columns = activations[upper].shape[1:]
         uneven = torch.randn(1, height, columns, generator=torch.Generator().manual_seed(1))
         asked = [Readout((channel % width,), uneven if channel % 3 == 0 else None) for channel in range(width + 3)]
-        asked.append(Readout.of_neuron(1, (height - 1, 0), height, columns))
+        asked.append(Readout.of_neuron(1 % width, (height - 1, 0), height, columns))
         together = list(gradients_times_activation(segment, activation, asked))
         point = activation.clone().requires_grad_()
         whole = segment(point)
@@ -150,6 +184,28 @@ def test_a_unit_has_the_same_bits_alone_and_among_others_whatever_their_weights(
             assert torch.equal(alone, scores)
             (slope,) = torch.autograd.grad(readout.value(whole).sum(), point, retain_graph=True)
             torch.testing.assert_close(scores, (activation * slope).sum((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(3, 1, 1), nn.AdaptiveMaxPool2d(3)], ids=["max", "adaptive max"])
+def test_a_pool_chooses_alike_alone_and_among_others_where_numbers_are_equal_but_for_their_last_bits(
+    pool: nn.Module,
+) -> None:
+    below = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 1), nn.Hardtanh(-0.4, 0.6))
+    above = nn.Sequential(nn.Conv2d(5, 6, 1), pool, nn.Flatten(), nn.LazyLinear(3))
+    module = nn.Sequential(below, above)
+    module(torch.zeros(1, 3, 5, 8))
+    differ = 0.0
+    for seed in range(12):
+        randomize(module, seed)
+        with torch.no_grad():
+            below[1].weight *= 9  # type: ignore[operator]
+        network = ready(module, (5, 8), check=False, layers=["0.2", "1.1", "1.3"])
+        activation, segment = network.activations(image_for(network, 1, seed))["0.2"], network.segment("0.2", "1.1")
+        together = list(gradients_times_activation(segment, activation, map(Readout.of_unit, range(6))))
+        for unit, scores in enumerate(together):
+            (alone,) = gradients_times_activation(segment, activation, [Readout.of_unit(unit)])
+            differ = max(differ, float((alone - scores).abs().max()))
+    assert differ == 0
 
 
 def test_limits_are_reached_where_they_should_be_and_not_elsewhere() -> None:

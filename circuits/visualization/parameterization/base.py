@@ -13,7 +13,7 @@ from torch import Tensor
 
 from circuits.visualization.parameterization.color import Colouring, check_side
 
-USUAL_STEPS = 112
+USUAL_STEPS = 128
 """Steps for which the rates are chosen."""
 
 # Standard deviation of the planes' values at the start; the sigmoid turns 0.05 into about 0.49..0.51.
