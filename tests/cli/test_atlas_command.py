@@ -128,7 +128,7 @@ class TestClass:
         file = tmp_path / "warm.json"
         assert run("class", "warm", "--atlas", made, "-o", file).exit_code == 0
         said = refusal(run("evaluate", file, *on_handmade(tmp_path)))
-        assert said.startswith("The circuit explains 10 photos of warm together, so there is no single photo")
+        assert said.startswith("Error: The circuit explains 10 photos of warm together, so there is no single photo")
 
     @pytest.mark.parametrize(
         "damage",
