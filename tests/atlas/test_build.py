@@ -380,7 +380,7 @@ class TestFolder:
             Atlas.open(tmp_path)
 
     def test_a_folder_without_an_atlas_says_what_to_do(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"There is no atlas in .*; make one with `circuits atlas PHOTOS -o`"):
+        with pytest.raises(InputError, match=r"There is no atlas in .*; make one with `circuits atlas PHOTOS -o .*`\."):
             Atlas.open(tmp_path)
 
     def test_what_is_not_in_it_is_named(self, network: Network, photos: Path, tmp_path: Path) -> None:
