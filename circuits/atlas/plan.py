@@ -132,6 +132,16 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
             unknown[called or "(in no folder)"] = unknown.get(called or "(in no folder)", 0) + 1
         elif not wanted or channel in wanted:
             found.setdefault(channel, []).append(entry)
+    if not found and not known:
+        raise InputError(
+            f"There is no photo in {path}; give a folder with a folder of photos for each class; links to "
+            "folders are not followed."
+        )
+    if not found and wanted and set(known.values()) != {None}:
+        raise InputError(
+            f"{path} has no photo of {listed([network.labels[number] for number in sorted(wanted)], limit=5)}; it has "
+            f"folders of {listed(sorted(name for name, number in known.items() if number is not None), limit=5)}."
+        )
     if not found:
         raise InputError(
             f"No folder in {path} is named after a class of {network.name}; it has "
@@ -149,7 +159,13 @@ def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:
     Raises:
         InputError: if it has no such columns, or a row lacks one.
     """
-    rows = csv.DictReader(io.StringIO(read_text(path, most=2**30)))
+    try:
+        text = read_text(path, most=2**30)
+    except InputError as error:
+        if not path.is_file():
+            raise
+        raise InputError(f"{str(error).rstrip('.')}; give a CSV file with the columns {' and '.join(heads)}.") from None
+    rows = csv.DictReader(io.StringIO(text))
     if not set(heads) <= set(rows.fieldnames or ()):
         raise InputError(f"{path} has no columns {heads[0]} and {heads[1]}; name them in its first line.")
     pairs = [(row[heads[0]], row[heads[1]]) for row in rows]

@@ -81,7 +81,10 @@ class AtlasFolder:
             raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
         if not self.is_begun:
             write_atomically(self._begun, _json(subject.to_row()))
-        known = Subject.of_row(read_json(self._begun))
+        try:
+            known = Subject.of_row(read_json(self._begun))
+        except ValueError as error:
+            raise _damaged(self._begun, error) from None
         if known.key != subject.key:
             raise InputError(
                 f"{self.folder} holds an atlas of {known.called}, and this is {subject.called}; give another folder, "
@@ -177,9 +180,10 @@ class AtlasFolder:
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
         facts = {
-            "format": FORMAT, **record.subject.to_row(), "folder": record.folder,
+            "format": FORMAT, **record.subject.to_row(), "folder": _as_text(record.folder),
             "photos": {str(channel): count for channel, count in record.photos.items()},
-            "skipped": dict(record.skipped), "kept": list(record.links),
+            "skipped": {_as_text(name): _as_text(fault) for name, fault in record.skipped.items()},
+            "kept": list(record.links),
         }  # fmt: skip
         write_atomically(self.folder / "atlas.json", _json(facts))
 
@@ -191,14 +195,18 @@ class AtlasFolder:
         """
         file = self.folder / "atlas.json"
         if not file.is_file():
-            begun = "; it was begun and is not finished: run `circuits atlas` again" if self.is_begun else ""
-            raise InputError(f"There is no atlas in {self.folder}{begun}; make one with `circuits atlas PHOTOS -o`.")
+            command = f"`circuits atlas PHOTOS -o {self.folder}`"
+            if self.is_begun:
+                raise InputError(f"The atlas in {self.folder} is not finished; go on with it: {command}.")
+            raise InputError(f"There is no atlas in {self.folder}; make one with {command}.")
         facts = read_json(file, most=2**30)
         try:
             assert isinstance(facts, dict)
             photos = {int(channel): int(count) for channel, count in facts["photos"].items()}
-            excite, inhibit = facts["kept"]
-            return AtlasRecord(Subject.of_row(facts), facts["folder"], photos, facts["skipped"], (excite, inhibit))
+            subject, [excite, inhibit] = Subject.of_row(facts), map(int, facts["kept"])
+            if not all(0 <= channel < len(subject.labels) and count > 0 for channel, count in photos.items()):
+                raise ValueError("photos")
+            return AtlasRecord(subject, facts["folder"], photos, dict(facts["skipped"]), (excite, inhibit))
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
             raise _damaged(file, error) from None
 
@@ -235,5 +243,11 @@ def _json(facts: Mapping[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
 
 
+def _as_text(name: str) -> str:
+    """A file's name with bytes that are no text, which a file system may hold and JSON may not, written out."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def _damaged(file: Path, error: Exception) -> InputError:
-    return InputError(f"{file} is damaged, or no file of an atlas ({error}); remove it and make the atlas again.")
+    reason = f" ({error})" if str(error) else ""
+    return InputError(f"{file} is damaged, or no file of an atlas{reason}; remove it and make the atlas again.")

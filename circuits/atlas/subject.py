@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.attribution.links import Link, Piece, UnlinkedLayer
-from circuits.errors import InputError
 from circuits.exemplars.storage import LayerRecord
+from circuits.tracing.facts import NetworkInfo
 
 FORMAT = "circuits-atlas/1"
 
@@ -84,7 +84,7 @@ class Subject:
         """What `to_row` wrote.
 
         Raises:
-            InputError: if it is something else.
+            ValueError: if it is something else.
         """
         try:
             layers = tuple(AtlasLayer(**{**row, "below": tuple(row["below"])}) for row in facts["layers"])
@@ -92,12 +92,19 @@ class Subject:
                 Link(**{**row, "pieces": tuple(Piece(**piece) for piece in row["pieces"])}) for row in facts["links"]
             )
             unlinked = tuple(UnlinkedLayer(**row) for row in facts["unlinked"])
-            return cls(
-                facts["network"], facts["preprocessing"], tuple(facts["labels"]), layers, links, unlinked,
-                facts["device"], facts["versions"],
-            )  # fmt: skip
-        except (KeyError, TypeError) as error:
-            raise InputError(f"This is no atlas, or one of another version ({error}); make it again.") from None
+            seen, labels = facts["preprocessing"], tuple(facts["labels"])
+            if not all(isinstance(label, str) for label in labels) or len(layers) < 2:
+                raise ValueError("labels or layers")
+            if not all(type(number) is int for number in (*seen["size"], *(layer.channels for layer in layers))):
+                raise ValueError("sizes")
+            if len(seen["size"]) != 2 or not isinstance(seen["mean"], list):
+                raise ValueError("preprocessing")
+            network = dict(NetworkInfo.of_row(facts["network"]))
+            if not all(isinstance(network[name], str) for name in ("name", "source", "sha256")):
+                raise ValueError("network")
+            return cls(network, seen, labels, layers, links, unlinked, facts["device"], facts["versions"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(error) from None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _explained(circuit: Circuit) -> str:
 
 def sureness(circuit: Circuit) -> str:
     """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
-    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name)]
+    edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
     errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
     consistency = [edge.consistency for edge in edges if edge.consistency is not None]
     if not errors or not consistency:

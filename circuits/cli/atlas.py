@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
-from circuits.cli.exemplars import SHOWN_FAULTS
+from circuits.cli.exemplars import SHOWN_FAULTS, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
 from circuits.report.text import many, number
@@ -124,14 +124,11 @@ def _unknown(found: "PhotosByClass") -> list[str]:
         f"Left out: {name} is no class of the network ({many(count, 'file')})."
         for name, count in list(found.unknown.items())[:SHOWN_FAULTS]
     ]
-    return [*lines, f"Left out: {rest} more folders that are no class."] if rest > 0 else lines
+    return [*lines, f"Left out: {many(rest, 'more folder')} of no class."] if rest > 0 else lines
 
 
 def _faults(made: "Atlas") -> list[str]:
-    faults = [f"{name}: {fault}" for name, fault in made.skipped.items()]
-    rest = len(faults) - SHOWN_FAULTS
-    lines = [f"Skipped: {fault}" for fault in faults[:SHOWN_FAULTS]]
-    return [*lines, f"Skipped: {rest} more files that are no photos."] if rest > 0 else lines
+    return skipped([fault if name in fault else f"{name}: {fault}" for name, fault in made.skipped.items()])
 
 
 def _print(made: "Atlas") -> None:

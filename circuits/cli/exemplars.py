@@ -1,5 +1,6 @@
 """`circuits exemplars`: what every unit fires on in a folder of photos."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ from rich.table import Table
 
 from circuits.cli.console import note, output, plain_table, print_json, progress
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions, argument, file_option, option
-from circuits.report.text import number
+from circuits.report.text import many, number
 
 if TYPE_CHECKING:
     from circuits.exemplars.exemplars import Exemplar, Exemplars, UnitExemplars
@@ -58,13 +59,14 @@ def exemplars(
 
 
 def _faults(index: "Exemplars") -> list[str]:
-    """Lines about files that were skipped."""
-    faults = list(index.skipped.values())
-    if not faults:
-        return []
+    return skipped(list(index.skipped.values()))
+
+
+def skipped(faults: Sequence[str]) -> list[str]:
+    """Lines about files that are no photos, the first few in full."""
     rest = len(faults) - SHOWN_FAULTS
     lines = [f"Skipped: {fault}" for fault in faults[:SHOWN_FAULTS]]
-    return [*lines, f"Skipped: {rest} more files that are no photos."] if rest > 0 else lines
+    return [*lines, f"Skipped: {many(rest, 'more file')}."] if rest > 0 else lines
 
 
 def _lists(index: "Exemplars", unit: "UnitExemplars") -> Table:

@@ -229,7 +229,7 @@ def _photos(
     given = {photo.sha256: photo for photo in photos}
     check_network(network, circuit, to="evaluate it")
     cut = network.with_layers(circuit.layers)
-    if facts.thumbnail:
+    if facts.thumbnail or circuit.collection is not None:
         crop = input_crop(cut, circuit)
     elif facts.sha256 in given:
         crop = cut.preprocessing.crop_of(given[facts.sha256])

@@ -103,8 +103,12 @@ def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
         path = inside / item.name
         if item.is_dir(follow_symlinks=False):
             yield from _walk(folder, path)
-        elif item.is_file():
-            status = item.stat()
+            continue
+        try:
+            status = item.stat() if item.is_file() else None
+        except OSError:  # a link to itself, or a file that went meanwhile
+            continue
+        if status is not None:
             yield PhotoFile(path, status.st_size, status.st_mtime_ns)
 
 

@@ -1,6 +1,8 @@
 """`circuits atlas` and `circuits class`, as they are typed, on the hand-wired network."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ def made(folder: Path, tmp_path: Path) -> Path:
     assert "12 photos of 2 classes: 9 units of Handmade in 3 layers" in result.stdout
     said = result.stderr.splitlines()
     assert said[0] == "Left out: zebra is no class of the network (1 file)."
-    assert said[1].startswith("Skipped: warm/notes.txt: ")
+    assert said[1].startswith(f"Skipped: {folder / 'warm' / 'notes.txt'} is not an image")
     return tmp_path / "atlas"
 
 
@@ -56,9 +58,8 @@ class TestAtlas:
         arguments = ["atlas", folder, "-o", tmp_path / "parts", *on_handmade(tmp_path), "--no-exemplars"]
         first = run(*arguments, "--part", "1/2")
         assert "1 bucket of other parts still to do" in first.stdout
-        assert refusal(run("class", "warm", "--atlas", tmp_path / "parts")).endswith(
-            "make one with `circuits atlas PHOTOS -o`."
-        )
+        said = refusal(run("class", "warm", "--atlas", tmp_path / "parts"))
+        assert said.endswith(f"is not finished; go on with it: `circuits atlas PHOTOS -o {tmp_path / 'parts'}`.")
         assert "12 photos of 2 classes" in run(*arguments, "--part", "2/2").stdout
 
     @pytest.mark.parametrize(
@@ -81,6 +82,23 @@ class TestAtlas:
         assert "-o is missing" in refusal(run("atlas", tmp_path))
         result = run("atlas", tmp_path / "none", "-o", tmp_path / "atlas", *on_handmade(tmp_path))
         assert "There is no folder" in refusal(result)
+        (tmp_path / "photos" / "warm").mkdir(parents=True)
+        result = run("atlas", tmp_path / "photos", "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+        assert "There is no photo in" in refusal(result)
+        Image.new("RGB", (4, 4)).save(tmp_path / "photos" / "warm" / "0.png")
+        result = run("atlas", tmp_path / "photos", "-o", tmp_path / "a", "--classes", "cold", *on_handmade(tmp_path))
+        assert refusal(result).endswith("has no photo of cold; it has folders of warm.")
+        (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+        result = run("atlas", tmp_path / "photo.jpg", "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+        assert refusal(result).endswith("give a CSV file with the columns photo and class.")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems take only text as the name of a file")
+    def test_names_that_are_no_text_and_links_to_themselves_stop_nothing(self, folder: Path, tmp_path: Path) -> None:
+        (folder / "warm" / os.fsdecode(b"bad\xff.jpg")).write_text("no photo")
+        (folder / "warm" / "self.jpg").symlink_to("self.jpg")
+        arguments = ["atlas", folder, "-o", tmp_path / "atlas", *on_handmade(tmp_path), "--no-exemplars"]
+        assert "12 photos of 2 classes" in run(*arguments).stdout
+        assert sorted(Atlas.open(tmp_path / "atlas").skipped) == ["warm/bad\\xff.jpg", "warm/notes.txt"]
 
     def test_folders_called_otherwise_are_told_by_a_list(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("folder,class\nzebra,cold\n")
@@ -105,6 +123,24 @@ class TestClass:
         assert "Without pictures: give --network for Handmade to have them drawn." in result.stderr
         compared = run("compare", files[0], files[0])
         assert "Why warm? Handmade on 10 photos of warm" in compared.stdout
+
+    def test_it_has_no_photo_to_be_scored_in(self, made: Path, tmp_path: Path) -> None:
+        file = tmp_path / "warm.json"
+        assert run("class", "warm", "--atlas", made, "-o", file).exit_code == 0
+        said = refusal(run("evaluate", file, *on_handmade(tmp_path)))
+        assert said.startswith("Error: The circuit explains 10 photos of warm together, so there is no single photo")
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"network": {}}, {"preprocessing": {}}, {"labels": [1, 2]}, {"layers": []}, {"links": 3}, {"skipped": [1]},
+            {"kept": ["a", "b"]}, {"photos": {"500": 3}}, {"photos": {"0": 0}}, {"photos": {"-1": 2}},
+        ],
+    )  # fmt: skip
+    def test_a_damaged_atlas_is_named(self, damage: dict[str, object], made: Path) -> None:
+        file = made / "atlas.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+        assert f"{file} is damaged, or no file of an atlas" in refusal(run("class", "warm", "--atlas", made))
 
     def test_one_batch_does_not_say_how_sure_it_is(self, made: Path) -> None:
         assert "One batch of photos does not say how sure" in run("class", "cold", "--atlas", made).stdout

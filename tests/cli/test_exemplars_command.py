@@ -85,7 +85,7 @@ def test_only_the_first_few_skipped_files_are_named(folder: Path, tmp_path: Path
     assert result.exit_code == 0, result.output
     lines = result.stderr.splitlines()
     assert len(lines) == 6
-    assert lines[-1] == "Skipped: 3 more files that are no photos."
+    assert lines[-1] == "Skipped: 3 more files."
 
 
 @pytest.mark.parametrize(
