@@ -112,17 +112,24 @@ def gradients_times_activation(
         yield from _one_by_one(segment, activation, readouts)
         return
     batched = BatchedAttribution(segment, activation)
-    height, width = batched.size
     waiting = iter(readouts)
     while some := list(islice(waiting, batched.at_once)):
-        if any(len(readout.channels) > _FEW for readout in some):
-            yield from _one_by_one(segment, activation, some)
-            continue
-        channels = [channel for readout in some for channel in readout.channels]
-        maps = [readout.maps(height, width).to(activation) for readout in some]
-        scores = batched.shares(channels, torch.cat(maps))
-        for own in torch.split(scores, [len(readout.channels) for readout in some]):
-            yield own.sum(0)
+        # Which way a value goes must not depend on the others, for each has other last bits.
+        few = [readout for readout in some if len(readout.channels) <= _FEW]
+        many = [readout for readout in some if len(readout.channels) > _FEW]
+        together, apart = _together(batched, activation, few), _one_by_one(segment, activation, many)
+        for readout in some:
+            yield next(together if len(readout.channels) <= _FEW else apart)
+
+
+def _together(batched: BatchedAttribution, activation: Activation, readouts: Sequence[Readout]) -> Iterator[Scores]:
+    """Values of few channels, all answered at once when the first of them is asked for."""
+    height, width = batched.size
+    channels = [channel for readout in readouts for channel in readout.channels]
+    maps = [readout.maps(height, width).to(activation) for readout in readouts]
+    scores = batched.shares(channels, torch.cat(maps))
+    for own in torch.split(scores, [len(readout.channels) for readout in readouts]):
+        yield own.sum(0)
 
 
 def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:

@@ -176,6 +176,7 @@ def test_a_unit_has_the_same_bits_alone_and_among_others_whatever_their_weights(
         uneven = torch.randn(1, height, columns, generator=torch.Generator().manual_seed(1))
         asked = [Readout((channel % width,), uneven if channel % 3 == 0 else None) for channel in range(width + 3)]
         asked.append(Readout.of_neuron(1 % width, (height - 1, 0), height, columns))
+        asked.insert(1, Readout(tuple(channel % width for channel in range(9))))  # too many to be answered with others
         together = list(gradients_times_activation(segment, activation, asked))
         point = activation.clone().requires_grad_()
         whole = segment(point)
