@@ -40,6 +40,8 @@ def value_in_words(circuit: "Circuit") -> Parts:
     """
     target, node = circuit.target, circuit.nodes[circuit.root]
     value = target.value
+    if target.kind == "class" and (photos := circuit.collection) is not None:
+        return "The logit for ", node.called, f" is {number(value)}, the mean over {photos.photos} photos."
     if target.kind == "class":
         return "The logit for ", node.called, f" is {number(value)}."
     if target.kind == "difference":

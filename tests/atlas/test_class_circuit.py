@@ -104,7 +104,9 @@ class TestFile:
 
     def test_the_readers_of_circuits_take_it(self, atlas: Atlas) -> None:
         circuit = atlas.circuit("vehicle", depth=3)
-        assert "on 20 photos of vehicle" in to_html(circuit)
+        page = to_html(circuit)
+        assert "on 20 photos of vehicle" in page
+        assert ", the mean over 20 photos." in page
         drawn = svg_file(circuit)
         assert "on 20 photos of vehicle" in drawn
         assert "over 20 photos, among the five strongest in 100 % of batches" in drawn
