@@ -50,6 +50,8 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     expect(pane.get_by_alt_text(f"Where the contribution of {child} to tree came from, over the photo")).to_be_visible()
     expect(pane.locator(".pair .mark").first).to_have_text("1")
     expect(pane.locator(".exemplars .waiting")).to_have_count(36)
+    for picture in pane.locator("img").all():  # one that is not there yet is as high as its words
+        expect(picture).not_to_have_js_property("naturalWidth", 0)
     before = box_of(pane.locator("#elsewhere-title"))["y"]
     pane.locator(".chart").evaluate("chart => { chart.same = true; }")
     collection.gate.set()

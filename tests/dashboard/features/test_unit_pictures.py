@@ -204,7 +204,7 @@ def test_the_store_keeps_them_beside_the_standard_picture(
     stored.draw_variants(unit, kind, lambda *report: None, preview)
     variants = stored.variants(unit, kind)
     keys = [variant.key for variant in variants]
-    assert shown == [(key, 16, 20) for key in keys]
+    assert shown == [(key, 8, 20) for key in keys]
     assert len({*keys, stored.key(unit)}) == count + 1
     files = [stored.file(key) for key in keys]
     assert len({file.read_bytes() for file in files}) == count

@@ -198,7 +198,7 @@ def test_the_library_shows_previews_before_the_picture_is_stored(network: Networ
         assert image.size == (32, 32)
 
     stored.render(units, lambda *report: None, preview)
-    assert shown == [(unit, 16, 20, True) for unit in units]
+    assert shown == [(unit, 8, 20, True) for unit in units]
     assert all(stored.file(stored.key(unit)) for unit in units)
 
 
