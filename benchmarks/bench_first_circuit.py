@@ -10,7 +10,7 @@ counts as on the screen. What is timed, from the press on:
 
 Every sentence of the status line is printed once, with the seconds left that it spoke of. Run it with
 
-    python benchmarks/bench_first_circuit.py PHOTO --network squeezenet1_1 --weights FILE --labels FILE
+    python -m benchmarks.bench_first_circuit PHOTO --network squeezenet1_1 --weights FILE --labels FILE
 """
 
 import tempfile

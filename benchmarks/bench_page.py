@@ -7,7 +7,7 @@ action is repeated; what is timed is the server's work on one answer, from the r
 - rendering: pictures are drawn all the while, as after a `why?` on a network without stored pictures;
 - ratio: between the medians.
 
-Run it with `python benchmarks/bench_page.py`, with `--network squeezenet1_1` for a larger network (random weights).
+Run it with `python -m benchmarks.bench_page`, with `--network squeezenet1_1` for a larger network (random weights).
 """
 
 import itertools
