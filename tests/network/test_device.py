@@ -1,6 +1,7 @@
 """Networks on another device: the same numbers as on the CPU, and nothing of the two mixed."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 
 import circuits
 from circuits import (
+    Atlas,
     Circuit,
     InputError,
     Network,
+    build_atlas,
     evaluate,
     expand,
     gradient_picture,
@@ -152,6 +155,18 @@ def test_exemplars_are_the_same_on_another_device(here: Network, away: Network, 
         found.append([(each.photo.name, each.value) for each in index.of("conv5:3").most])
     assert [name for name, _ in found[0]] == [name for name, _ in found[1]]
     assert [value for _, value in found[1]] == pytest.approx([value for _, value in found[0]], rel=1e-4)
+
+
+def test_an_atlas_has_the_same_links_on_another_device(here: Network, away: Network, tmp_path: Path) -> None:
+    photos = tmp_path / "photos" / "cat"
+    photos.mkdir(parents=True)
+    for number in range(3):
+        load_photo(PHOTO).pixels.crop((40 * number, 0, 250 + 40 * number, 250)).save(photos / f"{number}.png")
+    circuits = []
+    for place, network in enumerate((here, away)):
+        build_atlas(network, photos.parent, tmp_path / str(place), layers=["conv5", "conv6", "conv7", "fc"])
+        circuits.append(Atlas.open(tmp_path / str(place)).circuit("cat", depth=2, top=3))
+    same(*circuits)
 
 
 def test_the_fingerprint_does_not_depend_on_the_device(here: Network, away: Network) -> None:
