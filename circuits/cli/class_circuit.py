@@ -44,6 +44,9 @@ def class_circuit(
     if atlas is None:
         raise InputError("--atlas is missing; give the folder of an atlas, from `circuits atlas PHOTOS -o atlas`.")
     check_files(file, graphml, html, svg)
+    for path in (file, graphml, html, svg):
+        if path is not None and atlas.resolve() in path.resolve().parents:
+            raise InputError(f"{path} lies in the folder of the atlas, whose own files are there; write it elsewhere.")
     tops = counts("--top", top)
     levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
     from circuits.atlas.atlas import Atlas

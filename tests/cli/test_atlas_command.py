@@ -124,6 +124,12 @@ class TestClass:
         compared = run("compare", files[0], files[0])
         assert "Why warm? Handmade on 10 photos of warm" in compared.stdout
 
+    def test_nothing_is_written_among_the_files_of_the_atlas(self, made: Path) -> None:
+        before = (made / "atlas.json").read_bytes()
+        said = refusal(run("class", "warm", "--atlas", made, "-o", made / "atlas.json"))
+        assert "lies in the folder of the atlas, whose own files are there; write it elsewhere" in said
+        assert (made / "atlas.json").read_bytes() == before
+
     def test_it_has_no_photo_to_be_scored_in(self, made: Path, tmp_path: Path) -> None:
         file = tmp_path / "warm.json"
         assert run("class", "warm", "--atlas", made, "-o", file).exit_code == 0
