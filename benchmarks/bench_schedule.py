@@ -44,10 +44,9 @@ class Schedule:
     @contextmanager
     def used(self) -> Iterator[None]:
         """Draw by it."""
-        usual = DEFAULT.steps / self.steps if self.steps > DEFAULT.steps / optimize.LARGEST_SPEED else 2.0
         with (
             mock.patch.object(optimize, "BETAS", self.betas),
-            mock.patch.object(FourierImages, "rate", self.rate / usual),
+            mock.patch.object(FourierImages, "rate", self.rate / optimize.speed(0, self.steps)),
         ):
             yield
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from circuits.cli.console import echo_json, note, output, say
 from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, counts, file_option, option
-from circuits.cli.trace import DEPTH, LINES, check_files, with_looks
+from circuits.cli.trace import DEPTH, LINES, check_files, with_looks, write_files
 from circuits.errors import InputError
-from circuits.files import write_atomically
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
@@ -62,20 +61,10 @@ def class_circuit(
         say(console, tables.class_summary(circuit))
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         say(console, tables.sureness(circuit))
-    if html or svg:
-        from circuits.report.circuit import page_of
-        from circuits.report.circuit_svg import Looks, svg_file
+    from circuits.report.circuit_svg import Looks
 
-        looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
-    for path, write in (
-        (file, circuit.to_json),
-        (graphml, circuit.to_graphml),
-        (html, lambda path: write_atomically(path, page_of(circuit, looks))),
-        (svg, lambda path: write_atomically(path, svg_file(circuit, looks))),
-    ):
-        if path is not None:
-            write(path)
-            note(f"Wrote {path}.")
+    looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
+    write_files(circuit, looks, file, graphml, html, svg)
 
 
 def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":

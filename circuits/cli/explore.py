@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 
 from circuits.cli.console import answers, warn
 from circuits.cli.files import get_circuit
-from circuits.cli.options import LAYERS, NetworkOptions, argument, file_option, get_photo, option
+from circuits.cli.options import LAYERS, NETWORKS, NetworkOptions, argument, file_option, get_photo, option
 from circuits.files import refuse_address
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ def explore(
     browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
     network: str | None = option(
         None,
-        "builtin (or the network of the circuit), efficientnet_lite0, a torchvision classifier such as googlenet, "
-        "timm:NAME, hfmodel:OWNER/NAME or a folder of transformers, or your own as file.py:Factory or "
-        "package.module:Factory (this runs your code). May be given again: the page then has a menu of them, and each "
-        "takes the options of this panel that follow it.",
+        f"builtin (or the network of the circuit), {NETWORKS} May be given again: the page then has a menu of them, "
+        "and each takes the options of this panel that follow it.",
         "--network",
         "-n",
         metavar="NAME",

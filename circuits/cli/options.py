@@ -53,10 +53,13 @@ PHOTO = argument("PHOTO", "An image file, or example:cat.")
 WINDOW = option(None, "The part of the photo to look at, in its pixels; by default its centre.", metavar="L,T,R,B")
 AS_JSON = option(False, "Print JSON instead of a table.", "--json")
 INDEX_FOLDER = file_option("Where `circuits exemplars` keeps its indices.", metavar="DIR")
+NETWORKS = (
+    "efficientnet_lite0, a torchvision classifier such as googlenet, timm:NAME, hfmodel:OWNER/NAME or a folder of "
+    "transformers, or your own as file.py:Factory or package.module:Factory (this runs your code)."
+)
 NETWORK = option(
     "builtin",
-    "builtin, efficientnet_lite0, a torchvision classifier such as googlenet, timm:NAME, hfmodel:OWNER/NAME or a "
-    "folder of transformers, or your own as file.py:Factory or package.module:Factory (this runs your code).",
+    f"builtin, {NETWORKS}",
     "--network", "-n", metavar="NAME", panel=_PANEL,
 )  # fmt: skip
 LAYERS = option(

@@ -153,20 +153,8 @@ def trace(
             for each in baselines:
                 say(console, tables.agreement_heading(each))
                 console.print(tables.agreement_table(circuit, each.name))
-    if html or svg:
-        from circuits.report.circuit import page_of
-        from circuits.report.circuit_svg import svg_file
-
-        shown = with_looks(loaded, circuit, first, pictures=pictures)
-    for path, write in (
-        (file, circuit.to_json),
-        (graphml, circuit.to_graphml),
-        (html, lambda path: write_atomically(path, page_of(circuit, shown))),
-        (svg, lambda path: write_atomically(path, svg_file(circuit, shown))),
-    ):
-        if path is not None:
-            write(path)
-            note(f"Wrote {path}.")
+    shown = with_looks(loaded, circuit, first, pictures=pictures) if html or svg else first
+    write_files(circuit, shown, file, graphml, html, svg)
 
 
 def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
@@ -258,3 +246,22 @@ def check_files(file: Path | None, graphml: Path | None, html: Path | None, svg:
     paths = [path for path in (file, graphml, html, svg) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
         raise InputError(f"Two outputs have the same name, {paths[0]}; give each its own.")
+
+
+def write_files(
+    circuit: "Circuit", looks: "Looks", file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None
+) -> None:
+    """Write the files that `check_files` has let pass, and say so."""
+    if html or svg:
+        from circuits.report.circuit import page_of
+        from circuits.report.circuit_svg import svg_file
+
+    for path, write in (
+        (file, circuit.to_json),
+        (graphml, circuit.to_graphml),
+        (html, lambda path: write_atomically(path, page_of(circuit, looks))),
+        (svg, lambda path: write_atomically(path, svg_file(circuit, looks))),
+    ):
+        if path is not None:
+            write(path)
+            note(f"Wrote {path}.")

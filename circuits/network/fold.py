@@ -146,8 +146,7 @@ def fold_batch_norms(traced: fx.GraphModule) -> None:
             fused = fuse_linear_bn_eval(below, norm)
         else:
             continue
-        parent, _, leaf = str(feeder.target).rpartition(".")
-        setattr(traced.get_submodule(parent), leaf, fused)
+        traced.set_submodule(str(feeder.target), fused)
         node.replace_all_uses_with(feeder)
         traced.graph.erase_node(node)
 

@@ -255,8 +255,7 @@ def trace_module(
         raise InputError(_untraceable(name, error, tracer.stopped_in, module)) from error
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     for path in sorted(called & tracer.wholes):
-        parent, _, leaf = path.rpartition(".")
-        setattr(module.get_submodule(parent), leaf, Whole(module.get_submodule(path)))
+        module.set_submodule(path, Whole(module.get_submodule(path)))
     rename_modules(module, graph)
     traced = fx.GraphModule(module, graph, type(module).__name__)
     traced.meta |= {"outputs": tracer.output_names, "is_rounded": tracer.is_rounded}

@@ -202,5 +202,4 @@ def _replace_response_norms(traced: fx.GraphModule) -> None:
         if node.target is F.local_response_norm:
             node.target = local_response_norm
         elif node.op == "call_module" and type(norm := traced.get_submodule(node.target)) is nn.LocalResponseNorm:
-            parent, _, leaf = node.target.rpartition(".")
-            setattr(traced.get_submodule(parent), leaf, ResponseNorm(norm.size, norm.alpha, norm.beta, norm.k))
+            traced.set_submodule(node.target, ResponseNorm(norm.size, norm.alpha, norm.beta, norm.k))
