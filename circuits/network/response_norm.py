@@ -1,4 +1,4 @@
-"""Local response normalisation, seven times as fast as torch's on a CPU, forward and back.
+"""Local response normalisation, five to seven times as fast as torch's on a CPU, forward and back.
 
     y_c = x_c · d_c^(−β),   d_c = k + α/n · Σ x_j²  over the n channels j from c − ⌊n/2⌋ to c + ⌊(n − 1)/2⌋
 

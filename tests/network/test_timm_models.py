@@ -38,9 +38,14 @@ def test_the_books_of_a_network_of_timms_close_and_its_outputs_are_those_of_timm
             assert node.books.bias_name == "bias"
             total = node.books.shown + node.books.rest + node.books.bias
             assert total == pytest.approx(node.books.value, rel=1e-4, abs=1e-5)
+    check_outputs(network, "resnet10t")
+
+
+def check_outputs(network: Network, name: str) -> None:
+    """Assert that a network says of a photo what timm's own module with the same random weights says."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = timm.create_model("resnet10t", pretrained=False).eval()
+        module = timm.create_model(name, pretrained=False).eval()
     image = network.preprocessing.input_of(load_photo("example:cat"))
     with torch.no_grad():
         torch.testing.assert_close(network.logits(image), module(image), rtol=1e-4, atol=1e-5)
@@ -72,12 +77,7 @@ def test_what_timm_computes_in_every_pass_is_made_plain_convolutions(name: str, 
 @pytest.mark.parametrize("side", [64, 75])
 def test_padding_by_size_is_that_of_timm_for_the_size_that_was_chosen(side: int) -> None:
     network = load_network("timm:tf_mobilenetv3_small_minimal_100", weights="random", size=side)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = timm.create_model("tf_mobilenetv3_small_minimal_100", pretrained=False).eval()
-    image = network.preprocessing.input_of(load_photo("example:cat"))
-    with torch.no_grad():
-        torch.testing.assert_close(network.logits(image), module(image), rtol=1e-4, atol=1e-5)
+    check_outputs(network, "tf_mobilenetv3_small_minimal_100")
     pads = [node.args[1] for node in network.traced.graph.nodes if node.target is F.pad]
     assert pads
     assert all(isinstance(side, int) for pad in pads for side in pad)
