@@ -35,6 +35,7 @@ MODES = {
     "target": "The same, weighted by the effect on the target.",
     "ig": "Gradients integrated from a zero baseline: slower.",
     "ablate": "The measured change when a unit is set to zero: slow.",
+    "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
 SIGNS = {
     "positive": "Only units that excite the one above.",

@@ -117,7 +117,7 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 TOPS = (3, 5, 8, 12)
 _BUDGET = "Units to show in all, instead of units per node: those that do most for the target, by the method target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
-_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
+_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation", "frozen": "frozen"}
 
 
 def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
