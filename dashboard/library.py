@@ -106,6 +106,11 @@ class Library:
         return found
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes of attribution that differ: freezing what bends a network is nothing where nothing does."""
+        return tuple(mode for mode in MODES if mode != "frozen" or not self.network.piecewise_linear)
+
+    @property
     def placed(self) -> tuple[str, ...]:
         """The layers with more than one position, from the image up."""
         return tuple(layer.name for layer in self.network.layer_list if layer.height * layer.width > 1)
