@@ -8,7 +8,7 @@ import networkx as nx
 import pytest
 
 from circuits import Circuit, InputError, UnknownError, expand, trace
-from circuits.tracing.annotations import checked_note
+from circuits.naming.annotations import checked_note
 from tests.support.handmade import colour_photo, handmade_network
 
 
