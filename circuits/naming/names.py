@@ -58,6 +58,19 @@ class UnitName:
         """Whether it says nothing."""
         return not self.name and not self.note
 
+    @property
+    def called(self) -> str:
+        """Its address, and its name if it has one.
+
+        >>> UnitName(Unit("conv4", 17), "dog head").called
+        'conv4:17 dog head'
+        """
+        return f"{self.unit} {self.name}".rstrip()
+
+    def to_row(self) -> dict[str, str]:
+        """What the row of a node in a circuit says of it."""
+        return {"note": self.note} | ({"name": self.name} if self.name else {})
+
 
 class UnitNames(Mapping[Unit, UnitName]):
     """What the units of one network are called; never changed, only replaced.
