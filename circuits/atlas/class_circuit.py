@@ -63,12 +63,12 @@ def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Seque
 
 def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> None:
     """Add the node of a unit: its mean contribution, and its mean peak."""
-    told, said = atlas.unit(unit, of), names_of(atlas.record.subject.network["sha256"]).of(unit)
+    told, names = atlas.unit(unit, of), names_of(atlas.record.subject.network["sha256"])
     graph.add_node(
         str(unit), layer=unit.layer, channel=unit.channel, label=label, value=number(told.contribution.mean),
         max=number(told.peak.mean), peak=[0, 0], expanded=False, note="", discarded=False,
     )  # fmt: skip
-    graph.nodes[str(unit)].update(said.to_row())
+    graph.nodes[str(unit)].update(names.row_of(unit, str(unit)))
     if told.contribution.error == told.contribution.error:
         graph.nodes[str(unit)]["error"] = number(told.contribution.error)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from circuits.errors import InputError, UnknownError, did_you_mean, listed
 from circuits.files import read_text, write_atomically
 from circuits.naming.annotations import checked_name, checked_note
-from circuits.units import Unit
+from circuits.units import Address, Unit
 
 _HEADS = ("unit", "name", "note")
 _NETWORK = "network"
@@ -104,6 +104,10 @@ class UnitNames(Mapping[Unit, UnitName]):
     def of(self, unit: Unit) -> UnitName:
         """What a unit, or the channel of a neuron, is called; nothing, if it has no name."""
         return self._names.get(unit.whole) or UnitName(unit.whole)
+
+    def row_of(self, unit: Address, node: str) -> dict[str, str]:
+        """What the row of a node says of its unit; nothing of a group, or of the difference of two classes."""
+        return self.of(unit).to_row() if isinstance(unit, Unit) and str(unit) == node else {}
 
     @classmethod
     def read(

@@ -73,8 +73,7 @@ class CircuitBuilder:
     ) -> None:
         self.run, self.network = run, run.network
         self.target, self.mode, self.graph = target, mode, graph
-        self._known = known
-        self._names = names_of(self.network.sha256)
+        self._known, self._names = known, names_of(self.network.sha256)
 
     def readout(self, name: str) -> Readout:
         """The value of a node that its edges share out."""
@@ -103,8 +102,7 @@ class CircuitBuilder:
             label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
             note="", discarded=False,
         )  # fmt: skip
-        if isinstance(unit, Unit) and str(unit) == name:  # and not the difference of two classes
-            self.graph.nodes[name].update(self._names.of(unit).to_row())
+        self.graph.nodes[name].update(self._names.row_of(unit, name))
         return number(value)
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
