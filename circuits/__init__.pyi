@@ -53,6 +53,10 @@ from .groups.storage import save_groups as save_groups
 from .image.photo import Photo as Photo
 from .image.photo import load_photo as load_photo
 from .image.preprocessing import Preprocessing as Preprocessing
+from .naming.names import UnitName as UnitName
+from .naming.names import UnitNames as UnitNames
+from .naming.store import names_of as names_of
+from .naming.store import remember as remember
 from .network.layers import Layer as Layer
 from .network.loading import available_networks as available_networks
 from .network.loading import load_network as load_network
