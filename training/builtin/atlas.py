@@ -54,8 +54,8 @@ def write_sample(atlas: Path, out: Path) -> None:
     record = folder.read_record()
     kept = replace(record, folder=COLLECTION, skipped={}, links=(KEPT, KEPT))
     (out / "classes").mkdir(parents=True, exist_ok=True)
-    files = {channel: (folder.class_file(channel), sample.class_file(channel)) for channel in record.photos}
-    for channel, (file, into) in {None: (folder.overall_file, sample.overall_file), **files}.items():
+    for channel in (None, *record.photos):
+        file, into = (each.overall_file if channel is None else each.class_file(channel) for each in (folder, sample))
         arrays = folder.read(channel, record)
         if "links.source" in arrays:
             arrays |= fewer_links(arrays)
