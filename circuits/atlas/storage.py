@@ -8,6 +8,8 @@
     <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
     <atlas>/buckets/00003/all.safetensors            in the place of all buckets of a class, if asked for: their sum
     <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
+    <atlas>/suggestions.json                         what units tell from the rest, if that was asked for
+    <atlas>/embeddings.safetensors                   what an encoder made of the sample of photos, if one was given
 
 Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its
 header names the photos that are there now. The same photos give the same bytes, whoever computes them, in whatever
@@ -34,7 +36,12 @@ from circuits.files import read_json, write_atomically
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
 LINK_ARRAYS = ("source", "share", "error", "consistency")
-_NAMES = frozenset({"subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars"})
+_NAMES = frozenset(
+    {
+        "subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars", "suggestions.json",
+        "embeddings.safetensors",
+    }
+)  # fmt: skip
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
@@ -55,6 +62,23 @@ class AtlasFolder:
     @property
     def overall_file(self) -> Path:
         return self.folder / "overall.safetensors"
+
+    @property
+    def suggestions_file(self) -> Path:
+        return self.folder / "suggestions.json"
+
+    @property
+    def embeddings_file(self) -> Path:
+        return self.folder / "embeddings.safetensors"
+
+    def class_of_photos(self) -> dict[PurePath, int]:
+        """Of every photo whose sums are there, the number of its class.
+
+        Raises:
+            InputError: if a file is damaged.
+        """
+        files = sorted(self.folder.glob("buckets/*/*.safetensors"))
+        return {photo.path: int(file.parent.name) for file in files for photo in self.read_photos(file)}
 
     @property
     def exemplars(self) -> Path:
