@@ -8,6 +8,8 @@
     <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
     <atlas>/buckets/00003/all.safetensors            in the place of all buckets of a class, if asked for: their sum
     <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
+    <atlas>/suggestions.json                         what units tell from the rest, if that was asked for
+    <atlas>/embeddings.safetensors                   what an encoder made of the sample of photos, if one was given
 
 What is read may also be packed, `00003.safetensors.xz`, with its numbers in smaller types: so a finished atlas is given
 to others, without buckets and exemplars.
@@ -42,7 +44,12 @@ LINK_ARRAYS = ("source", "share", "error", "consistency")
 PACKED = ".xz"
 _MOST_BYTES = 2**30
 """Of what a packed file may hold."""
-_NAMES = frozenset({"subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars"})
+_NAMES = frozenset(
+    {
+        "subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars", "suggestions.json",
+        "embeddings.safetensors",
+    }
+)  # fmt: skip
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
@@ -63,6 +70,23 @@ class AtlasFolder:
     @property
     def overall_file(self) -> Path:
         return self.folder / "overall.safetensors"
+
+    @property
+    def suggestions_file(self) -> Path:
+        return self.folder / "suggestions.json"
+
+    @property
+    def embeddings_file(self) -> Path:
+        return self.folder / "embeddings.safetensors"
+
+    def class_of_photos(self) -> dict[PurePath, int]:
+        """Of every photo whose sums are there, the number of its class.
+
+        Raises:
+            InputError: if a file is damaged.
+        """
+        files = sorted(self.folder.glob("buckets/*/*.safetensors"))
+        return {photo.path: int(file.parent.name) for file in files for photo in self.read_photos(file)}
 
     @property
     def exemplars(self) -> Path:
