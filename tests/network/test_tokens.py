@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from circuits import InputError, Photo, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import attribute, is_exact
+from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
 from circuits.report.text import ranks_in_words
@@ -177,3 +178,14 @@ def test_too_many_units_are_sampled_when_measured_and_not_all_ablated(
     assert ranks_in_words(sampled) == "Rank correlation 1.00 over 12 units, a random sample of 16."
     with pytest.raises(InputError, match=r"^There are 16 units below, too many to ablate one by one; choose another "):
         trace(known, quarters, "warm", depth=1, mode="ablate")
+
+
+def test_pictures_that_change_what_rectifiers_hand_back_are_refused(known: Network, quarters: Photo) -> None:
+    assert methods_of(known) == ("gradient", "gradient_x_input")
+    picture = gradient_picture(known, quarters, "blocks.0.act:0@0,0")
+    assert np.argwhere(picture[:, :, 0] > 0).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    for method in ("guided", "deconvnet"):
+        with pytest.raises(
+            InputError, match=f"^The method {method} changes what rectifiers hand back, and tokens, a tr"
+        ):
+            gradient_picture(known, quarters, "head:0", method=method)
