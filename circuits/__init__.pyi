@@ -2,8 +2,11 @@
 
 from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
+from .atlas.encoder import PictureEncoder as PictureEncoder
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
+from .atlas.words import suggest_words as suggest_words
+from .atlas.words import units_like as units_like
 from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement

@@ -120,7 +120,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
         lines += [*space, *block]
     path = strongest_path(circuit)
     if path:
-        steps = [f"{edge.source} ({percent(circuit.share(edge))})" for edge in path]
+        steps = [f"{edge.source}{_name(circuit.nodes[edge.source])} ({percent(circuit.share(edge))})" for edge in path]
         lines += ["", wrapped([f"Strongest path: {circuit.target.label}", *steps], width, between=" ← ")]
     return "\n".join(lines)
 
@@ -165,7 +165,7 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
             count = sum(not is_residual(node.id) for node in bottom)
             name = f"{count} of {layer}"
             blank = [""] * (6 if circuit.dictionaries else 5)
-            parts = [f"{_number(node)}: {number(node.value)}" for node in bottom]
+            parts = [f"{_number(node)}{_name(node)}: {number(node.value)}" for node in bottom]
             rows.append(_TraceRow(layer, len(bottom), (name, *blank), parts, "not expanded, by value:"))
     return rows
 
@@ -173,6 +173,11 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
 def _number(node: Node) -> str:
     """What tells a unit from others of its layer, in a word."""
     return "no group" if is_residual(node.id) else node.number
+
+
+def _name(node: Node) -> str:
+    """What a person calls it, after a blank."""
+    return printable(f" {node.name}") if node.name else ""
 
 
 def _is_chain(circuit: Circuit) -> bool:

@@ -30,6 +30,7 @@ from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import ExploreCommand, explore
 from circuits.cli.groups import groups
 from circuits.cli.layers import layers
+from circuits.cli.names import names
 from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
@@ -190,6 +191,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     groups: "circuits groups cats --target cat -o cats.safetensors",
     exemplars: "circuits exemplars photos --unit conv7:281",
     atlas: "circuits atlas photos --network googlenet -o atlas",
+    names: "circuits names conv7:281 'dog head'",
     class_circuit: "circuits class cat --atlas atlas -o cat.json",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }

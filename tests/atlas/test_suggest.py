@@ -40,7 +40,7 @@ class Planted:
         photos = tuple(PhotoFile(name, 1, 0, hashlib.sha256(str(name).encode()).hexdigest()) for name in names)
         self.of = dict(zip(names, self.classes.tolist(), strict=True))
         self.exemplars = SimpleNamespace(
-            layers=("c",), sampled_photos=lambda: photos, sampled_peaks=lambda layer: self.peaks
+            folder=self.folder, layers=("c",), sampled_photos=lambda: photos, sampled_peaks=lambda layer: self.peaks
         )
         labels = tuple(f"class {number}, other name" for number in range(CLASSES))
         subject = SimpleNamespace(labels=labels, network={"sha256": "0" * 64})
