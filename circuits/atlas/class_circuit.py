@@ -84,8 +84,8 @@ def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, si
         row: dict[str, Any] = {"attribution": number(link.share), "rank": rank, "photos": link.photos}
         row |= {"error": number(link.error)} if link.error == link.error else {}
         graph.add_edge(str(link.source), str(unit), **row, consistency=number(link.consistency))
-    shown = sum(link.share for link in links)
-    size = sum(abs(link.share) for link in links)
+    shown = sum((link.share for link in links), 0.0)
+    size = sum((abs(link.share) for link in links), 0.0)
     graph.nodes[str(unit)].update(
         expanded=True, shown=number(shown), rest=number(told.total - shown),
         coverage=number(min(1.0, size / told.gross) if told.gross else 0.0), gross=number(told.gross),
