@@ -209,8 +209,8 @@ class _Chosen:
         is_sure = (rate <= FALSE) & (scores >= FLOOR)
         return {
             self._units[place]: Suggestion(
-                self._labels[self._places[place]], float(scores[place]), int(inside[place]), int(others[place]),
-                self._is_word,
+                self._labels[self._places[place]], round(float(scores[place]), 6),
+                int(inside[place]), int(others[place]), self._is_word,
             )
             for place in np.argsort(-scores, kind="stable")
             if is_sure[place]

@@ -57,7 +57,7 @@ def names(
     options: NetworkOptions,
 ) -> None:
     """Names of a network's units: list them, give them, exchange them, and see what an atlas suggests."""
-    _check(atlas, suggest=suggest, accept=accept, encoder=encoder, words=words, wanted=wanted)
+    _check(atlas, suggest=suggest, encoder=encoder, words=words, wanted=wanted)
     if unit is None and remark is not None:
         raise InputError("--note is about a unit; name it: circuits names conv4:17 --note TEXT.")
     if anyway and given is None:
@@ -107,7 +107,7 @@ class _NamedNetwork:
         name: what it is called.
         fingerprint: its sha256.
         check: refuses a unit that it lacks.
-        atlas: of it, if one was given.
+        atlas: of it, if one was given, or comes along.
     """
 
     name: str
@@ -116,11 +116,9 @@ class _NamedNetwork:
     atlas: "Atlas | None" = None
 
 
-def _check(
-    atlas: Path | None, *, suggest: bool, accept: bool, encoder: str | None, words: Path | None, wanted: str | None
-) -> None:
+def _check(atlas: Path | None, *, suggest: bool, encoder: str | None, words: Path | None, wanted: str | None) -> None:
     """Refuse options that say nothing without others."""
-    for name, is_given in (("--suggest", suggest), ("--accept", accept), ("--encoder", encoder is not None)):
+    for name, is_given in (("--suggest", suggest), ("--encoder", encoder is not None)):
         if is_given and atlas is None:
             raise InputError(
                 f"{name} needs the photos of an atlas; give --atlas, a folder that circuits atlas has made."
@@ -138,11 +136,13 @@ def _check(
 def _subject(folder: Path | None, network: str | None, options: NetworkOptions) -> _NamedNetwork:
     """The network that is meant: that of the atlas, which then need not be loaded, or the one that was named."""
     loaded = options.load(network or "builtin") if folder is None or network is not None else None
+    from circuits.atlas.atlas import Atlas
+    from circuits.builtin import atlas_folder
+
     if folder is None:
         assert loaded is not None
-        return _NamedNetwork(loaded.name, loaded.sha256, _anywhere(loaded))
-    from circuits.atlas.atlas import Atlas
-
+        shipped = Atlas.open(atlas_folder()) if loaded.source == "builtin" else None
+        return _NamedNetwork(loaded.name, loaded.sha256, _anywhere(loaded), shipped)
     atlas = Atlas.open(folder)
     made_with = atlas.record.subject.network
     if loaded is not None and loaded.sha256 != made_with["sha256"]:
@@ -206,9 +206,9 @@ def _accepted(known: "UnitNames", suggested: "Suggested", chosen: "Unit | None")
     from circuits.naming.names import UnitName
 
     if chosen is not None and chosen not in suggested:
-        raise InputError(f"The atlas suggests nothing for {chosen}; look for suggestions with --suggest.")
+        raise InputError(f"No suggestion for {chosen}; give an atlas with --atlas, and look for some with --suggest.")
     if not suggested:
-        raise InputError("The atlas suggests nothing; look for suggestions with --suggest.")
+        raise InputError("No atlas suggests anything; give one with --atlas, and look for suggestions with --suggest.")
     units = [unit for unit in suggested if not known.of(unit).name] if chosen is None else [chosen]
     return [
         UnitName(

@@ -84,7 +84,7 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     remember(sha256, "conv1:0", name="red")
     none = run("names", "--suggest", "--atlas", atlas.folder)
     assert none.stdout.startswith("0 units of Handmade tell a class from the rest: an AUC of 0.7 or more")
-    assert "suggests nothing" in refusal(run("names", "--accept", "--atlas", atlas.folder))
+    assert "No atlas suggests anything" in refusal(run("names", "--accept", "--atlas", atlas.folder))
     found = {UNIT: Suggestion("warm, hot", 0.968, 12, 500), Unit("conv1", 0): Suggestion("warm, hot", 0.81, 12, 500)}
     write_suggestions(atlas, "classes", found)
     shown = run("names", "--find", "hot", "--atlas", atlas.folder).stdout.splitlines()
@@ -97,7 +97,7 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     assert names_of(sha256)[UNIT].note.startswith("Suggested: tells warm from the rest, 0.97, held out")
     assert run("names", "conv1:0", "--accept", "--atlas", atlas.folder).exit_code == 0
     assert names_of(sha256)[Unit("conv1", 0)].name == "warm"
-    assert "nothing for conv1:1" in refusal(run("names", "conv1:1", "--accept", "--atlas", atlas.folder))
+    assert "No suggestion for conv1:1" in refusal(run("names", "conv1:1", "--accept", "--atlas", atlas.folder))
     assert atlas.circuit("warm", depth=1).node("conv2:0").name == "warm"
     code = "import torch\nclass Mine:\n size = 4\n encode_image = lambda self, images: images.mean((2, 3))\n"
     code += " encode_text = lambda self, texts: torch.eye(3)[:1]\n"
@@ -107,6 +107,14 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     assert run("names", "--find", "red", *like).stdout == "0 units of Handmade for 'red'.\n"
     told = run("names", "--suggest", "--words", tmp_path / "words.txt", *like)
     assert told.stdout.startswith("0 units of Handmade fire on what looks like a word of the list")
+
+
+def test_the_built_in_network_has_suggestions_without_an_atlas() -> None:
+    found = json.loads(run("names", "--find", "lion", "--json").stdout)
+    assert found["network"] == "builtin"
+    told = {each["unit"]: each["suggestion"]["label"] for each in found["units"]}
+    assert told["conv7:281"] == "lion"
+    assert "lion" in {label.partition(",")[0] for label in told.values()}
 
 
 def test_what_makes_no_sense_gets_a_sentence(atlas: Atlas, network: list[str], tmp_path: Path) -> None:
