@@ -2,6 +2,8 @@
 
 from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
+from .atlas.suggest import suggest_classes as suggest_classes
+from .atlas.suggestion import Suggestion as Suggestion
 from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
@@ -53,6 +55,10 @@ from .groups.storage import save_groups as save_groups
 from .image.photo import Photo as Photo
 from .image.photo import load_photo as load_photo
 from .image.preprocessing import Preprocessing as Preprocessing
+from .naming.names import UnitName as UnitName
+from .naming.names import UnitNames as UnitNames
+from .naming.store import names_of as names_of
+from .naming.store import remember as remember
 from .network.layers import Layer as Layer
 from .network.loading import available_networks as available_networks
 from .network.loading import load_network as load_network

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli._atlas_pictures import draw_pictures
+from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli.exemplars import SHOWN_FAULTS, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def atlas_site(
-    atlas: Path = argument("ATLAS", "The folder of an atlas, from circuits atlas.", readable=False),
+    atlas: Path | None = argument(
+        "[ATLAS]",
+        "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
+        default=None,
+        readable=False,
+    ),
     into: Path | None = file_option(
         "The folder of the site; one that is there is brought up to date.", "--output", "-o", metavar="DIR"
     ),
@@ -44,10 +49,11 @@ def atlas_site(
     if into is None:
         raise InputError("-o is missing; give the folder that the site is to be made in.")
     from circuits.atlas.atlas import Atlas
+    from circuits.builtin import atlas_folder
     from circuits.report.site.folder import check_site_folder
     from circuits.report.site.write import write_site
 
-    opened = Atlas.open(atlas)
+    opened = Atlas.open(atlas_folder() if atlas is None else atlas)
     check_site_folder(into, opened.folder)
     drawn_by = _network(opened, network, options) if pictures or exemplars else None
     if pictures and drawn_by is not None:

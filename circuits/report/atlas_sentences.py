@@ -43,15 +43,6 @@ def often(consistency: float) -> str:
     return f"among the five strongest in {percent(consistency)} of batches"
 
 
-def suggested(label: str, auc: float) -> str:
-    """What a unit might be called, with how well it was tested: a hint and no fact.
-
-    >>> suggested("tabby", 0.968)
-    'It tells tabby from the rest: an AUC of 0.97 on photos that were held out.'
-    """
-    return f"It tells {label} from the rest: an AUC of {decimals(auc)} on photos that were held out."
-
-
 def activity(unit: "AtlasUnit") -> str:
     """In how many photos a unit fires, and in how many it is among the strongest, in a sentence.
 

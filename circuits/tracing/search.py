@@ -10,6 +10,7 @@ from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, strongest
 from circuits.errors import InputError, UnknownError, listed
+from circuits.naming.store import names_of
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
@@ -72,7 +73,7 @@ class CircuitBuilder:
     ) -> None:
         self.run, self.network = run, run.network
         self.target, self.mode, self.graph = target, mode, graph
-        self._known = known
+        self._known, self._names = known, names_of(self.network.sha256)
 
     def readout(self, name: str) -> Readout:
         """The value of a node that its edges share out."""
@@ -101,6 +102,7 @@ class CircuitBuilder:
             label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
             note="", discarded=False,
         )  # fmt: skip
+        self.graph.nodes[name].update(self._names.row_of(unit, name))
         return number(value)
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:

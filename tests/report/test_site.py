@@ -11,7 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.suggestion import Suggestion, write_suggestions
 from circuits.errors import InputError
+from circuits.naming.names import UnitName, UnitNames
 from circuits.report.atlas_sentences import estimate
 from circuits.report.site.served import LINKED, Served
 from circuits.report.site.write import write_site
@@ -26,16 +28,11 @@ LABELS = ("cat", "cat", HOSTILE, "犬, dog", "x" * 3000, "unseen", "Ærø café"
 PHOTOS = {0: 40, 1: 8, 2: 16, 3: 24, 4: 9, 6: 12}
 
 
-class Said:
-    """A name, or a suggested one, as the site takes it from whoever knows."""
-
-    def __init__(self, name: str = "", note: str = "", label: str = "", auc: float = 0.5) -> None:
-        self.name, self.note, self.label, self.auc = name, note, label, auc
-
-
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
-    return invented_atlas(tmp_path_factory.mktemp("invented"), LAYERS, LABELS, PHOTOS)
+    made = invented_atlas(tmp_path_factory.mktemp("invented"), LAYERS, LABELS, PHOTOS)
+    write_suggestions(made, "classes", {Unit("aux", 2): Suggestion("犬, dog", 0.968, 12, 80)})
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +44,8 @@ def site(atlas: Atlas, tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture = Picture(Unit("aux", channel), Image.new("RGB", (16, 16), "teal"), activation=float(channel))
         if channel != 3:
             store._write(store.key("ab" * 32, picture.unit), picture)
-    names = {Unit("aux", 1): Said(CALLED, "striped <fur>")}
-    guesses = {Unit("aux", 2): Said(label="犬, dog", auc=0.968)}
-    made = write_site(atlas, folder, store=store, names=names, suggestions=guesses)
+    names = UnitNames([UnitName(Unit("aux", 1), CALLED, "striped <fur>")])
+    made = write_site(atlas, folder, store=store, names=names)
     assert (made.pages, made.pictures, made.missing) == (1 + 5 + 6 + atlas.units, 2, atlas.units - 3)
     assert made.size == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return folder
@@ -130,7 +126,7 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
     named, guessed, silent = ((site / "units" / "layer-aux" / f"{at}.html").read_text("utf-8") for at in (1, 2, 0))
     assert CALLED in "".join(Outline(named).texts)
     assert "striped <fur>" in "".join(Outline(named).texts)
-    assert "It tells 犬, dog from the rest: an AUC of 0.97 on photos that were held out." in guessed
+    assert "Suggested: tells 犬 from the rest, 0.97, held out (12 photos of it, 80 others)." in guessed
     assert "Nothing was found that excites it" in silent
 
 

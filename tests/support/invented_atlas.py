@@ -1,6 +1,7 @@
 """Atlases of networks that do not exist: any layers, classes and names, with numbers of chance."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ def invented_atlas(
         ),
         tuple(
             Link(up, 0, widths[up], widths[low], 1, (Piece(0, widths[low], low, 0),), "mix", "read")
-            for low, up in zip(names, names[1:], strict=False)
+            for low, up in pairwise(names)
         ),
         (), "cpu", {"circuits": "0"},
     )  # fmt: skip
@@ -54,7 +55,7 @@ def _of_class(widths: Mapping[str, int], channel: int, photos: int, chance: torc
     arrays["contribution"][units - top :] *= torch.arange(top) == channel
     arrays |= {name: torch.randint(photos + 1, (units,), generator=chance) for name in ("fires", "summit")}
     source, start = torch.full((units, kept), -1, dtype=torch.int32), 0
-    for lower, upper in zip(list(widths.values()), list(widths.values())[1:], strict=False):
+    for lower, upper in pairwise(widths.values()):
         rows, few = slice(start + lower, start + lower + upper), min(kept, lower)
         source[rows, :few] = start + torch.rand(upper, lower, generator=chance).argsort(1)[:, :few].int()
         start += lower

@@ -2,33 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from circuits.atlas.atlas import Atlas
-from circuits.report.atlas_sentences import suggested
+from circuits.naming.names import UnitNames
 from circuits.report.site.addresses import Addresses
-from circuits.report.text import decimals, short_label
+from circuits.report.text import decimals
 from circuits.units import Unit
-
-
-class Named(Protocol):
-    """A name that somebody gave a unit, and a note."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
-
-
-class Suggested(Protocol):
-    """The class whose photos a unit tells apart from the others, and how well, on photos not used for choosing."""
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def auc(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -42,8 +21,8 @@ class SiteUnit:
         name: what somebody called it.
         note: what somebody wrote of it.
         label: of a logit, its class.
-        guess: what is suggested, with its score; empty if nothing is.
-        guessed: the same as a sentence.
+        guess: what is suggested as its name, with its score; empty if nothing is.
+        guesses: all that is suggested, in sentences.
         silent: whether nothing was found that excites it.
     """
 
@@ -54,7 +33,7 @@ class SiteUnit:
     note: str = ""
     label: str = ""
     guess: str = ""
-    guessed: str = ""
+    guesses: tuple[str, ...] = ()
     silent: bool = False
 
     @property
@@ -63,34 +42,29 @@ class SiteUnit:
         return self.name or self.label or str(self.unit)
 
 
-def site_units(
-    atlas: Atlas,
-    at: Addresses,
-    pictures: Mapping[Unit, bool],
-    names: Mapping[Unit, Named],
-    suggestions: Mapping[Unit, Suggested],
-) -> list[SiteUnit]:
+def site_units(atlas: Atlas, at: Addresses, pictures: Mapping[Unit, bool], names: UnitNames) -> list[SiteUnit]:
     """All units of an atlas, in its order.
 
     Args:
-        atlas: the atlas.
+        atlas: the atlas, with what it suggests.
         at: where pages and pictures lie.
         pictures: the units that have a picture, and whether it shows that nothing excites them.
         names: those that have one.
-        suggestions: those that have one.
     """
-    labels = atlas.record.subject.labels
+    labels, top = atlas.record.subject.labels, atlas.record.subject.top
+    suggestions = (atlas.suggestions, atlas.suggested_words)
     found = []
     for unit in atlas.all_units():
-        said, guess = names.get(unit), suggestions.get(unit)
+        said = names.of(unit)
+        guesses = [each[unit] for each in suggestions if unit in each]
         found.append(
             SiteUnit(
                 unit, at.unit(unit),
                 picture=at.picture(unit) if pictures.get(unit) is False else "",
-                name=said.name if said else "", note=said.note if said else "",
-                label=labels[unit.channel] if unit.layer == atlas.record.subject.top else "",
-                guess=f"{short_label(guess.label)}? {decimals(guess.auc)}" if guess else "",
-                guessed=suggested(guess.label, guess.auc) if guess else "",
+                name=said.name, note=said.note,
+                label=labels[unit.channel] if unit.layer == top else "",
+                guess=", ".join(f"{each.name}? {decimals(each.auc)}" for each in guesses),
+                guesses=tuple(f"Suggested: {each.sentence}." for each in guesses),
                 silent=pictures.get(unit, False),
             )
         )  # fmt: skip

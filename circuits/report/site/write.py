@@ -1,13 +1,15 @@
 """Writes the site of an atlas: pages, pictures, and the index of its search."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from circuits.atlas.atlas import Atlas
 from circuits.files import versions
 from circuits.image.encode import to_webp
+from circuits.naming.names import UnitNames
+from circuits.naming.store import names_of
 from circuits.network.network import Network
 from circuits.report.jinja import asset
 from circuits.report.site.addresses import Addresses
@@ -16,13 +18,11 @@ from circuits.report.site.pages import SitePages
 from circuits.report.site.patches import Patches
 from circuits.report.site.search import search_index
 from circuits.report.site.served import Served
-from circuits.report.site.units import Named, Suggested, site_units
+from circuits.report.site.units import site_units
 from circuits.units import Progress, Unit
 from circuits.visualization.store import PictureStore
 
 _QUALITY = 86
-_NO_NAMES: Mapping[Unit, Named] = {}
-_NO_SUGGESTIONS: Mapping[Unit, Suggested] = {}
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ def write_site(
     into: str | Path,
     *,
     store: PictureStore | None = None,
-    names: Mapping[Unit, Named] = _NO_NAMES,
-    suggestions: Mapping[Unit, Suggested] = _NO_SUGGESTIONS,
+    names: UnitNames | None = None,
     network: Network | None = None,
     photos: str | Path | None = None,
     progress: Progress | None = None,
@@ -68,8 +67,7 @@ def write_site(
         atlas: the atlas.
         into: the folder of the site: new, empty, or of a site; what else a person put beside it stays.
         store: where pictures are taken from; the person's cache folder by default. None are drawn.
-        names: what units are called.
-        suggestions: what they might be called.
+        names: what units are called; by default what is known of the network.
         network: that of the atlas, needed for patches alone.
         photos: the folder of the atlas's photos, to show patches of; none are shown, if `None`. Whoever publishes the
             site publishes these.
@@ -88,7 +86,8 @@ def write_site(
         files = _Files(new)
         found = dict(_pictures(atlas, at, store or PictureStore(), files, step))
         shown = {} if patches is None else patches.write(at, files.write, lambda: step("Cutting out patches"))
-        units = site_units(atlas, at, found, names, suggestions)
+        known = names_of(atlas.record.subject.network["sha256"]) if names is None else names
+        units = site_units(atlas, at, found, known)
         for name, text in _assets().items():
             files.write(f"assets/{name}", text)
         files.write("assets/search-index.js", search_index(atlas, at, units))
