@@ -76,9 +76,8 @@ class Served:
         wanted = np.array(self._wanted.pop(row, []), dtype=np.int64)
         if not len(wanted):
             return
-        source, share, error, consistency = (
-            arrays[f"links.{name}"].numpy() for name in ("source", "share", "error", "consistency")
-        )
+        source = arrays["links.source"].long().numpy()
+        share, error, consistency = (arrays[f"links.{name}"].numpy() for name in ("share", "error", "consistency"))
         for unit in wanted.tolist():
             kept = np.flatnonzero(source[unit] >= 0)
             order = kept[np.argsort(-share[unit][kept], kind="stable")]
@@ -97,5 +96,5 @@ class Served:
             )
 
 
-def _rows(unit: int, columns: NDArray[np.int64], source: NDArray[np.int32], *numbers: NDArray[np.float32]) -> LinkRows:
-    return LinkRows(source[unit][columns].astype(np.int64), *(each[unit][columns].astype(float) for each in numbers))
+def _rows(unit: int, columns: NDArray[np.int64], source: NDArray[np.int64], *numbers: NDArray[np.float32]) -> LinkRows:
+    return LinkRows(source[unit][columns], *(each[unit][columns].astype(float) for each in numbers))
