@@ -46,7 +46,7 @@ def often(consistency: float) -> str:
 def activity(unit: "AtlasUnit") -> str:
     """In how many photos a unit fires, and in how many it is among the strongest, in a sentence.
 
-    >>> from circuits.atlas.facts import Mean
+    >>> from circuits.atlas.facts import AtlasUnit, Mean
     >>> from circuits.units import Unit
     >>> nothing = Mean(0.0, 0.0)
     >>> activity(AtlasUnit(Unit("conv7", 281), 160, nothing, nothing, Mean(6.86, 0.25), 0.9875, 40))
