@@ -9,11 +9,11 @@ from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
 from .attribution.decomposition import Books as Books
 from .attribution.decomposition import Decomposition as Decomposition
-from .attribution.gradient import MODES as MODES
 from .attribution.gradient import Readout as Readout
 from .attribution.gradient import ablation as ablation
 from .attribution.gradient import gradient_times_activation as gradient_times_activation
 from .attribution.gradient import integrated_gradients as integrated_gradients
+from .attribution.modes import MODES as MODES
 from .errors import CircuitsError as CircuitsError
 from .errors import InputError as InputError
 from .errors import UnknownError as UnknownError
