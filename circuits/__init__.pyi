@@ -72,6 +72,7 @@ from .network.prepare import prepare as prepare
 from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html
+from .report.site.write import write_site as write_site
 from .tracing.circuit import Circuit as Circuit
 from .tracing.class_groups import fit_groups as fit_groups
 from .tracing.compare import Comparison as Comparison

@@ -57,25 +57,6 @@ def _explained(circuit: Circuit) -> str:
     )
 
 
-def sureness(circuit: Circuit) -> str:
-    """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
-    edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
-    errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
-    consistency = [edge.consistency for edge in edges if edge.consistency is not None]
-    if not errors or not consistency:
-        return "One batch of photos does not say how sure the edges are; add photos."
-    doubtful = sorted((edge for edge in edges if (edge.consistency or 0) < 0.5), key=lambda edge: edge.consistency or 0)
-    said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
-        f"five strongest of its unit in {percent(median(consistency))} of the batches in the median"
-    )
-    if not doubtful:
-        return f"{said}, and each in half of them at least."
-    named = [f"{edge.source} → {edge.target} ({percent(edge.consistency or 0)})" for edge in doubtful[:_NAMED]]
-    more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
-    return f"{said}; in fewer than half of them: {', '.join(named)}{more}."
-
-
 @dataclass(frozen=True)
 class _TraceRow:
     """A unit that was expanded, or the units of a layer that were not.
