@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ from circuits.errors import InputError
 
 MOST_BYTES = 64 * 2**20
 """Of a file that is read as text."""
+_LOG = logging.getLogger(__name__)
 _ADDRESS = re.compile("(https?|ftp):/+", re.IGNORECASE)
 DISTRIBUTION = "circuit-explorer"
 """The name of this package on the package index, where another one is called `circuits`."""
@@ -76,6 +78,36 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+@contextmanager
+def locked(file: Path, *, busy: str, seconds: float = 0.0) -> Iterator[None]:
+    """Hold a lock, in a folder that is made if it is missing, while the block runs; the system frees it with a process.
+
+    Args:
+        file: which stands for the lock.
+        busy: the sentence if another process holds it.
+        seconds: to wait for that.
+
+    Raises:
+        InputError: if another process holds it, or the folder cannot be made.
+    """
+    from filelock import FileLock, Timeout  # 10 ms, which `circuits --help` does without
+
+    lock = FileLock(file, timeout=seconds)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InputError(busy) from None
+    except OSError as error:
+        raise InputError(f"{file.parent} cannot be written to ({error.strerror}); choose another folder.") from None
+    except NotImplementedError:  # a file system without locks
+        _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", file.parent)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_writable(path: str | Path) -> None:
