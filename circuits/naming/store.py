@@ -7,16 +7,16 @@ there, and replaces the file whole. A name that came with the package is taken a
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
-from circuits.errors import CircuitsError, InputError
+from circuits.errors import CircuitsError
+from circuits.files import locked
 from circuits.naming.names import UnitName, UnitNames, check_fingerprint
 from circuits.units import Unit, as_unit
 
@@ -133,27 +133,16 @@ def _shipped(fingerprint: str) -> UnitNames:
     return names if names.fingerprint == fingerprint else UnitNames((), "", fingerprint)
 
 
-@contextmanager
-def _locked(fingerprint: str) -> Iterator[None]:
-    """Keep others from writing while the block runs.
+def _locked(fingerprint: str) -> AbstractContextManager[None]:
+    """Keep others from writing while a block runs.
 
     Raises:
         InputError: if they write for long, or the folder cannot be made.
     """
     file = names_file(fingerprint)
-    lock = FileLock(file.with_suffix(".lock"), timeout=_PATIENCE)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"Another process is writing {file}; try again in a moment.") from None
-    except OSError as error:
-        raise InputError(
-            f"Names cannot be kept in {file.parent} ({error.strerror}); let {FOLDER} name another folder."
-        ) from None
-    except NotImplementedError:  # a file system without locks
-        _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", file.parent)
-    try:
-        yield
-    finally:
-        lock.release()
+    return locked(
+        file.with_suffix(".lock"),
+        busy=f"Another process is writing {file}; try again in a moment.",
+        unwritable="Names cannot be kept in {folder} ({reason}); let " + FOLDER + " name another folder.",
+        patience=_PATIENCE,
+    )

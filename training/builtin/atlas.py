@@ -22,8 +22,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from circuits import Atlas, build_atlas, builtin, load_network
+from circuits.atlas.array_files import PACKED
 from circuits.atlas.fixed import narrowed
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY, PACKED, AtlasFolder
+from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
 from circuits.files import write_atomically
 from training.builtin.classes import LABELS, merge
 
