@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli._atlas_pictures import draw_pictures
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli.exemplars import SHOWN_FAULTS, left_out_links, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
-from circuits.report.text import many, number
+from circuits.report.text import many, short_label
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
@@ -40,6 +41,9 @@ def atlas(
         "--compact",
     ),
     exemplars: bool = option(True, "Index also what every unit fires on.", "--exemplars/--no-exemplars"),
+    pictures: bool = option(
+        False, "Then draw all units that have no picture, most important first; can be stopped.", "--pictures"
+    ),
     as_json: bool = AS_JSON,
     layers: str = option(
         "linked",
@@ -85,6 +89,8 @@ def atlas(
     made = Atlas.open(into)
     for line in _faults(made):
         note(line)
+    if pictures:
+        draw_pictures(cut(loaded, layers), made)
     if as_json:
         print_json(_facts(made))
         return
@@ -136,11 +142,13 @@ def _faults(made: "Atlas") -> list[str]:
 
 def _print(made: "Atlas") -> None:
     """What is in it, and of each class what contributes most."""
-    console, classes = output(), "1 class" if len(made.classes) == 1 else f"{len(made.classes)} classes"
+    from circuits.report.atlas_sentences import estimate
+
+    console = output()
     say(
         console,
-        f"{many(made.photos, 'photo')} of {classes}: {made.units} units of {made.network} in {len(made.layers)} "
-        f"layers, in {made.folder}.",
+        f"{many(made.photos, 'photo')} of {many(len(made.classes), 'class', 'classes')}: {made.units} units of "
+        f"{made.network} in {len(made.layers)} layers, in {made.folder}.",
     )
     for each in made.record.subject.unlinked:
         note(f"No links to some units of {each.layer}: {each.why}.")
@@ -151,17 +159,8 @@ def _print(made: "Atlas") -> None:
         told = ", ".join(
             f"{unit.unit.channel}: {estimate(unit.contribution.mean, unit.contribution.error)}" for unit in units
         )
-        table.add_row(found.label.partition(",")[0], str(found.photos), told)
+        table.add_row(short_label(found.label), str(found.photos), told)
     console.print(table, soft_wrap=True)
-
-
-def estimate(mean: float, error: float) -> str:
-    """A mean and its standard error.
-
-    >>> estimate(1.25, 0.13), estimate(2.0, float("nan"))
-    ('+1.25 ± 0.130', '+2.00')
-    """
-    return number(mean, sign=True) + (f" ± {number(error)}" if error == error else "")
 
 
 def _facts(made: "Atlas") -> dict[str, object]:

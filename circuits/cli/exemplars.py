@@ -38,6 +38,7 @@ def exemplars(
         loaded.check_unit(wanted)
     from circuits.exemplars.build import index_photos
     from circuits.exemplars.loader import files_in
+    from circuits.naming.store import names_of
 
     with progress("Indexing") as report:
         index = index_photos(loaded, folder, top=top, into=into, progress=report)
@@ -50,13 +51,13 @@ def exemplars(
     if as_json:
         print_json(_facts(index, shown))
         return
-    console = output()
+    console, names = output(), names_of(loaded.sha256)
     console.print(
         f"{index.photos} photos in {index.folder}: {index.units} units of {loaded.name} in {len(index.layers)} "
         f"layers, kept in {index.kept}."
     )
     for each in shown:
-        console.print(f"\n{each.unit}")
+        console.print(f"\n{names.of(each.unit).called}")
         console.print(_lists(index, each))
         console.print(_quantiles(each))
         if each.classes:

@@ -9,6 +9,7 @@ import networkx as nx
 from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, strongest
+from circuits.attribution.modes import is_exact
 from circuits.errors import InputError, UnknownError, listed
 from circuits.naming.store import names_of
 from circuits.network.subgraphs import entrance_of
@@ -122,7 +123,7 @@ class CircuitBuilder:
         if not self.network.layers_below(layer):
             raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
         lower = self.run.below(layer, self.target)
-        exact = lower.piece.piecewise_linear and self.mode in ("sum", "target")
+        exact = is_exact(self.mode, lower.piece)
         attributions = lower.shares(self.mode, map(self.readout, names))
         for name, scores in zip(names, attributions, strict=True):
             yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)

@@ -16,7 +16,7 @@ def _render(view: View, networks: Networks) -> dict[str, Any]:
     return {
         "explained": panels.explained(session, view.library),
         "predictions": [*panels.predictions(session), *panels.unsure(session, view.library, networks.labels)],
-        "settings": panels.settings(session, view.library.depths),
+        "settings": panels.settings(session, view.library.depths, view.library.modes),
         "units_switch": units_switch(session),
         "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),
