@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from circuits.cli._atlas_pictures import draw_pictures
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
-from circuits.cli.exemplars import SHOWN_FAULTS, skipped
+from circuits.cli.exemplars import SHOWN_FAULTS, left_out_links, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
 from circuits.report.text import many, short_label
@@ -72,7 +72,7 @@ def atlas(
             loaded, photos, into, classes=chosen, layers=layers, engine=engine, load=loader, part=share,
             compact=compact, progress=report,
         )  # fmt: skip
-    for line in _unknown(found):
+    for line in (*_unknown(found), *left_out_links(found.links)):
         note(line)
     if found.missing:
         say(
@@ -80,9 +80,12 @@ def atlas(
             f"{many(found.missing, 'bucket')} of other parts still to do; the last part to be done finishes the atlas.",
         )
         return
-    if exemplars and not photos.is_file():
+    if exemplars:
         with progress("Indexing") as report:
-            index_photos(cut(loaded, layers), found.folder, into=into / "exemplars", progress=report)
+            index_photos(
+                cut(loaded, layers), found.folder, into=into / "exemplars", photos=found.listed,
+                wait=True, progress=report,
+            )  # fmt: skip
     made = Atlas.open(into)
     for line in _faults(made):
         note(line)

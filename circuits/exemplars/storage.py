@@ -96,17 +96,21 @@ class IndexFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Keep other processes out while the block runs.
+    def locked(self, *, wait: bool = False) -> AbstractContextManager[None]:
+        """Keep other processes out while a block runs.
+
+        Args:
+            wait: until another process is done that is at work.
 
         Raises:
-            InputError: if another process is at work, or the folder cannot be made.
+            InputError: if another process is at work and is not waited for, or the folder cannot be made.
         """
-        busy = (
-            f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a "
-            "second index in another folder."
+        return locked(
+            self.folder / "lock",
+            busy=f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a second "
+            "index in another folder.",
+            patience=-1.0 if wait else 0.0,
         )
-        return locked(self.folder / "lock", busy=busy)
 
     def read(self, name: str) -> IndexRecord | None:
         """The record in `index.json` or `progress.json`; `None` if there is none that can be used."""
@@ -169,7 +173,10 @@ class IndexFolder:
             finished=None,
         )
         (self.folder / record.generation).mkdir(exist_ok=True)
-        rows = [[entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault] for entry in entries]
+        rows = [
+            [entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault, *filter(None, [entry.label])]
+            for entry in entries
+        ]
         write_atomically(self._list_file(counted, counted.parts), "".join(f"{json.dumps(row)}\n" for row in rows))
         write_atomically(self.arrays_file(counted), save({name: t.contiguous() for name, t in tensors.items()}))
         write_atomically(self.folder / "progress.json", counted.to_json())

@@ -143,7 +143,15 @@ def _shipped(fingerprint: str) -> UnitNames:
 
 
 def _locked(fingerprint: str) -> AbstractContextManager[None]:
-    """Keep others from writing while the block runs."""
+    """Keep others from writing while a block runs.
+
+    Raises:
+        InputError: if they write for long, or the folder cannot be made.
+    """
     file = names_file(fingerprint)
-    busy = f"Another process is writing {file}; try again in a moment."
-    return locked(file.with_suffix(".lock"), busy=busy, seconds=_PATIENCE)
+    return locked(
+        file.with_suffix(".lock"),
+        busy=f"Another process is writing {file}; try again in a moment.",
+        unwritable="Names cannot be kept in {folder} ({reason}); let " + FOLDER + " name another folder.",
+        patience=_PATIENCE,
+    )

@@ -22,9 +22,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from circuits import Atlas, build_atlas, builtin, index_photos, load_network, suggest_classes
+from circuits.atlas.array_files import PACKED
 from circuits.atlas.build import LINKED, cut
 from circuits.atlas.fixed import narrowed
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY, PACKED, AtlasFolder
+from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
 from circuits.atlas.suggestion import write_suggestions
 from circuits.files import write_atomically
 from training.builtin.classes import LABELS, merge

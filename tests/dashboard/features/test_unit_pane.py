@@ -156,7 +156,7 @@ def test_where_a_name_cannot_be_remembered_that_is_said(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CIRCUITS_NAMES", str(tmp_path / "file"))
     ann.do("name", f"e1 {child} dog")
-    assert "cannot be written to" in ann.seen["view"]["toasts"][-1]["text"]
+    assert "Names cannot be kept" in ann.seen["view"]["toasts"][-1]["text"]
     assert circuit_of(ann).nodes[child].name == "dog"
 
 
