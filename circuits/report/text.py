@@ -277,14 +277,23 @@ def interval(estimate: "Estimate | None") -> str:
     return f"{share(estimate.low).removesuffix(' %')} to {share(estimate.high)}"
 
 
-def many(count: int, name: str) -> str:
-    """How many there are, with their name.
+def many(count: int, name: str, names: str = "") -> str:
+    """How many there are, with their name, whose plural is given where it is no s more.
 
     Example:
-        >>> many(1, "changed photo"), many(0, "changed photo")
-        ('1 changed photo', '0 changed photos')
+        >>> many(1, "changed photo"), many(0, "changed photo"), many(10880, "class", "classes")
+        ('1 changed photo', '0 changed photos', '10880 classes')
     """
-    return f"{count} {name}{'s' * (count != 1)}"
+    return f"{count} {name}" if count == 1 else f"{count} {names or f'{name}s'}"
+
+
+def short_label(label: str) -> str:
+    """The first of a class's synonyms.
+
+    >>> short_label("tench, Tinca tinca"), short_label(", comma")
+    ('tench', ', comma')
+    """
+    return label.partition(",")[0].strip() or label
 
 
 def metric_name(card: "Card", metric: str) -> str:

@@ -13,7 +13,7 @@ from dashboard.glossary import folder
 PAGES = (
     "index", "installation", "tour", "why-is-this-a-cat", "glossary", "your-own-network", "your-own-labels", "evaluate",
     "reading-the-json", "from-a-notebook", "page", "command-line", "reference", "methods", "a-known-circuit",
-    "groups", "atlas", "visualization", "evidence", "networks", "transformers", "benchmarks", "architecture",
+    "groups", "atlas", "names", "visualization", "evidence", "networks", "transformers", "benchmarks", "architecture",
     "dependencies",
 )  # fmt: skip
 """In the order of reading, which is that of `mkdocs.yml`."""
