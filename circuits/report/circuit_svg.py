@@ -279,7 +279,7 @@ def _edge_in_words(edge: Edge) -> str:
     """An edge's attribution, how sure it is, and what was found of it by ablation if it was measured."""
     words = estimate(edge.attribution, edge.error)
     if edge.consistency is not None and edge.photos is not None:
-        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency)}"
+        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency, edge.photos)}"
     if edge.ablation is not None:
         words += f", by ablation {number(edge.ablation, sign=True)}"
     if edge.ablation_mean is not None:
