@@ -5,9 +5,11 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image
 
+from circuits.atlas.facts import AtlasUnit, ServedClass
 from circuits.units import is_residual
 
 
@@ -68,6 +70,23 @@ class Inspection:
     breakdown: Breakdown | None
     frozen: str
     in_target_units: bool
+
+
+@dataclass(frozen=True, eq=False)
+class UnitInAtlas:
+    """What the atlas says of a unit.
+
+    Args:
+        missing: why it says nothing, in a sentence, or "".
+        overall: what it does in all photos.
+        classes: what it does for each class, those that it serves most first.
+        suggested: a name that was found for it, with how well that fits, if there is one.
+    """
+
+    missing: str
+    overall: AtlasUnit | None = None
+    classes: tuple[ServedClass, ...] = ()
+    suggested: Any = None
 
 
 VARIANTS = {"negative": "Minimising image", "diverse": "Four diverse images"}

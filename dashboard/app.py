@@ -9,6 +9,8 @@ from dash import ClientsideFunction, Dash, Input, State
 from dash import Output as DashOutput
 from dash.exceptions import DependencyException
 
+from circuits.atlas.atlas import Atlas
+from circuits.atlas.shipped import atlas_of
 from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
 from circuits.network.network import Network
@@ -80,7 +82,9 @@ class PageSettings:
         token: what a browser must know to be let in; "" if everyone on this machine is.
         label: what the page's menu calls the network; its name if "".
         others: further networks that can be chosen there, each loaded when it first is.
-        exemplars: a folder of photos, which is indexed while the page is open, or an index; the newest index if `None`.
+        exemplars: a folder of photos, which is indexed while the page is open, or an index; that of the atlas if
+            `None`, or else the newest index.
+        atlas: of one of the networks; that which ships with the network, if there is one, if `None`.
     """
 
     network: Network
@@ -95,6 +99,7 @@ class PageSettings:
     label: str = ""
     others: Sequence[OtherNetwork] = ()
     exemplars: Path | None = None
+    atlas: Atlas | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,11 @@ def create_page(settings: PageSettings) -> Page:
 
     def make(label: str, network: Network, networks: Networks) -> Scheduler:
         is_first = network is settings.network
-        collection = (settings.collection if is_first else None) or StoredCollection(network, source=settings.exemplars)
+        atlas = atlas_of(network, settings.atlas)
+        source = settings.exemplars or (kept_in(atlas) if atlas is settings.atlas else None)
+        collection = (settings.collection if is_first else None) or StoredCollection(network, source=source)
         gallery = (settings.gallery if is_first else None) or _stored_gallery(network)
-        library = Library(network, gallery, collection.baseline, name=label, others=networks.library_of)
+        library = Library(network, gallery, collection.baseline, name=label, atlas=atlas, others=networks.library_of)
         parts = features(library, networks, restored)
         return Scheduler(library, Evidence(library, collection), parts, reducer(parts), workers)
 
@@ -202,6 +209,11 @@ def _stored_gallery(network: Network) -> Gallery:
     from dashboard.work.gallery import StoredGallery
 
     return StoredGallery(network)
+
+
+def kept_in(atlas: Atlas | None) -> Path | None:
+    """Where the index of exemplars of an atlas is kept, if there is one."""
+    return None if atlas is None or atlas.exemplars is None else atlas.exemplars.kept
 
 
 def _first_session(settings: PageSettings, library: Library) -> Session:

@@ -74,9 +74,5 @@ def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "N
         note(f"Without pictures: give --network for {made_with['name']} to have them drawn.")
         return None
     loaded = options.load(name or "builtin")
-    if loaded.sha256 != made_with["sha256"]:
-        raise InputError(
-            f"The atlas was made with {made_with['name']} ({made_with['sha256'][:12]}), not with {loaded.name} "
-            f"({loaded.sha256[:12]}); give that network, or --no-pictures."
-        )
+    atlas.check_network(loaded)
     return loaded.with_layers([layer.name for layer in atlas.layers])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from circuits.report.atlas import sureness_in_words
 from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -186,7 +187,8 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
     lines = [f"{called} ({node.id})" if called != node.id else called]
     lines.append(f"value {number(node.value)}, highest activation {number(node.max)}")
     for edge in sorted(above, key=lambda edge: -abs(edge.attribution)):
-        part = f"{number(edge.attribution, sign=True)} to {circuit.nodes[edge.target].called}"
+        sure = sureness_in_words(edge.parts[0]) if len(edge.parts) == 1 else ""
+        part = f"{number(edge.attribution, sign=True)}{sure} to {circuit.nodes[edge.target].called}"
         rank = f", rank {edge.parts[0].rank}" if len(edge.parts) == 1 else ""
         lines.append(f"{part}: {percent(shares[edge.target])}{rank}")
     if node.books is not None:
@@ -250,7 +252,9 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
         measured = ""
         if best.ablation is not None:
             measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
-        return f"{edge_in_words(circuit, best)}{measured}{_doubts(edge)}"
+        sure = sureness_in_words(best)
+        sure = f", {number(best.attribution, sign=True)}{sure}" if sure else ""
+        return f"{edge_in_words(circuit, best)}{sure}{measured}{_doubts(edge)}"
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
     measured = "; measured by ablation" if edge.warnings else ""

@@ -10,6 +10,7 @@ from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.components import Pane, attributes, button, failed, section
+from dashboard.features.unit.atlas_panel import in_atlas
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes
@@ -48,7 +49,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
         [looks_for(label, tile, caption)],
         [fired(label, found, "")],
         in_its_layer(session, unit, found),
-        [*pushes(label, found), *parts, *exemplars(node, found, reached)],
+        [*in_atlas(label, found), *pushes(label, found), *parts, *exemplars(node, found, reached)],
     )
 
 
