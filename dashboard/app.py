@@ -18,6 +18,7 @@ from circuits.tracing.circuit import Circuit
 from dashboard import ids
 from dashboard.callbacks import ACTIONS, Callbacks
 from dashboard.feature import Feature
+from dashboard.features.atlas import feature as atlas
 from dashboard.features.compare import feature as compare
 from dashboard.features.edge import feature as edge
 from dashboard.features.evaluation import feature as evaluation
@@ -132,11 +133,13 @@ def create_page(settings: PageSettings) -> Page:
 
     def make(label: str, network: Network, networks: Networks) -> Scheduler:
         is_first = network is settings.network
-        atlas = atlas_of(network, settings.atlas)
-        source = settings.exemplars or (kept_in(atlas) if atlas is settings.atlas else None)
+        its_atlas = atlas_of(network, settings.atlas)
+        source = settings.exemplars or (kept_in(its_atlas) if its_atlas is settings.atlas else None)
         collection = (settings.collection if is_first else None) or StoredCollection(network, source=source)
         gallery = (settings.gallery if is_first else None) or _stored_gallery(network)
-        library = Library(network, gallery, collection.baseline, name=label, atlas=atlas, others=networks.library_of)
+        library = Library(
+            network, gallery, collection.baseline, name=label, atlas=its_atlas, others=networks.library_of
+        )
         parts = features(library, networks, restored)
         return Scheduler(library, Evidence(library, collection), parts, reducer(parts), workers)
 
@@ -189,6 +192,7 @@ def features(library: Library, networks: Networks, restored: Restored) -> tuple[
         layer.feature(),
         graph.feature(library),
         compare.feature(),
+        atlas.feature(),
         evaluation.feature(),
         photo.feature(),
         target.feature(networks),

@@ -114,17 +114,17 @@ class Library:
         """The layers with more than one position, from the image up."""
         return tuple(layer.name for layer in self.network.layer_list if layer.height * layer.width > 1)
 
-    def target(self, wish: str, *, like: Circuit | None = None) -> Target:
+    def target(self, wish: str, *, like: Network | None = None) -> Target:
         """What a person means who asks why: a class, a unit, a neuron, or `A - B`.
 
         Args:
             wish: as it was written.
-            like: a circuit whose layers there are; those that the network was opened with, if `None`.
+            like: the network cut at the layers that there are; as it was opened, if `None`.
 
         Raises:
             CircuitsError: if it names nothing, or there is nothing below it.
         """
-        network = self.network if like is None else self.cut(like)
+        network = like or self.network
         target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
             raise InputError(f"{target.id} is in the lowest layer; only the image is below it.")
@@ -144,7 +144,7 @@ class Library:
         choices: Choices,
         progress: Progress,
         *,
-        like: Circuit | None = None,
+        like: Network | None = None,
     ) -> Circuit:
         """The circuit of a target: a class, a unit, a neuron, or the difference of two classes.
 
@@ -153,11 +153,11 @@ class Library:
             target: a number or label, `layer:channel`, `layer:channel@row,column`, or `A - B`.
             choices: how it is found.
             progress: told how far, and raises to stop.
-            like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
+            like: the network cut at the layers that it is to have; as it was opened, if `None`.
         """
         target = self._numbered(target) if isinstance(target, str) else target
         return circuits.trace(
-            self.network if like is None else self.cut(like), photo, target, depth=choices.depth,
+            like or self.network, photo, target, depth=choices.depth,
             top=choices.top_asked, mode=choices.mode_asked, signs=choices.signs, groups=choices.groups or None,
             units=choices.units or None, progress=progress,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,19 @@ class Atlas:
     def exemplars(self) -> Exemplars | None:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
+
+    def photos_of(self, of: str | int, most: int) -> list[Path]:
+        """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
+
+        Raises:
+            UnknownError: if the class is not in the atlas.
+        """
+        folder = self._folder.folder / "buckets" / f"{self.find(of).number:05}"
+        files = [each for file in sorted(folder.glob("*.safetensors")) for each in self._folder.read_photos(file)]
+        paths = (
+            Path(self.record.folder) / each.path for each in sorted(files, key=lambda each: each.path) if not each.fault
+        )
+        return list(islice((path for path in paths if path.is_file()), most))
 
     def coactivation(self, layer: str) -> NDArray[np.float32]:
         """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).

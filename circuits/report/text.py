@@ -276,10 +276,10 @@ def many(count: int, name: str) -> str:
     """How many there are, with their name.
 
     Example:
-        >>> many(1, "changed photo"), many(0, "changed photo")
-        ('1 changed photo', '0 changed photos')
+        >>> many(1, "changed photo"), many(0, "changed photo"), many(2, "class")
+        ('1 changed photo', '0 changed photos', '2 classes')
     """
-    return f"{count} {name}{'s' * (count != 1)}"
+    return f"{count} {name}{'' if count == 1 else 'es' if name.endswith('s') else 's'}"
 
 
 def metric_name(card: "Card", metric: str) -> str:

@@ -115,16 +115,17 @@ def ask_for_class(session: Session, number: int, library: "Library", kind: str =
     return requested(session, kind, OfClass(number), keep=())
 
 
-def traced_like(session: Session, target: str, library: "Library") -> Circuit | None:
-    """A circuit whose layers the trace of a target is to have: that of the photo, or that of a class if it must be."""
-    circuit, behind = session.work.circuit, session.work.behind
-    if circuit is None or circuit.collection is None:
-        return circuit
-    like = None if behind is None else behind.circuit
-    with suppress(CircuitsError):
-        library.target(target, like=like)
-        return like
-    return circuit if library.is_own(circuit) else None
+def traced_like(session: Session, target: str, library: "Library") -> Network:
+    """The network cut at the layers that the trace of a target has: the photo's own, or the atlas's if it must be."""
+    work = session.work.behind if session.work.of_class else session.work
+    circuit = None if work is None else work.circuit
+    own: Network = library.network if circuit is None else library.cut(circuit)
+    like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.cut_like_atlas,)
+    for network in (own, *like_atlas):
+        with suppress(CircuitsError):
+            library.target(target, like=network)
+            return network
+    return own
 
 
 GROUPS = (4, 8, 12, 16)
