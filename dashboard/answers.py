@@ -81,12 +81,14 @@ class UnitInAtlas:
         overall: what it does in all photos.
         classes: what it does for each class, those that it serves most first.
         suggested: a name that was found for it, with how well that fits, if there is one.
+        is_class: it stands for a class itself, which is then the only one among the classes.
     """
 
     missing: str
     overall: AtlasUnit | None = None
     classes: tuple[ServedClass, ...] = ()
     suggested: Any = None
+    is_class: bool = False
 
 
 @dataclass(frozen=True)

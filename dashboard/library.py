@@ -221,8 +221,22 @@ class Library:
             overall = atlas.unit(unit)
         except UnknownError as error:
             return UnitInAtlas(str(error))
+        if unit.layer == atlas.layers[-1].name:
+            own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
+            return UnitInAtlas(
+                "" if own else self._no_photo(unit.channel), overall if own else None, own, is_class=True
+            )
         suggested = getattr(atlas, "suggestions", {}).get(unit)
         return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+
+    def _no_photo(self, number: int) -> str:
+        return f"The atlas has no photo of {self.network.label(number)}."
+
+    def why_not_class(self, number: int) -> str:
+        """Why there is no circuit of a class, in a sentence; "" if there is."""
+        if self.atlas is None:
+            return without_atlas(self.network.name)
+        return "" if number in self.atlas.record.photos else self._no_photo(number)
 
     def _kept_top(self, choices: Choices) -> int:
         """Units below each, as far as the atlas keeps them."""

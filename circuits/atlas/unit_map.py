@@ -20,6 +20,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
     }
 )
 _PERPLEXITY = 15.0
+_STEPS = 500
 _FEWEST = 5
 """Fewer units than these have no neighbourhoods to keep, and are placed by PCA."""
 
@@ -56,7 +57,9 @@ def unit_map(atlas: "Atlas", layer: str, method: str = "tsne", seed: int = 0) ->
         np.fill_diagonal(apart, 0.0)
         perplexity = min(_PERPLEXITY, (len(places) - 1) / 3)
         start = 1e-4 * places / (places[:, 0].std() or 1.0)
-        plan = TSNE(2, perplexity=perplexity, metric="precomputed", init=start, random_state=seed)
+        plan = TSNE(
+            2, perplexity=perplexity, metric="precomputed", init=start, random_state=seed, max_iter=_STEPS, n_jobs=1
+        )
         places = plan.fit_transform(apart)
     low = places.min(0)
     return np.asarray((places - low) / np.maximum(places.max(0) - low, 1e-12), dtype=np.float32)

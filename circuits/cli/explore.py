@@ -210,6 +210,7 @@ def _atlas(path: Path, network: "Network | None") -> "Atlas":
 
     refuse_address(path)
     opened = Atlas.open(path.expanduser().resolve())
+    opened.table("fires", opened.layers[0].name)  # a damaged one is refused before the page opens
     if network is not None:
         opened.check_network(network)
     return opened

@@ -12,7 +12,7 @@ from circuits.report.atlas import mean_in_words, without_atlas
 from circuits.report.text import many, number, percent
 from circuits.units import Unit
 from dashboard.answers import ClassPage, ClassRow, Failure, UnitMap
-from dashboard.components import WAITING, attributes, button, failed, sends
+from dashboard.components import WAITING, attributes, button, failed, sends, with_code
 from dashboard.features.atlas.chart import scatter
 from dashboard.glossary import each_once, with_term
 from dashboard.library import Library
@@ -36,7 +36,7 @@ def panel(session: Session, library: Library, found: Answers) -> list[Component]
     if atlas is None:
         return [
             html.Div(
-                html.Div([html.Strong("No atlas"), html.P(without_atlas(library.network.name))]),
+                html.Div([html.Strong("No atlas"), html.P(with_code(without_atlas(library.network.name)))]),
                 className="nothing-yet",
             )
         ]
@@ -66,15 +66,9 @@ def _tools(atlas: Atlas, session: Session) -> Component:
         [
             html.Div(segments, className="segments", role="group", **attributes(aria_label="The atlas shows")),
             html.Span(id="atlas-search"),  # `atlas.js` puts its field there
-            html.Span(className="grow"),
-            html.Span(_size(atlas), className="small muted"),
         ],
         className="tools atlas-tools", role="toolbar", **attributes(aria_label="Atlas"),
     )  # fmt: skip
-
-
-def _size(atlas: Atlas) -> str:
-    return f"{many(len(atlas.classes), 'class')}, {many(atlas.photos, 'photo')}"
 
 
 def _all(atlas: Atlas, library: Library) -> list[Component]:
@@ -94,8 +88,8 @@ def _all(atlas: Atlas, library: Library) -> list[Component]:
         )
         rows.append(html.Li(card, **attributes(data_class_label=each.label.casefold())))
     purpose = (
-        f"What each class of {atlas.network} is made of, over all of its photos in the atlas: its strongest units, and "
-        "its circuit."
+        f"{many(len(atlas.classes), 'class')}, {many(atlas.photos, 'photo')}. What each class of {atlas.network} is "
+        "made of, over all of its photos in the atlas: its strongest units, and its circuit."
     )
     return [
         html.P(with_term(purpose, "atlas"), className="small muted"),
@@ -222,7 +216,7 @@ def _map(atlas: Atlas, layer: str, spread: str, told: Any, library: Library) -> 
         words = f"Placing the {many(atlas.layer(layer).channels, 'unit')} of {layer} …"
         return [choice, html.Div(html.Span(words), className="placeholder waiting map-room", role="status")]
     if told.missing:
-        return [choice, html.P(told.missing, className="muted")]
+        return [choice, html.P(with_code(told.missing), className="muted")]
     words = (
         f"Units of {layer} that fire in the same of {many(told.photos, 'photo')} lie near each other. {METHODS[spread]}"
     )

@@ -117,7 +117,7 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
 def _row(circuit: Circuit, layer: str, channels: Channels, waiting: int) -> dict[str, Any]:
     """A layer; `closed` counts its units that can be expanded and are not."""
     own, count = circuit.network.layers[-1], channels(circuit, layer)
-    kind = "classes" if layer == own and circuit.predictions else "channels"
+    kind = "classes" if layer == own and (circuit.predictions or circuit.collection) else "channels"
     detail = "" if count is None else f"{count} {kind}"
     if layer in circuit.dictionaries and any(name_.startswith(f"{layer}/") for name_ in circuit.visible):
         groups = many(circuit.dictionaries[layer].groups, "group")

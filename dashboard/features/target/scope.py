@@ -38,8 +38,6 @@ def class_asked(session: Session) -> int | None:
 
 def why_not_class(session: Session, library: Library) -> str:
     """Why the question cannot be asked of a class, in a sentence; "" if it can."""
-    if library.atlas is None:
-        return ""
     number, circuit = class_asked(session), session.work.circuit
     if number is None and circuit is not None:
         return f"The atlas answers for one class at a time, and {circuit.target.label} is none."
@@ -47,9 +45,7 @@ def why_not_class(session: Session, library: Library) -> str:
         return "Choose a photo first, or a class on the page Atlas."
     if circuit is not None and not library.is_own(circuit):
         return session.work.locked
-    if number not in library.atlas.record.photos:
-        return f"The atlas has no photo of {library.network.label(number)}."
-    return ""
+    return library.why_not_class(number)
 
 
 def scope_switch(session: Session, library: Library) -> list[Component]:

@@ -36,6 +36,8 @@ def in_atlas(called: str, found: Answers, *, of: str = "") -> list[Component]:
         parts = [html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting chart-room")]
     elif told.overall is None:
         parts = [html.P(told.missing, className="small muted")]
+    elif told.is_class:
+        parts = _its_class(called, told)
     else:
         parts = _told(called, told, of)
     return [section("In the atlas", "in-atlas", parts)]
@@ -51,6 +53,20 @@ def _told(called: str, told: UnitInAtlas, of: str) -> list[Component]:
         *_suggested(told.suggested),
         served_table(shown, of),
     ]
+
+
+def _its_class(called: str, told: UnitInAtlas) -> list[Component]:
+    """Of a class itself, which serves no other, its logit and the way to its page."""
+    [own] = told.classes
+    words = f"Over {many(own.photos, 'photo')} of {called} its logit is {mean_in_words(own.contribution)}. "
+    return [html.P([words, _link(own, f"{own.label} in the atlas")], className="small")]
+
+
+def _link(served: ServedClass, words: str) -> Component:
+    return html.Button(
+        words, type="button", className="link", title=f"{served.label} in the atlas",
+        **sends("atlas-class", of=str(served.number)),
+    )  # fmt: skip
 
 
 def _suggested(suggestion: Any) -> list[Component]:
@@ -76,14 +92,10 @@ def served_table(classes: list[ServedClass], of: str = "") -> Component:
 
 
 def _row(served: ServedClass, of: str) -> Component:
-    name = html.Button(
-        served.label, type="button", className="link", title=f"{served.label} in the atlas",
-        **sends("atlas-class", of=str(served.number)),
-    )  # fmt: skip
     current = attributes(aria_current="true") if served.label == of else {}
     return html.Tr(
         [
-            html.Th(name, scope="row"),
+            html.Th(_link(served, served.label), scope="row"),
             html.Td(mean_in_words(served.contribution, sign=True), className="numbers"),
             html.Td(number(served.selectivity, sign=True), className="numbers"),
             html.Td(str(served.rank), className="numbers"),

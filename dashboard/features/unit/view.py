@@ -14,7 +14,19 @@ from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Unit, is_residual
 from dashboard.answers import Inspection, WebP
-from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
+from dashboard.components import (
+    Pane,
+    attributes,
+    button,
+    discarded,
+    edge_link,
+    figure,
+    how_to,
+    notice,
+    sends,
+    waiting,
+    with_code,
+)
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.atlas_panel import firing, in_atlas, sampled_edges
 from dashboard.features.unit.decomposition_panel import contributions
@@ -198,7 +210,7 @@ def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspectio
     return [
         html.Div([expand, *([collapse] if node.expanded else []), drop, *trace], className="buttons"),
         *([] if inspection.frozen else [_expansion(node, session)]),
-        *[html.P(reason, className="reason") for reason in reasons],
+        *[html.P(with_code(reason), className="reason") for reason in reasons],
     ]
 
 
