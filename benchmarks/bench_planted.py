@@ -24,9 +24,10 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.planted import CLASSES, LABELS, PARTS, SIDE, Planted, areas_under_curve, peaks_in_cells, plant
-from circuits import MODES, Circuit, Network, Preprocessing, load_photo, prepare, trace
+from circuits import Circuit, Network, Preprocessing, load_photo, prepare, trace
 
 BATCH = 64
+MODES = ("sum", "target", "ig", "ablate")
 RESPONDS = 0.9
 """Least area under the curve; a channel that fires alike for three of the seven parts has 5/6 for each of them."""
 SEE = Preprocessing((SIDE, SIDE), SIDE, (0.5,) * 3, (0.25,) * 3, "bilinear")

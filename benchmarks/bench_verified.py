@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from circuits import Circuit, load_network, load_photo, mean_of_photos, measure, trace
-from circuits.attribution.gradient import MODES
+from circuits.attribution.modes import MODES
 
 
 class Seen:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.attribution.gradient import attribute
+from circuits.attribution.modes import attribute
 from circuits.shapes import Scores
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target

@@ -2,16 +2,18 @@
 
 from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
+from .atlas.suggest import suggest_classes as suggest_classes
+from .atlas.suggestion import Suggestion as Suggestion
 from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
 from .attribution.decomposition import Books as Books
 from .attribution.decomposition import Decomposition as Decomposition
-from .attribution.gradient import MODES as MODES
 from .attribution.gradient import Readout as Readout
 from .attribution.gradient import ablation as ablation
 from .attribution.gradient import gradient_times_activation as gradient_times_activation
 from .attribution.gradient import integrated_gradients as integrated_gradients
+from .attribution.modes import MODES as MODES
 from .errors import CircuitsError as CircuitsError
 from .errors import InputError as InputError
 from .errors import UnknownError as UnknownError
@@ -53,6 +55,10 @@ from .groups.storage import save_groups as save_groups
 from .image.photo import Photo as Photo
 from .image.photo import load_photo as load_photo
 from .image.preprocessing import Preprocessing as Preprocessing
+from .naming.names import UnitName as UnitName
+from .naming.names import UnitNames as UnitNames
+from .naming.store import names_of as names_of
+from .naming.store import remember as remember
 from .network.layers import Layer as Layer
 from .network.loading import available_networks as available_networks
 from .network.loading import load_network as load_network

@@ -5,11 +5,11 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from PIL import Image
 
 from circuits.atlas.facts import AtlasUnit, Mean, ServedClass
+from circuits.atlas.suggestion import Suggestion
 from circuits.units import is_residual
 
 
@@ -87,7 +87,7 @@ class UnitInAtlas:
     missing: str
     overall: AtlasUnit | None = None
     classes: tuple[ServedClass, ...] = ()
-    suggested: Any = None
+    suggested: Suggestion | None = None
     is_class: bool = False
 
 

@@ -28,6 +28,7 @@ from dashboard.features.photo.actions import with_photo
 from dashboard.library import Library
 from dashboard.session.actions import Action, ActionType, NoPayload
 from dashboard.session.envelope import FileEnvelope, Have, read_envelope, read_file_envelope, read_have
+from dashboard.session.names import keep_names
 from dashboard.session.opening import ask_to_open
 from dashboard.session.showing import with_circuit
 from dashboard.session.state import PAGES, Session
@@ -201,9 +202,10 @@ class Callbacks:
             tab.toasts = ()
             if payload.get("session"):
                 self._copy(tab, str(payload["session"]))
-        work = self.networks.of(tab.session)
+        work, before = self.networks.of(tab.session), tab.session
         try:
-            tab.put(work.reducer.apply(tab.session, Action(kind, payload), work.library))
+            tab.put(work.reducer.apply(before, Action(kind, payload), work.library))
+            keep_names(before, tab.session)
         except CircuitsError as refusal:
             tab.say(str(refusal))
         if kind == "resume":

@@ -37,6 +37,7 @@ MODES = {
     "target": "The same, weighted by the effect on the target.",
     "ig": "Gradients integrated from a zero baseline: slower.",
     "ablate": "The measured change when a unit is set to zero: slow.",
+    "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
 SIGNS = {
     "positive": "Only units that excite the one above.",
@@ -108,6 +109,11 @@ class Library:
         which = _identity(source) if isinstance(source, Photo) else (id(source),)
         found: tuple[float, ...] = self._once(("chances", *which), run)[0]
         return found
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes of attribution that differ: freezing what bends a network is nothing where nothing does."""
+        return tuple(mode for mode in MODES if mode != "frozen" or not self.network.piecewise_linear)
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -226,7 +232,7 @@ class Library:
             return UnitInAtlas(
                 "" if own else self._no_photo(unit.channel), overall if own else None, own, is_class=True
             )
-        suggested = getattr(atlas, "suggestions", {}).get(unit)
+        suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
         return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
 
     def _no_photo(self, number: int) -> str:

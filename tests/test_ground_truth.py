@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from circuits import MODES, measure, trace
+from circuits import measure, trace
 from circuits.tracing.circuit import Circuit
 from tests.support.known import Known
-from tests.support.known_circuits import CASES, Case, verdict
+from tests.support.known_circuits import CASES, LIVE, Case, verdict
 from tests.support.random_wiring import Edges, Random, known_edges, random_wiring
 from tests.support.wiring import Join, Plus, Stage, Wiring, colours, photo_of, read_formula
 
@@ -54,12 +54,12 @@ def joints(wiring: Wiring) -> list[str]:
 def test_the_table_has_every_known_circuit_and_a_reason_for_each() -> None:
     assert list(TABLE) == list(CASES)
     for row in TABLE.values():
-        assert list(row) == [*MODES, "why"]
-        assert {row[mode] for mode in MODES} <= WORDS
+        assert list(row) == [*LIVE, "why"]
+        assert {row[mode] for mode in LIVE} <= WORDS
         assert len(row["why"].split()) > 4
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIVE)
 @pytest.mark.parametrize("name", CASES)
 def test_a_cell_of_the_table_says_what_the_mode_finds(name: str, mode: str) -> None:
     assert verdict(CASES[name], mode) == TABLE[name][mode]
@@ -114,7 +114,7 @@ WRITTEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIVE)
 @pytest.mark.parametrize("name", WRITTEN)
 def test_the_edges_of_a_known_circuit_have_the_values_written_out_by_hand(name: str, mode: str) -> None:
     """(upper, lower, in units of the upper one, in units of t); each number is that of four positions."""
@@ -205,7 +205,7 @@ def test_gradients_find_every_unit_and_edge_of_a_planted_circuit_and_no_other(se
         assert all(unit[1].startswith("p") or unit[1] == "t" for edge in found for unit in edge)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIVE)
 @pytest.mark.parametrize("seed", ROOMY)
 def test_every_mode_finds_the_planted_circuit_where_no_unit_is_near_its_threshold(seed: int, mode: str) -> None:
     """Where all planted units stay on whatever is silent below, all four modes say weight × activation."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from circuits import MODES, Circuit, Readout, expand, integrated_gradients, measure, trace
+from circuits import Circuit, Readout, expand, integrated_gradients, measure, trace
 from circuits.tracing.edge import Edge
-from tests.support.known_circuits import CASES, Case, verdict
+from tests.support.known_circuits import CASES, LIVE, Case, verdict
 from tests.support.wiring import Stage, Wiring, colours, photo_of
 
 
@@ -119,7 +119,7 @@ def test_all_modes_but_target_treat_the_positions_of_the_upper_unit_alike() -> N
 def test_paths_that_cancel_inside_a_segment_are_hidden_behind_their_net_in_every_mode() -> None:
     """T = car - boat, each equal to wheel = 3 at four positions: +12 and -12."""
     hidden, seen = CASES["two paths that cancel, inside a segment"], "two paths that cancel, in a layer"
-    for mode in MODES:
+    for mode in LIVE:
         circuit = traced(hidden, mode)
         assert list(circuit.nodes) == ["classes:0"]
         assert circuit.node("classes:0").books.gross == 0
@@ -139,7 +139,7 @@ def test_target_does_not_go_below_a_unit_whose_effects_on_the_class_cancel() -> 
 def test_the_positive_top_k_hides_inhibition_and_the_coverage_says_so() -> None:
     """car = 3 wheel - 2 leaf + 2: at each of four positions 3 - 2 + 2."""
     case = CASES["inhibition"]
-    for mode in MODES:
+    for mode in LIVE:
         circuit = traced(case, mode, signs="positive")
         assert {unit: edge.attribution for unit, edge in edges_into(case, circuit, "car").items()} == {"wheel": 12}
         books = circuit.node("things:0").books
@@ -149,7 +149,7 @@ def test_the_positive_top_k_hides_inhibition_and_the_coverage_says_so() -> None:
         assert (both.shown, both.rest, both.coverage) == (4, 0, 1)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", LIVE)
 def test_a_pair_that_cancels_leads_a_positive_circuit_with_one_half_of_itself(mode: str) -> None:
     """car = 5 rust - 5 paint + wheel, all 1: the value is the wheel's, the strongest share the rust's."""
     wiring = Wiring(
@@ -175,7 +175,7 @@ def test_what_keeps_a_unit_off_is_missed_by_the_gradient_and_by_everyone_where_t
         assert shares(inside, mode) == {"wheel": 4}
     for mode in ("ig", "ablate"):
         assert shares(inside, mode) == pytest.approx({"wheel": 4, "leaf": -4})
-    for mode in MODES:
+    for mode in LIVE:
         assert shares(layered, mode) == {"car": 4}
 
 

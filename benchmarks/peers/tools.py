@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits import Readout
-from circuits.attribution.gradient import attribute
+from circuits.attribution.modes import attribute
 from circuits.network.execute import execute
 from peers.job import Job, Scores, Tool, marker, summed, with_markers
 

@@ -15,6 +15,7 @@ from circuits.atlas.measure import MOMENTS
 from circuits.atlas.publish import starts_of
 from circuits.atlas.storage import NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
+from circuits.atlas.suggestion import Suggestion, read_suggestions
 from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
@@ -229,6 +230,26 @@ class Atlas:
             Path(self.record.folder) / each.path for each in sorted(files, key=lambda each: each.path) if not each.fault
         )
         return list(islice((path for path in paths if path.is_file()), most))
+
+    @cached_property
+    def suggestions(self) -> Mapping[Unit, Suggestion]:
+        """Of some units the class that they tell from the rest; none before `suggest_classes` has looked for them.
+
+        What was found before photos were added to the atlas, or removed, does not count.
+
+        Raises:
+            InputError: if their file is damaged.
+        """
+        return read_suggestions(self, "classes")
+
+    @cached_property
+    def suggested_words(self) -> Mapping[Unit, Suggestion]:
+        """Of some units the word that their photos are like; none before `suggest_words` has looked for them.
+
+        Raises:
+            InputError: if their file is damaged.
+        """
+        return read_suggestions(self, "words")
 
     def coactivation(self, layer: str) -> NDArray[np.float32]:
         """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).

@@ -14,6 +14,7 @@ import networkx as nx
 
 from circuits.attribution.gradient import strongest as check_signs
 from circuits.errors import InputError
+from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import attributes, number
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, TargetInfo, TraceSettings, as_int, tops_of
@@ -78,11 +79,12 @@ def _check_top(atlas: "Atlas", top: int) -> None:
 
 def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> None:
     """Add the node of a unit: its mean contribution, and its mean peak."""
-    told = atlas.unit(unit, of)
+    told, names = atlas.unit(unit, of), names_of(atlas.record.subject.network["sha256"])
     graph.add_node(
         str(unit), layer=unit.layer, channel=unit.channel, label=label, value=number(told.contribution.mean),
         max=number(told.peak.mean), peak=[0, 0], expanded=False, note="", discarded=False,
     )  # fmt: skip
+    graph.nodes[str(unit)].update(names.row_of(unit, str(unit)))
     if told.contribution.error == told.contribution.error:
         graph.nodes[str(unit)]["error"] = number(told.contribution.error)
 
@@ -98,8 +100,8 @@ def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, si
         row: dict[str, Any] = {"attribution": number(link.share), "rank": rank, "photos": link.photos}
         row |= {"error": number(link.error)} if link.error == link.error else {}
         graph.add_edge(str(link.source), str(unit), **row, consistency=number(link.consistency))
-    shown = sum(link.share for link in links)
-    size = sum(abs(link.share) for link in links)
+    shown = sum((link.share for link in links), 0.0)
+    size = sum((abs(link.share) for link in links), 0.0)
     graph.nodes[str(unit)].update(
         expanded=True, shown=number(shown), rest=number(told.total - shown),
         coverage=number(min(1.0, size / told.gross) if told.gross else 0.0), gross=number(told.gross),

@@ -9,8 +9,7 @@ def atlas_of(network: Network, given: Atlas | None = None) -> Atlas | None:
     """The atlas of a network: one that is given, if it is this network's, or that which ships with it, if any does."""
     if given is not None and given.record.subject.network["sha256"] == network.sha256:
         return given
-    folder = getattr(builtin, "atlas_folder", lambda: None)() if network.source == "builtin" else None
-    if folder is None or not folder.is_dir():
+    if network.source != "builtin":
         return None
-    atlas = Atlas.open(folder)
+    atlas = Atlas.open(builtin.atlas_folder())
     return atlas if atlas.record.subject.network["sha256"] == network.sha256 else None

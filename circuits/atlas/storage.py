@@ -8,6 +8,11 @@
     <atlas>/buckets/00003/bucket-1-of-8.json         when its photos were changed last; can be missing
     <atlas>/buckets/00003/all.safetensors            in the place of all buckets of a class, if asked for: their sum
     <atlas>/exemplars/                               an index of exemplars of the same photos, if it was asked for
+    <atlas>/suggestions.json                         what units tell from the rest, if that was asked for
+    <atlas>/embeddings.safetensors                   what an encoder made of the sample of photos, if one was given
+
+What is read may also be packed, `00003.safetensors.xz`, with its numbers in smaller types: so a finished atlas is given
+to others, without buckets and exemplars.
 
 Every file is written aside and then renamed, whole or not at all. A bucket is done when its file is there and its
 header names the photos that are there now. The same photos give the same bytes, whoever computes them, in whatever
@@ -15,13 +20,15 @@ order.
 """
 
 import json
+import lzma
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from circuits.atlas.measure import COUNTS, MOMENTS
@@ -34,7 +41,15 @@ from circuits.files import read_json, write_atomically
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
 LINK_ARRAYS = ("source", "share", "error", "consistency")
-_NAMES = frozenset({"subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars"})
+PACKED = ".xz"
+_MOST_BYTES = 2**30
+"""Of what a packed file may hold."""
+_NAMES = frozenset(
+    {
+        "subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars", "suggestions.json",
+        "embeddings.safetensors",
+    }
+)  # fmt: skip
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
@@ -55,6 +70,23 @@ class AtlasFolder:
     @property
     def overall_file(self) -> Path:
         return self.folder / "overall.safetensors"
+
+    @property
+    def suggestions_file(self) -> Path:
+        return self.folder / "suggestions.json"
+
+    @property
+    def embeddings_file(self) -> Path:
+        return self.folder / "embeddings.safetensors"
+
+    def class_of_photos(self) -> dict[PurePath, int]:
+        """Of every photo whose sums are there, the number of its class.
+
+        Raises:
+            InputError: if a file is damaged.
+        """
+        files = sorted(self.folder.glob("buckets/*/*.safetensors"))
+        return {photo.path: int(file.parent.name) for file in files for photo in self.read_photos(file)}
 
     @property
     def exemplars(self) -> Path:
@@ -116,11 +148,10 @@ class AtlasFolder:
             InputError: if it is damaged, or none.
         """
         try:
-            with safe_open(file, "pt") as arrays:
-                header: dict[str, Any] = json.loads((arrays.metadata() or {})["atlas"])
+            header: dict[str, Any] = json.loads(_metadata(file)["atlas"])
         except FileNotFoundError:
             raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except (SafetensorError, lzma.LZMAError, OSError, KeyError, TypeError, ValueError) as error:
             raise _damaged(file, error) from None
         if header.get("format") != FORMAT:
             raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
@@ -146,9 +177,12 @@ class AtlasFolder:
             InputError: if it is damaged.
         """
         try:
+            if data := _unpacked(file):
+                every = load(data)
+                return {name: every[name] for name in (every if names is None else names)}
             with safe_open(file, "pt") as arrays:
                 return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, lzma.LZMAError, OSError, KeyError, ValueError) as error:
             raise _damaged(file, error) from None
 
     def write_arrays(self, file: Path, arrays: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -175,7 +209,7 @@ class AtlasFolder:
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
         if found != shapes or header.get("class") != channel:
             raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
-        return arrays
+        return {name: _widened(value) for name, value in arrays.items()}
 
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
@@ -237,6 +271,32 @@ class AtlasFolder:
             found = _OURS.fullmatch(file.relative_to(self.folder).as_posix())
             if found and file not in kept and (asked is None or int(found[1] or found[2]) in asked):
                 yield file
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    """What a file of arrays says beside them."""
+    if data := _unpacked(file):
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # the form of safetensors
+        return dict(header["__metadata__"])
+    with safe_open(file, "pt") as arrays:
+        return dict(arrays.metadata() or {})
+
+
+def _unpacked(file: Path) -> bytes:
+    """The content of a file that is packed; nothing if it lies there as it is."""
+    packed = file.with_name(file.name + PACKED)
+    if file.is_file() or not packed.is_file():
+        return b""
+    reader = lzma.LZMADecompressor()
+    data = reader.decompress(packed.read_bytes(), _MOST_BYTES)
+    if not reader.eof:
+        raise ValueError("it is cut off, or far too large")
+    return data
+
+
+def _widened(values: Tensor) -> Tensor:
+    """The same numbers in the types that an atlas is read in, whatever they are kept in."""
+    return values.float() if values.is_floating_point() else values.to(torch.int64)
 
 
 def _json(facts: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ A value to explain is a weighted sum over the upper layer's activation, f = Σ_c
 A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the difference of two classes w = +1 and -1.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from circuits.attribution.batched import BatchedAttribution, is_of_usual_size, is_understood
-from circuits.errors import InputError, did_you_mean
+from circuits.errors import InputError
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, PerExample, Scores
 
@@ -240,32 +240,6 @@ def with_replaced(activation: Activation, sets: Sequence[Sequence[int]], instead
 def at_once(activation: Activation) -> int:
     """How many copies of a layer's activation to run at once, within the memory bound."""
     return int(max(1, min(64, _BATCH_BYTES // (16 * activation.element_size() * activation.numel()))))
-
-
-MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
-    "sum": gradient_times_activation,
-    "target": gradient_times_activation,
-    "ig": integrated_gradients,
-    "ablate": ablation,
-}
-
-
-def attribute(mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
-    """Shares of several values over the same lower layer, one after the other, in a mode."""
-    if MODES[mode] is gradient_times_activation:
-        return gradients_times_activation(segment, activation, readouts)
-    return (MODES[mode](segment, activation, readout) for readout in readouts)
-
-
-def check_mode(mode: str) -> str:
-    """The mode, if there is one of that name.
-
-    Raises:
-        InputError: if not.
-    """
-    if mode not in MODES:
-        raise InputError(f"There is no mode {mode!r}{did_you_mean(mode, MODES)}; there are {', '.join(MODES)}.")
-    return mode
 
 
 def gradient_down(segment: Segment, activation: Activation, above: Activations | Readout) -> Activation:

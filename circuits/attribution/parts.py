@@ -19,6 +19,7 @@ import torch
 
 from circuits.attribution.ablation import ablated_one_by_one
 from circuits.attribution.gradient import Readout, gradients, mean_gradient
+from circuits.attribution.modes import as_explained
 from circuits.groups.coding import RESIDUAL, Code
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
@@ -117,13 +118,13 @@ def attribute_parts(
     """Shares of several values over the same lower layers, one after the other, each in the order of their units.
 
     Args:
-        mode: `sum`, `target`, `ig` or `ablate`.
+        mode: one of `modes.MODES`.
         segment: from the lower layers to the upper.
         activation: of the lower layers, packed.
         readouts: the values to explain, on the upper layer.
         layers: the lower layers, in the order of their channels; the image, if packed behind them, counts by colour.
     """
-    end = layers[-1].start + layers[-1].channels
+    segment, end = as_explained(mode, segment), layers[-1].start + layers[-1].channels
     layers = [*layers, PackedLayer(end, activation.shape[1] - end)]
     if mode == "ablate":
         yield from _ablated(segment, activation, list(readouts), layers)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def class_circuit(
     wanted: str = argument("CLASS", "A class of the atlas, by its label or number."),
-    atlas: Path | None = file_option("The folder of the atlas, from circuits atlas.", metavar="DIR"),
+    atlas: Path | None = file_option(
+        "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
+        metavar="DIR",
+    ),
     file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
     graphml: Path | None = file_option("Write the circuit as GraphML."),
     html: Path | None = file_option("Write the circuit as one HTML page."),
@@ -41,7 +44,9 @@ def class_circuit(
 ) -> None:
     """Show the circuit of a class: not of one photo, but of all of its photos in an atlas, and how sure it is."""
     if atlas is None:
-        raise InputError("--atlas is missing; give the folder of an atlas, from `circuits atlas PHOTOS -o atlas`.")
+        from circuits.builtin import atlas_folder
+
+        atlas = atlas_folder()
     check_files(file, graphml, html, svg)
     for path in (file, graphml, html, svg):
         if path is not None and atlas.resolve() in path.resolve().parents:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 
-from circuits.attribution.gradient import check_mode
+from circuits.attribution.modes import check_mode
 from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.budget import budget_of, spend

@@ -166,6 +166,15 @@ class Exemplars:
         sampled = self._index.tensors(self._record, ["sample.peaks"])["sample.peaks"]
         return np.asarray(sampled[:, start : start + record.channels].numpy())
 
+    def sampled_photos(self) -> tuple[PhotoFile, ...]:
+        """The photos of the sample, in the order of the rows of `sampled_peaks`.
+
+        Raises:
+            InputError: if the index is damaged.
+        """
+        numbers = self._index.tensors(self._record, ["sample.photos"])["sample.photos"].tolist()
+        return tuple(self._by_number[number] for number in numbers)
+
     def percentile(self, unit: Unit | str, activation: float) -> float:
         """Percent of the photos in which the unit's peak activation is below a value, interpolated between quantiles.
 

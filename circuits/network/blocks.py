@@ -19,6 +19,7 @@ from torch import fx, nn
 from circuits.errors import printable
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_users
+from circuits.network.token_moves import NAMED_AFTER, TOKENS, tokens_extra
 
 _MIXING = (*ops.CONVOLUTIONS, nn.Linear)
 
@@ -129,7 +130,8 @@ def is_address(name: str) -> bool:
 def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[fx.Node, str]:
     """A unique name for each node, the first ones first: step 4 of the module's docstring.
 
-    A tensor that is moved to channels first gives its name to the moved one.
+    A tensor that is moved to channels first gives its name to the moved one; a layer of tokens is called after the
+    activation function in it, that of the tokens which are no patches with `.cls`.
     """
     calls = Counter(str(node.target) for node in blocks.traced.graph.nodes if _calls_own_module(node))
     names: dict[fx.Node, str] = {}
@@ -137,7 +139,7 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
     for node in nodes:
         is_moved = ops.kind(blocks.traced, node) is ops.channels_first and not blocks.is_output(node)
         source = node.all_input_nodes[0] if is_moved else node
-        gives_name = any(user.target is ops.channels_first for user in node.users)
+        gives_name = any(user.target in (ops.channels_first, *TOKENS) for user in node.users)
         preferred = None if gives_name else _preferred_name(blocks, source, calls, is_top=node is top)
         possible = [preferred, node.name, f"{node.name}_layer", f"layer_{len(names)}"]
         names[node] = next(name for name in possible if name and name not in taken and is_address(name))
@@ -146,6 +148,10 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
 
 
 def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
+    if node.target in TOKENS:
+        activation = node.meta[NAMED_AFTER]
+        own = _preferred_name(blocks, activation, calls, is_top=False) or activation.name
+        return f"{own}.cls" if node.target is tokens_extra else own
     if blocks.is_output(node):
         return (blocks.around(node) or "").replace("@", "_")
     if own := blocks.operation(node):

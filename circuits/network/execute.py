@@ -23,6 +23,7 @@ from circuits.errors import InputError
 from circuits.network import operations as ops
 from circuits.network.channelwise import per_channel, row_layer
 from circuits.network.dataflow import stand_in, value_inputs
+from circuits.network.token_moves import TOKENS
 
 Channels = tuple[int, ...] | None
 """Of a node, in the wanted order; all of them, if `None`."""
@@ -142,7 +143,8 @@ class SlicedEvaluation:
         """Whether the value of a node is there; a given one is taken as it is, rectified or not."""
         if rectified or node in self._given or node not in self.values:
             return node in self.values
-        return not ops.operation(self.traced, node).is_activation and not ops.concatenated(self.traced, node)
+        is_kept = node.target not in TOKENS and not ops.operation(self.traced, node).is_activation
+        return is_kept and not ops.concatenated(self.traced, node)
 
     def _inputs(self, node: fx.Node, channels: Channels, rectified: bool) -> list[Request] | None:
         """What some channels of a node need of its inputs; `None` if the node must be run whole."""
@@ -150,6 +152,8 @@ class SlicedEvaluation:
         first = node.args[0] if node.args else None
         if not rectified and called.is_activation and isinstance(first, fx.Node):
             return [(first, channels, True)]
+        if not rectified and node.target in TOKENS and isinstance(first, fx.Node):
+            return [(first, None, False)]  # its channels come last
         if (parts := ops.concatenated(self.traced, node)) and not (rectified and channels is None):
             return [(part, some, rectified) for part, some, _ in split_channels(parts, channels)]
         if channels is not None and (maps := per_channel(self.traced, node)):
@@ -174,6 +178,9 @@ class SlicedEvaluation:
         values = {read: self.value(read, some, before) for read, some, before in inputs}
         if not rectified and ops.operation(self.traced, node).is_activation:
             return values[inputs[0][0]]
+        if not rectified and node.target in TOKENS:
+            whole: Tensor = self._run_node(node, values)
+            return whole if channels is None else whole.index_select(1, torch.tensor(channels, device=whole.device))
         if channels is not None and row_layer(self.traced, node):
             return self.sliced(node, values[inputs[0][0]], channels)
         if channels is not None and (maps := per_channel(self.traced, node)):

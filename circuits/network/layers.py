@@ -26,6 +26,8 @@ from circuits.network.activations import is_rectified, unlisted_activations
 from circuits.network.blocks import Blocks, name_nodes, paths_around
 from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between, nodes_needed
+from circuits.network.token_moves import why_no_tokens
+from circuits.network.tokens import layers_of_tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,7 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
         chosen = _by_name(blocks, chain, names, choice)
     else:
         chosen = _fine(blocks, chain, list(names)) if choice == "fine" else _auto(blocks, chain)
+        chosen += layers_of_tokens(traced, names, chosen)
     wanted = {chain[-1], *chosen}
     nodes = [node for node in names if node in wanted]
     if len(nodes) < 2 <= len(names) and not isinstance(choice, str):
@@ -131,10 +134,11 @@ def _dominating_tensors(traced: fx.GraphModule) -> list[fx.Node]:
 def why_no_layers(traced: fx.GraphModule) -> str:
     """Why a network has no layer below its logits, in a sentence."""
     if rows := _token_rows(_dominating_tensors(traced)):
+        why = why_no_tokens(traced) or "of which none are the hidden units of an MLP"
         return (
-            f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), which "
-            "are no rows and columns of the photo, so it has no layers to explain; networks whose tensors are "
-            "(N, C, H, W) or (N, H, W, C) have, as convolutional networks, Swin and MaxViT."
+            f"The network keeps its tensors as rows of tokens, {ops.shape(rows[-1])} of (N, tokens, channels), and has "
+            f"no layers to explain: {why}; vision transformers that keep their patches in rows have, such as "
+            "vit_b_16, and convolutional networks."
         )
     return (
         "The network has no layer between the photo and its logits, so there is nothing to explain them with; name one "

@@ -17,6 +17,7 @@ from circuits.network import rows
 from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole, with_items
 from circuits.network.response_norm import local_response_norm
+from circuits.network.token_moves import TOKENS, tokens_extra, tokens_joined, tokens_map
 
 Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
@@ -120,6 +121,7 @@ OPERATIONS = _table(
     (replace(_reshape, homogeneous=True), (torch.reshape, "reshape", "view")),
     (_reshape, (nn.Unflatten, torch.squeeze, "squeeze", torch.unsqueeze, "unsqueeze", torch.permute, "permute")),
     (_reshape, (torch.transpose, "transpose", torch.swapaxes, "swapaxes", channels_first, channels_last, "contiguous")),
+    (_reshape, (tokens_map, tokens_extra, tokens_joined)),
     # What does not change numbers, and what only moves them.
     (_linear(channelwise=True, reach="elementwise"), (nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d)),
     (_linear(reach="elementwise"), (F.alpha_dropout, "float", "to", "type_as")),
@@ -152,7 +154,7 @@ OPERATIONS = _table(
     (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
     (_linear(reach="resizing"), (nn.Upsample, F.interpolate)),
     (Operation(reach="resizing"), (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)),
-    (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm)),
+    (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm, nn.RMSNorm, F.rms_norm)),
     (Operation(reach="softmax"), (nn.Softmax, F.softmax, torch.softmax, "softmax")),
     (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm, local_response_norm)),
 )
@@ -210,8 +212,10 @@ def _reads_weights(node: fx.Node) -> bool:
 def is_merged_or_activated(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node makes what `auto` calls a layer: an activation function, a concatenation or an addition.
 
-    So does a module that is traced as a whole.
+    So does a module that is traced as a whole, and a step to a layer of tokens.
     """
+    if kind(traced, node) in TOKENS:
+        return True
     if kind(traced, node) is channels_first:
         return is_merged_or_activated(traced, node.all_input_nodes[0])
     called = operation(traced, node)

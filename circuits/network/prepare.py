@@ -28,6 +28,7 @@ from circuits.network.probe import check_rows, example_for, first_pass, refuse_m
 from circuits.network.record_shapes import record_shapes
 from circuits.network.rewrite import rewrite_module
 from circuits.network.rows import ONE_AT_A_TIME
+from circuits.network.tokens import split_tokens
 
 _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the network is prepared
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
@@ -106,6 +107,7 @@ def prepare(
     explained = choose_output(traced, wanted=output, labels=None if labels is None else len(labels), name=name)
     head = drop_head(traced)
     move_channels_first(traced)
+    split_tokens(traced)
     if check and before is not None:
         tolerance = _ROUNDED if is_rounded or traced.meta["is_rounded"] else _TOLERANCE
         try:

@@ -13,47 +13,21 @@ bins, interpolation, branches, concatenations, shuffles, slices, and multiplicat
 Any other operation is taken to depend on the whole image.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
-from torch import Tensor, fx
-from torch.utils import _pytree as pytree
+from torch import Tensor
 
 from circuits.errors import UnknownError
 from circuits.network import operations as ops
-from circuits.network.dataflow import value_inputs
-from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.receptive_field_ops import OperationCall, reach
+from circuits.network.receptive_field_ops import largest_reaching
 from circuits.units import Unit
-
-
-def _reach(traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node]) -> dict[fx.Node, Any]:
-    """The largest of the pixels' numbers, (1, c, h, w), that each value of some nodes can depend on; -∞ for none."""
-    image = image_node(traced)
-    dependent = {image}
-    largest = float(numbers.max())
-
-    def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
-        reads = value_inputs(node)
-        if dependent.isdisjoint(reads):
-            return ops.run_node(traced, node, values)
-        call = OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
-        value = reach(call)
-        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(value)):
-            dependent.add(node)
-        return value
-
-    with torch.no_grad():
-        return execute(traced, {image: numbers}, wanted, on_node=reach_of)
-
 
 Boxes = Int[np.ndarray, "rows columns 4"]
 
@@ -226,7 +200,7 @@ def _boxes(network: Network, nodes: list[torch.fx.Node], size: tuple[int, int]) 
     dtype = next((weight.dtype for weight in network.traced.parameters()), torch.float32)
     rows = torch.arange(size[0], dtype=dtype)[:, None].expand(shape)
     columns = torch.arange(size[1], dtype=dtype).expand(shape)
-    reached = [_reach(network.traced, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
+    reached = [largest_reaching(network.traced, numbers, nodes) for numbers in (-rows, -columns, rows, columns)]
     boxes = []
     for node in nodes:
         top, left, bottom, right = (ops.as_maps(each[node])[0] for each in reached)

@@ -12,6 +12,8 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from circuits.network import operations as ops
+from circuits.network.dataflow import value_inputs
+from circuits.network.execute import execute, image_node
 
 NOTHING = -float("inf")
 
@@ -47,6 +49,36 @@ class OperationCall:
         reads = self.node.all_input_nodes
         changed = {read: pytree.tree_map_only(Tensor, change, self.values[read]) for read in reads}
         return ops.run_node(self.traced, self.node, changed)
+
+
+def largest_reaching(
+    traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node], *, unknown: float | None = None
+) -> dict[fx.Node, Any]:
+    """The largest of the pixels' numbers, (1, c, h, w), that each value of some nodes can depend on; -∞ for none.
+
+    Args:
+        traced: the prepared network.
+        numbers: of the pixels.
+        wanted: the nodes.
+        unknown: what each value of an operation that is not known depends on; on the largest of all if `None`.
+    """
+    image = image_node(traced)
+    dependent = {image}
+    largest = float(numbers.max()) if unknown is None else unknown
+
+    def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        reads = value_inputs(node)
+        if dependent.isdisjoint(reads):
+            return ops.run_node(traced, node, values)
+        value = reach(
+            OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
+        )
+        if any(isinstance(part, Tensor) for part in pytree.tree_leaves(value)):
+            dependent.add(node)
+        return value
+
+    with torch.no_grad():
+        return execute(traced, {image: numbers}, wanted, on_node=reach_of)
 
 
 def reach(call: OperationCall) -> Any:

@@ -117,6 +117,7 @@ MODE_NAMES = {
     "target": "gradient × activation weighted by the target",
     "ig": "integrated gradients",
     "ablate": "ablation",
+    "frozen": "gradient × activation with attention, norms and gates frozen",
 }
 """The modes of attribution, as they are called."""
 

@@ -13,10 +13,10 @@ from circuits.files import read_text, write_atomically
 from circuits.groups.dictionary import Dictionary
 from circuits.image.encode import from_data_uri
 from circuits.image.photo import Photo, check_window
+from circuits.naming.annotations import checked_name, checked_note, checked_place
 from circuits.network.predict import Prediction
 from circuits.notebook import Reported
 from circuits.tracing import circuit_file
-from circuits.tracing.annotations import checked_name, checked_note, checked_place
 from circuits.tracing.edge import Edge
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import Node

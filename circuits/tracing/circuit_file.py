@@ -15,9 +15,9 @@ import numpy as np
 from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.groups.dictionary import Dictionary
+from circuits.naming.annotations import tidied
 from circuits.network.predict import Prediction
 from circuits.tracing import named_sets
-from circuits.tracing.annotations import tidied
 from circuits.tracing.edge import MEASURED, SAMPLED
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, PhotoInfo, TargetInfo, TraceSettings
 from circuits.tracing.node import address_of

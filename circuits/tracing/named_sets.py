@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from circuits.errors import InputError, UnknownError, listed
-from circuits.tracing.annotations import checked_name, tidied
+from circuits.naming.annotations import checked_name, tidied
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from circuits.attribution.gradient import Readout, attribute, gradient_down
+from circuits.attribution.gradient import Readout, gradient_down
+from circuits.attribution.modes import attribute
 from circuits.attribution.parts import PackedLayer, attribute_parts
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary

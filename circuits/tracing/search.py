@@ -9,7 +9,9 @@ import networkx as nx
 from circuits.attribution.agreement import without_joint
 from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, strongest
+from circuits.attribution.modes import is_exact
 from circuits.errors import InputError, UnknownError, listed
+from circuits.naming.store import names_of
 from circuits.network.subgraphs import entrance_of
 from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
@@ -72,7 +74,7 @@ class CircuitBuilder:
     ) -> None:
         self.run, self.network = run, run.network
         self.target, self.mode, self.graph = target, mode, graph
-        self._known = known
+        self._known, self._names = known, names_of(self.network.sha256)
 
     def readout(self, name: str) -> Readout:
         """The value of a node that its edges share out."""
@@ -101,6 +103,7 @@ class CircuitBuilder:
             label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
             note="", discarded=False,
         )  # fmt: skip
+        self.graph.nodes[name].update(self._names.row_of(unit, name))
         return number(value)
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
@@ -120,7 +123,7 @@ class CircuitBuilder:
         if not self.network.layers_below(layer):
             raise InputError(f"{names[0]} lies in the lowest layer of {self.network.name}; there is nothing below it.")
         lower = self.run.below(layer, self.target)
-        exact = lower.piece.piecewise_linear and self.mode in ("sum", "target")
+        exact = is_exact(self.mode, lower.piece)
         attributions = lower.shares(self.mode, map(self.readout, names))
         for name, scores in zip(names, attributions, strict=True):
             yield Shares(name, lower, float(self.graph.nodes[name]["value"]), scores, exact)

@@ -24,7 +24,8 @@ from typing import SupportsIndex
 import networkx as nx
 import torch
 
-from circuits.attribution.gradient import check_mode, strongest
+from circuits.attribution.gradient import strongest
+from circuits.attribution.modes import check_mode
 from circuits.errors import InputError
 from circuits.image.encode import to_data_uri
 from circuits.image.photo import Photo, PhotoSource, as_photo
@@ -72,8 +73,8 @@ def trace(
         layers: `auto` (as the network was loaded), `fine` (down to the branches), or names.
         depth: number of layers below the target to walk down.
         top: units to show below each unit; one number, or one a level. 5 if `None`; with groups all of them.
-        mode: `sum`, `target`, `ig` or `ablate`; see `circuits.attribution.gradient`. If `None`, `sum`, but `target`
-            with `groups`, which are fitted to the target, and with `units` or `share`, which need it.
+        mode: `sum`, `target`, `ig`, `ablate` or `frozen`; see `circuits.attribution.gradient`. If `None`, `sum`, but
+            `target` with `groups`, which are fitted to the target, and with `units` or `share`, which need it.
         signs: `positive` shows what argues for, `both` also what argues against.
         groups: explain by groups of channels (`circuits.groups`): how many a layer, fitted to the photo and target, one
             number or one a level, 0 for channels; or dictionaries by layer, as `load_groups` reads them. What is in no

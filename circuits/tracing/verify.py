@@ -24,6 +24,7 @@ from torch import Tensor
 from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, resolve
 from circuits.attribution.agreement import rank_correlation, relative_error
 from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
+from circuits.attribution.modes import as_explained
 from circuits.attribution.parts import Ablations
 from circuits.errors import InputError
 from circuits.network.device import exact
@@ -220,7 +221,8 @@ def _measured(
             tell(done)
     for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
         results = {field: values[place] for field, values in lost.items()}
-        gradient, mean = gradient_down(segment, activation, readout), mean_gradient(segment, activation, readout)
+        gradient = gradient_down(as_explained(mode, segment), activation, readout)
+        mean = mean_gradient(segment, activation, readout)
         layers = list(question.lower.layers.values())
         parts = (layer.signed(activation, gradient) for layer in layers)
         results["positive"], results["negative"] = map(torch.cat, zip(*parts, strict=True))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from circuits.image.photo import Photo
+from circuits.naming.names import UnitName
 from circuits.network.predict import Prediction
 from circuits.tracing.circuit import Circuit
 from circuits.units import is_residual
@@ -83,6 +84,23 @@ class Showing:
     spread: str = "tsne"
 
 
+@dataclass(frozen=True)
+class Writing:
+    """Something written on a unit of a network: by its fingerprint and its name, and what was known before and after.
+
+    Args:
+        fingerprint: of the network.
+        network: what it is called.
+        before: what was known of the unit before somebody began to write.
+        after: what is known now.
+    """
+
+    fingerprint: str
+    network: str
+    before: UnitName
+    after: UnitName
+
+
 @dataclass(frozen=True, eq=False)
 class Work:
     """What undo goes back to.
@@ -98,6 +116,7 @@ class Work:
         folded: ids of the units whose near-duplicates are folded into them.
         spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
         network: which of the page's networks it is about, by its label; the first one if "".
+        writing: what was written last on a unit of a network.
         behind: what is shown of the photo, to go back to, while the circuit is that of a class over many photos.
     """
 
@@ -111,6 +130,7 @@ class Work:
     folded: frozenset[str] = frozenset()
     spot: tuple[float, float] | None = None
     network: str = ""
+    writing: Writing | None = None
     behind: "Work | None" = None
 
     @property
@@ -133,10 +153,12 @@ class Typing:
     Args:
         edit: tells one stay in a field from another.
         circuit: as it was written.
+        writing: what was written, if it belongs to a network.
     """
 
     edit: str
-    circuit: Circuit
+    circuit: Circuit | None
+    writing: Writing | None = None
 
 
 @dataclass(frozen=True)

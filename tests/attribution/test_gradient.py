@@ -6,16 +6,15 @@ from torch import Tensor
 from circuits import InputError
 from circuits.attribution.decomposition import Books, decompose
 from circuits.attribution.gradient import (  # fmt: skip
-    MODES,
     Readout,
     ablation,
-    check_mode,
     gradient_down,
     gradient_times_activation,
     gradients_times_activation,
     integrated_gradients,
     strongest,
 )
+from circuits.attribution.modes import MODES, check_mode
 from circuits.network.network import Network
 from tests.support import reference
 from tests.support.nets import BranchesAndSkip, with_normal_weights

@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks import bench_planted, planted
 from benchmarks.bench_planted import (
+    MODES,
     PlantedScore,
     Small,
     as_input,
@@ -22,7 +23,7 @@ from benchmarks.bench_planted import (
     scores_of,
 )
 from benchmarks.planted import CELL, CLASSES, GRID, PARTS, SIDE, areas_under_curve, peaks_in_cells, plant, stencil
-from circuits import MODES, Network, prepare
+from circuits import Network, prepare
 
 
 @pytest.fixture(scope="module")

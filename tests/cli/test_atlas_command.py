@@ -168,6 +168,7 @@ class TestClass:
     def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, made: Path) -> None:
         assert message in refusal(run("class", *given, "--atlas", made))
 
-    def test_it_needs_an_atlas(self, tmp_path: Path) -> None:
-        assert "--atlas is missing" in refusal(run("class", "warm"))
+    def test_without_an_atlas_it_is_that_of_the_built_in_network(self, tmp_path: Path) -> None:
+        assert run("class", "koala").stdout.startswith("builtin on 160 photos of koala.")
+        assert "No class 'warm' in builtin" in refusal(run("class", "warm"))
         assert "There is no atlas in" in refusal(run("class", "warm", "--atlas", tmp_path))

@@ -11,11 +11,9 @@ from torchvision import models
 from circuits.errors import InputError, UnknownError
 from circuits.network.layers import all_names, dominators, find_layers
 from circuits.network.network import Network
-from circuits.network.predict import predict
 from circuits.network.receptive_field import receptive_field
 from circuits.network.record_shapes import record_shapes
 from circuits.network.rewrite import prepare_module
-from circuits.tracing.trace import trace
 from circuits.units import Unit
 from tests.support.nets import difference, image_for, randomize, ready, shared, zoo_module, zoo_network
 
@@ -638,13 +636,12 @@ def test_tensors_whose_channels_come_last_are_layers_that_are_turned(there, back
     assert network.layer(network.layers[3]).piecewise_linear
 
 
-def test_a_transformer_of_tokens_predicts_but_is_not_traced_for_a_reason():
+def test_a_transformer_of_tokens_has_its_embedding_and_hidden_units_as_layers():
     module = models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=10)
-    expected = r"^The network keeps its tensors as rows of tokens, \(1, 5, 8\) of \(N, tokens, channels\), which are "
-    network = ready(module, 32, check=False)
-    assert [row.index for row in predict(network, "example:cat", top=10)] != []
-    with pytest.raises(InputError, match=expected):
-        trace(network, "example:cat")
+    network = ready(module, 32)
+    hidden = [f"encoder.layers.encoder_layer_{number}.mlp.1" for number in range(2)]
+    assert network.layers == ("conv_proj", *(name for each in hidden for name in (each, f"{each}.cls")), "heads.head")
+    assert set(network.layers) <= set(network.with_layers("fine").layers)
 
 
 def test_the_blocks_of_maxvit_are_its_layers_and_not_its_stages():

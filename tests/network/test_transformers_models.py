@@ -118,13 +118,15 @@ def test_a_model_without_a_trained_head_is_refused(tmp_path: Path) -> None:
         load_network(f"hfmodel:{tmp_path}")
 
 
-def test_a_vision_transformer_is_refused_by_what_it_is(tmp_path: Path) -> None:
+def test_the_layers_of_a_vision_transformer_are_its_hidden_units(tmp_path: Path) -> None:
     small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
     configuration = transformers.ViTConfig(**small, **NAMED)
     transformers.ViTForImageClassification(configuration).save_pretrained(tmp_path)
     transformers.ViTImageProcessor().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"^The network keeps its tensors as rows of tokens, \(1, 197, 16\) of "):
-        circuits.trace(load_network(f"hfmodel:{tmp_path}"), "example:cat")
+    network = load_network(f"hfmodel:{tmp_path}")
+    sizes = [(layer.height, layer.width) for layer in network.layer_list]
+    assert sizes == [(14, 14), (14, 14), (1, 1), (14, 14), (1, 1), (1, 1)]
+    assert circuits.trace(network, "example:cat", depth=1).edges_into(network.layers[-1] + ":0")
 
 
 def test_what_is_no_model_is_refused_in_a_sentence(tmp_path: Path) -> None:

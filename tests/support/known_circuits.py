@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from circuits import Circuit, trace
+from circuits import MODES, Circuit, trace
 from tests.support.known import Known
 from tests.support.wiring import Address, Join, Plus, Stage, Wiring, colours, photo_of
+
+LIVE = tuple(mode for mode in MODES if mode != "frozen")
+"""The modes of which nothing is frozen; in these networks there is nothing to freeze, so that `frozen` is `sum`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,25 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from circuits import Circuit, InputError, UnknownError, expand, trace
-from circuits.tracing.annotations import checked_note
+from circuits import Circuit, InputError, UnknownError, expand, grow, remember, trace
+from circuits.naming.annotations import checked_note
 from tests.support.handmade import colour_photo, handmade_network
+
+
+def test_new_units_are_called_what_their_network_calls_them(circuit: Circuit) -> None:
+    network, photo = handmade_network(), colour_photo()
+    remember(network.sha256, "conv2:0", name="warm part", note="red")
+    remember(network.sha256, "fc:1", name="chill")
+    traced = trace(network, photo, "warm", depth=1, top=1)
+    assert (traced.node("conv2:0").called, traced.node("conv2:0").note) == ("warm part", "red")
+    assert trace(network, photo, "conv2:0@0,0", depth=1).node("conv2:0@0,0").name == "warm part"
+    assert trace(network, photo, "cold - warm", depth=1).node("fc:1-0").name == ""
+    remember(network.sha256, "conv1:0", name="red")
+    grown = grow(network, traced.with_name("conv2:0", "mine"))
+    assert (grown.node("conv2:0").name, grown.node("conv1:0").name) == ("mine", "red")
+    assert Circuit.from_dict(grown.to_dict()) == grown
+    assert expand(network, circuit, "conv2:0").node("conv2:0").name == ""  # as its file has it
+    assert list(traced.to_dict()["nodes"][1])[-2:] == ["discarded", "name"]
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,8 @@ from circuits import (
 )
 from circuits.attribution.ablation import ablated_one_by_one, ablated_together
 from circuits.attribution.agreement import rank_correlation
-from circuits.attribution.gradient import MODES, Readout, gradient_down
+from circuits.attribution.gradient import Readout, gradient_down
+from circuits.attribution.modes import MODES
 from circuits.attribution.parts import PackedLayer
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of

@@ -22,7 +22,8 @@ from circuits import (
     restore,
     trace,
 )
-from circuits.attribution.gradient import MODES, Readout, ablation
+from circuits.attribution.gradient import Readout, ablation
+from circuits.attribution.modes import MODES
 from circuits.tracing.source import forward_cache
 from tests.support.handmade import POSITIONS, colour_photo, levels
 

@@ -53,9 +53,9 @@
     const box = card();
     const [point] = event.points;
     if (!box || !point) return;
-    const [unit, picture] = point.customdata;
+    const [unit, picture, name] = point.customdata;
     const words = document.createElement("span");
-    words.textContent = unit;
+    words.textContent = name ? `${name} · ${unit}` : unit;
     const image = document.createElement("img");
     image.alt = "";
     image.src = picture;

@@ -7,7 +7,7 @@
   const PAUSE = 900;
   const FIELDS = [
     { kind: "name", tag: "input", label: "Name", most: 80, hint: "Such as “dog head”" },
-    { kind: "note", tag: "textarea", label: "Note", most: 2000, hint: "Kept in the circuit file" },
+    { kind: "note", tag: "textarea", label: "Note", most: 2000, hint: "Kept for this network, and in the circuit file" },
   ];
   let edits = 0;
 

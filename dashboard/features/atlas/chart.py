@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from circuits.naming.names import UnitNames
+from circuits.units import Unit
 from dashboard.answers import UnitMap
 
 MOST_PICTURES = 400
@@ -12,14 +14,17 @@ _FILLS = 0.8
 _NO_AXIS = {"visible": False, "fixedrange": False}
 
 
-def scatter(told: UnitMap, pictures: Mapping[int, str]) -> dict[str, Any]:
+def scatter(told: UnitMap, pictures: Mapping[int, str], names: UnitNames) -> dict[str, Any]:
     """The figure.
 
     Args:
         told: where units lie.
         pictures: their addresses, by channel.
+        names: what they are called.
     """
     count = len(told.places)
+    units = [Unit(told.layer, channel) for channel in range(count)]
+    known = [[str(unit), pictures.get(unit.channel, ""), names.of(unit).name] for unit in units]
     shown = pictures if count <= MOST_PICTURES else {}
     side = _FILLS / max(4.0, count**0.5)
     images = [
@@ -37,7 +42,7 @@ def scatter(told: UnitMap, pictures: Mapping[int, str]) -> dict[str, Any]:
                 "mode": "markers",
                 "x": [place[0] for place in told.places],
                 "y": [place[1] for place in told.places],
-                "customdata": [[f"{told.layer}:{channel}", pictures.get(channel, "")] for channel in range(count)],
+                "customdata": known,
                 "hoverinfo": "none",
                 "marker": {
                     "size": [26 if channel in shown else 9 for channel in range(count)],

@@ -8,6 +8,8 @@ from dash import dcc, html
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.facts import AtlasUnit
 from circuits.atlas.unit_map import METHODS
+from circuits.naming.names import UnitNames
+from circuits.naming.store import names_of
 from circuits.report.atlas import mean_in_words, without_atlas
 from circuits.report.text import many, number, percent
 from circuits.units import Unit
@@ -120,7 +122,11 @@ def _class(of: int, atlas: Atlas, told: Any) -> list[Component]:
         return [head, *failed(told)]
     if not isinstance(told, ClassPage):
         return [head, html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting class-room")]
-    return [head, *_photos(told, found.label), *_strongest(told, atlas, found.label)]
+    return [
+        head,
+        *_photos(told, found.label),
+        *_strongest(told, names_of(atlas.record.subject.network["sha256"]), found.label),
+    ]
 
 
 def _photos(told: ClassPage, label: str) -> list[Component]:
@@ -132,7 +138,7 @@ def _photos(told: ClassPage, label: str) -> list[Component]:
     return [html.Ul(images, className="class-photos", **attributes(aria_label=f"Some photos of {label}"))]
 
 
-def _strongest(told: ClassPage, atlas: Atlas, label: str) -> list[Component]:
+def _strongest(told: ClassPage, names: UnitNames, label: str) -> list[Component]:
     words = (
         "The units that contribute most to its logit, along all paths: the contribution with its standard error over "
         "the photos and, below it, the selectivity."
@@ -140,7 +146,7 @@ def _strongest(told: ClassPage, atlas: Atlas, label: str) -> list[Component]:
     titles = ("Layer", "Strongest units")
     head = html.Tr([html.Th(title, scope="col") for title in titles])
     rows = [
-        html.Tr([html.Th(row.layer, scope="row"), html.Td(html.Ul(_cards(row, atlas, label), className="units"))])
+        html.Tr([html.Th(row.layer, scope="row"), html.Td(html.Ul(_cards(row, names, label), className="units"))])
         for row in told.rows
     ]
     return [
@@ -149,14 +155,18 @@ def _strongest(told: ClassPage, atlas: Atlas, label: str) -> list[Component]:
     ]
 
 
-def _cards(row: ClassRow, atlas: Atlas, label: str) -> list[Component]:
-    return [_card(each, selective, label) for each, selective in zip(row.units, row.selectivity, strict=True)]
+def _cards(row: ClassRow, names: UnitNames, label: str) -> list[Component]:
+    return [
+        _card(each, selective, label, names.of(each.unit).name)
+        for each, selective in zip(row.units, row.selectivity, strict=True)
+    ]
 
 
-def _card(told: AtlasUnit, selective: float, label: str) -> Component:
+def _card(told: AtlasUnit, selective: float, label: str, name: str) -> Component:
     contribution = mean_in_words(told.contribution, sign=True)
+    called = f"{told.unit} {name}".rstrip()
     spoken = (
-        f"{told.unit} contributes {contribution} to {label}, selectivity {number(selective, sign=True)}, fires in "
+        f"{called} contributes {contribution} to {label}, selectivity {number(selective, sign=True)}, fires in "
         f"{percent(told.fires)} of {many(told.photos, 'photo')}"
     )
     parts = [
@@ -165,7 +175,7 @@ def _card(told: AtlasUnit, selective: float, label: str) -> Component:
             className="frame",
             **attributes(data_tile=f"{NAME}{told.unit}", data_state="none"),
         ),
-        html.Span(str(told.unit.channel), className="name"),
+        html.Span(name or str(told.unit.channel), className="name"),
         html.Span(
             [html.Span(contribution), html.Span(number(selective, sign=True), className="muted")],
             className="shares numbers",
@@ -221,7 +231,8 @@ def _map(atlas: Atlas, layer: str, spread: str, told: Any, library: Library) -> 
         f"Units of {layer} that fire in the same of {many(told.photos, 'photo')} lie near each other. {METHODS[spread]}"
     )
     chart = dcc.Graph(
-        id="unit-map", figure=scatter(told, _pictures(told, library)), className="chart unit-map",
+        id="unit-map", figure=scatter(told, _pictures(told, library), names_of(library.network.sha256)),
+        className="chart unit-map",
         config={"displayModeBar": False, "responsive": True, "scrollZoom": True},
     )  # fmt: skip
     return [

@@ -5,6 +5,7 @@ from typing import Any
 from dash import no_update
 
 from circuits.evidence.layer_statistics import LayerTable
+from circuits.naming.store import names_of
 from circuits.numbers import number, signed_share
 from circuits.units import Unit
 from dashboard.library import Library
@@ -21,6 +22,8 @@ def data(session: Session, library: Library) -> Any:
     own = circuit is not None and library.is_own(circuit)
     nodes = [circuit.nodes[name] for name in circuit.visible] if circuit is not None and own else []
     units = [(node, node.unit) for node in nodes if isinstance(node.unit, Unit) and node.unit.layer == layer]
+    names = names_of(network.sha256).values()
+    known = {str(each.unit.channel): each.name for each in names if each.unit.layer == layer and each.name}
     outside = outside_unit(session, library)
     chosen = str(outside) if outside is not None else session.work.selected if own else ""
     return {
@@ -29,7 +32,7 @@ def data(session: Session, library: Library) -> Any:
         "layers": [{"name": each.name, "channels": each.channels} for each in network.layer_list][::-1],
         "order": session.showing.order,
         "classes": list(network.labels) if layer == top else [],
-        "names": {str(unit.channel): node.name for node, unit in units if node.name},
+        "names": known | {str(unit.channel): node.name for node, unit in units if node.name},
         "inside": sorted({unit.channel for _, unit in units}),
         "chosen": chosen,
         "target": circuit.nodes[circuit.root].label if circuit is not None and not session.work.locked else "",

@@ -5,6 +5,7 @@
    text begins a word, then those that contain it; among equals the more probable first.
 3. `17` is also that unit of every layer; `conv4:` and `conv4` are the units of the layer that are strongest here;
    `conv4:1` also those whose number begins so; `conv4:17@3,4` is the neuron; `cat - dog` the difference of two classes.
+4. What a person has called a unit is found as labels are.
 
 Nothing here runs the network: numbers come from the circuit's own run and from the predictions, where they are.
 """
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from circuits.naming.store import names_of
 from circuits.network.network import Network
 from circuits.report.text import chance, number, question_parts
 from circuits.tracing.run import ForwardCache
@@ -115,6 +117,7 @@ class _Search:
         self.reason = why_not_asked(session, library)
         self.network: Network = network_of(session, library)
         self.top = self.network.layers[-1]
+        self.names = names_of(self.network.sha256)
         self.chances = {row.index: row.probability for row in session.work.predictions}
         circuit = session.work.circuit
         run = circuit.cache if circuit is not None and not session.work.locked else None
@@ -150,6 +153,14 @@ class _Search:
             layers = _named(below, text)
             for layer in layers:
                 yield from self._strongest(layer, LIMIT if len(layers) == 1 else 1)
+            yield from self._named(text.casefold())
+
+    def _named(self, wanted: str) -> Iterator[Unit]:
+        """The units that somebody has called so, those whose names fit best first."""
+        words = [word for word in _WORDS.split(wanted) if word]
+        ranks = {unit: _rank(said.name.casefold(), wanted, words) for unit, said in self.names.items() if said.name}
+        known = [unit for unit in ranks if ranks[unit] is not None and unit.layer in self.network.layers]
+        yield from sorted(known, key=lambda unit: (ranks[unit], unit))
 
     def _in_layer(self, layer: str, channel: str, row: str | None, column: str | None) -> Iterator[Unit]:
         found = self.network.layer(layer)
@@ -204,8 +215,9 @@ class _Search:
             reason = f"{unit.layer} is the lowest layer; only the image is below it."
         inside = circuit is not None and name in circuit.visible
         other = Other("show", "select", {"unit": name}) if inside else None
+        label = f"{name} {self.names.of(unit).name}".rstrip()
         return Result(
-            kind, name, self._activation(unit), name, "".join(question_parts(kind, unit, name)), reason, other
+            kind, label, self._activation(unit), name, "".join(question_parts(kind, unit, name)), reason, other
         )
 
     def _chance(self, channel: int) -> str:

@@ -122,10 +122,10 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 TOPS = (3, 5, 8, 12)
 _BUDGET = "Units to show in all, instead of units per node: those that do most for the target, by the method target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
-_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation"}
+_METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation", "frozen": "frozen"}
 
 
-def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
+def settings(session: Session, depths: tuple[int, ...], modes: tuple[str, ...]) -> list[Component]:
     """How the next circuit is to be found, each setting with a line on what the choice means."""
     chosen = session.choices
     mode = chosen.mode_asked or "target"
@@ -142,7 +142,7 @@ def settings(session: Session, depths: tuple[int, ...]) -> list[Component]:
         ),
         setting("units", "Best units", _BUDGET, BUDGETS, chosen.units),
         setting("signs", "Units shown", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
-        setting("mode", term("method", "Method"), method, tuple(MODES), mode, shown=_METHODS),
+        setting("mode", term("method", "Method"), method, modes, mode, shown=_METHODS),
     ]
 
 

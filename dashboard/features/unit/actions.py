@@ -1,23 +1,22 @@
 """What a person can do with the chosen unit: name it, choose how it is expanded, measure its edges, see more of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from circuits.errors import InputError, listed
+from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
 from circuits.units import Group, Progress, Unit
 from dashboard.answers import VARIANTS
 from dashboard.library import SIGNS, Library
 from dashboard.session.actions import ActionType, OnUnit, RequestType, circuit_of, node_of, requested
-from dashboard.session.selection import network_of, selected
-from dashboard.session.state import Request, Session, Typing, expansion_of
+from dashboard.session.names import written
+from dashboard.session.selection import network_of, outside_unit, selected
+from dashboard.session.state import Request, Session, Typing, Work, expansion_of
 
 TOPS = (3, 5, 8, 12)
 """Units below a unit that the page offers."""
 KEPT = 64
 """Units whose own expansion is kept, and units whose further pictures are."""
-
-Write = Callable[[Circuit, str, str], Circuit]
 
 
 @dataclass(frozen=True)
@@ -48,24 +47,59 @@ class Pictures:
 
 def _name(session: Session, payload: Text, library: Library) -> Session:
     """Call a unit something; an empty name takes the name away."""
-    return _written(session, payload, Circuit.with_name)
+    return _written(session, payload, library, "name")
 
 
 def _note(session: Session, payload: Text, library: Library) -> Session:
-    return _written(session, payload, Circuit.with_note)
+    return _written(session, payload, library, "note")
 
 
-def _written(session: Session, payload: Text, write: Write) -> Session:
-    """The session with something written on a unit: one step of undo for as long as the field is not left."""
-    before = circuit_of(session)
-    name = node_of(session, payload.unit)
-    after = write(before, name, payload.text)
-    if (after.nodes[name].name, after.nodes[name].note) == (before.nodes[name].name, before.nodes[name].note):
+def _written(session: Session, payload: Text, library: Library, field: str) -> Session:
+    """The session with something written on a unit: one step of undo for as long as the field is not left.
+
+    What is written on a channel is remembered for its network too; on a neuron, a group, or the difference of two
+    classes it is in this circuit alone.
+    """
+    work, outside = session.work, outside_unit(session, library)
+    circuit = None if work.locked and payload.unit == str(outside) else work.circuit
+    if payload.unit and (circuit is None or payload.unit not in circuit.nodes):
+        return _written_outside(session, payload, library, field)
+    circuit, name = circuit_of(session), node_of(session, payload.unit)
+    after = (Circuit.with_name if field == "name" else Circuit.with_note)(circuit, name, payload.text)
+    node = after.nodes[name]
+    if getattr(node, field) == getattr(circuit.nodes[name], field):
         return session
-    work, typing = replace(session.work, circuit=after), session.typing
-    same = typing is not None and typing.edit == payload.edit and typing.circuit is before
-    done = replace(session, work=work, future=()) if same else session.changed(work)
-    return replace(done, typing=Typing(payload.edit, after))
+    if str(node.unit) == name and isinstance(node.unit, Unit) and node.position is None:
+        facts, same = circuit.network, _goes_on(session, payload)
+        work = written(session, facts.sha256, facts.name, node.unit, same=same, **{field: getattr(node, field)})
+    return _noted(session, replace(work, circuit=after), payload)
+
+
+def _written_outside(session: Session, payload: Text, library: Library, field: str) -> Session:
+    """The session with something written on a unit that is not in the circuit."""
+    network, unit = network_of(session, library), Unit.parse(payload.unit).whole
+    network.check_unit(unit)
+    known, same = names_of(network.sha256).of(unit), _goes_on(session, payload)
+    work = written(session, network.sha256, network.name, unit, same=same, **{field: payload.text})
+    if work.writing is None or work.writing.after == known:
+        return session
+    return _noted(session, work, payload)
+
+
+def _goes_on(session: Session, payload: Text) -> bool:
+    """Whether somebody goes on writing in a field that they have not left."""
+    typing, work = session.typing, session.work
+    return (
+        typing is not None
+        and (typing.edit, typing.writing) == (payload.edit, work.writing)
+        and (typing.circuit is work.circuit)
+    )
+
+
+def _noted(session: Session, work: Work, payload: Text) -> Session:
+    """The session with what was written, and the step noted for undo."""
+    done = replace(session, work=work, future=()) if _goes_on(session, payload) else session.changed(work)
+    return replace(done, typing=Typing(payload.edit, work.circuit, work.writing))
 
 
 def _expansion(session: Session, payload: Expansion, library: Library) -> Session:

@@ -5,6 +5,7 @@ from typing import Any
 from dash import html
 
 from circuits.atlas.facts import ServedClass
+from circuits.atlas.suggestion import Suggestion
 from circuits.report.atlas import edge_in_words, mean_in_words, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -69,12 +70,11 @@ def _link(served: ServedClass, words: str) -> Component:
     )  # fmt: skip
 
 
-def _suggested(suggestion: Any) -> list[Component]:
+def _suggested(suggestion: Suggestion | None) -> list[Component]:
     """A name that was found for it, with how well it fits; never as a fact."""
     if suggestion is None:
         return []
-    words = f"Suggested name: tells {suggestion.label} from the rest with an AUC of {suggestion.auc:.2f}, held out"
-    return [html.P(f"{words} ({many(suggestion.photos, 'photo')}).", className="small muted")]
+    return [html.P(["Suggested name: ", html.B(suggestion.name), f"; {suggestion.sentence}."], className="small muted")]
 
 
 def served_table(classes: list[ServedClass], of: str = "") -> Component:

@@ -12,6 +12,7 @@ from dashboard.features.unit.actions import ACTIONS, REQUESTS
 from dashboard.features.unit.queries import queries
 from dashboard.features.unit.view import nothing_to_choose, unit
 from dashboard.library import Library
+from dashboard.session.names import outside_name
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
@@ -84,10 +85,12 @@ def _pane(view: View) -> Pane | None:
 
 
 def naming(session: Session, library: Library) -> dict[str, str] | None:
-    """The chosen unit with its name and note as they are kept; `None` if none of the circuit's is chosen."""
-    work = session.work
-    if outside_unit(session, library) is not None:
-        return None
+    """The chosen unit with its name and note as they are kept; `None` if none is chosen."""
+    work, outside = session.work, outside_unit(session, library)
+    if outside is not None:
+        said = outside_name(session, outside, library)
+        label = library.network.unit_label(outside)
+        return {"id": str(outside), "label": label, "name": said.name, "note": said.note}
     if work.circuit is None or work.edge is not None or work.selected not in work.circuit.nodes:
         return None
     node = work.circuit.nodes[work.selected]

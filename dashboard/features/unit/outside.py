@@ -17,6 +17,7 @@ from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.view import fired, looks_for
 from dashboard.glossary import term, with_term
 from dashboard.library import Library
+from dashboard.session.names import outside_name
 from dashboard.session.selection import network_of, source_of
 from dashboard.session.state import Session
 from dashboard.work.evidence import TABLE
@@ -37,7 +38,8 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
         found: what was found out, by query.
         library: knows what it is called.
     """
-    label = network_of(session, library).unit_label(unit)
+    name = outside_name(session, unit, library).name
+    label = name or network_of(session, library).unit_label(unit)
     node = Node(str(unit), unit, label, 0.0, 0.0, (0, 0), expanded=False, discarded=False, note="", books=None)
     parts: list[Component] = []
     if "places" in found:
@@ -57,14 +59,13 @@ def _head(session: Session, unit: Unit, label: str) -> list[Component]:
     circuit, locked = session.work.circuit, session.work.locked
     where = [term("layer"), f" {unit.layer}, ", term("channel"), f" {unit.channel}"]
     outside = "; not in the circuit" if circuit is not None else ""
-    name = circuit.nodes[str(unit)].name if circuit is not None and str(unit) in circuit.nodes and not locked else ""
     why = button(
         "Why did this fire here?", "root", {"target": str(unit)}, className="main", disabled=source_of(session) is None,
         title="Trace the circuit of this unit; Undo brings the current one back",
     )  # fmt: skip
     reason = locked or ("" if session.work.photo is not None else "Choose a photo to see its activation in it.")
     return [
-        html.H2(name or label, className="unit-title"),
+        html.H2(label, className="unit-title"),
         html.P([*where, outside], className="muted small"),
         html.Div([why], className="buttons"),
         *([html.P(reason, className="reason")] if reason else []),

@@ -9,6 +9,7 @@ from circuits.tracing.groups import dictionaries_key
 from circuits.units import Address, Unit
 from dashboard.answers import Places
 from dashboard.library import Library
+from dashboard.session.names import outside_name
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
@@ -43,7 +44,8 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
     if work.edge is not None:
         return told
     if outside is not None:
-        unit, label, peak = outside, library.network.unit_label(outside), None
+        label = outside_name(session, outside, library).name or library.network.unit_label(outside)
+        unit, peak = outside, None
     elif circuit is not None and work.selected in circuit.nodes:
         node = circuit.nodes[work.selected]
         unit, label, peak = node.unit, node.called, node.peak

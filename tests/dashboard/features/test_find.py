@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from circuits import predict, trace
+from circuits import predict, remember, trace
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.text import chance, number
@@ -49,6 +49,16 @@ def classes_of(*names: str) -> Library:
         pass
 
     return Library(found, NoPictures())  # type: ignore[arg-type]
+
+
+def test_what_somebody_calls_a_unit_is_found_as_labels_are(library: Library) -> None:
+    layer = library.network.layers[-2]
+    for channel, name in enumerate(("left-facing dog head", "sky", "dog")):
+        remember(library.network.sha256, f"{layer}:{channel}", name=name)
+    assert labels(Session(), library, "dog") == ["dog", f"{layer}:2 dog", f"{layer}:0 left-facing dog head"]
+    [found] = find(Session(), library, "dog hea")
+    assert (found.subject, found.kind) == (f"{layer}:0", "unit")
+    assert labels(Session(), library, f"{layer}:1")[0] == f"{layer}:1 sky"
 
 
 def test_classes_that_begin_with_the_text_come_before_those_with_such_a_word_and_those_that_contain_it() -> None:

@@ -1,6 +1,7 @@
 """The pane of a unit without a browser: names and notes, its own expansion, books, standing, measured edges."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from circuits.attribution.ablation import Baseline
 from circuits.errors import InputError
 from circuits.evidence.layer_statistics import Standing
+from circuits.naming.names import UnitName
+from circuits.naming.store import names_of, remember
 from circuits.network.network import Network
 from circuits.report.text import WARNING_SIGNS, error_in_words, number, ranks_in_words
 from circuits.tracing.circuit import Circuit
@@ -102,6 +105,61 @@ def test_what_is_written_again_is_no_step(ann: Person, child: str) -> None:
     assert len(session_of(ann).past) == past
 
 
+def test_a_name_belongs_to_the_network_and_undo_takes_back_what_it_wrote_and_no_more(ann: Person, child: str) -> None:
+    def known() -> UnitName:
+        return names_of(circuit_of(ann).network.sha256).of(Unit.parse(child))
+
+    ann.do("note", f"e0 {child} round")
+    for text in ("do", "dog"):
+        ann.do("name", f"e1 {child} {text}")
+    assert (known().name, known().note, circuit_of(ann).nodes[child].note) == ("dog", "round", "round")
+    ann.why("1")  # another circuit
+    ann.why("2")
+    assert (circuit_of(ann).nodes[child].name, circuit_of(ann).nodes[child].note) == ("dog", "round")
+    ann.do("undo")
+    ann.do("undo")
+    assert known().name == circuit_of(ann).nodes[child].name == "dog"  # those were no steps of writing
+    ann.do("select", child)
+    ann.do("undo")
+    assert (known().name, known().note, circuit_of(ann).nodes[child].name) == ("", "round", "")
+    ann.do("redo")
+    assert (known().name, circuit_of(ann).nodes[child].name) == ("dog", "dog")
+    remember(circuit_of(ann).network.sha256, child, name="horse")  # meanwhile, in another tab
+    ann.do("undo")
+    ann.do("undo")
+    assert (known(), circuit_of(ann).nodes[child].note) == (UnitName(Unit.parse(child), "horse", "round"), "")
+
+
+def test_a_unit_outside_the_circuit_is_named_too(ann: Person, library: Library) -> None:
+    sha256 = library.network.sha256
+    ann.do("page", "layers")
+    layer = ann.seen["wall"]["layer"]
+    unit = Unit(layer, 1)
+    ann.do("unit", str(unit))
+    for text in ("stri", "stripes"):
+        ann.do("name", f"e1 {unit} {text}")
+    assert names_of(sha256)[unit].name == "stripes"
+    assert find(ann.pane, className="unit-title")[0].children == "stripes"
+    assert ann.chosen["naming"] == {"id": str(unit), "label": str(unit), "name": "stripes", "note": ""}
+    assert ann.seen["wall"]["names"] == {"1": "stripes"}
+    ann.do("undo")
+    assert not names_of(sha256)
+    assert ann.chosen["naming"]["name"] == ""
+    ann.do("name", f"e1 {unit} {'x' * 81}")
+    assert not names_of(sha256)
+    assert "80" in ann.seen["view"]["toasts"][-1]["text"]
+
+
+def test_where_a_name_cannot_be_remembered_that_is_said(
+    ann: Person, child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CIRCUITS_NAMES", str(tmp_path / "file"))
+    ann.do("name", f"e1 {child} dog")
+    assert "Names cannot be kept" in ann.seen["view"]["toasts"][-1]["text"]
+    assert circuit_of(ann).nodes[child].name == "dog"
+
+
 @pytest.mark.parametrize(("kind", "most"), [("name", 80), ("note", 2000)])
 def test_texts_that_are_too_long_are_refused(ann: Person, child: str, kind: str, most: int) -> None:
     ann.do(kind, f"e1 {child} {'x' * most}")
@@ -118,6 +176,7 @@ def test_a_locked_circuit_can_be_named_too(library: Library, network: Network, a
     assert locked.work.locked
     named = actions.apply(locked, Action("name", f"e1 {child} ear"), library)
     assert named.work.circuit.nodes[child].called == "ear"
+    assert named.work.writing.fingerprint == "0" * 64
     assert naming(named, library)["id"] == named.work.selected
 
 

@@ -288,7 +288,7 @@ def test_the_empty_page_says_what_to_do(library: Library, photo: Photo) -> None:
 
 def test_settings_show_what_is_chosen_and_what_it_means(library: Library) -> None:
     session = actions.apply(Session(), actions.Action("set", "mode=ablate"), library)
-    rows = panels.settings(session, library.depths)
+    rows = panels.settings(session, library.depths, library.modes)
     pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
     assert pressed == ["2", "5", "excitatory only", "ablation"]
     assert "measured change when a unit is set to zero" in words(rows[-1])

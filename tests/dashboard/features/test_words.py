@@ -4,14 +4,14 @@ from circuits import load_network, trace
 from circuits.network.predict import Prediction
 from circuits.report.sentences import alone_in_words, larger_network
 from dashboard.features.target.view import settings, unsure
-from dashboard.library import Library
+from dashboard.library import MODES, Library
 from dashboard.session.state import Choices, Session, Work
 from tests.support.parts import find, words
 
 
 def method(choices: Choices) -> tuple[list[str], str]:
     """What is pressed in the control of the method, and its hint."""
-    parts = settings(Session(choices=choices), (1, 2))
+    parts = settings(Session(choices=choices), (1, 2), tuple(MODES))
     pressed = [each.id for part in parts for each in find(part, **{"aria-pressed": "true"}) if each.id[:5] == "mode-"]
     return pressed, words(next(each for part in parts for each in find(part, id="mode-hint")))
 

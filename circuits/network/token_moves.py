@@ -1,0 +1,51 @@
+"""Rows of tokens, (N, T, C), as a map of the photo's patches and the tokens beside them, and back."""
+
+import torch
+from torch import Tensor, fx
+
+
+def tokens_map(x: Tensor, start: int, rows: int, columns: int) -> Tensor:
+    """Of rows of tokens those of the photo's patches, which lie together from `start` on, as a map (N, C, H, W).
+
+    Example:
+        >>> tokens = torch.tensor([[[9.0], [1.0], [2.0], [3.0], [4.0]]])
+        >>> tokens_map(tokens, 1, 2, 2)[0, 0].tolist(), tokens_extra(tokens, 1, 4)[0, 0].tolist()
+        ([[1.0, 2.0], [3.0, 4.0]], [[9.0]])
+    """
+    return torch.unflatten(x[:, start : start + rows * columns].transpose(1, 2), 2, (rows, columns))
+
+
+def tokens_extra(x: Tensor, start: int, patches: int) -> Tensor:
+    """Of rows of tokens those that are no patches, such as the class token, in their order, (N, C, 1, extra)."""
+    extra = torch.cat([x[:, :start], x[:, start + patches :]], 1) if x.shape[1] > start + patches else x[:, :start]
+    return extra.transpose(1, 2)[:, :, None]
+
+
+def tokens_joined(start: int, patches: Tensor | None = None, extra: Tensor | None = None) -> Tensor:
+    """Rows of tokens from what `tokens_map` and `tokens_extra` made of them.
+
+    Example:
+        >>> tokens = torch.rand(1, 7, 3)
+        >>> bool((tokens_joined(2, tokens_map(tokens, 2, 2, 2), tokens_extra(tokens, 2, 4)) == tokens).all())
+        True
+    """
+    parts = []
+    if extra is not None:
+        beside = extra.flatten(2).transpose(1, 2)
+        parts = [beside[:, :start], beside[:, start:]]
+    if patches is not None:
+        parts.insert(1, patches.flatten(2).transpose(1, 2))
+    return torch.cat([part for part in parts if part.shape[1]], 1)
+
+
+TOKENS = frozenset({tokens_map, tokens_extra})
+"""The steps that make layers of rows of tokens."""
+NAMED_AFTER = "named_after"
+"""In `meta` of the node of such a step: the activation function that the layer is named after."""
+WHY = "why_no_tokens"
+"""In `meta` of a traced network: why its rows of tokens are no layers."""
+
+
+def why_no_tokens(traced: fx.GraphModule) -> str:
+    """Why a network's rows of tokens are no layers, as the end of a sentence; empty if they are, or it has none."""
+    return str(traced.meta.get(WHY, ""))

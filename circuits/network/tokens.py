@@ -1,0 +1,169 @@
+"""Rows of tokens, (N, T, C), as layers: the hidden units of a transformer's MLPs, with a map over the photo's patches.
+
+1. A unit is a channel of an MLP's hidden activation: of the last value in it before the channels are mixed again, which
+   in a gated MLP, `act(gate) * value`, is the product.
+2. Which of its tokens are patches of the photo, and where these lie, is found, not assumed. The graph is run on the
+   numbers of the image's pixels (`receptive_field_ops`) with everything left out that mixes tokens, such as attention,
+   so that along the skips each token has the numbers of its own patch alone, and the class token none.
+3. If the tokens with numbers lie together, row by row, they are a map (N, C, H, W), and the others, the class token and
+   its kin, a layer beside it, (N, C, 1, E), which has no places. After the rows of tokens steps to both are inserted,
+   and one back, which the rest of the network reads.
+
+Where that fails once, as where tokens are merged or dropped, nothing is inserted (`token_moves.why_no_tokens`).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from circuits.network import operations as ops
+from circuits.network.blocks import paths_around
+from circuits.network.dataflow import value_users
+from circuits.network.execute import image_node
+from circuits.network.receptive_field_ops import NOTHING, largest_reaching
+from circuits.network.token_moves import NAMED_AFTER, TOKENS, WHY, tokens_extra, tokens_joined, tokens_map
+
+_FEW = 16
+"""More tokens than class tokens and registers there are."""
+
+
+def split_tokens(traced: fx.GraphModule) -> None:
+    """Insert steps to a map of patches, and to the tokens beside them, after each MLP's hidden units, and one back.
+
+    The shapes must have been recorded.
+
+    Example:
+        >>> from torch import nn
+        >>> from circuits.network.layers import find_layers
+        >>> from circuits.network.record_shapes import record_shapes
+        >>> class Tokens(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.patch, self.up, self.act = nn.Conv2d(3, 4, 2, 2), nn.Linear(4, 5), nn.GELU()
+        ...         self.down, self.head = nn.Linear(5, 4), nn.Linear(4, 2)
+        ...     def forward(self, x):
+        ...         x = self.patch(x).flatten(2).transpose(1, 2)
+        ...         return self.head((x + self.down(self.act(self.up(x)))).mean(1))
+        >>> traced = fx.symbolic_trace(Tokens())
+        >>> record_shapes(traced, torch.zeros(1, 3, 6, 8))
+        >>> split_tokens(traced)
+        >>> [(layer.name, layer.channels, layer.height, layer.width) for layer in find_layers(traced)]
+        [('patch', 4, 3, 4), ('act', 5, 3, 4), ('head', 2, 1, 1)]
+    """
+    hidden = dict(_hidden(traced))
+    if not hidden:
+        return
+    centres = _centres(traced, list(hidden))
+    places: dict[fx.Node, tuple[int, int, int]] = {}
+    for node in hidden:
+        place = _place(centres[node])
+        if place is not None:
+            places[node] = place
+    most = max((rows * columns for _, rows, columns in places.values()), default=0)
+    for node in hidden:
+        # Class tokens have an MLP of their own in some networks; many tokens without pixels are patches that were lost.
+        if node not in places or not (places[node][1] or (ops.shape(node) or ())[1] < min(most, _FEW)):
+            traced.meta[WHY] = _sentence(node)
+            return
+    for node, place in places.items():
+        _insert(node, hidden[node], *place)
+    traced.recompile()
+
+
+def layers_of_tokens(traced: fx.GraphModule, names: Iterable[fx.Node], chosen: Sequence[fx.Node]) -> list[fx.Node]:
+    """The layers of tokens, and below them, where nothing else is chosen there, the embedding of the patches."""
+    tokens = [node for node in names if node.target in TOKENS]
+    if not tokens or any(node < tokens[0] for node in chosen):
+        return tokens
+    embedding = [node for node in names if node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS]
+    return embedding[-1:] + tokens
+
+
+def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
+    """The rows of an MLP's hidden units, and the activation function in them."""
+    seen: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        if not (_is_rows(node) and ops.operation(traced, node).is_activation):
+            continue
+        last = node
+        while len(users := value_users(last)) == 1 and _goes_on(traced, last, users[0]):
+            last = users[0]
+        if last not in seen:
+            seen.add(last)
+            yield last, node
+
+
+def _is_rows(node: fx.Node) -> bool:
+    """Whether a node's tensor is one photo's rows of tokens, (1, T, C)."""
+    shape = ops.shape(node) or ()
+    return len(shape) == 3 and shape[0] == 1 and node.meta["channels_at"] == 2
+
+
+def _goes_on(traced: fx.GraphModule, node: fx.Node, user: fx.Node) -> bool:
+    """Whether what reads a hidden activation only changes each number of it, as a gate does; a skip ends it."""
+    called = ops.operation(traced, user)
+    is_merge = called.role == "addition" and all(map(ops.is_variable, user.args[:2]))
+    return called.reach == "elementwise" and not is_merge and ops.shape(user) == ops.shape(node) and _is_rows(user)
+
+
+def _centres(traced: fx.GraphModule, nodes: list[fx.Node]) -> dict[fx.Node, tuple[Tensor, Tensor]]:
+    """Row and column of the middle of the pixels of each token, doubled, (T,); not finite for one that has none."""
+    image: tuple[int, ...] = image_node(traced).meta["shape"]
+    dtype = next((weight.dtype for weight in traced.parameters()), torch.float32)
+    rows = torch.arange(image[2], dtype=dtype)[:, None].expand(image)
+    columns = torch.arange(image[3], dtype=dtype).expand(image)
+    # Both ends of what a token has, for patches that overlap are cut off at the border.
+    found = [largest_reaching(traced, numbers, nodes, unknown=NOTHING) for numbers in (rows, -rows, columns, -columns)]
+    ends = [{node: each[node].amax((0, 2)) for node in nodes} for each in found]
+    return {node: (ends[0][node] - ends[1][node], ends[2][node] - ends[3][node]) for node in nodes}
+
+
+def _place(centres: tuple[Tensor, Tensor]) -> tuple[int, int, int] | None:
+    """The first of the tokens that are patches, and how many rows and columns of these there are.
+
+    No rows and columns where all tokens are others; `None` if the patches are no such grid.
+    """
+    known = centres[0].isfinite()
+    if not known.any():
+        return 0, 0, 0
+    start, count = int(known.nonzero()[0]), int(known.sum())
+    down, across = (each[start : start + count] for each in centres)
+    rows, columns = (torch.tensor(sorted(set(each.tolist()))).to(each) for each in (down, across))
+    if not bool(known[start : start + count].all()) or len(rows) * len(columns) != count:
+        return None
+    is_down = torch.equal(down, rows.repeat_interleave(len(columns)))
+    is_across = torch.equal(across, columns.repeat(len(rows)))
+    return (start, len(rows), len(columns)) if is_down and is_across else None
+
+
+def _sentence(node: fx.Node) -> str:
+    tokens = (ops.shape(node) or ())[1]
+    return (
+        f"the {tokens} tokens at {node.name} cannot be told to be the photo's patches, row by row, as where tokens are "
+        "merged, dropped, put into another order or mixed by convolutions, so that its units have no map"
+    )
+
+
+def _insert(node: fx.Node, activation: fx.Node, start: int, rows: int, columns: int) -> None:
+    shape = ops.shape(node) or ()
+    extra, patches = shape[1] - rows * columns, rows * columns
+    start = start if patches else extra
+    graph, readers = node.graph, list(node.users)
+    around = {path: node.meta["nn_module_stack"][path] for path in paths_around(node)}
+    last, parts = node, dict[str, Any]()
+    for key, count, step, args, size in (
+        ("patches", patches, tokens_map, (node, start, rows, columns), (rows, columns)),
+        ("extra", extra, tokens_extra, (node, start, patches), (1, extra)),
+    ):
+        if count:
+            with graph.inserting_after(last):
+                last = parts[key] = graph.call_function(step, args)
+            last.meta = {"shape": (1, shape[2], *size), "channels_at": 1, "nn_module_stack": around}
+            last.meta[NAMED_AFTER] = activation
+    with graph.inserting_after(last):
+        joined = graph.call_function(tokens_joined, (start,), parts)
+    joined.meta = {"shape": shape, "channels_at": 2, "nn_module_stack": around}
+    for reader in readers:
+        reader.replace_input_with(node, joined)

@@ -1,0 +1,159 @@
+"""Layers of tokens: the hidden units of transformers, on a known one and on small ones with random weights."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from circuits import InputError, Photo, intervene, load_photo, measure, trace
+from circuits.attribution.gradient import Readout
+from circuits.attribution.modes import attribute, is_exact
+from circuits.network.held import hold
+from circuits.network.network import Network
+from circuits.tracing.run import ForwardCache
+from tests.support.branched import Blocked
+from tests.support.nets import difference, image_for, randomize
+from tests.support.tokens import SlowFrozen, Tokens, handwired, tokens
+from tests.support.zoo_checks import double
+
+KINDS = [
+    {"how": "function"},
+    {"how": "parts", "gated": True, "act": nn.SiLU},
+    {"how": "module", "extra": 2, "after": True},
+    {"how": "function", "extra": 0, "norm": nn.RMSNorm},
+]
+
+
+@pytest.fixture(scope="module")
+def known() -> Network:
+    return handwired()
+
+
+@pytest.fixture(scope="module")
+def quarters() -> Photo:
+    """Red, black, yellow and green quarters: h of the patches is 2, 0, 1 and 0."""
+    pixels = np.zeros((4, 4, 3))
+    pixels[:2, :2, 0] = pixels[2:, :2, :2] = pixels[2:, 2:, 1] = 1
+    return load_photo(pixels, name="quarters")
+
+
+def test_hidden_units_are_layers_of_patches_and_of_the_tokens_beside_them(known: Network, quarters: Photo) -> None:
+    below = {layer.name: (layer.channels, layer.height, layer.width, layer.below) for layer in known.layer_list}
+    first = ("patch", "blocks.0.act", "blocks.0.act.cls")
+    second = ("blocks.1.act", "blocks.1.act.cls")
+    assert below == {
+        "patch": (4, 2, 2, ()),
+        first[1]: (3, 2, 2, first[:1]), first[2]: (3, 1, 1, first[:1]),
+        second[0]: (3, 2, 2, first), second[1]: (3, 1, 1, first),
+        "head": (2, 1, 1, first + second),
+    }  # fmt: skip
+    assert known.branched
+    found = known.activations(known.preprocessing.input_of(quarters))
+    assert found["blocks.0.act"][0, 0].tolist() == [[2, 0], [1, 0]]
+    assert found["blocks.0.act"][0, 1].tolist() == [[0, 0], [1, 1]]
+    assert found["blocks.1.act.cls"][0, 0].item() == pytest.approx(2.1)
+
+
+@pytest.mark.parametrize("mode", ["sum", "ig", "ablate", "frozen"])
+def test_the_circuit_of_a_known_transformer_is_found(known: Network, quarters: Photo, mode: str) -> None:
+    circuit = trace(known, quarters, "warm", depth=2, top=9, signs="both", mode=mode)
+    edges = {
+        (edge.source, edge.target): edge.attribution for name in circuit.nodes for edge in circuit.edges_into(name)
+    }
+    assert edges == pytest.approx({
+        ("blocks.1.act.cls:0", "head:0"): 6.3, ("blocks.0.act:0", "head:0"): 0.6, ("blocks.0.act.cls:2", "head:0"): 0.5,
+        ("blocks.0.act:0", "blocks.1.act.cls:0"): 0.6, ("blocks.0.act.cls:2", "blocks.1.act.cls:0"): 0.5,
+        ("patch:0", "blocks.0.act:0"): 3 if mode == "ablate" else 4, ("patch:1", "blocks.0.act:0"): -1,
+    }, abs=1e-5)  # fmt: skip
+    books = {name: node.books for name, node in circuit.nodes.items() if node.books is not None}
+    assert {name: own.bias for name, own in books.items() if name in ("head:0", "blocks.1.act.cls:0")} == pytest.approx(
+        {"head:0": 1.1, "blocks.1.act.cls:0": 1}, abs=1e-5
+    )
+    assert {own.bias_name for own in books.values()} == {"bias" if mode == "frozen" else "remainder"}
+
+
+def test_ablation_does_what_the_circuit_of_a_known_transformer_predicts(known: Network, quarters: Photo) -> None:
+    circuit = measure(known, trace(known, quarters, "warm", depth=2, top=9, signs="both"), "head:0")
+    assert all(edge.ablation == pytest.approx(edge.attribution) for edge in circuit.edges_into("head:0"))
+    [agreement] = circuit.nodes["head:0"].measured
+    assert (agreement.joint, agreement.error) == pytest.approx((7.4, 0), abs=1e-5)
+    # Along all paths the patches' unit counts in the class token's too: 0.6 + 3 · 0.6.
+    outcome = intervene(known, quarters, "blocks.0.act:0")
+    assert float(outcome.before[0] - outcome.after[0]) == pytest.approx(2.4, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["how"] + ("" if kind.get("extra", 1) else " alone"))
+def test_shares_are_the_slow_definitions_and_add_up_where_all_is_held(kind: dict[str, Any]) -> None:
+    module = Tokens(**kind)
+    network = tokens(module)
+    image = image_for(network)
+    with torch.no_grad():
+        assert difference(network.logits(image), module(image)) <= 1e-5
+    double(network.traced)
+    image = image.double()
+    run, frozen = ForwardCache.of(network, image), SlowFrozen(module.double(), image)
+    for upper, channel in (("head", 1), ("blocks.1.act", 4)):
+        lower, readout = run.below(upper), Readout.of_unit(channel)
+        value = float(run.activations[upper][0, channel].sum())
+        [live] = attribute("sum", lower.piece, lower.activation, [readout])
+        [held] = attribute("frozen", lower.piece, lower.activation, [readout])
+        assert (is_exact("sum", lower.piece), is_exact("frozen", lower.piece)) == (False, True)
+        expected, (expected_held, constants) = (
+            Blocked(network, image, upper).shares(channel),
+            frozen.shares(upper, channel),
+        )
+        for scores, shares in ((live, expected), (held, expected_held)):
+            for name, own in zip(lower.widths, scores.split(list(lower.widths.values())), strict=True):
+                torch.testing.assert_close(own, shares.get(name, torch.zeros_like(own)), rtol=1e-8, atol=1e-9)
+        assert float(held.sum()) + constants == pytest.approx(value, rel=1e-9)
+        assert abs(float(live.sum()) + constants - value) > 1e-3
+        torch.testing.assert_close(hold(lower.piece)(lower.activation), lower.piece(lower.activation))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda x: torch.cat([x[:, :1], x[:, 1:].flip(1)], 1),
+        lambda x: torch.cat([x[:, :2], x[:, 3:]], 1),
+        lambda x: torch.cat([x[:, :1], (x[:, 1::2] + x[:, 2::2]) / 2], 1),
+        lambda x: torch.cat([x[:, :1], x[:, 1:].gather(1, x[:, 1:].argsort(1))], 1),
+    ],
+    ids=["turned round", "dropped", "merged", "sorted"],
+)
+def test_tokens_that_are_not_the_patches_row_by_row_are_refused(order: Callable[[Tensor], Tensor]) -> None:
+    network = tokens(Tokens(order=order))
+    expected = (
+        r"the \d tokens at blocks_1_act cannot be told to be the photo's patches, row by row, as where tokens are "
+    )
+    with pytest.raises(InputError, match=expected):
+        trace(network, "example:cat")
+
+
+def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them() -> None:
+    module = randomize(Tokens(order=lambda x: torch.cat([x[:, 1:], x[:, :1]], 1)))
+    for block in module.blocks:  # so that no token sees another
+        nn.init.zeros_(block.attention.out.weight)
+    network = tokens(module, seed=None)
+    image = image_for(network)
+    before = network.activations(image)
+    for row, column in itertools.product(range(2), range(3)):
+        image[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] += 0.5
+        after = network.activations(image)
+        for layer in ("patch", "blocks.0.act", "blocks.1.act"):
+            moved = (after[layer] != before[layer]).any(1)[0]
+            assert moved.nonzero().tolist() == [[row, column]]
+        assert torch.equal(after["blocks.1.act.cls"], before["blocks.1.act.cls"])
+        before = after
+
+
+def test_a_hidden_unit_before_its_activation_function_is_that_of_the_layer_below() -> None:
+    module = Tokens()
+    network = tokens(module)
+    image = image_for(network)
+    for name in ("blocks.0.act", "blocks.0.act.cls"):
+        before, after = network.read(image, [(name, (4, 1), False), (name, (4, 1), True)])
+        torch.testing.assert_close(nn.functional.gelu(before), after)
