@@ -20,7 +20,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
     }
 )
 _PERPLEXITY = 15.0
-_STEPS = 500
+_STEPS = 750
 _FEWEST = 5
 """Fewer units than these have no neighbourhoods to keep, and are placed by PCA."""
 
