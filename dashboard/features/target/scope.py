@@ -21,7 +21,7 @@ _NO_PHOTO = "There is no photo; choose one first."
 
 
 @dataclass(frozen=True)
-class Scope:
+class PhotosAsked:
     """What the question is asked of: the `photo`, or the `class`."""
 
     of: str
@@ -79,7 +79,7 @@ def scope_switch(session: Session, library: Library) -> list[Component]:
     return [switch, beside]
 
 
-def _scope(session: Session, payload: Scope, library: Library) -> Session:
+def _scope(session: Session, payload: PhotosAsked, library: Library) -> Session:
     """Ask the same question of the class, or go back to the photo."""
     if payload.of not in ("photo", "class"):
         raise InputError(f"{payload.of!r} is not what a question can be asked of; there is photo and class.")
@@ -142,7 +142,7 @@ def _label(session: Session, payload: OfClass, library: Library) -> str:
     return f"The circuit of {library.network.label(payload.number)}"
 
 
-ACTIONS = {"scope": ActionType(Scope, _scope), "beside-class": ActionType(NoPayload, _beside)}
+ACTIONS = {"scope": ActionType(PhotosAsked, _scope), "beside-class": ActionType(NoPayload, _beside)}
 REQUESTS = {
     "class": RequestType(_label, _of_class, _with_class, independent=True),
     "beside-class": RequestType(_label, _compared, _with_compared, independent=True),
