@@ -98,7 +98,7 @@ def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component
         html.Tr([html.Th(_explained(word), scope="row"), html.Td(value, className="numbers"), html.Td(place)])
         for word, value, place in rows
     ]
-    head = html.Tr([html.Th(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])
+    head = html.Tr([html.Td(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])
     return [
         html.H2("In its layer"),
         html.Table([html.Thead(head), html.Tbody(cells)], className="places-table", **attributes(data_unit=str(unit))),
