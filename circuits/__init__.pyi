@@ -2,8 +2,11 @@
 
 from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
+from .atlas.encoder import PictureEncoder as PictureEncoder
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
+from .atlas.words import suggest_words as suggest_words
+from .atlas.words import units_like as units_like
 from .attribution.ablation import Baseline as Baseline
 from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
@@ -69,6 +72,7 @@ from .network.prepare import prepare as prepare
 from .network.receptive_field import receptive_field as receptive_field
 from .network.segments import Segment as Segment
 from .report.circuit import to_html as to_html
+from .report.site.write import write_site as write_site
 from .tracing.circuit import Circuit as Circuit
 from .tracing.class_groups import fit_groups as fit_groups
 from .tracing.compare import Comparison as Comparison

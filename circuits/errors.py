@@ -78,6 +78,15 @@ def printable(text: str) -> str:
     return _UNSEEN.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
+def in_one_line(text: str) -> str:
+    r"""The same with tabs and line ends written out too, for a line that has to stay one.
+
+    >>> in_one_line("a\nb.png is not an image.")
+    'a\\nb.png is not an image.'
+    """
+    return printable(text).replace("\t", "\\t").replace("\n", "\\n")
+
+
 def mixed_installation(package: str = _PACKAGE) -> str | None:
     """What to do if the package index's `circuits`, an event framework, shares the folder of this package, or did.
 

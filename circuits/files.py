@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import secrets
@@ -13,7 +14,9 @@ from circuits.errors import InputError
 
 MOST_BYTES = 64 * 2**20
 """Of a file that is read as text."""
+_LOG = logging.getLogger(__name__)
 _ADDRESS = re.compile("(https?|ftp):/+", re.IGNORECASE)
+_UNWRITABLE = "{folder} cannot be written to ({reason}); choose another folder."
 DISTRIBUTION = "circuit-explorer"
 """The name of this package on the package index, where another one is called `circuits`."""
 
@@ -76,6 +79,49 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+@contextmanager
+def locked(file: Path, *, busy: str, unwritable: str = _UNWRITABLE, patience: float = 0.0) -> Iterator[None]:
+    """Keep other processes out while the block runs, by a lock on a file, whose folder is made.
+
+    Args:
+        file: the lock.
+        busy: what is said if another process holds it.
+        unwritable: what is said if its folder cannot be made, with places for `folder` and `reason`.
+        patience: seconds to wait for the other process; negative to wait until it is done.
+
+    Raises:
+        InputError: if another process holds it for longer, or the folder cannot be made.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with locked(Path(folder.name, "lock"), busy="Another process is at work; wait until it is done."):
+    ...     pass
+    >>> folder.cleanup()
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=max(patience, 0.0))
+        except Timeout:
+            if patience >= 0:
+                raise
+            _LOG.warning("Another process is at work in %s; waiting until it is done.", file.parent)
+            lock.acquire()
+    except Timeout:
+        raise InputError(busy) from None
+    except OSError as error:
+        raise InputError(unwritable.format(folder=file.parent, reason=error.strerror)) from None
+    except NotImplementedError:  # a file system without locks
+        _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", file.parent)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_writable(path: str | Path) -> None:

@@ -18,7 +18,7 @@ from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
-from circuits.report.atlas import EXPANDING_NEEDS_ATLAS, needs_one_photo, without_atlas
+from circuits.report.atlas_sentences import EXPANDING_NEEDS_ATLAS, needs_one_photo, without_atlas
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison

@@ -83,9 +83,10 @@ Swin and MaxViT work by the same definition: a layer is a tensor that every path
 are no rows and columns of the photo; its layers are its blocks, outside of which the tensors are whole again. Attention
 is no piecewise linear function, so the share of a unit is that of first order, with a remainder.
 
-The vision transformers (`vit_…`) are refused, with a sentence that says why: their tensors are (N, tokens, channels),
-with a class token among the patches, so that a unit has no map to show over the photo; and the logits read that one
-token alone.
+Networks whose tensors are rows of tokens, (N, tokens, channels), as those of the vision transformers, have the hidden
+units of their MLPs as layers: [Vision transformers](transformers.md) says how, and what cannot be shown of them. Those
+that are refused for their rows of tokens put these into another order than that of the patches, merge them, or mix them
+by convolutions inside of the blocks. Where a row says *layers alone*, no more than the layers was found.
 
 """
 TABLE = """
@@ -96,8 +97,8 @@ TABLES = {
     "torchvision": ("", zoo_checks.NAMES, zoo_checks.check),
     "timm": (
         "The smallest network of each family, and of the larger families several kinds; at 64 pixels, or at the "
-        "smallest\nside that the architecture takes. Those that are refused are transformers whose tensors are rows of "
-        "tokens; where\nonly two layers are listed, so are those inside of the blocks.\n",
+        "smallest\nside that the architecture takes. Those that are refused are transformers whose rows of tokens "
+        "have no map; where\nonly two layers are listed, so are those inside of the blocks.\n",
         timm_models.NAMES,
         check_timm,
     ),

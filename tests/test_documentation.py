@@ -57,7 +57,7 @@ MODULES = re.compile(r"(?:\bfrom |\bimport |-m )((?:circuits|dashboard|tests|ben
 
 def test_the_page_of_the_command_line_has_every_command_and_option_and_no_other() -> None:
     text = page("command-line")
-    sections = dict(re.findall(r"^## `circuits ([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^## `circuits ([\w -]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert sections.keys() == commands.keys()
     for name, command in commands.items():

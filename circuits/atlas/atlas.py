@@ -135,6 +135,18 @@ class Atlas:
             raise UnknownError(f"The atlas has no {name!r} of units; it has {listed(sorted(known), limit=20)}.")
         return np.asarray(arrays[name][self._places(layer)].numpy())
 
+    def arrays(self, of: str | int | None = None) -> Mapping[str, torch.Tensor]:
+        """All numbers of a class, or of all classes together, by the names that `table` knows.
+
+        The units of all layers stand one after the other, as in `all_units`. Of all classes there are also `classes`
+        and `classes.error`, each unit's contribution by class, (classes, units); of a class the links that are kept,
+        `links.source` (the place of the unit below, or -1), `.share`, `.error` and `.consistency`, (units, links).
+
+        Raises:
+            UnknownError: if the atlas has no photo of the class.
+        """
+        return self._arrays(None if of is None else self.find(of).number)
+
     def unit(self, unit: Unit | str, of: str | int | None = None) -> AtlasUnit:
         """What a unit does in the photos of a class, or in all.
 

@@ -8,8 +8,8 @@
 """
 
 import json
-import logging
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,14 +21,12 @@ from circuits.atlas.subject import AtlasLayer, Subject
 from circuits.atlas.work import BucketWork, forget
 from circuits.attribution.links import find_links, with_linked_layers
 from circuits.errors import InputError
-from circuits.exemplars.loader import is_unchanged
 from circuits.files import versions
 from circuits.network.network import Network
 from circuits.tracing.facts import NetworkInfo
 from circuits.units import Progress
 
 LINKED = "linked"
-_LOG = logging.getLogger(__name__)
 
 
 def build_atlas(
@@ -89,11 +87,24 @@ def build_atlas(
     network = cut(network, layers)
     collection = collect(network, photos, classes)
     folder, subject = AtlasFolder(into), subject_of(network)
-    folder.check_subject(subject)
-    jobs = jobs_of(collection.classes)
-    own = jobs[part[0] - 1 :: part[1]]
-    asked = {(job.channel, job.bucket) for job in own}
-    todo = [job for job in _missing(folder, subject, jobs, collection.folder) if (job.channel, job.bucket) in asked]
+    given = load if load is not None and engine is not inline else lambda: network
+    work, jobs = BucketWork(given, subject, collection.folder, folder.folder.resolve()), jobs_of(collection.classes)
+    with folder.begun(subject):
+        _compute(work, engine, folder, jobs, jobs[part[0] - 1 :: part[1]], progress)
+        with folder.locked():
+            missing = len(list(_missing(folder, work, jobs, jobs)))
+            if not missing:
+                read = [job for own in by_class(jobs) for job in _kept(folder, work, own)]
+                where = str(collection.folder)
+                publish(folder, subject, read, where, progress, asked=collection.asked, compact=compact)
+    return replace(collection, missing=missing)
+
+
+def _compute(
+    work: BucketWork, engine: Engine, folder: AtlasFolder, jobs: list[Job], own: list[Job], progress: Progress | None
+) -> None:
+    """Compute those of our own buckets that are not there."""
+    todo = list(_missing(folder, work, jobs, own))
     total = sum(len(job.photos) for job in own)
     done = total - sum(len(job.photos) for job in todo)
 
@@ -103,21 +114,14 @@ def build_atlas(
         if progress is not None:
             progress(done, total, "Explaining photos")
 
-    given = load if load is not None and engine is not inline else lambda: network
-    work = BucketWork(given, subject, collection.folder, folder.folder.resolve())
     if todo:
         tick(0)
+        start = secrets.randbelow(len(todo))  # so that several commands on one folder share the work
         try:
-            for _ in engine(work, todo, tick):
+            for _ in engine(work, [*todo[start:], *todo[:start]], tick):
                 pass
         finally:
             forget()
-    missing = _missing(folder, subject, jobs, collection.folder)
-    if not missing:
-        read = [job for own in by_class(jobs) for job in _kept(folder, subject, own, collection.folder)]
-        where = str(collection.folder)
-        publish(folder, subject, read, where, progress, asked=collection.asked, compact=compact)
-    return replace(collection, missing=len(missing))
 
 
 def cut(network: Network, layers: str | Sequence[str]) -> Network:
@@ -140,28 +144,15 @@ def subject_of(network: Network) -> Subject:
     return Subject(facts, seen, network.labels, layers, links, unlinked, network.device.type, versions("torch"))
 
 
-def _kept(folder: AtlasFolder, subject: Subject, jobs: list[Job], photos: Path) -> list[Job]:
+def _kept(folder: AtlasFolder, work: BucketWork, jobs: list[Job]) -> list[Job]:
     """The files in which the sums of a class are: all buckets in one, if that is there, or each in its own."""
-    return [whole(jobs)] if _is_done(folder, subject, whole(jobs), photos) else jobs
+    return [whole(jobs)] if folder.is_done(whole(jobs), work.subject, work.photos) else jobs
 
 
-def _missing(folder: AtlasFolder, subject: Subject, jobs: Sequence[Job], photos: Path) -> list[Job]:
-    """The buckets that are not there as the photos are now."""
-    kept = (job for own in by_class(jobs) for job in _kept(folder, subject, own, photos))
-    return [job for job in kept if job.buckets and not _is_done(folder, subject, job, photos)]
-
-
-def _is_done(folder: AtlasFolder, subject: Subject, job: Job, photos: Path) -> bool:
-    """Whether a bucket is there, of this network, and of the photos that are there now."""
-    file = folder.bucket_file(job)
-    if not file.is_file():
-        return False
-    try:
-        header = folder.read_header(file)
-        known = folder.read_photos(file, header)
-    except InputError as error:
-        _LOG.warning("A bucket is computed anew: %s", error)
-        return False
-    if header["subject"] != subject.key or [entry.path for entry in known] != [entry.path for entry in job.photos]:
-        return False
-    return all(is_unchanged(photos, before, now) for before, now in zip(known, job.photos, strict=True))
+def _missing(folder: AtlasFolder, work: BucketWork, jobs: list[Job], own: list[Job]) -> Iterator[Job]:
+    """Those of our own buckets that are not there as the photos are now."""
+    asked = {(job.channel, job.bucket) for job in own}
+    for every in by_class(jobs):
+        wanted = [job for job in every if (job.channel, job.bucket) in asked]
+        if wanted and _kept(folder, work, every) == every:
+            yield from (job for job in wanted if not folder.is_done(job, work.subject, work.photos))

@@ -99,7 +99,9 @@ def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, si
             _add(atlas, graph, link.source, of, str(link.source))
         row: dict[str, Any] = {"attribution": number(link.share), "rank": rank, "photos": link.photos}
         row |= {"error": number(link.error)} if link.error == link.error else {}
-        graph.add_edge(str(link.source), str(unit), **row, consistency=number(link.consistency))
+        if link.share > 0:  # of links that inhibit it is not counted how often they are among the strongest
+            row["consistency"] = number(link.consistency)
+        graph.add_edge(str(link.source), str(unit), **row)
     shown = sum((link.share for link in links), 0.0)
     size = sum((abs(link.share) for link in links), 0.0)
     graph.nodes[str(unit)].update(

@@ -4,9 +4,11 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,12 @@ from circuits.errors import InputError
 Engine = Callable[[BucketWork, Sequence[Job], Tick], Iterator[Path]]
 RETRIES = 3
 """How often a bucket is begun again whose worker has died."""
+PATIENCE = 5.0
+"""Seconds in which a cluster must answer."""
+_TRIES = "RAY_gcs_server_port_wait_time_s"
+"""How often Ray tries to reach a cluster, 40 seconds each."""
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How HTTP/2 begins, which Ray's gRPC speaks; the answer, too, begins with settings, a frame of kind 4 (RFC 9113)."""
 
 
 def inline(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
@@ -84,9 +92,13 @@ def ray(address: str | None = None, **options: Any) -> Engine:
 
     def run(work: BucketWork, jobs: Sequence[Job], tick: Tick) -> Iterator[Path]:
         try:
-            distributed.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            with _joining(address):
+                distributed.init(
+                    address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options
+                )
+        except (OSError, ValueError, RuntimeError) as error:  # of which ConnectionError is the first
+            reason = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+            reason = reason.splitlines()[0].rstrip(".")
             raise InputError(
                 f"Ray does not start or join a cluster at {address or 'this machine'} ({reason}); give the address of "
                 "one that runs, such as auto."
@@ -104,6 +116,39 @@ def ray(address: str | None = None, **options: Any) -> Engine:
             distributed.shutdown()
 
     return run
+
+
+@contextmanager
+def _joining(address: str | None) -> Iterator[None]:
+    """Join a cluster while the block runs, if there is one: Ray waits for it in silence, for many minutes.
+
+    Raises:
+        OSError: if nothing answers at the address as a cluster does.
+    """
+    if not address:
+        yield
+        return
+    _check_answers(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
+    before = os.environ.get(_TRIES)
+    os.environ[_TRIES] = before or "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TRIES]
+
+
+def _check_answers(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # Ray itself says at once what is wrong with it
+    if int(port) > 0xFFFF:
+        raise ConnectionError(f"ports go up to {0xFFFF}")
+    with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as opened:
+        if os.environ.get("RAY_USE_TLS", "0") not in ("1", "true"):
+            opened.sendall(_HELLO)
+            if opened.recv(9)[3:4] != b"\4":
+                raise ConnectionError("what answers there is no cluster")
 
 
 def _run(work: BucketWork, job: Job) -> str:

@@ -58,7 +58,8 @@ class AtlasLink:
         target: the unit above.
         share: mean over the photos of E_ij, in units of the logit.
         error: its standard error; NaN where one batch alone is there.
-        consistency: share of the photos whose batch has it among the five strongest of the unit above, 0 to 1.
+        consistency: share of the photos whose batch has it among the five strongest of the unit above, 0 to 1; 0 of
+            one that inhibits, which is not counted.
         photos: how many.
     """
 

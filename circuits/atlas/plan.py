@@ -33,6 +33,8 @@ class PhotosByClass:
         unknown: folders, or names in a list, that are no class of the network, and how many photos each has.
         asked: numbers of the classes that were asked for; all, if `None`.
         missing: buckets of the atlas that were not computed yet, by other parts.
+        links: to folders in the folder, which are not followed.
+        listed: all photos of a list; `None` where a folder was given.
     """
 
     folder: Path
@@ -40,6 +42,8 @@ class PhotosByClass:
     unknown: Mapping[str, int]
     asked: frozenset[int] | None = None
     missing: int = 0
+    links: tuple[str, ...] = ()
+    listed: tuple[PhotoFile, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,14 +121,15 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
         raise InputError(f"{network.name} has no classes, and an atlas is made of classes; give a classifier.")
     refuse_address(photos)
     path = Path(photos).expanduser().resolve()
-    given = _from_list(path) if path.is_file() else [(entry, entry.group) for entry in files_in(path)]
+    links: list[str] = []
+    given = list(_from_list(path) if path.is_file() else files_in(path, links))
     names = dict(classes) if isinstance(classes, Mapping) else {}
     wanted = {network.find_class(each) for each in (names.values() if names else classes or ())}
     found: dict[int, list[PhotoFile]] = {}
     unknown: dict[str, int] = {}
     known: dict[str, int | None] = {}
-    for entry, group in given:
-        called = group if group is not None else ""
+    for entry in given:
+        called = entry.group or ""
         if called not in known:
             known[called] = _class_of(network, names.get(called, called)) if not names or called in names else None
         channel = known[called]
@@ -133,10 +138,8 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
         elif not wanted or channel in wanted:
             found.setdefault(channel, []).append(entry)
     if not found and not known:
-        raise InputError(
-            f"There is no photo in {path}; give a folder with a folder of photos for each class; links to "
-            "folders are not followed."
-        )
+        linked = f" (but {listed(links, limit=3)}: links to folders are not followed)" if links else ""
+        raise InputError(f"There is no photo in {path}{linked}; give a folder with a folder of photos for each class.")
     if not found and wanted and set(known.values()) != {None}:
         raise InputError(
             f"{path} has no photo of {listed([network.labels[number] for number in sorted(wanted)], limit=5)}; it has "
@@ -150,7 +153,10 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
         )
     folder = path.parent if path.is_file() else path
     by_number = {channel: tuple(entries) for channel, entries in sorted(found.items())}
-    return PhotosByClass(folder, by_number, unknown, frozenset(wanted) if wanted else None)
+    return PhotosByClass(
+        folder, by_number, unknown, frozenset(wanted) if wanted else None, links=tuple(links),
+        listed=tuple(given) if path.is_file() else None,
+    )  # fmt: skip
 
 
 def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:
@@ -175,8 +181,8 @@ def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _from_list(path: Path) -> Iterable[tuple[PhotoFile, str]]:
-    """The photos of a CSV file and their classes; one that is missing is kept, to be named when it is read."""
+def _from_list(path: Path) -> Iterable[PhotoFile]:
+    """The photos of a CSV file, with their classes; one that is missing is kept, to be named when it is read."""
     seen: dict[PurePath, str] = {}
     for name, called in read_pairs(path, ("photo", "class")):
         inside = PurePath(name)
@@ -185,7 +191,8 @@ def _from_list(path: Path) -> Iterable[tuple[PhotoFile, str]]:
     for inside, called in seen.items():
         file = path.parent / inside
         status = file.stat() if file.is_file() else None
-        yield PhotoFile(inside, status.st_size if status else 0, status.st_mtime_ns if status else 0), called
+        size, changed = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+        yield PhotoFile(inside, size, changed, label=called)
 
 
 def _class_of(network: Network, called: str) -> int | None:

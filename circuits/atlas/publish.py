@@ -88,7 +88,8 @@ def publish(
             folder.class_file(each.channel).unlink(missing_ok=True)
         kept += [_put_together(folder, subject, each)] if compact else each.jobs
     if not counts:
-        raise InputError(f"There is no photo that can be read in {photos}; give others.")
+        first = next((f" ({fault.rstrip('.')})" for fault in skipped.values()), "")
+        raise InputError(f"There is no photo that can be read in {photos}{first}; give others.")
     for file in folder.stale(kept, asked):
         file.unlink(missing_ok=True)
     for channel, files in folder.others(asked):

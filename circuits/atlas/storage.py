@@ -20,36 +20,35 @@ order.
 """
 
 import json
-import lzma
+import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
+from circuits.atlas.array_files import FAULTS, arrays_of, metadata_of, widened
 from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
 from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
-from circuits.errors import InputError, listed
-from circuits.exemplars.loader import PhotoFile
-from circuits.files import read_json, write_atomically
+from circuits.errors import CircuitsError, InputError, listed
+from circuits.exemplars.loader import PhotoFile, is_unchanged
+from circuits.files import locked, read_json, write_atomically
 
+_LOG = logging.getLogger(__name__)
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
 LINK_ARRAYS = ("source", "share", "error", "consistency")
-PACKED = ".xz"
-_MOST_BYTES = 2**30
-"""Of what a packed file may hold."""
 _NAMES = frozenset(
     {
         "subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars", "suggestions.json",
         "embeddings.safetensors",
     }
 )  # fmt: skip
+_LOCK = ".lock"
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
@@ -93,13 +92,24 @@ class AtlasFolder:
         """Where the index of exemplars is kept."""
         return self.folder / "exemplars"
 
-    def check_subject(self, subject: Subject) -> None:
-        """Begin an atlas, or go on with it; refuse a folder that holds something else.
+    @contextmanager
+    def begun(self, subject: Subject) -> Iterator[None]:
+        """Begin an atlas, or go on with it; what was begun is taken away again if the block refuses what was given.
 
         Raises:
-            InputError: if it holds the atlas of another network, other layers or another preprocessing, or what is no
-                atlas, or cannot be made.
+            InputError: if the folder holds the atlas of another network, other layers or another preprocessing, or what
+                is no atlas, or cannot be made.
         """
+        is_new, was_there = not self.is_begun, self.folder.exists()
+        self._begin(subject)
+        try:
+            yield
+        except CircuitsError:
+            if is_new and not any(self.has_sums(file) for file in self.folder.glob("buckets/*/*.safetensors")):
+                self._take_away(was_there)
+            raise
+
+    def _begin(self, subject: Subject) -> None:
         try:
             foreign = [] if self.is_begun or not self.folder.exists() else self._foreign()
             if foreign:
@@ -123,10 +133,44 @@ class AtlasFolder:
                 "or remove it."
             )
 
+    def _take_away(self, was_there: bool) -> None:
+        """Remove an atlas in which there is nothing, but nothing else."""
+        for file in (*self.stale([], None), self._begun, self.folder / _LOCK):
+            file.unlink(missing_ok=True)
+        for folder in (*self.folder.glob("buckets/*"), self.folder / "buckets", self.folder / "classes"):
+            with suppress(OSError):
+                folder.rmdir()
+        with suppress(OSError):
+            if not was_there:
+                self.folder.rmdir()
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from putting the atlas together while a block runs; wait until they are done."""
+        return locked(self.folder / _LOCK, busy="", patience=-1.0)
+
     def _foreign(self) -> list[str]:
         """What lies in the folder that an atlas has not."""
         names = sorted(each.name for each in self.folder.iterdir())
         return [name for name in names if not name.startswith(".") and name not in _NAMES]
+
+    def is_done(self, job: Job, subject: Subject, photos: Path) -> bool:
+        """Whether a bucket is there, of this network, and of the photos that are there now."""
+        file = self.bucket_file(job)
+        if not file.is_file():
+            return False
+        try:
+            header = self.read_header(file)
+            known = self.read_photos(file, header)
+        except InputError as error:
+            _LOG.warning("A bucket is computed anew: %s", error)
+            return False
+        if header["subject"] != subject.key or [entry.path for entry in known] != [entry.path for entry in job.photos]:
+            return False
+        return all(is_unchanged(photos, before, now) for before, now in zip(known, job.photos, strict=True))
+
+    def has_sums(self, file: Path) -> bool:
+        """Whether a photo of a bucket could be read."""
+        return any(not photo.fault for photo in self.read_photos(file))
 
     def write_bucket(self, job: Job, subject: Subject, photos: Sequence[PhotoFile], sums: Mapping[str, Tensor]) -> Path:
         """Write the sums of a bucket, whose photos were read as these."""
@@ -148,10 +192,10 @@ class AtlasFolder:
             InputError: if it is damaged, or none.
         """
         try:
-            header: dict[str, Any] = json.loads(_metadata(file)["atlas"])
+            header: dict[str, Any] = json.loads(metadata_of(file)["atlas"])
         except FileNotFoundError:
             raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
-        except (SafetensorError, lzma.LZMAError, OSError, KeyError, TypeError, ValueError) as error:
+        except FAULTS as error:
             raise _damaged(file, error) from None
         if header.get("format") != FORMAT:
             raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
@@ -177,12 +221,8 @@ class AtlasFolder:
             InputError: if it is damaged.
         """
         try:
-            if data := _unpacked(file):
-                every = load(data)
-                return {name: every[name] for name in (every if names is None else names)}
-            with safe_open(file, "pt") as arrays:
-                return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
-        except (SafetensorError, lzma.LZMAError, OSError, KeyError, ValueError) as error:
+            return arrays_of(file, names)
+        except FAULTS as error:
             raise _damaged(file, error) from None
 
     def write_arrays(self, file: Path, arrays: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -209,7 +249,7 @@ class AtlasFolder:
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
         if found != shapes or header.get("class") != channel:
             raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
-        return {name: _widened(value) for name, value in arrays.items()}
+        return {name: widened(value) for name, value in arrays.items()}
 
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
@@ -271,32 +311,6 @@ class AtlasFolder:
             found = _OURS.fullmatch(file.relative_to(self.folder).as_posix())
             if found and file not in kept and (asked is None or int(found[1] or found[2]) in asked):
                 yield file
-
-
-def _metadata(file: Path) -> dict[str, str]:
-    """What a file of arrays says beside them."""
-    if data := _unpacked(file):
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # the form of safetensors
-        return dict(header["__metadata__"])
-    with safe_open(file, "pt") as arrays:
-        return dict(arrays.metadata() or {})
-
-
-def _unpacked(file: Path) -> bytes:
-    """The content of a file that is packed; nothing if it lies there as it is."""
-    packed = file.with_name(file.name + PACKED)
-    if file.is_file() or not packed.is_file():
-        return b""
-    reader = lzma.LZMADecompressor()
-    data = reader.decompress(packed.read_bytes(), _MOST_BYTES)
-    if not reader.eof:
-        raise ValueError("it is cut off, or far too large")
-    return data
-
-
-def _widened(values: Tensor) -> Tensor:
-    """The same numbers in the types that an atlas is read in, whatever they are kept in."""
-    return values.float() if values.is_floating_point() else values.to(torch.int64)
 
 
 def _json(facts: Mapping[str, Any]) -> str:

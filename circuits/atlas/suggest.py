@@ -16,6 +16,7 @@ which they are told from the rest their similarities with a word.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,12 +92,16 @@ class Sample:
     Args:
         exemplars: the index.
         rows: of its sample.
+        paths: of the photos.
+        sha256: of their bytes.
         classes: number of the class of each.
         half: whether it is one of those on which classes are chosen, and not held out.
     """
 
     exemplars: Exemplars
     rows: NDArray[np.intp]
+    paths: tuple[Path, ...]
+    sha256: tuple[str, ...]
     classes: NDArray[np.int64]
     half: NDArray[np.bool_]
 
@@ -122,6 +127,8 @@ def sample_of(atlas: "Atlas") -> Sample:
     return Sample(
         exemplars,
         np.array(rows),
+        tuple(exemplars.folder / photo.path for photo in kept),
+        tuple(photo.sha256 for photo in kept),
         np.array([classes[photo.path] for photo in kept]),
         np.array([int(photo.sha256[-1], 16) % 2 == 0 for photo in kept]),
     )
@@ -202,8 +209,8 @@ class _Chosen:
         is_sure = (rate <= FALSE) & (scores >= FLOOR)
         return {
             self._units[place]: Suggestion(
-                self._labels[self._places[place]], float(scores[place]), int(inside[place]), int(others[place]),
-                self._is_word,
+                self._labels[self._places[place]], round(float(scores[place]), 6),
+                int(inside[place]), int(others[place]), self._is_word,
             )
             for place in np.argsort(-scores, kind="stable")
             if is_sure[place]

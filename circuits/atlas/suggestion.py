@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from circuits.atlas.storage import AtlasFolder
@@ -66,12 +66,20 @@ def read_suggestions(atlas: "Atlas", kind: str) -> dict[Unit, Suggestion]:
     file = AtlasFolder(atlas.folder).suggestions_file
     rows = _read(atlas).get(kind, {})
     try:
-        found = {Unit.parse(unit): Suggestion(**row) for unit, row in rows.items()}
-        for unit in found:
-            atlas.unit(unit)
+        found = {Unit.parse(unit): _of_row(row) for unit, row in rows.items()}
+        channels = {layer.name: layer.channels for layer in atlas.layers}
+        if not all(unit.channel < channels[unit.layer] for unit in found):
+            raise ValueError("units")
     except (TypeError, AttributeError, ValueError, LookupError) as error:
         raise _damaged(file, error) from None
     return found
+
+
+def _of_row(row: Any) -> Suggestion:
+    label, auc, photos, others, is_word = row
+    if not isinstance(label, str) or not 0 <= auc <= 1 or not type(photos) is type(others) is int:
+        raise ValueError("rows")
+    return Suggestion(label, float(auc), photos, others, bool(is_word))
 
 
 def write_suggestions(atlas: "Atlas", kind: str, found: Mapping[Unit, Suggestion]) -> None:
@@ -80,9 +88,9 @@ def write_suggestions(atlas: "Atlas", kind: str, found: Mapping[Unit, Suggestion
     Raises:
         InputError: if it cannot be written.
     """
-    rows = {str(unit): asdict(each) for unit, each in found.items()}
+    rows = {str(unit): list(astuple(each)) for unit, each in found.items()}
     facts = {"format": _FORMAT, **_made_of(atlas), **_read(atlas), kind: rows}
-    write_atomically(AtlasFolder(atlas.folder).suggestions_file, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(AtlasFolder(atlas.folder).suggestions_file, json.dumps(facts, ensure_ascii=False) + "\n")
     for name in ("suggestions", "suggested_words"):
         atlas.__dict__.pop(name, None)  # what was read before
 

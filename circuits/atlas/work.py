@@ -48,17 +48,22 @@ class BucketWork:
     into: Path
 
     def __call__(self, job: Job, tick: Tick | None = None) -> Path:
-        """Compute a bucket, and write it.
+        """Compute a bucket, and write it, if another command on the same folder has not done so meanwhile.
 
         Raises:
             InputError: if the network is another one than that of the atlas, its numbers do not fit, or the file
                 cannot be written.
         """
+        folder = AtlasFolder(self.into)
+        if folder.is_done(job, self.subject, self.photos):
+            if tick is not None:
+                tick(len(job.photos))
+            return folder.bucket_file(job)
         measure = _prepared(self)
         with one_thread():
             photos, sums = measure(job, self.photos, tick)
         arrays = {name: narrowed(value) for name, value in sums.items()}
-        return AtlasFolder(self.into).write_bucket(job, self.subject, photos, arrays)
+        return folder.write_bucket(job, self.subject, photos, arrays)
 
 
 @contextmanager

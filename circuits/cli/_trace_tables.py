@@ -57,25 +57,6 @@ def _explained(circuit: Circuit) -> str:
     )
 
 
-def sureness(circuit: Circuit) -> str:
-    """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
-    edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
-    errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
-    consistency = [edge.consistency for edge in edges if edge.consistency is not None]
-    if not errors or not consistency:
-        return "One batch of photos does not say how sure the edges are; add photos."
-    doubtful = sorted((edge for edge in edges if (edge.consistency or 0) < 0.5), key=lambda edge: edge.consistency or 0)
-    said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
-        f"five strongest of its unit in {percent(median(consistency))} of the batches in the median"
-    )
-    if not doubtful:
-        return f"{said}, and each in half of them at least."
-    named = [f"{edge.source} → {edge.target} ({percent(edge.consistency or 0)})" for edge in doubtful[:_NAMED]]
-    more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
-    return f"{said}; in fewer than half of them: {', '.join(named)}{more}."
-
-
 @dataclass(frozen=True)
 class _TraceRow:
     """A unit that was expanded, or the units of a layer that were not.
@@ -120,7 +101,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
         lines += [*space, *block]
     path = strongest_path(circuit)
     if path:
-        steps = [f"{edge.source} ({percent(circuit.share(edge))})" for edge in path]
+        steps = [f"{edge.source}{_name(circuit.nodes[edge.source])} ({percent(circuit.share(edge))})" for edge in path]
         lines += ["", wrapped([f"Strongest path: {circuit.target.label}", *steps], width, between=" ← ")]
     return "\n".join(lines)
 
@@ -165,7 +146,7 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
             count = sum(not is_residual(node.id) for node in bottom)
             name = f"{count} of {layer}"
             blank = [""] * (6 if circuit.dictionaries else 5)
-            parts = [f"{_number(node)}: {number(node.value)}" for node in bottom]
+            parts = [f"{_number(node)}{_name(node)}: {number(node.value)}" for node in bottom]
             rows.append(_TraceRow(layer, len(bottom), (name, *blank), parts, "not expanded, by value:"))
     return rows
 
@@ -173,6 +154,11 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
 def _number(node: Node) -> str:
     """What tells a unit from others of its layer, in a word."""
     return "no group" if is_residual(node.id) else node.number
+
+
+def _name(node: Node) -> str:
+    """What a person calls it, after a blank."""
+    return printable(f" {node.name}") if node.name else ""
 
 
 def _is_chain(circuit: Circuit) -> bool:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli._atlas_pictures import draw_pictures
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
-from circuits.cli.exemplars import SHOWN_FAULTS, skipped
+from circuits.cli.exemplars import SHOWN_FAULTS, left_out_links, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
-from circuits.report.text import many, number
+from circuits.report.text import many, short_label
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
@@ -40,6 +41,9 @@ def atlas(
         "--compact",
     ),
     exemplars: bool = option(True, "Index also what every unit fires on.", "--exemplars/--no-exemplars"),
+    pictures: bool = option(
+        False, "Then draw all units that have no picture, most important first; can be stopped.", "--pictures"
+    ),
     as_json: bool = AS_JSON,
     layers: str = option(
         "linked",
@@ -68,7 +72,7 @@ def atlas(
             loaded, photos, into, classes=chosen, layers=layers, engine=engine, load=loader, part=share,
             compact=compact, progress=report,
         )  # fmt: skip
-    for line in _unknown(found):
+    for line in (*_unknown(found), *left_out_links(found.links)):
         note(line)
     if found.missing:
         say(
@@ -76,12 +80,17 @@ def atlas(
             f"{many(found.missing, 'bucket')} of other parts still to do; the last part to be done finishes the atlas.",
         )
         return
-    if exemplars and not photos.is_file():
+    if exemplars:
         with progress("Indexing") as report:
-            index_photos(cut(loaded, layers), found.folder, into=into / "exemplars", progress=report)
+            index_photos(
+                cut(loaded, layers), found.folder, into=into / "exemplars", photos=found.listed,
+                wait=True, progress=report,
+            )  # fmt: skip
     made = Atlas.open(into)
     for line in _faults(made):
         note(line)
+    if pictures:
+        draw_pictures(cut(loaded, layers), made)
     if as_json:
         print_json(_facts(made))
         return
@@ -133,11 +142,13 @@ def _faults(made: "Atlas") -> list[str]:
 
 def _print(made: "Atlas") -> None:
     """What is in it, and of each class what contributes most."""
-    console, classes = output(), "1 class" if len(made.classes) == 1 else f"{len(made.classes)} classes"
+    from circuits.report.atlas_sentences import estimate
+
+    console = output()
     say(
         console,
-        f"{many(made.photos, 'photo')} of {classes}: {made.units} units of {made.network} in {len(made.layers)} "
-        f"layers, in {made.folder}.",
+        f"{many(made.photos, 'photo')} of {many(len(made.classes), 'class', 'classes')}: {made.units} units of "
+        f"{made.network} in {len(made.layers)} layers, in {made.folder}.",
     )
     for each in made.record.subject.unlinked:
         note(f"No links to some units of {each.layer}: {each.why}.")
@@ -148,17 +159,8 @@ def _print(made: "Atlas") -> None:
         told = ", ".join(
             f"{unit.unit.channel}: {estimate(unit.contribution.mean, unit.contribution.error)}" for unit in units
         )
-        table.add_row(found.label.partition(",")[0], str(found.photos), told)
+        table.add_row(short_label(found.label), str(found.photos), told)
     console.print(table, soft_wrap=True)
-
-
-def estimate(mean: float, error: float) -> str:
-    """A mean and its standard error.
-
-    >>> estimate(1.25, 0.13), estimate(2.0, float("nan"))
-    ('+1.25 ± 0.130', '+2.00')
-    """
-    return number(mean, sign=True) + (f" ± {number(error)}" if error == error else "")
 
 
 def _facts(made: "Atlas") -> dict[str, object]:

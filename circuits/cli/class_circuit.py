@@ -55,9 +55,12 @@ def class_circuit(
     levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
     from circuits.atlas.atlas import Atlas
     from circuits.cli import _trace_tables as tables
+    from circuits.report.atlas_sentences import sureness
 
     opened = Atlas.open(atlas)
-    drawn_by = _network(opened, network, options) if pictures and (html or svg) else None
+    drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
+    if drawn_by is None and pictures and (html or svg):
+        note(f"Without pictures: give --network for {opened.network} to have them drawn.")
     circuit = opened.circuit(wanted, depth=levels, top=tops, signs=signs)
     if as_json:
         echo_json(circuit.to_json_text())
@@ -65,18 +68,21 @@ def class_circuit(
         console = output()
         say(console, tables.class_summary(circuit))
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
-        say(console, tables.sureness(circuit))
+        say(console, sureness(circuit))
     from circuits.report.circuit_svg import Looks
 
     looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
     write_files(circuit, looks, file, graphml, html, svg)
 
 
-def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":
-    """The network of an atlas, cut at its layers; `None`, said in a line, where it has to be given and is not."""
+def network_of(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":
+    """The network of an atlas, cut at its layers; `None` where it has to be given and is not.
+
+    Raises:
+        InputError: if it is another one.
+    """
     made_with = atlas.record.subject.network
     if name is None and made_with["source"] != "builtin":
-        note(f"Without pictures: give --network for {made_with['name']} to have them drawn.")
         return None
     loaded = options.load(name or "builtin")
     atlas.check_network(loaded)

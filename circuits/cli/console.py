@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from circuits.errors import printable
+from circuits.errors import in_one_line, printable
 
 Report = Callable[[int, int, str], None]
 _OBEYED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -105,12 +105,12 @@ def echo_json(text: str) -> None:
 
 def note(text: str) -> None:
     """A line for the person and not for the next program: on standard error."""
-    typer.echo(printable(text), err=True)
+    typer.echo(in_one_line(text), err=True)
 
 
 def warn(text: str) -> None:
     """A warning for the person, on standard error: coloured on a terminal, and one line where there is none."""
-    PlainConsole(stderr=True, soft_wrap=True).print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
+    PlainConsole(stderr=True, soft_wrap=True).print(Text.assemble(("Warning: ", "bold yellow"), in_one_line(text)))
 
 
 @contextmanager
@@ -138,15 +138,19 @@ class _Lines:
     """Tells a file or a log, every half minute, how far the work is."""
 
     def __init__(self, start: str) -> None:
-        self.start = start
+        self.what = start
         self.begun = self.last = time.monotonic()
+        self.first, self.total = 0, -1
 
     def __call__(self, done: int, total: int, message: str) -> None:
         now = time.monotonic()
+        if total != self.total:  # it begins, or goes over to other work
+            self.what = self.what if self.total < 0 else message or self.what
+            self.begun, self.first, self.total = now, done, total
         if now - self.last >= EVERY:
-            self.last = now
-            left = f", {duration((now - self.begun) * (total - done) / done)} left" if 0 < done < total else ""
-            note(f"{self.start}: {done} of {total} done{left}.")
+            self.last, did = now, done - self.first
+            left = f", {duration((now - self.begun) * (total - done) / did)} left" if did > 0 and done < total else ""
+            note(f"{self.what}: {done} of {total} done{left}.")
 
 
 def duration(seconds: float) -> str:

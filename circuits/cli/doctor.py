@@ -89,7 +89,12 @@ def _folders() -> dict[str, dict[str, Any]]:
     """Where pictures and indices, and the sessions of the page are kept: path, whether writable, size in bytes."""
     import platformdirs
 
-    folders = {"cache": platformdirs.user_cache_path("circuits"), "state": platformdirs.user_state_path("circuits")}
+    from circuits.naming.store import names_folder
+
+    folders = {
+        "cache": platformdirs.user_cache_path("circuits"), "state": platformdirs.user_state_path("circuits"),
+        "names": names_folder(),
+    }  # fmt: skip
     return {
         name: {"path": _homeless(folder), "writable": _is_writable(folder), "bytes": _size(folder)}
         for name, folder in folders.items()

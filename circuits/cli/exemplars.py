@@ -8,6 +8,7 @@ from rich.table import Table
 
 from circuits.cli.console import note, output, plain_table, print_json, progress
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions, argument, file_option, option
+from circuits.errors import in_one_line, listed
 from circuits.report.text import many, number
 
 if TYPE_CHECKING:
@@ -36,30 +37,42 @@ def exemplars(
     for wanted in asked:
         loaded.check_unit(wanted)
     from circuits.exemplars.build import index_photos
+    from circuits.exemplars.loader import files_in
+    from circuits.naming.store import names_of
 
     with progress("Indexing") as report:
         index = index_photos(loaded, folder, top=top, into=into, progress=report)
-    for line in _faults(index):
+    links: list[str] = []
+    for _ in files_in(folder, links):
+        pass
+    for line in (*left_out_links(links), *skipped(list(index.skipped.values()))):
         note(line)
     shown = [index.of(wanted) for wanted in asked]
     if as_json:
         print_json(_facts(index, shown))
         return
-    console = output()
+    console, names = output(), names_of(loaded.sha256)
     console.print(
         f"{index.photos} photos in {index.folder}: {index.units} units of {loaded.name} in {len(index.layers)} "
         f"layers, kept in {index.kept}."
     )
     for each in shown:
-        console.print(f"\n{each.unit}")
+        console.print(f"\n{names.of(each.unit).called}")
         console.print(_lists(index, each))
         console.print(_quantiles(each))
         if each.classes:
-            console.print("most: " + ", ".join(f"{count} × {name}" for name, count in each.classes))
+            console.print("most: " + ", ".join(f"{count} × {in_one_line(name)}" for name, count in each.classes))
 
 
-def _faults(index: "Exemplars") -> list[str]:
-    return skipped(list(index.skipped.values()))
+def left_out_links(links: Sequence[str]) -> list[str]:
+    """A line about links in a folder of photos that are not followed.
+
+    >>> left_out_links(["dog", "lion"])
+    ['Left out: dog, lion: links to folders, or to nothing, are not followed.']
+    """
+    if not links:
+        return []
+    return [f"Left out: {listed(links, limit=SHOWN_FAULTS)}: links to folders, or to nothing, are not followed."]
 
 
 def skipped(faults: Sequence[str]) -> list[str]:
@@ -74,7 +87,7 @@ def _lists(index: "Exemplars", unit: "UnitExemplars") -> Table:
     for name, photos in lists_of(unit).items():
         for place, each in enumerate(photos):
             at = f"{each.position[0]},{each.position[1]}"
-            shown = each.photo.relative_to(index.folder).as_posix()
+            shown = in_one_line(each.photo.relative_to(index.folder).as_posix())
             table.add_row(name.replace("_", " ") if place == 0 else "", shown, number(each.value), at)
     return table
 

@@ -10,10 +10,12 @@ from circuits.cli.files import check_output, photos_in
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkBesideFile, argument, counts, file_option, option
 from circuits.errors import InputError
 from circuits.report.text import many, number
+from circuits.units import Unit
 
 if TYPE_CHECKING:
     from circuits.groups.dictionary import Dictionary
     from circuits.image.photo import Photo
+    from circuits.naming.names import UnitNames
     from circuits.network.network import Network
 
 
@@ -38,6 +40,7 @@ def groups(
     wanted = counts("--groups", number_of)
     loaded = options.load(network, layers)
     from circuits.groups.storage import save_groups
+    from circuits.naming.store import names_of
     from circuits.tracing.class_groups import DEPTH, fit_groups
 
     photos = photos_in(loaded, folder)
@@ -52,7 +55,7 @@ def groups(
         print_json(_facts(found))
     else:
         say(output(), _fitted_to(loaded, predicted, len(photos), explained))
-        _print(found)
+        _print(found, names_of(loaded.sha256))
     if file is not None:
         save_groups(file, loaded, found)
         note(f"Wrote {file}. Use it with circuits trace PHOTO --groups {file}.")
@@ -81,13 +84,14 @@ def _fitted_to(network: "Network", predicted: list[int], photos: int, target: "s
     return f"{said}, for {found.label}; the network {verb} {which} that."
 
 
-def _print(found: "dict[str, Dictionary]") -> None:
-    """Each group with the channels that make it up."""
+def _print(found: "dict[str, Dictionary]", names: "UnitNames") -> None:
+    """Each group with the channels that make it up, and their names."""
     table = plain_table(("group", "made of", "channels"), numbers=[2])
     for layer, each in found.items():
         for group in range(each.groups):
             strongest = each.strongest_channels(group)
-            parts = ", ".join(f"{channel}: {number(weight)}" for channel, weight in strongest)
+            called = [f"{channel} {names.of(Unit(layer, channel)).name}".rstrip() for channel, _ in strongest]
+            parts = ", ".join(f"{name}: {number(weight)}" for name, (_, weight) in zip(called, strongest, strict=True))
             table.add_row(f"{layer}/{group}", parts, str(int((each.directions[group] != 0).sum())))
     output().print(table, soft_wrap=True)
 

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.atlas import atlas
+from circuits.cli.atlas_site import atlas_site
 from circuits.cli.class_circuit import class_circuit
 from circuits.cli.compare import compare
 from circuits.cli.console import put_output_back
@@ -30,6 +31,7 @@ from circuits.cli.exemplars import exemplars
 from circuits.cli.explore import ExploreCommand, explore
 from circuits.cli.groups import groups
 from circuits.cli.layers import layers
+from circuits.cli.names import names
 from circuits.cli.options import short, with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
@@ -44,8 +46,13 @@ _LONGEST = 2000
 """Characters of a sentence; what was typed may be longer."""
 
 
-class _Sentences(TyperGroup):
-    """Turns whatever goes wrong in a command into one sentence and an exit code."""
+class _Commands(TyperGroup):
+    """Turns whatever goes wrong in a command into one sentence and an exit code; commands may be of two words."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant: `atlas site` before `atlas`, whose folder of that name is given as `./site`."""
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run, and leave with the exit code."""
@@ -151,7 +158,7 @@ class _Printable(logging.Formatter):
 
 
 _HELP = {"help_option_names": ["--help", "-h"]}
-app = typer.Typer(cls=_Sentences, pretty_exceptions_enable=False, context_settings=_HELP)
+app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False, context_settings=_HELP)
 
 
 def _version(wanted: bool) -> None:
@@ -190,15 +197,21 @@ _COMMANDS: dict[Callable[..., None], str] = {
     groups: "circuits groups cats --target cat -o cats.safetensors",
     exemplars: "circuits exemplars photos --unit conv7:281",
     atlas: "circuits atlas photos --network googlenet -o atlas",
+    atlas_site: "circuits atlas site atlas -o site",
+    names: "circuits names conv7:281 'dog head'",
     class_circuit: "circuits class cat --atlas atlas -o cat.json",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }
 """Each command with an example."""
 
+_NAMES: dict[Callable[..., None], str] = {atlas_site: "atlas site", class_circuit: "class"}
+"""Of commands that are not called as their functions are."""
+
 for _command, _example in _COMMANDS.items():
     _kind = ExploreCommand if _command is explore else None
-    _name = "class" if _command is class_circuit else None
-    app.command(_name, cls=_kind, epilog=f"Example: {_example}", context_settings=_HELP)(with_options(_command))
+    app.command(_NAMES.get(_command), cls=_kind, epilog=f"Example: {_example}", context_settings=_HELP)(
+        with_options(_command)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from circuits.errors import InputError, UnknownError
+from circuits.naming.store import names_of
 from circuits.units import Unit
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def layers_of(network: "Network", texts: Sequence[str], objective: str) -> list[
 
 
 def short_name(network: "Network", unit: Unit) -> str:
-    """A class by the first of its labels, any other unit as it is typed."""
-    return network.unit_label(unit).partition(",")[0] if unit.layer == network.layers[-1] else str(unit)
+    """A class by the first of its labels, any other unit as it is typed; with its name, if it has one."""
+    label = network.unit_label(unit).partition(",")[0] if unit.layer == network.layers[-1] else str(unit)
+    return f"{label} {names_of(network.sha256).of(unit).name}".rstrip()
 
 
 def _units(network: "Network", text: str) -> list[Unit]:

@@ -56,6 +56,8 @@ def index_photos(
     layers: str | Sequence[str] | None = None,
     top: int = 9,
     into: str | Path | None = None,
+    photos: Sequence[PhotoFile] | None = None,
+    wait: bool = False,
     progress: Progress | None = None,
 ) -> Exemplars:
     """Index what every unit fires on in a folder of photos; continue if that was begun before.
@@ -66,6 +68,8 @@ def index_photos(
         layers: their names, or that of one; all layers of the network, if `None`.
         top: photos in each list of a unit.
         into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
+        photos: only these of the folder; all files in it, if `None`.
+        wait: until another process is done that is at work on the same index, in the place of refusing.
         progress: called after every batch as `progress(done, total, message)`.
 
     Raises:
@@ -81,9 +85,9 @@ def index_photos(
     wanted = tuple(network.layer(name) for name in (network.layers if layers is None else dict.fromkeys(layers)))
     if not wanted:
         raise InputError(f"No layers were given; {network.name} has {listed(network.layers, limit=60)}.")
-    files = list(files_in(folder))
+    files = list(files_in(folder) if photos is None else photos)
     index = IndexFolder(kept_in(into) / _address(network, folder, wanted, top))
-    with index.locked():
+    with index.locked(wait=wait):
         record, accumulator, todo = _resume(index, _new_record(network, folder, wanted, top), files)
         if record.finished is None or todo:
             writer = IndexWriter(index, record, accumulator)
@@ -138,7 +142,7 @@ def _resume(
 def _is_same(folder: Path, known: PhotoFile, there: Mapping[PurePath, PhotoFile]) -> bool:
     """Whether a photo is still there, and what it was."""
     now = there.get(known.path)
-    return now is not None and is_unchanged(folder, known, now)
+    return now is not None and now.label == known.label and is_unchanged(folder, known, now)
 
 
 def _is_worth_retrying(now: PhotoFile, known: PhotoFile) -> bool:
@@ -234,9 +238,10 @@ class IndexWriter:
         if self._entries:
             self._write(self._entries, self._statistics)
         if not self._record.photos:
-            count = self._record.skipped
+            first = next((f" ({entry.fault.rstrip('.')})" for entry in self._index.entries(self._record)), "")
             raise InputError(
-                f"There is no photo that can be read in {self._record.folder}, which has {count} files; give others."
+                f"There is no photo that can be read in {self._record.folder}, which has {self._record.skipped} "
+                f"files{first}; give others."
             )
         tensors = self._accumulator.tensors() | self._accumulator.quantiles()
         return self._index.finish(self._record, tensors, time.time())

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -38,6 +38,7 @@ class PhotoFile:
         changed: time of the last change, in nanoseconds.
         sha256: of its bytes; empty until it has been read.
         fault: why it cannot be read as a photo, in a sentence; empty if it can.
+        label: its class, where a list says so and not its folder.
     """
 
     path: PurePath
@@ -45,11 +46,12 @@ class PhotoFile:
     changed: int
     sha256: str = ""
     fault: str = ""
+    label: str = ""
 
     @property
     def group(self) -> str | None:
-        """Name of the outermost folder that it lies in: its class, where folders are classes."""
-        return self.path.parts[0] if len(self.path.parts) > 1 else None
+        """Its class: as a list says, or the name of the outermost folder that it lies in."""
+        return self.label or (self.path.parts[0] if len(self.path.parts) > 1 else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +62,19 @@ class LoadedPhoto:
     pixels: Float[np.ndarray, "h w c"] | None
 
 
-def files_in(folder: Path) -> Iterator[PhotoFile]:
+def files_in(folder: Path, links: list[str] | None = None) -> Iterator[PhotoFile]:
     """The files in a folder and the folders in it, in the order of their names; hidden ones are left out.
+
+    Args:
+        folder: the folder.
+        links: gets the names of links to folders, which are not followed, and of those that lead nowhere.
 
     Raises:
         InputError: if there is no such folder, or it may not be read.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; give one with photos in it.")
-    return _walk(folder, PurePath())
+    return _walk(folder, PurePath(), [] if links is None else links)
 
 
 def check_folder(folder: Path) -> None:
@@ -93,7 +99,7 @@ def is_unchanged(folder: Path, known: PhotoFile, now: PhotoFile) -> bool:
         return False
 
 
-def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
+def _walk(folder: Path, inside: PurePath, links: list[str]) -> Iterator[PhotoFile]:
     try:
         with os.scandir(folder / inside) as scanned:
             items = sorted((item for item in scanned if not item.name.startswith(".")), key=lambda item: item.name)
@@ -102,14 +108,16 @@ def _walk(folder: Path, inside: PurePath) -> Iterator[PhotoFile]:
     for item in items:
         path = inside / item.name
         if item.is_dir(follow_symlinks=False):
-            yield from _walk(folder, path)
+            yield from _walk(folder, path, links)
             continue
         try:
             status = item.stat() if item.is_file() else None
         except OSError:  # a link to itself, or a file that went meanwhile
-            continue
+            status = None
         if status is not None:
             yield PhotoFile(path, status.st_size, status.st_mtime_ns)
+        elif item.is_symlink():
+            links.append(path.as_posix())
 
 
 class PhotoReader:
@@ -123,17 +131,20 @@ class PhotoReader:
 
     def __call__(self, entry: PhotoFile) -> LoadedPhoto:
         """Read one file."""
-        path = self._folder / entry.path
+        path, name = self._folder / entry.path, entry.path.as_posix()
         digest = ""
         try:
             status = path.stat()
             data = read_file(path)
             digest = hashlib.sha256(data).hexdigest()
-            crop = self._preprocessing.crop(decode(data, str(path)))
+            crop = self._preprocessing.crop(decode(data, name))
         except (InputError, OSError) as error:
-            return LoadedPhoto(PhotoFile(entry.path, entry.size, entry.changed, digest, str(error)), None)
+            fault = str(error) if isinstance(error, InputError) else f"{name} cannot be read ({error.strerror})."
+            fault = fault.replace(str(path), name)  # wherever the folder lies, the same is said
+            return LoadedPhoto(replace(entry, sha256=digest, fault=fault), None)
         return LoadedPhoto(
-            PhotoFile(entry.path, status.st_size, status.st_mtime_ns, digest), self._normalized(np.asarray(crop))
+            replace(entry, size=status.st_size, changed=status.st_mtime_ns, sha256=digest),
+            self._normalized(np.asarray(crop)),
         )
 
     def _normalized(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

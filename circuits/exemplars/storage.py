@@ -14,19 +14,18 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile
-from circuits.files import write_atomically
+from circuits.files import locked, write_atomically
 
 FORMAT = "circuits-exemplars/2"
 _OLDER = frozenset({"circuits-exemplars/1"})
@@ -97,30 +96,21 @@ class IndexFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes out while the block runs.
+    def locked(self, *, wait: bool = False) -> AbstractContextManager[None]:
+        """Keep other processes out while a block runs.
+
+        Args:
+            wait: until another process is done that is at work.
 
         Raises:
-            InputError: if another process is at work, or the folder cannot be made.
+            InputError: if another process is at work and is not waited for, or the folder cannot be made.
         """
-        lock = FileLock(self.folder / "lock")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise InputError(
-                f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a "
-                "second index in another folder."
-            ) from None
-        except OSError as error:
-            raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
-        except NotImplementedError:  # a file system without locks
-            _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", self.folder)
-        try:
-            yield
-        finally:
-            lock.release()
+        return locked(
+            self.folder / "lock",
+            busy=f"Another process is at work on the index in {self.folder}; wait until it is done, or keep a second "
+            "index in another folder.",
+            patience=-1.0 if wait else 0.0,
+        )
 
     def read(self, name: str) -> IndexRecord | None:
         """The record in `index.json` or `progress.json`; `None` if there is none that can be used."""
@@ -183,7 +173,10 @@ class IndexFolder:
             finished=None,
         )
         (self.folder / record.generation).mkdir(exist_ok=True)
-        rows = [[entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault] for entry in entries]
+        rows = [
+            [entry.path.as_posix(), entry.size, entry.changed, entry.sha256, entry.fault, *filter(None, [entry.label])]
+            for entry in entries
+        ]
         write_atomically(self._list_file(counted, counted.parts), "".join(f"{json.dumps(row)}\n" for row in rows))
         write_atomically(self.arrays_file(counted), save({name: t.contiguous() for name, t in tensors.items()}))
         write_atomically(self.folder / "progress.json", counted.to_json())

@@ -40,7 +40,7 @@ def to_data_uri(image: Image.Image, *, format: str = "webp", lossless: bool = Fa
     """
     buffer = io.BytesIO()
     if format == "webp":
-        image.save(buffer, "WEBP", lossless=lossless, quality=quality, method=4, exact=lossless)
+        buffer.write(to_webp(image, lossless=lossless, quality=quality))
     elif format == "png":
         image.save(buffer, "PNG", optimize=True)
     elif format == "jpeg":
@@ -48,6 +48,13 @@ def to_data_uri(image: Image.Image, *, format: str = "webp", lossless: bool = Fa
     else:
         raise InputError(f"Pictures are packed as webp, png or jpeg, not as {format!r}.")
     return f"data:image/{format};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def to_webp(image: Image.Image, *, lossless: bool = False, quality: int = 82) -> bytes:
+    """A picture as the bytes of a WebP file, as `to_data_uri` packs it."""
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=lossless, quality=quality, method=4, exact=lossless)
+    return buffer.getvalue()
 
 
 def from_data_uri(text: str) -> Image.Image:

@@ -11,11 +11,11 @@ a formula gets an apostrophe in front, which reading takes away again.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from circuits.errors import InputError, UnknownError, did_you_mean, listed
+from circuits.errors import InputError, UnknownError
 from circuits.files import read_text, write_atomically
 from circuits.naming.annotations import checked_name, checked_note
 from circuits.units import Address, Unit
@@ -115,7 +115,7 @@ class UnitNames(Mapping[Unit, UnitName]):
         path: str | Path,
         *,
         fingerprint: str | None = None,
-        channels: Mapping[str, int] | None = None,
+        check: Callable[[Unit], object] | None = None,
         anyway: bool = False,
     ) -> "UnitNames":
         """Read a file.
@@ -123,7 +123,8 @@ class UnitNames(Mapping[Unit, UnitName]):
         Args:
             path: CSV with the columns `unit` and `name`, perhaps `note`, separated by commas, semicolons or tabs.
             fingerprint: of the network that the names are wanted for; that of another one is refused.
-            channels: how many channels each of its layers has; any unit is taken, if `None`.
+            check: raises a `CircuitsError` of a unit that the network lacks, as `Network.check_unit` does; any unit is
+                taken, if `None`.
             anyway: take the names of another network too, as of one with the same layers that was trained again.
 
         Raises:
@@ -131,18 +132,19 @@ class UnitNames(Mapping[Unit, UnitName]):
                 which and why.
             UnknownError: if the network lacks a unit.
         """
-        names = cls.parse(read_text(path), str(path), channels)
+        names = cls.parse(read_text(path), str(path), check)
         if fingerprint is None or names.fingerprint == fingerprint:
             return names
         if names.fingerprint and not anyway:
             raise InputError(
                 f"{path} holds names of {names.network or 'another network'} ({names.fingerprint[:12]}), and not of "
-                f"this network ({fingerprint[:12]}); channels of two networks have nothing to do with each other."
+                f"this one ({fingerprint[:12]}), whose channels are others; give its own names, or read them --anyway "
+                "if it is the same network trained further."
             )
         return cls(names.values(), names.network, fingerprint)
 
     @classmethod
-    def parse(cls, text: str, called: str, channels: Mapping[str, int] | None = None) -> "UnitNames":
+    def parse(cls, text: str, called: str, check: Callable[[Unit], object] | None = None) -> "UnitNames":
         r"""The names that the text of a file says, of which errors speak as `called`.
 
         >>> text = "unit,name\r\nconv4:17,dog head\r\nconv4:17,cat\r\n"
@@ -160,7 +162,8 @@ class UnitNames(Mapping[Unit, UnitName]):
                     network = name
                     continue
                 read = UnitName(Unit.parse(unit), name, note)
-                _check_unit(read.unit, channels)
+                if check is not None:
+                    check(read.unit)
             except (InputError, UnknownError) as error:
                 raise type(error)(f"{called}, line {line}: {error}") from None
             if read.unit in lines:
@@ -244,17 +247,6 @@ def _same_network(before: str, found: str) -> str:
     if before not in ("", found):
         raise InputError("the file names a second network; keep the names of one in a file.")
     return found
-
-
-def _check_unit(unit: Unit, channels: Mapping[str, int] | None) -> None:
-    """Refuse a unit that the network lacks."""
-    if channels is None:
-        return
-    if unit.layer not in channels:
-        near = did_you_mean(unit.layer, channels)
-        raise UnknownError(f"the network has no layer {unit.layer!r}{near}; it has {listed(channels, limit=20)}.")
-    if unit.channel >= channels[unit.layer]:
-        raise UnknownError(f"there is no unit {unit}; {unit.layer} has {channels[unit.layer]} channels, from 0.")
 
 
 def check_fingerprint(fingerprint: str) -> str:

@@ -7,16 +7,16 @@ there, and replaces the file whole. A name that came with the package is taken a
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
-from circuits.errors import CircuitsError, InputError
+from circuits.errors import CircuitsError
+from circuits.files import locked
 from circuits.naming.names import UnitName, UnitNames, check_fingerprint
 from circuits.units import Unit, as_unit
 
@@ -49,11 +49,10 @@ def names_of(fingerprint: str) -> UnitNames:
     0
     """
     try:
-        own = _own(fingerprint)
+        return _known(fingerprint)
     except CircuitsError as error:
         _LOG.warning("A network's own names are left out: %s", error)
-        own = UnitNames()
-    return _overlaid(fingerprint, own)
+        return _overlaid(fingerprint, UnitNames())
 
 
 def remember(
@@ -76,7 +75,7 @@ def remember(
     """
     unit = UnitName(as_unit(unit)).unit  # which refuses a neuron
     with _locked(fingerprint):
-        before = _overlaid(fingerprint, _own(fingerprint)).of(unit)
+        before = _known(fingerprint).of(unit)
         found = UnitName(unit, before.name if name is None else name, before.note if note is None else note)
         _write(fingerprint, [found], network)
     return found
@@ -97,30 +96,40 @@ def _write(fingerprint: str, names: Iterable[UnitName], network: str) -> None:
     kept = {**own, **{each.unit: each for each in names}}
     told = [kept[unit] for unit in sorted(kept) if kept[unit] != shipped.of(unit)]
     UnitNames(told, network or own.network, fingerprint).write(names_file(fingerprint))
-    _parsed.cache_clear()  # of two writes within a tick of its clock a file system may say the same
+    _read.cache_clear()  # of two writes within a tick of its clock a file system may say the same
 
 
-def _overlaid(fingerprint: str, own: Mapping[Unit, UnitName]) -> UnitNames:
-    shipped = _shipped(fingerprint)
-    both = {**shipped, **own}
-    network = (own.network if isinstance(own, UnitNames) else "") or shipped.network
-    return UnitNames((both[unit] for unit in sorted(both) if not both[unit].is_empty), network, fingerprint)
+def _known(fingerprint: str) -> UnitNames:
+    """The names that come along, and a person's own over them, without rows that say nothing."""
+    return _read(names_file(fingerprint), fingerprint, *_state(fingerprint))[1]
 
 
 def _own(fingerprint: str) -> UnitNames:
     """A person's own names, with rows that say nothing."""
-    file = names_file(fingerprint)
+    return _read(names_file(fingerprint), fingerprint, *_state(fingerprint))[0]
+
+
+def _state(fingerprint: str) -> tuple[int, ...]:
+    """What changes when a person's file does; nothing if there is none."""
     try:
-        status = file.stat()
+        status = names_file(fingerprint).stat()
     except OSError:
-        return UnitNames((), "", fingerprint)
-    return _parsed(file, fingerprint, status.st_mtime_ns, status.st_size, status.st_ino)
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 @lru_cache(32)
-def _parsed(file: Path, fingerprint: str, *state: int) -> UnitNames:
-    """The names of a file; one that has not changed is not read again."""
-    return UnitNames.read(file, fingerprint=fingerprint)
+def _read(file: Path, fingerprint: str, *state: int) -> tuple[UnitNames, UnitNames]:
+    """The names of a person's file, and with those that come along; what has not changed is not read again."""
+    own = UnitNames.read(file, fingerprint=fingerprint) if state else UnitNames((), "", fingerprint)
+    return own, _overlaid(fingerprint, own)
+
+
+def _overlaid(fingerprint: str, own: UnitNames) -> UnitNames:
+    shipped = _shipped(fingerprint)
+    both = {**shipped, **own}
+    named = (both[unit] for unit in sorted(both) if not both[unit].is_empty)
+    return UnitNames(named, own.network or shipped.network, fingerprint)
 
 
 @lru_cache(32)
@@ -133,27 +142,16 @@ def _shipped(fingerprint: str) -> UnitNames:
     return names if names.fingerprint == fingerprint else UnitNames((), "", fingerprint)
 
 
-@contextmanager
-def _locked(fingerprint: str) -> Iterator[None]:
-    """Keep others from writing while the block runs.
+def _locked(fingerprint: str) -> AbstractContextManager[None]:
+    """Keep others from writing while a block runs.
 
     Raises:
         InputError: if they write for long, or the folder cannot be made.
     """
     file = names_file(fingerprint)
-    lock = FileLock(file.with_suffix(".lock"), timeout=_PATIENCE)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"Another process is writing {file}; try again in a moment.") from None
-    except OSError as error:
-        raise InputError(
-            f"Names cannot be kept in {file.parent} ({error.strerror}); let {FOLDER} name another folder."
-        ) from None
-    except NotImplementedError:  # a file system without locks
-        _LOG.warning("Files in %s cannot be locked; nothing keeps a second process out.", file.parent)
-    try:
-        yield
-    finally:
-        lock.release()
+    return locked(
+        file.with_suffix(".lock"),
+        busy=f"Another process is writing {file}; try again in a moment.",
+        unwritable="Names cannot be kept in {folder} ({reason}); let " + FOLDER + " name another folder.",
+        patience=_PATIENCE,
+    )

@@ -118,7 +118,8 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     wanted = {chain[-1], *chosen}
     nodes = [node for node in names if node in wanted]
     if len(nodes) < 2 <= len(names) and not isinstance(choice, str):
-        raise InputError(f"A circuit needs at least two layers; the choice leaves {[names[n] for n in nodes]}.")
+        left = listed(names[node] for node in nodes)
+        raise InputError(f"A circuit needs at least two layers; the choice leaves {left} alone.")
     return tuple(_layer(traced, names, node, wanted, chain[0]) for node in nodes)
 
 

@@ -8,6 +8,7 @@ import json
 
 from markupsafe import Markup
 
+from circuits.report.atlas_sentences import sureness
 from circuits.report.circuit_svg import Looks, Pictures, draw, warnings_in
 from circuits.report.file_names import file_name
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
@@ -61,9 +62,10 @@ def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
     return fill_page(
         "circuit.html.j2",
         style=asset("circuit.css") + f"svg.map {{ width: {drawn.wide}px; }}\n",
-        script=asset("circuit.js"),
+        script=asset("graph.js") + asset("circuit.js"),
         question=question(circuit),
         says=circuit_in_words(circuit),
+        sure="" if circuit.collection is None else sureness(circuit),
         circuit=circuit,
         source=network_and_source(circuit.network.name, circuit.network.source, circuit.network.explained).rstrip(","),
         layers={circuit.nodes[name].unit.layer for name in circuit.visible},

@@ -15,7 +15,7 @@ from PIL import Image
 from circuits.errors import InputError, printable
 from circuits.image.encode import to_data_uri
 from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, curve, ports, route
-from circuits.report.atlas import sureness_in_words
+from circuits.report.atlas_sentences import estimated
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
@@ -63,20 +63,24 @@ class Looks:
         patch: the part of the photo where each fired most.
         heat: where each fired in the photo.
         first: which of `LOOKS` is shown; where a unit has none of that, another one.
+        files: in the place of pictures, where they lie as files, relative to the page.
     """
 
     picture: Pictures = field(default_factory=dict)
     patch: Pictures = field(default_factory=dict)
     heat: Pictures = field(default_factory=dict)
     first: str = "picture"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.first not in LOOKS:
             raise InputError(f"Units cannot show {self.first!r}; choose one of {', '.join(LOOKS)}.")
 
     def of(self, node: Node) -> dict[str, str]:
-        """Data URIs of what a unit can show, what it shows first."""
+        """Data URIs, or files, of what a unit can show, what it shows first."""
         found = {"picture": safe_picture(node.picture)}
+        if node.id in self.files:
+            found["picture"] = self.files[node.id]
         found |= {look: _uri(getattr(self, look)[node.id]) for look in LOOKS if node.id in getattr(self, look)}
         order = sorted(LOOKS, key=lambda look: (look != self.first, LOOKS.index(look)))
         return {look: found[look] for look in order if found.get(look)}
@@ -109,7 +113,12 @@ class Drawn:
 
 
 def draw(
-    circuit: Circuit, looks: Looks = NO_LOOKS, *, wrap: int | None = None, links: bool = True, top: float = 0.0
+    circuit: Circuit,
+    looks: Looks = NO_LOOKS,
+    *,
+    wrap: int | None = None,
+    links: bool | Mapping[str, str] = True,
+    top: float = 0.0,
 ) -> Drawn:
     """The graph as an SVG element.
 
@@ -117,7 +126,7 @@ def draw(
         circuit: what to draw.
         looks: what units show; what is not shown first is hidden, for a script to show.
         wrap: the most units in a line; as fits, if `None`.
-        links: whether units are links to `#unit-<number>`.
+        links: whether units are links, to `#unit-<number>`; or by id where each of them leads.
         top: where to put the element in another drawing, centred; with 0 it stands alone.
     """
     return _draw(circuit, looks, _plan(circuit, wrap), links=links, top=top)
@@ -145,8 +154,9 @@ def _plan(circuit: Circuit, wrap: int | None) -> _Plan:
     return _Plan(places, names, words, round(_GUTTER + across), max(ys) + shift[1] + SIDE / 2 + words, shift)
 
 
-def _draw(circuit: Circuit, looks: Looks, plan: _Plan, *, links: bool, top: float) -> Drawn:
+def _draw(circuit: Circuit, looks: Looks, plan: _Plan, *, links: bool | Mapping[str, str], top: float) -> Drawn:
     tiles = [_tile(circuit, name, place, looks, plan.names[name]) for name, place in plan.places.items()]
+    to = links if isinstance(links, Mapping) else {name: f"#unit-{at}" for at, name in enumerate(plan.places)}
     svg = fill(
         "graph.svg.j2",
         wide=plan.wide,
@@ -155,7 +165,7 @@ def _draw(circuit: Circuit, looks: Looks, plan: _Plan, *, links: bool, top: floa
         row=_ROW,
         shift=plan.shift,
         at=(_MARGIN + (max(plan.wide, _NARROWEST) - plan.wide) / 2, top) if top else None,
-        links=links,
+        to=to if links else {},
         bands=_bands(circuit, plan.places),
         lines=list(_lines(circuit, plan)),
         tiles=tiles,
@@ -267,7 +277,7 @@ def _kind(edge: Edge) -> str:
 
 def _edge_in_words(edge: Edge) -> str:
     """An edge's attribution, how sure it is, and what was found of it by ablation if it was measured."""
-    words = f"{number(edge.attribution, sign=True)}{sureness_in_words(edge)}"
+    words = estimated(edge)
     if edge.ablation is not None:
         words += f", by ablation {number(edge.ablation, sign=True)}"
     if edge.ablation_mean is not None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from circuits.errors import printable
 from circuits.report import text
+from circuits.report.atlas_sentences import estimate
 
 
 @cache
@@ -23,8 +24,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     written = (text.chance, text.cut, text.decimals, text.interval, text.many, text.number, text.percent, text.share)
-    environment.filters |= {function.__name__: function for function in written}
-    environment.filters |= {"g": "{:g}".format, "px": "{:.1f}".format, "clip": lambda value: max(0.0, min(1.0, value))}
+    environment.filters |= {function.__name__: function for function in (*written, estimate, text.short_label)}
+    environment.filters |= {
+        "thousands": "{:,}".format,
+        "g": "{:g}".format,
+        "px": "{:.1f}".format,
+        "clip": lambda value: max(0.0, min(1.0, value)),
+    }
     environment.globals |= {
         name: getattr(text, name) for name in ("ALONE", "WARNING_LABELS", "WARNING_MEANINGS", "WARNING_SIGNS")
     }

@@ -189,8 +189,8 @@ def unit_in_words(circuit: "Circuit", name: str) -> "list[str | Edge | Node]":
     if not edges:
         return []
     before, _, did = peak_in_words(node, scalar=is_scalar(node))
-    if circuit.collection is not None:  # whose photos have each a place of their own
-        before, did = "", f" has a mean peak of {number(node.max)} over {circuit.photo_info.name}"
+    if (photos := circuit.collection) is not None:  # whose peaks lie in as many places as it has photos
+        before, did = "", f" has a mean peak of {number(node.max)} over {photos.photos} photos"
     words: list[str | Edge | Node] = [before, node, did, " and accounts for "]
     for edge in edges[:ABOVE]:
         words += [edge, " of the attribution to " if edge is edges[0] else " to ", circuit.nodes[edge.target], ", "]

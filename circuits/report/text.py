@@ -186,13 +186,17 @@ def ranks_in_words(agreement: "Agreement") -> str:
         >>> from circuits.attribution.agreement import Agreement
         >>> ranks_in_words(Agreement("zero", "", 480, spearman=0.934))
         'Rank correlation 0.93 over 480 units.'
+        >>> ranks_in_words(Agreement("zero", "", 37248, spearman=0.934, sampled=256))
+        'Rank correlation 0.93 over 256 units, a random sample of 37248.'
         >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
         ''
     """
     rho = agreement.spearman
     if rho is None:
         return ""
-    return f"Rank correlation {decimals(rho)} over {agreement.units} units."
+    if agreement.sampled is None:
+        return f"Rank correlation {decimals(rho)} over {agreement.units} units."
+    return f"Rank correlation {decimals(rho)} over {agreement.sampled} units, a random sample of {agreement.units}."
 
 
 def error_in_words(agreement: "Agreement") -> str:
@@ -273,14 +277,23 @@ def interval(estimate: "Estimate | None") -> str:
     return f"{share(estimate.low).removesuffix(' %')} to {share(estimate.high)}"
 
 
-def many(count: int, name: str) -> str:
-    """How many there are, with their name.
+def many(count: int, name: str, names: str = "") -> str:
+    """How many there are, with their name, whose plural is given where it is no s more.
 
     Example:
-        >>> many(1, "changed photo"), many(0, "changed photo"), many(2, "class")
-        ('1 changed photo', '0 changed photos', '2 classes')
+        >>> many(1, "changed photo"), many(0, "changed photo"), many(10880, "class", "classes")
+        ('1 changed photo', '0 changed photos', '10880 classes')
     """
-    return f"{count} {name}{'' if count == 1 else 'es' if name.endswith('s') else 's'}"
+    return f"{count} {name}" if count == 1 else f"{count} {names or f'{name}s'}"
+
+
+def short_label(label: str) -> str:
+    """The first of a class's synonyms.
+
+    >>> short_label("tench, Tinca tinca"), short_label(", comma")
+    ('tench', ', comma')
+    """
+    return label.partition(",")[0].strip() or label
 
 
 def metric_name(card: "Card", metric: str) -> str:

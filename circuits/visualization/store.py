@@ -175,17 +175,21 @@ class PictureStore:
         self._lock = threading.Lock()
         self._fallback: Path | None = None
 
-    def key(self, network: Network, unit: Subject | str, settings: Settings = DEFAULT, *, variant: str = "") -> str:
+    def key(
+        self, network: Network | str, unit: Subject | str, settings: Settings = DEFAULT, *, variant: str = ""
+    ) -> str:
         """Address of a unit's picture: 64 hexadecimal digits. All neurons of a channel share a picture.
 
-        `variant` names one of several pictures of a unit that are drawn with the same settings.
+        A network may be given by its sha256 alone. `variant` names one of several pictures of a unit that are drawn
+        with the same settings.
         """
         unit = _as_subject(unit)
         if isinstance(unit, LayerDirection):
             asked = f"{unit.layer}/{hashlib.sha256(unit.data).hexdigest()}"
         else:
             asked = str(unit.whole) if unit.position is None else f"{unit.whole}@middle"
-        decisive = [network.sha256, asked, asdict(settings), *([variant] if variant else [])]
+        fingerprint = network if isinstance(network, str) else network.sha256
+        decisive = [fingerprint, asked, asdict(settings), *([variant] if variant else [])]
         text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -199,6 +199,40 @@ class TestSameBytes:
         assert contents(tmp_path / "two") == expected
         assert times == {file: file.stat().st_mtime_ns for file in written}  # they were not computed again
 
+    def test_of_two_commands_at_once_which_share_the_work(
+        self, expected: dict[str, bytes], network: Network, photos: Path, tmp_path: Path
+    ) -> None:
+        times: dict[Path, int] = {}
+
+        def late(work: BucketWork, jobs: "list[Job]", tick: Tick) -> Iterator[Path]:
+            build_atlas(network, photos, tmp_path / "two")  # somebody else does it all meanwhile
+            times.update((file, file.stat().st_mtime_ns) for file in (tmp_path / "two").glob("buckets/*/*"))
+            yield from inline(work, jobs, tick)
+
+        done: list[int] = []
+        engine: Engine = late  # type: ignore[assignment]
+        build_atlas(
+            network,
+            photos,
+            tmp_path / "two",
+            engine=engine,
+            load=lambda: network,
+            progress=lambda d, *_: done.append(d),
+        )
+        assert max(done) == 25
+        assert contents(tmp_path / "two") == expected
+        assert times
+        assert times == {file: file.stat().st_mtime_ns for file in times}
+
+    def test_wherever_the_photos_lie(self, network: Network, photos: Path, tmp_path: Path) -> None:
+        (photos / "class_2" / "notes.txt").write_text("no photo")
+        shutil.copytree(photos, tmp_path / "elsewhere" / "photos")
+        build_atlas(network, photos, tmp_path / "one", classes=["class 2"])
+        build_atlas(network, tmp_path / "elsewhere" / "photos", tmp_path / "two", classes=["class 2"])
+        one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+        assert one.pop("atlas.json") != two.pop("atlas.json")  # which name the folder of the photos
+        assert one == two
+
     def test_after_removing_and_adding_photos(
         self, expected: dict[str, bytes], network: Network, photos: Path, tmp_path: Path
     ) -> None:

@@ -168,5 +168,5 @@ class TestExpansion:
         [name] = circuit.visible - {circuit.root}
         words = as_text(circuit, unit_in_words(circuit, name))
         assert "has a mean peak of" in words
-        assert "over 20 photos of vehicle and accounts for" in words
+        assert "over 20 photos and accounts for" in words
         assert "row" not in words

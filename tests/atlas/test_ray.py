@@ -3,7 +3,11 @@
 import importlib.util
 import os
 import signal
+import socket
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,17 +57,60 @@ def test_same_bytes_with_two_workers_one_of_which_is_killed(
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
-@pytest.mark.parametrize("error", [ConnectionError(), ValueError("Malformed address.\nSee the docs")])
-def test_a_cluster_that_is_not_there_is_said_to_be_missing(
-    error: Exception, network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def init(**_: object) -> None:
-        raise error
+@contextmanager
+def answering(answer: bytes | None) -> Iterator[str]:
+    """The address of a server that says this to whoever comes, and nothing if it is `None`."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
 
+        def serve() -> None:
+            with suppress(OSError):
+                opened, _ = server.accept()
+                with opened:
+                    opened.sendall(answer or b"")
+                    while opened.recv(100):
+                        pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        with socket.create_connection(server.getsockname()):  # so that it comes to an end where nobody came
+            pass
+        thread.join()
+
+
+def test_a_cluster_that_is_not_there_is_said_to_be_missing_and_not_waited_for(
+    network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def init(*, address: str, **_: object) -> None:
+        said.append(address)
+        raise ValueError("Malformed address.\nSee the docs")
+
+    monkeypatch.setattr(engines, "PATIENCE", 0.2)
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
-    engine = engines.ray("10.0.0.1:6379")
-    with pytest.raises(InputError, match=r"Ray does not start or join a cluster at 10\.0\.0\.1:6379 \(.+\); give"):
-        build_atlas(network, photos, tmp_path / "atlas", engine=engine, load=lambda: network)
+
+    def refused(address: str | None) -> str:
+        with pytest.raises(InputError, match=r"Ray does not start or join a cluster at .+ \(.+\); give") as refusal:
+            build_atlas(network, photos, tmp_path / "atlas", engine=engines.ray(address), load=lambda: network)
+        return str(refusal.value)
+
+    with answering(b"HTTP/1.0 400 Bad Request") as address:
+        assert "(what answers there is no cluster)" in refused(address)
+    with answering(None) as address:
+        assert "(timed out)" in refused(address)
+    assert "(Connection refused)" in refused(address)
+    assert "(ports go up to 65535)" in refused("127.0.0.1:70000")
+    assert said == []
+    with answering(b"\0\0\6\4\0\0\0\0\0") as address:  # as a cluster does
+        assert "(Malformed address)" in refused(address)
+    assert "(Malformed address)" in refused("nowhere")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert "(Connection refused)" in refused("auto")
+    assert "(Malformed address)" in refused(None)
+    assert said == [address, "nowhere", "local"]
+    assert engines._TRIES not in os.environ
+    assert not (tmp_path / "atlas").exists()
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ class Planted:
         photos = tuple(PhotoFile(name, 1, 0, hashlib.sha256(str(name).encode()).hexdigest()) for name in names)
         self.of = dict(zip(names, self.classes.tolist(), strict=True))
         self.exemplars = SimpleNamespace(
-            layers=("c",), sampled_photos=lambda: photos, sampled_peaks=lambda layer: self.peaks
+            folder=self.folder, layers=("c",), sampled_photos=lambda: photos, sampled_peaks=lambda layer: self.peaks
         )
         labels = tuple(f"class {number}, other name" for number in range(CLASSES))
         subject = SimpleNamespace(labels=labels, network={"sha256": "0" * 64})
@@ -127,7 +127,12 @@ def test_they_are_kept_in_the_atlas_until_its_photos_change(network: Network, ph
     assert again.suggested_words[unit].label == "fur"
     file = tmp_path / "atlas" / "suggestions.json"
     text = file.read_text()
-    for broken in ('{"format": 1}', text.replace('"auc"', '"auk"'), text.replace(str(unit), "x:1")):
+    for broken in (
+        '{"format": 1}',
+        text.replace("0.9", "9"),
+        text.replace('"class 0"', "0"),
+        text.replace(str(unit), "x:1"),
+    ):
         file.write_text(broken)
         with pytest.raises(InputError, match="is damaged, or no file of suggestions"):
             _ = Atlas.open(tmp_path / "atlas").suggestions

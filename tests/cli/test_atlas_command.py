@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,36 +11,54 @@ import pytest
 from PIL import Image
 
 from circuits.atlas.atlas import Atlas
+from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
+from circuits.visualization.render import Picture
+from circuits.visualization.store import PictureStore
 from tests.support.commandline import on_handmade, refusal, run
+
+
+def save_photos(folder: Path) -> None:
+    """Ten warm photos and two cold ones of one colour, what is no photo, and a folder that is no class."""
+    for name, count, red in (("warm", 10, 200), ("cold", 2, 20), ("zebra", 1, 100)):
+        for number in range(count):
+            path = folder / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((4, 4, 3), (red + 5 * number, 30, 60), dtype=np.uint8)).save(path)
+    (folder / "warm" / "notes.txt").write_text("no photo")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Ten warm photos and two cold ones of one colour, what is no photo, and a folder that is no class."""
-    for name, count, red in (("warm", 10, 200), ("cold", 2, 20), ("zebra", 1, 100)):
-        for number in range(count):
-            path = tmp_path / "photos" / name / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((4, 4, 3), (red + 5 * number, 30, 60), dtype=np.uint8)).save(path)
-    (tmp_path / "photos" / "warm" / "notes.txt").write_text("no photo")
+    save_photos(tmp_path / "photos")
     return tmp_path / "photos"
 
 
-@pytest.fixture
-def made(folder: Path, tmp_path: Path) -> Path:
-    result = run("atlas", folder, "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An atlas, which no test may change."""
+    at = tmp_path_factory.mktemp("finished")
+    save_photos(at / "photos")
+    result = run("atlas", at / "photos", "-o", at / "atlas", *on_handmade(at))
     assert result.exit_code == 0, result.output
     assert "12 photos of 2 classes: 9 units of Handmade in 3 layers" in result.stdout
     said = result.stderr.splitlines()
     assert said[0] == "Left out: zebra is no class of the network (1 file)."
-    assert said[1].startswith(f"Skipped: {folder / 'warm' / 'notes.txt'} is not an image")
-    return tmp_path / "atlas"
+    assert said[1].startswith("Skipped: warm/notes.txt is not an image")
+    return at / "atlas"
+
+
+@pytest.fixture
+def made(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, whose network is there too."""
+    on_handmade(tmp_path)
+    return shutil.copytree(finished, tmp_path / "atlas")
 
 
 class TestAtlas:
-    def test_an_atlas_is_made_with_its_exemplars(self, made: Path) -> None:
-        atlas = Atlas.open(made)
+    def test_an_atlas_is_made_with_its_exemplars(self, finished: Path) -> None:
+        atlas = Atlas.open(finished)
         assert [(each.label, each.photos) for each in atlas.classes] == [("warm", 10), ("cold", 2)]
         assert atlas.exemplars is not None
         assert atlas.exemplars.photos == 13  # zebras too: what units fire on is asked of all photos
@@ -70,6 +89,7 @@ class TestAtlas:
             (["--workers", "2", "--ray", "auto"], "--workers and --ray say both who computes; give one of them."),
             (["--classes", "ship"], "No class 'ship'"),
             (["--layers", "conv9"], "Layer 'conv9' does not exist"),
+            (["--layers", ","], "A circuit needs at least two layers; the choice leaves fc alone."),
         ],
     )
     def test_what_cannot_be_meant_is_refused(
@@ -96,9 +116,47 @@ class TestAtlas:
     def test_names_that_are_no_text_and_links_to_themselves_stop_nothing(self, folder: Path, tmp_path: Path) -> None:
         (folder / "warm" / os.fsdecode(b"bad\xff.jpg")).write_text("no photo")
         (folder / "warm" / "self.jpg").symlink_to("self.jpg")
+        (folder / "hot").symlink_to(folder / "warm")
+        (folder / "ze\nbra").mkdir()
+        (folder / "ze\nbra" / "no\nphoto\t.png").write_text("no photo")
+        (folder / "warm" / "no\nphoto\t.png").write_text("no photo")
         arguments = ["atlas", folder, "-o", tmp_path / "atlas", *on_handmade(tmp_path), "--no-exemplars"]
-        assert "12 photos of 2 classes" in run(*arguments).stdout
-        assert sorted(Atlas.open(tmp_path / "atlas").skipped) == ["warm/bad\\xff.jpg", "warm/notes.txt"]
+        result = run(*arguments)
+        assert "12 photos of 2 classes" in result.stdout
+        assert sorted(line.partition(" is ")[0] for line in result.stderr.splitlines()) == [
+            "Left out: hot, warm/self.jpg: links to folders, or to nothing, are not followed.",
+            "Left out: ze\\nbra",
+            "Left out: zebra",
+            *(f"Skipped: warm/{name}" for name in ("bad\\xff.jpg", "no\\nphoto\\t.png", "notes.txt")),
+        ]
+        names = ["warm/bad\\xff.jpg", "warm/no\nphoto\t.png", "warm/notes.txt"]
+        assert sorted(Atlas.open(tmp_path / "atlas").skipped) == names
+
+    def test_a_list_has_exemplars_too(self, folder: Path, tmp_path: Path) -> None:
+        rows = [
+            f"photos/{name}.png,{label}" for name, label in (("warm/1", "cold"), ("cold/0", "warm"), ("cold/1", "x"))
+        ]
+        (tmp_path / "list.csv").write_text("\n".join(["photo,class", *rows]) + "\n")
+        result = run("atlas", tmp_path / "list.csv", "-o", tmp_path / "atlas", *on_handmade(tmp_path))
+        assert "2 photos of 2 classes" in result.stdout
+        found = Atlas.open(tmp_path / "atlas").exemplars
+        assert found is not None
+        assert {each.photo: each.group for each in found.of("fc:0").most} == {
+            tmp_path / "photos" / "warm" / "1.png": "cold",
+            tmp_path / "photos" / "cold" / "0.png": "warm",
+            tmp_path / "photos" / "cold" / "1.png": "x",
+        }
+
+    def test_what_comes_to_nothing_leaves_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "photos" / "warm").mkdir(parents=True)
+        (tmp_path / "photos" / "warm" / "0.png").write_text("no photo")
+        (tmp_path / "mine").mkdir()
+        for into in ("new", "mine"):
+            result = run("atlas", tmp_path / "photos", "-o", tmp_path / into, *on_handmade(tmp_path))
+            assert "There is no photo that can be read in " in refusal(result)
+            assert "photos (warm/0.png is not an image that can be read" in refusal(result)
+        assert not (tmp_path / "new").exists()
+        assert list((tmp_path / "mine").iterdir()) == []
 
     def test_folders_called_otherwise_are_told_by_a_list(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("folder,class\nzebra,cold\n")
@@ -136,23 +194,23 @@ class TestClass:
         said = refusal(run("evaluate", file, *on_handmade(tmp_path)))
         assert said.startswith("Error: The circuit explains 10 photos of warm together, so there is no single photo")
 
-    @pytest.mark.parametrize(
-        "damage",
-        [
+    def test_a_damaged_atlas_is_named(self, made: Path) -> None:
+        file = made / "atlas.json"
+        whole = json.loads(file.read_text())
+        damages: list[dict[str, object]] = [
             {"network": {}}, {"preprocessing": {}}, {"labels": [1, 2]}, {"layers": []}, {"links": 3}, {"skipped": [1]},
             {"kept": ["a", "b"]}, {"photos": {"500": 3}}, {"photos": {"0": 0}}, {"photos": {"-1": 2}},
-        ],
-    )  # fmt: skip
-    def test_a_damaged_atlas_is_named(self, damage: dict[str, object], made: Path) -> None:
-        file = made / "atlas.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | damage))
-        assert f"{file} is damaged, or no file of an atlas" in refusal(run("class", "warm", "--atlas", made))
+        ]  # fmt: skip
+        for damage in damages:
+            file.write_text(json.dumps(whole | damage))
+            said = refusal(run("class", "warm", "--atlas", made))
+            assert f"{file} is damaged, or no file of an atlas" in said, damage
 
-    def test_one_batch_does_not_say_how_sure_it_is(self, made: Path) -> None:
-        assert "One batch of photos does not say how sure" in run("class", "cold", "--atlas", made).stdout
+    def test_one_batch_does_not_say_how_sure_it_is(self, finished: Path) -> None:
+        assert "One batch of photos does not say how sure" in run("class", "cold", "--atlas", finished).stdout
 
-    def test_json_is_the_file(self, made: Path) -> None:
-        result = run("class", "warm", "--atlas", made, "--json", "--top", "2,1")
+    def test_json_is_the_file(self, finished: Path) -> None:
+        result = run("class", "warm", "--atlas", finished, "--json", "--top", "2,1")
         assert Circuit.from_dict(json.loads(result.stdout)).settings.depth == 2
 
     @pytest.mark.parametrize(
@@ -165,10 +223,48 @@ class TestClass:
             (["warm", "--html", "warm.html", "--network", "builtin"], "The atlas was made with Handmade"),
         ],
     )
-    def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, made: Path) -> None:
-        assert message in refusal(run("class", *given, "--atlas", made))
+    def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, finished: Path) -> None:
+        assert message in refusal(run("class", *given, "--atlas", finished))
 
     def test_without_an_atlas_it_is_that_of_the_built_in_network(self, tmp_path: Path) -> None:
         assert run("class", "koala").stdout.startswith("builtin on 160 photos of koala.")
         assert "No class 'warm' in builtin" in refusal(run("class", "warm"))
         assert "There is no atlas in" in refusal(run("class", "warm", "--atlas", tmp_path))
+
+
+class TestSite:
+    def test_it_has_pictures_and_patches_if_asked_for(
+        self, finished: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def draw(network: Network, units: list[Unit], *, store: PictureStore, progress: object) -> None:
+            for unit in units:
+                store.put(network, Picture(unit, Image.new("RGB", (16, 16), "teal"), 2.0))
+
+        monkeypatch.setattr("circuits.atlas.pictures.pictures", draw)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        out, shared = tmp_path / "site", [*on_handmade(tmp_path)]
+        result = run("atlas", "site", finished, "-o", out)
+        assert result.stdout.startswith("15 pages and 0 pictures, ")
+        assert "9 of 9 units have no picture yet; --pictures draws them" in result.stderr
+        assert not (out / "exemplars").exists()
+        (folder / "warm" / "9.png").unlink()
+        given = ["atlas", "site", finished, "-o", out, "--pictures", "--exemplars", folder, *shared, "--json"]
+        result = run(*given)
+        facts = json.loads(result.stdout)
+        assert (facts["pages"], facts["pictures"], facts["missing"]) == (15, 9, 0)
+        assert result.stderr == f"1 photo of patches could not be read in {folder}, and the patches are left out.\n"
+        patches = list((out / "exemplars").rglob("*.webp"))
+        assert len(patches) == facts["patches"] > 9
+        page = (out / "units" / "fc" / "0.html").read_text("utf-8")
+        assert page.count("../../exemplars/fc/0-") == len(list((out / "exemplars" / "fc").glob("0-*.webp")))
+
+    def test_a_folder_of_photos_of_that_name_is_given_as_a_path(
+        self, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert "/site; give one with photos in it." in refusal(run("atlas", "./site", "-o", "out"))
+        assert "-o is missing" in refusal(run("atlas", "site", finished))
+        assert "--network is missing" in refusal(run("atlas", "site", finished, "-o", "out", "--pictures"))
+        given = ["atlas", "site", finished, "-o", "out", *on_handmade(tmp_path)]
+        assert "There is no folder none" in refusal(run(*given, "--exemplars", "none"))
+        assert not (tmp_path / "out").exists()

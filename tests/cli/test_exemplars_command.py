@@ -53,12 +53,14 @@ def test_the_lists_of_a_unit_are_shown(folder: Path, tmp_path: Path) -> None:
 
 def test_json_tells_all_and_a_second_run_reads_nothing_again(folder: Path, tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no photo")
+    (folder / "more").symlink_to(folder / "dark")
     arguments = ["exemplars", folder, "--into", tmp_path / "kept", *on_handmade(tmp_path), "--json", "--unit", "fc:0"]
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        f"Skipped: {folder / 'notes.txt'} is not an image that can be read; give a PNG, JPEG, WebP, GIF, TIFF, BMP, "
-        "PPM or AVIF file."
+        "Left out: more: links to folders, or to nothing, are not followed.",
+        "Skipped: notes.txt is not an image that can be read; give a PNG, JPEG, WebP, GIF, TIFF, BMP, "
+        "PPM or AVIF file.",
     ]
     facts = json.loads(result.stdout)
     assert (facts["photos"], facts["layers"], facts["exact"]) == (5, ["conv1", "conv2", "fc"], True)

@@ -198,15 +198,18 @@ def test_progress_is_told_in_lines_where_there_is_no_terminal(
 def test_lines_of_progress_say_how_long_it_will_still_take(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter((100.0, 110.0, 140.0, 400.0, 700.0))
+    clock = iter((100.0, 110.0, 140.0, 400.0, 700.0, 710.0, 740.0))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with console.progress("Rendering") as report:
-        for done in (1, 10, 50, 100):
-            report(done, 100, "conv1")
+        for done in (40, 50, 90, 100):  # 40 were there
+            report(done, 100, f"conv1:{done}")
+        for done in (0, 2):
+            report(done, 10, "Putting together")
     assert capsys.readouterr().err.splitlines() == [
-        "Rendering: 10 of 100 done, about 6 min left.",
-        "Rendering: 50 of 100 done, about 5 min left.",
+        "Rendering: 50 of 100 done, about 2 min left.",
+        "Rendering: 90 of 100 done, about 60 s left.",
         "Rendering: 100 of 100 done.",
+        "Putting together: 2 of 10 done, about 2 min left.",
     ]
 
 

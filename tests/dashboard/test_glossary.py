@@ -17,6 +17,9 @@ ELSEWHERE = {
     "neuron",  # of a target alone, whose question says what it is
     "strongest path",  # of the command line
     "what if",  # of a box whose controls say what they do
+    "name",  # of fields with these labels
+    "note",
+    "suggestion",  # of the command line
     "named set",  # of a line that says itself what it is
     "mode",  # of the command line; the page says method
     "share",  # its other name, attribution, is explained

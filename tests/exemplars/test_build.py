@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from torch import nn
 from circuits.errors import InputError, UnknownError
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.loader import files_in
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
@@ -224,9 +227,42 @@ def test_what_cannot_be_indexed_is_refused_in_a_sentence(network: Network, folde
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no photo")
     with pytest.raises(
-        InputError, match=r"There is no photo that can be read in .*empty, which has 1 files; give others"
+        InputError,
+        match=r"There is no photo that can be read in .*, which has 1 files \(notes\.txt is not .*\); give others",
     ):
         index_photos(network, tmp_path / "empty", into=tmp_path / "kept")
+
+
+def test_who_waits_gets_what_the_other_process_made(
+    network: Network, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: list[int] = []
+    second = threading.Thread(
+        target=lambda: found.append(index_photos(network, folder, into=tmp_path / "kept", wait=True).photos)
+    )
+
+    def meanwhile(done: int, total: int, message: str) -> None:
+        if second.ident is None:
+            second.start()
+            while "waiting until it is done" not in caplog.text:
+                second.join(0.01)
+
+    index_photos(network, folder, into=tmp_path / "kept", progress=meanwhile)
+    second.join()
+    assert found == [40]
+
+
+def test_only_the_photos_of_a_list_are_indexed_by_the_classes_that_it_names(
+    network: Network, folder: Path, tmp_path: Path
+) -> None:
+    files = [replace(entry, label="mine") for entry in files_in(folder)][:3]
+    index = index_photos(network, folder, photos=files, into=tmp_path / "kept")
+    assert index.photos == 3
+    again = find_exemplars(network, tmp_path / "kept")
+    assert again is not None
+    assert again.of("one:0").classes == (("mine", 3),)
+    others = [replace(entry, label="yours") for entry in files]
+    assert index_photos(network, folder, photos=others, into=tmp_path / "kept").of("one:0").classes == (("yours", 3),)
 
 
 def test_where_files_cannot_be_locked_the_index_is_made_with_a_warning(

@@ -99,9 +99,9 @@ def make(folder: Path, parts: Sequence[str] = (), *, brief: bool = False) -> Non
     networks, photos = _networks(), _photos()
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         work = Path(temporary).resolve()
-        # A person's own pictures, and names of units, have no part in it.
-        own = {f"XDG_{kind}_HOME": str(work / kind.lower()) for kind in ("CACHE", "DATA")}
-        stack.enter_context(patch.dict(os.environ, own))
+        stack.enter_context(
+            patch.dict(os.environ, {"XDG_CACHE_HOME": str(work / "cache"), "CIRCUITS_NAMES": str(work / "names")})
+        )
         # Whether pictures are drawn in 16 bits depends on the processor.
         stack.enter_context(patch("circuits.visualization.optimize.has_fast_bfloat16", return_value=False))
         to = Recorder(folder.resolve(), {str(work): "WORK", str(ROOT): "REPOSITORY"})

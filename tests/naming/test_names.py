@@ -10,7 +10,11 @@ from circuits import InputError, UnitName, UnitNames, UnknownError
 from circuits.units import Unit
 
 A, B = "a" * 64, "b" * 64
-CHANNELS = {"conv1": 8, "conv2": 4}
+
+
+def check(unit: Unit) -> None:
+    if unit.layer != "conv1" or unit.channel > 7:
+        raise UnknownError(f"No unit {unit} here.")
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -37,7 +41,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 def test_files_of_spreadsheets_are_read(tmp_path: Path, text: str) -> None:
     file = tmp_path / "names.csv"
     file.write_bytes(text.encode())
-    assert dict(UnitNames.read(file, fingerprint=A, channels=CHANNELS)) == {
+    assert dict(UnitNames.read(file, fingerprint=A, check=check)) == {
         Unit("conv1", 3): UnitName(Unit("conv1", 3), "dog")
     }
 
@@ -54,14 +58,14 @@ def test_files_of_spreadsheets_are_read(tmp_path: Path, text: str) -> None:
         ('unit,name\n"conv1:1@2,3",b\n', "line 2: conv1:1@2,3 is a neuron"),
         (f"unit,name\nconv1:1,{'x' * 81}\n", "line 2: The name .* has 81 characters"),
         (f"unit,name,note\nconv1:1,x,{'y' * 2001}\n", "line 2: The note has 2001 characters"),
-        ("unit,name\nconv1:8,x\n", "line 2: there is no unit conv1:8; conv1 has 8 channels"),
-        ("unit,name\nconv3:0,x\n", "line 2: the network has no layer 'conv3'"),
+        ("unit,name\nconv1:8,x\n", "line 2: No unit conv1:8 here"),
+        ("unit,name\nconv3:0,x\n", "line 2: No unit conv3:0 here"),
         ("unit,name,note\nnetwork,x,12\n", "line 2: '12' is no fingerprint"),
         (f"unit,name,note\nnetwork,x,{A}\nnetwork,x,{B}\n", "line 3: the file names a second network"),
         ('unit,name\nconv1:1,"dog\n', "line 2: this is no CSV"),
         (
             f"unit,name,note\nconv1:1,x,\nnetwork,net,{B}\n",
-            "holds names of net .bbbbbbbbbbbb., and not of this network",
+            "holds names of net .bbbbbbbbbbbb., and not of this one",
         ),
     ],
 )
@@ -69,7 +73,7 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, lines: str, said: s
     file = tmp_path / "names.csv"
     file.write_text(lines)
     with pytest.raises((InputError, UnknownError), match=said) as refused:
-        UnitNames.read(file, fingerprint=A, channels=CHANNELS)
+        UnitNames.read(file, fingerprint=A, check=check)
     assert str(refused.value).startswith(str(file))
     assert "\n" not in str(refused.value)
 

@@ -63,6 +63,8 @@ def test_the_page_has_a_row_for_at_least_fifty_families_of_timms_that_work():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, *timm_models.NAMES, *FULL])
 def test_every_network_passes_everything_as_the_page_says(name):
+    if cells(known_rows(PAGE)[name])[-1] == "layers alone":
+        pytest.skip("too large")
     made = row(name, check_timm if name in timm_models.NAMES else check_transformers if name in FULL else check)
     print(made)
     page = cells(known_rows(PAGE)[name])

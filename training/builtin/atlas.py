@@ -5,7 +5,7 @@ python -m training.builtin.atlas tiny-imagenet-100.npz
 Its full atlas, over `PHOTOS` photos of each class evenly from all of the archive, is made first, or taken from a folder
 (`--atlas`), where it is gone on with if it was begun. Of that the sample keeps what is read, in less room (`smaller`,
 `fewer_links`) and packed (`xz`): of a unit's links the five that excite most, and those that inhibit among the five
-largest. It names no photo.
+largest; and which class a unit tells from the rest. It names no photo.
 """
 
 import argparse
@@ -21,9 +21,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from circuits import Atlas, build_atlas, builtin, load_network
+from circuits import Atlas, build_atlas, builtin, index_photos, load_network, suggest_classes
+from circuits.atlas.array_files import PACKED
+from circuits.atlas.build import LINKED, cut
 from circuits.atlas.fixed import narrowed
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY, PACKED, AtlasFolder
+from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
+from circuits.atlas.suggestion import write_suggestions
 from circuits.files import write_atomically
 from training.builtin.classes import LABELS, merge
 
@@ -64,6 +67,8 @@ def write_sample(atlas: Path, out: Path) -> None:
         packed = lzma.compress(save(content, header), filters=_FILTERS)
         write_atomically(into.with_name(into.name + PACKED), packed)
     sample.write_record(kept)
+    if suggestions := Atlas.open(atlas).suggestions:
+        write_suggestions(Atlas.open(out), "classes", suggestions)
 
 
 def fewer_links(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -120,7 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as made, progress("Explaining photos") as report:
         photos, full = Path(made, "photos"), given.atlas or Path(made, "atlas")
         write_photos(given.archive, photos)
-        build_atlas(load_network(device="cpu"), photos, full, progress=report)
+        network = load_network(device="cpu")
+        build_atlas(network, photos, full, progress=report)
+        if Atlas.open(full).exemplars is None:
+            index_photos(cut(network, LINKED), photos, into=full / "exemplars", progress=report)
+        suggest_classes(Atlas.open(full))
     write_sample(full, given.out)
     size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file())
     note(f"Wrote {Atlas.open(given.out)}, {size / 1e6:.2f} MB.")

@@ -1,10 +1,8 @@
-"use strict";
-
 const text = document.getElementById("circuit").textContent;
 const file = JSON.parse(text);
 const map = document.querySelector("svg.map");
 const details = document.getElementById("details");
-const drawn = new Map([...map.querySelectorAll("a.node")].map((link) => [link.dataset.id, link]));
+const drawn = lightUp(map);
 const nodes = new Map(file.nodes.filter((node) => drawn.has(node.id)).map((node) => [node.id, node]));
 const edges = file.edges.filter((edge) => nodes.has(edge.source) && nodes.has(edge.target));
 edges.sort((one, other) => one.rank - other.rank);
@@ -95,7 +93,10 @@ function agreements(node) {
   return (node.measured || []).map((found) => {
     const said = [];
     if ("spearman" in found)
-      said.push(`rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
+      said.push(
+        `rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.sampled || found.units} units` +
+          (found.sampled ? `, a random sample of ${found.units}` : ""),
+      );
     const same = (found.together || []).length === shown.length && shown.every((id) => found.together.includes(id));
     if (same && "error" in found) said.push(`attributions off by ${percent(Math.round(found.error * 1000) / 1000)}`);
     if (same && "joint" in found) said.push(`all together ${number(found.joint, true)}`);
@@ -157,8 +158,10 @@ function choose(id, focus = false) {
   ];
   if (pictures.length) parts.push(make("div", "pictures", ...pictures));
   if (link.dataset.says) parts.push(make("p", "says", link.dataset.says));
-  const facts = make("dl", "facts", make("dt", "", "value"), make("dd", "", number(node.value)));
-  if (node.max !== node.value)
+  const error = "error" in node ? ` \u00b1 ${number(node.error)}` : "";
+  const facts = make("dl", "facts", make("dt", "", "value"), make("dd", "", number(node.value) + error));
+  if ("collection" in file.graph) facts.append(make("dt", "", "mean peak"), make("dd", "", number(node.max)));
+  else if (node.max !== node.value)
     facts.append(make("dt", "", "highest"), make("dd", "", `${number(node.max)} at row ${node.peak[0]}, column ${node.peak[1]}`));
   if (node.expanded) facts.append(make("dt", "", "coverage"), make("dd", "", `${percent(node.coverage)} of the attribution below is shown`));
   parts.push(facts);
@@ -172,17 +175,6 @@ function choose(id, focus = false) {
   if (above.length) parts.push(make("h2", "", "Contributions to the layer above"), edgeBars(above, "target"));
   details.replaceChildren(...parts);
   details.scrollTop = 0;
-}
-
-function light(id) {
-  map.classList.toggle("dim", id !== null);
-  const near = new Set([id]);
-  for (const path of map.querySelectorAll(".edge, .doubt")) {
-    const touches = id !== null && (path.dataset.source === id || path.dataset.target === id);
-    path.classList.toggle("lit", touches);
-    if (touches) near.add(path.dataset.source).add(path.dataset.target);
-  }
-  for (const [other, link] of drawn) link.classList.toggle("lit", near.has(other));
 }
 
 function step(id, key) {
@@ -202,8 +194,6 @@ for (const [id, link] of drawn) {
     const under = details.getBoundingClientRect().top >= map.getBoundingClientRect().bottom;
     if (under) details.scrollIntoView({ block: "nearest" });
   });
-  link.addEventListener("pointerenter", () => light(id));
-  link.addEventListener("pointerleave", () => light(null));
   link.addEventListener("keydown", (event) => {
     const next = event.key.startsWith("Arrow") ? step(id, event.key) : undefined;
     if (next === undefined) return;
@@ -238,7 +228,4 @@ details.hidden = false;
 document.getElementById("save").hidden = false;
 choose(file.graph.target.unit);
 
-/* A window that is too narrow for the graph begins at its target, not at the names of its layers. */
-const across = map.closest(".scroll");
-const target = drawn.get(file.graph.target.unit).getBoundingClientRect();
-across.scrollLeft += target.x + target.width / 2 - across.getBoundingClientRect().x - across.clientWidth / 2;
+beginAt(drawn.get(file.graph.target.unit));

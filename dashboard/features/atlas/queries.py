@@ -8,7 +8,7 @@ from circuits.atlas.atlas import Atlas
 from circuits.atlas.unit_map import unit_map
 from circuits.errors import CircuitsError
 from circuits.image.photo import load_photo
-from circuits.report.atlas import WITHOUT_EXEMPLARS
+from circuits.report.atlas_sentences import WITHOUT_EXEMPLARS
 from circuits.units import Progress, Unit
 from dashboard.answers import ClassPage, ClassRow, UnitMap, WebP, webp, wide
 from dashboard.library import Library

@@ -10,7 +10,7 @@ from circuits.atlas.facts import AtlasUnit
 from circuits.atlas.unit_map import METHODS
 from circuits.naming.names import UnitNames
 from circuits.naming.store import names_of
-from circuits.report.atlas import mean_in_words, without_atlas
+from circuits.report.atlas_sentences import estimate, without_atlas
 from circuits.report.text import many, number, percent
 from circuits.units import Unit
 from dashboard.answers import ClassPage, ClassRow, Failure, UnitMap
@@ -89,8 +89,9 @@ def _all(atlas: Atlas, library: Library) -> list[Component]:
             **sends("atlas-class", of=str(each.number)),
         )
         rows.append(html.Li(card, **attributes(data_class_label=each.label.casefold())))
+    size = f"{many(len(atlas.classes), 'class', 'classes')}, {many(atlas.photos, 'photo')}"
     purpose = (
-        f"{many(len(atlas.classes), 'class')}, {many(atlas.photos, 'photo')}. What each class of {atlas.network} is "
+        f"{size}. What each class of {atlas.network} is "
         "made of, over all of its photos in the atlas: its strongest units, and its circuit."
     )
     return [
@@ -109,7 +110,7 @@ def _class(of: int, atlas: Atlas, told: Any) -> list[Component]:
         className="main",
         title="The circuit of the class, over all of its photos",
     )
-    logit = f" · logit {mean_in_words(told.logit)}" if isinstance(told, ClassPage) else ""
+    logit = f" · logit {estimate(told.logit.mean, told.logit.error, sign=False)}" if isinstance(told, ClassPage) else ""
     head = html.Div(
         [
             html.H2(found.label, className="unit-title"),
@@ -163,7 +164,7 @@ def _cards(row: ClassRow, names: UnitNames, label: str) -> list[Component]:
 
 
 def _card(told: AtlasUnit, selective: float, label: str, name: str) -> Component:
-    contribution = mean_in_words(told.contribution, sign=True)
+    contribution = estimate(told.contribution.mean, told.contribution.error)
     called = f"{told.unit} {name}".rstrip()
     spoken = (
         f"{called} contributes {contribution} to {label}, selectivity {number(selective, sign=True)}, fires in "

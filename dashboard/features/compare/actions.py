@@ -24,7 +24,7 @@ def _swap(session: Session, payload: NoPayload, library: Library) -> Session:
     if held is None or circuit is None:
         raise InputError("There are no two circuits to swap; pin one first.")
     own = library.home(held)
-    work = work_of(held, own, session.work)
+    work = replace(work_of(held, own, session.work), circuit=held)
     return replace(session.changed(work), beside=circuit, requests=(), paused=False)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.report.atlas import edge_in_words
+from circuits.report.atlas_sentences import estimate
 from circuits.report.text import MODE_NAMES, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
@@ -77,7 +77,7 @@ def _back(session: Session) -> Component:
 def _facts(circuit: Circuit, edge: Edge) -> Component:
     share = term("gross attribution", f"share of {circuit.nodes[edge.target].called}")
     facts = [
-        (term("attribution"), edge_in_words(edge)),
+        (term("attribution"), estimate(edge.attribution, edge.error)),
         (share, percent(circuit.share(edge))),
         ("rank", str(edge.rank)),
     ]

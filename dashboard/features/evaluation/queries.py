@@ -21,7 +21,7 @@ from circuits.evaluation.card import Card, fingerprint_of
 from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.unit_sets import sources_of
 from circuits.image.photo import Photo
-from circuits.report.atlas import needs_one_photo
+from circuits.report.atlas_sentences import needs_one_photo
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.answers import Failure

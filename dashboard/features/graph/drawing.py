@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from circuits.report.atlas import sureness_in_words
+from circuits.report.atlas_sentences import estimated
 from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -187,8 +187,8 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
     lines = [f"{called} ({node.id})" if called != node.id else called]
     lines.append(f"value {number(node.value)}, highest activation {number(node.max)}")
     for edge in sorted(above, key=lambda edge: -abs(edge.attribution)):
-        sure = sureness_in_words(edge.parts[0]) if len(edge.parts) == 1 else ""
-        part = f"{number(edge.attribution, sign=True)}{sure} to {circuit.nodes[edge.target].called}"
+        told = estimated(edge.parts[0]) if len(edge.parts) == 1 else number(edge.attribution, sign=True)
+        part = f"{told} to {circuit.nodes[edge.target].called}"
         rank = f", rank {edge.parts[0].rank}" if len(edge.parts) == 1 else ""
         lines.append(f"{part}: {percent(shares[edge.target])}{rank}")
     if node.books is not None:
@@ -252,8 +252,7 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
         measured = ""
         if best.ablation is not None:
             measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
-        sure = sureness_in_words(best)
-        sure = f", {number(best.attribution, sign=True)}{sure}" if sure else ""
+        sure = "" if best.photos is None else f", {estimated(best)}"
         return f"{edge_in_words(circuit, best)}{sure}{measured}{_doubts(edge)}"
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"

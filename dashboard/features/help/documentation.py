@@ -13,7 +13,8 @@ from dashboard.glossary import folder
 PAGES = (
     "index", "installation", "tour", "why-is-this-a-cat", "glossary", "your-own-network", "your-own-labels", "evaluate",
     "reading-the-json", "from-a-notebook", "page", "command-line", "reference", "methods", "a-known-circuit",
-    "groups", "atlas", "visualization", "evidence", "networks", "benchmarks", "architecture", "dependencies",
+    "groups", "atlas", "names", "visualization", "evidence", "networks", "transformers", "benchmarks", "architecture",
+    "dependencies",
 )  # fmt: skip
 """In the order of reading, which is that of `mkdocs.yml`."""
 _EXTENSIONS = ("admonition", "attr_list", "def_list", "fenced_code", "tables", "toc")

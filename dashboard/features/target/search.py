@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from circuits.naming.search import rank_of
 from circuits.naming.store import names_of
 from circuits.network.network import Network
 from circuits.report.text import chance, number, question_parts
@@ -29,7 +30,6 @@ LIMIT = 12
 _CLASSES_BESIDE_UNITS = 8
 _LONGEST = 120
 _UNIT = re.compile(r"(?P<layer>[^:@]+):\s*(?P<channel>\d*)(?:@(?P<row>\d*)(?:,(?P<column>\d*))?)?")
-_WORDS = re.compile(r"[^\w]+")
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,9 @@ class _Search:
         wanted, count = text.casefold(), len(self.network.labels)
         if wanted.isdecimal() and int(wanted) < count:
             yield int(wanted)
-        words = [word for word in _WORDS.split(wanted) if word]
         ranked = []
         for channel, label in enumerate(self.network.labels):
-            rank = _rank(label.casefold(), wanted, words)
+            rank = rank_of(label, wanted)
             if rank is not None and str(channel) != wanted:
                 ranked.append((rank, -self.chances.get(channel, 0.0), channel))
         yield from (channel for _, _, channel in sorted(ranked))
@@ -157,8 +156,7 @@ class _Search:
 
     def _named(self, wanted: str) -> Iterator[Unit]:
         """The units that somebody has called so, those whose names fit best first."""
-        words = [word for word in _WORDS.split(wanted) if word]
-        ranks = {unit: _rank(said.name.casefold(), wanted, words) for unit, said in self.names.items() if said.name}
+        ranks = {unit: rank_of(said.name, wanted) for unit, said in self.names.items() if said.name}
         known = [unit for unit in ranks if ranks[unit] is not None and unit.layer in self.network.layers]
         yield from sorted(known, key=lambda unit: (ranks[unit], unit))
 
@@ -230,19 +228,6 @@ class _Search:
         if unit.position is not None:
             return f"activation {number(float(heat[unit.position]))} there"
         return f"activation up to {number(float(heat.max()))} here"
-
-
-def _rank(label: str, wanted: str, words: list[str]) -> int | None:
-    """How well a label fits a text, both folded; 0 is best, `None` not at all."""
-    names = [name.strip() for name in label.split(",")]
-    if wanted == label or wanted in names:
-        return 0
-    if any(name.startswith(wanted) for name in (label, *names)):
-        return 1
-    parts = _WORDS.split(label)
-    if words and all(any(part.startswith(word) for part in parts) for word in words):
-        return 2
-    return 3 if len(wanted) > 2 and wanted in label else None
 
 
 def _named(layers: tuple[str, ...], text: str) -> list[str]:

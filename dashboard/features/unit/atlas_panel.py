@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.atlas.facts import ServedClass
 from circuits.atlas.suggestion import Suggestion
-from circuits.report.atlas import edge_in_words, mean_in_words, served_in_words
+from circuits.report.atlas_sentences import estimate, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -59,7 +59,8 @@ def _told(called: str, told: UnitInAtlas, of: str) -> list[Component]:
 def _its_class(called: str, told: UnitInAtlas) -> list[Component]:
     """Of a class itself, which serves no other, its logit and the way to its page."""
     [own] = told.classes
-    words = f"Over {many(own.photos, 'photo')} of {called} its logit is {mean_in_words(own.contribution)}. "
+    logit = estimate(own.contribution.mean, own.contribution.error, sign=False)
+    words = f"Over {many(own.photos, 'photo')} of {called} its logit is {logit}. "
     return [html.P([words, _link(own, f"{own.label} in the atlas")], className="small")]
 
 
@@ -96,7 +97,7 @@ def _row(served: ServedClass, of: str) -> Component:
     return html.Tr(
         [
             html.Th(_link(served, served.label), scope="row"),
-            html.Td(mean_in_words(served.contribution, sign=True), className="numbers"),
+            html.Td(estimate(served.contribution.mean, served.contribution.error), className="numbers"),
             html.Td(number(served.selectivity, sign=True), className="numbers"),
             html.Td(str(served.rank), className="numbers"),
             html.Td(str(served.photos), className="numbers"),
@@ -120,7 +121,7 @@ def sampled_edges(node: Node, circuit: Circuit) -> list[Component]:
     for edge in edges:
         consistency = "" if edge.consistency is None else percent(edge.consistency)
         cells = (
-            html.Td(edge_in_words(edge), className="numbers"),
+            html.Td(estimate(edge.attribution, edge.error), className="numbers"),
             html.Td(percent(circuit.share(edge)), className="numbers"),
             html.Td(consistency, className="numbers"),
         )

@@ -5,8 +5,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.atlas.facts import Mean
-from circuits.report.atlas import mean_in_words
+from circuits.report.atlas_sentences import estimate
 from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -179,8 +178,7 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
 def _means(node: Node, circuit: Circuit) -> Component:
     """The numbers of a unit of the circuit of a class, which are means over its photos."""
     name = term("logit") if node.id == circuit.root else term("attribution", "contribution")
-    error = float("nan") if node.error is None else node.error
-    facts = [(name, mean_in_words(Mean(node.value, error)))]
+    facts = [(name, estimate(node.value, node.error, sign=False))]
     facts += [] if node.id == circuit.root else [("mean peak", number(node.max))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
