@@ -233,7 +233,7 @@ def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(library: Library, netwo
 # Why, and why not.
 
 
-def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session) -> None:
+def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session, library: Library) -> None:
     assert not find(panels.predictions(two, library), **{"aria-pressed": "false"})
     rows = panels.predictions(traced, library)
     offered = [json.loads(facts(each)["data-payload"])["target"] for each in find(rows, **{"data-action": "why"})]
