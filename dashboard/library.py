@@ -118,7 +118,7 @@ class Library:
     @property
     def placed(self) -> tuple[str, ...]:
         """The layers with more than one position, from the image up."""
-        return tuple(layer.name for layer in self.network.layer_list if layer.height * layer.width > 1)
+        return tuple(layer.name for layer in self.network.layer_list if layer.has_places)
 
     def target(self, wish: str, *, like: Network | None = None) -> Target:
         """What a person means who asks why: a class, a unit, a neuron, or `A - B`.

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
+from circuits.atlas.link_means import starts_of
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.publish import starts_of
 from circuits.atlas.storage import NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
@@ -172,33 +172,47 @@ class Atlas:
         order = np.argsort(-self.table("contribution", layer, of), kind="stable")[:top]
         return [self.unit(Unit(layer, int(channel)), of) for channel in order]
 
-    def links(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
+    def links(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
         """What the units below a unit do for a class through it, those that excite first; the strongest are kept.
+
+        Args:
+            unit: the unit above.
+            of: the class; if `None`, the class of each photo, over all photos, of which each counts once.
 
         Raises:
             UnknownError: if the unit or the class is not in the atlas.
+            InputError: if the atlas is of an older version, and has no links over all classes.
         """
         place, unit = self._place(as_unit(unit)), as_unit(unit).whole
-        found = self.find(of)
-        arrays = self._arrays(found.number)
+        arrays, photos = self._linked(of)
         columns = (arrays[f"links.{name}"][place].tolist() for name in ("source", "share", "error", "consistency"))
         return tuple(
-            AtlasLink(self.unit_at(source), unit, share, error, consistency, found.photos)
+            AtlasLink(self.unit_at(source), unit, share, error, consistency, photos)
             for source, share, error, consistency in zip(*columns, strict=True)
             if source != NOBODY
         )
 
-    def users(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
-        """The kept links from a unit to units above it, for a class, strongest first."""
-        place, found = self._place(as_unit(unit)), self.find(of)
-        arrays = self._arrays(found.number)
+    def users(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
+        """The kept links from a unit to units above it, for a class or all together, strongest first."""
+        place, (arrays, photos) = self._place(as_unit(unit)), self._linked(of)
         rows, columns = torch.nonzero(arrays["links.source"] == place, as_tuple=True)
         said = {name: arrays[f"links.{name}"][rows, columns].tolist() for name in ("share", "error", "consistency")}
         links = [
-            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, found.photos)
+            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, photos)
             for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
         ]
         return tuple(sorted(links, key=lambda link: -abs(link.share)))
+
+    def _linked(self, of: str | int | None) -> tuple[Mapping[str, torch.Tensor], int]:
+        """The arrays of a class or of all, in which there are links, and over how many photos."""
+        found = None if of is None else self.find(of)
+        arrays = self._arrays(None if found is None else found.number)
+        if "links.source" not in arrays:
+            raise InputError(
+                f"The atlas in {self.folder} is of an older version, without links over all classes; run "
+                "circuits atlas again, which computes no photo anew."
+            )
+        return arrays, self.photos if found is None else found.photos
 
     def classes_of(self, unit: Unit | str, top: int | None = None) -> tuple[ServedClass, ...]:
         """The classes of the atlas by what a unit does for them, those that it serves most first.

@@ -24,6 +24,8 @@ EXPANDING_NEEDS_ATLAS = (
 WITHOUT_EXEMPLARS = (
     "Which units fire together is not known: this atlas was made without exemplars. Make it again with `--exemplars`."
 )
+FEW = 80
+"""Fewer photos are counted, because a percentage of some batches of eight says more than is known."""
 DOUBTFUL = 0.5
 """A link that is among its unit's five strongest in fewer of the batches is doubtful."""
 
@@ -44,13 +46,25 @@ def estimate(mean: float, error: float | None, *, sign: bool = True) -> str:
     return f"{decimals(mean, digits, sign=sign)} ± {error:.{digits}f}"
 
 
-def often(consistency: float) -> str:
+def often(consistency: float, photos: int) -> str:
     """How often a link is among the strongest of its unit.
 
-    >>> often(0.9)
-    'among the five strongest in 90 % of batches'
+    >>> often(0.9, 160), often(0.667, 12)
+    ('among the five strongest in 90 % of batches', 'among the five strongest in the batches of 8 of 12 photos')
     """
-    return f"among the five strongest in {percent(consistency)} of batches"
+    return f"among the five strongest in {batches(consistency, photos)}"
+
+
+def batches(consistency: float, photos: int) -> str:
+    """The batches in which a link is among the strongest: a share of them, or of few photos how many are in them.
+
+    >>> batches(0.9, 160), batches(1.0, 12)
+    ('90 % of batches', 'the batches of all 12 photos')
+    """
+    if photos >= FEW:
+        return f"{percent(consistency)} of batches"
+    inside = round(consistency * photos)
+    return f"the batches of {'all' if inside == photos else f'{inside} of'} {photos} photos"
 
 
 def estimated(edge: "Edge") -> str:
@@ -64,7 +78,7 @@ def estimated(edge: "Edge") -> str:
     """
     words = estimate(edge.attribution, edge.error)
     if edge.consistency is not None and edge.photos is not None:
-        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency)}"
+        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency, edge.photos)}"
     return words
 
 
@@ -125,10 +139,11 @@ def sureness(circuit: "Circuit") -> str:
     consistency = [edge.consistency for edge in edges if edge.consistency is not None]
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
+    photos = max(edge.photos or 1 for edge in edges)
     doubtful = sorted((e for e in edges if (e.consistency or 0) < DOUBTFUL), key=lambda edge: edge.consistency or 0)
     said = (
         f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
-        f"five strongest of its unit in {percent(median(consistency))} of the batches in the median"
+        f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
     )
     if not doubtful:
         return f"{said}, and each in half of them at least."

@@ -110,7 +110,7 @@ class TestFile:
         assert ", the mean over 20 photos." in page
         drawn = svg_file(circuit)
         assert "on 20 photos of vehicle" in drawn
-        assert "over 20 photos, among the five strongest in 100 % of batches" in drawn
+        assert "over 20 photos, among the five strongest in the batches of all 20 photos" in drawn
         assert set(circuit.to_networkx().nodes) == circuit.visible
 
     def test_compared_with_a_photo_it_says_what_this_one_has(self, atlas: Atlas) -> None:

@@ -102,8 +102,7 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
     if network.labels and unit.layer != network.layers[-1]:
         key = f"{subject}/pushes-outside/{digest(*network.layers)}"
         found.append(Query("pushes", key, lambda _: evidence.pushes(network, source, unit), 2))
-    layer = network.layer(unit.layer)
-    if layer.height * layer.width > 1:
+    if network.layer(unit.layer).has_places:
         key = f"{subject}/places-outside"
         found.append(Query("places", key, lambda _: evidence.places(network, source, unit), 2))
     key = f"{subject}/exemplars-outside/{evidence.collection.stamp()}"
