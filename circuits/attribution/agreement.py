@@ -1,7 +1,7 @@
 """How well the attributions of a unit's lower units agree with what ablation finds of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class Agreement:
             shown now.
         error: Σ |S - A| / Σ |A| over the shown units, of attribution S and ablation A; `None` likewise, or if no A
             differs from zero.
+        sampled: of how many units, drawn at random, `spearman` is, where there are too many to ablate each of them;
+            `None` if of all.
     """
 
     baseline: str
@@ -32,13 +34,15 @@ class Agreement:
     spearman: float | None = None
     joint: float | None = None
     error: float | None = None
+    sampled: int | None = field(default=None, repr=False)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], shown: Sequence[str]) -> "Agreement":
         """What a file says; what it says of other units than those that are shown now is left out."""
         known = set(row.get("together", ())) == set(shown)
         joint, error = (row.get(key) if known else None for key in ("joint", "error"))
-        return cls(row["baseline"], row.get("source", ""), row["units"], row.get("spearman"), joint, error)
+        found = row["baseline"], row.get("source", ""), row["units"], row.get("spearman")
+        return cls(*found, joint, error, row.get("sampled"))
 
 
 def without_joint(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from circuits.cli.exemplars import lists_of
 from circuits.cli.unit_expressions import short_name
 from circuits.errors import InputError
 from circuits.evidence.patches import patch_of_picture
-from circuits.evidence.saliency import METHODS, GradientPicture, gradient_picture, path_picture, relative_picture
+from circuits.evidence.saliency import GradientPicture, gradient_picture, methods_of, path_picture, relative_picture
 from circuits.exemplars.exemplars import Exemplar, exemplar_crop, exemplar_patch
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box
@@ -144,21 +144,23 @@ def _patches(evidence: UnitEvidence, style: SheetStyle) -> Section:
     """At each peak what was there, and which of its pixels mattered."""
     crop, cells = input_crop(evidence.network, evidence.photo), []
     note = "the receptive field at each peak · beside it, the pixels that excite it there"
+    method = "guided" if "guided" in methods_of(evidence.network) else "gradient"
+    kind = "guided gradient" if method == "guided" else "gradient"
     for at, peak in enumerate(evidence.peaks, start=1):
         neuron = Unit(evidence.unit.layer, evidence.unit.channel, peak.position)
-        signed = gradient_picture(evidence.network, evidence.photo, neuron, method="guided", smooth=style.smooth)
+        signed = gradient_picture(evidence.network, evidence.photo, neuron, method=method, smooth=style.smooth)
         seen = evidence.place(peak.position)
         if seen is None:
             seen = held(signed, HELD)
             note = (
-                f"the receptive field covers most of the photo, so each patch shows {percent(HELD)} of the guided "
-                "gradient · beside it, the pixels that excite it there"
+                f"the receptive field covers most of the photo, so each patch shows {percent(HELD)} of the {kind} "
+                "· beside it, the pixels that excite it there"
             )
         if seen.area:
             row, column = peak.position
             own = signed[seen.top : seen.bottom, seen.left : seen.right]
             cells.append(Cell(crop.crop(seen.corners), f"patch {at}", f"{number(peak.value)} at {row},{column}"))
-            cells.append(Cell(style.shown(own), f"its pixels {at}", "guided gradient"))
+            cells.append(Cell(style.shown(own), f"its pixels {at}", kind))
     rows = [tuple(cells[first : first + COLUMNS]) for first in range(0, len(cells), COLUMNS)]
     return Section("Where it fired most", note, tuple(rows))
 
@@ -190,7 +192,7 @@ def _gradients(evidence: UnitEvidence, style: SheetStyle) -> Section:
     cells = []
     neuron = evidence.unit.position is not None
     cut = evidence.place_of_peak if style.start == "peak" or neuron else None
-    for method in METHODS:
+    for method in methods_of(evidence.network):
         signed = gradient_picture(
             evidence.network, evidence.photo, evidence.unit, method=method, start=style.start, smooth=style.smooth
         )
@@ -225,7 +227,7 @@ def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
     gave = number(evidence.edge.attribution, sign=True)
     note = f"{own} contributes {gave} · the pixels that {name} depends on via this unit, around its peak"
     empty = f" · all zero: this unit does not affect {name} there"
-    for method in ("guided", "gradient"):
+    for method in [each for each in ("guided", "gradient") if each in methods_of(evidence.network)]:
         signed = relative_picture(
             evidence.network, evidence.photo, evidence.unit, parent,
             method=method, start=style.start, smooth=style.smooth,

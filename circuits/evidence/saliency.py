@@ -30,6 +30,7 @@ from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
+from circuits.network.token_moves import TOKENS
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.source import Source, forward_cache, input_crop
@@ -72,6 +73,18 @@ class _GradientOptions:
             raise InputError(
                 f"noise is {self.noise}; it must be a share of the photo's range, 0 or more, such as 0.15."
             )
+
+
+def methods_of(network: Network) -> tuple[str, ...]:
+    """The methods that a network has: of a transformer, whose gradients no rectifier stops, those that change none.
+
+    Example:
+        >>> from circuits import load_network
+        >>> methods_of(load_network())
+        ('gradient', 'gradient_x_input', 'guided', 'deconvnet')
+    """
+    of_tokens = any(node.target in TOKENS for node in network.traced.graph.nodes)
+    return tuple(name for name, rectifier in METHODS.items() if rectifier is None or not of_tokens)
 
 
 @exact()
@@ -124,7 +137,7 @@ def gradient_picture(
 
     Raises:
         UnknownError: if the network has no such unit.
-        InputError: if there is no such method or start, or smooth or noise is negative.
+        InputError: if there is no such method or start, the network has it not, or smooth or noise is negative.
 
     Example:
         >>> from circuits import load_network, load_photo
@@ -240,6 +253,11 @@ def _descend(
         top, minus = target.unit, target.minus
     else:
         top = as_unit(path[0])
+    if options.method not in methods_of(network):
+        raise InputError(
+            f"The method {options.method} changes what rectifiers hand back, and {network.name}, a transformer, has "
+            "none to change; choose gradient or gradient_x_input."
+        )
     units = [top, *map(as_unit, path[1:])]
     for unit in units:
         network.check_unit(unit)

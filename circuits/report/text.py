@@ -186,13 +186,17 @@ def ranks_in_words(agreement: "Agreement") -> str:
         >>> from circuits.attribution.agreement import Agreement
         >>> ranks_in_words(Agreement("zero", "", 480, spearman=0.934))
         'Rank correlation 0.93 over 480 units.'
+        >>> ranks_in_words(Agreement("zero", "", 37248, spearman=0.934, sampled=256))
+        'Rank correlation 0.93 over 256 units, a random sample of 37248.'
         >>> ranks_in_words(Agreement("zero", "", 1, spearman=None))
         ''
     """
     rho = agreement.spearman
     if rho is None:
         return ""
-    return f"Rank correlation {decimals(rho)} over {agreement.units} units."
+    if agreement.sampled is None:
+        return f"Rank correlation {decimals(rho)} over {agreement.units} units."
+    return f"Rank correlation {decimals(rho)} over {agreement.sampled} units, a random sample of {agreement.units}."
 
 
 def error_in_words(agreement: "Agreement") -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from circuits.attribution.gradient import Readout, gradient_down
 from circuits.attribution.modes import attribute
 from circuits.attribution.parts import PackedLayer, attribute_parts
+from circuits.errors import InputError
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.network.branches import concatenate_padded
@@ -23,6 +24,8 @@ from circuits.units import Address, Group, Unit
 
 IMAGE = ""
 """Key of the photo among a run's activations; no layer is called so."""
+MOST_ABLATED = 8192
+"""Units below another one of which each may be ablated in a pass of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,11 @@ class LayersBelow:
 
     def shares(self, mode: str, readouts: Iterator[Readout]) -> Iterator[Scores]:
         """Shares of several values in a mode, one after the other, in the order of the units; the image's come last."""
+        if mode == "ablate" and self.units > MOST_ABLATED:
+            raise InputError(
+                f"There are {self.units} units below, too many to ablate one by one; choose another mode, such as sum, "
+                "and measure what it shows (--measure)."
+            )
         if self.codes:
             return attribute_parts(mode, self.piece, self.activation, readouts, list(self.layers.values()))
         return attribute(mode, self.piece, self.activation, readouts)

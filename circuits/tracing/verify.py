@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,12 +34,13 @@ from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
 from circuits.tracing.node import Node
-from circuits.tracing.run import ForwardCache, LayersBelow
+from circuits.tracing.run import MOST_ABLATED, ForwardCache, LayersBelow
 from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, target_of
 from circuits.units import Progress, Unit
 
+_SAMPLED = 256
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
 
 
@@ -66,7 +68,7 @@ def measure(
         unit: an expanded unit, or the id of its node; every visible expanded unit if `None`.
         baseline: what ablated units are set to beside zero: `Baseline.mean(index)`, or `mean_of_photos`.
         whole_layer: whether every unit of the layer below is ablated, not only those with edges, so that the ranks of
-            attribution and ablation can be compared.
+            attribution and ablation can be compared; of more than 8,192, as below a transformer's, a sample of 256.
         progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
 
     Returns:
@@ -133,6 +135,7 @@ class _Question:
         shown: ids of those whose edges are shown.
         channels: places of those that are to be ablated.
         is_next: whether these are all the layers below.
+        sample: places of units drawn at random, over which ranks are compared; over all, if empty.
     """
 
     name: str
@@ -141,6 +144,7 @@ class _Question:
     shown: Sequence[str]
     channels: Sequence[int]
     is_next: bool
+    sample: Sequence[int] = ()
 
     def without(self, baseline: Baseline) -> Ablations:
         """Ablates lower units by their places."""
@@ -160,7 +164,16 @@ def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole
             together = question.is_next and whole_layer
             key = node.unit.layer if together else (node.id, *question.lower.widths)
             groups.setdefault(key, []).append(question)
-    return list(groups.values())
+    return [_sampled(questions) for questions in groups.values()]
+
+
+def _sampled(questions: list[_Question]) -> list[_Question]:
+    """The questions, with a sample of the units below where there are too many to ablate each of them."""
+    if len(questions[0].channels) <= MOST_ABLATED:
+        return questions
+    drawn = np.random.default_rng(0).choice(questions[0].lower.units, _SAMPLED, replace=False).tolist()
+    channels = sorted({*drawn, *(place for question in questions for place in question.sources.values())})
+    return [replace(question, channels=channels, sample=sorted(drawn)) for question in questions]
 
 
 def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: bool) -> Iterator[_Question]:
@@ -246,11 +259,13 @@ def _note(
         if baseline.source:
             row["source"] = baseline.source
         before = known.get(baseline.name, {})
-        if len(question.channels) == units:
-            ranks = (values.tolist() for values in (results["scores"], lost))
+        ranked = question.sample or (question.channels if len(question.channels) == units else ())
+        if ranked:
+            ranks = (values[list(ranked)].tolist() for values in (results["scores"], lost))
             row |= _without_unknown(spearman=rank_correlation(*ranks))
+            row |= {"sampled": len(ranked)} if question.sample else {}
         elif before.get("source", "") == baseline.source and "spearman" in before:
-            row["spearman"] = before["spearman"]
+            row |= {key: before[key] for key in ("spearman", "sampled") if key in before}
         if question.shown:
             channels = [question.sources[source] for source in question.shown]
             shares = [graph.edges[source, question.name]["attribution"] for source in question.shown]

@@ -11,7 +11,11 @@ import pytest
 from PIL import Image
 
 from circuits.atlas.atlas import Atlas
+from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
+from circuits.visualization.render import Picture
+from circuits.visualization.store import PictureStore
 from tests.support.commandline import on_handmade, refusal, run
 
 
@@ -226,3 +230,41 @@ class TestClass:
         assert run("class", "koala").stdout.startswith("builtin on 160 photos of koala.")
         assert "No class 'warm' in builtin" in refusal(run("class", "warm"))
         assert "There is no atlas in" in refusal(run("class", "warm", "--atlas", tmp_path))
+
+
+class TestSite:
+    def test_it_has_pictures_and_patches_if_asked_for(
+        self, finished: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def draw(network: Network, units: list[Unit], *, store: PictureStore, progress: object) -> None:
+            for unit in units:
+                store.put(network, Picture(unit, Image.new("RGB", (16, 16), "teal"), 2.0))
+
+        monkeypatch.setattr("circuits.atlas.pictures.pictures", draw)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        out, shared = tmp_path / "site", [*on_handmade(tmp_path)]
+        result = run("atlas", "site", finished, "-o", out)
+        assert result.stdout.startswith("15 pages and 0 pictures, ")
+        assert "9 of 9 units have no picture yet; --pictures draws them" in result.stderr
+        assert not (out / "exemplars").exists()
+        (folder / "warm" / "9.png").unlink()
+        given = ["atlas", "site", finished, "-o", out, "--pictures", "--exemplars", folder, *shared, "--json"]
+        result = run(*given)
+        facts = json.loads(result.stdout)
+        assert (facts["pages"], facts["pictures"], facts["missing"]) == (15, 9, 0)
+        assert result.stderr == f"1 photo of patches could not be read in {folder}, and the patches are left out.\n"
+        patches = list((out / "exemplars").rglob("*.webp"))
+        assert len(patches) == facts["patches"] > 9
+        page = (out / "units" / "fc" / "0.html").read_text("utf-8")
+        assert page.count("../../exemplars/fc/0-") == len(list((out / "exemplars" / "fc").glob("0-*.webp")))
+
+    def test_a_folder_of_photos_of_that_name_is_given_as_a_path(
+        self, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert "/site; give one with photos in it." in refusal(run("atlas", "./site", "-o", "out"))
+        assert "-o is missing" in refusal(run("atlas", "site", finished))
+        assert "--network is missing" in refusal(run("atlas", "site", finished, "-o", "out", "--pictures"))
+        given = ["atlas", "site", finished, "-o", "out", *on_handmade(tmp_path)]
+        assert "There is no folder none" in refusal(run(*given, "--exemplars", "none"))
+        assert not (tmp_path / "out").exists()

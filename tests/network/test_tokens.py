@@ -9,11 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from circuits import InputError, Photo, intervene, load_photo, measure, trace
+from circuits import InputError, Photo, Unit, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import attribute, is_exact
+from circuits.evidence.maps import target_map
+from circuits.evidence.patches import patches_and_maps
+from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
+from circuits.report.text import ranks_in_words
+from circuits.tracing import run, verify
 from circuits.tracing.run import ForwardCache
 from tests.support.branched import Blocked
 from tests.support.nets import difference, image_for, randomize
@@ -95,10 +100,10 @@ def test_shares_are_the_slow_definitions_and_add_up_where_all_is_held(kind: dict
         assert difference(network.logits(image), module(image)) <= 1e-5
     double(network.traced)
     image = image.double()
-    run, frozen = ForwardCache.of(network, image), SlowFrozen(module.double(), image)
+    cache, frozen = ForwardCache.of(network, image), SlowFrozen(module.double(), image)
     for upper, channel in (("head", 1), ("blocks.1.act", 4)):
-        lower, readout = run.below(upper), Readout.of_unit(channel)
-        value = float(run.activations[upper][0, channel].sum())
+        lower, readout = cache.below(upper), Readout.of_unit(channel)
+        value = float(cache.activations[upper][0, channel].sum())
         [live] = attribute("sum", lower.piece, lower.activation, [readout])
         [held] = attribute("frozen", lower.piece, lower.activation, [readout])
         assert (is_exact("sum", lower.piece), is_exact("frozen", lower.piece)) == (False, True)
@@ -157,3 +162,44 @@ def test_a_hidden_unit_before_its_activation_function_is_that_of_the_layer_below
     for name in ("blocks.0.act", "blocks.0.act.cls"):
         before, after = network.read(image, [(name, (4, 1), False), (name, (4, 1), True)])
         torch.testing.assert_close(nn.functional.gelu(before), after)
+
+
+def test_too_many_units_are_sampled_when_measured_and_not_all_ablated(
+    known: Network, quarters: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    circuit = trace(known, quarters, "warm", depth=1, top=9, signs="both")
+    [whole] = measure(known, circuit, "head:0").nodes["head:0"].measured
+    assert (whole.units, whole.sampled) == (16, None)
+    for module in (verify, run):
+        monkeypatch.setattr(module, "MOST_ABLATED", 15)
+    monkeypatch.setattr(verify, "_SAMPLED", 12)
+    measured = measure(known, circuit, "head:0")
+    [sampled] = measured.nodes["head:0"].measured
+    assert (sampled.units, sampled.sampled, sampled.error, sampled.joint) == (16, 12, whole.error, whole.joint)
+    assert all(edge.ablation == pytest.approx(edge.attribution) for edge in measured.edges_into("head:0"))
+    assert ranks_in_words(sampled) == "Rank correlation 1.00 over 12 units, a random sample of 16."
+    with pytest.raises(InputError, match=r"^There are 16 units below, too many to ablate one by one; choose another "):
+        trace(known, quarters, "warm", depth=1, mode="ablate")
+
+
+def test_pictures_that_change_what_rectifiers_hand_back_are_refused(known: Network, quarters: Photo) -> None:
+    assert methods_of(known) == ("gradient", "gradient_x_input")
+    picture = gradient_picture(known, quarters, "blocks.0.act:0@0,0")
+    assert np.argwhere(picture[:, :, 0] > 0).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    for method in ("guided", "deconvnet"):
+        with pytest.raises(
+            InputError, match=f"^The method {method} changes what rectifiers hand back, and tokens, a tr"
+        ):
+            gradient_picture(known, quarters, "head:0", method=method)
+
+
+def test_class_tokens_have_no_place_in_the_photo(known: Network, quarters: Photo) -> None:
+    two = tokens(Tokens(extra=2))
+    assert [layer.has_places for layer in two.layer_list] == [True, True, False, True, False, False]
+    crop = np.asarray(two.preprocessing.crop_of(load_photo("example:cat")).resize((6, 4)))
+    [(seen, fired)] = patches_and_maps(two, "example:cat", [Unit("blocks.0.act.cls", 1)], side=6)
+    assert np.array_equal(np.asarray(seen), crop)
+    assert np.array_equal(np.asarray(fired), crop)
+    # Of the last block the head reads the class token alone, so that what comes from the patches comes from below.
+    circuit = trace(known, quarters, "warm", depth=1)
+    assert target_map(known, circuit) == pytest.approx(np.array([[1.6, 0], [0.8, 0]]), abs=1e-5)

@@ -14,7 +14,7 @@ from circuits.atlas.atlas import Atlas
 from circuits.atlas.suggestion import Suggestion, write_suggestions
 from circuits.errors import InputError
 from circuits.naming.names import UnitName, UnitNames
-from circuits.report.atlas_sentences import estimate
+from circuits.report.atlas_sentences import batches, estimate
 from circuits.report.site.served import LINKED, Served
 from circuits.report.site.write import write_site
 from circuits.units import Unit
@@ -114,7 +114,7 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
     for link in atlas.links("../up:2", best.number)[:4]:
         if link.share > 0:
             assert estimate(link.share, link.error) in said
-            assert f"{round(100 * link.consistency)} % of batches" in said
+            assert batches(link.consistency, link.photos) in said
     page = Outline((site / "classes" / "0.html").read_text("utf-8"))
     text = " ".join(page.texts)
     circuit = atlas.circuit(0, depth=3, top=(5, 4, 3))

@@ -31,13 +31,13 @@ from circuits import (
 from circuits.attribution.ablation import ablated_one_by_one, ablated_together
 from circuits.attribution.agreement import rank_correlation
 from circuits.attribution.gradient import Readout, gradient_down
-from circuits.attribution.modes import MODES
 from circuits.attribution.parts import PackedLayer
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from tests.support import reference
 from tests.support.branched import Branches, Skip, branched
 from tests.support.handmade import colour_photo, handmade_network
+from tests.support.known_circuits import LIVE
 from tests.support.nets import BranchesAndSkip, ready, seeded
 from tests.support.verified import POSITIONS, halves, logic
 
@@ -194,7 +194,7 @@ def test_ranks_with_ties_correlate_as_in_scipy() -> None:
     assert rank_correlation([1.0], [2.0]) is None
 
 
-@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("mode", list(LIVE))
 def test_agreement_over_a_real_layer_is_that_of_all_its_channels(builtin: Network, mode: str) -> None:
     circuit = trace(builtin, "example:cat", depth=2, top=[2, 4], mode=mode, signs="both")
     name = circuit.edges_into(circuit.root)[0].source

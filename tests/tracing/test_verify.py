@@ -23,9 +23,9 @@ from circuits import (
     trace,
 )
 from circuits.attribution.gradient import Readout, ablation
-from circuits.attribution.modes import MODES
 from circuits.tracing.source import forward_cache
 from tests.support.handmade import POSITIONS, colour_photo, levels
+from tests.support.known_circuits import LIVE
 
 RED, GREEN, BLUE = levels(1.0, 0.5, 0.25)
 
@@ -85,7 +85,7 @@ def slow_value(network: Network, circuit: Circuit, name: str) -> tuple[Tensor, C
     return run.activations[lower], lambda a: (segment(a)[0, unit.channel] * gradient[0, unit.channel]).sum()
 
 
-@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("mode", list(LIVE))
 def test_every_edge_equals_the_slow_definition_in_every_mode(builtin: Network, mode: str) -> None:
     top, depth = (18, 2) if mode == "sum" else (4, 3)  # more than are ablated at once
     circuit = measure(builtin, trace(builtin, "example:cat", depth=depth, top=[top, *[2] * (depth - 1)], mode=mode))

@@ -173,6 +173,7 @@ class SitePages:
                 above=[(each.name, self.at.layer(each.name)) for each in self.atlas.layers if name in each.below],
                 unlinked=unlinked.get(name, ""),
                 units=[(unit, self._serves(unit)) for unit in units],
+                guessed=any(unit.guess for unit in units),
                 parts=[(self.at.layer(name, each), each == part) for each in range(1, len(parts) + 1)],
             )
 

@@ -93,7 +93,10 @@ function agreements(node) {
   return (node.measured || []).map((found) => {
     const said = [];
     if ("spearman" in found)
-      said.push(`rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.units} units`);
+      said.push(
+        `rank correlation ${found.spearman.toFixed(2).replace("-", "\u2212")} over ${found.sampled || found.units} units` +
+          (found.sampled ? `, a random sample of ${found.units}` : ""),
+      );
     const same = (found.together || []).length === shown.length && shown.every((id) => found.together.includes(id));
     if (same && "error" in found) said.push(`attributions off by ${percent(Math.round(found.error * 1000) / 1000)}`);
     if (same && "joint" in found) said.push(`all together ${number(found.joint, true)}`);
