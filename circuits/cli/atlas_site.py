@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def atlas_site(
     atlas: Path | None = argument(
-        "[ATLAS]",
+        "ATLAS",
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
         default=None,
         readable=False,

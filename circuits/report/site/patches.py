@@ -58,10 +58,12 @@ class Patches:
             return []
         patches = []
         for exemplar in self.index.of(unit).most[:_SHOWN]:
-            inside = exemplar.photo.relative_to(self.index.folder)
+            photo = exemplar.photo
+            if not photo.is_relative_to(self.index.folder) or ".." in photo.parts:
+                self.lost.add(photo)  # nothing but what lies in the folder is shown to others
+                continue
+            inside = photo.relative_to(self.index.folder)
             try:
-                if ".." in inside.parts:  # nothing but what lies in the folder is shown to others
-                    raise InputError(f"{inside} does not lie in the folder of photos.")
                 patch = exemplar_patch(self.network, unit, replace(exemplar, photo=self.photos / inside))
             except CircuitsError:
                 self.lost.add(inside)
