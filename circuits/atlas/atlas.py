@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from circuits.network.labels import class_of
 from circuits.units import Unit, as_unit
 
 if TYPE_CHECKING:
+    from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
 
 _OPEN = 32
@@ -242,6 +244,19 @@ class Atlas:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
 
+    def photos_of(self, of: str | int, most: int) -> list[Path]:
+        """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
+
+        Raises:
+            UnknownError: if the class is not in the atlas.
+        """
+        folder = self._folder.folder / "buckets" / f"{self.find(of).number:05}"
+        files = [each for file in sorted(folder.glob("*.safetensors")) for each in self._folder.read_photos(file)]
+        paths = (
+            Path(self.record.folder) / each.path for each in sorted(files, key=lambda each: each.path) if not each.fault
+        )
+        return list(islice((path for path in paths if path.is_file()), most))
+
     @cached_property
     def suggestions(self) -> Mapping[Unit, Suggestion]:
         """Of some units the class that they tell from the rest; none before `suggest_classes` has looked for them.
@@ -295,6 +310,59 @@ class Atlas:
         from circuits.atlas.class_circuit import class_circuit
 
         return class_circuit(self, of, depth=depth, top=top, signs=signs)
+
+    def expand(self, circuit: "Circuit", unit: Unit | str, *, top: int = 5, signs: str = "positive") -> "Circuit":
+        """The circuit of a class with the strongest links of one of its units, as `expand` has it of one photo.
+
+        Args:
+            circuit: one that `Atlas.circuit` has made.
+            unit: one of its units.
+            top: units to show below it; an atlas keeps 8.
+            signs: `positive` or `both`.
+
+        Raises:
+            InputError: if the circuit is not of this atlas, the unit has no links in it, or an option is out of range.
+            UnknownError: if the unit is not in the circuit.
+        """
+        from circuits.atlas.class_circuit import expand_class
+
+        return expand_class(self, circuit, Unit.parse(circuit.node(unit).id), top=top, signs=signs)
+
+    def why_not_expand(self, circuit: "Circuit", unit: Unit) -> str:
+        """Why a unit of a circuit cannot be expanded, in a sentence; "" if it can."""
+        if not self.has(circuit):
+            return (
+                f"The atlas in {self.folder} does not have the photos of this circuit, {circuit.photo_info.name}; "
+                "choose the class again to see it as the atlas has it now."
+            )
+        if not self.layer(unit.layer).below:
+            return f"{unit} is in the lowest layer; only the image is below it."
+        if self.is_linked(unit):
+            return ""
+        why = next((each.why for each in self.record.subject.unlinked if each.layer == unit.layer), "")
+        return (
+            f"The atlas has no links below {unit}{f': {why}' * bool(why)}. The trace of a single photo answers there."
+        )
+
+    def has(self, circuit: "Circuit") -> bool:
+        """Whether a circuit is that of a class, over the photos that are in this atlas now."""
+        known, root = circuit.collection, Unit.parse(circuit.root)
+        if known is None or circuit.network.sha256 != self.record.subject.network["sha256"]:
+            return False
+        return root.channel in self.record.photos and known.sha256 == self.facts(root.channel)["digest"]
+
+    def check_network(self, network: "Network") -> None:
+        """Refuse a network that the atlas was not made with.
+
+        Raises:
+            InputError: if it was made with another one.
+        """
+        made_with = self.record.subject.network
+        if made_with["sha256"] != network.sha256:
+            raise InputError(
+                f"The atlas in {self.folder} was made with {made_with['name']} ({made_with['sha256'][:12]}), not with "
+                f"{network.name} ({network.sha256[:12]}); give that network, or another atlas."
+            )
 
     def unit_at(self, place: int) -> Unit:
         """The unit at a place among those of all layers."""
