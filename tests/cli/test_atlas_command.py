@@ -88,6 +88,7 @@ class TestAtlas:
             (["--part", "a"], "is no part"),
             (["--workers", "2", "--ray", "auto"], "--workers and --ray say both who computes; give one of them."),
             (["--classes", "ship"], "No class 'ship'"),
+            (["--classes", ","], "No class is named; name those that are to be explained"),
             (["--layers", "conv9"], "Layer 'conv9' does not exist"),
             (["--layers", ","], "A circuit needs at least two layers; the choice leaves fc alone."),
         ],
