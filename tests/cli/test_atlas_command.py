@@ -268,4 +268,6 @@ class TestSite:
         assert "--network is missing" in refusal(run("atlas", "site", finished, "-o", "out", "--pictures"))
         given = ["atlas", "site", finished, "-o", "out", *on_handmade(tmp_path)]
         assert "There is no folder none" in refusal(run(*given, "--exemplars", "none"))
+        (tmp_path / "site" / "warm").mkdir(parents=True)
+        assert "give its photos as ./site, or the atlas" in refusal(run("atlas", "site", "-o", "out"))
         assert not (tmp_path / "out").exists()

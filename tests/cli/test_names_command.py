@@ -153,6 +153,8 @@ def test_other_commands_say_names(network: list[str], sha256: str, tmp_path: Pat
     assert "0 warm part: 0.89" in grouped
     told = run("exemplars", tmp_path / "photos", "--unit", "conv2:0", "--into", tmp_path / "index", *network).stdout
     assert "\nconv2:0 warm part\n" in told
+    changed = run("what-if", photo, "--unit", "conv2:0=0", "--unit", "conv2:1@0,0=2", *network).stdout
+    assert "with conv2:0 warm part × 0, conv2:1@0,0 × 2:" in changed
     from circuits.cli.unit_expressions import short_name
 
     made = handmade_network()
