@@ -221,7 +221,7 @@ class TestClass:
             (["warm", "--top", "9"], "an atlas keeps the 8 strongest"),
             (["warm", "--signs", "all"], "signs is 'all'"),
             (["warm", "-o", "warm.png"], "--output writes JSON, not .png files"),
-            (["warm", "--html", "warm.html", "--network", "builtin"], "The atlas was made with Handmade"),
+            (["warm", "--html", "warm.html", "--network", "builtin"], "was made with Handmade ("),
         ],
     )
     def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, finished: Path) -> None:
