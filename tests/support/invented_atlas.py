@@ -43,6 +43,8 @@ def invented_atlas(
             header = {"class": channel, "photos": count, "batches": -(-count // 8), "digest": f"{channel:064x}"}
             written.write_arrays(written.class_file(channel), _of_class(widths, channel, count, chance), header)
         arrays = overall_arrays(written, record)
+        linked = _of_class(widths, 0, 1, chance)
+        arrays |= {name: value for name, value in linked.items() if name.startswith("links.")}
         written.write_arrays(written.overall_file, arrays, {"photos": sum(photos.values())})
         written.write_record(record)
     return Atlas.open(folder)
