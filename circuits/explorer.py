@@ -20,7 +20,7 @@ from circuits.network.loading import load_network
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.source import forward_cache
+from circuits.tracing.source import check_network, forward_cache
 
 EXPLORERS = "circuits.explorers"
 _PATIENCE = 10.0
@@ -136,7 +136,7 @@ def explore(
         raise InputError("The network is on a device already; give device= to load_network or prepare.")
     explained = what if isinstance(what, Network) else network or _network_behind(what, output, device)
     if circuit is not None:
-        forward_cache(explained, circuit)  # refuses another network before the page opens
+        check_explorable(explained, circuit)
     photo = None if photo is None else as_photo(photo)
     started: SimpleQueue[Server | Exception] = SimpleQueue()
     serve = find_explorer()
@@ -153,6 +153,18 @@ def explore(
     if isinstance(first, Exception):
         raise first
     return Exploration(first, thread)
+
+
+def check_explorable(network: Network, circuit: Circuit) -> None:
+    """Refuse a circuit of another network, or without the photo that more of it is computed from, before a page opens.
+
+    Raises:
+        InputError: if it is one; that of a class has no single photo, and is of the network alone.
+    """
+    if circuit.collection is not None:
+        check_network(network, circuit, to="explore it")
+    else:
+        forward_cache(network, circuit)
 
 
 def _network_behind(circuit: Circuit, output: str | int | None, device: str | torch.device | None) -> Network:

@@ -124,6 +124,33 @@ def locked(file: Path, *, busy: str, unwritable: str = _UNWRITABLE, patience: fl
         lock.release()
 
 
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """A file that is written in parts, whole or not at all: beside its place, to which it is moved after the block.
+
+    Raises:
+        InputError: if it cannot be written.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with written_aside(Path(folder.name, "units.csv")) as file:
+    ...     _ = file.write_text("unit")
+    >>> [each.name for each in Path(folder.name).iterdir()]
+    ['units.csv']
+    >>> folder.cleanup()
+    """
+    check_writable(path)
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+    with _sentences(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
 def check_writable(path: str | Path) -> None:
     """Refuse a target that `write_atomically` could not write, before hours are spent on its content.
 

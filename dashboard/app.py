@@ -9,6 +9,8 @@ from dash import ClientsideFunction, Dash, Input, State
 from dash import Output as DashOutput
 from dash.exceptions import DependencyException
 
+from circuits.atlas.atlas import Atlas
+from circuits.atlas.shipped import atlas_of
 from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
 from circuits.network.network import Network
@@ -16,6 +18,7 @@ from circuits.tracing.circuit import Circuit
 from dashboard import ids
 from dashboard.callbacks import ACTIONS, Callbacks
 from dashboard.feature import Feature
+from dashboard.features.atlas import feature as atlas
 from dashboard.features.compare import feature as compare
 from dashboard.features.edge import feature as edge
 from dashboard.features.evaluation import feature as evaluation
@@ -80,7 +83,9 @@ class PageSettings:
         token: what a browser must know to be let in; "" if everyone on this machine is.
         label: what the page's menu calls the network; its name if "".
         others: further networks that can be chosen there, each loaded when it first is.
-        exemplars: a folder of photos, which is indexed while the page is open, or an index; the newest index if `None`.
+        exemplars: a folder of photos, which is indexed while the page is open, or an index; that of the atlas if
+            `None`, or else the newest index.
+        atlas: of one of the networks; that which ships with the network, if there is one, if `None`.
     """
 
     network: Network
@@ -95,6 +100,7 @@ class PageSettings:
     label: str = ""
     others: Sequence[OtherNetwork] = ()
     exemplars: Path | None = None
+    atlas: Atlas | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -127,9 +133,13 @@ def create_page(settings: PageSettings) -> Page:
 
     def make(label: str, network: Network, networks: Networks) -> Scheduler:
         is_first = network is settings.network
-        collection = (settings.collection if is_first else None) or StoredCollection(network, source=settings.exemplars)
+        its_atlas = atlas_of(network, settings.atlas)
+        source = settings.exemplars or (kept_in(its_atlas) if its_atlas is settings.atlas else None)
+        collection = (settings.collection if is_first else None) or StoredCollection(network, source=source)
         gallery = (settings.gallery if is_first else None) or _stored_gallery(network)
-        library = Library(network, gallery, collection.baseline, name=label, others=networks.library_of)
+        library = Library(
+            network, gallery, collection.baseline, name=label, atlas=its_atlas, others=networks.library_of
+        )
         parts = features(library, networks, restored)
         return Scheduler(library, Evidence(library, collection), parts, reducer(parts), workers)
 
@@ -182,6 +192,7 @@ def features(library: Library, networks: Networks, restored: Restored) -> tuple[
         layer.feature(),
         graph.feature(library),
         compare.feature(),
+        atlas.feature(),
         evaluation.feature(),
         photo.feature(),
         target.feature(networks),
@@ -202,6 +213,11 @@ def _stored_gallery(network: Network) -> Gallery:
     from dashboard.work.gallery import StoredGallery
 
     return StoredGallery(network)
+
+
+def kept_in(atlas: Atlas | None) -> Path | None:
+    """Where the index of exemplars of an atlas is kept, if there is one."""
+    return None if atlas is None or atlas.exemplars is None else atlas.exemplars.kept
 
 
 def _first_session(settings: PageSettings, library: Library) -> Session:

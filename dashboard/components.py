@@ -133,6 +133,17 @@ def unbroken(words: str) -> str:
     return words.replace(" %", "\u00a0%").replace("± ", "±\u00a0")
 
 
+def with_code(words: str) -> list[Component]:
+    """A sentence in which commands stand between backticks.
+
+    Example:
+        >>> [getattr(part, "children", part) for part in with_code("Start with `circuits explore`.")]
+        ['Start with ', 'circuits explore', '.']
+    """
+    parts = words.split("`")
+    return [html.Code(part) if place % 2 else part for place, part in enumerate(parts) if part]
+
+
 def attributes(**named: str) -> dict[str, Any]:
     """HTML attributes whose names have dashes.
 

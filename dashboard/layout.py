@@ -16,6 +16,7 @@ _PAGES = {
     "circuit": ("Circuit", "The units that contributed most to the target"),
     "layers": ("Layers", "Every unit of a layer"),
     "compare": ("Compare", "Two circuits side by side"),
+    "atlas": ("Atlas", "What classes are made of, over many photos"),
 }
 
 
@@ -132,6 +133,7 @@ def _middle() -> Any:
             ),
             html.Div(id=ids.WALL, className="of-layers"),
             html.Div(id=ids.COMPARE, className="of-compare"),
+            html.Div(id=ids.ATLAS, className="of-atlas"),
             html.Div(
                 [
                     html.Span("Loading …", id=ids.STATUS, role="status"),

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 import circuits
+from circuits.atlas.atlas import Atlas
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
-from circuits.errors import CircuitsError, InputError, printable
+from circuits.errors import CircuitsError, InputError, UnknownError, printable
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
+from circuits.report.atlas_sentences import EXPANDING_NEEDS_ATLAS, needs_one_photo, without_atlas
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
-from circuits.tracing.targets import Target, find_target
+from circuits.tracing.targets import Target, find_target, target_of
 from circuits.units import IN_NO_GROUP, Address, Progress, Unit, is_residual
-from dashboard.answers import Breakdown, Inspection, Part, WebP, kept, webp
+from dashboard.answers import Breakdown, Inspection, Part, UnitInAtlas, WebP, kept, webp
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Library:
         gallery: pictures of its units.
         baseline: what ablated units are set to beside zero, if there is such a thing when it is asked.
         name: of the network, as the page's menu has it.
+        atlas: that was made with the network, if there is one.
         others: finds the library of another network of the page by its fingerprint, if that is loaded.
     """
 
@@ -64,10 +67,12 @@ class Library:
         baseline: Callable[[], Baseline | None] = lambda: None,
         *,
         name: str = "",
+        atlas: Atlas | None = None,
         others: Callable[[str], "Library | None"] = lambda fingerprint: None,
     ) -> None:
         self.network = network
         self.name = name
+        self.atlas = atlas
         self._others = others
         self.gallery = gallery
         self._baseline = baseline
@@ -113,19 +118,19 @@ class Library:
     @property
     def placed(self) -> tuple[str, ...]:
         """The layers with more than one position, from the image up."""
-        return tuple(layer.name for layer in self.network.layer_list if layer.height * layer.width > 1)
+        return tuple(layer.name for layer in self.network.layer_list if layer.has_places)
 
-    def target(self, wish: str, *, like: Circuit | None = None) -> Target:
+    def target(self, wish: str, *, like: Network | None = None) -> Target:
         """What a person means who asks why: a class, a unit, a neuron, or `A - B`.
 
         Args:
             wish: as it was written.
-            like: a circuit whose layers there are; those that the network was opened with, if `None`.
+            like: the network cut at the layers that there are; as it was opened, if `None`.
 
         Raises:
             CircuitsError: if it names nothing, or there is nothing below it.
         """
-        network = self.network if like is None else self.cut(like)
+        network = like or self.network
         target = find_target(network, self._numbered(wish), 0)
         if network.below(target.unit.layer) is None:
             raise InputError(f"{target.id} is in the lowest layer; only the image is below it.")
@@ -145,7 +150,7 @@ class Library:
         choices: Choices,
         progress: Progress,
         *,
-        like: Circuit | None = None,
+        like: Network | None = None,
     ) -> Circuit:
         """The circuit of a target: a class, a unit, a neuron, or the difference of two classes.
 
@@ -154,17 +159,19 @@ class Library:
             target: a number or label, `layer:channel`, `layer:channel@row,column`, or `A - B`.
             choices: how it is found.
             progress: told how far, and raises to stop.
-            like: a circuit whose layers it is to have; those that the network was opened with, if `None`.
+            like: the network cut at the layers that it is to have; as it was opened, if `None`.
         """
         target = self._numbered(target) if isinstance(target, str) else target
         return circuits.trace(
-            self.network if like is None else self.cut(like), photo, target, depth=choices.depth,
+            like or self.network, photo, target, depth=choices.depth,
             top=choices.top_asked, mode=choices.mode_asked, signs=choices.signs, groups=choices.groups or None,
             units=choices.units or None, progress=progress,
         )  # fmt: skip
 
     def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
         """The circuit with the lower units of one unit."""
+        if circuit.collection is not None:
+            return self.of_atlas().expand(circuit, name, top=self._kept_top(choices), signs=choices.signs)
         return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
 
     def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
@@ -175,10 +182,71 @@ class Library:
         return circuits.measure(self.network, circuit, name, baseline=baseline, progress=progress)
 
     def grow(self, circuit: Circuit, layer: str | None, choices: Choices, progress: Progress) -> Circuit:
-        """The circuit with the lower units of all units of a layer, or of all units."""
+        """The circuit with the lower units of all units of a layer, or of all units; of a class those with links."""
+        if circuit.collection is not None:
+            for name in closed(circuit, layer):
+                if not self.why_not_expand(circuit, name, ""):
+                    circuit = self.expand(circuit, name, choices)
+            return circuit
         return circuits.grow(
             self.network, circuit, layer=layer, top=choices.top, signs=choices.signs, progress=progress
         )
+
+    def of_atlas(self) -> Atlas:
+        """The atlas.
+
+        Raises:
+            InputError: if there is none.
+        """
+        if self.atlas is None:
+            raise InputError(without_atlas(self.network.name))
+        return self.atlas
+
+    def of_class(self, number: int, choices: Choices) -> Circuit:
+        """The circuit of a class over its photos in the atlas.
+
+        Raises:
+            CircuitsError: if there is no atlas, or no photo of the class in it.
+        """
+        atlas = self.of_atlas()
+        depth = min(choices.depth, len(atlas.layers) - 1)
+        return atlas.circuit(number, depth=depth, top=self._kept_top(choices), signs=choices.signs)
+
+    def like_class(self, photo: Photo, circuit: Circuit, progress: Progress) -> Circuit:
+        """The circuit of a photo that can be compared with that of a class: of the same layers and settings."""
+        told = circuit.settings
+        return circuits.trace(
+            self.cut(circuit), photo, target_of(circuit).unit.channel, depth=told.depth, top=told.top,
+            mode=told.mode, signs=told.signs, progress=progress,
+        )  # fmt: skip
+
+    def in_atlas(self, unit: Unit) -> UnitInAtlas:
+        """What the atlas says of a unit."""
+        atlas, unit = self.of_atlas(), unit.whole
+        try:
+            overall = atlas.unit(unit)
+        except UnknownError as error:
+            return UnitInAtlas(str(error))
+        if unit.layer == atlas.layers[-1].name:
+            own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
+            return UnitInAtlas(
+                "" if own else self._no_photo(unit.channel), overall if own else None, own, is_class=True
+            )
+        suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
+        return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+
+    def _no_photo(self, number: int) -> str:
+        return f"The atlas has no photo of {self.network.label(number)}."
+
+    def why_not_class(self, number: int) -> str:
+        """Why there is no circuit of a class, in a sentence; "" if there is."""
+        if self.atlas is None:
+            return without_atlas(self.network.name)
+        return "" if number in self.atlas.record.photos else self._no_photo(number)
+
+    def _kept_top(self, choices: Choices) -> int:
+        """Units below each, as far as the atlas keeps them."""
+        return min(choices.top, *self.of_atlas().record.links)
 
     def discard(self, circuit: Circuit, name: str) -> Circuit:
         """The circuit without a unit and what only it needs."""
@@ -251,9 +319,7 @@ class Library:
 
     def channels(self, circuit: Circuit, layer: str) -> int | None:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
-        if self.why_locked(circuit):
-            return None
-        return self.cut(circuit).layer(layer).channels
+        return self.cut(circuit).layer(layer).channels if self._is_known(circuit) else None
 
     def home(self, circuit: Circuit) -> "Library":
         """The library of the network that a circuit was found in, if that is loaded; else this one."""
@@ -286,6 +352,8 @@ class Library:
                 f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
                 f"units, but {self.network.name} cannot expand it."
             )
+        if circuit.collection is not None:
+            return self._misfit(circuit) or needs_one_photo(circuit)
         if circuit.photo is None:
             return self._misfit(circuit) or "This circuit's file holds no photo: you can look at it, but not expand it."
         crop, (height, width) = circuit.photo, self.network.preprocessing.size
@@ -300,11 +368,19 @@ class Library:
 
     def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
         """Why one unit cannot be expanded, in a sentence; "" if it can."""
-        if locked:
-            return locked
+        if refused := self.why_not_grow(circuit, locked):
+            return refused
+        if circuit.collection is not None:
+            return self.of_atlas().why_not_expand(circuit, Unit.parse(name))
         if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
             return f"{name} is in the lowest layer; only the image is below it."
         return ""
+
+    def why_not_grow(self, circuit: Circuit, locked: str) -> str:
+        """Why a circuit cannot be expanded, in a sentence; "" if it can: that of a class needs the atlas alone."""
+        if circuit.collection is None or not self.is_own(circuit):
+            return locked
+        return "" if self.atlas is not None else EXPANDING_NEEDS_ATLAS
 
     def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
         """What the page says of a unit without asking the network."""
@@ -359,8 +435,19 @@ class Library:
         found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
         return found
 
+    @property
+    def cut_like_atlas(self) -> Network:
+        """The network cut at the layers of the atlas, of which there is one."""
+        layers = tuple(layer.name for layer in self.of_atlas().layers)
+        found: Network = self._once(("cut", layers), lambda: self.network.with_layers(layers))
+        return found
+
+    def _is_known(self, circuit: Circuit) -> bool:
+        """Whether this network has the layers of a circuit; that of a class needs no photo for it."""
+        return self.is_own(circuit) if circuit.collection is not None else not self.why_locked(circuit)
+
     def _below(self, circuit: Circuit, layer: str) -> int | None:
-        if self.why_locked(circuit):
+        if not self._is_known(circuit):
             return None
         network, groups = self.cut(circuit), circuit.dictionaries
         below = network.layers_below(layer)

@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 from waitress.channel import HTTPChannel
 
+from circuits.atlas.atlas import Atlas
 from circuits.errors import InputError
 from circuits.explorer import OtherNetwork
 from circuits.image.photo import Photo
@@ -103,6 +104,7 @@ def serve(
     label: str = "",
     others: Sequence[OtherNetwork] = (),
     exemplars: Path | None = None,
+    atlas: Atlas | None = None,
     port: int = PORT,
     host: str = "127.0.0.1",
     open_browser: bool = True,
@@ -120,6 +122,7 @@ def serve(
         label: what the page calls the network; its name if "".
         others: further networks that can be chosen on the page.
         exemplars: a folder of photos, of which the page shows what units fire on, or an index of them.
+        atlas: of one of the networks, whose classes the page shows.
         port: 0 for any free one.
         host: address to listen at; if other machines can reach it, the page's address holds a random token, without
             which the page lets nobody in.
@@ -144,6 +147,7 @@ def serve(
         label=label,
         others=others,
         exemplars=exemplars,
+        atlas=atlas,
     )
     running = start(settings, port=port, room=room)
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
+from circuits.atlas.link_means import starts_of
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.publish import starts_of
 from circuits.atlas.storage import NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
@@ -22,6 +23,7 @@ from circuits.network.labels import class_of
 from circuits.units import Unit, as_unit
 
 if TYPE_CHECKING:
+    from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
 
 _OPEN = 32
@@ -170,33 +172,47 @@ class Atlas:
         order = np.argsort(-self.table("contribution", layer, of), kind="stable")[:top]
         return [self.unit(Unit(layer, int(channel)), of) for channel in order]
 
-    def links(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
+    def links(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
         """What the units below a unit do for a class through it, those that excite first; the strongest are kept.
+
+        Args:
+            unit: the unit above.
+            of: the class; if `None`, the class of each photo, over all photos, of which each counts once.
 
         Raises:
             UnknownError: if the unit or the class is not in the atlas.
+            InputError: if the atlas is of an older version, and has no links over all classes.
         """
         place, unit = self._place(as_unit(unit)), as_unit(unit).whole
-        found = self.find(of)
-        arrays = self._arrays(found.number)
+        arrays, photos = self._linked(of)
         columns = (arrays[f"links.{name}"][place].tolist() for name in ("source", "share", "error", "consistency"))
         return tuple(
-            AtlasLink(self.unit_at(source), unit, share, error, consistency, found.photos)
+            AtlasLink(self.unit_at(source), unit, share, error, consistency, photos)
             for source, share, error, consistency in zip(*columns, strict=True)
             if source != NOBODY
         )
 
-    def users(self, unit: Unit | str, of: str | int) -> tuple[AtlasLink, ...]:
-        """The kept links from a unit to units above it, for a class, strongest first."""
-        place, found = self._place(as_unit(unit)), self.find(of)
-        arrays = self._arrays(found.number)
+    def users(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
+        """The kept links from a unit to units above it, for a class or all together, strongest first."""
+        place, (arrays, photos) = self._place(as_unit(unit)), self._linked(of)
         rows, columns = torch.nonzero(arrays["links.source"] == place, as_tuple=True)
         said = {name: arrays[f"links.{name}"][rows, columns].tolist() for name in ("share", "error", "consistency")}
         links = [
-            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, found.photos)
+            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, photos)
             for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
         ]
         return tuple(sorted(links, key=lambda link: -abs(link.share)))
+
+    def _linked(self, of: str | int | None) -> tuple[Mapping[str, torch.Tensor], int]:
+        """The arrays of a class or of all, in which there are links, and over how many photos."""
+        found = None if of is None else self.find(of)
+        arrays = self._arrays(None if found is None else found.number)
+        if "links.source" not in arrays:
+            raise InputError(
+                f"The atlas in {self.folder} is of an older version, without links over all classes; run "
+                "circuits atlas again, which computes no photo anew."
+            )
+        return arrays, self.photos if found is None else found.photos
 
     def classes_of(self, unit: Unit | str, top: int | None = None) -> tuple[ServedClass, ...]:
         """The classes of the atlas by what a unit does for them, those that it serves most first.
@@ -227,6 +243,19 @@ class Atlas:
     def exemplars(self) -> Exemplars | None:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
+
+    def photos_of(self, of: str | int, most: int) -> list[Path]:
+        """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
+
+        Raises:
+            UnknownError: if the class is not in the atlas.
+        """
+        folder = self._folder.folder / "buckets" / f"{self.find(of).number:05}"
+        files = [each for file in sorted(folder.glob("*.safetensors")) for each in self._folder.read_photos(file)]
+        paths = (
+            Path(self.record.folder) / each.path for each in sorted(files, key=lambda each: each.path) if not each.fault
+        )
+        return list(islice((path for path in paths if path.is_file()), most))
 
     @cached_property
     def suggestions(self) -> Mapping[Unit, Suggestion]:
@@ -281,6 +310,59 @@ class Atlas:
         from circuits.atlas.class_circuit import class_circuit
 
         return class_circuit(self, of, depth=depth, top=top, signs=signs)
+
+    def expand(self, circuit: "Circuit", unit: Unit | str, *, top: int = 5, signs: str = "positive") -> "Circuit":
+        """The circuit of a class with the strongest links of one of its units, as `expand` has it of one photo.
+
+        Args:
+            circuit: one that `Atlas.circuit` has made.
+            unit: one of its units.
+            top: units to show below it; an atlas keeps 8.
+            signs: `positive` or `both`.
+
+        Raises:
+            InputError: if the circuit is not of this atlas, the unit has no links in it, or an option is out of range.
+            UnknownError: if the unit is not in the circuit.
+        """
+        from circuits.atlas.class_circuit import expand_class
+
+        return expand_class(self, circuit, Unit.parse(circuit.node(unit).id), top=top, signs=signs)
+
+    def why_not_expand(self, circuit: "Circuit", unit: Unit) -> str:
+        """Why a unit of a circuit cannot be expanded, in a sentence; "" if it can."""
+        if not self.has(circuit):
+            return (
+                f"The atlas in {self.folder} does not have the photos of this circuit, {circuit.photo_info.name}; "
+                "choose the class again to see it as the atlas has it now."
+            )
+        if not self.layer(unit.layer).below:
+            return f"{unit} is in the lowest layer; only the image is below it."
+        if self.is_linked(unit):
+            return ""
+        why = next((each.why for each in self.record.subject.unlinked if each.layer == unit.layer), "")
+        return (
+            f"The atlas has no links below {unit}{f': {why}' * bool(why)}. The trace of a single photo answers there."
+        )
+
+    def has(self, circuit: "Circuit") -> bool:
+        """Whether a circuit is that of a class, over the photos that are in this atlas now."""
+        known, root = circuit.collection, Unit.parse(circuit.root)
+        if known is None or circuit.network.sha256 != self.record.subject.network["sha256"]:
+            return False
+        return root.channel in self.record.photos and known.sha256 == self.facts(root.channel)["digest"]
+
+    def check_network(self, network: "Network") -> None:
+        """Refuse a network that the atlas was not made with.
+
+        Raises:
+            InputError: if it was made with another one.
+        """
+        made_with = self.record.subject.network
+        if made_with["sha256"] != network.sha256:
+            raise InputError(
+                f"The atlas in {self.folder} was made with {made_with['name']} ({made_with['sha256'][:12]}), not with "
+                f"{network.name} ({network.sha256[:12]}); give that network, or another atlas."
+            )
 
     def unit_at(self, place: int) -> Unit:
         """The unit at a place among those of all layers."""

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -17,6 +18,7 @@ from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import attributes, number
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, TargetInfo, TraceSettings, as_int, tops_of
+from circuits.tracing.visible import reaching
 from circuits.units import Unit
 
 if TYPE_CHECKING:
@@ -31,11 +33,7 @@ def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Seque
     shown, levels = as_int(top), as_int(depth)
     tops = tops_of(shown, levels)
     check_signs(torch.zeros(1), 1, signs)
-    kept = min(atlas.record.links)
-    if max(tops) > kept:
-        raise InputError(
-            f"top is {max(tops)}, and an atlas keeps the {kept} strongest links of a unit; give {kept} at most."
-        )
+    _check_top(atlas, max(tops))
     found, subject = atlas.find(of), atlas.record.subject
     root = Unit(subject.top, found.number)
     graph, facts = nx.DiGraph(), atlas.facts(found.number)
@@ -59,6 +57,24 @@ def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Seque
             lower |= dict.fromkeys(_expand(atlas, graph, unit, found.number, tops[level], signs))
         waiting = [unit for unit in lower if not graph.nodes[str(unit)]["expanded"]]
     return Circuit(graph)
+
+
+def expand_class(atlas: "Atlas", circuit: Circuit, unit: Unit, *, top: int, signs: str) -> Circuit:
+    """The circuit of a class with the strongest links of one of its units; `Atlas.expand` says the rest."""
+    if refused := atlas.why_not_expand(circuit, unit):
+        raise InputError(refused)
+    _check_top(atlas, top)
+    graph, target = circuit.unfrozen(), Unit.parse(circuit.root)
+    graph.remove_edges_from(list(graph.in_edges(str(unit))))
+    _expand(atlas, graph, unit, target.channel, top, signs)
+    graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
+    return replace(circuit, graph=graph)
+
+
+def _check_top(atlas: "Atlas", top: int) -> None:
+    kept = min(atlas.record.links)
+    if top > kept:
+        raise InputError(f"top is {top}, and an atlas keeps the {kept} strongest links of a unit; give {kept} at most.")
 
 
 def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> None:

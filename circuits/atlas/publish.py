@@ -4,23 +4,21 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed, narrowed, total
-from circuits.atlas.link_rows import rows_of
-from circuits.atlas.measure import COUNTS, MOMENTS, error_of, links_of_class, mean_and_error
+from circuits.atlas.fixed import narrowed, total
+from circuits.atlas.link_means import KEPT, LinkTotals, link_arrays, means_of
+from circuits.atlas.measure import COUNTS, MOMENTS, links_of_class, mean_and_error
 from circuits.atlas.plan import Job, by_class, whole
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
+from circuits.atlas.storage import AtlasFolder
 from circuits.atlas.subject import AtlasRecord, Subject
 from circuits.attribution.links import Link
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile
 from circuits.units import Progress
-
-KEPT = (8, 8)
-"""Of a unit's links, how many of those that excite it are kept to be read, and of those that inhibit it."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,16 @@ def publish(
         counts[channel] = int(folder.read_header(folder.class_file(channel))["photos"])
         skipped |= {photo.path.as_posix(): photo.fault for f in files for photo in folder.read_photos(f) if photo.fault}
     record = AtlasRecord(subject, photos, dict(sorted(counts.items())), skipped, KEPT)
-    _publish_overall(folder, record)
+    sums = {job.channel: [folder.bucket_file(each) for each in kept if each.channel == job.channel] for job in kept}
+    _publish_overall(folder, record, {**dict(folder.others(asked)), **sums}, progress)
     folder.write_record(record)
     return record
 
 
 def _publish_class(folder: AtlasFolder, subject: Subject, each: _Class, count: int) -> None:
     file, digest = folder.class_file(each.channel), each.digest(subject)
-    if file.is_file():
-        try:
-            if folder.read_header(file).get("digest") == digest:
-                return
-        except InputError:
-            pass  # damaged: it is written again
+    if folder.is_made_of(file, digest):
+        return
     sums = each.sums(folder)
     links = links_of_class(subject.links, subject.top, each.channel)
     arrays = class_arrays(sums, subject, links)
@@ -133,73 +128,33 @@ def class_arrays(sums: Mapping[str, Tensor], subject: Subject, links: Sequence[L
         `fires` or is among the `summit`; of its kept links, strongest first, `links.source` (a unit's place among all),
         `links.share`, `links.error` and `links.consistency`; and over all of them `links.total` and `links.gross`.
     """
-    photos, batches = int(sums["photos"]), int(sums["batches"])
+    photos = int(sums["photos"])
     arrays: dict[str, Tensor] = {name: sums[name].to(torch.int64) for name in COUNTS}
     for name in ("logit", *MOMENTS):
         mean, error = mean_and_error(sums, name, photos)
         arrays |= {name: mean.float(), f"{name}.error": error.float()}
-    kept = sum(KEPT)
-    arrays |= {
-        "links.source": torch.full((subject.units, kept), NOBODY, dtype=torch.int32),
-        **{f"links.{name}": torch.zeros(subject.units, kept) for name in LINK_ARRAYS[1:]},
-        **{f"links.{name}": torch.zeros(subject.units) for name in ("total", "gross")},
-    }
-    starts = starts_of(subject)
-    for units in rows_of(links):
-        places = slice(starts[units.upper] + units.start, starts[units.upper] + units.stop)
-        parts = {
-            what: torch.cat([sums[f"link.{place}{what}"][rows] for place, rows in units.links], 1)
-            for what in ("", ".squares", ".strong")
-        }
-        below = torch.cat([sources_of_link(links[place], starts)[rows] for place, rows in units.links], 1)
-        share = from_fixed(parts[""], SUM) / photos
-        chosen = _kept(share.masked_fill(below == NOBODY, 0.0))
-        values = {what: array.gather(1, chosen).double() for what, array in parts.items()}
-        mean = share.gather(1, chosen)
-        error = error_of(mean, from_fixed(values[".squares"], LINK_SQUARE), photos, batches, LINK_SQUARE)
-        sources = below.gather(1, chosen)
-        nobody = (sources == NOBODY) | (mean == 0)
-        width = chosen.shape[1]
-        arrays["links.source"][places, :width] = sources.masked_fill(nobody, NOBODY).int()
-        for name, array in (("share", mean), ("error", error), ("consistency", values[".strong"] / photos)):
-            arrays[f"links.{name}"][places, :width] = array.masked_fill(nobody, 0).float()
-        arrays["links.total"][places] = share.sum(1).float()
-        arrays["links.gross"][places] = share.abs().sum(1).float()
-    return arrays
+    return arrays | link_arrays(means_of(sums, links), subject, links)
 
 
-def _kept(share: Tensor) -> Tensor:
-    """Columns of the links to keep in each row: those that excite most, and then those that inhibit most."""
-    excite, inhibit = (min(count, share.shape[1]) for count in KEPT)
-    ranked = share.argsort(dim=1, descending=True, stable=True)
-    if share.shape[1] <= sum(KEPT):
-        return ranked
-    return torch.cat([ranked[:, :excite], ranked[:, -inhibit:].flip(1)], 1)
+def _publish_overall(
+    folder: AtlasFolder, record: AtlasRecord, sums: Mapping[int, Sequence[Path]], progress: Progress | None
+) -> None:
+    """Write all classes together, if they are not those that are there."""
+    files = [folder.class_file(channel) for channel in record.photos]
+    digest = hashlib.sha256(json.dumps([folder.read_header(file)["digest"] for file in files]).encode()).hexdigest()
+    if folder.is_made_of(folder.overall_file, digest):
+        return
+    arrays, links = overall_arrays(folder, record), LinkTotals(record.subject)
+    for done, (channel, photos) in enumerate(record.photos.items()):
+        if progress is not None:
+            progress(done, len(record.photos), "Putting all classes together")
+        links.add(channel, sums_in(folder, sums[channel], photos))
+    arrays |= link_arrays(links.means(), record.subject, record.subject.links)
+    folder.write_arrays(folder.overall_file, arrays, {"photos": sum(record.photos.values()), "digest": digest})
 
 
-def starts_of(subject: Subject) -> dict[str, int]:
-    """Of each layer the place of its first unit among all."""
-    starts, start = {}, 0
-    for layer in subject.layers:
-        starts[layer.name] = start
-        start += layer.channels
-    return starts
-
-
-def sources_of_link(link: Link, starts: Mapping[str, int]) -> Tensor:
-    """Which unit below each place of a link's matrix is, by its place among all; `NOBODY` where it is none."""
-    width = link.columns * link.groups
-    units = torch.full((width,), NOBODY, dtype=torch.int64)
-    for piece in link.pieces:
-        if piece.layer is not None:
-            first = starts[piece.layer] + piece.first
-            units[piece.start : piece.start + piece.width] = torch.arange(first, first + piece.width)
-    group = torch.arange(link.rows) // (link.rows // link.groups)
-    return units[group[:, None] * link.columns + torch.arange(link.columns)]
-
-
-def _publish_overall(folder: AtlasFolder, record: AtlasRecord) -> None:
-    """All classes together, each with the weight of its photos, and the contributions class by class.
+def overall_arrays(folder: AtlasFolder, record: AtlasRecord) -> dict[str, Tensor]:
+    """The units in all classes together, each with the weight of its photos, and their contributions class by class.
 
     The variance over all photos is that within the classes and between them: Σ_k [N_k (N_k - 1) se_k² + N_k d_k²] with
     the distance d_k of a class's mean from that of all.
@@ -221,5 +176,19 @@ def _publish_overall(folder: AtlasFolder, record: AtlasRecord) -> None:
         arrays |= {name: mean.float(), f"{name}.error": error.float()}
         if name == "contribution":
             arrays |= {"classes": means, "classes.error": errors}
-    arrays |= {name: stacked(name).sum(0) for name in COUNTS}
-    folder.write_arrays(folder.overall_file, arrays, {"photos": int(every)})
+    return arrays | {name: stacked(name).sum(0) for name in COUNTS}
+
+
+def sums_in(folder: AtlasFolder, files: Sequence[Path], photos: int) -> dict[str, Tensor]:
+    """The sums of a class in those of its files that hold so many photos: all in one, or its buckets.
+
+    Raises:
+        InputError: if they are not there, because buckets were lost.
+    """
+    for of in dict.fromkeys(file.stem.partition("-of-")[2] for file in files):  # an interrupted run leaves others
+        own = [folder.tensors(file) for file in files if file.stem.partition("-of-")[2] == of]
+        parts = [part for part in own if part]
+        if sum(int(part["photos"]) for part in parts) == photos:
+            return total(parts)
+    where = files[0].parent if files else folder.folder / "buckets"
+    raise InputError(f"The sums of {photos} photos are not in {where}; make the atlas of all classes again.")

@@ -231,6 +231,13 @@ class AtlasFolder:
         content = {name: value.contiguous() for name, value in arrays.items()}
         write_atomically(file, save(content, {"atlas": json.dumps(facts, sort_keys=True)}))
 
+    def is_made_of(self, file: Path, digest: str) -> bool:
+        """Whether a file that is read is there, whole, and made of what has this hash."""
+        try:
+            return file.is_file() and self.read_header(file).get("digest") == digest
+        except InputError:
+            return False  # damaged: it is written again
+
     def read(self, channel: int | None, record: AtlasRecord) -> dict[str, Tensor]:
         """The arrays of a class, or of all classes together, as `publish` wrote them.
 
@@ -243,7 +250,7 @@ class AtlasFolder:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(wanted, (units,))
         if channel is None:
             shapes |= {name: (len(record.photos), units) for name in ("classes", "classes.error")}
-        else:
+        if channel is not None or "links.source" in arrays:  # which those of older versions have not of all classes
             shapes |= {f"links.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
             shapes |= {f"links.{name}": (units,) for name in ("total", "gross")}
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}

@@ -1,7 +1,7 @@
 """How well the attributions of a unit's lower units agree with what ablation finds of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Agreement:
     spearman: float | None = None
     joint: float | None = None
     error: float | None = None
-    sampled: int | None = None
+    sampled: int | None = field(default=None, repr=False)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], shown: Sequence[str]) -> "Agreement":

@@ -65,7 +65,7 @@ class UnitEvidence:
     @property
     def mapped(self) -> bool:
         """Whether the layer has positions to tell apart."""
-        return self.heat.size > 1
+        return self.network.layer(self.unit.layer).has_places
 
     @cached_property
     def peaks(self) -> tuple[Peak, ...]:

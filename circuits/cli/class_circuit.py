@@ -85,9 +85,5 @@ def network_of(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> 
     if name is None and made_with["source"] != "builtin":
         return None
     loaded = options.load(name or "builtin")
-    if loaded.sha256 != made_with["sha256"]:
-        raise InputError(
-            f"The atlas was made with {made_with['name']} ({made_with['sha256'][:12]}), not with {loaded.name} "
-            f"({loaded.sha256[:12]}); give that network, or --no-pictures."
-        )
+    atlas.check_network(loaded)
     return loaded.with_layers([layer.name for layer in atlas.layers])

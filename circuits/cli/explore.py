@@ -21,6 +21,7 @@ from circuits.cli.options import LAYERS, NETWORKS, NetworkOptions, argument, fil
 from circuits.files import refuse_address
 
 if TYPE_CHECKING:
+    from circuits.atlas.atlas import Atlas
     from circuits.explorer import OtherNetwork
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
@@ -84,6 +85,10 @@ def explore(
         "that `circuits exemplars` made.",
         metavar="FOLDER",
     ),
+    atlas: Path | None = file_option(
+        "The folder of an atlas, from circuits atlas: the page shows what classes are made of, and whom units serve.",
+        metavar="DIR",
+    ),
     browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
     network: str | None = option(
         None,
@@ -100,7 +105,7 @@ def explore(
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
     with _waiting(source, host, port, browser=browser) as room:
-        from circuits.explorer import find_explorer, named_network
+        from circuits.explorer import check_explorable, find_explorer, named_network
 
         serve = find_explorer()
         circuit, photo = None, None
@@ -117,9 +122,7 @@ def explore(
         given: Sequence[_Given] = context.meta.get(_GIVEN, (_Given(network, layers, options),))
         loaded, first, others = _opened(given, circuit)
         if circuit is not None:
-            from circuits.tracing.source import forward_cache
-
-            forward_cache(loaded, circuit)  # refuses another network before the page opens
+            check_explorable(loaded, circuit)
         if exemplars is not None:
             exemplars = _photos_or_index(exemplars, loaded)
         serve(
@@ -129,6 +132,7 @@ def explore(
             label=first,
             others=others,
             exemplars=exemplars,
+            atlas=None if atlas is None else _atlas(atlas, None if others else loaded),
             host=host,
             open_browser=browser,
             announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
@@ -194,6 +198,22 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     else:
         check_folder(path)
     return path
+
+
+def _atlas(path: Path, network: "Network | None") -> "Atlas":
+    """The atlas in a folder, of the one network that there is; with several it may be of any.
+
+    Raises:
+        InputError: if there is none, or it is of another network.
+    """
+    from circuits.atlas.atlas import Atlas
+
+    refuse_address(path)
+    opened = Atlas.open(path.expanduser().resolve())
+    opened.table("fires", opened.layers[0].name)  # a damaged one is refused before the page opens
+    if network is not None:
+        opened.check_network(network)
+    return opened
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

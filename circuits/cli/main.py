@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 import circuits
 from circuits.cli.atlas import atlas
+from circuits.cli.atlas_export import atlas_export
 from circuits.cli.atlas_site import atlas_site
 from circuits.cli.class_circuit import class_circuit
 from circuits.cli.compare import compare
@@ -198,13 +199,18 @@ _COMMANDS: dict[Callable[..., None], str] = {
     exemplars: "circuits exemplars photos --unit conv7:281",
     atlas: "circuits atlas photos --network googlenet -o atlas",
     atlas_site: "circuits atlas site atlas -o site",
+    atlas_export: "circuits atlas export atlas --parquet tables",
     names: "circuits names conv7:281 'dog head'",
     class_circuit: "circuits class cat --atlas atlas -o cat.json",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }
 """Each command with an example."""
 
-_NAMES: dict[Callable[..., None], str] = {atlas_site: "atlas site", class_circuit: "class"}
+_NAMES: dict[Callable[..., None], str] = {
+    atlas_site: "atlas site",
+    atlas_export: "atlas export",
+    class_circuit: "class",
+}
 """Of commands that are not called as their functions are."""
 
 for _command, _example in _COMMANDS.items():

@@ -140,7 +140,10 @@ def target_map(network: Network, circuit: Circuit) -> HeatMap:
     run, target = forward_cache(network, circuit), target_of(circuit)
     known = run.network.layers
     below = [run.network.layer(name) for name in known[: known.index(target.unit.layer)][::-1]]
-    layer = next((each for each in below if each.height * each.width > 1), below[0])
+    placed = [each for each in below if each.has_places]
+    # The last block's patches do nothing for a class that is read off the class token.
+    reaching = (each for each in placed if bool(run.gradient(target, each.name).any()))
+    layer = next(reaching, (placed or below)[0])
     return _as_map(run.attribution_maps(target, layer.name).sum(0))
 
 

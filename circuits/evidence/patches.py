@@ -152,7 +152,7 @@ def patches_and_maps(
             values = heat_map(network, source, unit)
         else:
             values = activations[unit.layer][0, unit.channel].cpu().numpy()
-        if values.size == 1:
+        if not seen_by.layer(unit.layer).has_places:
             whole = _enlarged(crop, side)
             yield whole, whole
             continue

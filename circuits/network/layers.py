@@ -26,7 +26,7 @@ from circuits.network.activations import is_rectified, unlisted_activations
 from circuits.network.blocks import Blocks, name_nodes, paths_around
 from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between, nodes_needed
-from circuits.network.token_moves import why_no_tokens
+from circuits.network.token_moves import tokens_extra, why_no_tokens
 from circuits.network.tokens import layers_of_tokens
 
 
@@ -55,6 +55,11 @@ class Layer:
     below: tuple[str, ...] = ()
     is_open: bool = False
     is_rectified: bool = False
+
+    @property
+    def has_places(self) -> bool:
+        """Whether its positions are places in the photo; not that of a fully connected layer, and no class token."""
+        return self.height * self.width > 1 and self.node.target is not tokens_extra
 
 
 def dominators(traced: fx.GraphModule) -> list[fx.Node]:

@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING
 from circuits.report.text import decimals, many, number, percent
 
 if TYPE_CHECKING:
-    from circuits.atlas.facts import AtlasUnit
+    from circuits.atlas.facts import AtlasUnit, ServedClass
     from circuits.tracing.circuit import Circuit
+    from circuits.tracing.edge import Edge
 
 _NAMED = 10
 """Edges that are listed as doubtful."""
 _FINEST = 1e-6
 """Errors below are written with a power of ten."""
+MAKE = "circuits atlas PHOTOS -o atlas"
+"""The command that makes an atlas."""
+EXPANDING_NEEDS_ATLAS = (
+    "This is the circuit of a class: expanding it needs the atlas that it comes from; start with "
+    "`circuits explore --atlas FOLDER`."
+)
+WITHOUT_EXEMPLARS = (
+    "Which units fire together is not known: this atlas was made without exemplars. Make it again with `--exemplars`."
+)
+FEW = 80
+"""Fewer photos are counted, because a percentage of some batches of eight says more than is known."""
 DOUBTFUL = 0.5
 """A link that is among its unit's five strongest in fewer of the batches is doubtful."""
 
@@ -34,13 +46,74 @@ def estimate(mean: float, error: float | None, *, sign: bool = True) -> str:
     return f"{decimals(mean, digits, sign=sign)} ± {error:.{digits}f}"
 
 
-def often(consistency: float) -> str:
+def often(consistency: float, photos: int) -> str:
     """How often a link is among the strongest of its unit.
 
-    >>> often(0.9)
-    'among the five strongest in 90 % of batches'
+    >>> often(0.9, 160), often(0.667, 12)
+    ('among the five strongest in 90 % of batches', 'among the five strongest in the batches of 8 of 12 photos')
     """
-    return f"among the five strongest in {percent(consistency)} of batches"
+    return f"among the five strongest in {batches(consistency, photos)}"
+
+
+def batches(consistency: float, photos: int) -> str:
+    """The batches in which a link is among the strongest: a share of them, or of few photos how many are in them.
+
+    >>> batches(0.9, 160), batches(1.0, 12)
+    ('90 % of batches', 'the batches of all 12 photos')
+    """
+    if photos >= FEW:
+        return f"{percent(consistency)} of batches"
+    inside = round(consistency * photos)
+    return f"the batches of {'all' if inside == photos else f'{inside} of'} {photos} photos"
+
+
+def estimated(edge: "Edge") -> str:
+    """An edge's attribution and, in the circuit of a class, its error, over how many photos, and its consistency.
+
+    >>> from circuits.tracing.edge import Edge
+    >>> estimated(Edge("conv6:22", "conv7:281", 0.1234, 1, photos=160, error=0.0121, consistency=0.85))
+    '+0.123 ± 0.012 over 160 photos, among the five strongest in 85 % of batches'
+    >>> estimated(Edge("conv6:22", "conv7:281", 0.1234, 1))
+    '+0.123'
+    """
+    words = estimate(edge.attribution, edge.error)
+    if edge.consistency is not None and edge.photos is not None:
+        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency, edge.photos)}"
+    return words
+
+
+def served_in_words(unit: str, served: "ServedClass", classes: int) -> str:
+    """What a unit does for the class that it serves most, in a sentence.
+
+    >>> from circuits.atlas.facts import Mean, ServedClass
+    >>> served_in_words("conv7:281", ServedClass(0, "cat", 160, Mean(0.7172, 0.0317), 0.697, 1), 68)
+    'conv7:281 serves cat most of the 68 classes: it contributes +0.717 ± 0.032 to its logit, over 160 photos.'
+    """
+    if served.contribution.mean <= 0:
+        return f"{unit} contributes to none of the {classes} classes of the atlas on average."
+    which = f"most of the {classes} classes" if classes > 1 else "the only class"
+    told, photos = estimate(served.contribution.mean, served.contribution.error), many(served.photos, "photo")
+    return f"{unit} serves {served.label} {which}: it contributes {told} to its logit, over {photos}."
+
+
+def without_atlas(network: str) -> str:
+    """That a network has no atlas, and how to get one.
+
+    >>> without_atlas("googlenet")[:61]
+    'There is no atlas of googlenet here. Make one from folders of'
+    """
+    return (
+        f"There is no atlas of {network} here. Make one from folders of photos, a folder a class, with `{MAKE}`, and "
+        "start with `circuits explore --atlas atlas`."
+    )
+
+
+def needs_one_photo(circuit: "Circuit") -> str:
+    """Why of the circuit of a class not all can be seen that there is to see of that of a photo."""
+    return (
+        f"Means over {circuit.photo_info.name}. Heat maps, patches and ablation are of single photos: choose This "
+        "photo over the graph for them."
+    )
 
 
 def activity(unit: "AtlasUnit") -> str:
@@ -63,13 +136,15 @@ def sureness(circuit: "Circuit") -> str:
     """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
     edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
     errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
-    consistency = [edge.consistency for edge in edges if edge.consistency is not None]
+    consistency = [edge.consistency for edge in edges if edge.consistency is not None]  # of edges that excite
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
-    doubtful = sorted((e for e in edges if (e.consistency or 0) < DOUBTFUL), key=lambda edge: edge.consistency or 0)
+    photos = max(edge.photos or 1 for edge in edges)
+    counted = sorted((edge for edge in edges if edge.consistency is not None), key=lambda edge: edge.consistency or 0)
+    doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
         f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
-        f"five strongest of its unit in {percent(median(consistency))} of the batches in the median"
+        f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
     )
     if not doubtful:
         return f"{said}, and each in half of them at least."

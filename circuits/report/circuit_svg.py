@@ -15,7 +15,7 @@ from PIL import Image
 from circuits.errors import InputError, printable
 from circuits.image.encode import to_data_uri
 from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, curve, ports, route
-from circuits.report.atlas_sentences import estimate, often
+from circuits.report.atlas_sentences import estimated
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
@@ -277,9 +277,7 @@ def _kind(edge: Edge) -> str:
 
 def _edge_in_words(edge: Edge) -> str:
     """An edge's attribution, how sure it is, and what was found of it by ablation if it was measured."""
-    words = estimate(edge.attribution, edge.error)
-    if edge.consistency is not None and edge.photos is not None:
-        words += f" over {many(edge.photos, 'photo')}, {often(edge.consistency)}"
+    words = estimated(edge)
     if edge.ablation is not None:
         words += f", by ablation {number(edge.ablation, sign=True)}"
     if edge.ablation_mean is not None:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from circuits.errors import printable
 from circuits.report import text
-from circuits.report.atlas_sentences import estimate
+from circuits.report.atlas_sentences import batches, estimate
 
 
 @cache
@@ -24,7 +24,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     written = (text.chance, text.cut, text.decimals, text.interval, text.many, text.number, text.percent, text.share)
-    environment.filters |= {function.__name__: function for function in (*written, estimate, text.short_label)}
+    environment.filters |= {function.__name__: function for function in (*written, batches, estimate, text.short_label)}
     environment.filters |= {
         "thousands": "{:,}".format,
         "g": "{:g}".format,

@@ -72,12 +72,14 @@ class Have:
         drawing: key of the drawing of its circuit.
         tiles: version of what its units show.
         seen: ids of the units of the graph that are on the screen.
+        atlas: which state of the atlas's page.
     """
 
     born: str = ""
     drawing: str = ""
     tiles: int = 0
     seen: tuple[str, ...] = ()
+    atlas: str = ""
 
 
 NOTHING = Have()

@@ -45,7 +45,8 @@ def without(session: Session, files: Collection[EncodedImage], seen: Callable[[P
         if circuit is not None and circuit.photo is not None:
             circuit = replace(circuit, photo=photo_of(circuit.photo, work.network))
         photo = None if work.photo is None else photo_of(work.photo, work.network)
-        return replace(work, photo=photo, circuit=circuit)
+        behind = None if work.behind is None else work_of(work.behind)
+        return replace(work, photo=photo, circuit=circuit, behind=behind)
 
     return replace(
         session, work=work_of(session.work), photos=tuple(map(photo_of, session.photos)),
@@ -86,4 +87,5 @@ def give_back() -> None:
 
 def _photos_of(work: Work) -> list[Photo]:
     traced = None if work.circuit is None else work.circuit.photo
-    return [photo for photo in (traced, work.photo) if photo is not None]
+    behind = [] if work.behind is None else _photos_of(work.behind)
+    return [*behind, *(photo for photo in (traced, work.photo) if photo is not None)]

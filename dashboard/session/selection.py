@@ -1,6 +1,7 @@
 """What a session is about: the network cut as it needs, what the units are looked at in, and the choice of a unit."""
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from circuits.errors import CircuitsError, InputError
@@ -17,9 +18,21 @@ if TYPE_CHECKING:
 
 
 def network_of(session: Session, library: "Library") -> Network:
-    """The network, cut at the layers of the circuit on the page if that is its own."""
+    """The network, cut at the layers of the circuit on the page if that is its own, or at those of the atlas there."""
     circuit = session.work.circuit
-    return library.network if circuit is None or session.work.locked else library.cut(circuit)
+    if session.showing.page == "atlas" and library.atlas is not None:
+        return library.cut_like_atlas
+    if circuit is None or (session.work.locked and why_not_asked(session, library)):
+        return library.network
+    return library.cut(circuit)
+
+
+def why_not_asked(session: Session, library: "Library") -> str:
+    """Why nothing else can be explained, in a sentence; "" if it can, as beside the circuit of a class."""
+    circuit = session.work.circuit
+    if circuit is not None and circuit.collection is not None and library.is_own(circuit):
+        return ""
+    return session.work.locked
 
 
 def source_of(session: Session) -> Circuit | Photo | None:
@@ -71,6 +84,50 @@ def selected(session: Session, name: str) -> Session:
     return replace(session, work=replace(work, selected=name, edge=None, came_from=came_from))
 
 
+@dataclass(frozen=True)
+class OfClass:
+    """A class of the atlas, by its number."""
+
+    number: int
+
+
+def class_number(target: str, library: "Library") -> int | None:
+    """The number of the class that a target is, as it was written; `None` if it is something else."""
+    with suppress(CircuitsError):
+        found = library.target(target)
+        return found.unit.channel if found.kind == "class" else None
+    return None
+
+
+def ask_for_class(session: Session, number: int, library: "Library", kind: str = "class") -> Session:
+    """The session that asks for the circuit of a class, in place of whatever it was waiting for.
+
+    Args:
+        session: before.
+        number: of the class.
+        library: the library.
+        kind: of the request: `class` shows it, `beside-class` compares the photo with it.
+
+    Raises:
+        CircuitsError: if there is no atlas, or no photo of the class in it.
+    """
+    library.of_atlas().find(number)
+    return requested(session, kind, OfClass(number), keep=())
+
+
+def traced_like(session: Session, target: str, library: "Library") -> Network:
+    """The network cut at the layers that the trace of a target has: the photo's own, or the atlas's if it must be."""
+    work = session.work.behind if session.work.of_class else session.work
+    circuit = None if work is None else work.circuit
+    own: Network = library.network if circuit is None else library.cut(circuit)
+    like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.cut_like_atlas,)
+    for network in (own, *like_atlas):
+        with suppress(CircuitsError):
+            library.target(target, like=network)
+            return network
+    return own
+
+
 GROUPS = (4, 8, 12, 16)
 """Numbers of groups of a layer that the page offers."""
 
@@ -102,10 +159,13 @@ def why(session: Session, target: str, library: "Library", *, groups: int | None
     Raises:
         CircuitsError: if there is no photo, the circuit on the page is locked, or the target does not exist.
     """
+    number = class_number(target, library) if session.work.of_class else None
+    if number is not None:
+        return ask_for_class(session, number, library)
     if session.work.photo is None:
         raise InputError("There is no photo to explain; choose one first.")
-    if session.work.locked:
-        raise InputError(session.work.locked)
-    wish = Wish(written(library.target(target, like=session.work.circuit)))
+    if refused := why_not_asked(session, library):
+        raise InputError(refused)
+    wish = Wish(written(library.target(target, like=traced_like(session, target, library))))
     choices = replace(session.choices, groups=groups_of(session) if groups is None else groups)
     return requested(session, "why", wish, choices=choices, keep=())

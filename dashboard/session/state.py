@@ -54,7 +54,7 @@ class Looking:
     start: str = "peak"
 
 
-PAGES = ("circuit", "layers", "compare")
+PAGES = ("circuit", "layers", "compare", "atlas")
 STRONGEST = 30
 """The largest share, in percent, up to which edges can be hidden."""
 
@@ -68,7 +68,10 @@ class Showing:
         weak: edges with a smaller share, in percent of the upper unit's gross attribution, are hidden.
         layer: whose units are on the wall; the one below the top if "".
         order: how the wall is sorted: `here`, `attribution` or `number`.
-        unit: address of the unit that was chosen on the wall or in the comparison and is not in the circuit, or "".
+        unit: address of the unit that was chosen on another page than the circuit's and is not in the circuit, or "".
+        of: number of the class that the atlas's page shows; "" for the list of all.
+        map: the layer of which it shows a map instead, or "".
+        spread: how units are placed on the map, one of `circuits.atlas.unit_map.METHODS`.
     """
 
     page: str = "circuit"
@@ -76,6 +79,9 @@ class Showing:
     layer: str = ""
     order: str = "here"
     unit: str = ""
+    of: str = ""
+    map: str = ""
+    spread: str = "tsne"
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ class Work:
         spot: a place in the crop, (x, y) as shares of it, of which the person asks what fires there.
         network: which of the page's networks it is about, by its label; the first one if "".
         writing: what was written last on a unit of a network.
+        behind: what is shown of the photo, to go back to, while the circuit is that of a class over many photos.
     """
 
     photo: Photo | None = None
@@ -124,9 +131,17 @@ class Work:
     spot: tuple[float, float] | None = None
     network: str = ""
     writing: Writing | None = None
+    behind: "Work | None" = None
+
+    @property
+    def of_class(self) -> bool:
+        """Whether the circuit is that of a class over many photos, and not of the photo."""
+        return self.circuit is not None and self.circuit.collection is not None
 
 
 def _cold(work: Work) -> Work:
+    if work.behind is not None:
+        work = replace(work, behind=_cold(work.behind))
     circuit = work.circuit
     return work if circuit is None or circuit.cache is None else replace(work, circuit=replace(circuit, cache=None))
 
@@ -232,7 +247,7 @@ class Session:
         """This session with other work; what speaks of units goes if that is about another network."""
         if work.network == self.work.network:
             return replace(self, work=work)
-        showing = replace(self.showing, layer="", unit="")
+        showing = replace(self.showing, layer="", unit="", of="", map="")
         return replace(
             self, work=work, showing=showing, spot_layer="", expansions=(), more=(), typing=None, scoring=None
         )  # fmt: skip

@@ -64,16 +64,12 @@ class SessionStorage:
     def keep(self, name: str, session: Session) -> None:
         """Write a session; a folder that cannot be written to is said once in the log and then left alone."""
         work = session.work
-        if work.photo is None or not self._works:
+        if (work.photo is None and not work.of_class) or not self._works:
             return
         library = self._library if self._networks is None else self._networks.of(session).library
         kept = {
-            "photo": _photo(library, work.photo, work.circuit),
-            "circuit": work.circuit.to_dict() if work.circuit is not None else None,
-            "selected": work.selected,
-            "edge": work.edge,
-            "came_from": work.came_from,
-            "folded": sorted(work.folded),
+            **_facts(library, work),
+            "behind": _facts(library, work.behind) if work.behind is not None else None,
             "choices": asdict(session.choices),
             "looking": asdict(session.looking),
             "showing": asdict(session.showing),
@@ -161,6 +157,18 @@ class SessionStorage:
                     file.unlink()
 
 
+def _facts(library: "Library", work: Work) -> dict[str, Any]:
+    """What a person sees, but for the settings."""
+    return {
+        "photo": None if work.photo is None else _photo(library, work.photo, work.circuit),
+        "circuit": work.circuit.to_dict() if work.circuit is not None else None,
+        "selected": work.selected,
+        "edge": work.edge,
+        "came_from": work.came_from,
+        "folded": sorted(work.folded),
+    }
+
+
 def _photo(library: "Library", photo: Photo, circuit: Circuit | None) -> dict[str, Any]:
     """A photo as the network saw it, to the pixel."""
     return {
@@ -187,9 +195,9 @@ def _session(data: dict[str, Any], library: "Library") -> Session:
 
 
 def _work(data: dict[str, Any], library: "Library") -> Work:
-    photo = _seen(data["photo"])
+    photo = None if data["photo"] is None else _seen(data["photo"])
     if data["circuit"] is None:
-        return Work(photo, library.predict(photo), network=library.name)
+        return Work(photo, () if photo is None else library.predict(photo), network=library.name)
     circuit = Circuit.from_dict(data["circuit"])
     locked = library.why_locked(circuit)
     visible = circuit.visible
@@ -198,9 +206,10 @@ def _work(data: dict[str, Any], library: "Library") -> Work:
         return str(name) if name in visible else ""
 
     edge = [str(name) for name in data["edge"] or ()]
+    behind = _work(data["behind"], library) if data.get("behind") is not None else None
     return Work(
         photo,
-        circuit.predictions,
+        library.predict(photo) if circuit.collection is not None and photo is not None else circuit.predictions,
         circuit if locked else library.warmed(circuit),
         known(data["selected"]),
         locked,
@@ -208,6 +217,7 @@ def _work(data: dict[str, Any], library: "Library") -> Work:
         (edge[0], edge[1]) if len(edge) == 2 and visible.issuperset(edge) else None,
         frozenset(map(str, data["folded"])),
         network=library.name,
+        behind=behind,
     )
 
 

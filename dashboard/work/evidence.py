@@ -19,7 +19,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
-from circuits.tracing.source import input_crop
+from circuits.tracing.source import forward_cache, input_crop
 from circuits.units import Address, Progress, Unit
 from dashboard.answers import (
     Alike,
@@ -66,13 +66,14 @@ class Evidence:
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
-        layer = self.library.cut(circuit).layer(circuit.nodes[name].unit.layer)
-        return layer.height * layer.width == 1
+        return not self.library.cut(circuit).layer(circuit.nodes[name].unit.layer).has_places
 
     def heat(self, network: Network, source: Circuit | Photo, unit: Address) -> WebP:
         """Where a unit of the network fired, or a group of the circuit, over the photo."""
         values, seen = heat_map(network, source, unit), input_crop(network, source)
-        return webp(overlay(seen, values, size=PICTURE) if values.size > 1 else seen.resize((PICTURE, PICTURE)))
+        if not forward_cache(network, source).network.layer(unit.layer).has_places:
+            return webp(seen.resize((PICTURE, PICTURE)))
+        return webp(overlay(seen, values, size=PICTURE))
 
     def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
         """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""

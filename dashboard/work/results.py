@@ -22,7 +22,7 @@ from dashboard.answers import WebP
 
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.
-_BY_THEMSELVES = ("alike", "spot", "score", "controls", "card")
+_BY_THEMSELVES = ("alike", "spot", "score", "controls", "card", "class_page", "unit_map")
 IN_PHOTO = "in_photo"
 """Begin of the names of queries for what units did in the photo; the answers are on their tiles, not in a pane."""
 SCORES = "scores"

@@ -165,8 +165,36 @@ class TestNumbers:
         means = torch.stack([each.mean(0) for each in every])
         assert atlas.selectivity("last") == pytest.approx((means - means.mean(0)).numpy(), rel=1e-3, abs=1e-5)
         served = atlas.classes_of("last:3")
+        self._check_links_over_all_classes(atlas, network, photos)
         assert [each.number for each in served] == means[:, 3].argsort(descending=True).tolist()
         assert served[0].selectivity == pytest.approx(float((means - means.mean(0))[:, 3].max()), rel=1e-3)
+
+    def _check_links_over_all_classes(self, atlas: Atlas, network: Network, photos: Path) -> None:
+        """They are the means over all photos, each for its own class, with the variance within and between classes."""
+        links, every = find_links(network)[0], []
+        run = LinkPass(network, links)
+        for channel, folder in enumerate(("class 0", "class 1", "class_2")):
+            for file in (photos / folder).iterdir():
+                batch = run(network.preprocessing.input_of(load_photo(file)), channel)
+                every.append([sources_and_shares(links, batch.links, *at) for at in (("last", 3), ("head", channel))])
+        assert len(every) == 25
+        found = {str(link.source): link for link in atlas.links("last:3")}
+        assert len(found) == 13
+        for name, link in found.items():
+            assert link.share == pytest.approx(sum(row[name] for row, _ in every) / 25, rel=1e-4, abs=1e-6)
+            assert link.photos == 25
+            own = [next(each for each in atlas.links("last:3", of) if str(each.source) == name) for of in range(3)]
+            within = sum(n * (n - 1) * each.error**2 for n, each in zip((11, 11, 3), own, strict=True) if n > 8)
+            between = sum(n * (each.share - link.share) ** 2 for n, each in zip((11, 11, 3), own, strict=True))
+            assert link.error == pytest.approx(((within + between) / 24 / 25) ** 0.5, rel=1e-3, abs=1e-6)
+            consistency = sum(n * each.consistency for n, each in zip((11, 11, 3), own, strict=True)) / 25
+            assert link.consistency == pytest.approx(consistency, abs=1e-6)
+        head = sum(row["last:3"] for _, row in every[:11]) / 25  # in photos of its class, and 0 in others
+        [link] = [link for link in atlas.links("head:0") if str(link.source) == "last:3"]
+        assert link.share == pytest.approx(head, rel=1e-4, abs=1e-6)
+        assert link in atlas.users("last:3")
+        unit = atlas.unit("cat:4")
+        assert unit.total == pytest.approx(unit.contribution.mean, rel=1e-4, abs=1e-6)  # the books close here too
 
 
 class TestSameBytes:

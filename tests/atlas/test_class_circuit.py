@@ -11,6 +11,7 @@ from circuits.atlas.build import build_atlas
 from circuits.errors import InputError
 from circuits.report.circuit import to_html
 from circuits.report.circuit_svg import svg_file
+from circuits.report.sentences import as_text, unit_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import compare
 from circuits.tracing.trace import expand, trace
@@ -109,7 +110,7 @@ class TestFile:
         assert ", the mean over 20 photos." in page
         drawn = svg_file(circuit)
         assert "on 20 photos of vehicle" in drawn
-        assert "over 20 photos, among the five strongest in 100 % of batches" in drawn
+        assert "over 20 photos, among the five strongest in the batches of all 20 photos" in drawn
         assert set(circuit.to_networkx().nodes) == circuit.visible
 
     def test_compared_with_a_photo_it_says_what_this_one_has(self, atlas: Atlas) -> None:
@@ -134,3 +135,38 @@ class TestFile:
     def test_more_links_than_are_kept_are_refused(self, atlas: Atlas) -> None:
         with pytest.raises(InputError, match="top is 9, and an atlas keeps the 8 strongest"):
             atlas.circuit("vehicle", top=9)
+
+
+class TestExpansion:
+    def test_it_is_what_a_deeper_circuit_has(self, atlas: Atlas) -> None:
+        shallow, deep = (atlas.circuit("vehicle", depth=depth, top=2) for depth in (1, 2))
+        for name in sorted(shallow.visible - {shallow.root}):
+            shallow = atlas.expand(shallow, name, top=2)
+        assert {name: shallow.nodes[name].books for name in shallow.nodes} == {
+            name: deep.nodes[name].books for name in deep.nodes
+        }
+        assert shallow.graph.edges == deep.graph.edges
+        name = shallow.edges_into(shallow.root)[0].source
+        assert len(atlas.expand(shallow, name, top=1).edges_into(name)) == 1
+
+    def test_what_cannot_be_expanded_is_said(self, atlas: Atlas) -> None:
+        circuit = atlas.circuit("vehicle", depth=3, top=2)
+        low = next(name for name, node in circuit.nodes.items() if node.unit.layer == atlas.layers[0].name)
+        with pytest.raises(InputError, match="is in the lowest layer; only the image is below it"):
+            atlas.expand(circuit, low)
+        with pytest.raises(InputError, match="top is 9, and an atlas keeps the 8 strongest"):
+            atlas.expand(circuit, circuit.root, top=9)
+        other = circuit.to_dict()
+        other["graph"]["collection"]["sha256"] = "0" * 64
+        stranger = Circuit.from_dict(other)
+        assert not atlas.has(stranger)
+        with pytest.raises(InputError, match="does not have the photos of this circuit, 20 photos of vehicle"):
+            atlas.expand(stranger, stranger.root)
+
+    def test_sentences_name_no_place_in_a_photo(self, atlas: Atlas) -> None:
+        circuit = atlas.circuit("vehicle", depth=1, top=1)
+        [name] = circuit.visible - {circuit.root}
+        words = as_text(circuit, unit_in_words(circuit, name))
+        assert "has a mean peak of" in words
+        assert "over 20 photos and accounts for" in words
+        assert "row" not in words

@@ -39,7 +39,7 @@ def test_a_sample_is_read_as_its_atlas(network: Network, photos: Path, tmp_path:
             assert small.table("contribution.error", layer.name, of) == pytest.approx(errors, rel=0.04, nan_ok=True)
         assert small.selectivity("cat") == pytest.approx(full.selectivity("cat"), abs=2e-3)
     for channel in (1, 3, 4):  # the others are silent
-        kept, links = small.links(f"last:{channel}", 1), full.links(f"last:{channel}", 1)
+        kept, links = (atlas.links(f"last:{channel}", 1) for atlas in (small, full))
         assert 5 <= len(kept) < len(links)
         for signs in ("positive", "both"):
             assert strongest(kept, signs) == strongest(links, signs)
@@ -47,6 +47,10 @@ def test_a_sample_is_read_as_its_atlas(network: Network, photos: Path, tmp_path:
         for link in kept:
             assert link.share == pytest.approx(shares[link.source].share, rel=4e-3)
             assert link.consistency == pytest.approx(shares[link.source].consistency, rel=1e-3)
+    overall = {link.source: link.share for link in full.links("last:3")}
+    assert {link.source: link.share for link in small.links("last:3")} == pytest.approx(
+        {link.source: overall[link.source] for link in small.links("last:3")}, rel=4e-3
+    )
     for signs in ("positive", "both"):
         circuits = (atlas.circuit(1, depth=3, top=5, signs=signs) for atlas in (small, full))
         assert len({circuit.visible for circuit in circuits}) == 1

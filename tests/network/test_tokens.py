@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from circuits import InputError, Photo, intervene, load_photo, measure, trace
+from circuits import InputError, Photo, Unit, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import attribute, is_exact
+from circuits.evidence.maps import target_map
+from circuits.evidence.patches import patches_and_maps
 from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
@@ -189,3 +191,15 @@ def test_pictures_that_change_what_rectifiers_hand_back_are_refused(known: Netwo
             InputError, match=f"^The method {method} changes what rectifiers hand back, and tokens, a tr"
         ):
             gradient_picture(known, quarters, "head:0", method=method)
+
+
+def test_class_tokens_have_no_place_in_the_photo(known: Network, quarters: Photo) -> None:
+    two = tokens(Tokens(extra=2))
+    assert [layer.has_places for layer in two.layer_list] == [True, True, False, True, False, False]
+    crop = np.asarray(two.preprocessing.crop_of(load_photo("example:cat")).resize((6, 4)))
+    [(seen, fired)] = patches_and_maps(two, "example:cat", [Unit("blocks.0.act.cls", 1)], side=6)
+    assert np.array_equal(np.asarray(seen), crop)
+    assert np.array_equal(np.asarray(fired), crop)
+    # Of the last block the head reads the class token alone, so that what comes from the patches comes from below.
+    circuit = trace(known, quarters, "warm", depth=1)
+    assert target_map(known, circuit) == pytest.approx(np.array([[1.6, 0], [0.8, 0]]), abs=1e-5)

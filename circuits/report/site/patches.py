@@ -27,10 +27,11 @@ class Patches:
         photos: the folder in which its photos are.
 
     Raises:
-        InputError: if the atlas has no index, or no such folder.
+        InputError: if the network is another one, the atlas has no index, or there is no such folder.
     """
 
     def __init__(self, atlas: Atlas, network: Network, photos: Path) -> None:
+        atlas.check_network(network)
         if atlas.exemplars is None:
             raise InputError(
                 f"The atlas in {atlas.folder} has no index of exemplars; make it again without --no-exemplars, or the "
@@ -58,10 +59,12 @@ class Patches:
             return []
         patches = []
         for exemplar in self.index.of(unit).most[:_SHOWN]:
-            inside = exemplar.photo.relative_to(self.index.folder)
+            photo = exemplar.photo
+            if not photo.is_relative_to(self.index.folder) or ".." in photo.parts:
+                self.lost.add(photo)  # nothing but what lies in the folder is shown to others
+                continue
+            inside = photo.relative_to(self.index.folder)
             try:
-                if ".." in inside.parts:  # nothing but what lies in the folder is shown to others
-                    raise InputError(f"{inside} does not lie in the folder of photos.")
                 patch = exemplar_patch(self.network, unit, replace(exemplar, photo=self.photos / inside))
             except CircuitsError:
                 self.lost.add(inside)

@@ -1,4 +1,4 @@
-/* The comparison of two circuits: its file field, and pictures that come while it is on the screen. */
+/* The comparison of two circuits: its file field; and there and in the atlas pictures that come while it is on the screen. */
 (function () {
   "use strict";
 
@@ -14,16 +14,19 @@
 
   let newest = null;
 
+  const PAGES = ["compare", "atlas"];
+
   function draw() {
-    if (!newest || newest.page !== "compare") return;
+    if (!newest || !PAGES.includes(newest.page)) return;
+    const page = `#${newest.page}`;
     const chosen = newest.outside ? newest.outside.unit : newest.selected;
-    document.querySelectorAll("#compare button.unit-card").forEach(card => {
+    document.querySelectorAll(`${page} button.unit-card`).forEach(card => {
       const pressed = JSON.parse(card.dataset.payload).unit === chosen;
       card.setAttribute("aria-pressed", String(pressed));
       card.classList.toggle("selected", pressed);
     });
     const nodes = new Map(newest.nodes.map(node => [node.id, node]));
-    document.querySelectorAll("#compare [data-tile]").forEach(frame => {
+    document.querySelectorAll(`${page} [data-tile]`).forEach(frame => {
       const tile = newest.status.tiles[frame.dataset.tile] || nodes.get(frame.dataset.tile);
       if (!tile) return;
       const image = frame.querySelector("img");
@@ -37,12 +40,12 @@
   }
 
   /* Dash makes the comparison anew, before or after the view is told. */
-  let watched = null;
+  const watched = new Set();
   function watch() {
-    const box = document.getElementById("compare");
-    if (!box || box === watched) return;
-    watched = box;
-    new MutationObserver(draw).observe(box, { childList: true, subtree: true });
+    PAGES.map(name => document.getElementById(name)).filter(box => box && !watched.has(box)).forEach(box => {
+      watched.add(box);
+      new MutationObserver(draw).observe(box, { childList: true, subtree: true });
+    });
   }
 
   window.circuits.follow(view => {

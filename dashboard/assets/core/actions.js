@@ -10,9 +10,10 @@
 
   /* The session that the address names, if it is not this tab's own: the page begins as a copy of it. An address has
      the link of a session, by which it can be read; its own name, by which it can be changed, stays in this tab. */
-  const named = (/^#view=(.+)$/.exec(location.hash) || [])[1];
+  const named = (/^#view=([^&]+)/.exec(location.hash) || [])[1];
   const own = sessionStorage.getItem("circuits-session");
   const link = sessionStorage.getItem("circuits-link");
+  const asked = new URLSearchParams(location.hash.slice(1)).get("class") || "";
   const shared = named && named !== own && named !== link ? named : "";
   const session = /^[0-9a-f]{32}$/.test(own || "") && !shared ? own : hex();
   sessionStorage.setItem("circuits-session", session);
@@ -258,6 +259,8 @@
   function start() {
     keepFocus();
     send("open", { session: shared });
+    // The address of a class of the atlas; keep.js writes it.
+    if (asked) send("atlas-class", { of: asked });
   }
 
   document.addEventListener("click", event => {

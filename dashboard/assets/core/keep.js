@@ -1,6 +1,7 @@
 /* What outlives a moment: the view in the address, a copy of the circuit in the browser, and a lost server.
 
-   1. The address ends in #view=<link>, which the server tells. Opened elsewhere, the page begins as a copy.
+   1. The address ends in #view=<link>, which the server tells. Opened elsewhere, the page begins as a copy. While a
+      class of the atlas is shown it goes on with &class=<label>; #class=<label> alone opens it too.
    2. A few seconds after a change the circuit is fetched as JSON and put into the browser's own store.
    3. A server that was started again without the session gets an offer to take that copy back.
    4. While the server does not answer, a line on top says so, and the page asks every three seconds. */
@@ -23,13 +24,20 @@
 
   /* ---- the address ---- */
 
-  const inAddress = () => (/^#view=(.*)$/.exec(location.hash) || [])[1];
+  const inAddress = () => (/^#view=([^&]*)/.exec(location.hash) || [])[1];
   let link = shared ? "" : sessionStorage.getItem("circuits-link") || "";
-  const write = () => history.replaceState(null, "", link ? `#view=${link}` : location.pathname);
+  let ofClass = "";
+  function write() {
+    const parts = [link && `view=${link}`, ofClass && `class=${encodeURIComponent(ofClass)}`].filter(Boolean);
+    const address = parts.length ? `#${parts.join("&")}` : location.pathname;
+    if (address !== location.hash) history.replaceState(null, "", address);
+  }
   write();
   window.addEventListener("hashchange", () => {
     const other = inAddress();
+    const label = new URLSearchParams(location.hash.slice(1)).get("class");
     if (other && other !== link && other !== session) location.reload();
+    else if (label && label !== ofClass) send("atlas-class", { of: label });
     else write();
   });
 
@@ -116,6 +124,10 @@
   follow(view => {
     const { born, found } = view.status;
     named(view.status.link);
+    if (ofClass !== (view.of_class || "")) {
+      ofClass = view.of_class || "";
+      write();
+    }
     const before = window.circuits.born;
     window.circuits.born = born;
     if (born !== before && !found) {

@@ -11,7 +11,7 @@
   const [SOON, EVERY] = [150, 500];
   const drawings = new Map();
   const tiles = new Map();
-  const have = { born: "", drawing: "", tiles: 0, seen: [] };
+  const have = { born: "", drawing: "", tiles: 0, seen: [], atlas: "" };
   let asked = "";
   let drawn = null;
 
@@ -30,7 +30,7 @@
   function learn(status) {
     if (status.born !== have.born) {
       tiles.clear();
-      Object.assign(have, { born: status.born, drawing: "", tiles: 0 });
+      Object.assign(have, { born: status.born, drawing: "", tiles: 0, atlas: "" });
     }
     if (status.tiles_at < have.tiles) return {};
     have.tiles = status.tiles_at;
@@ -94,6 +94,7 @@
     showTiles({ ...fresh, ...later });
     drawn = view;
     have.drawing = view.drawing;
+    have.atlas = view.atlas_shown || "";
     tellServer(before);
     document.querySelectorAll("[data-page][data-action]").forEach(tab => {
       tab.setAttribute("aria-pressed", String(tab.dataset.page === view.page));

@@ -15,7 +15,7 @@
 
   let watching = false;
   window.circuits.follow(view => {
-    document.getElementById("how-good").hidden = !view.circuit;
+    document.getElementById("how-good").hidden = !view.circuit || view.means;
     const pane = document.getElementById("unit-evidence");
     if (watching || !pane) return;
     watching = true;

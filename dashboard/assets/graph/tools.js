@@ -15,6 +15,12 @@
       });
     }
 
+    /* Of means over many photos there are no patches and no places. */
+    window.circuits.follow(view => document.querySelectorAll("#look button:not([data-look=picture])").forEach(button => {
+      button.disabled = Boolean(view.means);
+      button.title = view.means ? view.locked : button.dataset.title || button.title;
+    }));
+    document.querySelectorAll("#look button").forEach(button => { button.dataset.title = button.title; });
     lookAt(sessionStorage.getItem(LOOK) || "picture");
     document.addEventListener("click", event => {
       const menu = event.target.closest(".menu.from-left .menu-item") && event.target.closest("details");

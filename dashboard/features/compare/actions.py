@@ -6,7 +6,8 @@ from circuits.errors import InputError
 from circuits.tracing.circuit import Circuit
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, NoPayload, circuit_of
-from dashboard.session.state import Session, Work
+from dashboard.session.showing import work_of
+from dashboard.session.state import Session
 
 
 def _hold(session: Session, payload: NoPayload, library: Library) -> Session:
@@ -23,7 +24,7 @@ def _swap(session: Session, payload: NoPayload, library: Library) -> Session:
     if held is None or circuit is None:
         raise InputError("There are no two circuits to swap; pin one first.")
     own = library.home(held)
-    work = Work(held.photo, held.predictions, held, held.root, own.why_locked(held), network=own.name)
+    work = replace(work_of(held, own, session.work), circuit=held)
     return replace(session.changed(work), beside=circuit, requests=(), paused=False)
 
 

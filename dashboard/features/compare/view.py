@@ -77,7 +77,20 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         "shares cannot be compared."
     )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
-    return f"{_both(left, right)} share {units} and {edges}.{how}" + (warning if modes[0] != modes[1] else "")
+    special = " What only the photo has, its class does not usually have." if _photo_and_class(left, right) else ""
+    return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
+
+
+def _photo_and_class(left: Circuit, right: Circuit) -> bool:
+    """Whether one is of a photo, and the other of all photos of the same class."""
+    return left.root == right.root and (left.collection is None) != (right.collection is None)
+
+
+def _only(circuit: Circuit, side: str, other: Circuit) -> str:
+    """The title over what only one of them shows."""
+    if not _photo_and_class(circuit, other):
+        return f"Only {side}"
+    return "Only this photo" if circuit.collection is None else "Only the class"
 
 
 def _part(shared: int, left: int, right: int, what: str, index: float) -> str:
@@ -92,9 +105,19 @@ def _both(left: Circuit, right: Circuit) -> str:
         if names[0] == names[1]:
             return f"These two circuits for {names[0]} in the photo {photos[0].name}"
         return f"In the photo {photos[0].name}, the circuits for {names[0]} and for {names[1]}"
-    if names[0] == names[1]:
-        return f"The circuits for {names[0]} in the photos {photos[0].name} and {photos[1].name}"
-    return f"The circuits for {names[0]} in the photo {photos[0].name} and for {names[1]} in {photos[1].name}"
+    if left.collection is None and right.collection is None:
+        if names[0] == names[1]:
+            return f"The circuits for {names[0]} in the photos {photos[0].name} and {photos[1].name}"
+        return f"The circuits for {names[0]} in the photo {photos[0].name} and for {names[1]} in {photos[1].name}"
+    other = "" if names[0] == names[1] else f"for {names[1]} "
+    return f"The circuits for {names[0]} {_where(left)} and {other}{_where(right)}"
+
+
+def _where(circuit: Circuit) -> str:
+    """Which photos a circuit is about."""
+    return (
+        f"in the photo {circuit.photo_info.name}" if circuit.collection is None else f"over {circuit.photo_info.name}"
+    )
 
 
 def _tools(session: Session) -> Component:
@@ -148,7 +171,8 @@ def _invitation(session: Session) -> Component:
 
 def _called(circuit: Circuit) -> str:
     question = "".join(question_of(circuit))
-    return f"{question[0].lower()}{question[1:]} (photo: {circuit.photo_info.name})"
+    what = "photo: " if circuit.collection is None else ""
+    return f"{question[0].lower()}{question[1:]} ({what}{circuit.photo_info.name})"
 
 
 def _crop(circuit: Circuit, library: Library, show: Show) -> str:
@@ -163,7 +187,8 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
     books = root.books
     held = [", ", term("coverage"), f" {percent(books.coverage)}"] if books is not None else []
     source = network_and_source(circuit.network.name, circuit.network.source)
-    image: Component = html.Div("no photo in the file", className="no-crop")
+    missing = "no photo in the file" if circuit.collection is None else many(circuit.collection.photos, "photo")
+    image: Component = html.Div(missing, className="no-crop")
     if crop:
         image = html.Img(src=crop, alt=f"{photo.name}, as the network saw it")
     return html.Section(
@@ -193,9 +218,9 @@ def _alike(left: Circuit, right: Circuit, found: Comparison, tiles: Tiles) -> Co
     """A row a layer with what only the left shows, what both do, and what only the right shows."""
     titles = [
         ("Layer", None),
-        ("Only left", len(found.left)),
+        (_only(left, "left", right), len(found.left)),
         ("In both", len(found.shared)),
-        ("Only right", len(found.right)),
+        (_only(right, "right", left), len(found.right)),
     ]
     head = [
         html.Th([title, "" if count is None else html.Span(f" {count}", className="muted")], scope="col")

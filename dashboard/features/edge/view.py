@@ -6,12 +6,13 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
+from circuits.report.atlas_sentences import estimate
 from circuits.report.text import MODE_NAMES, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from dashboard.answers import EdgeShown, Failure, Signed
-from dashboard.components import Pane, button, controls, figure, relative, section, sends, waiting
+from dashboard.components import Pane, button, controls, figure, notice, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
 from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
@@ -49,7 +50,7 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
             [_end(lower, "lower", tiles), html.Span("→", className=f"arrow {verb}"), _end(upper, "upper", tiles)],
             className="ends",
         ),
-        measured_edge(session, circuit, edge),
+        *([measured_edge(session, circuit, edge)] if circuit.collection is None else notice(session)),
         *_found_again(edge, found.get("card")),
     ]
     if not found:
@@ -76,10 +77,12 @@ def _back(session: Session) -> Component:
 def _facts(circuit: Circuit, edge: Edge) -> Component:
     share = term("gross attribution", f"share of {circuit.nodes[edge.target].called}")
     facts = [
-        (term("attribution"), number(edge.attribution, sign=True)),
+        (term("attribution"), estimate(edge.attribution, edge.error)),
         (share, percent(circuit.share(edge))),
         ("rank", str(edge.rank)),
     ]
+    if edge.consistency is not None:
+        facts += [(term("consistency"), percent(edge.consistency)), ("photos", str(edge.photos))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 

@@ -21,6 +21,7 @@ from circuits.evaluation.card import Card, fingerprint_of
 from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.unit_sets import sources_of
 from circuits.image.photo import Photo
+from circuits.report.atlas_sentences import needs_one_photo
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
 from dashboard.answers import Failure
@@ -74,6 +75,8 @@ def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     if not library.is_own(circuit):
         name = circuit.network.name
         return f"This circuit is of another network, {name}: load {name} to score it."
+    if circuit.collection is not None:
+        return needs_one_photo(circuit)
     if circuit.photo is None:
         return "This circuit's file holds no photo, which is needed to score it."
     if locked:

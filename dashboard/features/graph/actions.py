@@ -93,8 +93,7 @@ def _level(session: Session, payload: OnLayer, library: Library) -> Session:
     """Expand every unit of a layer, by the layer's name or that of one of its units."""
     circuit = circuit_of(session)
     layer = circuit.nodes[payload.layer].unit.layer if payload.layer in circuit.nodes else payload.layer
-    if session.work.locked:
-        raise InputError(session.work.locked)
+    _check_grows(session, library)
     if layer in circuit.lowest:
         raise InputError(f"{layer} is the lowest layer; only the image is below it.")
     if not closed(circuit, layer):
@@ -107,11 +106,15 @@ def _grow(session: Session, payload: Levels, library: Library) -> Session:
     if not 1 <= payload.levels <= LEVELS:
         raise InputError(f"{payload.levels} is not a number of levels to expand by; it is 1 to {LEVELS}.")
     circuit = circuit_of(session)
-    if session.work.locked:
-        raise InputError(session.work.locked)
+    _check_grows(session, library)
     if not closed(circuit):
         raise InputError("Every unit is expanded, down to the lowest layer.")
     return _ask_to_grow(session, "grow", payload)
+
+
+def _check_grows(session: Session, library: Library) -> None:
+    if refused := library.why_not_grow(circuit_of(session), session.work.locked):
+        raise InputError(refused)
 
 
 def _ask_to_grow(session: Session, kind: str, payload: OnLayer | Levels) -> Session:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from circuits.report.atlas_sentences import estimated
 from circuits.report.layout import layered
 from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -116,7 +117,7 @@ def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> 
 def _row(circuit: Circuit, layer: str, channels: Channels, waiting: int) -> dict[str, Any]:
     """A layer; `closed` counts its units that can be expanded and are not."""
     own, count = circuit.network.layers[-1], channels(circuit, layer)
-    kind = "classes" if layer == own and circuit.predictions else "channels"
+    kind = "classes" if layer == own and (circuit.predictions or circuit.collection) else "channels"
     detail = "" if count is None else f"{count} {kind}"
     if layer in circuit.dictionaries and any(name_.startswith(f"{layer}/") for name_ in circuit.visible):
         groups = many(circuit.dictionaries[layer].groups, "group")
@@ -186,7 +187,8 @@ def _title(circuit: Circuit, fold: Folds, node: Node, shares: Mapping[str, float
     lines = [f"{called} ({node.id})" if called != node.id else called]
     lines.append(f"value {number(node.value)}, highest activation {number(node.max)}")
     for edge in sorted(above, key=lambda edge: -abs(edge.attribution)):
-        part = f"{number(edge.attribution, sign=True)} to {circuit.nodes[edge.target].called}"
+        told = estimated(edge.parts[0]) if len(edge.parts) == 1 else number(edge.attribution, sign=True)
+        part = f"{told} to {circuit.nodes[edge.target].called}"
         rank = f", rank {edge.parts[0].rank}" if len(edge.parts) == 1 else ""
         lines.append(f"{part}: {percent(shares[edge.target])}{rank}")
     if node.books is not None:
@@ -250,7 +252,8 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
         measured = ""
         if best.ablation is not None:
             measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
-        return f"{edge_in_words(circuit, best)}{measured}{_doubts(edge)}"
+        sure = "" if best.photos is None else f", {estimated(best)}"
+        return f"{edge_in_words(circuit, best)}{sure}{measured}{_doubts(edge)}"
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
     verb = "inhibits" if edge.attribution < 0 else "excites"
     measured = "; measured by ablation" if edge.warnings else ""

@@ -58,7 +58,9 @@ def feature(library: Library) -> Feature:
             return None
         if isinstance(alike, Alike):
             view.tab.alike = alike.groups
-        return drawings.of(work.circuit, view.tab.alike, work.folded, locked=bool(work.locked))
+        groups = () if work.of_class else view.tab.alike  # which are those of a photo
+        locked = bool(view.library.why_not_grow(work.circuit, work.locked))
+        return drawings.of(work.circuit, groups, work.folded, locked=locked)
 
     def data(view: View) -> dict[str, Any]:
         selected = view.session.work.selected

@@ -29,6 +29,7 @@ def graph(session: Session, drawing: "Drawing | None", had: str = "") -> dict[st
         "page": session.showing.page,
         "weak": session.showing.weak,
         "locked": session.work.locked,
+        "means": session.work.of_class,
         "spot": list(session.work.spot or ()),
         "drawing": drawing.key if drawing is not None else "",
         "circuit": "",

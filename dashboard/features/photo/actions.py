@@ -14,7 +14,7 @@ from circuits.units import Progress
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, RequestType, requested
 from dashboard.session.questions import written
-from dashboard.session.showing import showing, with_taken
+from dashboard.session.showing import beside_class, showing, with_taken
 from dashboard.session.state import Request, Session, Work, key_of, photos_of
 
 
@@ -24,6 +24,8 @@ def with_photo(session: Session, photo: Photo, library: Library) -> Session:
     Without a circuit the network's predictions are there at once; else the photo joins the strip, and the same target
     is asked for in it, as with any photo of the strip.
     """
+    if session.work.of_class:
+        return showing(session, beside_class(session.work, photo, library), taken=True)
     if not _keeps_target(session.work):
         return showing(session, Work(photo=photo, predictions=library.predict(photo), network=library.name), taken=True)
     _, strip = with_taken(photos_of(session), photo)
@@ -82,11 +84,13 @@ def _run(session: Session, request: Request, library: Library, progress: Progres
     else:
         photo = _find(session, wish.photo)
         photo = photo.framed(wish.window) if wish.reframed else photo
-    if before.circuit is None or not _keeps_target(before):
+    if before.of_class:
+        work = beside_class(before, photo, library)
+    elif before.circuit is None or not _keeps_target(before):
         work = Work(photo, library.predict(photo), network=library.name)
     else:
         target = written(target_of(before.circuit))
-        circuit = library.trace(photo, target, request.choices, progress, like=before.circuit)
+        circuit = library.trace(photo, target, request.choices, progress, like=library.cut(before.circuit))
         selected = before.selected if before.selected in circuit.visible else circuit.root
         work = Work(photo, circuit.predictions, circuit, selected, network=library.name)
     # The page asks for both at once, and should not wait for them.

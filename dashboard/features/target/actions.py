@@ -7,10 +7,11 @@ from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
 from circuits.units import Progress
+from dashboard.features.target import scope
 from dashboard.library import METHODS, MODES, SIGNS, STARTS, Library
-from dashboard.session.actions import ActionType, RequestType, with_result
+from dashboard.session.actions import ActionType, RequestType
 from dashboard.session.questions import Wish, written
-from dashboard.session.selection import GROUPS, groups_of, why
+from dashboard.session.selection import GROUPS, ask_for_class, groups_of, traced_like, why
 from dashboard.session.state import STRONGEST, Request, Session
 
 MOST = 99
@@ -52,12 +53,16 @@ def _set(session: Session, payload: SettingChange, library: Library) -> Session:
         return {name: given[name] for name in names if name in given}
 
     budget = {"units": 0} if "top" in given else {}  # either so many below each, or so many in all
-    return replace(
+    changed = replace(
         session,
         choices=replace(session.choices, **budget | part("depth", "top", "signs", "mode", "units")),
         looking=replace(session.looking, **part("method", "start")),
         showing=replace(session.showing, **part("weak")),
     )
+    # The circuit of a class takes no time, so it follows at once.
+    again = session.work.of_class and library.atlas is not None and given.keys() & {"depth", "top", "signs"}
+    number = scope.class_asked(session) if again else None
+    return changed if number is None else ask_for_class(changed, number, library)
 
 
 def _is_offered(name: str, value: Any) -> bool:
@@ -84,6 +89,8 @@ def _groups(session: Session, payload: GroupCount, library: Library) -> Session:
         raise InputError(f"{count} is no number of groups that this page offers; there is {listed(map(str, GROUPS))}.")
     if count == groups_of(session):
         return session
+    if session.work.of_class:
+        raise InputError(session.work.locked)
     circuit, asked = session.work.circuit, [each for each in session.requests if each.kind == "why"]
     chosen = replace(session, choices=replace(session.choices, groups=count))
     if circuit is None and not asked:
@@ -102,16 +109,18 @@ def _trace(session: Session, request: Request, library: Library, progress: Progr
     work = session.work
     if work.photo is None:
         raise InputError("There is no photo to explain; choose one first.")
-    return library.trace(work.photo, request.payload.target, request.choices, progress, like=work.circuit)
+    target = request.payload.target
+    return library.trace(work.photo, target, request.choices, progress, like=traced_like(session, target, library))
 
 
 def _with_traced(session: Session, request: Request, circuit: Circuit) -> Session:
-    traced = with_result(session, circuit)
-    return replace(traced, work=replace(traced.work, selected=circuit.root, edge=None))
+    work = session.work.behind if session.work.of_class and session.work.behind is not None else session.work
+    return session.changed(replace(work, circuit=circuit, selected=circuit.root, edge=None))
 
 
 def _label(session: Session, payload: Wish, library: Library) -> str:
-    return f"Tracing {library.target(payload.target, like=session.work.circuit).label}"
+    like = traced_like(session, payload.target, library)
+    return f"Tracing {library.target(payload.target, like=like).label}"
 
 
 ACTIONS = {
@@ -119,5 +128,6 @@ ACTIONS = {
     "groups": ActionType(GroupCount, _groups),
     "why": ActionType(Wish, _why),
     "root": ActionType(Wish, _root),
+    **scope.ACTIONS,
 }
-REQUESTS = {"why": RequestType(_label, _trace, _with_traced, independent=True)}
+REQUESTS = {"why": RequestType(_label, _trace, _with_traced, independent=True), **scope.REQUESTS}

@@ -7,6 +7,7 @@ from dashboard.feature import Feature, Output, View
 from dashboard.features.target import view as panels
 from dashboard.features.target.actions import ACTIONS, REQUESTS
 from dashboard.features.target.routes import add_routes
+from dashboard.features.target.scope import scope_switch
 from dashboard.features.target.units_switch import units_switch
 from dashboard.work.networks import Networks
 
@@ -15,9 +16,12 @@ def _render(view: View, networks: Networks) -> dict[str, Any]:
     session = view.session
     return {
         "explained": panels.explained(session, view.library),
-        "predictions": [*panels.predictions(session), *panels.unsure(session, view.library, networks.labels)],
+        "predictions": [
+            *panels.predictions(session, view.library),
+            *panels.unsure(session, view.library, networks.labels),
+        ],
         "settings": panels.settings(session, view.library.depths, view.library.modes),
-        "units_switch": units_switch(session),
+        "units_switch": [*scope_switch(session, view.library), *units_switch(session)],
         "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),
         "no_invitation": session.work.circuit is not None,

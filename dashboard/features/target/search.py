@@ -23,7 +23,7 @@ from circuits.tracing.run import ForwardCache
 from circuits.units import Unit
 from dashboard.library import Library
 from dashboard.session.questions import against, explained
-from dashboard.session.selection import network_of
+from dashboard.session.selection import network_of, why_not_asked
 from dashboard.session.state import Session
 
 LIMIT = 12
@@ -105,7 +105,7 @@ def all_classes(session: Session, library: Library) -> dict[str, Any]:
         "chances": [float(f"{each:.6g}") for each in chances],
         "words": [chance(each) for each in chances],
         "held": None if held is None else held[0],
-        "reason": work.locked,
+        "reason": why_not_asked(session, library),
     }
 
 
@@ -114,6 +114,7 @@ class _Search:
 
     def __init__(self, session: Session, library: Library) -> None:
         self.session = session
+        self.reason = why_not_asked(session, library)
         self.network: Network = network_of(session, library)
         self.top = self.network.layers[-1]
         self.names = names_of(self.network.sha256)
@@ -192,7 +193,7 @@ class _Search:
         labels = f"{self.network.label(plus)} - {self.network.label(minus)}"
         question = "".join(question_parts("difference", Unit(self.top, plus), labels))
         detail = " and ".join(filter(None, (self._chance(plus), self._chance(minus))))
-        return [Result("difference", labels, detail, against(plus, minus), question, self.session.work.locked)]
+        return [Result("difference", labels, detail, against(plus, minus), question, self.reason)]
 
     def of_class(self, channel: int) -> Result:
         """A class as a result."""
@@ -201,13 +202,13 @@ class _Search:
         if held is not None and held[0] != channel and not self.session.work.locked:
             other = Other("why not?", "root", {"target": against(held[0], channel)})
         question = "".join(question_parts("class", Unit(self.top, channel), label))
-        return Result("class", label, self._chance(channel), str(channel), question, self.session.work.locked, other)
+        return Result("class", label, self._chance(channel), str(channel), question, self.reason, other)
 
     def unit(self, unit: Unit) -> Result:
         """A unit or neuron as a result."""
         circuit, name = self.session.work.circuit, str(unit)
         kind = "unit" if unit.position is None else "neuron"
-        reason = self.session.work.locked
+        reason = self.reason
         if not reason and self.network.below(unit.layer) is None:
             reason = f"{unit.layer} is the lowest layer; only the image is below it."
         inside = circuit is not None and name in circuit.visible

@@ -19,9 +19,9 @@ _GROUPED = (
 def units_switch(session: Session) -> list[Component]:
     """What the units of the circuit are; another choice explains the same target of the same photo anew.
 
-    Nothing before there is a photo.
+    Nothing before there is a photo, and beside the circuit of a class, of which only the channels are known.
     """
-    if session.work.photo is None and session.work.circuit is None:
+    if (session.work.photo is None and session.work.circuit is None) or session.work.of_class:
         return []
     count, locked = groups_of(session), session.work.locked
     last = session.choices.groups or _USUAL

@@ -14,13 +14,14 @@ from circuits.report.sentences import (
     unsure_in_words,
     value_in_words,
 )
-from circuits.report.text import chance, number
+from circuits.report.text import chance, many, number
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
 from dashboard.library import MODES, SIGNS, Library
 from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
+from dashboard.session.selection import why_not_asked
 from dashboard.session.state import Session
 
 Component = Any
@@ -35,6 +36,8 @@ def explained(session: Session, library: Library) -> list[Component]:
     if circuit is None:
         return []
     words: list[Component] = [term("target", "Explaining"), ": ", *_asked(subject_of(circuit))]
+    if circuit.collection is not None:
+        words.append(f", over {many(circuit.collection.photos, 'photo')}")
     classes = [number for number in classes_explained(circuit) or () if number is not None]
     if classes and not session.work.locked:
         chances = " and ".join(chance(library.chance(circuit, number)) for number in classes)
@@ -69,24 +72,26 @@ def unsure(session: Session, library: Library, networks: Sequence[str] = ()) -> 
     return [html.P([words, " For 1,000 classes, start with ", command], className="notice small", role="note")]
 
 
-def predictions(session: Session) -> list[Component]:
+def predictions(session: Session, library: Library) -> list[Component]:
     """The network's answers, each with its probability and a button that asks why, or why not."""
     if not session.work.predictions:
         return [html.P("This network names no classes." if session.work.photo else _SOON, className="muted small")]
     plus, minus = classes_explained(session.work.circuit) or (None, None)
     asked = {request.payload.target for request in session.requests if request.kind == "why"}
-    return [_prediction(session, row, plus, minus, asked) for row in session.work.predictions]
+    locked = why_not_asked(session, library)
+    return [_prediction(session, row, plus, minus, asked, locked) for row in session.work.predictions]
 
 
-def _prediction(session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str]) -> Component:
-    locked = session.work.locked
+def _prediction(
+    session: Session, row: Prediction, plus: int | None, minus: int | None, asked: set[str], locked: str
+) -> Component:
     buttons = [
         button(
             "…" if str(row.index) in asked else "why?", "why", {"target": str(row.index)}, disabled=bool(locked),
             title=locked or f"Why {row.label}?", **attributes(aria_label=f"why {row.label}?"),
         )
     ]  # fmt: skip
-    if plus is not None and plus != row.index and not locked:
+    if plus is not None and plus != row.index and not session.work.locked:
         buttons.append(_not(session, row, plus, pressed=minus == row.index, asked=asked))
     kinds = {plus: " explained", minus: " against"}
     return html.Div(

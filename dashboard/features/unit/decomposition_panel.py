@@ -51,8 +51,8 @@ def contributions(
             with_term(books_in_words(broken, in_target_units=inspection.in_target_units), "gross attribution", ALL),
             className="books muted",
         ),
-        *_edges_below(node, circuit),
-        *measured_edges(session, circuit, node),
+        *([] if circuit.collection is not None else _edges_below(node, circuit)),
+        *([] if circuit.collection is not None else measured_edges(session, circuit, node)),
     ]
 
 

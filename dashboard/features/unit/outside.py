@@ -10,6 +10,7 @@ from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.components import Pane, attributes, button, failed, section
+from dashboard.features.unit.atlas_panel import in_atlas
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes
@@ -50,7 +51,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
         [looks_for(label, tile, caption)],
         [fired(label, found, "")],
         in_its_layer(session, unit, found),
-        [*pushes(label, found), *parts, *exemplars(node, found, reached)],
+        [*in_atlas(label, found), *pushes(label, found), *parts, *exemplars(node, found, reached)],
     )
 
 
@@ -97,7 +98,7 @@ def in_its_layer(session: Session, unit: Unit, found: Answers) -> list[Component
         html.Tr([html.Th(_explained(word), scope="row"), html.Td(value, className="numbers"), html.Td(place)])
         for word, value, place in rows
     ]
-    head = html.Tr([html.Th(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])
+    head = html.Tr([html.Td(""), html.Th("value", scope="col"), html.Th("rank", scope="col")])
     return [
         html.H2("In its layer"),
         html.Table([html.Thead(head), html.Tbody(cells)], className="places-table", **attributes(data_unit=str(unit))),

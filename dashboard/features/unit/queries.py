@@ -8,7 +8,8 @@ from circuits.evidence.layer_statistics import standing
 from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
-from circuits.units import Group, Unit
+from circuits.units import Address, Group, Unit
+from dashboard.library import Library
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.evidence import Evidence, layer_query, relative_query, source_key
@@ -25,10 +26,20 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
     """The queries of the chosen unit; none for a circuit that is locked, or while an edge is chosen."""
     outside, state = outside_unit(session, work.library), session.work
     if outside is not None:
-        return _of_outside(outside, session, work.evidence)
+        return [*in_atlas(outside, work.library), *_of_outside(outside, session, work.evidence)]
+    if state.circuit is not None and state.of_class and work.library.is_own(state.circuit):
+        chosen = state.circuit.nodes.get("" if state.edge else state.selected)
+        return () if chosen is None else in_atlas(chosen.unit, work.library)
     if state.circuit is None or state.locked or state.edge is not None or state.selected not in state.circuit.visible:
         return ()
     return _of_node(state.circuit, state.selected, session, work.evidence)
+
+
+def in_atlas(unit: Address, library: Library) -> list[Query]:
+    """What the atlas says of a unit; nothing of a group, or without an atlas."""
+    if library.atlas is None or not isinstance(unit, Unit):
+        return []
+    return [Query("atlas", f"{unit.whole}/atlas", lambda _: library.in_atlas(unit), 1)]
 
 
 def upper_of(session: Session) -> str:
@@ -51,7 +62,7 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
         return Query(kind, f"{subject}/{kind}{detail}", lambda progress: work(), 2)
 
-    found = [query("heat", "", partial(evidence.heat, *seen))]
+    found = [*in_atlas(node.unit, library), query("heat", "", partial(evidence.heat, *seen))]
     if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
@@ -91,8 +102,7 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
     if network.labels and unit.layer != network.layers[-1]:
         key = f"{subject}/pushes-outside/{digest(*network.layers)}"
         found.append(Query("pushes", key, lambda _: evidence.pushes(network, source, unit), 2))
-    layer = network.layer(unit.layer)
-    if layer.height * layer.width > 1:
+    if network.layer(unit.layer).has_places:
         key = f"{subject}/places-outside"
         found.append(Query("places", key, lambda _: evidence.places(network, source, unit), 2))
     key = f"{subject}/exemplars-outside/{evidence.collection.stamp()}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from dash import html
 
+from circuits.report.atlas_sentences import estimate
 from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -12,8 +13,21 @@ from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Unit, is_residual
 from dashboard.answers import Inspection, WebP
-from dashboard.components import Pane, attributes, button, discarded, edge_link, figure, how_to, notice, sends, waiting
+from dashboard.components import (
+    Pane,
+    attributes,
+    button,
+    discarded,
+    edge_link,
+    figure,
+    how_to,
+    notice,
+    sends,
+    waiting,
+    with_code,
+)
 from dashboard.features.unit.actions import TOPS
+from dashboard.features.unit.atlas_panel import firing, in_atlas, sampled_edges
 from dashboard.features.unit.decomposition_panel import contributions
 from dashboard.features.unit.exemplars_panel import exemplars
 from dashboard.features.unit.group_panel import made_of
@@ -90,6 +104,15 @@ def unit(
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
         beside = fired(node.called, found, _where(node, circuit))
+    if circuit.collection is not None:
+        return Pane(
+            head,
+            [looks],
+            [firing(node, circuit), *more_pictures(node, more, offered=own)],
+            [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
+            in_atlas(node.called, found, of=circuit.collection.name),
+            discarded(circuit),
+        )
     return Pane(
         head,
         [looks],
@@ -97,6 +120,7 @@ def unit(
         contributions(node, session, circuit, inspection, found),
         [
             *made_of(circuit, node, members),
+            *in_atlas(node.called, found),
             *in_photo(node, circuit, found, session.looking),
             *(exemplars(node, found, reached) if is_channel else []),
         ],
@@ -144,8 +168,18 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
         facts = [(logit, number(node.value))]
     else:
         facts.append((["highest ", term("activation")], number(node.max)))
+    if circuit.collection is not None:
+        return _means(node, circuit)
     if not is_scalar(node):
         facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
+    return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
+
+
+def _means(node: Node, circuit: Circuit) -> Component:
+    """The numbers of a unit of the circuit of a class, which are means over its photos."""
+    name = term("logit") if node.id == circuit.root else term("attribution", "contribution")
+    facts = [(name, estimate(node.value, node.error, sign=False))]
+    facts += [] if node.id == circuit.root else [("mean peak", number(node.max))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
@@ -168,13 +202,21 @@ def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspectio
     )
     drop = button("Discard", "discard", {"unit": node.id}, disabled=root, title="Remove this unit from the circuit (x)")
     reasons = [inspection.frozen] if inspection.frozen not in ("", session.work.locked) else []
+    trace = _trace(node, session) if circuit.collection is not None and reasons else []
     if root:
         reasons.append("The target itself cannot be discarded.")
     return [
-        html.Div([expand, *([collapse] if node.expanded else []), drop], className="buttons"),
+        html.Div([expand, *([collapse] if node.expanded else []), drop, *trace], className="buttons"),
         *([] if inspection.frozen else [_expansion(node, session)]),
-        *[html.P(reason, className="reason") for reason in reasons],
+        *[html.P(with_code(reason), className="reason") for reason in reasons],
     ]
+
+
+def _trace(node: Node, session: Session) -> list[Component]:
+    """Of a unit of a class that the atlas cannot expand, the button that explains it in the photo, if there is one."""
+    if session.work.photo is None:
+        return []
+    return [button("Trace it in this photo", "root", {"target": str(node.unit)}, title="Undo brings the class back")]
 
 
 def _expansion(node: Node, session: Session) -> Component:

@@ -75,7 +75,7 @@ def _why_not(network: Network, unit: Unit, label: str) -> str:
 def _places(network: Network, unit: Unit, peak: tuple[int, int] | None, found: Answers) -> list[list[Any]]:
     """Its highest place and the spots that are marked on the photo; none where it has one value for all of it."""
     layer, places = network.layer(unit.layer), found.get("places")
-    if unit.position is not None or layer.height * layer.width == 1:
+    if unit.position is not None or not layer.has_places:
         return []
     spots = places.spots if isinstance(places, Places) else ()
     named = [["the highest place", *peak]] if peak is not None and not spots else []

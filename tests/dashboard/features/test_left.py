@@ -233,9 +233,9 @@ def test_of_a_photo_from_a_file_the_crop_cannot_be_moved(library: Library, netwo
 # Why, and why not.
 
 
-def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session) -> None:
-    assert not find(panels.predictions(two), **{"aria-pressed": "false"})
-    rows = panels.predictions(traced)
+def test_beside_every_other_class_there_is_a_not(traced: Session, two: Session, library: Library) -> None:
+    assert not find(panels.predictions(two, library), **{"aria-pressed": "false"})
+    rows = panels.predictions(traced, library)
     offered = [json.loads(facts(each)["data-payload"])["target"] for each in find(rows, **{"data-action": "why"})]
     others = [row.index for row in traced.work.predictions if row.index != 2]
     assert [wish for wish in offered if " - " in wish] == [f"2 - {index}" for index in others]
@@ -250,9 +250,9 @@ def test_a_difference_is_traced_and_said(traced: Session, library: Library, netw
     side = "higher" if value > 0 else "lower"
     said = f"The logit for tree is {number(abs(value))} {side} than that for dog."
     assert words(panels.story(less, library)).startswith(said)
-    rows = [row.className for row in panels.predictions(less) if row.className != "prediction"]
+    rows = [row.className for row in panels.predictions(less, library) if row.className != "prediction"]
     assert sorted(rows) == ["prediction against", "prediction explained"]
-    (pressed,) = find(panels.predictions(less), **{"aria-pressed": "true"})
+    (pressed,) = find(panels.predictions(less, library), **{"aria-pressed": "true"})
     assert json.loads(facts(pressed)["data-payload"]) == {"target": "2 - 1"}
 
 

@@ -274,8 +274,8 @@ def test_discarded_units_are_listed_with_a_way_back(session: Session) -> None:
     assert find(pane, **does("restore", name))
 
 
-def test_predictions_have_a_bar_a_chance_and_a_question(session: Session) -> None:
-    rows = panels.predictions(session)
+def test_predictions_have_a_bar_a_chance_and_a_question(session: Session, library: Library) -> None:
+    rows = panels.predictions(session, library)
     assert len(rows) == 5
     first = session.work.predictions[0]
     assert f"{first.probability * 100:.1f} %" in words(rows[0])

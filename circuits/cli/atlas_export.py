@@ -1,0 +1,43 @@
+"""`circuits atlas export`: an atlas as tables, for what reads tables."""
+
+from pathlib import Path
+
+from circuits.cli.console import output, print_json, progress, say
+from circuits.cli.options import AS_JSON, argument, file_option
+from circuits.errors import InputError
+
+
+def atlas_export(
+    atlas: Path | None = argument(
+        "[ATLAS]",
+        "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
+        default=None,
+        readable=False,
+    ),
+    parquet: Path | None = file_option("Write the tables as Parquet files into a folder.", metavar="DIR"),
+    csv: Path | None = file_option("Write the tables as CSV files into a folder.", "--csv", metavar="DIR"),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Write the classes, units and links of an atlas as tables, for pandas, DuckDB, a spreadsheet or R."""
+    if parquet is None and csv is None:
+        raise InputError("--parquet and --csv are missing; give the folder that the tables are to be written into.")
+    from circuits.atlas.atlas import Atlas
+    from circuits.atlas.tables import write_csv, write_parquet
+    from circuits.builtin import atlas_folder
+
+    opened = Atlas.open(atlas_folder() if atlas is None else atlas)
+    for folder in (parquet, csv):
+        if folder is not None and opened.folder.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise InputError(
+                f"{folder} lies in the folder of the atlas, whose own files are there; write it elsewhere."
+            )
+    files: list[Path] = []
+    with progress("Writing tables") as report:
+        for folder, write in ((parquet, write_parquet), (csv, write_csv)):
+            if folder is not None:
+                files += write(opened, folder, report)
+    if as_json:
+        print_json({"files": [str(file) for file in files]})
+        return
+    for file in files:
+        say(output(), f"Wrote {file}, {file.stat().st_size / 1e6:.1f} MB.")

@@ -1,0 +1,1 @@
+"""The atlas: its classes, what each is made of, and maps of its units."""

@@ -1,0 +1,146 @@
+"""An atlas as tables: every number where it belongs, in CSV and as what is handed to pyarrow."""
+
+import csv
+import sys
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any
+
+import pytest
+
+from circuits.atlas.atlas import Atlas
+from circuits.atlas.build import build_atlas
+from circuits.atlas.tables import TABLES, write_csv, write_parquet
+from circuits.errors import InputError
+from circuits.network.network import Network
+from tests.atlas.conftest import save_photo
+from tests.support.commandline import refusal, run
+
+
+@pytest.fixture(scope="module")
+def atlas(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """Of three photos of one class and nine of another."""
+    folder = tmp_path_factory.mktemp("tables")
+    for at, (name, count) in enumerate((("class 0", 3), ("class 2", 9))):
+        for number in range(count):
+            save_photo(folder / "photos" / name / f"{number}.png", 100 * at + number)
+    build_atlas(network, folder / "photos", folder / "atlas")
+    return Atlas.open(folder / "atlas")
+
+
+def value_of(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def test_every_number_of_the_atlas_is_in_the_tables(atlas: Atlas, tmp_path: Path) -> None:
+    files = write_csv(atlas, tmp_path / "tables")
+    assert [file.name for file in files] == ["classes.csv", "units.csv", "links.csv"]
+    assert sorted(file.name for file in (tmp_path / "tables").iterdir()) == sorted(file.name for file in files)
+    classes, units, links = (list(csv.DictReader(file.read_text("utf-8").splitlines())) for file in files)
+    assert [list(rows[0]) for rows in (classes, units, links)] == [list(columns) for columns in TABLES.values()]
+    assert [(row["class"], row["label"], row["photos"], row["batches"]) for row in classes] == [
+        ("0", "class 0", "3", "1"),
+        ("2", "class 2", "9", "2"),
+    ]
+    assert classes[0]["logit_error"] != ""
+    assert len(units) == 3 * atlas.units
+    for row in units:
+        of = int(row["class"]) if row["class"] else None
+        unit = atlas.unit(row["unit"], of)
+        assert (row["layer"], int(row["channel"]), int(row["photos"])) == (
+            unit.unit.layer, unit.unit.channel, unit.photos,
+        )  # fmt: skip
+        for name in ("contribution", "activation", "peak"):
+            suffix, mean = "_logits" if name == "contribution" else "", getattr(unit, name)
+            assert value_of(row[f"{name}_mean{suffix}"]) == pytest.approx(mean.mean, rel=1e-6)
+            assert value_of(row[f"{name}_error{suffix}"]) == pytest.approx(mean.error, rel=1e-6)
+        assert int(row["fires_photos"]) == round(unit.fires * unit.photos)
+        assert int(row["summit_photos"]) == unit.summit
+        assert float(row["links_total_logits"]) == pytest.approx(unit.total, rel=1e-6)
+        assert float(row["links_gross_logits"]) == pytest.approx(unit.gross, rel=1e-6)
+        served = [each for each in atlas.classes_of(unit.unit) if each.number == of]
+        assert value_of(row["selectivity_logits"]) == (
+            pytest.approx(served[0].selectivity, abs=1e-6) if served else None
+        )
+        assert row["selectivity_rank"] == (str(served[0].rank) if served else "")
+    expected = {
+        (of, str(link.source), str(link.target)): link
+        for of in (None, 0, 2) for unit in atlas.all_units() for link in atlas.links(unit, of)
+    }  # fmt: skip
+    assert len(links) == len(expected)
+    for row in links:
+        link = expected[int(row["class"]) if row["class"] else None, row["source"], row["target"]]
+        assert float(row["share_mean_logits"]) == pytest.approx(link.share, rel=1e-6)
+        assert value_of(row["share_error_logits"]) == (
+            pytest.approx(link.error, rel=1e-6) if link.error == link.error else None
+        )
+        known = pytest.approx(link.consistency, rel=1e-6) if link.share > 0 else None
+        assert value_of(row["consistency_share"]) == known
+        assert int(row["photos"]) == link.photos
+
+
+class _Written:
+    """In the place of pyarrow's writer: keeps what it is given, class by class."""
+
+    files: dict[str, list[dict[str, list[Any]]]]
+
+    def __init__(self, file: Path, schema: list[tuple[str, str]]) -> None:
+        file.touch()
+        self.names, self.groups = [name for name, _ in schema], self.files.setdefault(str(len(self.files)), [])
+
+    def write_table(self, arrays: list[list[Any]]) -> None:
+        self.groups.append(dict(zip(self.names, arrays, strict=True)))
+
+    def __enter__(self) -> "_Written":
+        return self
+
+    def __exit__(self, kind: type | None, error: Exception | None, at: TracebackType | None) -> None:
+        pass
+
+
+def test_parquet_has_a_group_of_rows_for_each_class(
+    atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def array(values: Any, type: str, from_pandas: bool) -> list[Any]:
+        assert from_pandas  # what is not known is null
+        kinds: dict[str, Any] = {"int64": int, "float32": float, "string": str}
+        return [None if value is None else kinds[type](value) for value in values]
+
+    _Written.files = {}
+    parquet = SimpleNamespace(ParquetWriter=_Written)
+    arrow = SimpleNamespace(
+        int64=lambda: "int64", float32=lambda: "float32", string=lambda: "string", parquet=parquet, array=array,
+        schema=lambda fields: fields, table=lambda arrays, schema: arrays,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pyarrow", arrow)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)
+    write_parquet(atlas, tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["classes.parquet", "links.parquet", "units.parquet"]
+    classes, units, links = _Written.files.values()
+    assert [group["label"] for group in classes] == [["class 0"], ["class 2"]]
+    assert [group["class"][0] for group in units] == [None, 0, 2]
+    assert units[2]["contribution_mean_logits"] == atlas.arrays(2)["contribution"].tolist()
+    assert sum(len(group["source"]) for group in links) == len(list(csv.reader(
+        write_csv(atlas, tmp_path)[2].read_text("utf-8").splitlines()
+    ))) - 1  # fmt: skip
+
+
+def test_it_says_what_is_missing(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        InputError, match=r"Parquet needs pyarrow: pip install 'circuit-explorer\[parquet\]'; or write CSV"
+    ):
+        write_parquet(atlas, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / "links.csv").mkdir(parents=True)
+    for arguments, sentence in (
+        ([], "--parquet and --csv are missing"),
+        (["--csv", atlas.folder / "tables"], "lies in the folder of the atlas"),
+        (["--csv", tmp_path / "file"], "cannot be made"),
+        (["--csv", tmp_path / "taken"], "is a folder; give the name of a file"),
+        (["--parquet", tmp_path / "t"], "Parquet needs pyarrow"),
+    ):
+        assert sentence in refusal(run("atlas", "export", atlas.folder, *arguments))
+    assert [file.name for file in (tmp_path / "taken").iterdir()] == ["links.csv"]
+    assert "Wrote " in run("atlas", "export", atlas.folder, "--csv", tmp_path / "t").stdout
