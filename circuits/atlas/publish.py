@@ -94,7 +94,7 @@ def publish(
         counts[channel] = int(folder.read_header(folder.class_file(channel))["photos"])
         skipped |= {photo.path.as_posix(): photo.fault for f in files for photo in folder.read_photos(f) if photo.fault}
     record = AtlasRecord(subject, photos, dict(sorted(counts.items())), skipped, KEPT)
-    sums = {job.channel: [folder.bucket_file(each) for each in kept if each.channel == job.channel] for job in kept}
+    sums = {own[0].channel: [folder.bucket_file(job) for job in own] for own in by_class(kept)}
     _publish_overall(folder, record, {**dict(folder.others(asked)), **sums}, progress)
     folder.write_record(record)
     return record

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.begin import begun
 from circuits.atlas.link_means import KEPT
 from circuits.atlas.publish import overall_arrays
 from circuits.atlas.storage import AtlasFolder
@@ -38,7 +39,7 @@ def invented_atlas(
     written = AtlasFolder(folder)
     chance = torch.Generator().manual_seed(seed)
     record = AtlasRecord(subject, "photos", dict(photos), {}, KEPT)
-    with written.begun(subject):
+    with begun(written, subject):
         for channel, count in photos.items():
             header = {"class": channel, "photos": count, "batches": -(-count // 8), "digest": f"{channel:064x}"}
             written.write_arrays(written.class_file(channel), _of_class(widths, channel, count, chance), header)

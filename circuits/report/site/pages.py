@@ -29,6 +29,8 @@ A_PAGE = 1000
 """Classes or units that one page lists; lists of more go on on further pages, so that none has a megabyte."""
 _STRONGEST = 6
 _TOGETHER = 6
+_STRIP = 14
+"""Pictures beside the name of a layer; a narrow window shows fewer."""
 _WIDEST = 8192
 """Channels of a layer whose correlations are looked at; of more they would not fit into memory."""
 _Linked = tuple[SiteUnit, float, float, float]
@@ -106,7 +108,7 @@ class SitePages:
         start, own = self.starts[layer], self.of_layer(layer)
         most = self.served.contributions[:, start : start + len(own)].max(0)
         best = [own[at] for at in np.argsort(-most, kind="stable")]
-        return [unit for unit in best if unit.picture][:8]
+        return [unit for unit in best if unit.picture][:_STRIP]
 
     def class_page(self, row: int, found: AtlasClass) -> tuple[str, str]:
         """The page of a class: its circuit, and its strongest units by layer."""
