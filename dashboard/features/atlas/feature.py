@@ -19,6 +19,9 @@ from dashboard.work.results import Query
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile, unit_tile
 
+DRAWN = 48
+"""Units on the page of a class whose pictures are drawn if they are missing; of lower layers those that there are show."""
+
 
 def _shown(tab: TabSession, work: Scheduler) -> list[Unit]:
     """The units on the page of a class."""
@@ -31,13 +34,13 @@ def _pages(tab: TabSession, work: Scheduler) -> list[Query]:
 
 
 def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
-    return batches(_shown(tab, work))
+    return batches(_shown(tab, work)[:DRAWN])
 
 
 def _tiles(view: View) -> dict[str, Tile]:
     return {
-        f"{NAME}{unit}": unit_tile(unit, view.library, view.work.previews, waiting=view.drawing)
-        for unit in _shown(view.tab, view.work)
+        f"{NAME}{unit}": unit_tile(unit, view.library, view.work.previews, waiting=view.drawing and place < DRAWN)
+        for place, unit in enumerate(_shown(view.tab, view.work))
     }
 
 
