@@ -12,15 +12,12 @@ from dashboard.answers import ClassPage
 from dashboard.feature import Feature, Output, View
 from dashboard.features.atlas.actions import ACTIONS
 from dashboard.features.atlas.queries import queries
-from dashboard.features.atlas.view import NAME, panel
+from dashboard.features.atlas.view import DRAWN, NAME, panel
 from dashboard.session.tabs import TabSession
 from dashboard.work.pictures import batches
 from dashboard.work.results import Query
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile, unit_tile
-
-DRAWN = 48
-"""Units on the page of a class whose pictures are drawn if they are missing; of lower layers those that there are show."""
 
 
 def _shown(tab: TabSession, work: Scheduler) -> list[Unit]:
@@ -39,8 +36,8 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
 
 def _tiles(view: View) -> dict[str, Tile]:
     return {
-        f"{NAME}{unit}": unit_tile(unit, view.library, view.work.previews, waiting=view.drawing and place < DRAWN)
-        for place, unit in enumerate(_shown(view.tab, view.work))
+        f"{NAME}{unit}": unit_tile(unit, view.library, view.work.previews, waiting=view.drawing)
+        for unit in _shown(view.tab, view.work)[:DRAWN]
     }
 
 
