@@ -3,8 +3,9 @@
 - rates: one thread, process time, photos of noise in batches of eight. *forward* is the bare forward pass, *links* the
   pass that gives all links and contributions, *all* with the sums; each also as a multiple of the forward pass.
   Networks are given by name, with random weights, or as NAME=WEIGHTS.
-- workers: the built-in network over photos in files, in this process, in one worker and in two, from the files to the
-  finished atlas; the bytes must be the same. Starting a worker takes seconds, so a small folder says little.
+- workers: the built-in network over photos in files, from the files to the finished atlas, by who computes it
+  (`--engines inline,1,2,ray-2`); the bytes must be the same. Starting a worker takes seconds, so a small folder says
+  little.
 - agreement: two disjoint sets of photos of a class, and how many of a unit's five strongest links they have in common,
   by the number of photos in each; over the fifty units that contribute most of two layers, and several classes.
 - arithmetic: what 1.28 million photos cost at these rates on 16 and on 128 cores. Nobody has run that.
@@ -14,7 +15,7 @@ Run it with `python benchmarks/bench_atlas.py [NAME…] --archive tiny-imagenet-
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ from rich.table import Table
 from torch import Tensor
 
 from circuits import Network, build_atlas, load_network
-from circuits.atlas.engines import inline, processes
+from circuits.atlas.engines import Engine, inline, processes, ray
 from circuits.atlas.measure import Sums, links_of_class, matrices_of_class, strongest
 from circuits.atlas.work import BATCH, one_thread
 from circuits.attribution.links import find_links, with_linked_layers
@@ -128,8 +129,18 @@ def _pairs(matrices: list[Tensor], batches: int) -> Iterator[tuple[Tensor, Tenso
     return zip(sums[::2], sums[1::2], strict=False)
 
 
-def workers(photos: Photos, count: int) -> dict[str, float]:
-    """Wall seconds from the files to the finished atlas, by who computes it."""
+def engine_of(name: str) -> Engine:
+    """Who computes: `inline`, a number of processes, or `ray-` and a number of workers of a cluster on this machine."""
+    if name == "inline":
+        return inline
+    if name.startswith("ray-"):
+        options = {"num_cpus": int(name.removeprefix("ray-")), "include_dashboard": False, "object_store_memory": 2**27}
+        return ray(None, **options)
+    return processes(int(name))
+
+
+def workers(photos: Photos, count: int, names: Sequence[str]) -> dict[str, float]:
+    """Wall seconds from the files to the finished atlas, by who computes it; the bytes must be the same."""
     network, load = load_network(device="cpu"), partial(load_network, device="cpu")
     took: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as kept:
@@ -139,9 +150,9 @@ def workers(photos: Photos, count: int) -> dict[str, float]:
             for number in photos.of[label][: count // 4]:
                 (folder / label / f"{number}.jpg").write_bytes(photos.jpeg(int(number)))
         first: list[bytes] = []
-        for name, engine in (("inline", inline), ("1 worker", processes(1)), ("2 workers", processes(2))):
+        for name in names:
             begun = time.perf_counter()
-            build_atlas(network, folder, Path(kept, name), engine=engine, load=load)
+            build_atlas(network, folder, Path(kept, name), engine=engine_of(name), load=load)
             took[name] = time.perf_counter() - begun
             files = sorted(Path(kept, name).rglob("*.safetensors"))
             found = [file.read_bytes() for file in files]
@@ -156,20 +167,25 @@ def main(
     rounds: Annotated[int, typer.Option(help="Rounds; the quickest counts.")] = 3,
     classes: Annotated[int, typer.Option(help="Classes of which the agreement is told.")] = 8,
     count: Annotated[int, typer.Option(help="Photos in files, for workers.")] = 1024,
+    engines: Annotated[
+        str, typer.Option(help="Who computes them: inline, numbers of processes, ray-2; with commas between.")
+    ] = "inline,1,2",
+    only_engines: Annotated[bool, typer.Option("--only-engines", help="Leave out the other tables.")] = False,
 ) -> None:
     """Print the four tables."""
     console = Console(width=140)
     with one_thread():
         table = Table("network", "pairs", "forward ms", "links ms", "×", "all ms", "×", "photos/s")
         costs = {}
-        for name in names or NETWORKS:
+        for name in () if only_engines else names or NETWORKS:
             pairs, forward, linked, summed = rates(name, rounds)
             costs[name] = summed
             cells = [f"{pairs / 1e6:.2f} M", *(f"{1e3 * each:.1f}" for each in (forward, linked))]
             cells += [f"{linked / forward:.2f}", f"{1e3 * summed:.1f}", f"{summed / forward:.2f}", f"{1 / summed:.1f}"]
             table.add_row(Path(name.partition("=")[0]).name, *cells)
-        console.print(table)
-        if archive is not None:
+        if costs:
+            console.print(table)
+        if archive is not None and not only_engines:
             photos = Photos(archive)
             table = Table("photos in each set", *map(str, SIZES))
             table.add_row("of 5 links in common", *(f"{found:.0%}" for found in agreement(photos, classes).values()))
@@ -178,11 +194,13 @@ def main(
     for name, cost in costs.items():
         hours = [f"{LARGE * cost / cores / 3600:.1f} h" for cores in (16, 128)]
         table.add_row(Path(name.partition("=")[0]).name, f"{LARGE:,}", *hours)
-    console.print(table)
+    if costs:
+        console.print(table)
     if archive is not None:
-        took = workers(Photos(archive), count)
+        took = workers(Photos(archive), count, engines.split(","))
         table = Table("atlas of the built-in network", *took)
         table.add_row(f"{count} photos, seconds", *(f"{each:.1f}" for each in took.values()))
+        table.add_row("photos a second", *(f"{count / each:.0f}" for each in took.values()))
         console.print(table)
 
 

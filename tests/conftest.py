@@ -5,6 +5,7 @@ one function is given and returns, takes fifteen times as long over a call as be
 name shapes; beartype has the others. Playwright's synchronous form allows no second browser.
 """
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -55,6 +56,13 @@ FLAGS = [
 
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # several processes test at once
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def pytest_collection_finish() -> None:
+    """What stands now stands until the end; looked through for garbage again and again, it took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 10, 10)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from circuits.atlas.begin import begun
 from circuits.atlas.engines import Engine, inline
 from circuits.atlas.plan import Job, PhotosByClass, by_class, collect, jobs_of, whole
 from circuits.atlas.publish import publish
@@ -89,7 +90,7 @@ def build_atlas(
     folder, subject = AtlasFolder(into), subject_of(network)
     given = load if load is not None and engine is not inline else lambda: network
     work, jobs = BucketWork(given, subject, collection.folder, folder.folder.resolve()), jobs_of(collection.classes)
-    with folder.begun(subject):
+    with begun(folder, subject):
         _compute(work, engine, folder, jobs, jobs[part[0] - 1 :: part[1]], progress)
         with folder.locked():
             missing = len(list(_missing(folder, work, jobs, jobs)))

@@ -119,6 +119,8 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
     """
     if not network.labels:
         raise InputError(f"{network.name} has no classes, and an atlas is made of classes; give a classifier.")
+    if classes is not None and not classes:
+        raise InputError("No class is named; name those that are to be explained, or leave that out for all of them.")
     refuse_address(photos)
     path = Path(photos).expanduser().resolve()
     links: list[str] = []

@@ -94,7 +94,7 @@ def publish(
         counts[channel] = int(folder.read_header(folder.class_file(channel))["photos"])
         skipped |= {photo.path.as_posix(): photo.fault for f in files for photo in folder.read_photos(f) if photo.fault}
     record = AtlasRecord(subject, photos, dict(sorted(counts.items())), skipped, KEPT)
-    sums = {job.channel: [folder.bucket_file(each) for each in kept if each.channel == job.channel] for job in kept}
+    sums = {own[0].channel: [folder.bucket_file(job) for job in own] for own in by_class(kept)}
     _publish_overall(folder, record, {**dict(folder.others(asked)), **sums}, progress)
     folder.write_record(record)
     return record
@@ -139,15 +139,27 @@ def class_arrays(sums: Mapping[str, Tensor], subject: Subject, links: Sequence[L
 def _publish_overall(
     folder: AtlasFolder, record: AtlasRecord, sums: Mapping[int, Sequence[Path]], progress: Progress | None
 ) -> None:
-    """All classes together, each with the weight of its photos, and the contributions class by class.
+    """Write all classes together, if they are not those that are there."""
+    files = [folder.class_file(channel) for channel in record.photos]
+    digest = hashlib.sha256(json.dumps([folder.read_header(file)["digest"] for file in files]).encode()).hexdigest()
+    if folder.is_made_of(folder.overall_file, digest):
+        return
+    arrays, links = overall_arrays(folder, record), LinkTotals(record.subject)
+    for done, (channel, photos) in enumerate(record.photos.items()):
+        if progress is not None:
+            progress(done, len(record.photos), "Putting all classes together")
+        links.add(channel, sums_in(folder, sums[channel], photos))
+    arrays |= link_arrays(links.means(), record.subject, record.subject.links)
+    folder.write_arrays(folder.overall_file, arrays, {"photos": sum(record.photos.values()), "digest": digest})
+
+
+def overall_arrays(folder: AtlasFolder, record: AtlasRecord) -> dict[str, Tensor]:
+    """The units in all classes together, each with the weight of its photos, and their contributions class by class.
 
     The variance over all photos is that within the classes and between them: Σ_k [N_k (N_k - 1) se_k² + N_k d_k²] with
     the distance d_k of a class's mean from that of all.
     """
     files = [folder.class_file(channel) for channel in record.photos]
-    digest = hashlib.sha256(json.dumps([folder.read_header(file)["digest"] for file in files]).encode()).hexdigest()
-    if folder.is_made_of(folder.overall_file, digest):
-        return
 
     def stacked(name: str) -> Tensor:
         return torch.stack([folder.tensors(file, [name])[name] for file in files])
@@ -164,14 +176,7 @@ def _publish_overall(
         arrays |= {name: mean.float(), f"{name}.error": error.float()}
         if name == "contribution":
             arrays |= {"classes": means, "classes.error": errors}
-    arrays |= {name: stacked(name).sum(0) for name in COUNTS}
-    links = LinkTotals(record.subject)
-    for done, (channel, photos) in enumerate(record.photos.items()):
-        if progress is not None:
-            progress(done, len(record.photos), "Putting all classes together")
-        links.add(channel, sums_in(folder, sums[channel], photos))
-    arrays |= link_arrays(links.means(), record.subject, record.subject.links)
-    folder.write_arrays(folder.overall_file, arrays, {"photos": int(every), "digest": digest})
+    return arrays | {name: stacked(name).sum(0) for name in COUNTS}
 
 
 def sums_in(folder: AtlasFolder, files: Sequence[Path], photos: int) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ import json
 import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -34,7 +34,7 @@ from circuits.atlas.array_files import FAULTS, arrays_of, metadata_of, widened
 from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
 from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
-from circuits.errors import CircuitsError, InputError, listed
+from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile, is_unchanged
 from circuits.files import locked, read_json, write_atomically
 
@@ -42,13 +42,7 @@ _LOG = logging.getLogger(__name__)
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
 LINK_ARRAYS = ("source", "share", "error", "consistency")
-_NAMES = frozenset(
-    {
-        "subject.json", "atlas.json", "overall.safetensors", "buckets", "classes", "exemplars", "suggestions.json",
-        "embeddings.safetensors",
-    }
-)  # fmt: skip
-_LOCK = ".lock"
+LOCK = ".lock"
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
 
@@ -92,66 +86,9 @@ class AtlasFolder:
         """Where the index of exemplars is kept."""
         return self.folder / "exemplars"
 
-    @contextmanager
-    def begun(self, subject: Subject) -> Iterator[None]:
-        """Begin an atlas, or go on with it; what was begun is taken away again if the block refuses what was given.
-
-        Raises:
-            InputError: if the folder holds the atlas of another network, other layers or another preprocessing, or what
-                is no atlas, or cannot be made.
-        """
-        is_new, was_there = not self.is_begun, self.folder.exists()
-        self._begin(subject)
-        try:
-            yield
-        except CircuitsError:
-            if is_new and not any(self.has_sums(file) for file in self.folder.glob("buckets/*/*.safetensors")):
-                self._take_away(was_there)
-            raise
-
-    def _begin(self, subject: Subject) -> None:
-        try:
-            foreign = [] if self.is_begun or not self.folder.exists() else self._foreign()
-            if foreign:
-                raise InputError(
-                    f"{self.folder} holds {listed(foreign, limit=3)}, and is no atlas; give a folder of its own, which "
-                    "is made."
-                )
-            (self.folder / "buckets").mkdir(parents=True, exist_ok=True)
-            (self.folder / "classes").mkdir(exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.folder} cannot be written to ({error.strerror}); choose another folder.") from None
-        if not self.is_begun:
-            write_atomically(self._begun, _json(subject.to_row()))
-        try:
-            known = Subject.of_row(read_json(self._begun))
-        except ValueError as error:
-            raise _damaged(self._begun, error) from None
-        if known.key != subject.key:
-            raise InputError(
-                f"{self.folder} holds an atlas of {known.called}, and this is {subject.called}; give another folder, "
-                "or remove it."
-            )
-
-    def _take_away(self, was_there: bool) -> None:
-        """Remove an atlas in which there is nothing, but nothing else."""
-        for file in (*self.stale([], None), self._begun, self.folder / _LOCK):
-            file.unlink(missing_ok=True)
-        for folder in (*self.folder.glob("buckets/*"), self.folder / "buckets", self.folder / "classes"):
-            with suppress(OSError):
-                folder.rmdir()
-        with suppress(OSError):
-            if not was_there:
-                self.folder.rmdir()
-
     def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from putting the atlas together while a block runs; wait until they are done."""
-        return locked(self.folder / _LOCK, busy="", patience=-1.0)
-
-    def _foreign(self) -> list[str]:
-        """What lies in the folder that an atlas has not."""
-        names = sorted(each.name for each in self.folder.iterdir())
-        return [name for name in names if not name.startswith(".") and name not in _NAMES]
+        return locked(self.folder / LOCK, busy="", patience=-1.0)
 
     def is_done(self, job: Job, subject: Subject, photos: Path) -> bool:
         """Whether a bucket is there, of this network, and of the photos that are there now."""
@@ -196,7 +133,7 @@ class AtlasFolder:
         except FileNotFoundError:
             raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
         except FAULTS as error:
-            raise _damaged(file, error) from None
+            raise damaged(file, error) from None
         if header.get("format") != FORMAT:
             raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
         return header
@@ -223,7 +160,7 @@ class AtlasFolder:
         try:
             return arrays_of(file, names)
         except FAULTS as error:
-            raise _damaged(file, error) from None
+            raise damaged(file, error) from None
 
     def write_arrays(self, file: Path, arrays: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Write a file that is read: a class, or all of them."""
@@ -266,7 +203,7 @@ class AtlasFolder:
             "skipped": {_as_text(name): _as_text(fault) for name, fault in record.skipped.items()},
             "kept": list(record.links),
         }  # fmt: skip
-        write_atomically(self.folder / "atlas.json", _json(facts))
+        write_atomically(self.folder / "atlas.json", json_text(facts))
 
     def read_record(self) -> AtlasRecord:
         """What `atlas.json` says.
@@ -289,14 +226,15 @@ class AtlasFolder:
                 raise ValueError("photos")
             return AtlasRecord(subject, facts["folder"], photos, dict(facts["skipped"]), (excite, inhibit))
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-            raise _damaged(file, error) from None
+            raise damaged(file, error) from None
 
     @property
     def is_begun(self) -> bool:
-        return self._begun.is_file()
+        return self.begun_file.is_file()
 
     @property
-    def _begun(self) -> Path:
+    def begun_file(self) -> Path:
+        """What it is of, from the moment that it is begun."""
         return self.folder / "subject.json"
 
     def others(self, asked: Collection[int] | None) -> list[tuple[int, list[Path]]]:
@@ -320,7 +258,8 @@ class AtlasFolder:
                 yield file
 
 
-def _json(facts: Mapping[str, Any]) -> str:
+def json_text(facts: Mapping[str, Any]) -> str:
+    """Facts as the files of an atlas have them."""
     return json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -329,6 +268,7 @@ def _as_text(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _damaged(file: Path, error: Exception) -> InputError:
+def damaged(file: Path, error: Exception) -> InputError:
+    """What is said of a file of an atlas that cannot be used."""
     reason = f" ({error})" if str(error) else ""
     return InputError(f"{file} is damaged, or no file of an atlas{reason}; remove it and make the atlas again.")

@@ -130,7 +130,7 @@ def sample_of(atlas: "Atlas") -> Sample:
         tuple(exemplars.folder / photo.path for photo in kept),
         tuple(photo.sha256 for photo in kept),
         np.array([classes[photo.path] for photo in kept]),
-        np.array([int(photo.sha256[-1], 16) % 2 == 0 for photo in kept]),
+        np.array([int(photo.sha256[-1:] or "0", 16) % 2 == 0 for photo in kept]),
     )
 
 

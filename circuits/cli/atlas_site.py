@@ -53,6 +53,11 @@ def atlas_site(
     from circuits.report.site.folder import check_site_folder
     from circuits.report.site.write import write_site
 
+    if atlas is None and _is_meant_as_photos(into):
+        raise InputError(
+            "site is taken for the command, not for the folder of that name here; give its photos as ./site, or the "
+            "atlas whose site is to be written."
+        )
     opened = Atlas.open(atlas_folder() if atlas is None else atlas)
     check_site_folder(into, opened.folder)
     drawn_by = _network(opened, network, options) if pictures or exemplars else None
@@ -75,6 +80,14 @@ def atlas_site(
         f"{many(made.pages, 'page')} and {many(made.pictures, 'picture')}, {_size(made.size)} in all; open "
         f"{made.folder / 'index.html'}.",
     )
+
+
+def _is_meant_as_photos(into: Path) -> bool:
+    """Whether there is a folder called site that is neither written nor was: perhaps photos for `circuits atlas`."""
+    from circuits.report.site.folder import is_site
+
+    folder = Path("site")
+    return folder.is_dir() and any(folder.iterdir()) and folder.resolve() != into.resolve() and not is_site(folder)
 
 
 def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network":

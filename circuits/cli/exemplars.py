@@ -57,7 +57,7 @@ def exemplars(
         f"layers, kept in {index.kept}."
     )
     for each in shown:
-        console.print(f"\n{names.of(each.unit).called}")
+        console.print(f"\n{names.called(each.unit)}")
         console.print(_lists(index, each))
         console.print(_quantiles(each))
         if each.classes:

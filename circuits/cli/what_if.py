@@ -15,6 +15,7 @@ from circuits.units import Group
 
 if TYPE_CHECKING:
     from circuits.image.photo import Photo
+    from circuits.naming.names import UnitNames
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.intervene import Effect, Outcome
@@ -47,6 +48,7 @@ def what_if(
     wanted = [_split(text) for text in unit]
     source = _source(photo, window)
     loaded = options.load(network, layers)
+    from circuits.naming.store import names_of
     from circuits.tracing.circuit import Circuit
     from circuits.tracing.intervene import intervene
 
@@ -57,7 +59,7 @@ def what_if(
     console = output()
     name = source.photo_info.name if isinstance(source, Circuit) else source.name
     heading = predictions_heading(network_and_source(loaded.name, loaded.source), name)
-    say(console, f"{heading}, with {_changes_in_words(outcome)}:")
+    say(console, f"{heading}, with {_changes_in_words(outcome, names_of(loaded.sha256))}:")
     console.print(_table(outcome))
 
 
@@ -99,8 +101,8 @@ def _changes(network: "Network", wanted: Sequence[tuple[str, float]]) -> dict["A
     return changes
 
 
-def _changes_in_words(outcome: "Outcome") -> str:
-    shown = [f"{unit} × {factor:g}" for unit, factor in outcome.changes[:_NAMED]]
+def _changes_in_words(outcome: "Outcome", names: "UnitNames") -> str:
+    shown = [f"{names.called(unit)} × {factor:g}" for unit, factor in outcome.changes[:_NAMED]]
     others = len(outcome.changes) - len(shown)
     return ", ".join(shown) + (f" and {others} more" if others else "")
 

@@ -58,15 +58,6 @@ class UnitName:
         """Whether it says nothing."""
         return not self.name and not self.note
 
-    @property
-    def called(self) -> str:
-        """Its address, and its name if it has one.
-
-        >>> UnitName(Unit("conv4", 17), "dog head").called
-        'conv4:17 dog head'
-        """
-        return f"{self.unit} {self.name}".rstrip()
-
     def to_row(self) -> dict[str, str]:
         """What the row of a node in a circuit says of it."""
         return {"note": self.note} | ({"name": self.name} if self.name else {})
@@ -104,6 +95,14 @@ class UnitNames(Mapping[Unit, UnitName]):
     def of(self, unit: Unit) -> UnitName:
         """What a unit, or the channel of a neuron, is called; nothing, if it has no name."""
         return self._names.get(unit.whole) or UnitName(unit.whole)
+
+    def called(self, unit: Address) -> str:
+        """The address of a unit, and its name if it has one.
+
+        >>> UnitNames([UnitName(Unit("conv4", 17), "dog head")]).called(Unit("conv4", 17, (3, 5)))
+        'conv4:17@3,5 dog head'
+        """
+        return f"{unit} {self.of(unit).name}".rstrip() if isinstance(unit, Unit) else str(unit)
 
     def row_of(self, unit: Address, node: str) -> dict[str, str]:
         """What the row of a node says of its unit; nothing of a group, or of the difference of two classes."""

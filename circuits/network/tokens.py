@@ -72,12 +72,16 @@ def split_tokens(traced: fx.GraphModule) -> None:
     traced.recompile()
 
 
-def layers_of_tokens(traced: fx.GraphModule, names: Iterable[fx.Node], chosen: Sequence[fx.Node]) -> list[fx.Node]:
+def layers_of_tokens(
+    traced: fx.GraphModule, chain: Sequence[fx.Node], names: Iterable[fx.Node], chosen: Sequence[fx.Node]
+) -> list[fx.Node]:
     """The layers of tokens, and below them, where nothing else is chosen there, the embedding of the patches."""
     tokens = [node for node in names if node.target in TOKENS]
     if not tokens or any(node < tokens[0] for node in chosen):
         return tokens
-    embedding = [node for node in names if node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS]
+    embedding = [
+        node for node in chain if node in names and node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS
+    ]
     return embedding[-1:] + tokens
 
 

@@ -145,11 +145,12 @@ def sureness(circuit: "Circuit") -> str:
     """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
     edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
     errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
-    consistency = [edge.consistency for edge in edges if edge.consistency is not None]
+    consistency = [edge.consistency for edge in edges if edge.consistency is not None]  # of edges that excite
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
     photos = max(edge.photos or 1 for edge in edges)
-    doubtful = sorted((e for e in edges if (e.consistency or 0) < DOUBTFUL), key=lambda edge: edge.consistency or 0)
+    counted = sorted((edge for edge in edges if edge.consistency is not None), key=lambda edge: edge.consistency or 0)
+    doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
         f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
         f"five strongest of its unit in {batches(median(consistency), photos)} in the median"

@@ -42,16 +42,19 @@ def outside_name(session: Session, unit: Unit, library: "Library") -> UnitName:
 
 
 def keep_names(before: Session, after: Session) -> None:
-    """Remember what was written between two sessions; forget what a step back takes away, unless it was changed since.
+    """Remember what was written between two sessions; forget what a step back takes away.
+
+    A step back or forth leaves alone what was changed since, in another tab or by a command.
 
     Raises:
         InputError: if names cannot be kept.
     """
     is_back = bool(before.past) and after.work is before.past[-1]
+    is_step = is_back or (bool(before.future) and after.work is before.future[-1])
     earlier, later = (after.work, before.work) if is_back else (before.work, after.work)
     writing = later.writing
     if writing is None or writing is earlier.writing:  # what was done after it carries it along
         return
-    said = writing.before if is_back else writing.after
-    if not is_back or names_of(writing.fingerprint).of(said.unit) == writing.after:
+    said, instead_of = (writing.before, writing.after) if is_back else (writing.after, writing.before)
+    if not is_step or names_of(writing.fingerprint).of(said.unit) == instead_of:
         remember(writing.fingerprint, said.unit, name=said.name, note=said.note, network=writing.network)

@@ -88,6 +88,7 @@ class TestAtlas:
             (["--part", "a"], "is no part"),
             (["--workers", "2", "--ray", "auto"], "--workers and --ray say both who computes; give one of them."),
             (["--classes", "ship"], "No class 'ship'"),
+            (["--classes", ","], "No class is named; name those that are to be explained"),
             (["--layers", "conv9"], "Layer 'conv9' does not exist"),
             (["--layers", ","], "A circuit needs at least two layers; the choice leaves fc alone."),
         ],
@@ -220,7 +221,7 @@ class TestClass:
             (["warm", "--top", "9"], "an atlas keeps the 8 strongest"),
             (["warm", "--signs", "all"], "signs is 'all'"),
             (["warm", "-o", "warm.png"], "--output writes JSON, not .png files"),
-            (["warm", "--html", "warm.html", "--network", "builtin"], "The atlas was made with Handmade"),
+            (["warm", "--html", "warm.html", "--network", "builtin"], "was made with Handmade ("),
         ],
     )
     def test_what_cannot_be_meant_is_refused(self, given: list[str], message: str, finished: Path) -> None:
@@ -267,4 +268,6 @@ class TestSite:
         assert "--network is missing" in refusal(run("atlas", "site", finished, "-o", "out", "--pictures"))
         given = ["atlas", "site", finished, "-o", "out", *on_handmade(tmp_path)]
         assert "There is no folder none" in refusal(run(*given, "--exemplars", "none"))
+        (tmp_path / "site" / "warm").mkdir(parents=True)
+        assert "give its photos as ./site, or the atlas" in refusal(run("atlas", "site", "-o", "out"))
         assert not (tmp_path / "out").exists()

@@ -16,12 +16,12 @@ from tests.support.handmade import handmade_network
 UNIT = Unit("conv2", 0)
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> list[str]:
-    return on_handmade(tmp_path)
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return on_handmade(tmp_path_factory.mktemp("network"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sha256(network: list[str]) -> str:
     """The fingerprint of the hand-wired network."""
     return str(json.loads(run("names", "--json", *network).stdout)["fingerprint"])
@@ -69,8 +69,9 @@ def test_names_go_to_others_and_come_back(network: list[str], sha256: str, tmp_p
     assert Unit("conv2", 1) not in names_of(sha256)  # a file is taken whole or not at all
 
 
-@pytest.fixture
-def atlas(tmp_path: Path, network: list[str]) -> Atlas:
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory: pytest.TempPathFactory, network: list[str]) -> Atlas:
+    tmp_path = tmp_path_factory.mktemp("atlas")
     for name, red in (("warm", 200), ("cold", 20)):
         for number in range(3):
             path = tmp_path / "photos" / name / f"{number}.png"
@@ -153,6 +154,8 @@ def test_other_commands_say_names(network: list[str], sha256: str, tmp_path: Pat
     assert "0 warm part: 0.89" in grouped
     told = run("exemplars", tmp_path / "photos", "--unit", "conv2:0", "--into", tmp_path / "index", *network).stdout
     assert "\nconv2:0 warm part\n" in told
+    changed = run("what-if", photo, "--unit", "conv2:0=0", "--unit", "conv2:1@0,0=2", *network).stdout
+    assert "with conv2:0 warm part × 0, conv2:1@0,0 × 2:" in changed
     from circuits.cli.unit_expressions import short_name
 
     made = handmade_network()

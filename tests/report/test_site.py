@@ -1,7 +1,7 @@
 """The site of an atlas: what its pages say, that nothing put into it can do harm, and that it is put in place whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,11 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.facts import AtlasLink
 from circuits.atlas.suggestion import Suggestion, write_suggestions
 from circuits.errors import InputError
 from circuits.naming.names import UnitName, UnitNames
 from circuits.report.atlas_sentences import batches, estimate
-from circuits.report.site.served import LINKED, Served
+from circuits.report.site.served import EVERY, LINKED, Served
 from circuits.report.site.write import write_site
 from circuits.units import Unit
 from circuits.visualization.render import Picture
@@ -57,20 +58,29 @@ def pages(site: Path) -> Iterator[tuple[Path, Outline, str]]:
         yield file, Outline(text), text
 
 
+def shown(links: Sequence[AtlasLink]) -> list[AtlasLink]:
+    """The six that excite most, and the three that inhibit most."""
+    ordered = sorted(links, key=lambda link: -link.share)
+    excite, inhibit = ([link for link in ordered if link.share * sign > 0] for sign in (1, -1))
+    return [*excite[:6], *inhibit[::-1][:3]]
+
+
 def test_links_are_gathered_as_the_atlas_has_them(atlas: Atlas) -> None:
     served = Served(atlas)
     for row, found in enumerate(atlas.classes):
         served.gather(row, atlas.arrays(found.number))
     units = list(atlas.all_units())
     for place, unit in enumerate(units):
+        assert [units[at] for at in served.below[EVERY, place].place] == [
+            link.source for link in shown(atlas.links(unit))
+        ]
+        assert [units[at] for at in served.above[EVERY, place].place] == [u.target for u in atlas.users(unit)[:6]]
         classes = [each for each in atlas.classes_of(unit) if each.contribution.mean != 0]
         assert [atlas.classes[row].number for row in served.most[place]] == [each.number for each in classes][:8]
         for row, each in zip(served.most[place][:LINKED], classes, strict=False):
             assert served.ranks[row, place] == each.rank
             assert served.selectivity[row, place] == pytest.approx(each.selectivity, abs=1e-5)
-            links = sorted(atlas.links(unit, each.number), key=lambda link: -link.share)
-            inhibit = [link for link in links if link.share < 0][::-1][:3]
-            wanted = [*[link for link in links if link.share > 0][:6], *inhibit]
+            wanted = shown(atlas.links(unit, each.number))
             below, above = served.below[row, place], served.above[row, place]
             assert [units[at] for at in below.place] == [link.source for link in wanted]
             assert below.error.tolist() == pytest.approx([link.error for link in wanted])
@@ -136,6 +146,9 @@ def test_a_site_is_renewed_whole_and_nothing_else_is_touched(atlas: Atlas, site:
     write_site(first, out, store=PictureStore(tmp_path / "none"))
     (out / "CNAME").write_text("atlas.example")
     before = {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+    write_site(first, out, store=PictureStore(tmp_path / "none"))
+    assert {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
 
     def stop(done: int, total: int, message: str) -> None:
         if message == "Writing pages of units":

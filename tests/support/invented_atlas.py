@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from circuits.atlas.atlas import Atlas
-from circuits.atlas.publish import KEPT, _publish_overall
+from circuits.atlas.begin import begun
+from circuits.atlas.link_means import KEPT
+from circuits.atlas.publish import overall_arrays
 from circuits.atlas.storage import AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord, Subject
 from circuits.attribution.links import Link, Piece
@@ -35,14 +37,17 @@ def invented_atlas(
         (), "cpu", {"circuits": "0"},
     )  # fmt: skip
     written = AtlasFolder(folder)
-    written.check_subject(subject)
     chance = torch.Generator().manual_seed(seed)
-    for channel, count in photos.items():
-        header = {"class": channel, "photos": count, "batches": -(-count // 8), "digest": f"{channel:064x}"}
-        written.write_arrays(written.class_file(channel), _of_class(widths, channel, count, chance), header)
     record = AtlasRecord(subject, "photos", dict(photos), {}, KEPT)
-    _publish_overall(written, record)
-    written.write_record(record)
+    with begun(written, subject):
+        for channel, count in photos.items():
+            header = {"class": channel, "photos": count, "batches": -(-count // 8), "digest": f"{channel:064x}"}
+            written.write_arrays(written.class_file(channel), _of_class(widths, channel, count, chance), header)
+        arrays = overall_arrays(written, record)
+        linked = _of_class(widths, 0, 1, chance)
+        arrays |= {name: value for name, value in linked.items() if name.startswith("links.")}
+        written.write_arrays(written.overall_file, arrays, {"photos": sum(photos.values())})
+        written.write_record(record)
     return Atlas.open(folder)
 
 

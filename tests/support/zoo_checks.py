@@ -57,6 +57,8 @@ SMALLEST = {
     "Wide ResNet": "wide_resnet50_2",
 }
 TOKENS = "rows of tokens"
+BY_NAME = ("alexnet", "resnet18", "squeezenet1_1", "swin_t")
+"""Those that are also loaded as wide as they are, by name, where time is short."""
 DEPTH = 5
 _SAME = 1e-4
 _CLOSED = 1e-9
@@ -100,7 +102,8 @@ def check(name: str, *, narrow: bool = False) -> Found:
         AssertionError: if something does not hold.
     """
     found = check_module(name, zoo(name, narrow=narrow), side_of(name, narrow=narrow))
-    assert loaded_layers(name, side_of(name)) == found.layers
+    if not narrow or name in BY_NAME:
+        assert loaded_layers(name, side_of(name)) == found.layers
     return found
 
 

@@ -28,14 +28,15 @@ def check_site_folder(folder: Path, atlas: Path) -> None:
     except OSError as error:
         raise _refused(folder, error) from None
     others = [name for name in there if not name.startswith(".")]
-    if others and not _is_site(folder):
+    if others and not is_site(folder):
         raise InputError(
             f"{folder} holds {listed(others, limit=3)}, and is no site of an atlas; give a folder of its own, which is "
             "made."
         )
 
 
-def _is_site(folder: Path) -> bool:
+def is_site(folder: Path) -> bool:
+    """Whether a folder is that of a site which was written here."""
     try:
         mark = read_json(folder / MARK)
     except InputError:

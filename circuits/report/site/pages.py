@@ -17,7 +17,7 @@ from circuits.report.circuit_svg import Looks, draw
 from circuits.report.jinja import fill
 from circuits.report.sentences import circuit_in_words
 from circuits.report.site.addresses import Addresses, to_root
-from circuits.report.site.served import LINKED, LinkRows, Served
+from circuits.report.site.served import EVERY, LINKED, LinkRows, Served
 from circuits.report.site.units import SiteUnit
 from circuits.report.text import network_and_source, short_label
 from circuits.tracing.circuit import Circuit
@@ -29,8 +29,12 @@ A_PAGE = 1000
 """Classes or units that one page lists; lists of more go on on further pages, so that none has a megabyte."""
 _STRONGEST = 6
 _TOGETHER = 6
+_STRIP = 14
+"""Pictures beside the name of a layer; a narrow window shows fewer."""
 _WIDEST = 8192
 """Channels of a layer whose correlations are looked at; of more they would not fit into memory."""
+_Linked = tuple[SiteUnit, float, float, float]
+"""A unit that another one is linked to: with share, error and consistency."""
 _FEW = 30
 """Fewer photos than these say little of a class."""
 
@@ -104,7 +108,7 @@ class SitePages:
         start, own = self.starts[layer], self.of_layer(layer)
         most = self.served.contributions[:, start : start + len(own)].max(0)
         best = [own[at] for at in np.argsort(-most, kind="stable")]
-        return [unit for unit in best if unit.picture][:8]
+        return [unit for unit in best if unit.picture][:_STRIP]
 
     def class_page(self, row: int, found: AtlasClass) -> tuple[str, str]:
         """The page of a class: its circuit, and its strongest units by layer."""
@@ -208,10 +212,7 @@ class SitePages:
             least=least,
             largest=max((abs(row[1]) for row in most + least), default=1.0) or 1.0,
             classes=len(self.atlas.classes),
-            linked=[
-                (self.atlas.classes[row], self._links(served.below[row, place]), self._links(served.above[row, place]))
-                for row in served.most[place][:LINKED]
-            ],
+            linked=[self._linked(place, row) for row in (*served.most[place][:LINKED], EVERY)],
             together=self._together(unit.unit),
             patches=[self.at.patch(unit.unit, number) for number in range(self.patches.get(unit.unit, 0))],
             around=[(str(each.unit), each.page) if each else None for each in around],
@@ -224,7 +225,17 @@ class SitePages:
         mean, error, selectivity = numbers
         return found, mean, error, selectivity, int(served.ranks[row, place]), self.at.class_page(found.number)
 
-    def _links(self, rows: LinkRows) -> list[tuple[SiteUnit, float, float, float]]:
+    def _linked(self, place: int, row: int) -> tuple[str, int, list[_Linked], list[_Linked]]:
+        """For which class, over how many photos, and the links below and above a unit; none where there are none."""
+        called = "all classes together" if row == EVERY else short_label(self.atlas.classes[row].label)
+        photos = self.atlas.photos if row == EVERY else self.atlas.classes[row].photos
+        below, above = (
+            self._links(links[row, place]) if (row, place) in links else []
+            for links in (self.served.below, self.served.above)
+        )
+        return called, photos, below, above
+
+    def _links(self, rows: LinkRows) -> list[_Linked]:
         columns = (rows.place, rows.share, rows.error, rows.consistency)
         return [(self.units[at], *numbers) for at, *numbers in zip(*(c.tolist() for c in columns), strict=True)]
 

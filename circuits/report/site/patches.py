@@ -27,10 +27,11 @@ class Patches:
         photos: the folder in which its photos are.
 
     Raises:
-        InputError: if the atlas has no index, or no such folder.
+        InputError: if the network is another one, the atlas has no index, or there is no such folder.
     """
 
     def __init__(self, atlas: Atlas, network: Network, photos: Path) -> None:
+        atlas.check_network(network)
         if atlas.exemplars is None:
             raise InputError(
                 f"The atlas in {atlas.folder} has no index of exemplars; make it again without --no-exemplars, or the "

@@ -18,6 +18,8 @@ MOST, LEAST = 8, 4
 """Classes that a unit's page names: those that the unit serves most, and least."""
 LINKED = 5
 """Of the former, those whose links it shows."""
+EVERY = -1
+"""In the place of a class's row: all classes together."""
 EXCITE, INHIBIT, USERS = 6, 3, 6
 """Links that it shows of one class: units below that excite and inhibit, and units above."""
 
@@ -42,8 +44,8 @@ class Served:
         atlas: the atlas.
 
     `contributions`, `errors`, `selectivity` and `ranks` (1 for the class that a unit serves most) are of shape
-    (classes, units); `most` and `least` have, of every unit, the rows of those classes. Links are there for the classes
-    that `gather` was called with.
+    (classes, units); `most` and `least` have, of every unit, the rows of those classes. `below` and `above` have links
+    by (row, unit): for all classes together, if the atlas has them, and for the classes that `gather` was called with.
     """
 
     def __init__(self, atlas: Atlas) -> None:
@@ -66,6 +68,9 @@ class Served:
                 self._wanted[row].append(unit)
         self.below: dict[tuple[int, int], LinkRows] = {}
         self.above: dict[tuple[int, int], LinkRows] = {}
+        if "links.source" in overall:
+            self._wanted[EVERY] = list(range(units))
+            self.gather(EVERY, overall)
 
     def _counts(self, row: int, unit: int) -> bool:
         """Whether a class has to do with a unit: not, if the unit is the logit of another class."""

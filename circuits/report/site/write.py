@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from circuits.atlas.atlas import Atlas
+from circuits.errors import InputError
 from circuits.files import versions
 from circuits.image.encode import to_webp
 from circuits.naming.names import UnitNames
@@ -79,6 +80,8 @@ def write_site(
     """
     folder = Path(into)
     check_site_folder(folder, atlas.folder)
+    if photos is not None and network is None:
+        raise InputError("Patches of photos need the network that the atlas was made with; give it as network.")
     patches = None if photos is None or network is None else Patches(atlas, network, Path(photos))
     at = Addresses([layer.name for layer in atlas.layers])
     step = _Steps(progress, (2 + (patches is not None)) * atlas.units + len(atlas.classes))

@@ -55,7 +55,8 @@ function addressed(asked) {
 function search(asked) {
   const scored = entries.all.map((entry, order) => [fit(entry.words, asked), entry.words.length, order, entry]);
   const words = scored.filter(([score]) => score >= 0);
-  words.sort((one, other) => one[0] - other[0] || one[1] - other[1] || one[2] - other[2]);
+  const score = (row) => Number(row[3].sub.match(/\? ([\d.]+)/)?.[1] || 0);
+  words.sort((one, other) => one[0] - other[0] || one[1] - other[1] || score(other) - score(one) || one[2] - other[2]);
   const byAddress = addressed(asked);
   const exact = words.filter(([score]) => score === 0).map((row) => row[3]);
   const others = words.filter(([score]) => score > 0).map((row) => row[3]);

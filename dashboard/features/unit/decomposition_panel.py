@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 
 from circuits.report.sentences import ALL, below_in_words
 from circuits.report.text import number, percent
@@ -11,7 +11,7 @@ from circuits.tracing.node import Node
 from circuits.units import IN_NO_GROUP
 from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed, unbroken
-from dashboard.features.unit import charts as figures
+from dashboard.features.unit import charts
 from dashboard.features.unit.measured import measured_edges
 from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
@@ -41,13 +41,9 @@ def contributions(
     if broken is None:
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting chart-room")
         return [html.H2(title), room] if "books" in found else []
-    chart = dcc.Graph(
-        figure=figures.contributions(broken), config={"displayModeBar": False, "responsive": True},
-        style={"height": f"{figures.contributions(broken)['layout']['height']}px"}, className="chart",
-    )  # fmt: skip
     return [
         html.H2(title, title=f"Attributions of {node.called}"),
-        chart,
+        charts.contributions(broken),
         html.P(
             [term("decomposition", "Decomposition"), unbroken(f": {sum_in_words(broken)}")], className="sum numbers"
         ),

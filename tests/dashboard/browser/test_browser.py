@@ -302,8 +302,8 @@ def test_the_chosen_unit_has_a_chart_and_a_heat_map(tab: Any, expect: Any) -> No
     child = next(name for name in names if name.startswith("c:"))
     unit(tab, child).click()
     expect(tab.get_by_alt_text(f"Where {child} fired, over the photo")).to_be_visible()
-    expect(tab.locator("#unit .chart .bars path")).not_to_have_count(0)
-    expect(tab.locator("#unit .chart")).to_contain_text("bias")
+    expect(tab.locator("#unit .bar-chart tr")).not_to_have_count(0)
+    expect(tab.locator("#unit .bar-chart")).to_contain_text("bias")
     expect(tab.locator("#unit")).to_contain_text("of everything that pushed it up or down")
     tab.get_by_title("Enlarge").last.click()
     expect(tab.get_by_role("dialog")).to_be_visible()
@@ -362,5 +362,5 @@ def test_pages_need_nothing_from_the_internet(open_tab: Open, served: str, page:
     tab.goto(served)
     expect(tab.locator(".prediction")).to_have_count(5)
     why(tab, expect)
-    expect(tab.locator("#unit .chart .bars path")).not_to_have_count(0)
+    expect(tab.locator("#unit .bar-chart tr")).not_to_have_count(0)
     assert [url for url in asked if not url.startswith((served, "data:", "blob:"))] == []

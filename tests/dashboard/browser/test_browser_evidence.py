@@ -53,12 +53,12 @@ def test_choosing_a_unit_shows_what_it_saw_and_what_it_fires_on(
     for picture in pane.locator("img").all():  # one that is not there yet is as high as its words
         expect(picture).not_to_have_js_property("naturalWidth", 0)
     before = box_of(pane.locator("#elsewhere-title"))["y"]
-    pane.locator(".chart").evaluate("chart => { chart.same = true; }")
+    pane.locator(".bar-chart").evaluate("chart => { chart.same = true; }")
     collection.gate.set()
     expect(pane.get_by_alt_text(re.compile(f"^{child} in .*, red things"))).to_have_count(11)
     expect(pane.get_by_alt_text(re.compile(f"^{child} in ")).last).to_have_js_property("naturalWidth", 16)
     assert box_of(pane.locator("#elsewhere-title"))["y"] == before
-    expect(pane.locator(".chart")).to_have_js_property("same", True)
+    expect(pane.locator(".bar-chart")).to_have_js_property("same", True)
     tab.locator("#method-deconvnet").focus()
     tab.keyboard.press("Enter")
     expect(tab.locator("#method-deconvnet")).to_have_attribute("aria-pressed", "true")

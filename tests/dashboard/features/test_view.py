@@ -4,7 +4,6 @@ import io
 import json
 from typing import Any
 
-import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -20,7 +19,7 @@ from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.graph import view
 from dashboard.features.graph.drawing import Drawings
 from dashboard.features.target import view as panels
-from dashboard.features.unit import charts as figures
+from dashboard.features.unit import charts
 from dashboard.features.unit import decomposition_panel as books_panel
 from dashboard.features.unit import view as inspector
 from dashboard.library import Library
@@ -165,26 +164,35 @@ def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Sessio
     for name in session.work.circuit.visible:
         broken = inspected(session, library, name).breakdown
         broken = broken or library.would_show(session.work.circuit, name, Choices(top=4))
-        figure = figures.contributions(broken)
-        *parts, value = figure["data"][0]["x"]
-        assert sum(parts) == pytest.approx(value, rel=1e-4, abs=1e-5)
+        labels, said, lengths = bars_of(broken)
         below = {"fc": 20, "c": 16, "b": 12}[session.work.circuit.nodes[name].unit.layer]
-        assert figure["data"][0]["y"][-3:] == [f"rest ({below - len(broken.parts)} units)", "bias", "value"]
+        assert labels[-3:] == [f"rest ({below - len(broken.parts)} units)", "bias", "value"]
+        values = [part.attribution for part in broken.parts] + [broken.rest, broken.bias, broken.value]
+        assert sum(values[:-1]) == pytest.approx(values[-1], rel=1e-4, abs=1e-5)
+        assert said == [number(value, sign=True) for value in values[:-1]] + [number(values[-1])]
+        span = max(0.0, *values) - min(0.0, *values)
+        ends = [sorted((value - min(0.0, *values), -min(0.0, *values))) for value in values]
+        assert lengths == [
+            (pytest.approx(100 * left / span, abs=0.01), pytest.approx(100 * (right - left) / span, abs=0.01))
+            for left, right in ends
+        ]
 
 
-def test_the_figure_is_one_that_plotly_accepts(session: Session, library: Library) -> None:
-    broken = inspected(session, library, session.work.circuit.root).breakdown
-    assert len(go.Figure(figures.contributions(broken)).data[0].x) == 4 + 3
+def bars_of(broken: Breakdown) -> tuple[list[str], list[str], list[tuple[float, float]]]:
+    """Of each bar its label, its number, and where it begins and how long it is, in percent of the width."""
+    rows = charts.contributions(broken).children[0].children
+    bars = [row.children[1].children.children[1] for row in rows]
+    return (
+        [row.children[0].children for row in rows],
+        [row.children[2].children for row in rows],
+        [(float(bar.style["left"][:-1]), float(bar.style["width"][:-1])) for bar in bars],
+    )
 
 
-def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
-    parts = (Part("x", "<b>ship</b>", 1.0), Part("y", "<b>ship</b>", -1.0))
-    labels = figures.contributions(Breakdown(parts, 0.0, None, 0.0, "remainder", 0.0, 1.0, 2.0, False, True))["data"][
-        0
-    ]["y"]
-    assert labels[0] == "&lt;b&gt;ship&lt;/b&gt;"
-    assert len(set(labels)) == len(labels)
-    assert labels[2:] == ["rest", "remainder", "value"]
+def test_all_zero_has_bars_of_no_length() -> None:
+    labels, said, lengths = bars_of(Breakdown((), 0.0, None, 0.0, "remainder", 0.0, 1.0, 0.0, False, True))
+    assert (labels, said) == (["rest", "remainder", "value"], [number(0.0, sign=True)] * 2 + [number(0.0)])
+    assert lengths == [(0.0, 0.0)] * 3
 
 
 def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, library: Library) -> None:
