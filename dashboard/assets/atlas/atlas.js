@@ -45,12 +45,45 @@
     first.querySelector("button").click();
   });
 
+  /* ---- the cards of units, which a list carries as data-cards ---- */
+
+  function make(tag, className, ...parts) {
+    const element = document.createElement(tag);
+    element.className = className;
+    element.append(...parts);
+    return element;
+  }
+
+  function card(told) {
+    const image = make("img", "");
+    image.alt = "";
+    image.hidden = !told.picture;
+    if (told.picture) image.src = told.picture;
+    const frame = make("span", "frame", image);
+    frame.dataset.state = told.picture ? "ready" : "none";
+    if (told.tile) frame.dataset.tile = told.tile;
+    const shares = make("span", "shares numbers", make("span", "", told.contribution), make("span", "muted", told.selectivity));
+    const button = make("button", "unit-card", frame, make("span", "name", told.name), shares);
+    Object.assign(button, { type: "button", title: told.spoken });
+    button.setAttribute("aria-label", told.spoken);
+    Object.assign(button.dataset, { action: "unit", payload: JSON.stringify({ unit: told.unit }) });
+    return make("li", "", button);
+  }
+
+  function fill() {
+    document.querySelectorAll("#atlas [data-cards]").forEach(list => {
+      if (list.filled === list.dataset.cards) return;
+      list.filled = list.dataset.cards;
+      list.replaceChildren(...JSON.parse(list.dataset.cards).map(card));
+    });
+  }
+
   /* ---- the map ---- */
 
-  const card = () => document.getElementById("map-card");
+  const closeUp = () => document.getElementById("map-card");
 
   function showCard(event) {
-    const box = card();
+    const box = closeUp();
     const [point] = event.points;
     if (!box || !point) return;
     const [unit, picture, name] = point.customdata;
@@ -69,7 +102,7 @@
   }
 
   function hideCard() {
-    if (card()) card().hidden = true;
+    if (closeUp()) closeUp().hidden = true;
   }
 
   let listening = null;
@@ -90,7 +123,8 @@
     const box = document.getElementById("atlas");
     if (!box || box === watched) return;
     watched = box;
-    new MutationObserver(() => { addField(); filter(); listen(); }).observe(box, { childList: true, subtree: true });
-    addField();
+    const all = () => { addField(); fill(); filter(); listen(); };
+    new MutationObserver(all).observe(box, { childList: true, subtree: true, attributeFilter: ["data-cards"] });
+    all();
   });
 })();

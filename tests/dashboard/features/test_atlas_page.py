@@ -1,5 +1,6 @@
 """An atlas on the page: a class in the place of the photo, which classes units serve, and the page of the atlas."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,10 @@ def test_the_page_of_the_atlas_has_classes_and_a_map(ann: Person, atlas: Atlas) 
     words = words_of(shown["atlas"])
     assert "dog 9 photos · logit" in words
     assert shown["view"]["of_class"] == "dog"
-    cards = [each for each in every(shown["atlas"]) if getattr(each, "className", "") == "unit-card"]
+    lists = [each for each in every(shown["atlas"]) if "data-cards" in facts(each)]
+    cards = [card for each in lists for card in json.loads(facts(each)["data-cards"])]
     expected = [each.unit for layer in "cba" for each in atlas.strongest(layer, 1, 8)]
-    assert [str(facts(card)["aria-label"]).partition(" contributes ")[0] for card in cards] == list(map(str, expected))
+    assert [card["spoken"].partition(" contributes ")[0] for card in cards] == list(map(str, expected))
     act(ann, "atlas-map", layer="b", spread="pca")
     chart = str(ann.seen["atlas"])
     assert all(f"'b:{channel}'" in chart for channel in range(16))
