@@ -55,6 +55,15 @@ def often(consistency: float, photos: int) -> str:
     return f"among the five strongest in {batches(consistency, photos)}"
 
 
+def inside(consistency: float, photos: int) -> str:
+    """The share of the photos in whose batches a link is among the strongest, for a column; of few how many they are.
+
+    >>> inside(0.9, 160), inside(0.667, 12)
+    ('90 %', '8 of 12')
+    """
+    return percent(consistency) if photos >= FEW else f"{round(consistency * photos)} of {photos}"
+
+
 def batches(consistency: float, photos: int) -> str:
     """The batches in which a link is among the strongest: a share of them, or of few photos how many are in them.
 

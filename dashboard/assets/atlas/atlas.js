@@ -45,12 +45,60 @@
     first.querySelector("button").click();
   });
 
+  /* ---- cards, which lists carry as JSON: data-classes those of classes, data-cards those of units ---- */
+
+  function make(tag, className, ...parts) {
+    const element = document.createElement(tag);
+    element.className = className;
+    element.append(...parts);
+    return element;
+  }
+
+  function classCard({ of, label, photos, picture }) {
+    const image = make(picture ? "img" : "span", picture ? "" : "no-picture");
+    if (picture) Object.assign(image, { loading: "lazy", alt: "", width: 44, height: 44, src: picture });
+    const button = make("button", "class-card", image, make("span", "", make("b", "", label), make("span", "muted small", photos)));
+    button.type = "button";
+    Object.assign(button.dataset, { action: "atlas-class", payload: JSON.stringify({ of }) });
+    const row = make("li", "", button);
+    row.dataset.classLabel = label.toLowerCase();
+    return row;
+  }
+
+  function unitCard(told) {
+    const image = make("img", "");
+    image.alt = "";
+    image.hidden = !told.picture;
+    if (told.picture) image.src = told.picture;
+    const frame = make("span", "frame", image);
+    frame.dataset.state = told.picture ? "ready" : "none";
+    if (told.tile) frame.dataset.tile = told.tile;
+    const shares = make("span", "shares numbers", make("span", "", told.contribution), make("span", "muted", told.selectivity));
+    const button = make("button", "unit-card", frame, make("span", "name", told.name), shares);
+    Object.assign(button, { type: "button", title: told.spoken });
+    button.setAttribute("aria-label", told.spoken);
+    Object.assign(button.dataset, { action: "unit", payload: JSON.stringify({ unit: told.unit }) });
+    return make("li", "", button);
+  }
+
+  const CARDS = { classes: classCard, cards: unitCard };
+
+  function fill() {
+    document.querySelectorAll("#atlas [data-classes], #atlas [data-cards]").forEach(list => {
+      const kind = list.dataset.classes ? "classes" : "cards";
+      const told = list.dataset[kind];
+      if (list.filled === told) return;
+      list.filled = told;
+      list.replaceChildren(...JSON.parse(told).map(CARDS[kind]));
+    });
+  }
+
   /* ---- the map ---- */
 
-  const card = () => document.getElementById("map-card");
+  const closeUp = () => document.getElementById("map-card");
 
   function showCard(event) {
-    const box = card();
+    const box = closeUp();
     const [point] = event.points;
     if (!box || !point) return;
     const [unit, picture, name] = point.customdata;
@@ -69,7 +117,7 @@
   }
 
   function hideCard() {
-    if (card()) card().hidden = true;
+    if (closeUp()) closeUp().hidden = true;
   }
 
   let listening = null;
@@ -90,7 +138,8 @@
     const box = document.getElementById("atlas");
     if (!box || box === watched) return;
     watched = box;
-    new MutationObserver(() => { addField(); filter(); listen(); }).observe(box, { childList: true, subtree: true });
-    addField();
+    const all = () => { addField(); fill(); filter(); listen(); };
+    new MutationObserver(all).observe(box, { childList: true, subtree: true, attributeFilter: ["data-classes", "data-cards"] });
+    all();
   });
 })();

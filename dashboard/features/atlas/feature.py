@@ -12,7 +12,7 @@ from dashboard.answers import ClassPage
 from dashboard.feature import Feature, Output, View
 from dashboard.features.atlas.actions import ACTIONS
 from dashboard.features.atlas.queries import queries
-from dashboard.features.atlas.view import NAME, panel
+from dashboard.features.atlas.view import DRAWN, NAME, panel
 from dashboard.session.tabs import TabSession
 from dashboard.work.pictures import batches
 from dashboard.work.results import Query
@@ -31,13 +31,13 @@ def _pages(tab: TabSession, work: Scheduler) -> list[Query]:
 
 
 def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Unit]]:
-    return batches(_shown(tab, work))
+    return batches(_shown(tab, work)[:DRAWN])
 
 
 def _tiles(view: View) -> dict[str, Tile]:
     return {
         f"{NAME}{unit}": unit_tile(unit, view.library, view.work.previews, waiting=view.drawing)
-        for unit in _shown(view.tab, view.work)
+        for unit in _shown(view.tab, view.work)[:DRAWN]
     }
 
 

@@ -1,5 +1,6 @@
 """The page of the atlas as Dash components: all classes, one class, or a map of a layer's units."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +9,11 @@ from dash import dcc, html
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.facts import AtlasUnit
 from circuits.atlas.unit_map import METHODS
-from circuits.naming.names import UnitNames
 from circuits.naming.store import names_of
 from circuits.report.atlas_sentences import estimate, without_atlas
 from circuits.report.text import many, number, percent
 from circuits.units import Unit
-from dashboard.answers import ClassPage, ClassRow, Failure, UnitMap
+from dashboard.answers import ClassPage, Failure, UnitMap
 from dashboard.components import WAITING, attributes, button, failed, sends, with_code
 from dashboard.features.atlas.chart import scatter
 from dashboard.glossary import each_once, with_term
@@ -22,6 +22,8 @@ from dashboard.session.state import Session
 from dashboard.work.results import Answers
 
 Component = Any
+DRAWN = 48
+"""Units on the page of a class whose missing pictures are drawn; of lower layers those are shown that there are."""
 NAME = "atlas "
 """Before the ids of units, where tiles are named: the circuit on the page may have the same ids."""
 
@@ -45,7 +47,7 @@ def panel(session: Session, library: Library, found: Answers) -> list[Component]
     if showing.map:
         body = _map(atlas, showing.map, showing.spread, found.get("unit_map"), library)
     elif showing.of:
-        body = _class(int(showing.of), atlas, found.get("class_page"))
+        body = _class(int(showing.of), atlas, found.get("class_page"), library)
     else:
         body = _all(atlas, library)
     return [_tools(atlas, session), each_once(html.Div(body, className="atlas-body"))]
@@ -74,21 +76,14 @@ def _tools(atlas: Atlas, session: Session) -> Component:
 
 
 def _all(atlas: Atlas, library: Library) -> list[Component]:
-    """Every class, as a picture of what its logit looks for, if there is one."""
-    top = atlas.layers[-1].name
-    rows = []
+    """Every class, as a picture of what its logit looks for, if there is one; `atlas.js` makes the cards."""
+    top, gallery = atlas.layers[-1].name, library.gallery
+    cards = []
     for each in atlas.classes:
-        key = library.gallery.key(Unit(top, each.number))
-        source = f"picture/{key}.webp" if library.gallery.file(key) is not None else ""
-        picture = html.Img(src=source, alt="", width=44, height=44) if source else html.Span(className="no-picture")
-        words = [html.B(each.label), html.Span(many(each.photos, "photo"), className="muted small")]
-        card = html.Button(
-            [picture, html.Span(words)],
-            type="button",
-            className="class-card",
-            **sends("atlas-class", of=str(each.number)),
-        )
-        rows.append(html.Li(card, **attributes(data_class_label=each.label.casefold())))
+        key = gallery.key(Unit(top, each.number))
+        picture = f"picture/{key}.webp" if gallery.file(key) is not None else ""
+        photos = many(each.photos, "photo")
+        cards.append({"of": str(each.number), "label": each.label, "photos": photos, "picture": picture})
     size = f"{many(len(atlas.classes), 'class', 'classes')}, {many(atlas.photos, 'photo')}"
     purpose = (
         f"{size}. What each class of {atlas.network} is "
@@ -96,12 +91,12 @@ def _all(atlas: Atlas, library: Library) -> list[Component]:
     )
     return [
         html.P(with_term(purpose, "atlas"), className="small muted"),
-        html.Ul(rows, className="classes"),
+        html.Ul(className="classes", **attributes(data_classes=json.dumps(cards))),
         html.P("No class of the atlas is called so.", id="atlas-none", className="muted", hidden=True),
     ]
 
 
-def _class(of: int, atlas: Atlas, told: Any) -> list[Component]:
+def _class(of: int, atlas: Atlas, told: Any, library: Library) -> list[Component]:
     found = atlas.find(of)
     show = button(
         "Show its circuit",
@@ -126,7 +121,7 @@ def _class(of: int, atlas: Atlas, told: Any) -> list[Component]:
     return [
         head,
         *_photos(told, found.label),
-        *_strongest(told, names_of(atlas.record.subject.network["sha256"]), found.label),
+        *_strongest(told, library, found.label),
     ]
 
 
@@ -139,59 +134,55 @@ def _photos(told: ClassPage, label: str) -> list[Component]:
     return [html.Ul(images, className="class-photos", **attributes(aria_label=f"Some photos of {label}"))]
 
 
-def _strongest(told: ClassPage, names: UnitNames, label: str) -> list[Component]:
+def _strongest(told: ClassPage, library: Library, label: str) -> list[Component]:
     words = (
         "The units that contribute most to its logit, along all paths: the contribution with its standard error over "
         "the photos and, below it, the selectivity."
     )
     titles = ("Layer", "Strongest units")
     head = html.Tr([html.Th(title, scope="col") for title in titles])
-    rows = [
-        html.Tr([html.Th(row.layer, scope="row"), html.Td(html.Ul(_cards(row, names, label), className="units"))])
-        for row in told.rows
-    ]
+    names, rows, count = names_of(library.network.sha256), [], 0
+    for row in told.rows:
+        cards = []
+        for each, selective in zip(row.units, row.selectivity, strict=True):
+            frame = _frame(each.unit, library, drawn=count < DRAWN)
+            cards.append(_card(each, selective, label, names.of(each.unit).name, frame))
+            count += 1
+        rows.append(
+            html.Tr(
+                [
+                    html.Th(row.layer, scope="row"),
+                    html.Td(html.Ul(className="units", **attributes(data_cards=json.dumps(cards)))),
+                ]
+            )
+        )
     return [
         html.P(with_term(words, "selectivity"), className="small muted"),
         html.Table([html.Thead(head), html.Tbody(rows)], className="compared strongest"),
     ]
 
 
-def _cards(row: ClassRow, names: UnitNames, label: str) -> list[Component]:
-    return [
-        _card(each, selective, label, names.of(each.unit).name)
-        for each, selective in zip(row.units, row.selectivity, strict=True)
-    ]
+def _frame(unit: Unit, library: Library, *, drawn: bool) -> dict[str, str]:
+    """The picture of a unit: one that is drawn comes later, and of others there is what was made before."""
+    if drawn:
+        return {"tile": f"{NAME}{unit}", "picture": ""}
+    key = library.gallery.key(unit)
+    there = library.gallery.file(key) is not None and not library.gallery.dead(unit)
+    return {"tile": "", "picture": f"picture/{key}.webp" if there else ""}
 
 
-def _card(told: AtlasUnit, selective: float, label: str, name: str) -> Component:
+def _card(told: AtlasUnit, selective: float, label: str, name: str, frame: dict[str, str]) -> dict[str, str]:
+    """What `atlas.js` makes a card of; as components of Dash hundreds of them would slow the page down."""
     contribution = estimate(told.contribution.mean, told.contribution.error)
     called = f"{told.unit} {name}".rstrip()
     spoken = (
         f"{called} contributes {contribution} to {label}, selectivity {number(selective, sign=True)}, fires in "
         f"{percent(told.fires)} of {many(told.photos, 'photo')}"
     )
-    parts = [
-        html.Span(
-            html.Img(alt="", hidden=True),
-            className="frame",
-            **attributes(data_tile=f"{NAME}{told.unit}", data_state="none"),
-        ),
-        html.Span(name or str(told.unit.channel), className="name"),
-        html.Span(
-            [html.Span(contribution), html.Span(number(selective, sign=True), className="muted")],
-            className="shares numbers",
-        ),
-    ]
-    return html.Li(
-        html.Button(
-            parts,
-            type="button",
-            className="unit-card",
-            title=spoken,
-            **sends("unit", unit=str(told.unit)),
-            **attributes(aria_label=spoken),
-        )
-    )
+    return {
+        "unit": str(told.unit), "name": name or str(told.unit.channel), "spoken": spoken,
+        "contribution": contribution, "selectivity": number(selective, sign=True), **frame,
+    }  # fmt: skip
 
 
 def _map(atlas: Atlas, layer: str, spread: str, told: Any, library: Library) -> list[Component]:

@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.evaluation.card import Card
-from circuits.report.atlas_sentences import estimate
+from circuits.report.atlas_sentences import estimate, inside
 from circuits.report.text import MODE_NAMES, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
@@ -82,7 +82,7 @@ def _facts(circuit: Circuit, edge: Edge) -> Component:
         ("rank", str(edge.rank)),
     ]
     if edge.consistency is not None:
-        facts += [(term("consistency"), percent(edge.consistency)), ("photos", str(edge.photos))]
+        facts += [(term("consistency"), inside(edge.consistency, edge.photos or 0)), ("photos", str(edge.photos))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 

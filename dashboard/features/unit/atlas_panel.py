@@ -6,7 +6,7 @@ from dash import html
 
 from circuits.atlas.facts import ServedClass
 from circuits.atlas.suggestion import Suggestion
-from circuits.report.atlas_sentences import estimate, served_in_words
+from circuits.report.atlas_sentences import estimate, inside, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
@@ -119,7 +119,7 @@ def sampled_edges(node: Node, circuit: Circuit) -> list[Component]:
         return []
     rows = []
     for edge in edges:
-        consistency = "" if edge.consistency is None else percent(edge.consistency)
+        consistency = "" if edge.consistency is None else inside(edge.consistency, edge.photos or 0)
         cells = (
             html.Td(estimate(edge.attribution, edge.error), className="numbers"),
             html.Td(percent(circuit.share(edge)), className="numbers"),
