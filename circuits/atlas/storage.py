@@ -271,4 +271,6 @@ def _as_text(name: str) -> str:
 def damaged(file: Path, error: Exception) -> InputError:
     """What is said of a file of an atlas that cannot be used."""
     reason = f" ({error})" if str(error) else ""
-    return InputError(f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and make the atlas again.")
+    return InputError(
+        f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and make the atlas again."
+    )
