@@ -74,4 +74,8 @@ def test_from_the_address_of_a_class_to_its_circuit_and_back(
     tab.mouse.up()
     expect(tab.locator("#unit .unit-title")).to_have_text(name)
     check("a map")
+
+    tab.set_viewport_size({"width": 390, "height": 844})  # of a phone, where the pane lies below the page
+    tab.locator("#in-atlas-section [data-action=atlas-class]").first.click()
+    expect(tab.locator("#atlas .class-head h2")).to_be_in_viewport()
     assert not faults, faults
