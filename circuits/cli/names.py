@@ -41,14 +41,14 @@ def names(
     suggest: bool = option(
         False, "Look in the atlas for units that tell a class from the rest, on photos held out.", "--suggest"
     ),
-    accept: bool = option(False, "Name UNIT, or all units without a name, as the atlas suggests.", "--accept"),
+    accept: bool = option(False, "Name UNIT as the atlas suggests; with --all every unit without a name.", "--accept"),
     encoder: str | None = option(
         None,
         "An encoder of pictures and words: a TorchScript file, or file.py:Factory (this runs its code).",
         metavar="ENCODER",
     ),
     words: Path | None = file_option("With --suggest and --encoder: the words to choose from, one a line."),
-    everything: bool = option(False, "Print every line, however many.", "--all"),
+    everything: bool = option(False, "Print every line, however many; and accept all suggestions.", "--all"),
     as_json: bool = AS_JSON,
     network: str | None = option(
         None, f"builtin, {NETWORKS} Not needed with --atlas.", "--network", "-n", metavar="NAME", panel="Network"
@@ -76,7 +76,7 @@ def names(
         remember(subject.fingerprint, chosen, name=name, note=remark, network=subject.name)
     suggested = _suggested(subject.atlas, encoder, words, suggest=suggest)
     if accept:
-        taken = _accepted(names_of(subject.fingerprint), suggested, chosen)
+        taken = _accepted(names_of(subject.fingerprint), suggested, chosen, everything=everything)
         remember_all(subject.fingerprint, taken, subject.name)
         note(f"Named {many(len(taken), 'unit')} as the atlas suggests.")
     known = names_of(subject.fingerprint)
@@ -200,7 +200,9 @@ def _suggested(atlas: "Atlas | None", encoder: str | None, words: Path | None, *
         return suggest_words(atlas, PictureEncoder.load(encoder), asked, progress=report)
 
 
-def _accepted(known: "UnitNames", suggested: "Suggested", chosen: "Unit | None") -> "list[UnitName]":
+def _accepted(
+    known: "UnitNames", suggested: "Suggested", chosen: "Unit | None", *, everything: bool
+) -> "list[UnitName]":
     """Suggestions as names: of one unit, or of all that have none."""
     from circuits.naming.annotations import LONGEST_NAME
     from circuits.naming.names import UnitName
@@ -210,6 +212,10 @@ def _accepted(known: "UnitNames", suggested: "Suggested", chosen: "Unit | None")
     if not suggested:
         raise InputError("No atlas suggests anything; give one with --atlas, and look for suggestions with --suggest.")
     units = [unit for unit in suggested if not known.of(unit).name] if chosen is None else [chosen]
+    if chosen is None and not everything:
+        raise InputError(
+            f"--accept would name {many(len(units), 'unit')}; give the UNIT to name, or --all for all of them."
+        )
     return [
         UnitName(
             unit, suggested[unit].name[:LONGEST_NAME], known.of(unit).note or f"Suggested: {suggested[unit].sentence}."

@@ -93,7 +93,10 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     assert "conv2:0" in shown[2]
     assert "tells warm from the rest, 0.97, held out (12 photos of it, 500 others)" in shown[2]
     assert list(names_of(sha256)) == [Unit("conv1", 0)]
-    assert run("names", "--accept", "--atlas", atlas.folder).stderr == "Named 1 unit as the atlas suggests.\n"
+    refused = refusal(run("names", "--accept", "--atlas", atlas.folder))
+    assert "--accept would name 1 unit; give the UNIT to name, or --all for all of them." in refused
+    assert list(names_of(sha256)) == [Unit("conv1", 0)]
+    assert run("names", "--accept", "--all", "--atlas", atlas.folder).stderr == "Named 1 unit as the atlas suggests.\n"
     assert [each.name for each in names_of(sha256).values()] == ["red", "warm"]
     assert names_of(sha256)[UNIT].note.startswith("Suggested: tells warm from the rest, 0.97, held out")
     assert run("names", "conv1:0", "--accept", "--atlas", atlas.folder).exit_code == 0

@@ -218,7 +218,7 @@ def _map(atlas: Atlas, layer: str, spread: str, told: Any, library: Library) -> 
         words = f"Placing the {many(atlas.layer(layer).channels, 'unit')} of {layer} …"
         return [choice, html.Div(html.Span(words), className="placeholder waiting map-room", role="status")]
     if told.missing:
-        return [choice, html.P(with_code(told.missing), className="muted")]
+        return [html.P(with_code(told.missing), className="muted")]
     words = (
         f"Units of {layer} that fire in the same of {many(told.photos, 'photo')} lie near each other. {METHODS[spread]}"
     )
