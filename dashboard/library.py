@@ -14,6 +14,7 @@ from circuits.atlas.atlas import Atlas
 from circuits.attribution.ablation import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.errors import CircuitsError, InputError, UnknownError, printable
+from circuits.evidence.saliency import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
@@ -114,6 +115,11 @@ class Library:
     def modes(self) -> tuple[str, ...]:
         """The modes of attribution that differ: freezing what bends a network is nothing where nothing does."""
         return tuple(mode for mode in MODES if mode != "frozen" or not self.network.piecewise_linear)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of gradient pictures that are defined for the network."""
+        return methods_of(self.network)
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -387,7 +393,7 @@ class Library:
         node = circuit.nodes[name]
         breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
         frozen = self.why_not_expand(circuit, name, locked)
-        return Inspection(breakdown, frozen, circuit.settings.mode == "target")
+        return Inspection(breakdown, frozen, circuit.settings.mode == "target", self.methods)
 
     def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
         """What a unit's value would be made of if it were expanded."""

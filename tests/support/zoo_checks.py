@@ -56,6 +56,8 @@ SMALLEST = {
     "VGG with batch norm": "vgg11_bn",
     "Wide ResNet": "wide_resnet50_2",
 }
+NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32")
+"""Those as large as `vit_l_16`, whose checks take more than 10 GB of memory, or larger; the page says "not run"."""
 TOKENS = "rows of tokens"
 BY_NAME = ("alexnet", "resnet18", "squeezenet1_1", "swin_t")
 """Those that are also loaded as wide as they are, by name, where time is short."""
@@ -156,6 +158,11 @@ def row(name: str, check: Callable[[str], Found] = check) -> str:
     exact = f"{found.exact} of {len(found.layers) - 1}"
     measured = f"{_short(found.output)} | {_short(found.gradient)} | {books}"
     return f"| `{name}` | {len(found.layers)} | {ends} | {found.fine} | {exact} | {measured} | works |"
+
+
+def row_not_run(name: str) -> str:
+    """The row of a network that was not put through anything."""
+    return f"| `{name}` | | | | | | | | not run |"
 
 
 def _short(number: float) -> str:
