@@ -50,7 +50,7 @@ others, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each netw
    expanded from there.
 
 Networks of tokens have layers that form no chain. Of them three units are compared in step 3 with the gradient of each
-tensor below held as a number of its own, and attributions are summed in step 5 alone.
+tensor below held as a number of its own, and attributions are summed in step 5 alone; *sum* is – if a layer is exact.
 
 MaxViT and what takes photos of 224 pixels alone, such as most vision transformers, were run at 224 pixels, the others
 at 64 (Inception v3 at 80), which changes the size of the maps and nothing else. The weights are random, so the table

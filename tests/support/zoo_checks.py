@@ -76,7 +76,7 @@ class Found:
         exact: how many layers above the lowest have books that close with biases alone.
         output: largest difference of its outputs from the original's, relative.
         gradient: the same of its edges from the plain gradient's.
-        books: of the value from shares and effective biases, where these are all, in float64.
+        books: of the value from shares and effective biases, where these are all, in float64; `None` if not summed.
     """
 
     layers: tuple[str, ...]
@@ -84,7 +84,7 @@ class Found:
     exact: int
     output: float
     gradient: float
-    books: float
+    books: float | None
 
 
 def side_of(name: str, *, narrow: bool = False) -> int:
@@ -136,7 +136,7 @@ def check_module(name: str, module: nn.Module, side: int) -> Found:
     exact = sum(layer.piecewise_linear for layer in network.layer_list[1:])
     if of_tokens:
         double(network.traced)
-    books = 0.0 if of_tokens else _check_books(network, circuit)
+    books = None if of_tokens else _check_books(network, circuit)
     return Found(network.layers, _check_fine(network), exact, output, gradient, books)
 
 
@@ -154,7 +154,7 @@ def row(name: str, check: Callable[[str], Found] = check) -> str:
             raise
         return f"| `{name}` | | | | | | | | refused: {why} |"
     ends = f"`{found.layers[0]}` … `{found.layers[-1]}`"
-    books = _short(found.books) if found.exact else "remainder"
+    books = ("–" if found.books is None else _short(found.books)) if found.exact else "remainder"
     exact = f"{found.exact} of {len(found.layers) - 1}"
     measured = f"{_short(found.output)} | {_short(found.gradient)} | {books}"
     return f"| `{name}` | {len(found.layers)} | {ends} | {found.fine} | {exact} | {measured} | works |"

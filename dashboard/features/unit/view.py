@@ -171,7 +171,9 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
     if circuit.collection is not None:
         return _means(node, circuit)
     if not is_scalar(node):
-        facts.append(("peak", place_in_words(node.unit.layer, node.peak).removeprefix("at ")))
+        is_placed = not is_of_tokens(node.unit.layer)
+        peak = ("peak at row, column", f"{node.peak[0]}, {node.peak[1]}")
+        facts.append(peak if is_placed else ("peak", place_in_words(node.unit.layer, node.peak)))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
