@@ -2,6 +2,7 @@
 
 from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
+from .atlas.class_circuit import expand_class as expand_class
 from .atlas.encoder import PictureEncoder as PictureEncoder
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion

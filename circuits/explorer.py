@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
 import torch
 
+from circuits.atlas.atlas import Atlas
 from circuits.errors import InputError
+from circuits.files import refuse_address
 from circuits.image.photo import Photo, PhotoSource, as_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
@@ -98,6 +101,7 @@ def explore(
     network: Network | None = None,
     output: str | int | None = None,
     device: str | torch.device | None = None,
+    atlas: Atlas | str | Path | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> Exploration:
@@ -111,6 +115,8 @@ def explore(
             network with an output of its own.
         device: where a network that the file of a circuit names is run, as in `load_network`. A network that
             is given runs where it is.
+        atlas: one that was made with the network, or its folder: the page shows what classes are made of, and which of
+            them units serve. If `None`, the built-in network has the one that ships with it, and others have none.
         port: 0 for any free one.
         open_browser: open it in a browser of this machine, if there is one.
 
@@ -118,8 +124,8 @@ def explore(
         The open page, with `url` and `close`; it also closes when Python ends.
 
     Raises:
-        InputError: if the port is taken, the circuit is of another network or names none that can be had, or no package
-            offers a page.
+        InputError: if the port is taken, the circuit is of another network or names none that can be had, the atlas is
+            none or of another network, or no package offers a page.
 
     Example:
         >>> from circuits import load_network
@@ -138,12 +144,16 @@ def explore(
     if circuit is not None:
         check_explorable(explained, circuit)
     photo = None if photo is None else as_photo(photo)
+    opened = None if atlas is None else open_atlas(atlas, explained)
     started: SimpleQueue[Server | Exception] = SimpleQueue()
     serve = find_explorer()
 
     def work() -> None:
         try:
-            serve(explained, photo=photo, circuit=circuit, port=port, open_browser=open_browser, started=started.put)
+            serve(
+                explained, photo=photo, circuit=circuit, atlas=opened, port=port, open_browser=open_browser,
+                started=started.put,
+            )  # fmt: skip
         except Exception as error:  # raised in the thread that asked
             started.put(error)
 
@@ -165,6 +175,21 @@ def check_explorable(network: Network, circuit: Circuit) -> None:
         check_network(network, circuit, to="explore it")
     else:
         forward_cache(network, circuit)
+
+
+def open_atlas(atlas: Atlas | str | Path, network: Network | None) -> Atlas:
+    """The atlas of a network's page; with several networks, for which `None` stands, it may be of any.
+
+    Raises:
+        InputError: if there is none in the folder, or it is damaged or of another network.
+    """
+    if not isinstance(atlas, Atlas):
+        refuse_address(atlas)
+        atlas = Atlas.open(Path(atlas).expanduser().resolve())
+    atlas.table("fires", atlas.layers[0].name)  # a damaged one is refused before the page opens
+    if network is not None:
+        atlas.check_network(network)
+    return atlas
 
 
 def _network_behind(circuit: Circuit, output: str | int | None, device: str | torch.device | None) -> Network:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 import circuits
+from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
 from circuits.attribution.ablation import Baseline
-from circuits.attribution.decomposition import Decomposition
-from circuits.errors import CircuitsError, InputError, UnknownError, printable
+from circuits.errors import CircuitsError, InputError, printable
 from circuits.evidence.saliency import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
@@ -26,8 +26,9 @@ from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
-from circuits.units import IN_NO_GROUP, Address, Progress, Unit, is_residual
-from dashboard.answers import Breakdown, Inspection, Part, UnitInAtlas, WebP, kept, webp
+from circuits.units import Progress, Unit
+from dashboard.answers import WebP, kept, webp
+from dashboard.atlas_library import expanded_class
 from dashboard.session.state import Choices
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Library:
     def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
         """The circuit with the lower units of one unit."""
         if circuit.collection is not None:
-            return self.of_atlas().expand(circuit, name, top=self._kept_top(choices), signs=choices.signs)
+            return expanded_class(self.of_atlas(), circuit, name, choices)
         return circuits.expand(self.network, circuit, name, top=choices.top, signs=choices.signs)
 
     def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
@@ -208,16 +209,6 @@ class Library:
             raise InputError(without_atlas(self.network.name))
         return self.atlas
 
-    def of_class(self, number: int, choices: Choices) -> Circuit:
-        """The circuit of a class over its photos in the atlas.
-
-        Raises:
-            CircuitsError: if there is no atlas, or no photo of the class in it.
-        """
-        atlas = self.of_atlas()
-        depth = min(choices.depth, len(atlas.layers) - 1)
-        return atlas.circuit(number, depth=depth, top=self._kept_top(choices), signs=choices.signs)
-
     def like_class(self, photo: Photo, circuit: Circuit, progress: Progress) -> Circuit:
         """The circuit of a photo that can be compared with that of a class: of the same layers and settings."""
         told = circuit.settings
@@ -225,34 +216,6 @@ class Library:
             self.cut(circuit), photo, target_of(circuit).unit.channel, depth=told.depth, top=told.top,
             mode=told.mode, signs=told.signs, progress=progress,
         )  # fmt: skip
-
-    def in_atlas(self, unit: Unit) -> UnitInAtlas:
-        """What the atlas says of a unit."""
-        atlas, unit = self.of_atlas(), unit.whole
-        try:
-            overall = atlas.unit(unit)
-        except UnknownError as error:
-            return UnitInAtlas(str(error))
-        if unit.layer == atlas.layers[-1].name:
-            own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
-            return UnitInAtlas(
-                "" if own else self._no_photo(unit.channel), overall if own else None, own, is_class=True
-            )
-        suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
-        return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
-
-    def _no_photo(self, number: int) -> str:
-        return f"The atlas has no photo of {self.network.label(number)}."
-
-    def why_not_class(self, number: int) -> str:
-        """Why there is no circuit of a class, in a sentence; "" if there is."""
-        if self.atlas is None:
-            return without_atlas(self.network.name)
-        return "" if number in self.atlas.record.photos else self._no_photo(number)
-
-    def _kept_top(self, choices: Choices) -> int:
-        """Units below each, as far as the atlas keeps them."""
-        return min(choices.top, *self.of_atlas().record.links)
 
     def discard(self, circuit: Circuit, name: str) -> Circuit:
         """The circuit without a unit and what only it needs."""
@@ -325,7 +288,7 @@ class Library:
 
     def channels(self, circuit: Circuit, layer: str) -> int | None:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
-        return self.cut(circuit).layer(layer).channels if self._is_known(circuit) else None
+        return self.cut(circuit).layer(layer).channels if self.is_known(circuit) else None
 
     def home(self, circuit: Circuit) -> "Library":
         """The library of the network that a circuit was found in, if that is loaded; else this one."""
@@ -377,7 +340,7 @@ class Library:
         if refused := self.why_not_grow(circuit, locked):
             return refused
         if circuit.collection is not None:
-            return self.of_atlas().why_not_expand(circuit, Unit.parse(name))
+            return class_circuit.why_not_expand(self.of_atlas(), circuit, Unit.parse(name))
         if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
             return f"{name} is in the lowest layer; only the image is below it."
         return ""
@@ -387,23 +350,6 @@ class Library:
         if circuit.collection is None or not self.is_own(circuit):
             return locked
         return "" if self.atlas is not None else EXPANDING_NEEDS_ATLAS
-
-    def inspect(self, circuit: Circuit, name: str, locked: str) -> Inspection:
-        """What the page says of a unit without asking the network."""
-        node = circuit.nodes[name]
-        breakdown = self._shown(circuit, name, node.books) if node.books is not None else None
-        frozen = self.why_not_expand(circuit, name, locked)
-        return Inspection(breakdown, frozen, circuit.settings.mode == "target", self.methods)
-
-    def would_show(self, circuit: Circuit, name: str, choices: Choices) -> Breakdown:
-        """What a unit's value would be made of if it were expanded."""
-        found = circuits.contributions(self.network, circuit, name, top=choices.top)
-        books = found.books
-        parts = tuple(Part(str(unit), _label(unit), attribution) for unit, attribution in found.shares)
-        return Breakdown(
-            parts, books.rest, found.others, books.bias, books.bias_name, books.value, books.coverage, books.gross,
-            books.exact, expanded=False, residual=self._residual(circuit, circuit.nodes[name].unit.layer, books),
-        )  # fmt: skip
 
     def key(self, circuit: Circuit, name: str) -> str:
         """Content address of the picture of a unit of this network; "" of what is in no group, which has none."""
@@ -448,39 +394,9 @@ class Library:
         found: Network = self._once(("cut", layers), lambda: self.network.with_layers(layers))
         return found
 
-    def _is_known(self, circuit: Circuit) -> bool:
+    def is_known(self, circuit: Circuit) -> bool:
         """Whether this network has the layers of a circuit; that of a class needs no photo for it."""
         return self.is_own(circuit) if circuit.collection is not None else not self.why_locked(circuit)
-
-    def _below(self, circuit: Circuit, layer: str) -> int | None:
-        if not self._is_known(circuit):
-            return None
-        network, groups = self.cut(circuit), circuit.dictionaries
-        below = network.layers_below(layer)
-        counts = (groups[name].groups if name in groups else network.layer(name).channels for name in below)
-        return sum(counts) if below else None
-
-    def _residual(self, circuit: Circuit, layer: str, books: Decomposition) -> float | None:
-        """What is in no group of the layers below one; `None` if their units are channels, or that is not known."""
-        if self.why_locked(circuit):
-            return books.residual or None
-        below = self.cut(circuit).layers_below(layer)
-        return books.residual if any(name in circuit.dictionaries for name in below) else None
-
-    def _shown(self, circuit: Circuit, name: str, books: Decomposition) -> Breakdown:
-        parts = tuple(
-            Part(edge.source, circuit.nodes[edge.source].label, edge.attribution)
-            for edge in circuit.edges_into(name)
-            if edge.source in circuit.visible
-        )
-        layer = circuit.nodes[name].unit.layer
-        below, named = self._below(circuit, layer), sum(not is_residual(part.name) for part in parts)
-        rest = 0.0 if below == named else books.rest  # of no unit it is what rounding leaves
-        return Breakdown(
-            parts, rest, None if below is None else below - named, books.bias, books.bias_name,
-            books.value, books.coverage, books.gross, books.exact, expanded=True,
-            residual=self._residual(circuit, layer, books),
-        )  # fmt: skip
 
     def _once(self, key: Hashable, make: Any) -> Any:
         """The value made for a key; the last few are kept."""
@@ -494,10 +410,6 @@ class Library:
             while len(self._kept) > 64:
                 self._kept.popitem(last=False)
         return value
-
-
-def _label(unit: Address) -> str:
-    return IN_NO_GROUP if is_residual(str(unit)) else str(unit)
 
 
 def _identity(photo: Photo) -> tuple[Hashable, ...]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from PIL import Image
 from torch import nn
 
 import circuits
+from circuits import explorer
+from circuits.atlas.atlas import Atlas
+from circuits.builtin import atlas_folder
 from circuits.errors import InputError
-from circuits.explorer import Exploration, explore, named_network
+from circuits.explorer import Exploration, Server, explore, named_network
 from circuits.image.photo import load_photo
 from circuits.network.loading import load_network
 from circuits.network.network import Network
@@ -111,6 +115,33 @@ def test_the_page_is_served_in_the_background_until_it_is_closed(circuit: Circui
     assert (repr(page), page._repr_html_()) == ("The page is closed.", "<p>The page is closed.</p>")
     with pytest.raises(OSError, match="refused"):
         fetched(page)
+
+
+def test_the_page_has_the_atlas_that_is_given(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Atlas | None] = []
+
+    class Nowhere:
+        url = ""
+
+        def close(self) -> None: ...
+
+    def serve(network: Network, *, atlas: Atlas | None, started: Callable[[Server], None], **options: Any) -> None:
+        shown.append(atlas)
+        started(Nowhere())
+
+    monkeypatch.setattr(explorer, "find_explorer", lambda: serve)
+    opened = Atlas.open(atlas_folder())
+    for atlas in (None, atlas_folder(), str(atlas_folder()), opened):
+        explore(network, atlas=atlas)
+    assert [None if each is None else each.folder for each in shown] == [None, *[opened.folder] * 3]
+    assert shown[3] is opened
+    tiny = prepare(nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 2)), size=8)
+    with pytest.raises(InputError, match="was made with builtin"):
+        explore(tiny, atlas=opened)
+    with pytest.raises(InputError, match="There is no atlas in"):
+        explore(network, atlas=tmp_path)
 
 
 def test_two_pages_may_be_open_at_once_and_close_with_their_blocks(network: Network) -> None:

@@ -35,10 +35,16 @@ def arrays_of(file: Path, names: Sequence[str] | None = None) -> dict[str, Tenso
         return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
 
 
+def as_it_lies(file: Path) -> Path:
+    """The file itself, or where there is only that, the packed one."""
+    packed = file.with_name(file.name + PACKED)
+    return packed if packed.is_file() and not file.is_file() else file
+
+
 def _unpacked(file: Path) -> bytes:
     """The content of a file that is packed; nothing if it lies there as it is."""
-    packed = file.with_name(file.name + PACKED)
-    if file.is_file() or not packed.is_file():
+    packed = as_it_lies(file)
+    if packed == file:
         return b""
     reader = lzma.LZMADecompressor()
     data = reader.decompress(packed.read_bytes(), _MOST_BYTES)

@@ -16,7 +16,6 @@ from circuits.atlas.measure import MOMENTS
 from circuits.atlas.storage import NOBODY, AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
-from circuits.attribution.links import Link
 from circuits.errors import InputError, UnknownError, listed
 from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
 from circuits.network.labels import class_of
@@ -311,46 +310,6 @@ class Atlas:
 
         return class_circuit(self, of, depth=depth, top=top, signs=signs)
 
-    def expand(self, circuit: "Circuit", unit: Unit | str, *, top: int = 5, signs: str = "positive") -> "Circuit":
-        """The circuit of a class with the strongest links of one of its units, as `expand` has it of one photo.
-
-        Args:
-            circuit: one that `Atlas.circuit` has made.
-            unit: one of its units.
-            top: units to show below it; an atlas keeps 8.
-            signs: `positive` or `both`.
-
-        Raises:
-            InputError: if the circuit is not of this atlas, the unit has no links in it, or an option is out of range.
-            UnknownError: if the unit is not in the circuit.
-        """
-        from circuits.atlas.class_circuit import expand_class
-
-        return expand_class(self, circuit, Unit.parse(circuit.node(unit).id), top=top, signs=signs)
-
-    def why_not_expand(self, circuit: "Circuit", unit: Unit) -> str:
-        """Why a unit of a circuit cannot be expanded, in a sentence; "" if it can."""
-        if not self.has(circuit):
-            return (
-                f"The atlas in {self.folder} does not have the photos of this circuit, {circuit.photo_info.name}; "
-                "choose the class again to see it as the atlas has it now."
-            )
-        if not self.layer(unit.layer).below:
-            return f"{unit} is in the lowest layer; only the image is below it."
-        if self.is_linked(unit):
-            return ""
-        why = next((each.why for each in self.record.subject.unlinked if each.layer == unit.layer), "")
-        return (
-            f"The atlas has no links below {unit}{f': {why}' * bool(why)}. The trace of a single photo answers there."
-        )
-
-    def has(self, circuit: "Circuit") -> bool:
-        """Whether a circuit is that of a class, over the photos that are in this atlas now."""
-        known, root = circuit.collection, Unit.parse(circuit.root)
-        if known is None or circuit.network.sha256 != self.record.subject.network["sha256"]:
-            return False
-        return root.channel in self.record.photos and known.sha256 == self.facts(root.channel)["digest"]
-
     def check_network(self, network: "Network") -> None:
         """Refuse a network that the atlas was not made with.
 
@@ -379,20 +338,6 @@ class Atlas:
     def facts(self, of: int) -> Mapping[str, Any]:
         """What the file of a class says of itself: `photos`, `batches`, and the `digest` of what it is made of."""
         return self._folder.read_header(self._folder.class_file(of))
-
-    def is_linked(self, unit: Unit) -> bool:
-        """Whether a unit has links to units below it."""
-        return any(link.lowers for link in self._links_to(unit))
-
-    def is_exact(self, unit: Unit) -> bool:
-        """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
-        if unit.layer in {each.layer for each in self.record.subject.unlinked}:
-            return False
-        return self.layer(unit.layer).piecewise_linear and all(link.exact for link in self._links_to(unit))
-
-    def _links_to(self, unit: Unit) -> list[Link]:
-        own = (link for link in self.record.subject.links if link.upper == unit.layer)
-        return [link for link in own if link.start <= unit.channel < link.start + link.rows]
 
     def _places(self, layer: str) -> slice:
         channels = self.layer(layer).channels

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from circuits.attribution.gradient import strongest as check_signs
+from circuits.attribution.links import Link
 from circuits.errors import InputError
 from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
@@ -59,9 +60,24 @@ def class_circuit(atlas: "Atlas", of: str | int, *, depth: int, top: int | Seque
     return Circuit(graph)
 
 
-def expand_class(atlas: "Atlas", circuit: Circuit, unit: Unit, *, top: int, signs: str) -> Circuit:
-    """The circuit of a class with the strongest links of one of its units; `Atlas.expand` says the rest."""
-    if refused := atlas.why_not_expand(circuit, unit):
+def expand_class(
+    atlas: "Atlas", circuit: Circuit, unit: Unit | str, *, top: int = 5, signs: str = "positive"
+) -> Circuit:
+    """The circuit of a class with the strongest links of one of its units, as `expand` has it of one photo.
+
+    Args:
+        atlas: the atlas.
+        circuit: one that `Atlas.circuit` has made.
+        unit: one of its units.
+        top: units to show below it; an atlas keeps 8.
+        signs: `positive` or `both`.
+
+    Raises:
+        InputError: if the circuit is not of this atlas, the unit has no links in it, or an option is out of range.
+        UnknownError: if the unit is not in the circuit.
+    """
+    unit = Unit.parse(circuit.node(unit).id)
+    if refused := why_not_expand(atlas, circuit, unit):
         raise InputError(refused)
     _check_top(atlas, top)
     graph, target = circuit.unfrozen(), Unit.parse(circuit.root)
@@ -69,6 +85,46 @@ def expand_class(atlas: "Atlas", circuit: Circuit, unit: Unit, *, top: int, sign
     _expand(atlas, graph, unit, target.channel, top, signs)
     graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
     return replace(circuit, graph=graph)
+
+
+def why_not_expand(atlas: "Atlas", circuit: Circuit, unit: Unit) -> str:
+    """Why a unit of a circuit cannot be expanded, in a sentence; "" if it can."""
+    if not is_of_atlas(atlas, circuit):
+        return (
+            f"The atlas in {atlas.folder} does not have the photos of this circuit, {circuit.photo_info.name}; "
+            "choose the class again to see it as the atlas has it now."
+        )
+    if not atlas.layer(unit.layer).below:
+        return f"{unit} is in the lowest layer; only the image is below it."
+    if _is_linked(atlas, unit):
+        return ""
+    why = next((each.why for each in atlas.record.subject.unlinked if each.layer == unit.layer), "")
+    return f"The atlas has no links below {unit}{f': {why}' * bool(why)}. The trace of a single photo answers there."
+
+
+def is_of_atlas(atlas: "Atlas", circuit: Circuit) -> bool:
+    """Whether a circuit is that of a class, over the photos that are in the atlas now."""
+    known, root = circuit.collection, Unit.parse(circuit.root)
+    if known is None or circuit.network.sha256 != atlas.record.subject.network["sha256"]:
+        return False
+    return root.channel in atlas.record.photos and known.sha256 == atlas.facts(root.channel)["digest"]
+
+
+def _links_to(atlas: "Atlas", unit: Unit) -> list[Link]:
+    own = (link for link in atlas.record.subject.links if link.upper == unit.layer)
+    return [link for link in own if link.start <= unit.channel < link.start + link.rows]
+
+
+def _is_linked(atlas: "Atlas", unit: Unit) -> bool:
+    """Whether a unit has links to units below it."""
+    return any(link.lowers for link in _links_to(atlas, unit))
+
+
+def _is_exact(atlas: "Atlas", unit: Unit) -> bool:
+    """Whether what the links of a unit leave of its contribution is the effective bias, and nothing else."""
+    if unit.layer in {each.layer for each in atlas.record.subject.unlinked}:
+        return False
+    return atlas.layer(unit.layer).piecewise_linear and all(link.exact for link in _links_to(atlas, unit))
 
 
 def _check_top(atlas: "Atlas", top: int) -> None:
@@ -91,7 +147,7 @@ def _add(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, label: str) -> 
 
 def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, signs: str) -> list[Unit]:
     """Put edges into a unit from the strongest below it, and what they leave of its value; the units below."""
-    if not atlas.is_linked(unit):
+    if not _is_linked(atlas, unit):
         return []
     told, links = atlas.unit(unit, of), _chosen(atlas.links(unit, of), top, signs)
     for rank, link in enumerate(links, start=1):
@@ -107,7 +163,7 @@ def _expand(atlas: "Atlas", graph: nx.DiGraph, unit: Unit, of: int, top: int, si
     graph.nodes[str(unit)].update(
         expanded=True, shown=number(shown), rest=number(told.total - shown),
         coverage=number(min(1.0, size / told.gross) if told.gross else 0.0), gross=number(told.gross),
-        **{"bias" if atlas.is_exact(unit) else "remainder": number(told.contribution.mean - told.total)},
+        **{"bias" if _is_exact(atlas, unit) else "remainder": number(told.contribution.mean - told.total)},
     )  # fmt: skip
     return [link.source for link in links]
 

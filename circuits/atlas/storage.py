@@ -30,7 +30,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from circuits.atlas.array_files import FAULTS, arrays_of, metadata_of, widened
+from circuits.atlas.array_files import FAULTS, arrays_of, as_it_lies, metadata_of, widened
 from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
 from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
@@ -271,4 +271,6 @@ def _as_text(name: str) -> str:
 def damaged(file: Path, error: Exception) -> InputError:
     """What is said of a file of an atlas that cannot be used."""
     reason = f" ({error})" if str(error) else ""
-    return InputError(f"{file} is damaged, or no file of an atlas{reason}; remove it and make the atlas again.")
+    return InputError(
+        f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and make the atlas again."
+    )

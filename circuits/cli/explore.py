@@ -21,7 +21,6 @@ from circuits.cli.options import LAYERS, NETWORKS, NetworkOptions, argument, fil
 from circuits.files import refuse_address
 
 if TYPE_CHECKING:
-    from circuits.atlas.atlas import Atlas
     from circuits.explorer import OtherNetwork
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
@@ -105,7 +104,7 @@ def explore(
 ) -> None:
     """Explore circuits on a page in the browser: upload a photo, click a unit to go deeper, export the graph."""
     with _waiting(source, host, port, browser=browser) as room:
-        from circuits.explorer import check_explorable, find_explorer, named_network
+        from circuits.explorer import check_explorable, find_explorer, named_network, open_atlas
 
         serve = find_explorer()
         circuit, photo = None, None
@@ -132,7 +131,7 @@ def explore(
             label=first,
             others=others,
             exemplars=exemplars,
-            atlas=None if atlas is None else _atlas(atlas, None if others else loaded),
+            atlas=None if atlas is None else open_atlas(atlas, None if others else loaded),
             host=host,
             open_browser=browser,
             announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
@@ -198,22 +197,6 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     else:
         check_folder(path)
     return path
-
-
-def _atlas(path: Path, network: "Network | None") -> "Atlas":
-    """The atlas in a folder, of the one network that there is; with several it may be of any.
-
-    Raises:
-        InputError: if there is none, or it is of another network.
-    """
-    from circuits.atlas.atlas import Atlas
-
-    refuse_address(path)
-    opened = Atlas.open(path.expanduser().resolve())
-    opened.table("fires", opened.layers[0].name)  # a damaged one is refused before the page opens
-    if network is not None:
-        opened.check_network(network)
-    return opened
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

@@ -7,6 +7,8 @@ from circuits.errors import InputError
 LONGEST_NAME = 80
 LONGEST_NOTE = 2000
 FARTHEST = 1_000_000
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of writing, also of what stands beside a name; Arabic and Hebrew need none."""
 
 
 def tidied(name: str) -> str:
@@ -16,7 +18,11 @@ def tidied(name: str) -> str:
         >>> tidied("  left-facing\n dog head ")
         'left-facing dog head'
     """
-    return "".join(letter for letter in " ".join(name.split()) if unicodedata.category(letter) not in ("Cc", "Cs"))
+    return "".join(
+        letter
+        for letter in " ".join(name.split())
+        if unicodedata.category(letter) not in ("Cc", "Cs") and letter not in _TURNING
+    )
 
 
 def checked_name(name: str) -> str:

@@ -50,7 +50,7 @@ def split_tokens(traced: fx.GraphModule) -> None:
         >>> record_shapes(traced, torch.zeros(1, 3, 6, 8))
         >>> split_tokens(traced)
         >>> [(layer.name, layer.channels, layer.height, layer.width) for layer in find_layers(traced)]
-        [('patch', 4, 3, 4), ('act', 5, 3, 4), ('head', 2, 1, 1)]
+        [('patch', 4, 3, 4), ('act', 5, 3, 4), ('mean', 4, 1, 1), ('head', 2, 1, 1)]
     """
     hidden = dict(_hidden(traced))
     if not hidden:

@@ -22,7 +22,8 @@ EXPANDING_NEEDS_ATLAS = (
     "`circuits explore --atlas FOLDER`."
 )
 WITHOUT_EXEMPLARS = (
-    "Which units fire together is not known: this atlas was made without exemplars. Make it again with `--exemplars`."
+    "Which units fire together is not known: this atlas has no exemplars. One that `circuits atlas` makes of your "
+    "own photos has them."
 )
 FEW = 80
 """Fewer photos are counted, because a percentage of some batches of eight says more than is known."""

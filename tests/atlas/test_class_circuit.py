@@ -8,6 +8,7 @@ from PIL import Image
 
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.build import build_atlas
+from circuits.atlas.class_circuit import expand_class, is_of_atlas
 from circuits.errors import InputError
 from circuits.report.circuit import to_html
 from circuits.report.circuit_svg import svg_file
@@ -141,27 +142,27 @@ class TestExpansion:
     def test_it_is_what_a_deeper_circuit_has(self, atlas: Atlas) -> None:
         shallow, deep = (atlas.circuit("vehicle", depth=depth, top=2) for depth in (1, 2))
         for name in sorted(shallow.visible - {shallow.root}):
-            shallow = atlas.expand(shallow, name, top=2)
+            shallow = expand_class(atlas, shallow, name, top=2)
         assert {name: shallow.nodes[name].books for name in shallow.nodes} == {
             name: deep.nodes[name].books for name in deep.nodes
         }
         assert shallow.graph.edges == deep.graph.edges
         name = shallow.edges_into(shallow.root)[0].source
-        assert len(atlas.expand(shallow, name, top=1).edges_into(name)) == 1
+        assert len(expand_class(atlas, shallow, name, top=1).edges_into(name)) == 1
 
     def test_what_cannot_be_expanded_is_said(self, atlas: Atlas) -> None:
         circuit = atlas.circuit("vehicle", depth=3, top=2)
         low = next(name for name, node in circuit.nodes.items() if node.unit.layer == atlas.layers[0].name)
         with pytest.raises(InputError, match="is in the lowest layer; only the image is below it"):
-            atlas.expand(circuit, low)
+            expand_class(atlas, circuit, low)
         with pytest.raises(InputError, match="top is 9, and an atlas keeps the 8 strongest"):
-            atlas.expand(circuit, circuit.root, top=9)
+            expand_class(atlas, circuit, circuit.root, top=9)
         other = circuit.to_dict()
         other["graph"]["collection"]["sha256"] = "0" * 64
         stranger = Circuit.from_dict(other)
-        assert not atlas.has(stranger)
+        assert not is_of_atlas(atlas, stranger)
         with pytest.raises(InputError, match="does not have the photos of this circuit, 20 photos of vehicle"):
-            atlas.expand(stranger, stranger.root)
+            expand_class(atlas, stranger, stranger.root)
 
     def test_sentences_name_no_place_in_a_photo(self, atlas: Atlas) -> None:
         circuit = atlas.circuit("vehicle", depth=1, top=1)

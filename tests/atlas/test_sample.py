@@ -77,7 +77,7 @@ def test_a_damaged_sample_is_said_to_be_damaged(network: Network, photos: Path, 
     whole = file.read_bytes()
     for damaged in (whole[:-20], b"no xz", lzma.compress(b"{}"), lzma.compress(b"\x02" + bytes(7) + b"{}")):
         file.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"00002\.safetensors is damaged, or no file of an atlas"):
+        with pytest.raises(InputError, match=r"00002\.safetensors\.xz is damaged, or no file of an atlas"):
             Atlas.open(tmp_path / "small").links("last:0", 2)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import typer
 from PIL import Image
 
-from circuits import Circuit, explorer, load_network
+from circuits import Circuit, builtin, explorer, load_network
 from circuits.builtin import UNSURE
 from circuits.cli import console
 from circuits.cli.main import app
@@ -248,6 +249,17 @@ def test_explore_says_on_standard_error_who_can_reach_the_page(
     monkeypatch.setattr("sys.stderr", stream := io.StringIO())
     calls[0]["warn"]("Whoever has its [address] " + 40 * "long " + "can see it.")
     assert stream.getvalue() == "Warning: Whoever has its [address] " + 40 * "long " + "can see it.\n"
+
+
+def test_explore_refuses_an_atlas_that_is_none_or_of_another_network(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = served(monkeypatch)
+    for folder in (tmp_path, tmp_path / "nowhere", save_photo(tmp_path)):
+        assert f"There is no atlas in {folder}; make one with" in refusal(run("explore", *asked, "--atlas", folder))
+    other = run("explore", *asked, "--atlas", builtin.atlas_folder())
+    assert re.search(r"was made with builtin \(\w{12}\), not with Handmade", refusal(other))
+    assert not calls
 
 
 def test_explore_goes_on_with_a_circuit(asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

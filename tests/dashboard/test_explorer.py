@@ -14,6 +14,7 @@ from circuits.units import Unit
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import PageSettings, create_page
+from dashboard.breakdowns import inspect
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session
 from dashboard.work.gallery import StoredGallery
@@ -79,7 +80,7 @@ def test_a_circuit_of_layers_chosen_by_hand_can_be_expanded(
     assert session.work.locked == ""
     grown = library.expand(session.work.circuit, child, Choices(top=3))
     assert {edge.source.split(":")[0] for edge in grown.edges_into(child)} == {"a"}
-    breakdown = library.inspect(grown, child, "").breakdown
+    breakdown = inspect(library, grown, child, "").breakdown
     assert breakdown.rest_count == 12 - 3
 
 

@@ -6,10 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
@@ -74,6 +72,8 @@ def zoo(name: str, seed: int = 0, *, narrow: bool = True) -> nn.Module:
     If `narrow`, the wide heads of alexnet and vgg are made so, and their positions pooled to one, and MaxViT's windows
     are 2 by 2, so that it takes 64 pixels: the parts stay the same.
     """
+    from torchvision import models  # here, for the sake of processes that need none of it
+
     if narrow and name == "maxvit_t":
         small = models.MaxVit((64, 64), 64, 2, [64, 128, 256, 512], [2, 2, 5, 2], 32, 0.2, num_classes=CLASSES)
         return randomize(small, seed).eval()
@@ -166,6 +166,8 @@ def difference(found: Tensor, expected: Tensor) -> float:
 
 def shared(path: str) -> Path:
     """A file of the folder that lies beside the repository; skips where it is missing, but not in CI."""
+    import pytest
+
     found = Path(__file__).resolve().parents[3] / "shared" / path
     if not found.exists():
         if os.environ.get("CI") == "true":

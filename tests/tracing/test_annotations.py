@@ -124,7 +124,7 @@ def test_a_strangers_file_is_held_to_the_same_bounds(circuit: Circuit, fields: d
 
 
 def test_a_strangers_name_is_tidied_and_whole_numbers_of_a_place_become_floats(circuit: Circuit) -> None:
-    read = Circuit.from_dict(changed(circuit, name=" two\n words\x07", place=[3, 4]))
+    read = Circuit.from_dict(changed(circuit, name=" two\n \u202ewo\u2069rds\x07", place=[3, 4]))
     node = read.node(list(read.nodes)[1])
     assert node.name == "two words"
     assert node.place == (3.0, 4.0)

@@ -45,7 +45,7 @@
     first.querySelector("button").click();
   });
 
-  /* ---- the cards of units, which a list carries as data-cards ---- */
+  /* ---- cards, which lists carry as JSON: data-classes those of classes, data-cards those of units ---- */
 
   function make(tag, className, ...parts) {
     const element = document.createElement(tag);
@@ -54,7 +54,18 @@
     return element;
   }
 
-  function card(told) {
+  function classCard({ of, label, photos, picture }) {
+    const image = make(picture ? "img" : "span", picture ? "" : "no-picture");
+    if (picture) Object.assign(image, { loading: "lazy", alt: "", width: 44, height: 44, src: picture });
+    const button = make("button", "class-card", image, make("span", "", make("b", "", label), make("span", "muted small", photos)));
+    button.type = "button";
+    Object.assign(button.dataset, { action: "atlas-class", payload: JSON.stringify({ of }) });
+    const row = make("li", "", button);
+    row.dataset.classLabel = label.toLowerCase();
+    return row;
+  }
+
+  function unitCard(told) {
     const image = make("img", "");
     image.alt = "";
     image.hidden = !told.picture;
@@ -70,11 +81,15 @@
     return make("li", "", button);
   }
 
+  const CARDS = { classes: classCard, cards: unitCard };
+
   function fill() {
-    document.querySelectorAll("#atlas [data-cards]").forEach(list => {
-      if (list.filled === list.dataset.cards) return;
-      list.filled = list.dataset.cards;
-      list.replaceChildren(...JSON.parse(list.dataset.cards).map(card));
+    document.querySelectorAll("#atlas [data-classes], #atlas [data-cards]").forEach(list => {
+      const kind = list.dataset.classes ? "classes" : "cards";
+      const told = list.dataset[kind];
+      if (list.filled === told) return;
+      list.filled = told;
+      list.replaceChildren(...JSON.parse(told).map(CARDS[kind]));
     });
   }
 
@@ -124,7 +139,7 @@
     if (!box || box === watched) return;
     watched = box;
     const all = () => { addField(); fill(); filter(); listen(); };
-    new MutationObserver(all).observe(box, { childList: true, subtree: true, attributeFilter: ["data-cards"] });
+    new MutationObserver(all).observe(box, { childList: true, subtree: true, attributeFilter: ["data-classes", "data-cards"] });
     all();
   });
 })();

@@ -126,6 +126,7 @@
     named(view.status.link);
     if (ofClass !== (view.of_class || "")) {
       ofClass = view.of_class || "";
+      if (ofClass) window.circuits.bring(document.getElementById("middle"));
       write();
     }
     const before = window.circuits.born;

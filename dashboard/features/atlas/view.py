@@ -76,21 +76,14 @@ def _tools(atlas: Atlas, session: Session) -> Component:
 
 
 def _all(atlas: Atlas, library: Library) -> list[Component]:
-    """Every class, as a picture of what its logit looks for, if there is one."""
-    top = atlas.layers[-1].name
-    rows = []
+    """Every class, as a picture of what its logit looks for, if there is one; `atlas.js` makes the cards."""
+    top, gallery = atlas.layers[-1].name, library.gallery
+    cards = []
     for each in atlas.classes:
-        key = library.gallery.key(Unit(top, each.number))
-        source = f"picture/{key}.webp" if library.gallery.file(key) is not None else ""
-        picture = html.Img(src=source, alt="", width=44, height=44) if source else html.Span(className="no-picture")
-        words = [html.B(each.label), html.Span(many(each.photos, "photo"), className="muted small")]
-        card = html.Button(
-            [picture, html.Span(words)],
-            type="button",
-            className="class-card",
-            **sends("atlas-class", of=str(each.number)),
-        )
-        rows.append(html.Li(card, **attributes(data_class_label=each.label.casefold())))
+        key = gallery.key(Unit(top, each.number))
+        picture = f"picture/{key}.webp" if gallery.file(key) is not None else ""
+        photos = many(each.photos, "photo")
+        cards.append({"of": str(each.number), "label": each.label, "photos": photos, "picture": picture})
     size = f"{many(len(atlas.classes), 'class', 'classes')}, {many(atlas.photos, 'photo')}"
     purpose = (
         f"{size}. What each class of {atlas.network} is "
@@ -98,7 +91,7 @@ def _all(atlas: Atlas, library: Library) -> list[Component]:
     )
     return [
         html.P(with_term(purpose, "atlas"), className="small muted"),
-        html.Ul(rows, className="classes"),
+        html.Ul(className="classes", **attributes(data_classes=json.dumps(cards))),
         html.P("No class of the atlas is called so.", id="atlas-none", className="muted", hidden=True),
     ]
 

@@ -8,6 +8,7 @@ from dash import html
 from circuits.errors import InputError
 from circuits.tracing.targets import target_of
 from circuits.units import Progress
+from dashboard import atlas_library
 from dashboard.components import attributes, button, sends
 from dashboard.library import Library
 from dashboard.session.actions import ActionType, NoPayload, RequestType, circuit_of, requested
@@ -45,7 +46,7 @@ def why_not_class(session: Session, library: Library) -> str:
         return "Choose a photo first, or a class on the page Atlas."
     if circuit is not None and not library.is_own(circuit):
         return session.work.locked
-    return library.why_not_class(number)
+    return atlas_library.why_not_class(library.network, library.atlas, number)
 
 
 def scope_switch(session: Session, library: Library) -> list[Component]:
@@ -109,7 +110,8 @@ def _beside(session: Session, payload: NoPayload, library: Library) -> Session:
 
 
 def _of_class(session: Session, request: Request, library: Library, progress: Progress) -> Work:
-    return with_class(session.work, library.of_class(request.payload.number, request.choices), library)
+    circuit = atlas_library.circuit_of_class(library.of_atlas(), request.payload.number, request.choices)
+    return with_class(session.work, circuit, library)
 
 
 def _with_class(session: Session, request: Request, work: Work) -> Session:
@@ -118,7 +120,8 @@ def _with_class(session: Session, request: Request, work: Work) -> Session:
 
 def _compared(session: Session, request: Request, library: Library, progress: Progress) -> Session:
     """The class on the left, and on the right the photo, traced as the class is."""
-    usual, work = library.of_class(request.payload.number, request.choices), session.work
+    usual = atlas_library.circuit_of_class(library.of_atlas(), request.payload.number, request.choices)
+    work = session.work
     photo = (work.behind or work) if work.of_class else work
     assert photo.photo is not None
     circuit, told = photo.circuit, usual.settings

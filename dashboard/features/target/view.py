@@ -15,6 +15,7 @@ from circuits.report.sentences import (
     value_in_words,
 )
 from circuits.report.text import chance, many, number
+from dashboard.breakdowns import inspect
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
@@ -152,7 +153,7 @@ def story(session: Session, library: Library) -> list[Component]:
     if circuit is None:
         return []
     words = _asked(value_in_words(circuit))
-    broken = library.inspect(circuit, circuit.root, session.work.locked).breakdown
+    broken = inspect(library, circuit, circuit.root, session.work.locked).breakdown
     if broken is not None:
         held = held_in_words(circuit)
         below = held or below_in_words(broken.named, broken.rest_count, broken.coverage)

@@ -19,7 +19,7 @@ def contributions(breakdown: Breakdown) -> html.Table:
         for part in breakdown.parts
     ]
     rest = (rest_label(breakdown), breakdown.rest, "other")
-    rows = [*parts, rest, (breakdown.bias_name, breakdown.bias, "other"), ("value", breakdown.value, "sum")]
+    rows = [*parts, rest, (breakdown.bias_name, breakdown.bias, "other"), ("value", breakdown.value, "whole")]
     low = min(0.0, *(value for _, value, _ in rows))
     span = (max(0.0, *(value for _, value, _ in rows)) - low) or 1.0
     return html.Table([html.Tbody([_row(*row, low, span) for row in rows])], className="bar-chart")
@@ -37,7 +37,7 @@ def _row(label: str, value: float, kind: str, low: float, span: float) -> html.T
     start, wide = (min(value, 0.0) - low) / span, abs(value) / span
     bar: Any = html.I(className=kind, style={"left": f"{100 * start:.2f}%", "width": f"{100 * wide:.2f}%"})
     zero = html.B(style={"left": f"{-100 * low / span:.2f}%"})
-    said = number(value, sign=kind != "sum")
+    said = number(value, sign=kind != "whole")
     return html.Tr(
         [html.Th(label, scope="row", title=label), html.Td(html.Div([zero, bar])), html.Td(said, className="numbers")]
     )

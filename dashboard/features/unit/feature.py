@@ -5,6 +5,7 @@ from typing import Any
 
 from circuits.groups.layer_direction import Subject
 from circuits.tracing.groups import subject_of
+from dashboard.breakdowns import inspect
 from dashboard.components import Pane
 from dashboard.feature import Feature, View
 from dashboard.features.unit import group_panel, outside, variants
@@ -73,7 +74,7 @@ def _pane(view: View) -> Pane | None:
     return unit(
         session,
         circuit,
-        library.inspect(circuit, name, session.work.locked),
+        inspect(library, circuit, name, session.work.locked),
         view.tiles.get(name, Tile("none")),
         None if subject is None else library.gallery.activation(subject),
         view.answers,

@@ -9,6 +9,8 @@ from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
 from circuits.units import Address, Group, Unit
+from dashboard.atlas_library import unit_in_atlas
+from dashboard.breakdowns import would_show
 from dashboard.library import Library
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
@@ -37,9 +39,10 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
 
 def in_atlas(unit: Address, library: Library) -> list[Query]:
     """What the atlas says of a unit; nothing of a group, or without an atlas."""
-    if library.atlas is None or not isinstance(unit, Unit):
+    network, atlas = library.network, library.atlas
+    if atlas is None or not isinstance(unit, Unit):
         return []
-    return [Query("atlas", f"{unit.whole}/atlas", lambda _: library.in_atlas(unit), 1)]
+    return [Query("atlas", f"{unit.whole}/atlas", lambda _: unit_in_atlas(network, atlas, unit), 1)]
 
 
 def upper_of(session: Session) -> str:
@@ -67,7 +70,7 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
         how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{below}"
-        found.append(query("books", f"/{how}", partial(library.would_show, circuit, name, choices)))
+        found.append(query("books", f"/{how}", partial(would_show, library, circuit, name, choices)))
     if isinstance(node.unit, Unit):
         found.append(query("standing", "", partial(standing, library.cut(circuit), circuit, node.unit)))
     if library.network.labels and node.unit.layer != circuit.layers[-1]:

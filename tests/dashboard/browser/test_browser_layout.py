@@ -318,6 +318,12 @@ def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any
         tab.evaluate("scrollTo(0, 0)")
         tab.locator(f"{press}[data-action]").click()
         expect(tab.locator(part)).to_be_in_viewport(ratio=0.9)
+    # A long name breaks, wherever the pane of its unit says it.
+    tab.locator(".unit:not(.root)").first.click()
+    tab.get_by_label("Name", exact=True).fill("W" * 80)
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#unit .unit-title")).to_have_text("W" * 80)
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
     context.close()
 
 

@@ -86,12 +86,11 @@ def test_what_is_written_and_set_concerns_the_unit_that_is_shown(tab: Any, expec
     other = str(tab.locator('.edge[data-edge$=" fc:2"]').nth(1).get_attribute("data-edge")).split()[0]
     tab.evaluate("""() => {
         const plain = window.circuits.tell;
-        const held = [];
-        window.circuits.tell = view => held.push(view);
+        window.held = [];
+        window.circuits.tell = view => window.held.push(view);
         window.letViewsIn = () => {
             window.circuits.tell = plain;
-            held.forEach(view => plain(view));
-            return held.length;
+            window.held.forEach(view => plain(view));
         };
     }""")
     unit(tab, other).click()
@@ -101,7 +100,8 @@ def test_what_is_written_and_set_concerns_the_unit_that_is_shown(tab: Any, expec
     name.press("Enter")
     tab.locator("#what-if-slider").fill("0.5")
     expect(tab.locator("#what-if .effect")).not_to_have_count(0)
-    assert tab.evaluate("window.letViewsIn()") > 0
+    tab.wait_for_function("() => window.held.length > 0")
+    tab.evaluate("window.letViewsIn()")
     expect(title(tab)).to_have_text("dog")
     circuit = circuit_of(page)
     assert {node.id: node.name for node in circuit.nodes.values() if node.name} == {other: "dog"}

@@ -61,6 +61,11 @@ def toasts(ann: Person) -> list[str]:
     return [toast["text"] for toast in ann.poll()["toasts"]]
 
 
+def cards_of(shown: Any, name: str) -> list[dict[str, str]]:
+    """The cards that `atlas.js` makes of the lists with an attribute."""
+    return [card for each in every(shown) if name in facts(each) for card in json.loads(facts(each)[name])]
+
+
 def test_the_class_takes_the_place_of_the_photo_and_gives_it_back(ann: Person, atlas: Atlas, tmp_path: Path) -> None:
     ann.why("0")
     photo = circuit_of(ann)
@@ -138,15 +143,17 @@ def test_a_unit_says_which_classes_it_serves(ann: Person, atlas: Atlas) -> None:
 
 
 def test_the_page_of_the_atlas_has_classes_and_a_map(ann: Person, atlas: Atlas) -> None:
-    listed = words_of(act(ann, "page", page="atlas")["atlas"])
-    assert all(f"{label} {count} photos" in listed for label, count in COUNTS.items())
+    listed = cards_of(act(ann, "page", page="atlas")["atlas"], "data-classes")
+    assert {card["label"]: card["photos"] for card in listed} == {
+        label: f"{count} photos" for label, count in COUNTS.items()
+    }
+    assert [card["of"] for card in listed] == [str(each.number) for each in atlas.classes]
     act(ann, "atlas-class", of="dog")
     shown = ann.looked()
     words = words_of(shown["atlas"])
     assert "dog 9 photos · logit" in words
     assert shown["view"]["of_class"] == "dog"
-    lists = [each for each in every(shown["atlas"]) if "data-cards" in facts(each)]
-    cards = [card for each in lists for card in json.loads(facts(each)["data-cards"])]
+    cards = cards_of(shown["atlas"], "data-cards")
     expected = [each.unit for layer in "cba" for each in atlas.strongest(layer, 1, 8)]
     assert [card["spoken"].partition(" contributes ")[0] for card in cards] == list(map(str, expected))
     act(ann, "atlas-map", layer="b", spread="pca")

@@ -17,6 +17,7 @@ from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture, WebP, webp, wide
+from dashboard.breakdowns import inspect
 from dashboard.components import NO_RECTIFIERS, controls, relative
 from dashboard.library import METHODS, PICTURE, STARTS, Library
 from dashboard.session.state import Looking, Session, Work
@@ -270,7 +271,7 @@ def test_of_a_transformer_the_page_takes_the_plain_gradient_where_guided_is_not_
     assert guided.among(tuple(METHODS)) == guided
     assert evidence.saliency(circuit, child, guided) == evidence.saliency(circuit, child, plain)
     assert not evidence.has_relative(circuit, child, circuit.root)  # which is reached past it, along the skips
-    page = words(controls(guided, library.inspect(circuit, child, "").methods))
+    page = words(controls(guided, inspect(library, circuit, child, "").methods))
     assert NO_RECTIFIERS in page
     assert "guided" not in page.replace(NO_RECTIFIERS, "")
     assert NO_RECTIFIERS not in words(controls(guided, tuple(METHODS)))

@@ -17,6 +17,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.app import Page
+from dashboard.breakdowns import inspect
 from dashboard.components import WAITING
 from dashboard.features.evaluation import view as scores
 from dashboard.features.evaluation.queries import ShownScore
@@ -235,7 +236,7 @@ def test_a_refusal_of_the_library_is_said_in_its_own_words(ann: Person, child: s
     session, circuit = tab_session.session, tab_session.session.work.circuit
     told = scores.pane(session, circuit, ShownScore()).parts
     assert "No pixel reaches it." not in words(told)
-    inspection = ann.callbacks.library.inspect(circuit, child, "")
+    inspection = inspect(ann.callbacks.library, circuit, child, "")
     missing = {"saliency": Failure("No pixel reaches it.")}
     told = inspector.unit(session, circuit, inspection, Tile("none"), None, missing)
     assert "No pixel reaches it." in words(told.evidence)

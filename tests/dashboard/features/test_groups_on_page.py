@@ -16,6 +16,7 @@ from circuits.report.text import share
 from circuits.tracing.circuit import Circuit
 from circuits.units import Group, Unit
 from dashboard.app import Page
+from dashboard.breakdowns import inspect
 from dashboard.features.graph.drawing import Drawing, draw
 from dashboard.features.graph.folding import Folds
 from dashboard.features.graph.weak import reached
@@ -317,7 +318,7 @@ def test_the_pane_of_the_residual_says_why_it_has_no_picture(ann: Person) -> Non
 
 
 def test_the_books_name_what_is_in_no_group(circuit: Circuit, library: Library) -> None:
-    broken = library.inspect(circuit, circuit.root, "").breakdown
+    broken = inspect(library, circuit, circuit.root, "").breakdown
     assert broken is not None
     books = circuit.nodes[circuit.root].books
     assert broken.residual == books.residual

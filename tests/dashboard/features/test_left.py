@@ -19,6 +19,7 @@ from circuits.report.text import chance, number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import Failure
+from dashboard.breakdowns import inspect
 from dashboard.features.photo import view as strip
 from dashboard.features.point import view as spots
 from dashboard.features.point.queries import COUNT, UnitsAtPoint, query
@@ -270,7 +271,7 @@ def test_any_target_can_be_asked_and_the_pane_says_which(
     session = do(two, library, "why", wish)
     assert words(panels.explained(session, library)).startswith(f"Explaining: {said}")
     assert words(panels.story(session, library)).startswith(told)
-    broken = library.inspect(session.work.circuit, session.work.circuit.root, "").breakdown
+    broken = inspect(library, session.work.circuit, session.work.circuit.root, "").breakdown
     assert words(panels.story(session, library)).endswith(
         below_in_words(len(broken.parts), broken.rest_count, broken.coverage)
     )

@@ -14,6 +14,7 @@ from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.trace import discard
 from dashboard.answers import Breakdown, Part
+from dashboard.breakdowns import inspect, would_show
 from dashboard.features.evaluation import view as scores
 from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.graph import view
@@ -66,7 +67,7 @@ def drawn(session: Session, library: Library, had: str = "") -> dict[str, Any]:
 
 
 def inspected(session: Session, library: Library, name: str) -> Any:
-    return library.inspect(session.work.circuit, name, session.work.locked)
+    return inspect(library, session.work.circuit, name, session.work.locked)
 
 
 def test_the_view_is_json_and_holds_every_visible_unit_and_edge(session: Session, library: Library) -> None:
@@ -163,7 +164,7 @@ def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None
 def test_bars_add_up_to_the_value_and_name_the_rest_and_the_bias(session: Session, library: Library) -> None:
     for name in session.work.circuit.visible:
         broken = inspected(session, library, name).breakdown
-        broken = broken or library.would_show(session.work.circuit, name, Choices(top=4))
+        broken = broken or would_show(library, session.work.circuit, name, Choices(top=4))
         labels, said, lengths = bars_of(broken)
         below = {"fc": 20, "c": 16, "b": 12}[session.work.circuit.nodes[name].unit.layer]
         assert labels[-3:] == [f"rest ({below - len(broken.parts)} units)", "bias", "value"]
@@ -198,7 +199,7 @@ def test_all_zero_has_bars_of_no_length() -> None:
 def test_a_unit_that_is_not_expanded_shows_what_expanding_would_find(session: Session, library: Library) -> None:
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
     assert inspected(session, library, leaf).breakdown is None
-    broken = library.would_show(session.work.circuit, leaf, Choices(top=4))
+    broken = would_show(library, session.work.circuit, leaf, Choices(top=4))
     assert not broken.expanded
     grown = library.expand(session.work.circuit, leaf, Choices(top=4, signs="both"))
     assert [part.name for part in broken.parts] == [edge.source for edge in grown.edges_into(leaf)]
@@ -209,7 +210,7 @@ def test_the_lowest_layer_has_a_heat_map_and_no_contributions(session: Session, 
     leaf = next(name for name in sorted(session.work.circuit.visible) if name.startswith("b:"))
     grown = library.expand(session.work.circuit, leaf, Choices())
     bottom = grown.edges_into(leaf)[0].source
-    found = library.inspect(grown, bottom, "")
+    found = inspect(library, grown, bottom, "")
     assert found.breakdown is None
     heat = Evidence(library, PaintedCollection()).heat(library.network, grown, grown.nodes[bottom].unit)
     assert Image.open(io.BytesIO(heat.data)).size == (340, 340)

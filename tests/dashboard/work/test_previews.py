@@ -15,6 +15,7 @@ from circuits.visualization.render import Picture
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
 from dashboard.app import Page
+from dashboard.breakdowns import inspect
 from dashboard.features.unit import view as inspector
 from dashboard.work.gallery import StoredGallery
 from dashboard.work.previews import Previews
@@ -232,7 +233,7 @@ def test_a_dead_unit_that_this_photo_excites_is_said_to_be_excited(ann: Person, 
     session = page.callbacks.sessions.tab(ANN).session
     circuit = session.work.circuit
     assert circuit.nodes[circuit.root].max > 0
-    inspection = page.callbacks.library.inspect(circuit, circuit.root, "")
+    inspection = inspect(page.callbacks.library, circuit, circuit.root, "")
     pane = str(inspector.unit(session, session.work.circuit, inspection, Tile("dead"), 0.0).parts)
     assert "the optimisation reached an activation of 0; this photo does activate it" in pane
 

@@ -1,0 +1,57 @@
+"""What the page may ask of an atlas: the circuit of a class, and which classes a unit serves."""
+
+from circuits.atlas.atlas import Atlas
+from circuits.atlas.class_circuit import expand_class
+from circuits.errors import UnknownError
+from circuits.network.network import Network
+from circuits.report.atlas_sentences import without_atlas
+from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
+from dashboard.answers import UnitInAtlas
+from dashboard.session.state import Choices
+
+
+def circuit_of_class(atlas: Atlas, number: int, choices: Choices) -> Circuit:
+    """The circuit of a class over its photos.
+
+    Raises:
+        CircuitsError: if there is no photo of the class in the atlas.
+    """
+    depth = min(choices.depth, len(atlas.layers) - 1)
+    return atlas.circuit(number, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
+
+
+def expanded_class(atlas: Atlas, circuit: Circuit, name: str, choices: Choices) -> Circuit:
+    """The circuit of a class with the lower units of one unit."""
+    return expand_class(atlas, circuit, name, top=_kept_top(atlas, choices), signs=choices.signs)
+
+
+def why_not_class(network: Network, atlas: Atlas | None, number: int) -> str:
+    """Why there is no circuit of a class, in a sentence; "" if there is."""
+    if atlas is None:
+        return without_atlas(network.name)
+    return "" if number in atlas.record.photos else _no_photo(network, number)
+
+
+def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
+    """What the atlas says of a unit of the network."""
+    unit = unit.whole
+    try:
+        overall = atlas.unit(unit)
+    except UnknownError as error:
+        return UnitInAtlas(str(error))
+    if unit.layer == atlas.layers[-1].name:
+        own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
+        missing = "" if own else _no_photo(network, unit.channel)
+        return UnitInAtlas(missing, overall if own else None, own, is_class=True)
+    suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
+    return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+
+
+def _no_photo(network: Network, number: int) -> str:
+    return f"The atlas has no photo of {network.label(number)}."
+
+
+def _kept_top(atlas: Atlas, choices: Choices) -> int:
+    """Units below each, as far as the atlas keeps them."""
+    return min(choices.top, *atlas.record.links)
