@@ -65,11 +65,13 @@ class Inspection:
         breakdown: what its value is made of, if it is expanded.
         frozen: why it cannot be expanded, or "".
         in_target_units: the attributions are in units of the target, not of the unit's value.
+        methods: how gradient pictures of the network can be made.
     """
 
     breakdown: Breakdown | None
     frozen: str
     in_target_units: bool
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ def inspect(library: Library, circuit: Circuit, name: str, locked: str) -> Inspe
     node = circuit.nodes[name]
     breakdown = _shown(library, circuit, name, node.books) if node.books is not None else None
     frozen = library.why_not_expand(circuit, name, locked)
-    return Inspection(breakdown, frozen, circuit.settings.mode == "target")
+    return Inspection(breakdown, frozen, circuit.settings.mode == "target", library.methods)
 
 
 def would_show(library: Library, circuit: Circuit, name: str, choices: Choices) -> Breakdown:

@@ -275,11 +275,16 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
     return [html.Div([child, parent], className="pair")]
 
 
-def controls(looking: Looking) -> Component:
-    """The choice of how gradient pictures are made."""
+NO_RECTIFIERS = "A transformer has no rectifiers, so guided and deconv pictures are not defined for it."
+
+
+def controls(looking: Looking, methods: tuple[str, ...]) -> Component:
+    """The choice of how gradient pictures are made, among the methods that the network has."""
+    method = looking.among(methods).method
+    hint = METHODS[method] if len(methods) == len(METHODS) else f"{METHODS[method]} {NO_RECTIFIERS}"
     return html.Div(
         [
-            setting("method", "Method", METHODS[looking.method], tuple(METHODS), looking.method, shown=_METHODS),
+            setting("method", "Method", hint, methods, method, shown=_METHODS),
             setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS),
         ],
         className="controls",

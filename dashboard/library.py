@@ -14,6 +14,7 @@ from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
 from circuits.attribution.ablation import Baseline
 from circuits.errors import CircuitsError, InputError, printable
+from circuits.evidence.saliency import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
@@ -115,6 +116,11 @@ class Library:
     def modes(self) -> tuple[str, ...]:
         """The modes of attribution that differ: freezing what bends a network is nothing where nothing does."""
         return tuple(mode for mode in MODES if mode != "frozen" or not self.network.piecewise_linear)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of gradient pictures that are defined for the network."""
+        return methods_of(self.network)
 
     @property
     def placed(self) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
     PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take half an hour or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
 
+Three that are too large for 10 GB of memory are run only if they are named.
+
 The file is written after each network, so that an interrupted run goes on with what is left.
 """
 
@@ -17,7 +19,7 @@ import transformers
 from tests.support import timm_models, zoo_checks
 from tests.support.timm_models import check_timm
 from tests.support.transformers_models import FULL, check_transformers
-from tests.support.zoo_checks import DEPTH, known_rows, row
+from tests.support.zoo_checks import DEPTH, NOT_RUN, known_rows, row, row_not_run
 
 PAGE = Path(__file__).with_name("networks.md")
 HEAD = f"""# Networks
@@ -47,9 +49,12 @@ others, and `pytest -m slow tests/network/test_zoo.py -s` for all. For each netw
 6. A unit each of the lowest, a middle and the highest layer is drawn. The circuit is written to a file, read, and
    expanded from there.
 
-MaxViT takes only multiples of 224 pixels. The others were run at 64 pixels (Inception v3 at 80), which changes the size
-of the maps and nothing else. The weights are random, so the table says nothing of what the units of a trained network
-look for.
+Networks of tokens have layers that form no chain. Of them three units are compared in step 3 with the gradient of each
+tensor below held as a number of its own, and attributions are summed in step 5 alone; *sum* is – if a layer is exact.
+
+MaxViT and what takes photos of 224 pixels alone, such as most vision transformers, were run at 224 pixels, the others
+at 64 (Inception v3 at 80), which changes the size of the maps and nothing else. The weights are random, so the table
+says nothing of what the units of a trained network look for.
 
 ## A trained network of 1,000 classes without a download
 
@@ -86,7 +91,10 @@ is no piecewise linear function, so the share of a unit is that of first order, 
 Networks whose tensors are rows of tokens, (N, tokens, channels), as those of the vision transformers, have the hidden
 units of their MLPs as layers: [Vision transformers](transformers.md) says how, and what cannot be shown of them. Those
 that are refused for their rows of tokens put these into another order than that of the patches, merge them, or mix them
-by convolutions inside of the blocks. Where a row says *layers alone*, no more than the layers was found.
+by convolutions inside of the blocks.
+
+Where a row says *not run*, nothing of the above was tried: the checks of `vit_l_16` take more than 10 GB of memory, and
+the others of these are as large or larger.
 
 """
 TABLE = """
@@ -117,7 +125,7 @@ def main(names: list[str]) -> None:
     _write(rows)
     for _, known, check in TABLES.values():
         for name in [name for name in known if (name in names if names else name not in rows)]:
-            rows[name] = row(name, check)
+            rows[name] = row_not_run(name) if name in NOT_RUN and name not in names else row(name, check)
             print(rows[name], flush=True)
             _write(rows)
 

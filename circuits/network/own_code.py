@@ -103,7 +103,9 @@ def check_file(path: str) -> None:
     Raises:
         InputError: if there is no such file.
     """
-    where = path.rpartition(":")[0]
+    where, colon, _ = path.rpartition(":")
+    if colon and not where.strip():
+        raise InputError(f"{path!r} names no file; write path/to/file.py:Factory.")
     if where.endswith(".py") and not Path(where).is_file():
         raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
 

@@ -33,6 +33,8 @@ def make_timm(name: str, weights: str | Path | None, *, classes: int | None = No
         UnknownError: if timm has no such network.
         InputError: if timm is not installed, the download fails, or the weights do not fit.
     """
+    if not name.strip():
+        raise InputError("timm: names no network; write timm:NAME, such as timm:resnet10t.")
     timm = optional("timm", f"timm:{name}", "timm")
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name[:4]}*") or timm.list_models("resnet*")

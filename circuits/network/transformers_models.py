@@ -75,7 +75,16 @@ def _folder(name: str, *, with_weights: bool) -> Path:
     Raises:
         InputError: if there is no such folder, or the hub has no such model.
     """
+    if not name.strip():
+        raise InputError(
+            "hfmodel: names no model; write hfmodel:owner/repository of the hub, or hfmodel: and a folder."
+        )
     if (folder := Path(name).expanduser()).is_dir():
+        if not (folder / _DESCRIPTION[0]).is_file():
+            raise InputError(
+                f"The folder {name!r} has no {_DESCRIPTION[0]}, so it is no model of transformers; give the one that "
+                "save_pretrained wrote."
+            )
         return folder
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise InputError(f"There is no folder {name!r}; write hfmodel:owner/repository of the hub, or a folder's path.")
@@ -90,6 +99,8 @@ def _module(transformers: Any, folder: Path, *, trained: bool) -> tuple[nn.Modul
     """The model of a folder, the names of its classes, and those of weights that it lacks."""
     auto, missing = transformers.AutoModelForImageClassification, []
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    if type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        raise ValueError(f"there is none of the kind that its config.json tells, {config.model_type!r}")
     with seeded():
         if trained:
             module, report = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
 from circuits.errors import listed
-from circuits.report.text import chance, number, percent, share
+from circuits.report.text import chance, is_of_tokens, number, percent, place_in_words, share
 from circuits.tracing.edge import Edge
 from circuits.units import IN_NO_GROUP, is_residual
 
@@ -52,8 +52,8 @@ def value_in_words(circuit: "Circuit") -> Parts:
         return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
     if node.position is None:
         return "The activation of ", node.called, f" sums to {number(value)} over the image."
-    row, column = node.position
-    return "The activation of ", str(node.unit.whole), f" at row {row}, column {column} is {number(value)}."
+    where = place_in_words(node.unit.layer, node.position)
+    return "The activation of ", str(node.unit.whole), f" {where} is {number(value)}."
 
 
 def below_in_words(
@@ -148,9 +148,9 @@ def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
     if node.max <= 0 and not scalar:
         return "", node.called, " is silent in this photo"
     if scalar:
-        return "", node.called, f" has the value {number(node.max)}"
-    row, column = node.peak
-    return "", node.called, f" is most active at row {row}, column {column}, with {number(node.max)}"
+        where = f" {place_in_words(node.unit.layer, node.peak)}" if is_of_tokens(node.unit.layer) else ""
+        return "", node.called, f" has the value {number(node.max)}{where}"
+    return "", node.called, f" is most active {place_in_words(node.unit.layer, node.peak)}, with {number(node.max)}"
 
 
 def unsure_in_words(network: "Network", predictions: "Sequence[Prediction]") -> str:

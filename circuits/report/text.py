@@ -108,8 +108,29 @@ def question_parts(kind: str, unit: "Unit", label: str) -> tuple[str, ...]:
         return "Why ", label, "?"
     if unit.position is None:
         return "Why did ", str(unit), " fire?"
-    row, column = unit.position
-    return "Why did ", str(unit.whole), f" fire at row {row}, column {column}?"
+    return "Why did ", str(unit.whole), f" fire {place_in_words(unit.layer, unit.position)}?"
+
+
+def is_of_tokens(layer: str) -> bool:
+    """Whether a layer is that of a transformer's tokens which are no patches, by its name; see `blocks.name_nodes`."""
+    return layer.endswith(".cls")
+
+
+def place_in_words(layer: str, position: tuple[int, int]) -> str:
+    """Where in a layer something is: the tokens of a transformer that are no patches have no rows and columns.
+
+    The first of these is called the class token, as it is in all networks that have one.
+
+    Example:
+        >>> place_in_words("conv4", (3, 5)), place_in_words("blocks.0.act.cls", (0, 0))
+        ('at row 3, column 5', 'in the class token')
+        >>> place_in_words("blocks.0.act.cls", (0, 2))
+        'in extra token 2'
+    """
+    row, column = position
+    if is_of_tokens(layer):
+        return f"in extra token {column}" if column else "in the class token"
+    return f"at row {row}, column {column}"
 
 
 MODE_NAMES = {

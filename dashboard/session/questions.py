@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from circuits.report.text import AGAINST, question_parts
+from circuits.report.text import AGAINST, place_in_words, question_parts
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import Target, target_of
 
@@ -64,5 +64,4 @@ def subject_of(circuit: Circuit) -> tuple[str, ...]:
         return "", plus, ", not ", minus
     if target.unit.position is None:
         return "", target.label
-    row, column = target.unit.position
-    return "", str(target.unit.whole), f" at row {row}, column {column}"
+    return "", str(target.unit.whole), f" {place_in_words(target.unit.layer, target.unit.position)}"

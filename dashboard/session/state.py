@@ -1,5 +1,6 @@
 """What one person has done so far, as a value that is never changed, only replaced."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +53,10 @@ class Looking:
 
     method: str = "guided"
     start: str = "peak"
+
+    def among(self, methods: Sequence[str]) -> "Looking":
+        """The same, with the plain gradient where a network has not the method."""
+        return self if self.method in methods else replace(self, method="gradient")
 
 
 PAGES = ("circuit", "layers", "compare", "atlas")

@@ -8,6 +8,7 @@ import numpy as np
 from cachetools import LRUCache
 from PIL import Image
 
+from circuits.errors import InputError
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
@@ -137,13 +138,26 @@ class Evidence:
 
     def saliency(self, circuit: Circuit, name: str, looking: Looking) -> SaliencyPicture:
         """A unit's gradient picture."""
+        looking = looking.among(self.library.methods)
         values = gradient_picture(
             self.library.network, circuit, _meant(circuit, name), method=looking.method, start=looking.start
         )
         return self._saliency(circuit, name, values, looking)
 
+    def has_relative(self, circuit: Circuit, lower: str, upper: str) -> bool:
+        """Whether a unit can be shown through one above it: not where the upper one is reached past its layer."""
+        units = circuit.nodes[lower].unit, circuit.nodes[upper].unit
+        if not all(isinstance(unit, Unit) for unit in units):  # groups have no gradient pictures
+            return False
+        try:
+            self.library.cut(circuit).segment(units[0].layer, units[1].layer)
+        except InputError:
+            return False
+        return True
+
     def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
         """A unit through the unit above it, and that one by itself, both started at the upper one."""
+        looking = looking.among(self.library.methods)
         child, parent = circuit.nodes[lower].channel, _meant(circuit, upper)
         values = relative_picture(
             self.library.network, circuit, child, parent, method=looking.method, start=looking.start

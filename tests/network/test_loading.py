@@ -364,6 +364,7 @@ def test_sizes_and_numbers_that_cannot_be_are_refused(options, expected):
     ("path", "kind", "expected"),
     [
         ("{0}/none.py:Own", InputError, r"^There is no file '.*none\.py'; write path/to/file\.py:Factory\.$"),
+        (":Own", InputError, r"^':Own' names no file; write path/to/file\.py:Factory\.$"),
         ("{0}/my_nets.py:Missing", UnknownError, r"^'.*my_nets\.py' has no 'Missing'; it has Own, Grey\.$"),
         ("{0}/my_nets.py:", UnknownError, r"^'.*my_nets\.py' has no ''; it has Own, Grey\.$"),
         ("{0}/my_nets.py:number", InputError, r"^'.*:number' could not be called without arguments: TypeError: "),

@@ -124,6 +124,8 @@ def test_a_circuit_of_efficientnet_lite0_says_how_it_is_loaded_again(lite: Netwo
 
 
 def test_a_network_that_timm_does_not_have_is_refused_with_some_that_it_has() -> None:
+    with pytest.raises(InputError, match=r"^timm: names no network; write timm:NAME, such as timm:resnet10t\.$"):
+        circuits.load_network("timm:")
     with pytest.raises(
         UnknownError,
         match=r"^timm has no network 'resnet10x' .did you mean 'resnet10t'.*; it has for example .*resnet101",

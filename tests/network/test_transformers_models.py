@@ -130,8 +130,14 @@ def test_the_layers_of_a_vision_transformer_are_its_hidden_units(tmp_path: Path)
 
 
 def test_what_is_no_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^hfmodel:.* is no image classifier of transformers: "):
+    with pytest.raises(InputError, match=r"has no config\.json, so it is no model of transformers; give the one that"):
         load_network(f"hfmodel:{tmp_path}")
+    transformers.BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r" of transformers: there is none of the kind that its .* tells, 'bert'\.$"):
+        load_network(f"hfmodel:{tmp_path}", weights="random")
+    for name in ("hfmodel:", "hfmodel: "):  # and not the current folder
+        with pytest.raises(InputError, match=r"^hfmodel: names no model; write hfmodel:owner/repository of the hub"):
+            load_network(name)
     with pytest.raises(InputError, match=r"^There is no folder 'cats'; write hfmodel:owner/repository of the hub, or"):
         load_network("hfmodel:cats")
 

@@ -56,6 +56,8 @@ SMALLEST = {
     "VGG with batch norm": "vgg11_bn",
     "Wide ResNet": "wide_resnet50_2",
 }
+NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32")
+"""Those as large as `vit_l_16`, whose checks take more than 10 GB of memory, or larger; the page says "not run"."""
 TOKENS = "rows of tokens"
 BY_NAME = ("alexnet", "resnet18", "squeezenet1_1", "swin_t")
 """Those that are also loaded as wide as they are, by name, where time is short."""
@@ -74,7 +76,7 @@ class Found:
         exact: how many layers above the lowest have books that close with biases alone.
         output: largest difference of its outputs from the original's, relative.
         gradient: the same of its edges from the plain gradient's.
-        books: of the value from shares and effective biases, where these are all, in float64.
+        books: of the value from shares and effective biases, where these are all, in float64; `None` if not summed.
     """
 
     layers: tuple[str, ...]
@@ -82,7 +84,7 @@ class Found:
     exact: int
     output: float
     gradient: float
-    books: float
+    books: float | None
 
 
 def side_of(name: str, *, narrow: bool = False) -> int:
@@ -134,7 +136,7 @@ def check_module(name: str, module: nn.Module, side: int) -> Found:
     exact = sum(layer.piecewise_linear for layer in network.layer_list[1:])
     if of_tokens:
         double(network.traced)
-    books = 0.0 if of_tokens else _check_books(network, circuit)
+    books = None if of_tokens else _check_books(network, circuit)
     return Found(network.layers, _check_fine(network), exact, output, gradient, books)
 
 
@@ -152,10 +154,15 @@ def row(name: str, check: Callable[[str], Found] = check) -> str:
             raise
         return f"| `{name}` | | | | | | | | refused: {why} |"
     ends = f"`{found.layers[0]}` … `{found.layers[-1]}`"
-    books = _short(found.books) if found.exact else "remainder"
+    books = ("–" if found.books is None else _short(found.books)) if found.exact else "remainder"
     exact = f"{found.exact} of {len(found.layers) - 1}"
     measured = f"{_short(found.output)} | {_short(found.gradient)} | {books}"
     return f"| `{name}` | {len(found.layers)} | {ends} | {found.fine} | {exact} | {measured} | works |"
+
+
+def row_not_run(name: str) -> str:
+    """The row of a network that was not put through anything."""
+    return f"| `{name}` | | | | | | | | not run |"
 
 
 def _short(number: float) -> str:

@@ -10,7 +10,7 @@ def _pane(view: View) -> Pane | None:
     session, circuit, edge = view.session, view.session.work.circuit, chosen_edge(view.session)
     if circuit is None or edge is None:
         return None
-    return edge_panel(session, circuit, edge, view.answers, view.tiles)
+    return edge_panel(session, circuit, edge, view.answers, view.tiles, view.library.methods)
 
 
 def feature() -> Feature:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from circuits.tracing.groups import dictionaries_key
-from circuits.units import Group
 from dashboard.session.selection import outside_unit
 from dashboard.session.state import Session
 from dashboard.work.evidence import relative_query
@@ -21,6 +20,6 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
         return ()
     key = f"{photo_key(circuit)}/{edge[0]}/edge/{edge[1]}/{dictionaries_key(circuit)}"
     shown = Query("edge", key, lambda _: evidence.edge(circuit, *edge), 2)
-    if any(isinstance(circuit.nodes[name].unit, Group) for name in edge):  # of which there are no gradient pictures
+    if not evidence.has_relative(circuit, *edge):
         return (shown,)
     return shown, relative_query(circuit, *edge, session.looking, evidence)

@@ -30,7 +30,9 @@ def chosen_edge(session: Session) -> Edge | None:
     return next((edge for edge in circuit.edges_into(chosen[1]) if edge.source == chosen[0]), None)
 
 
-def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, tiles: Mapping[str, Tile]) -> Pane:
+def edge_panel(
+    session: Session, circuit: Circuit, edge: Edge, found: Answers, tiles: Mapping[str, Tile], methods: tuple[str, ...]
+) -> Pane:
     """The chosen edge.
 
     Args:
@@ -39,6 +41,7 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
         edge: which.
         found: what was found out, by query.
         tiles: what the units show.
+        methods: how gradient pictures can be made.
     """
     lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
     verb = "inhibits" if edge.attribution < 0 else "excites"
@@ -58,7 +61,7 @@ def edge_panel(session: Session, circuit: Circuit, edge: Edge, found: Answers, t
     evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
     evidence += _difference(circuit, edge, found.get("edge"))
     if "relative" in found:  # which edges of groups have not
-        evidence += [*relative(lower.called, circuit, found["relative"]), controls(session.looking)]
+        evidence += [*relative(lower.called, circuit, found["relative"]), controls(session.looking, methods)]
     return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.evidence.layer_statistics import Firing
-from circuits.report.text import number, percent
+from circuits.report.text import number, percent, place_in_words
 from dashboard.answers import Failure
 from dashboard.components import attributes, button
 from dashboard.features.point.queries import PREFIX, UnitsAtPoint
@@ -66,7 +66,6 @@ def _found(session: Session, library: Library, finding: object, tiles: Tiles) ->
 def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component:
     unit, circuit = firing.unit, session.work.circuit
     name, address = str(unit.whole), str(unit)
-    row, column = unit.position or (0, 0)
     share = f"{percent(firing.share)} of the positive activation of {unit.layer} here"
     words = [html.Span(number(firing.value), className="numbers", title=share)]
     if firing.peak_here:
@@ -75,7 +74,7 @@ def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component
     buttons = [
         button(
             "…" if asked else "why?", "root", {"target": address}, disabled=bool(reason),
-            title=reason or f"Why did {name} fire here, at row {row}, column {column}?",
+            title=reason or f"Why did {name} fire here, {place_in_words(unit.layer, unit.position or (0, 0))}?",
             **attributes(aria_label=f"why did {name} fire here?"),
         )
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import number
+from circuits.report.text import number, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import Failure, Places, Signed, Spot, WebP
@@ -18,7 +18,9 @@ from dashboard.work.results import Answers
 Component = Any
 
 
-def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> list[Component]:
+def in_photo(
+    node: Node, circuit: Circuit, found: Answers, looking: Looking, methods: tuple[str, ...]
+) -> list[Component]:
     """Evidence from the photo itself; nothing for a circuit without its network or photo.
 
     Args:
@@ -26,6 +28,7 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
         circuit: where it is in.
         found: what was found out, by query.
         looking: how gradient pictures are made.
+        methods: how they can be.
     """
     if not found:
         return []
@@ -42,7 +45,7 @@ def in_photo(node: Node, circuit: Circuit, found: Answers, looking: Looking) -> 
     parts.append(html.Div(pictures, className="pair"))
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
-    parts += [controls(looking)] if "saliency" in found else []
+    parts += [controls(looking, methods)] if "saliency" in found else []
     return [section("In this photo", "in-photo", parts)]
 
 
@@ -69,9 +72,10 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
         return [html.P("It is zero everywhere in this photo.", className="small muted")]
     tiles = []
     for rank, spot in enumerate(places.spots, start=1):
-        where = f"row {spot.position[0]}, column {spot.position[1]}"
-        spoken = f"Patch at {where}, where {node.called} has activation {number(spot.value)}"
-        tiles.append(_patch(spot.patch, spoken, f"{rank}: {number(spot.value)}", title=where, name=f"spot-{rank}"))
+        where = place_in_words(node.unit.layer, spot.position)
+        spoken = f"Patch {where}, where {node.called} has activation {number(spot.value)}"
+        title = where.removeprefix("at ")
+        tiles.append(_patch(spot.patch, spoken, f"{rank}: {number(spot.value)}", title=title, name=f"spot-{rank}"))
     if isinstance(middle, WebP):
         spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))

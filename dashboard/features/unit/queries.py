@@ -89,7 +89,7 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     method = f"/{looking.method}/{looking.start}"
     found.append(query("saliency", method, partial(evidence.saliency, circuit, name, looking)))
     upper = upper_of(session)
-    if upper and isinstance(circuit.nodes[upper].unit, Unit):
+    if upper and evidence.has_relative(circuit, name, upper):
         found.append(relative_query(circuit, name, upper, looking, evidence))
     key = f"{subject}/exemplars/{evidence.collection.stamp()}"
     return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]

@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.report.atlas_sentences import estimate
 from circuits.report.sentences import is_scalar, unit_in_words
-from circuits.report.text import many, number, percent
+from circuits.report.text import is_of_tokens, many, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -121,7 +121,7 @@ def unit(
         [
             *made_of(circuit, node, members),
             *in_atlas(node.called, found),
-            *in_photo(node, circuit, found, session.looking),
+            *in_photo(node, circuit, found, session.looking, inspection.methods),
             *(exemplars(node, found, reached) if is_channel else []),
         ],
         discarded(circuit),
@@ -171,7 +171,9 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
     if circuit.collection is not None:
         return _means(node, circuit)
     if not is_scalar(node):
-        facts.append(("peak at row, column", f"{node.peak[0]}, {node.peak[1]}"))
+        is_placed = not is_of_tokens(node.unit.layer)
+        peak = ("peak at row, column", f"{node.peak[0]}, {node.peak[1]}")
+        facts.append(peak if is_placed else ("peak", place_in_words(node.unit.layer, node.peak)))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
@@ -256,8 +258,11 @@ def fired(label: str, found: Answers, caption: str) -> Component:
 
 
 def _where(node: Node, circuit: Circuit) -> str:
+    if is_of_tokens(node.unit.layer):
+        where = place_in_words(node.unit.layer, node.peak)
+        return f"activation {number(node.max)} {where}, which has no place in the photo"
     if not is_scalar(node):
-        peak = f"at row {node.peak[0]}, column {node.peak[1]}"
+        peak = place_in_words(node.unit.layer, node.peak)
         return f"activation up to {number(node.max)} in this photo, {peak}"
     whose = "logit" if _is_class(node, circuit) else "activation"
     return f"{whose} {number(node.max)} in this photo: a single value for the whole image"

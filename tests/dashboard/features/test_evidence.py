@@ -17,7 +17,8 @@ from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture, WebP, webp, wide
-from dashboard.components import relative
+from dashboard.breakdowns import inspect
+from dashboard.components import NO_RECTIFIERS, controls, relative
 from dashboard.library import METHODS, PICTURE, STARTS, Library
 from dashboard.session.state import Looking, Session, Work
 from dashboard.work.collection import StoredCollection
@@ -27,6 +28,7 @@ from dashboard.work.results import IN_PHOTO, Query, ResultStore, token, webps
 from tests.dashboard.features.test_view import words
 from tests.support.actions import wanted
 from tests.support.pretend import PaintedCollection, PaintedGallery
+from tests.support.tokens import handwired
 
 
 def quiet(done: int, total: int, message: str) -> None:
@@ -120,6 +122,7 @@ def test_a_unit_and_the_one_above_are_cut_out_around_the_same_place(
     evidence: Evidence, circuit: Circuit, lower: str
 ) -> None:
     upper = next(edge.target for above in circuit.visible for edge in circuit.edges_into(above) if edge.source == lower)
+    assert evidence.has_relative(circuit, lower, upper)
     found = evidence.relative(circuit, lower, upper, Looking("gradient"))
     assert found.upper == upper
     assert found.child.around == found.parent.around
@@ -255,3 +258,20 @@ def test_a_relative_picture_through_which_nothing_passes_is_said_in_words(circui
     )
     passed = Relative(circuit.root, SaliencyPicture(grey, None, False), SaliencyPicture(grey, None, False))
     assert "all grey" not in words(relative(lower, circuit, passed))
+
+
+def test_of_a_transformer_the_page_takes_the_plain_gradient_where_guided_is_not_defined(
+    gallery: PaintedGallery,
+) -> None:
+    network = handwired()
+    library, circuit = Library(network, gallery), trace(network, "example:cat", "warm", depth=1, signs="both")
+    child, evidence = circuit.edges_into(circuit.root)[0].source, Evidence(library, PaintedCollection())
+    guided, plain = Looking("guided"), Looking("gradient")
+    assert (guided.among(library.methods), plain.among(library.methods)) == (plain, plain)
+    assert guided.among(tuple(METHODS)) == guided
+    assert evidence.saliency(circuit, child, guided) == evidence.saliency(circuit, child, plain)
+    assert not evidence.has_relative(circuit, child, circuit.root)  # which is reached past it, along the skips
+    page = words(controls(guided, inspect(library, circuit, child, "").methods))
+    assert NO_RECTIFIERS in page
+    assert "guided" not in page.replace(NO_RECTIFIERS, "")
+    assert NO_RECTIFIERS not in words(controls(guided, tuple(METHODS)))
