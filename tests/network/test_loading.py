@@ -387,7 +387,6 @@ def test_sizes_and_numbers_that_cannot_be_are_refused(options, expected):
         ),
         ("not_a_package.nets:Own", InputError, r"^'not_a_package\.nets' could not be run: ModuleNotFoundError: "),
         ("json:Own", UnknownError, r"^'json' has no 'Own'; it has none\.$"),
-        (":Own", InputError, r"^'' could not be run: ValueError: Empty module name\.$"),
     ],
 )
 def test_what_is_wrong_with_a_network_of_ones_own_is_told(own, path, kind, expected):
