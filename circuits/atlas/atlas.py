@@ -128,7 +128,7 @@ class Atlas:
         Raises:
             UnknownError: if there is no such number, layer or class.
         """
-        arrays = self._arrays(None if of is None else self.find(of).number)
+        arrays = self.arrays(of)
         if name not in arrays or arrays[name].shape != (self.units,):
             known = [each for each, value in arrays.items() if value.shape == (self.units,)]
             raise UnknownError(f"The atlas has no {name!r} of units; it has {listed(sorted(known), limit=20)}.")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from circuits.cli._atlas_given import check_outside, opened_atlas
 from circuits.cli.console import output, print_json, progress, say
 from circuits.cli.options import AS_JSON, argument, file_option
 from circuits.errors import InputError
@@ -21,16 +22,10 @@ def atlas_export(
     """Write the classes, units and links of an atlas as tables, for pandas, DuckDB, a spreadsheet or R."""
     if parquet is None and csv is None:
         raise InputError("--parquet and --csv are missing; give the folder that the tables are to be written into.")
-    from circuits.atlas.atlas import Atlas
     from circuits.atlas.tables import write_csv, write_parquet
-    from circuits.builtin import atlas_folder
 
-    opened = Atlas.open(atlas_folder() if atlas is None else atlas)
-    for folder in (parquet, csv):
-        if folder is not None and opened.folder.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise InputError(
-                f"{folder} lies in the folder of the atlas, whose own files are there; write it elsewhere."
-            )
+    opened = opened_atlas(atlas)
+    check_outside(opened, parquet, csv)
     files: list[Path] = []
     with progress("Writing tables") as report:
         for folder, write in ((parquet, write_parquet), (csv, write_csv)):

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli._atlas_given import network_of, network_option, opened_atlas
 from circuits.cli._atlas_pictures import draw_pictures
-from circuits.cli.class_circuit import network_of
 from circuits.cli.console import note, output, print_json, progress, say
 from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
@@ -34,22 +34,13 @@ def atlas_site(
         metavar="PHOTOS",
     ),
     as_json: bool = AS_JSON,
-    network: str | None = option(
-        None,
-        "The network of the atlas, for --pictures and --exemplars; not needed where that is the built-in one.",
-        "--network",
-        "-n",
-        metavar="NAME",
-        panel="Network",
-    ),
+    network: str | None = network_option("--pictures and --exemplars"),
     *,
     options: NetworkBesideFile,
 ) -> None:
     """Write the site of an atlas: classes, layers and units as static pages, for any web space, with no server."""
     if into is None:
         raise InputError("-o is missing; give the folder that the site is to be made in.")
-    from circuits.atlas.atlas import Atlas
-    from circuits.builtin import atlas_folder
     from circuits.report.site.folder import check_site_folder
     from circuits.report.site.write import write_site
 
@@ -58,7 +49,7 @@ def atlas_site(
             "site is taken for the command, not for the folder of that name here; give its photos as ./site, or the "
             "atlas whose site is to be written."
         )
-    opened = Atlas.open(atlas_folder() if atlas is None else atlas)
+    opened = opened_atlas(atlas)
     check_site_folder(into, opened.folder)
     drawn_by = _network(opened, network, options) if pictures or exemplars else None
     if pictures and drawn_by is not None:

@@ -1,16 +1,11 @@
 """`circuits class`: the circuit of a class, over all of its photos in an atlas, as a table and as files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from circuits.cli._atlas_given import check_outside, network_of, network_option, opened_atlas
 from circuits.cli.console import echo_json, note, output, say
 from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, counts, file_option, option
 from circuits.cli.trace import DEPTH, LINES, check_files, with_looks, write_files
-from circuits.errors import InputError
-
-if TYPE_CHECKING:
-    from circuits.atlas.atlas import Atlas
-    from circuits.network.network import Network
 
 
 def class_circuit(
@@ -31,33 +26,19 @@ def class_circuit(
     everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
     as_json: bool = AS_JSON,
     pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
-    network: str | None = option(
-        None,
-        "The network of the atlas, for pictures; not needed where that is the built-in one.",
-        "--network",
-        "-n",
-        metavar="NAME",
-        panel="Network",
-    ),
+    network: str | None = network_option("pictures"),
     *,
     options: NetworkBesideFile,
 ) -> None:
     """Show the circuit of a class: not of one photo, but of all of its photos in an atlas, and how sure it is."""
-    if atlas is None:
-        from circuits.builtin import atlas_folder
-
-        atlas = atlas_folder()
     check_files(file, graphml, html, svg)
-    for path in (file, graphml, html, svg):
-        if path is not None and atlas.resolve() in path.resolve().parents:
-            raise InputError(f"{path} lies in the folder of the atlas, whose own files are there; write it elsewhere.")
     tops = counts("--top", top)
     levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
-    from circuits.atlas.atlas import Atlas
     from circuits.cli import _trace_tables as tables
     from circuits.report.atlas_sentences import sureness
 
-    opened = Atlas.open(atlas)
+    opened = opened_atlas(atlas)
+    check_outside(opened, file, graphml, html, svg)
     drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
     if drawn_by is None and pictures and (html or svg):
         note(f"Without pictures: give --network for {opened.network} to have them drawn.")
@@ -73,17 +54,3 @@ def class_circuit(
 
     looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
     write_files(circuit, looks, file, graphml, html, svg)
-
-
-def network_of(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network | None":
-    """The network of an atlas, cut at its layers; `None` where it has to be given and is not.
-
-    Raises:
-        InputError: if it is another one.
-    """
-    made_with = atlas.record.subject.network
-    if name is None and made_with["source"] != "builtin":
-        return None
-    loaded = options.load(name or "builtin")
-    atlas.check_network(loaded)
-    return loaded.with_layers([layer.name for layer in atlas.layers])

@@ -137,12 +137,11 @@ def _subject(folder: Path | None, network: str | None, options: NetworkOptions) 
     """The network that is meant: that of the atlas, which then need not be loaded, or the one that was named."""
     loaded = options.load(network or "builtin") if folder is None or network is not None else None
     from circuits.atlas.atlas import Atlas
-    from circuits.builtin import atlas_folder
+    from circuits.atlas.shipped import atlas_of
 
     if folder is None:
         assert loaded is not None
-        shipped = Atlas.open(atlas_folder()) if loaded.source == "builtin" else None
-        return _NamedNetwork(loaded.name, loaded.sha256, _anywhere(loaded), shipped)
+        return _NamedNetwork(loaded.name, loaded.sha256, _anywhere(loaded), atlas_of(loaded))
     atlas = Atlas.open(folder)
     made_with = atlas.record.subject.network
     if loaded is not None and loaded.sha256 != made_with["sha256"]:
