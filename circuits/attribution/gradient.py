@@ -141,10 +141,12 @@ def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Rea
 def gradients(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Activation]:
     """∂f/∂a of several values over the same lower layer, one after the other, each (1, c, h, w)."""
     point = activation.detach().requires_grad_()
-    read = segment.reader(point)
+    read, channels, maps = segment.reader(point), None, point
     for readout in readouts:
         with torch.enable_grad():
-            value = readout.of(read(readout.channels)).sum()
+            if readout.channels != channels:  # groups all read the whole layer
+                channels, maps = readout.channels, read(readout.channels)
+            value = readout.of(maps).sum()
             gradient = _gradient(value, point, keep=True)
         yield gradient
 
