@@ -1,13 +1,22 @@
 """The circuit of a class by groups: the mean of the traces of its photos, and the planted one where one was planted."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from circuits import Circuit, Dictionary, InputError, Network, UnknownError, compare, fit_groups, trace, trace_class
+from circuits import (
+    Circuit,
+    Dictionary,
+    InputError,
+    Network,
+    UnknownError,
+    compare,
+    fit_groups,
+    load_photo,
+    trace,
+    trace_class,
+)
 from circuits.atlas.photo_batch import PhotoBatch
 from circuits.report.atlas_sentences import sureness
 from circuits.report.circuit import to_html
@@ -87,7 +96,7 @@ def test_every_number_is_that_of_the_traces_of_its_photos(circuit: Circuit, trac
 
 
 def test_the_planted_groups_are_found(network: Network) -> None:
-    """A vehicle is a car, which is wheels and windows; trees and leaves, which are in no photo much, argue against it."""
+    """A vehicle is a car, which is wheels and windows; trees and leaves argue against it."""
     circuit = trace_class(network, vehicles(), "vehicle", groups=GROUPS, depth=2)
     edges = [(edge.source, name) for name in circuit.visible for edge in circuit.edges_into(name)]
     found = {edge for edge in edges if not edge[0].endswith("rest") and not edge[1].endswith("rest")}
@@ -105,8 +114,8 @@ def test_of_one_photo_it_is_its_trace(network: Network, traced: list[Circuit]) -
         row.pop("consistency", None)
     for row in (*one["nodes"], *expected["nodes"]):
         del row["peak"]
-    assert one["edges"] == [pytest.approx(row, rel=1e-5, abs=1e-5) for row in expected["edges"]]
-    assert one["nodes"] == [pytest.approx(row, rel=1e-5, abs=1e-5) for row in expected["nodes"]]
+    assert one["edges"] == [pytest.approx(row, abs=1e-4) for row in expected["edges"]]
+    assert one["nodes"] == [pytest.approx(row, abs=1e-4) for row in expected["nodes"]]
 
 
 class Branches(nn.Module):
@@ -180,17 +189,12 @@ def test_the_readers_of_circuits_take_it(network: Network, circuit: Circuit, tra
 
 def test_groups_may_be_fitted_to_the_same_photos(network: Network) -> None:
     circuit = trace_class(network, vehicles(), "vehicle", groups=[2, 0], depth=2, top=2)
-    fitted = fit_groups(network, sorted_by_hash(vehicles()), "vehicle", groups=[2, 0], depth=2)
+    in_order = sorted(map(load_photo, vehicles()), key=lambda photo: photo.sha256)
+    fitted = fit_groups(network, in_order, "vehicle", groups=[2, 0], depth=2)
     assert circuit.dictionaries["things"].directions.equal(fitted["things"].directions)
     assert circuit.dictionaries["things"].source == "vehicle (20 photos)"
     below = [edge.source for name in circuit.visible for edge in circuit.edges_into(name) if "/" in name]
     assert {Unit.parse(name).layer for name in below} == {"parts"}  # of whose layer there are channels
-
-
-def sorted_by_hash(photos: list[np.ndarray]) -> list:
-    from circuits import load_photo
-
-    return sorted(map(load_photo, photos), key=lambda photo: photo.sha256)
 
 
 def test_what_cannot_be_explained_is_refused(network: Network) -> None:
