@@ -1,6 +1,6 @@
 """The circuit of a class from its photos, by groups of channels or by channels: the mean of the traces of all of them.
 
-1. Run the photos through the network, a batch at a time (`photo_batch`). A unit's value is its mean contribution to the
+1. Run the photos through the network, a batch at a time (`class_batch`). A unit's value is its mean contribution to the
    logit of the class, C_u = mean over photos of Σ part_u · ∂T/∂a, with its standard error over photos.
 2. Level by level, as in a trace in mode `target`: the share E_uv of a unit below in a unit above is its mean over the
    photos, and the strongest by this mean are chosen. Means are linear, so that C_u = shown + rest + residual + bias.
@@ -19,8 +19,8 @@ import networkx as nx
 import torch
 from torch import Tensor
 
+from circuits.atlas.class_batch import ClassBatch, ClassPhotos
 from circuits.atlas.measure import strongest
-from circuits.atlas.photo_batch import ClassPhotos, PhotoBatch
 from circuits.atlas.work import BATCH
 from circuits.attribution.gradient import strongest as check_signs
 from circuits.attribution.modes import is_exact
@@ -104,9 +104,9 @@ def trace_class(
         shown = max(each.groups for each in dictionaries.values())
         tops = [shown] * levels
 
-    def run(start: int, stop: int) -> PhotoBatch:
+    def run(start: int, stop: int) -> ClassBatch:
         images = torch.cat([network.preprocessing.input_of(photo) for photo in found[start:stop]])
-        return PhotoBatch.of(network, target, images, tuple(layers), dictionaries)
+        return ClassBatch.of(network, target, images, tuple(layers), dictionaries)
 
     several = ClassPhotos(len(found), 1 if network.is_one_at_a_time else BATCH, run)
     builder = ClassBuilder(network, several, target, layers, progress)
@@ -203,7 +203,7 @@ class ClassBuilder(CircuitBuilder):
                 row["consistency"] = number(float(consistency[place]))
         return found
 
-    def _passed(self, message: str) -> Iterator[PhotoBatch]:
+    def _passed(self, message: str) -> Iterator[ClassBatch]:
         """All batches, each counted when it is done."""
         self._planned = max(self._planned, self._done + self._photos.count)  # branches take more than a pass a level
         for batch in self._photos:

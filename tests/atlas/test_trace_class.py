@@ -17,7 +17,7 @@ from circuits import (
     trace,
     trace_class,
 )
-from circuits.atlas.photo_batch import PhotoBatch
+from circuits.atlas.class_batch import ClassBatch
 from circuits.report.atlas_sentences import sureness
 from circuits.report.circuit import to_html
 from circuits.report.circuit_svg import svg_file
@@ -144,7 +144,7 @@ def test_shares_of_photos_at_once_are_those_of_each_alone() -> None:
     coder = Dictionary(rows, "by hand", encoder=rows, bias=torch.tensor([0.1, -0.1, 0.0, 0.2]))
     layers = [layer for layer in network.layers if layer != top]
     for dictionaries in ({}, {grouped: plain}, {grouped: coder}):
-        batch = PhotoBatch.of(network, target, images, layers, dictionaries)
+        batch = ClassBatch.of(network, target, images, layers, dictionaries)
         for photo in range(3):
             run = ForwardCache.of(network, images[[photo]]).with_groups(dictionaries)
             for layer in network.layers[1:]:
@@ -164,7 +164,7 @@ def test_shares_of_photos_at_once_are_those_of_each_alone() -> None:
 def test_it_does_not_depend_on_the_order_nor_on_what_is_kept(
     network: Network, circuit: Circuit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("circuits.atlas.photo_batch.MOST_KEPT", 0)
+    monkeypatch.setattr("circuits.atlas.class_batch.MOST_KEPT", 0)
     told: list[tuple[int, int, str]] = []
     again = trace_class(
         network, vehicles()[::-1], "vehicle", groups=GROUPS, depth=2, signs="both",

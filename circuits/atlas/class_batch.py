@@ -27,7 +27,7 @@ MOST_KEPT = 2**30
 
 
 @dataclass(frozen=True, eq=False)
-class PhotoBatch:
+class ClassBatch:
     """Some photos in the network.
 
     Args:
@@ -54,7 +54,7 @@ class PhotoBatch:
         images: Images,
         layers: Sequence[str],
         dictionaries: Mapping[str, Dictionary],
-    ) -> "PhotoBatch":
+    ) -> "ClassBatch":
         """Run some photos.
 
         Args:
@@ -161,16 +161,16 @@ class ClassPhotos:
         run: runs those from one number to another.
     """
 
-    def __init__(self, count: int, size: int, run: Callable[[int, int], PhotoBatch]) -> None:
+    def __init__(self, count: int, size: int, run: Callable[[int, int], ClassBatch]) -> None:
         self.count, self.size, self._run = count, size, run
-        self._kept: dict[int, PhotoBatch] = {}
+        self._kept: dict[int, ClassBatch] = {}
 
     @property
     def batches(self) -> int:
         """How many batches there are."""
         return -(-self.count // self.size)
 
-    def __iter__(self) -> Iterator[PhotoBatch]:
+    def __iter__(self) -> Iterator[ClassBatch]:
         room = MOST_KEPT - sum(batch.bytes for batch in self._kept.values())
         for start in range(0, self.count, self.size):
             batch = self._kept.get(start) or self._run(start, min(self.count, start + self.size))
