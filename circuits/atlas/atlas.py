@@ -243,6 +243,19 @@ class Atlas:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
 
+    def needed_exemplars(self) -> Exemplars:
+        """The index of exemplars of its photos, for what cannot be had without.
+
+        Raises:
+            InputError: if none was made with it.
+        """
+        if self.exemplars is None:
+            raise InputError(
+                f"The atlas in {self.folder} has no exemplars. Run the circuits atlas that made it once more, without "
+                "--no-exemplars: sums that are there are kept."
+            )
+        return self.exemplars
+
     def photos_of(self, of: str | int, most: int) -> list[Path]:
         """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
 
@@ -276,6 +289,11 @@ class Atlas:
         """
         return read_suggestions(self, "words")
 
+    @property
+    def suggested(self) -> Mapping[Unit, Suggestion]:
+        """Of some units the class that they tell from the rest, or else the word that their photos are like."""
+        return {**self.suggested_words, **self.suggestions}
+
     def coactivation(self, layer: str) -> NDArray[np.float32]:
         """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).
 
@@ -284,9 +302,7 @@ class Atlas:
         Raises:
             InputError: if the atlas was made without exemplars.
         """
-        if self.exemplars is None:
-            raise InputError(f"The atlas in {self.folder} has no exemplars; make it again with them.")
-        peaks = self.exemplars.sampled_peaks(layer).astype(np.float64)
+        peaks = self.needed_exemplars().sampled_peaks(layer).astype(np.float64)
         centred = peaks - peaks.mean(0)
         spread = np.sqrt((centred**2).sum(0))
         return np.asarray((centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-30), dtype=np.float32)

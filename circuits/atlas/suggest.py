@@ -112,9 +112,7 @@ def sample_of(atlas: "Atlas") -> Sample:
     Raises:
         InputError: if the atlas has no exemplars, or no list of its photos.
     """
-    exemplars = atlas.exemplars
-    if exemplars is None:
-        raise InputError(f"The atlas in {atlas.folder} has no exemplars; make it again with them.")
+    exemplars = atlas.needed_exemplars()
     classes = AtlasFolder(atlas.folder).class_of_photos()
     photos = exemplars.sampled_photos()
     rows = [row for row, photo in enumerate(photos) if photo.path in classes]
