@@ -27,7 +27,7 @@ from circuits.report.text import (
 )
 
 if TYPE_CHECKING:
-    from circuits.attribution.ablation import Baseline
+    from circuits.attribution.baseline import Baseline
     from circuits.evaluation.card import Card
     from circuits.evaluation.estimates import Estimate
     from circuits.evaluation.statistics import ScoreRow
@@ -148,7 +148,7 @@ def _baselines(
     network: "Network", circuit: "Circuit", over: str | None, photos: "Sequence[Photo]"
 ) -> "list[Baseline] | None":
     """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
-    from circuits.attribution.ablation import mean_of_photos, resolve
+    from circuits.attribution.baseline import mean_of_photos, resolve
     from circuits.exemplars.exemplars import find_exemplars
 
     if over is None:
