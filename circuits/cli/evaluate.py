@@ -17,7 +17,7 @@ from circuits.report.card_words import METHOD_NAMES, headline, interval, left_ou
 from circuits.report.text import many, number, share
 
 if TYPE_CHECKING:
-    from circuits.attribution.ablation import Baseline
+    from circuits.attribution.baseline import Baseline
     from circuits.evaluation.card import Card
     from circuits.evaluation.estimates import Estimate
     from circuits.evaluation.statistics import ScoreRow
@@ -138,7 +138,7 @@ def _baselines(
     network: "Network", circuit: "Circuit", over: str | None, photos: "Sequence[Photo]"
 ) -> "list[Baseline] | None":
     """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
-    from circuits.attribution.ablation import mean_of_photos, resolve
+    from circuits.attribution.baseline import mean_of_photos, resolve
     from circuits.exemplars.exemplars import find_exemplars
 
     if over is None:

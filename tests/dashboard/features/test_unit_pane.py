@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.evidence.layer_statistics import Standing
 from circuits.naming.names import UnitName
