@@ -1,6 +1,6 @@
 """Read an atlas: what every class is made of, and what every unit is for. Needs no network and no photos."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,8 @@ class Atlas:
         self._starts = starts_of(record.subject)
         self._layers = {layer.name: layer for layer in record.subject.layers}
         self._arrays = lru_cache(_OPEN)(lambda channel: folder.read(channel, record))
+        self.search: Callable[[str], Mapping[Unit, Suggestion]] | None = None
+        """Finds units by words that nobody has given them, if an encoder is there (`WordSearch`)."""
 
     @classmethod
     def open(cls, folder: str | Path) -> "Atlas":

@@ -71,7 +71,8 @@ def test_what_the_atlas_suggests_comes_after_names_the_surest_first(library: Lib
         Unit(layer, 2): Suggestion("dog", 0.99, 5, 40, is_word=True),
         Unit("elsewhere", 0): Suggestion("dog", 0.99, 5, 40),
     }
-    library.atlas = SimpleNamespace(suggested=told)  # type: ignore[assignment]
+    atlas = SimpleNamespace(suggested=told, search=None)
+    library.atlas = atlas  # type: ignore[assignment]
     remember(library.network.sha256, f"{layer}:0", name="dog tail")
     remember(library.network.sha256, f"{layer}:2", name="ear")
     results = find(Session(), library, "dog")
@@ -79,6 +80,11 @@ def test_what_the_atlas_suggests_comes_after_names_the_surest_first(library: Lib
     assert results[-1].label == f"{layer}:1"
     assert results[-1].detail == "tells dog from the rest, 0.97, held out (5 photos of it, 40 others)"
     assert [found.detail for found in results if found.subject == f"{layer}:0"] == [""]
+    like = [Unit(layer, channel) for channel in range(5)]
+    atlas.search = lambda text: {unit: Suggestion(text, 0.9 - unit.channel / 10, 4, 9, is_word=True) for unit in like}
+    results = find(Session(), library, "dog")
+    assert [found.subject for found in results] == ["1", *(f"{layer}:{channel}" for channel in (0, 1, 3, 4))]
+    assert results[-2].detail == "fires on what looks like dog, 0.60, held out (4 photos against 9 others)"
 
 
 def test_classes_that_begin_with_the_text_come_before_those_with_such_a_word_and_those_that_contain_it() -> None:
