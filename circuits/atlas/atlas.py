@@ -1,6 +1,6 @@
 """Read an atlas: what every class is made of, and what every unit is for. Needs no network and no photos."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,8 @@ class Atlas:
         self._starts = starts_of(record.subject)
         self._layers = {layer.name: layer for layer in record.subject.layers}
         self._arrays = lru_cache(_OPEN)(lambda channel: folder.read(channel, record))
+        self.search: Callable[[str], Mapping[Unit, Suggestion]] | None = None
+        """Finds units by words that nobody has given them, if an encoder is there (`WordSearch`)."""
 
     @classmethod
     def open(cls, folder: str | Path) -> "Atlas":
@@ -275,6 +277,19 @@ class Atlas:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
 
+    def needed_exemplars(self) -> Exemplars:
+        """The index of exemplars of its photos, for what cannot be had without.
+
+        Raises:
+            InputError: if none was made with it.
+        """
+        if self.exemplars is None:
+            raise InputError(
+                f"The atlas in {self.folder} has no exemplars. Run the circuits atlas that made it once more, without "
+                "--no-exemplars: sums that are there are kept."
+            )
+        return self.exemplars
+
     def photos_of(self, of: str | int, most: int) -> list[Path]:
         """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
 
@@ -308,6 +323,11 @@ class Atlas:
         """
         return read_suggestions(self, "words")
 
+    @property
+    def suggested(self) -> Mapping[Unit, Suggestion]:
+        """Of some units the class that they tell from the rest, or else the word that their photos are like."""
+        return {**self.suggested_words, **self.suggestions}
+
     def coactivation(self, layer: str) -> NDArray[np.float32]:
         """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).
 
@@ -316,9 +336,7 @@ class Atlas:
         Raises:
             InputError: if the atlas was made without exemplars.
         """
-        if self.exemplars is None:
-            raise InputError(f"The atlas in {self.folder} has no exemplars; make it again with them.")
-        peaks = self.exemplars.sampled_peaks(layer).astype(np.float64)
+        peaks = self.needed_exemplars().sampled_peaks(layer).astype(np.float64)
         centred = peaks - peaks.mean(0)
         spread = np.sqrt((centred**2).sum(0))
         return np.asarray((centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-30), dtype=np.float32)
