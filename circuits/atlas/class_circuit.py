@@ -57,17 +57,17 @@ def class_circuit(atlas: "Atlas", of: str | int | Unit, *, depth: int, top: int 
     return Circuit(graph)
 
 
-def _asked(atlas: "Atlas", of: str | int | Unit) -> "tuple[Unit, _Means]":
+def _asked(atlas: "Atlas", of: str | int | Unit) -> "tuple[Unit, _CircuitMeans]":
     """The unit whose circuit is wanted, that of a class or another, and the means that it is made of."""
     unit = of if isinstance(of, Unit) else _named(atlas, of)
     if unit is None or unit.layer == atlas.layers[-1].name:
         found = atlas.find(unit.channel if unit is not None else of)  # type: ignore[arg-type]
-        return Unit(atlas.layers[-1].name, found.number), _Means(atlas, found.number)
+        return Unit(atlas.layers[-1].name, found.number), _CircuitMeans(atlas, found.number)
     atlas.unit(unit)
     if refused := _why_unlinked(atlas, unit):
         raise InputError(refused)
     atlas.links(unit, class_free=True)
-    return unit.whole, _Means(atlas, None)
+    return unit.whole, _CircuitMeans(atlas, None)
 
 
 def _named(atlas: "Atlas", of: str | int) -> Unit | None:
@@ -99,7 +99,7 @@ def expand_class(
     _check_top(atlas, top)
     graph = circuit.unfrozen()
     graph.remove_edges_from(list(graph.in_edges(str(unit))))
-    _Means(atlas, _class_of(circuit)).expand(graph, unit, top, signs)
+    _CircuitMeans(atlas, _class_of(circuit)).expand(graph, unit, top, signs)
     graph.remove_nodes_from(set(graph) - reaching(graph, circuit.root))
     return replace(circuit, graph=graph)
 
@@ -163,7 +163,7 @@ def _check_top(atlas: "Atlas", top: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Means:
+class _CircuitMeans:
     """The means that the circuit of a class is made of, or that of a unit.
 
     Args:
