@@ -8,9 +8,9 @@ from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
 from .atlas.words import suggest_words as suggest_words
 from .atlas.words import units_like as units_like
-from .attribution.ablation import Baseline as Baseline
-from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
+from .attribution.baseline import Baseline as Baseline
+from .attribution.baseline import mean_of_photos as mean_of_photos
 from .attribution.decomposition import Books as Books
 from .attribution.decomposition import Decomposition as Decomposition
 from .attribution.gradient import Readout as Readout

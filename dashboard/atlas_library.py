@@ -44,8 +44,7 @@ def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
         own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
         missing = "" if own else _no_photo(network, unit.channel)
         return UnitInAtlas(missing, overall if own else None, own, is_class=True)
-    suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
-    return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+    return UnitInAtlas("", overall, atlas.classes_of(unit), atlas.suggested.get(unit))
 
 
 def _no_photo(network: Network, number: int) -> str:

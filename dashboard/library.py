@@ -12,7 +12,7 @@ from PIL import Image
 import circuits
 from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import CircuitsError, InputError, printable
 from circuits.evidence.saliency import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable

@@ -186,7 +186,7 @@ def _suggested(atlas: "Atlas | None", encoder: str | None, words: Path | None, *
     if atlas is None:
         return {}
     if not suggest:
-        return {**atlas.suggested_words, **atlas.suggestions}
+        return atlas.suggested
     with progress("Looking") as report:
         if encoder is None:
             from circuits.atlas.suggest import suggest_classes

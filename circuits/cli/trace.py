@@ -26,7 +26,7 @@ from circuits.files import write_atomically
 from circuits.report.text import many
 
 if TYPE_CHECKING:
-    from circuits.attribution.ablation import Baseline
+    from circuits.attribution.baseline import Baseline
     from circuits.groups.dictionary import Dictionary
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
@@ -175,7 +175,7 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
 
 def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[Baseline]":
     """Zero, and for `mean` the mean over the newest index of exemplars."""
-    from circuits.attribution.ablation import resolve
+    from circuits.attribution.baseline import resolve
 
     if name == "zero":
         return resolve()

@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
+from circuits.attribution.baseline import Baseline, mean_of_photos, resolve
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from circuits import evidence
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, is_index, kept_in, read_index

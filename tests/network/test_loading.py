@@ -399,12 +399,16 @@ def test_sizes_and_numbers_that_cannot_be_are_refused(options, expected):
             r"^'.*needy\.py' could not be run: ModuleNotFoundError: No module named 'not_",
         ),
         ("not_a_package.nets:Own", InputError, r"^'not_a_package\.nets' could not be run: ModuleNotFoundError: "),
-        ("json:Own", UnknownError, r"^'json' has no 'Own'; it has none\.$"),
+        ("json:Own", UnknownError, r"^'json' has no 'Own'; it has dump, dumps, detect_encoding, load, loads\.$"),
+        ("{0}/no_module.py:Nope", UnknownError, r"^'.*no_module\.py' has no 'Nope'; it has Encoder, make\.$"),
+        ("{0}/nothing.py:Nope", UnknownError, r"^'.*nothing\.py' has no 'Nope'; it has none\.$"),
     ],
 )
 def test_what_is_wrong_with_a_network_of_ones_own_is_told(own, path, kind, expected):
     own.with_name("broken.py").write_text("def Own(:\n")
     own.with_name("needy.py").write_text("import not_a_package\n")
+    own.with_name("nothing.py").write_text("from torch import nn\n")
+    own.with_name("no_module.py").write_text("class Encoder: ...\ndef make(): ...\ndef _hidden(): ...\n")
     with pytest.raises(kind, match=expected):
         load_network(path.format(own.parent))
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.groups.layer_direction import Subject
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network

@@ -110,7 +110,10 @@ def unit(
             [looks],
             [firing(node, circuit), *more_pictures(node, more, offered=own)],
             [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
-            in_atlas(node.called, found, of=circuit.collection.name),
+            [
+                *in_atlas(node.called, found, of=circuit.collection.name),
+                *exemplars(node, found, reached, of=circuit.collection.name),
+            ],
             discarded(circuit),
         )
     return Pane(
