@@ -59,9 +59,7 @@ def test_what_the_hub_answers_is_told_in_few_words(monkeypatch: pytest.MonkeyPat
         raise LocalEntryNotFoundError("An error happened while trying to locate the files on the Hub and so on")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=not_here))
-    with pytest.raises(
-        InputError, match=r"the Hugging Face hub: there is no connection, and it was not downloaded"
-    ):
+    with pytest.raises(InputError, match=r"the Hugging Face hub: there is no connection, and it was not downloaded"):
         from_hub("hf:a/b")
 
 
