@@ -317,8 +317,10 @@ class Library:
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
         if circuit.network.sha256 != self.network.sha256:
+            name = circuit.network.name
+            which = f"{name} ({circuit.network.sha256[:12]})" if name == self.network.name else name
             return (
-                f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
+                f"This circuit is of another network, {which}: you can look at it and discard "
                 f"units, but {self.network.name} cannot expand it."
             )
         if circuit.collection is not None:
