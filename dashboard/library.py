@@ -27,9 +27,9 @@ from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
 from circuits.units import Progress, Unit
-from dashboard.answers import WebP, kept, webp
 from dashboard.atlas_library import expanded_class
 from dashboard.session.state import Choices
+from dashboard.webp import WebP, kept, webp
 
 if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
