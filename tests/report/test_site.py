@@ -1,8 +1,10 @@
 """The site of an atlas: what its pages say, that nothing put into it can do harm, and that it is put in place whole."""
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -165,7 +167,7 @@ def test_a_site_is_renewed_whole_and_nothing_else_is_touched(atlas: Atlas, site:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("my home page")
     for folder, why in (
-        (tmp_path / "mine", "holds index.html, and is no site"),
+        (tmp_path / "mine", "holds index.html, and is not a site"),
         (atlas.folder / "site", "lies in the folder of the atlas"),
         (tmp_path / "no" / "site", "there is no folder"),
         (tmp_path / "mine" / "index.html", "cannot be written to"),
@@ -173,6 +175,27 @@ def test_a_site_is_renewed_whole_and_nothing_else_is_touched(atlas: Atlas, site:
         with pytest.raises(InputError, match=why):
             write_site(atlas, folder, store=PictureStore(tmp_path / "none"))
     assert (tmp_path / "mine" / "index.html").read_text() == "my home page"
+
+
+def test_two_that_are_written_at_once_do_not_mix(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = invented_atlas(tmp_path / "atlas", {"conv": 2}, ["a", "b"], {0: 1, 1: 2})
+    out, alone, none = tmp_path / "site", tmp_path / "alone", PictureStore(tmp_path / "none")
+    write_site(atlas, alone, store=none)
+    other = Thread(target=write_site, args=(atlas, out), kwargs={"store": none})
+    move = shutil.move
+
+    def slowly(source: Path, target: Path) -> None:
+        if not other.ident:  # once pieces of the first are in place, the second begins
+            other.start()
+            other.join(1.0)
+            assert not (out / "units" / "logits" / "3.html").exists()
+        move(source, target)
+
+    monkeypatch.setattr("circuits.report.site.folder.shutil.move", slowly)
+    write_site(first, out, store=none)
+    other.join(60)
+    found, expected = ({file.relative_to(each) for file in each.rglob("*")} for each in (out, alone))
+    assert found == expected
 
 
 def test_long_lists_go_on_on_further_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
