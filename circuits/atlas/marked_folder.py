@@ -1,4 +1,4 @@
-"""A folder that is written of an atlas, a site or tables: known again by a mark, and written by one process at a time."""
+"""A folder that is written of an atlas, a site or tables: known by a mark, and written by one process at a time."""
 
 import json
 from collections.abc import Mapping

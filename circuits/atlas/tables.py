@@ -1,9 +1,9 @@
-"""An atlas as tables, for what reads tables: of its classes, of its units by class, of their links, and of those that
-are free of any class.
+"""An atlas as tables, for what reads tables: of its classes, its units by class, their links, and the class-free ones.
 
-Contributions, shares of links and selectivity are in units of the logit of the photo's class; errors are standard
-errors of the means. What is not known is left empty, and so is the class where a row is of all classes together, in
-which each photo counts once. Shares of class-free links are in units of the target's mean activation. A table comes class by class, because the links of a large network fill millions of rows.
+Contributions, shares of links and selectivity are in units of the logit of the photo's class, shares of class-free
+links in those of the target's mean activation; errors are standard errors of the means. What is not known is left
+empty, and so is the class where a row is of all classes together, in which each photo counts once. A table comes class
+by class, because the links of a large network fill millions of rows.
 """
 
 import csv

@@ -18,7 +18,7 @@ from circuits.atlas.suggestion import Suggestion, write_suggestions
 from circuits.errors import InputError
 from circuits.naming.names import UnitName, UnitNames
 from circuits.report.atlas_sentences import batches, estimate
-from circuits.report.site.served import EVERY, LINKED, Served
+from circuits.report.site.served import EVERY, FREE, LINKED, Served
 from circuits.report.site.write import write_site
 from circuits.units import Unit
 from circuits.visualization.render import Picture
@@ -77,6 +77,12 @@ def test_links_are_gathered_as_the_atlas_has_them(atlas: Atlas) -> None:
             link.source for link in shown(atlas.links(unit))
         ]
         assert [units[at] for at in served.above[EVERY, place].place] == [u.target for u in atlas.users(unit)[:6]]
+        free, used = served.below[FREE, place], served.above[FREE, place]
+        wanted = shown(atlas.links(unit, class_free=True))
+        assert list(zip([units[at] for at in free.place], free.share, strict=True)) == [
+            (link.source, pytest.approx(link.share)) for link in wanted
+        ]
+        assert [units[at] for at in used.place] == [u.target for u in atlas.users(unit, class_free=True)[:6]]
         classes = [each for each in atlas.classes_of(unit) if each.contribution.mean != 0]
         assert [atlas.classes[row].number for row in served.most[place]] == [each.number for each in classes][:8]
         for row, each in zip(served.most[place][:LINKED], classes, strict=False):
@@ -127,6 +133,11 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
         if link.share > 0:
             assert estimate(link.share, link.error) in said
             assert batches(link.consistency, link.photos) in said
+    free, _, of_classes = said.partition("Whatever the class")[2].partition(" For ")
+    for link in shown(atlas.links("../up:2", class_free=True)):
+        assert estimate(link.share, link.error) in free
+    assert "Shares of the mean activation" in free
+    assert "Shares of the mean activation" not in of_classes
     page = Outline((site / "classes" / "0.html").read_text("utf-8"))
     text = " ".join(page.texts)
     circuit = atlas.circuit(0, depth=3, top=(5, 4, 3))
