@@ -17,7 +17,8 @@ from circuits.atlas.storage import CLASS_FREE, LINK_ARRAYS, LINKS, NOBODY, Atlas
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
 from circuits.errors import InputError, UnknownError, listed
-from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
+from circuits.exemplars.exemplars import Exemplars
+from circuits.exemplars.finding import find_any_exemplars
 from circuits.network.labels import class_of
 from circuits.units import Unit, as_unit
 

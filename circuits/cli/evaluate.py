@@ -139,7 +139,7 @@ def _baselines(
 ) -> "list[Baseline] | None":
     """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
     from circuits.attribution.baseline import mean_of_photos, resolve
-    from circuits.exemplars.exemplars import find_exemplars
+    from circuits.exemplars.finding import find_exemplars
 
     if over is None:
         return None

@@ -209,7 +209,7 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     Raises:
         InputError: if it is neither.
     """
-    from circuits.exemplars.exemplars import is_index, read_index
+    from circuits.exemplars.finding import is_index, read_index
     from circuits.exemplars.loader import check_folder
 
     refuse_address(path)

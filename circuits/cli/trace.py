@@ -181,7 +181,7 @@ def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[B
         return resolve()
     if name != "mean":
         raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
-    from circuits.exemplars.exemplars import find_exemplars
+    from circuits.exemplars.finding import find_exemplars
 
     index = find_exemplars(network, exemplars)
     if index is None:

@@ -131,6 +131,19 @@ def test_an_unknown_name_is_answered_with_names_like_it(name, near):
         load_network(name)
 
 
+def test_an_address_of_a_library_is_answered_with_how_it_is_written(tmp_path):
+    for name in ("hf:me/cats", "hf-hub:me/cats", "me/cats", "https://huggingface.co/me/cats"):
+        expected = r"classifier of the Hugging Face hub is hfmodel:me/cats, one of timm's timm:cats, and your own path/"
+        with pytest.raises(UnknownError, match=rf"^No network '{name}'; a {expected}"):
+            load_network(name)
+    with pytest.raises(UnknownError, match=rf"; a folder that transformers has saved is hfmodel:{tmp_path}, one of"):
+        load_network(str(tmp_path))
+    with pytest.raises(UnknownError, match=r"; torchvision's go by their names alone, such as resnet18\.$"):
+        load_network("torchvision:resnet18")
+    with pytest.raises(UnknownError, match=r"leave out the hub's owner, timm:cats, or take .*, hfmodel:me/cats\.$"):
+        load_network("timm:hf-hub:me/cats")
+
+
 def test_random_weights_are_the_same_each_time_and_leave_chance_alone():
     torch.manual_seed(123)
     expected = torch.rand(3)

@@ -12,7 +12,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Unit, is_residual
-from dashboard.answers import Inspection, WebP
+from dashboard.answers import Inspection
 from dashboard.components import (
     Pane,
     attributes,
@@ -38,6 +38,7 @@ from dashboard.glossary import term, with_term
 from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
+from dashboard.webp import WebP
 from dashboard.work.results import Answers
 from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
