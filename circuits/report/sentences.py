@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
 from circuits.errors import listed
-from circuits.report.text import chance, is_of_tokens, number, percent, place_in_words, share
+from circuits.report.text import chance, is_of_tokens, many, number, percent, place_in_words, share
 from circuits.tracing.edge import Edge
 from circuits.units import IN_NO_GROUP, is_residual
 
@@ -189,7 +189,7 @@ def unit_in_words(circuit: "Circuit", name: str) -> "list[str | Edge | Node]":
         return []
     before, _, did = peak_in_words(node, scalar=is_scalar(node))
     if (photos := circuit.collection) is not None:  # whose peaks lie in as many places as it has photos
-        before, did = "", f" has a mean peak of {number(node.max)} over {photos.photos} photos"
+        before, did = "", f" has a mean peak of {number(node.max)} over {many(photos.photos, 'photo')}"
     words: list[str | Edge | Node] = [before, node, did, " and accounts for "]
     for edge in edges[:ABOVE]:
         words += [edge, " of the attribution to " if edge is edges[0] else " to ", circuit.nodes[edge.target], ", "]
