@@ -187,7 +187,9 @@ class TestClass:
         atlas, file = Atlas.open(made), tmp_path / "unit.json"
         layer = atlas.layers[-2].name
         result = run("class", f"{layer}:0", "--atlas", made, "-o", file)
-        assert result.stdout.startswith(f"Handmade (as made) on {atlas.photos} photos of 2 classes.\nWhat {layer}:0 is ")
+        assert result.stdout.startswith(
+            f"Handmade (as made) on {atlas.photos} photos of 2 classes.\nWhat {layer}:0 is "
+        )
         assert Circuit.from_json(file) == atlas.circuit(f"{layer}:0", depth=2)
 
     def test_nothing_is_written_among_the_files_of_the_atlas(self, made: Path) -> None:
