@@ -11,6 +11,7 @@ import pytest
 from circuits.atlas.atlas import Atlas
 from circuits.image.photo import Photo
 from circuits.network.network import Network
+from circuits.report.atlas_sentences import estimate
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
@@ -135,6 +136,14 @@ def test_a_unit_says_which_classes_it_serves(ann: Person, atlas: Atlas) -> None:
     first, unit = atlas.classes_of(name)[0], atlas.unit(name)
     assert f"{name} serves {first.label} most of the 3 classes" in said(ann)
     assert f"It fires in {100 * unit.fires:.0f} % of all 22 photos." in said(ann)
+    assert "Made of, whatever the class: shares of its mean activation over 22 photos." in said(ann)
+    made_of = sorted(atlas.links(name, class_free=True), key=lambda link: -link.share)[:5]
+    for link in made_of:
+        assert estimate(link.share, link.error) in said(ann) or link.share <= 0
+    act(ann, "channel", unit=str(made_of[0].source))
+    shown = session_of(ann)
+    assert str(made_of[0].source) in (shown.showing.unit, shown.work.selected)
+    act(ann, "page", page="circuit")
     act(ann, "select", unit="fc:0")
     ann.looked()
     assert "Over 10 photos of cat its logit is " in said(ann)
