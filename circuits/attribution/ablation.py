@@ -15,7 +15,7 @@ Without = Callable[[Sequence[Sequence[int]]], Activations]
 """Copies of an activation, in each of which a set of units is ablated, (sets, c, h, w)."""
 
 _FEWEST = 4
-"""Copies to a batch, however large: of a transformer's layers, all together, fewer would cost a run of the photo each."""
+"""Copies to a batch, however large the layers are: with fewer, half of what is run is the photo as it is, again."""
 
 
 def ablated_one_by_one(
