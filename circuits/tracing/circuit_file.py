@@ -84,11 +84,8 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
 
 def format_of(facts: Mapping[str, Any]) -> str:
     """The oldest format that can hold a circuit, by the attributes of its graph."""
-    newer = not {"dictionaries", "named_sets", "collection", "means"}.isdisjoint(facts) or not {
-        "units",
-        "share",
-    }.isdisjoint(facts["settings"])
-    return FORMATS[newer]
+    newer = {"dictionaries", "named_sets", "collection", "means"} & set(facts)
+    return FORMATS[bool(newer or {"units", "share"} & set(facts["settings"]))]
 
 
 def _attributes(graph: nx.DiGraph) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import MODE_NAMES, many, network_and_source, number, percent, value_name
+from circuits.report.text import many, method_in_words, methods_differ, network_and_source, number, percent, value_name
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import ALIKE, Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
@@ -71,14 +71,15 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         )
     units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
     edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)
-    modes = left.settings.mode, right.settings.mode
-    warning = (
-        f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
-        "shares cannot be compared."
-    )
+    warning = ""
+    if methods_differ(left, right):
+        warning = (
+            f" They were traced with different methods, {method_in_words(left)} and {method_in_words(right)}, so their "
+            "shares cannot be compared."
+        )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
     special = " What only the photo has, its class does not usually have." if _photo_and_class(left, right) else ""
-    return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
+    return f"{_both(left, right)} share {units} and {edges}.{special}{how}{warning}"
 
 
 def _photo_and_class(left: Circuit, right: Circuit) -> bool:
