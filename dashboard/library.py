@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 MODES = {
     "sum": "Gradient × activation, summed over positions: fast, and the parts sum to the value.",
     "target": "The same, weighted by the effect on the target.",
-    "ig": "Gradients integrated from a zero baseline: slower.",
-    "ablate": "The measured change when a unit is set to zero: slow.",
+    "ig": "Gradients integrated on the way from the baseline: slower.",
+    "ablate": "The measured change when a unit is set to its baseline: slow.",
     "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
 BASELINES = {

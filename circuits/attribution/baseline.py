@@ -207,7 +207,7 @@ def as_baseline(given: Any) -> Baseline:
     if isinstance(given, Baseline):
         return given
     if not isinstance(given, Means):
-        raise InputError(f"baseline is {given!r}; give Baseline.mean(index) or mean_of_photos(…).")
+        raise InputError(f"baseline is {given!r}; give mean_at_hand(network) or mean_of_photos(…).")
     return Baseline.mean(given)
 
 

@@ -68,11 +68,9 @@ def test_every_mode_equals_its_slow_definition_from_the_baseline(
 
 def test_a_baseline_of_zeros_is_none(network: Network, activations: dict[str, Tensor]) -> None:
     segment, a = network.segment("stem", "cat"), activations["stem"]
+    zeros = torch.zeros_like(a[:, :, :1, :1])
     for mode in MODES:
-        [plain], [from_zeros] = (
-            list(attribute(mode, segment, a, [Readout.of_unit(7)], b))
-            for b in (None, torch.zeros_like(a[:, :, :1, :1]))
-        )
+        [plain], [from_zeros] = (list(attribute(mode, segment, a, [Readout.of_unit(7)], b)) for b in (None, zeros))
         torch.testing.assert_close(from_zeros, plain, rtol=1e-12, atol=1e-12)
 
 
