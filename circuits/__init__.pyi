@@ -51,7 +51,7 @@ from .evidence.saliency import path_picture as path_picture
 from .evidence.saliency import relative_picture as relative_picture
 from .exemplars.build import index_photos as index_photos
 from .exemplars.exemplars import Exemplars as Exemplars
-from .exemplars.exemplars import find_exemplars as find_exemplars
+from .exemplars.finding import find_exemplars as find_exemplars
 from .explorer import Exploration as Exploration
 from .explorer import explore as explore
 from .groups.dictionary import Dictionary as Dictionary

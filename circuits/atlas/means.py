@@ -7,7 +7,7 @@ import torch
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.shipped import atlas_of
 from circuits.attribution.baseline import Baseline, collection_name
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from circuits.network.network import Network
 
 

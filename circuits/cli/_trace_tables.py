@@ -50,8 +50,12 @@ def class_summary(circuit: Circuit) -> str:
 
 def _explained(circuit: Circuit) -> str:
     words = "".join(f"{each} " for each in (held_in_words(circuit), from_mean_in_words(circuit)) if each)
+    value = number(circuit.target.value)
+    what = f"The circuit of {circuit.target.label} ({circuit.root}, {value})"
+    if circuit.collection is not None and circuit.target.kind == "unit":
+        what = f"What {circuit.root} is made of, whatever the class ({value}, its activation summed over positions)"
     return (
-        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
+        f"{what}, layer by layer. "
         f"{words}For each unit: its strongest contributions from the layer below, and their share of the "
         "gross attribution:"
     )

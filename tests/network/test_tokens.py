@@ -17,7 +17,7 @@ from circuits.evidence.patches import patches_and_maps
 from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
-from circuits.report.text import ranks_in_words
+from circuits.report.edge_words import ranks_in_words
 from circuits.tracing import layers_below, verify
 from circuits.tracing.run import ForwardCache
 from tests.support.branched import Blocked

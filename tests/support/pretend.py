@@ -17,7 +17,8 @@ from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
 from circuits.units import Progress, Unit
-from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant, webp
+from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant
+from dashboard.webp import webp
 from dashboard.work.previews import OnPreview, OnVariant
 
 TINY_LABELS = ("cat", "dog", "tree", "car", "<b>ship</b>", "bird")
