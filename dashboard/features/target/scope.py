@@ -1,4 +1,4 @@
-"""The switch beside the question: this photo, or all of its class, or of a unit all, in the atlas; and both at once."""
+"""The switch beside the question: this photo, or those of the atlas, of a class its own, of a unit all; and both."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +29,7 @@ class PhotosAsked:
 
 
 def class_asked(session: Session) -> int | Unit | None:
-    """Number of the class, or the unit, that is explained, or is about to be; `None` if it is a difference or neuron."""
+    """Number of the class, or the unit, that is explained, or is about to be; `None` of a difference or a neuron."""
     circuit, predictions = session.work.circuit, session.work.predictions
     if circuit is None:
         return predictions[0].index if predictions else None
