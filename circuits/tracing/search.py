@@ -61,7 +61,8 @@ class Shares:
 
     def decomposition(self, shown: Sequence[int]) -> Decomposition:
         """Of the value, when these units are shown."""
-        return decompose(self.value, self.scores, shown, exact=self.exact, residuals=self.residuals)
+        residuals, from_mean = self.residuals, self.lower.baseline.name == "mean"
+        return decompose(self.value, self.scores, shown, exact=self.exact, residuals=residuals, from_mean=from_mean)
 
 
 class CircuitBuilder:

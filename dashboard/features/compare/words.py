@@ -1,6 +1,6 @@
 """What two circuits share, and what only one of them has, in words."""
 
-from circuits.report.text import MODE_NAMES, many
+from circuits.report.text import many, method_in_words, methods_differ
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import ALIKE, Comparison
 from dashboard.session.questions import subject_of
@@ -15,18 +15,20 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         )
     units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
     edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)
-    modes = left.settings.mode, right.settings.mode
-    warning = (
-        f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
-        "shares cannot be compared."
-    )
+    warning = ""
+    if methods_differ(left, right):
+        warning = (
+            f" They were traced with different methods, {method_in_words(left)} and {method_in_words(right)}, so their "
+            "shares cannot be compared."
+        )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
-    special = " What only the photo has, its class does not usually have." if _photo_and_class(left, right) else ""
-    return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
+    usual = "the unit is not usually made of" if left.target.kind == "unit" else "its class does not usually have"
+    special = f" What only the photo has, {usual}." if _photo_and_class(left, right) else ""
+    return f"{_both(left, right)} share {units} and {edges}.{special}{how}{warning}"
 
 
 def _photo_and_class(left: Circuit, right: Circuit) -> bool:
-    """Whether one is of a photo, and the other of all photos of the same class."""
+    """Whether one is of a photo, and the other of all photos of the same class, or of the same unit over all photos."""
     return left.root == right.root and (left.collection is None) != (right.collection is None)
 
 
@@ -34,7 +36,9 @@ def _only(circuit: Circuit, side: str, other: Circuit) -> str:
     """The title over what only one of them shows."""
     if not _photo_and_class(circuit, other):
         return f"Only {side}"
-    return "Only this photo" if circuit.collection is None else "Only the class"
+    if circuit.collection is None:
+        return "Only this photo"
+    return "Only all photos together" if circuit.target.kind == "unit" else "Only the class"
 
 
 def _part(shared: int, left: int, right: int, what: str, index: float) -> str:

@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.report.atlas_sentences import estimate, inside
-from circuits.report.text import MODE_NAMES, number, percent
+from circuits.report.text import method_in_words, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -137,11 +137,11 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    mode = MODE_NAMES[circuit.settings.mode]
-    if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
+    told = circuit.settings
+    if (told.mode, told.baseline) == ("sum", "zero") or not isinstance(found, EdgeShown):
         return []
     words = (
         f"The maps show gradient × activation, in total {number(found.lower.total, sign=True)}. The attribution, "
-        f"{number(edge.attribution, sign=True)}, is computed by another method: {mode}."
+        f"{number(edge.attribution, sign=True)}, is computed by another method: {method_in_words(circuit)}."
     )
     return [html.P(with_term(words, "method"), className="small muted")]
