@@ -278,14 +278,24 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
 NO_RECTIFIERS = "A transformer has no rectifiers, so guided and deconv pictures are not defined for it."
 
 
-def controls(looking: Looking, methods: tuple[str, ...]) -> Component:
-    """The choice of how gradient pictures are made, among the methods that the network has."""
+def controls(looking: Looking, methods: tuple[str, ...], *, placed: bool = True) -> Component:
+    """The choice of how gradient pictures are made, among the methods that the network has.
+
+    Args:
+        looking: what is chosen.
+        methods: of the network.
+        placed: whether what the pictures start from has places, and so a peak and others.
+    """
     method = looking.among(methods).method
     hint = METHODS[method] if len(methods) == len(METHODS) else f"{METHODS[method]} {NO_RECTIFIERS}"
     return html.Div(
         [
             setting("method", "Method", hint, methods, method, shown=_METHODS),
-            setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS),
+            *(
+                [setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS)]
+                if placed
+                else []
+            ),
         ],
         className="controls",
     )
