@@ -287,11 +287,13 @@ class SaliencyPicture:
         webp: the picture; grey where it is zero.
         around: (row, column) of the position that it was cut out around; `None` if it is the whole crop.
         empty: it is zero everywhere.
+        at_limit: it started where the unit is at the upper limit of its rectifier, which no small change moves.
     """
 
     webp: WebP
     around: tuple[int, int] | None
     empty: bool
+    at_limit: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -164,7 +165,7 @@ def sends(action: str, **payload: object) -> dict[str, Any]:
     return attributes(data_action=action, data_payload=json.dumps(payload))
 
 
-def button(label: str, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
+def button(label: Any, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
     """A button that sends an action when it is pressed."""
     extra = sends(action, **(payload or {})) if action else {}
     classes = f"button {more.pop('className', '')}".strip()
@@ -238,12 +239,27 @@ def short(label: str) -> str:
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
+def breakable(label: str) -> list[Component]:
+    """A long address that breaks after a dot or colon rather than within a word.
+
+    Example:
+        >>> [getattr(part, "children", part) for part in breakable("blocks.0:12")]
+        ['blocks.', None, '0:', None, '12']
+    """
+    parts = re.split(r"(?<=[.:])(?=\S)", label)
+    return [piece for part in parts for piece in (html.Wbr(), part)][1:]
+
+
 def caption(node: Node) -> str:
     """What a unit is called where its layer stands beside it: its channel, or the number of its group."""
     return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
 
 
 _METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}
+_AT_LIMIT = (
+    "at its peak it has reached the upper limit of its rectifier, so no small change of a pixel moves it; "
+    "choose everywhere"
+)
 _STARTS = {"peak": "its peak", "map": "everywhere"}
 
 
@@ -256,7 +272,9 @@ def _saliency(
     if not isinstance(saliency, SaliencyPicture):
         return waiting(title, saliency, "brighter: more of this colour raises it; darker: less")
     words = "brighter: more of this colour raises it; darker: less"
-    if saliency.empty:
+    if saliency.empty and saliency.at_limit:
+        words = f"all grey: {_AT_LIMIT}"
+    elif saliency.empty:
         words = nothing
     elif saliency.around is not None:
         words = f"cut out around row {saliency.around[0]}, column {saliency.around[1]}; {words}"

@@ -19,7 +19,6 @@ from circuits.exemplars.exemplars import cut_to_field
 from circuits.image.encode import overlay
 from circuits.network.network import Network
 from circuits.network.receptive_field import Box, ReceptiveField, receptive_field
-from circuits.numbers import number
 from circuits.shapes import HeatMap
 from circuits.tracing.source import Source, activations_of, input_crop
 from circuits.units import Address, Group, Progress, Unit, as_unit
@@ -129,7 +128,7 @@ def patches_and_maps(
     """For each unit the part of a photo that it saw where it fired most, and its activation over the photo.
 
     A unit that has one value for the whole photo saw all of it, and so does one that no pixel reaches. One of a
-    transformer's class token has no place in the photo: both pictures are a tile with its name and value. Of one whose
+    transformer's class token has no place in the photo: both pictures are a tile with the token's name. Of one whose
     field is nearly the whole photo it is what lies around the place (`ReceptiveField.for_patches`).
 
     Args:
@@ -176,8 +175,7 @@ def patches_and_maps(
 def _chip(values: HeatMap, side: int) -> Image.Image:
     """What stands for a unit of the tokens that are no patches: the one in which it fired most."""
     token = int(values.argmax())
-    named = ("extra", f"token {token}") if token else ("class", "token")
-    return box(side, *named, number(float(values.flat[token])), letters=side // 5)  # legible in a node of the graph
+    return box(side, *(("extra", f"token {token}") if token else ("class", "token")), letters=side // 5)
 
 
 def field_of(network: Network, unit: Address) -> ReceptiveField:

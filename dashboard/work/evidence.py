@@ -18,6 +18,7 @@ from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
+from circuits.network.operations import operation
 from circuits.network.receptive_field import NEARLY_WHOLE, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
@@ -200,14 +201,17 @@ class Evidence:
     def _saliency(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> SaliencyPicture:
         """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
         node = circuit.nodes[name]
-        around = None
-        if looking.start == "peak" or node.position is not None:
+        around, around_peak = None, looking.start == "peak" or node.position is not None
+        if around_peak:
             position = node.position or node.peak
             field = receptive_field(self.library.cut(circuit), node.unit.layer, node.channel.channel)
             box = field.box(position)
             if 0 < box.area < NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
-        return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
+        layer = self.library.cut(circuit).layer(node.unit.layer)
+        cap, value = operation(self.library.network.traced, layer.node).cap, node.max
+        at_limit = around_peak and cap is not None and value >= cap
+        return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values), at_limit)
 
 
 def _small_key(network: Network, source: Circuit | Photo) -> str:

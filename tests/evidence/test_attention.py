@@ -9,6 +9,8 @@ from circuits import load_network, load_photo
 from circuits.evidence.attention import class_attention
 from circuits.evidence.maps import class_attributions, edge_maps
 from circuits.network.attention import attend, attention_pattern
+from circuits.network.subgraphs import subgraph_between
+from circuits.tracing.run import ForwardCache
 from circuits.units import Unit
 from tests.support.tokens import Tokens, handwired, tokens
 
@@ -53,10 +55,12 @@ def test_attention_of_the_class_token_is_the_softmax_of_its_query_with_all_keys(
         np.testing.assert_allclose(block.mean.ravel(), expected.mean(0), rtol=1e-5)
     # The contributions to all classes, and what arrives at an upper unit, go through attention's second derivative.
     unit = Unit("blocks.0.act", 3)
-    pieces = class_attributions(network, photo, unit)
+    run, segment = ForwardCache.of(network, image), subgraph_between(network, unit.layer, "head", image)
+    point, pieces = run.activations[unit.layer].detach().requires_grad_(), class_attributions(network, photo, unit)
     for channel in range(2):
+        (gradient,) = torch.autograd.grad(segment(point, [channel]).sum(), point)
+        assert pieces[channel] == pytest.approx(float((point.detach() * gradient)[0, 3].sum()), rel=1e-4, abs=1e-7)
         alone = edge_maps(network, photo, unit, f"head:{channel}")
-        assert pieces[channel] == pytest.approx(alone.attribution, rel=1e-4, abs=1e-7)
         assert alone.upper.sum() == pytest.approx(alone.attribution, rel=1e-4, abs=1e-7)
 
 

@@ -17,7 +17,6 @@ from circuits.evidence.patches import patches_and_maps
 from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
-from circuits.numbers import number
 from circuits.report.text import ranks_in_words
 from circuits.tracing import run, verify
 from circuits.tracing.run import ForwardCache
@@ -202,7 +201,7 @@ def test_class_tokens_have_no_place_in_the_photo(known: Network, quarters: Photo
     values = heat_map(two, "example:cat", unit)[0]
     lines = ("class", "token") if values[0] > values[1] else ("extra", "token 1")
     for shown in next(patches_and_maps(two, "example:cat", [unit], side=64)):
-        assert np.array_equal(np.asarray(shown), np.asarray(box(64, *lines, number(values.max()), letters=12)))
+        assert np.array_equal(np.asarray(shown), np.asarray(box(64, *lines, letters=12)))
     # Of the last block the head reads the class token alone, so that what comes from the patches comes from below.
     circuit = trace(known, quarters, "warm", depth=1)
     assert target_map(known, circuit) == pytest.approx(np.array([[1.6, 0], [0.8, 0]]), abs=1e-5)

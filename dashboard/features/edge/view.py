@@ -13,7 +13,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from dashboard.answers import EdgeShown, Failure, Signed
-from dashboard.components import Pane, button, controls, figure, notice, relative, section, sends, waiting
+from dashboard.components import Pane, breakable, button, controls, figure, notice, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
 from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
@@ -47,7 +47,10 @@ def edge_panel(
     lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
     verb = "inhibits" if edge.attribution < 0 else "excites"
     parts = [
-        html.H2([lower.called, html.Span(f" {verb} ", className=verb), upper.called], className="unit-title"),
+        html.H2(
+            [*breakable(lower.called), html.Span(f" {verb} ", className=verb), *breakable(upper.called)],
+            className="unit-title",
+        ),
         html.P(["An edge of the ", term("circuit"), ". ", _back(session)], className="muted small"),
         _facts(circuit, edge),
         html.Div(
@@ -111,7 +114,7 @@ def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
         if picture
         else html.Div("no picture", className="large placeholder")
     )
-    choose = button(node.called, "select", {"unit": node.id}, title=f"Show the {which} unit")
+    choose = button(breakable(node.called), "select", {"unit": node.id}, title=f"Show the {which} unit")
     return html.Div([image, choose])
 
 

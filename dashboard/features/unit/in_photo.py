@@ -44,8 +44,8 @@ def in_photo(
     if "saliency" in found:  # which a group has not
         words = f"Pixels that {node.called} depends on"
         pictures.append(_saliency("Pixels it depends on", words, found["saliency"]))
-    parts.append(html.Div(pictures, className="pair"))
-    parts += class_token_looks(label, found["attention"]) if "attention" in found else []
+    looks, *heads = class_token_looks(label, found["attention"]) if "attention" in found else [None]
+    parts += [html.Div([*pictures, *([looks] if looks else [])], className="pair"), *heads]
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
     upper = found.get("relative")
@@ -112,7 +112,7 @@ def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", nam
 
 
 def class_token_looks(target: str, found: ClassTokenLooks | Failure | None) -> list[Component]:
-    """Where the class token looks in a block, the mean over its heads and each of them; nothing where there is none.
+    """Where the class token looks in a block: a figure of the mean over its heads, or `None`, and after it each head.
 
     Args:
         target: what is explained.
@@ -120,14 +120,13 @@ def class_token_looks(target: str, found: ClassTokenLooks | Failure | None) -> l
     """
     title = term("attention", _LOOKS)
     if not isinstance(found, ClassTokenLooks):
-        return [html.Div([waiting(title, found)], className="pair")]
+        return [waiting(title, found)]
     if found.mean is None:
-        return []
+        return [None]
     count = len(found.heads)
     words = (
-        f"Attention of the class token to the patches, before {found.layer}: the mean of {count} heads. Attention is "
-        f"not attribution: it says where the class token reads from, not what it reads there or what that does for "
-        f"{target}."
+        f"Attention is not attribution: how much the class token reads from each patch, in the attention before "
+        f"{found.layer}, and neither what it reads there nor what that does for {target}."
     )
     tiles = [
         _patch(picture, f"{_LOOKS}, head {head}", percent(share), name=f"head-{head}",
@@ -135,7 +134,7 @@ def class_token_looks(target: str, found: ClassTokenLooks | Failure | None) -> l
         for head, (picture, share) in enumerate(found.heads)
     ]  # fmt: skip
     return [
-        html.Div([figure(title, found.mean.address, f"{_LOOKS}, over the photo", "", "")], className="pair"),
+        figure(title, found.mean.address, f"{_LOOKS}, over the photo", f"mean of {count} heads", ""),
         html.P(words, className="small muted"),
         html.P("Each head, with the share of its attention that goes to patches:", className="small"),
         html.Ul(tiles, className="patches"),
