@@ -1,8 +1,8 @@
 """Where the class token looks: the weights with which it reads the photo's patches, in each block and head.
 
 Attention is not attribution. A weight says from where a head reads, and neither what it reads there, nor whether that
-matters for the class: a value that is read with much weight may be zero, and later layers may ignore or undo it (Jain
-2019, "Attention is not explanation"). What the patches contribute is `argument_map`.
+matters for the class: a value that is read with much weight may be zero, and later layers may ignore or undo it (Jain & Wallace
+2019, "Attention is not Explanation"). What the patches contribute is `argument_map`.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from circuits.network.network import Network
 from circuits.network.token_moves import tokens_extra, tokens_map
 from circuits.shapes import HeatMap
 from circuits.tracing.source import Source, input_crop
+from circuits.units import Address
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +80,19 @@ def class_attention(network: Network, source: Source) -> tuple[ClassAttention, .
             heads = read.reshape(-1, rows, columns).cpu().numpy().copy()
             found[names[extra]] = ClassAttention(names[extra], heads)
     return tuple(found.values())
+
+
+def attention_behind(network: Network, source: Source, unit: Address) -> ClassAttention | None:
+    """The attention of the class token in the block of one of its units, of a class in the last; `None` of all others.
+
+    Args:
+        network: the network.
+        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
+        unit: of the network.
+    """
+    layer = network.layer(unit.layer)
+    if not (layer.is_of_extra_tokens or layer.name == network.layers[-1]):
+        return None
+    blocks = class_attention(network, source)
+    own = next((block for block in blocks if block.layer == layer.name), None)
+    return own if layer.is_of_extra_tokens else next(iter(blocks[::-1]), None)

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.errors import InputError
-from circuits.evidence.attention import class_attention
+from circuits.evidence.attention import attention_behind
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
@@ -138,11 +138,10 @@ class Evidence:
 
     def class_token_looks(self, circuit: Circuit, name: str) -> ClassTokenLooks:
         """Where the class token looks in the block of a unit of it; for a class in the last one that there is."""
-        layer, seen = circuit.nodes[name].unit.layer, _seen(circuit)
-        blocks = class_attention(self.library.network, circuit)
-        shown = next((block for block in blocks if block.layer == layer), blocks[-1] if blocks else None)
-        if shown is None or (shown.layer != layer and name != circuit.root):
-            return ClassTokenLooks(layer, None, ())
+        unit, seen = circuit.nodes[name].unit, _seen(circuit)
+        shown = attention_behind(self.library.cut(circuit), circuit, unit)
+        if shown is None:
+            return ClassTokenLooks(unit.layer, None, ())
         heads = tuple((webp(overlay(seen, head, size=_TILE)), float(head.sum())) for head in shown.heads)
         return ClassTokenLooks(shown.layer, webp(overlay(seen, shown.mean, size=PICTURE)), heads)
 

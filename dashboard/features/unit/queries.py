@@ -83,9 +83,9 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         found.append(query("places", "", partial(evidence.places, *seen)))
     if (name == circuit.root) == is_scalar:
         found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
-    layers = library.network.layer_list
-    if any(layer.is_of_extra_tokens and (layer.name == node.unit.layer or name == circuit.root) for layer in layers):
-        found.append(query("attention", f"/{name == circuit.root}", partial(evidence.class_token_looks, circuit, name)))
+    reading = (node.unit.layer, *([layer.name for layer in library.network.layer_list] if name == circuit.root else []))
+    if any(map(is_of_tokens, reading)):
+        found.append(query("attention", "", partial(evidence.class_token_looks, circuit, name)))
     if isinstance(node.unit, Group):
         return found
     if not is_scalar and evidence.has_middle(circuit, name):
