@@ -239,13 +239,21 @@ def short(label: str) -> str:
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
+_BREAKS_FROM = 16
+"""Characters of an address that need not break."""
+
+
 def breakable(label: str) -> list[Component]:
     """A long address that breaks after a dot or colon rather than within a word.
 
     Example:
-        >>> [getattr(part, "children", part) for part in breakable("blocks.0:12")]
-        ['blocks.', None, '0:', None, '12']
+        >>> [getattr(part, "children", part) for part in breakable("blocks.10.mlp.act:17")]
+        ['blocks.', None, '10.', None, 'mlp.', None, 'act:', None, '17']
+        >>> breakable("conv4:17")
+        ['conv4:17']
     """
+    if len(label) <= _BREAKS_FROM:
+        return [label]
     parts = re.split(r"(?<=[.:])(?=\S)", label)
     return [piece for part in parts for piece in (html.Wbr(), part)][1:]
 
