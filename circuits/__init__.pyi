@@ -8,9 +8,9 @@ from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
 from .atlas.words import suggest_words as suggest_words
 from .atlas.words import units_like as units_like
-from .attribution.ablation import Baseline as Baseline
-from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
+from .attribution.baseline import Baseline as Baseline
+from .attribution.baseline import mean_of_photos as mean_of_photos
 from .attribution.decomposition import Books as Books
 from .attribution.decomposition import Decomposition as Decomposition
 from .attribution.gradient import Readout as Readout
@@ -51,7 +51,7 @@ from .evidence.saliency import path_picture as path_picture
 from .evidence.saliency import relative_picture as relative_picture
 from .exemplars.build import index_photos as index_photos
 from .exemplars.exemplars import Exemplars as Exemplars
-from .exemplars.exemplars import find_exemplars as find_exemplars
+from .exemplars.finding import find_exemplars as find_exemplars
 from .explorer import Exploration as Exploration
 from .explorer import explore as explore
 from .groups.dictionary import Dictionary as Dictionary

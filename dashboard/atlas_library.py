@@ -2,6 +2,7 @@
 
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.class_circuit import expand_class
+from circuits.atlas.facts import AtlasLink
 from circuits.errors import UnknownError
 from circuits.network.network import Network
 from circuits.report.atlas_sentences import without_atlas
@@ -9,6 +10,9 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.answers import UnitInAtlas
 from dashboard.session.state import Choices
+
+MADE_OF = 5
+"""Units below that a unit's pane names."""
 
 
 def circuit_of_class(atlas: Atlas, number: int, choices: Choices) -> Circuit:
@@ -44,8 +48,13 @@ def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
         own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
         missing = "" if own else _no_photo(network, unit.channel)
         return UnitInAtlas(missing, overall if own else None, own, is_class=True)
-    suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
-    return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+    links: tuple[AtlasLink, ...] = ()
+    gross = 0.0
+    if atlas.has_class_free:
+        found = (link for link in atlas.links(unit, class_free=True) if link.share > 0)
+        links = tuple(sorted(found, key=lambda link: -link.share)[:MADE_OF])
+        gross = float(atlas.table("class_free.gross", unit.layer)[unit.channel])
+    return UnitInAtlas("", overall, atlas.classes_of(unit), atlas.suggested.get(unit), made_of=links, gross=gross)
 
 
 def _no_photo(network: Network, number: int) -> str:

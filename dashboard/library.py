@@ -12,7 +12,7 @@ from PIL import Image
 import circuits
 from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import CircuitsError, InputError, printable
 from circuits.evidence.saliency import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
@@ -27,9 +27,9 @@ from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
 from circuits.units import Progress, Unit
-from dashboard.answers import WebP, kept, webp
 from dashboard.atlas_library import expanded_class
 from dashboard.session.state import Choices
+from dashboard.webp import WebP, kept, webp
 
 if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
@@ -318,8 +318,10 @@ class Library:
     def why_locked(self, circuit: Circuit) -> str:
         """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
         if circuit.network.sha256 != self.network.sha256:
+            name = circuit.network.name
+            which = f"{name} ({circuit.network.sha256[:12]})" if name == self.network.name else name
             return (
-                f"This circuit is of another network, {circuit.network['name']}: you can look at it and discard "
+                f"This circuit is of another network, {which}: you can look at it and discard "
                 f"units, but {self.network.name} cannot expand it."
             )
         if circuit.collection is not None:

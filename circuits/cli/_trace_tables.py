@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
@@ -49,9 +49,12 @@ def class_summary(circuit: Circuit) -> str:
 
 
 def _explained(circuit: Circuit) -> str:
-    held = held_in_words(circuit)
+    held, value = held_in_words(circuit), number(circuit.target.value)
+    what = f"The circuit of {circuit.target.label} ({circuit.root}, {value})"
+    if circuit.collection is not None and circuit.target.kind == "unit":
+        what = f"What {circuit.root} is made of, whatever the class ({value}, its activation summed over positions)"
     return (
-        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
+        f"{what}, layer by layer. "
         f"{held and held + ' '}For each unit: its strongest contributions from the layer below, and their share of the "
         "gross attribution:"
     )

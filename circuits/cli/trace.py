@@ -26,7 +26,7 @@ from circuits.files import write_atomically
 from circuits.report.text import many
 
 if TYPE_CHECKING:
-    from circuits.attribution.ablation import Baseline
+    from circuits.attribution.baseline import Baseline
     from circuits.groups.dictionary import Dictionary
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
@@ -175,13 +175,13 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
 
 def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[Baseline]":
     """Zero, and for `mean` the mean over the newest index of exemplars."""
-    from circuits.attribution.ablation import resolve
+    from circuits.attribution.baseline import resolve
 
     if name == "zero":
         return resolve()
     if name != "mean":
         raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
-    from circuits.exemplars.exemplars import find_exemplars
+    from circuits.exemplars.finding import find_exemplars
 
     index = find_exemplars(network, exemplars)
     if index is None:

@@ -1,8 +1,8 @@
 """Where the class token looks: the weights with which it reads the photo's patches, in each block and head.
 
 Attention is not attribution. A weight says from where a head reads, and neither what it reads there, nor whether that
-matters for the class: a value that is read with much weight may be zero, and later layers may ignore or undo it (Jain & Wallace
-2019, "Attention is not Explanation"). What the patches contribute is `argument_map`.
+matters for the class: a value that is read with much weight may be zero, and later layers may ignore or undo it (Jain &
+Wallace 2019, "Attention is not Explanation"). What the patches contribute is `argument_map`.
 """
 
 from dataclasses import dataclass

@@ -124,7 +124,7 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
         chosen = _by_name(blocks, chain, names, choice)
     else:
         chosen = _fine(blocks, chain, list(names)) if choice == "fine" else _auto(blocks, chain)
-        chosen += layers_of_tokens(traced, chain, names, chosen)
+        chosen = layers_of_tokens(traced, chain, names, chosen)
     wanted = {chain[-1], *chosen}
     nodes = [node for node in names if node in wanted]
     if len(nodes) < 2 <= len(names) and not isinstance(choice, str):

@@ -50,7 +50,7 @@ def split_tokens(traced: fx.GraphModule) -> None:
         >>> record_shapes(traced, torch.zeros(1, 3, 6, 8))
         >>> split_tokens(traced)
         >>> [(layer.name, layer.channels, layer.height, layer.width) for layer in find_layers(traced)]
-        [('patch', 4, 3, 4), ('act', 5, 3, 4), ('mean', 4, 1, 1), ('head', 2, 1, 1)]
+        [('patch', 4, 3, 4), ('act', 5, 3, 4), ('head', 2, 1, 1)]
     """
     hidden = dict(_hidden(traced))
     if not hidden:
@@ -75,14 +75,26 @@ def split_tokens(traced: fx.GraphModule) -> None:
 def layers_of_tokens(
     traced: fx.GraphModule, chain: Sequence[fx.Node], names: Iterable[fx.Node], chosen: Sequence[fx.Node]
 ) -> list[fx.Node]:
-    """The layers of tokens, and below them, where nothing else is chosen there, the embedding of the patches."""
+    """What was chosen with the layers of tokens, if there are any.
+
+    Below them, where nothing else is chosen there, lies the embedding of the patches. Above them only what an
+    activation function makes is a layer: the pooled or normalised rows of all blocks, or the embedding of a photo, are
+    sums of what the hidden units add, and their channels no units.
+    """
     tokens = [node for node in names if node.target in TOKENS]
-    if not tokens or any(node < tokens[0] for node in chosen):
-        return tokens
+    if not tokens:
+        return list(chosen)
+    chosen = [
+        node
+        for node in chosen
+        if node < tokens[-1] or len(ops.shape(node) or ()) != 2 or ops.operation(traced, node).is_activation
+    ]
+    if any(node < tokens[0] for node in chosen):
+        return chosen + tokens
     embedding = [
         node for node in chain if node in names and node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS
     ]
-    return embedding[-1:] + tokens
+    return chosen + embedding[-1:] + tokens
 
 
 def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:

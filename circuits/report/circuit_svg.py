@@ -16,21 +16,11 @@ from circuits.errors import InputError, printable
 from circuits.image.encode import to_data_uri
 from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, bands_between, curve, ports, route
 from circuits.report.atlas_sentences import estimated
+from circuits.report.edge_words import WARNING_LABELS, WARNING_SIGNS, warning_label
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
-from circuits.report.text import (
-    ALONE,
-    WARNING_LABELS,
-    WARNING_SIGNS,
-    many,
-    network_and_source,
-    number,
-    percent,
-    question,
-    warning_label,
-    wrapped,
-)
+from circuits.report.text import ALONE, many, network_and_source, number, percent, question, wrapped
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.named_sets import names_of

@@ -6,9 +6,10 @@ from typing import Any
 
 from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import ScoreRow
+from circuits.report.card_words import METHOD_NAMES, headline, left_out, metric_name, over_name, overshoot
 from circuits.report.curve import beyond, curve_svg
 from circuits.report.jinja import asset, fill_page, safe_picture
-from circuits.report.text import METHOD_NAMES, headline, left_out, metric_name, network_and_source, over_name, overshoot
+from circuits.report.text import network_and_source
 
 
 def to_html(card: Card) -> str:

@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Tensor
 
-from circuits.attribution.ablation import collection_name
+from circuits.attribution.baseline import collection_name
 from circuits.errors import InputError
 from circuits.groups.coding import importance_of
 from circuits.groups.dictionary import Dictionary

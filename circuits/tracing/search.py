@@ -18,8 +18,9 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
+from circuits.tracing.layers_below import LayersBelow
 from circuits.tracing.node import address_of
-from circuits.tracing.run import ForwardCache, LayersBelow, number_of
+from circuits.tracing.run import ForwardCache, number_of
 from circuits.tracing.targets import Target
 from circuits.tracing.visible import visible_in
 from circuits.units import IN_NO_GROUP, Address, Group, Progress, Unit

@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuits.attribution.ablation import Baseline, ablated_one_by_one, ablated_together, resolve
+from circuits.attribution.ablation import ablated_one_by_one, ablated_together
 from circuits.attribution.agreement import rank_correlation, relative_error
+from circuits.attribution.baseline import Baseline, resolve
 from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
 from circuits.attribution.modes import as_explained
 from circuits.attribution.parts import Ablations
@@ -33,8 +34,9 @@ from circuits.network.network import Network
 from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number
+from circuits.tracing.layers_below import MOST_ABLATED, LayersBelow
 from circuits.tracing.node import Node
-from circuits.tracing.run import MOST_ABLATED, ForwardCache, LayersBelow
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, target_of

@@ -37,12 +37,10 @@ from dashboard.answers import (
     SaliencyPicture,
     Signed,
     Spot,
-    WebP,
-    webp,
-    wide,
 )
 from dashboard.library import PICTURE, Library
 from dashboard.session.state import Looking
+from dashboard.webp import WebP, webp, wide
 from dashboard.work.collection import Collection
 from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
 

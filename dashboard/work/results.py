@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
-from dashboard.answers import WebP
+from dashboard.webp import WebP
 
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.

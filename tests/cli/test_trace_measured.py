@@ -10,7 +10,7 @@ from PIL import Image
 from circuits import Circuit, Edge, Network, measure, trace
 from circuits.attribution.agreement import Agreement
 from circuits.cli._trace_tables import agreement_table, warnings
-from circuits.report.text import error_in_words, joint_in_words, ranks_in_words, warning_label, warning_sentence
+from circuits.report.edge_words import error_in_words, joint_in_words, ranks_in_words, warning_label, warning_sentence
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.verified import halves, logic

@@ -17,8 +17,8 @@ from circuits.evidence.patches import patches_and_maps
 from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
-from circuits.report.text import ranks_in_words
-from circuits.tracing import run, verify
+from circuits.report.edge_words import ranks_in_words
+from circuits.tracing import layers_below, verify
 from circuits.tracing.run import ForwardCache
 from circuits.visualization.contact_sheet import box
 from tests.support.branched import Blocked
@@ -171,7 +171,7 @@ def test_too_many_units_are_sampled_when_measured_and_not_all_ablated(
     circuit = trace(known, quarters, "warm", depth=1, top=9, signs="both")
     [whole] = measure(known, circuit, "head:0").nodes["head:0"].measured
     assert (whole.units, whole.sampled) == (16, None)
-    for module in (verify, run):
+    for module in (verify, layers_below):
         monkeypatch.setattr(module, "MOST_ABLATED", 15)
     monkeypatch.setattr(verify, "_SAMPLED", 12)
     measured = measure(known, circuit, "head:0")

@@ -4,7 +4,8 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import number, warning_label, warning_sentence
+from circuits.report.edge_words import warning_label, warning_sentence
+from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from dashboard.components import attributes, measure_button

@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
-from circuits.attribution.ablation import Baseline, resolve
+from circuits.attribution.baseline import Baseline, resolve
 from circuits.errors import InputError
 from circuits.evaluation.card import Card, fingerprint_of
 from circuits.evaluation.evaluate import evaluate

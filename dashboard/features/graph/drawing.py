@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuits.report.atlas_sentences import estimated
+from circuits.report.edge_words import WARNING_LABELS, WARNING_SIGNS
 from circuits.report.layout import layered
-from circuits.report.text import WARNING_LABELS, WARNING_SIGNS, many, number, percent
+from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.named_sets import names_of
 from circuits.tracing.node import Node

@@ -8,12 +8,13 @@ from circuits.report.sentences import has_places
 from circuits.report.text import number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.answers import ClassTokenLooks, Failure, Places, Relative, Signed, Spot, WebP
+from dashboard.answers import ClassTokenLooks, Failure, Places, Relative, Signed, Spot
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
 from dashboard.glossary import term, with_term
 from dashboard.session.state import Looking
+from dashboard.webp import WebP
 from dashboard.work.results import Answers
 
 Component = Any

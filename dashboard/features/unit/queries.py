@@ -9,6 +9,7 @@ from circuits.report.sentences import edges_from
 from circuits.report.text import is_of_tokens
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
+from circuits.tracing.node import Node
 from circuits.units import Address, Group, Unit
 from dashboard.atlas_library import unit_in_atlas
 from dashboard.breakdowns import would_show
@@ -32,7 +33,7 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
         return [*in_atlas(outside, work.library), *_of_outside(outside, session, work.evidence)]
     if state.circuit is not None and state.of_class and work.library.is_own(state.circuit):
         chosen = state.circuit.nodes.get("" if state.edge else state.selected)
-        return () if chosen is None else in_atlas(chosen.unit, work.library)
+        return () if chosen is None else [*in_atlas(chosen.unit, work.library), *_elsewhere(chosen, work.evidence)]
     if state.circuit is None or state.locked or state.edge is not None or state.selected not in state.circuit.visible:
         return ()
     return _of_node(state.circuit, state.selected, session, work.evidence)
@@ -97,8 +98,15 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     upper = upper_of(session)
     if upper and evidence.has_relative(circuit, name, upper):
         found.append(relative_query(circuit, name, upper, looking, evidence))
-    key = f"{subject}/exemplars/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
+    return [*found, *_elsewhere(node, evidence, subject)]
+
+
+def _elsewhere(node: Node, evidence: Evidence, subject: str = "") -> list[Query]:
+    """What a channel fires on in the collection, beside its peak here, which in the circuit of a class is the mean."""
+    if not isinstance(node.unit, Unit):
+        return []
+    key = f"{subject or f'{node.id}/{node.max}'}/exemplars/{evidence.collection.stamp()}"
+    return [Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
 
 
 def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]:

@@ -12,7 +12,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Address, Unit, is_residual
-from dashboard.answers import Inspection, WebP
+from dashboard.answers import Inspection
 from dashboard.components import (
     Pane,
     attributes,
@@ -38,6 +38,7 @@ from dashboard.glossary import term, with_term
 from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
+from dashboard.webp import WebP
 from dashboard.work.results import Answers
 from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
@@ -110,7 +111,10 @@ def unit(
             [looks],
             [firing(node, circuit), *more_pictures(node, more, offered=own)],
             [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
-            in_atlas(node.called, found, of=circuit.collection.name),
+            [
+                *in_atlas(node.called, found, of=circuit.collection.name),
+                *exemplars(node, found, reached, of=circuit.collection.name),
+            ],
             discarded(circuit),
         )
     return Pane(
@@ -179,9 +183,12 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
 
 def _means(node: Node, circuit: Circuit) -> Component:
     """The numbers of a unit of the circuit of a class, which are means over its photos."""
-    name = term("logit") if node.id == circuit.root else term("attribution", "contribution")
+    is_logit = node.id == circuit.root and circuit.target.kind == "class"
+    name: Any = term("logit") if is_logit else term("attribution", "contribution")
+    if circuit.target.kind == "unit":  # and no class, to which it would contribute
+        name = [term("activation"), ", summed"]
     facts = [(name, estimate(node.value, node.error, sign=False))]
-    facts += [] if node.id == circuit.root else [("mean peak", number(node.max))]
+    facts += [] if is_logit else [("mean peak", number(node.max))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 

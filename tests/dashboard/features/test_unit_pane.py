@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.evidence.layer_statistics import Standing
 from circuits.naming.names import UnitName
 from circuits.naming.store import names_of, remember
 from circuits.network.network import Network
-from circuits.report.text import WARNING_SIGNS, error_in_words, number, ranks_in_words
+from circuits.report.edge_words import WARNING_SIGNS, error_in_words, ranks_in_words
+from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import WARNINGS, Edge
 from circuits.units import Unit
