@@ -1,7 +1,7 @@
 """What the page may ask of an atlas: the circuit of a class, and which classes a unit serves."""
 
 from circuits.atlas.atlas import Atlas
-from circuits.atlas.class_circuit import expand_class
+from circuits.atlas.class_circuit import expand_class, why_not_unit
 from circuits.atlas.facts import AtlasLink
 from circuits.errors import UnknownError
 from circuits.network.network import Network
@@ -15,14 +15,14 @@ MADE_OF = 5
 """Units below that a unit's pane names."""
 
 
-def circuit_of_class(atlas: Atlas, number: int, choices: Choices) -> Circuit:
-    """The circuit of a class over its photos.
+def circuit_of_class(atlas: Atlas, of: int | Unit, choices: Choices) -> Circuit:
+    """The circuit of a class over its photos, or of a unit over all photos.
 
     Raises:
-        CircuitsError: if there is no photo of the class in the atlas.
+        CircuitsError: if there is no photo of the class in the atlas, or the unit has no class-free links.
     """
     depth = min(choices.depth, len(atlas.layers) - 1)
-    return atlas.circuit(number, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
+    return atlas.circuit(of, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
 
 
 def expanded_class(atlas: Atlas, circuit: Circuit, name: str, choices: Choices) -> Circuit:
@@ -30,11 +30,13 @@ def expanded_class(atlas: Atlas, circuit: Circuit, name: str, choices: Choices) 
     return expand_class(atlas, circuit, name, top=_kept_top(atlas, choices), signs=choices.signs)
 
 
-def why_not_class(network: Network, atlas: Atlas | None, number: int) -> str:
-    """Why there is no circuit of a class, in a sentence; "" if there is."""
+def why_not_class(network: Network, atlas: Atlas | None, of: int | Unit) -> str:
+    """Why there is no circuit of a class, or of a unit over all photos, in a sentence; "" if there is."""
     if atlas is None:
         return without_atlas(network.name)
-    return "" if number in atlas.record.photos else _no_photo(network, number)
+    if isinstance(of, Unit):
+        return why_not_unit(atlas, of)
+    return "" if of in atlas.record.photos else _no_photo(network, of)
 
 
 def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:

@@ -225,10 +225,12 @@ def _signed(value: float | None) -> str:
     return number(value or 0.0, sign=True)
 
 
-def agreement_heading(baseline: Baseline) -> str:
+def agreement_heading(circuit: Circuit, baseline: Baseline) -> str:
     """What stands above a table of agreement."""
     instead = f"their mean over {baseline.source}" if baseline.source else baseline.name
-    return f"Agreement of attributions with the drop when units below are set to {instead}, medians by layer:"
+    ranked = [each for node in circuit.nodes.values() for each in node.measured if each.sampled]
+    sampled = f"; ranks over a random sample of {ranked[0].sampled} units" if ranked else ""
+    return f"Agreement of attributions with the drop when units below are set to {instead}, medians by layer{sampled}:"
 
 
 def agreement_table(circuit: Circuit, baseline: str) -> Table:

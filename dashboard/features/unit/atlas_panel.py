@@ -76,10 +76,10 @@ def _made_of(told: UnitInAtlas) -> list[Component]:
         html.Th(term("gross attribution", "share"), scope="col"),
         html.Th(term("consistency"), scope="col"),
     )
-    words = f"Made of, whatever the class: shares of its mean activation over {many(told.made_of[0].photos, 'photo')}."
     return [
-        html.P(words, className="small"),
-        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="places-table free"),
+        html.H2("Made of, whatever the class"),
+        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="places-table"),
+        html.P(f"Shares of its mean activation over {many(told.made_of[0].photos, 'photo')}.", className="small muted"),
     ]
 
 
