@@ -42,6 +42,7 @@ MODES = {
     "ablate": "The measured change when a unit is set to its baseline: slow.",
     "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
+SUM_OF_CURVED = "Gradient × activation, summed over positions: fast; what bends the network leaves a remainder."
 BASELINES = {
     "zero": "Shares of each unit's whole activation.",
     "mean": "Shares of how far each unit is from its mean over {source}.",
