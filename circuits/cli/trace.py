@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
+    from circuits.tracing.usual import View
 
 
 DEPTH = 2
@@ -119,6 +120,10 @@ def trace(
     loaded = options.load(network, layers)
     grouped = None if groups is None else _groups(loaded, groups)
     levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
+    is_free = layers == "auto" and {top, groups, units, share, mode} == {None} and ":" not in (target or "")
+    view = _usual(loaded, exemplars) if is_free else None
+    if view is not None and view.groups:
+        loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
@@ -177,6 +182,17 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
     from circuits.groups.storage import load_groups
 
     return load_groups(text, network)
+
+
+def _usual(network: "Network", exemplars: Path | None) -> "View":
+    """How the network is explained where nothing says how, with a word on it if that is by groups."""
+    from circuits.atlas.means import mean_at_hand
+    from circuits.tracing.usual import usual_view
+
+    view = usual_view(network, lambda: mean_at_hand(network, exemplars))
+    if view.groups:
+        note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
+    return view
 
 
 def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline | None":
