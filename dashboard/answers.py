@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from circuits.atlas.facts import AtlasUnit, Mean, ServedClass
+from circuits.atlas.facts import AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.suggestion import Suggestion
 from circuits.units import is_residual
 from dashboard.webp import WebP
@@ -80,6 +80,8 @@ class UnitInAtlas:
         classes: what it does for each class, those that it serves most first.
         suggested: a name that was found for it, with how well that fits, if there is one.
         is_class: it stands for a class itself, which is then the only one among the classes.
+        made_of: the units below that its activation is made of most, whatever the class; none where that is not known.
+        gross: of its activation, which is what all of them add up to without their signs.
     """
 
     missing: str
@@ -87,6 +89,8 @@ class UnitInAtlas:
     classes: tuple[ServedClass, ...] = ()
     suggested: Suggestion | None = None
     is_class: bool = False
+    made_of: tuple[AtlasLink, ...] = ()
+    gross: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -211,9 +211,10 @@ class Library:
 
     def like_class(self, photo: Photo, circuit: Circuit, progress: Progress) -> Circuit:
         """The circuit of a photo that can be compared with that of a class: of the same layers and settings."""
-        told = circuit.settings
+        told, target = circuit.settings, target_of(circuit)
+        asked = target.unit.channel if target.kind == "class" else str(target.unit)
         return circuits.trace(
-            self.cut(circuit), photo, target_of(circuit).unit.channel, depth=told.depth, top=told.top,
+            self.cut(circuit), photo, asked, depth=told.depth, top=told.top,
             mode=told.mode, signs=told.signs, progress=progress,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from circuits.atlas.facts import AtlasLink, Mean
 from circuits.atlas.storage import CLASS_FREE, LINKS
 from circuits.attribution.gradient import strongest as check_signs
 from circuits.attribution.links import Link
-from circuits.errors import InputError
+from circuits.errors import CircuitsError, InputError
 from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import attributes, number
@@ -64,9 +64,8 @@ def _asked(atlas: "Atlas", of: str | int | Unit) -> "tuple[Unit, _CircuitMeans]"
         found = atlas.find(unit.channel if unit is not None else of)  # type: ignore[arg-type]
         return Unit(atlas.layers[-1].name, found.number), _CircuitMeans(atlas, found.number)
     atlas.unit(unit)
-    if refused := _why_unlinked(atlas, unit):
+    if refused := why_not_unit(atlas, unit):
         raise InputError(refused)
-    atlas.links(unit, class_free=True)
     return unit.whole, _CircuitMeans(atlas, None)
 
 
@@ -111,6 +110,15 @@ def why_not_expand(atlas: "Atlas", circuit: Circuit, unit: Unit) -> str:
             f"The atlas in {atlas.folder} does not have the photos of this circuit, {circuit.photo_info.name}; "
             "choose the class again to see it as the atlas has it now."
         )
+    return _why_unlinked(atlas, unit)
+
+
+def why_not_unit(atlas: "Atlas", unit: Unit) -> str:
+    """Why there is no circuit of a unit over all photos, in a sentence; "" if there is."""
+    try:
+        atlas.links(unit, class_free=True)
+    except CircuitsError as error:
+        return str(error)
     return _why_unlinked(atlas, unit)
 
 

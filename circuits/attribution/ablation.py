@@ -14,6 +14,9 @@ from circuits.shapes import Activation, Activations, PerChannel
 Without = Callable[[Sequence[Sequence[int]]], Activations]
 """Copies of an activation, in each of which a set of units is ablated, (sets, c, h, w)."""
 
+_FEWEST = 4
+"""Copies to a batch, however large the layers are: with fewer, half of what is run is the photo as it is, again."""
+
 
 def ablated_one_by_one(
     segment: Segment,
@@ -49,7 +52,7 @@ def ablated_one_by_one(
             values = torch.stack([each.of(upper[:, place]) for each, place in zip(readouts, places, strict=True)])
         return values[:, :1] - values[:, 1:]
 
-    for some in torch.split(torch.tensor(channels, dtype=torch.int64), at_once(activation)):
+    for some in torch.split(torch.tensor(channels, dtype=torch.int64), max(_FEWEST, at_once(activation))):
         yield some.tolist(), torch.cat(halving(lost, some), dim=1)
 
 

@@ -49,9 +49,12 @@ def class_summary(circuit: Circuit) -> str:
 
 
 def _explained(circuit: Circuit) -> str:
-    held = held_in_words(circuit)
+    held, value = held_in_words(circuit), number(circuit.target.value)
+    what = f"The circuit of {circuit.target.label} ({circuit.root}, {value})"
+    if circuit.collection is not None and circuit.target.kind == "unit":
+        what = f"What {circuit.root} is made of, whatever the class ({value}, its activation summed over positions)"
     return (
-        f"The circuit of {circuit.target.label} ({circuit.root}, {number(circuit.target.value)}), layer by layer. "
+        f"{what}, layer by layer. "
         f"{held and held + ' '}For each unit: its strongest contributions from the layer below, and their share of the "
         "gross attribution:"
     )
@@ -222,10 +225,12 @@ def _signed(value: float | None) -> str:
     return number(value or 0.0, sign=True)
 
 
-def agreement_heading(baseline: Baseline) -> str:
+def agreement_heading(circuit: Circuit, baseline: Baseline) -> str:
     """What stands above a table of agreement."""
     instead = f"their mean over {baseline.source}" if baseline.source else baseline.name
-    return f"Agreement of attributions with the drop when units below are set to {instead}, medians by layer:"
+    ranked = [each for node in circuit.nodes.values() for each in node.measured if each.sampled]
+    sampled = f"; ranks over a random sample of {ranked[0].sampled} units" if ranked else ""
+    return f"Agreement of attributions with the drop when units below are set to {instead}, medians by layer{sampled}:"
 
 
 def agreement_table(circuit: Circuit, baseline: str) -> Table:

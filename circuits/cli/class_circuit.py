@@ -9,7 +9,11 @@ from circuits.cli.trace import DEPTH, LINES, check_files, with_looks, write_file
 
 
 def class_circuit(
-    wanted: str = argument("CLASS", "A class of the atlas, by its label or number."),
+    wanted: str = argument(
+        "CLASS",
+        "A class of the atlas, by its label or number; or a unit, such as conv7:281, for what that is made of whatever "
+        "the class.",
+    ),
     atlas: Path | None = file_option(
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
         metavar="DIR",
@@ -30,7 +34,7 @@ def class_circuit(
     *,
     options: NetworkBesideFile,
 ) -> None:
-    """Show the circuit of a class: not of one photo, but of all of its photos in an atlas, and how sure it is."""
+    """Show the circuit of a class, or a unit: not of one photo, but of all photos in an atlas, and how sure it is."""
     check_files(file, graphml, html, svg)
     tops = counts("--top", top)
     levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)

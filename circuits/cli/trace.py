@@ -151,7 +151,7 @@ def trace(
         if measure:
             say(console, tables.warnings(circuit))
             for each in baselines:
-                say(console, tables.agreement_heading(each))
+                say(console, tables.agreement_heading(circuit, each))
                 console.print(tables.agreement_table(circuit, each.name))
     shown = with_looks(loaded, circuit, first, pictures=pictures) if html or svg else first
     write_files(circuit, shown, file, graphml, html, svg)

@@ -59,7 +59,9 @@ def tokens_joined(
 TOKENS = frozenset({tokens_map, tokens_extra})
 """The steps that make layers of rows of tokens."""
 NAMED_AFTER = "named_after"
-"""In `meta` of the node of such a step: the activation function that the layer is named after."""
+"""In `meta` of the node of such a step: the activation function, or end of a block, that the layer is named after."""
+STREAM = "is_stream"
+"""In `meta` of the node of such a step: whether the rows are the residual stream, not the hidden units of an MLP."""
 WHY = "why_no_tokens"
 """In `meta` of a traced network: why its rows of tokens are no layers."""
 

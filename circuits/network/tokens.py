@@ -11,6 +11,9 @@
    the rows of tokens steps to both are inserted, and one back, which the rest of the network reads.
 
 Where that fails once, as where tokens are merged or dropped, nothing is inserted (`token_moves.why_no_tokens`).
+
+The *residual stream* is what the blocks add to: after a block all that is known of the photo is in its rows, which are
+signed. They are found and split in the same way, and are the layers of the choice `stream`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +24,11 @@ from torch import Tensor, fx
 
 from circuits.network import operations as ops
 from circuits.network.blocks import paths_around
+from circuits.network.branches import on_paths
 from circuits.network.dataflow import value_users
 from circuits.network.execute import image_node
 from circuits.network.receptive_field_ops import largest_reaching
-from circuits.network.token_moves import NAMED_AFTER, TOKENS, WHY, tokens_extra, tokens_joined, tokens_map
+from circuits.network.token_moves import NAMED_AFTER, STREAM, TOKENS, WHY, tokens_extra, tokens_joined, tokens_map
 
 _FEW = 16
 """More tokens than class tokens and registers there are."""
@@ -56,7 +60,8 @@ def split_tokens(traced: fx.GraphModule) -> None:
     hidden = dict(_hidden(traced))
     if not hidden:
         return
-    centres = _centres(traced, list(hidden))
+    streams = _streams(traced, list(hidden))
+    centres = _centres(traced, [*hidden, *streams])
     places = {node: place for node in hidden if (place := _place(centres[node])) is not None}
     most = max((place.patches for place in places.values()), default=0)
     for node in hidden:
@@ -66,6 +71,10 @@ def split_tokens(traced: fx.GraphModule) -> None:
             return
     for node, place in places.items():
         _insert(node, hidden[node], place)
+    for node in streams:
+        grid = _place(centres[node])
+        if grid is not None and grid.patches:
+            _insert(node, node, grid, is_stream=True)
     traced.recompile()
 
 
@@ -78,7 +87,7 @@ def layers_of_tokens(
     activation function makes is a layer: the pooled or normalised rows of all blocks, or the embedding of a photo, are
     sums of what the hidden units add, and their channels no units.
     """
-    tokens = [node for node in names if node.target in TOKENS]
+    tokens = [node for node in names if node.target in TOKENS and not node.meta[STREAM]]
     if not tokens:
         return list(chosen)
     chosen = [
@@ -108,6 +117,32 @@ def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
             yield last, node
 
 
+def layers_of_stream(names: Iterable[fx.Node]) -> list[fx.Node]:
+    """The residual stream after each block."""
+    return [node for node in names if node.target in TOKENS and node.meta[STREAM]]
+
+
+def _streams(traced: fx.GraphModule, hidden: Sequence[fx.Node]) -> list[fx.Node]:
+    """Of each MLP the first addition above its hidden units that every path from the image to the logits passes."""
+    image, logits = image_node(traced), next(node for node in traced.graph.nodes if node.op == "output").args[0]
+    passed = [image, *on_paths(image, logits)]
+    place = {node: number for number, node in enumerate(passed)}
+    found: list[fx.Node] = []
+    waiting, furthest = list(hidden), 0
+    for node in passed:
+        is_cut = furthest <= place[node]  # nothing before it is read after it
+        furthest = max([furthest, *(place[user] for user in value_users(node) if user in place)])
+        if is_cut and waiting and waiting[0] < node and _is_rows(node) and _is_merge(traced, node):
+            found.append(node)
+            waiting = [each for each in waiting if node < each]
+    return found
+
+
+def _is_merge(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether a node adds two tensors that depend on the image."""
+    return ops.operation(traced, node).role == "addition" and all(map(ops.is_variable, node.args[:2]))
+
+
 def _is_rows(node: fx.Node) -> bool:
     """Whether a node's tensor is one photo's rows of tokens, (1, T, C)."""
     shape = ops.shape(node) or ()
@@ -117,8 +152,8 @@ def _is_rows(node: fx.Node) -> bool:
 def _goes_on(traced: fx.GraphModule, node: fx.Node, user: fx.Node) -> bool:
     """Whether what reads a hidden activation only changes each number of it, as a gate does; a skip ends it."""
     called = ops.operation(traced, user)
-    is_merge = called.role == "addition" and all(map(ops.is_variable, user.args[:2]))
-    return called.reach == "elementwise" and not is_merge and ops.shape(user) == ops.shape(node) and _is_rows(user)
+    is_same = ops.shape(user) == ops.shape(node) and _is_rows(user)
+    return called.reach == "elementwise" and is_same and not _is_merge(traced, user)
 
 
 class _Grid(NamedTuple):
@@ -180,13 +215,14 @@ def _sentence(node: fx.Node) -> str:
     )
 
 
-def _insert(node: fx.Node, activation: fx.Node, place: _Grid) -> None:
+def _insert(node: fx.Node, source: fx.Node, place: _Grid, *, is_stream: bool = False) -> None:
     shape, (first, rows, columns, order) = ops.shape(node) or (), place
     extra, patches = shape[1] - place.patches, place.patches
     start = first if patches else extra
     moved = () if order is None else (order,)
     graph, readers = node.graph, list(node.users)
-    around = {path: node.meta["nn_module_stack"][path] for path in paths_around(node)}
+    # The rows that leave a block stay its output, and give it its name.
+    around = {} if is_stream else {path: node.meta["nn_module_stack"][path] for path in paths_around(node)}
     last, parts = node, dict[str, Any]()
     for key, count, step, args, size in (
         ("patches", patches, tokens_map, (node, start, rows, columns, *moved), (rows, columns)),
@@ -196,7 +232,7 @@ def _insert(node: fx.Node, activation: fx.Node, place: _Grid) -> None:
             with graph.inserting_after(last):
                 last = parts[key] = graph.call_function(step, args)
             last.meta = {"shape": (1, shape[2], *size), "channels_at": 1, "nn_module_stack": around}
-            last.meta[NAMED_AFTER] = activation
+            last.meta |= {NAMED_AFTER: source, STREAM: is_stream}
     with graph.inserting_after(last):
         joined = graph.call_function(tokens_joined, (start, *moved), parts)
     joined.meta = {"shape": shape, "channels_at": 2, "nn_module_stack": around}

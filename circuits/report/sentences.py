@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
 from circuits.errors import listed
-from circuits.report.text import chance, is_of_tokens, number, percent, place_in_words, share
+from circuits.report.text import chance, is_of_tokens, many, number, percent, place_in_words, share
 from circuits.tracing.edge import Edge
 from circuits.units import IN_NO_GROUP, is_residual
 
@@ -40,10 +40,9 @@ def value_in_words(circuit: "Circuit") -> Parts:
     """
     target, node = circuit.target, circuit.nodes[circuit.root]
     value = target.value
-    if target.kind == "class" and (photos := circuit.collection) is not None:
-        return "The logit for ", node.called, f" is {number(value)}, the mean over {photos.photos} photos."
+    over = "" if circuit.collection is None else f", the mean over {many(circuit.collection.photos, 'photo')}"
     if target.kind == "class":
-        return "The logit for ", node.called, f" is {number(value)}."
+        return "The logit for ", node.called, f" is {number(value)}{over}."
     if target.kind == "difference":
         plus, _, minus = node.label.partition(" - ")
         if value == 0:
@@ -51,7 +50,7 @@ def value_in_words(circuit: "Circuit") -> Parts:
         side = "higher" if value > 0 else "lower"
         return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
     if node.position is None:
-        return "The activation of ", node.called, f" sums to {number(value)} over the image."
+        return "The activation of ", node.called, f" sums to {number(value)} over the image{over}."
     where = place_in_words(node.unit.layer, node.position)
     return "The activation of ", str(node.unit.whole), f" {where} is {number(value)}."
 
@@ -190,7 +189,7 @@ def unit_in_words(circuit: "Circuit", name: str) -> "list[str | Edge | Node]":
         return []
     before, _, did = peak_in_words(node, scalar=is_scalar(node))
     if (photos := circuit.collection) is not None:  # whose peaks lie in as many places as it has photos
-        before, did = "", f" has a mean peak of {number(node.max)} over {photos.photos} photos"
+        before, did = "", f" has a mean peak of {number(node.max)} over {many(photos.photos, 'photo')}"
     words: list[str | Edge | Node] = [before, node, did, " and accounts for "]
     for edge in edges[:ABOVE]:
         words += [edge, " of the attribution to " if edge is edges[0] else " to ", circuit.nodes[edge.target], ", "]

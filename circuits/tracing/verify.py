@@ -42,7 +42,7 @@ from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, target_of
 from circuits.units import Progress, Unit
 
-_SAMPLED = 256
+_SAMPLED = 64
 _FIELD = {"zero": "ablation", "mean": "ablation_mean"}
 
 
@@ -70,7 +70,7 @@ def measure(
         unit: an expanded unit, or the id of its node; every visible expanded unit if `None`.
         baseline: what ablated units are set to beside zero: `Baseline.mean(index)`, or `mean_of_photos`.
         whole_layer: whether every unit of the layer below is ablated, not only those with edges, so that the ranks of
-            attribution and ablation can be compared; of more than 8,192, as below a transformer's, a sample of 256.
+            attribution and ablation can be compared; of more than 8,192, as below a transformer's, a sample of 64.
         progress: called with (steps done, steps in all, what is under way); raising an exception in it cancels.
 
     Returns:

@@ -46,8 +46,8 @@ def invented_atlas(
         arrays = overall_arrays(written, record)
         linked = _of_class(widths, 0, 1, chance)
         arrays |= {name: value for name, value in linked.items() if name.startswith("links.")}
-        free = {name: value for name, value in arrays.items() if name.startswith("links.")}
-        arrays |= {name.replace("links", "class_free"): _below_top(value, len(labels)) for name, value in free.items()}
+        free = {name: each for name, each in _of_class(widths, 0, 1, chance).items() if name.startswith("links.")}
+        arrays |= {name.replace("links", "class_free"): _below_top(each, len(labels)) for name, each in free.items()}
         written.write_arrays(written.overall_file, arrays, {"photos": sum(photos.values())})
         written.write_record(record)
     return Atlas.open(folder)

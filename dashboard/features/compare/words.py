@@ -21,12 +21,13 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         "shares cannot be compared."
     )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
-    special = " What only the photo has, its class does not usually have." if _photo_and_class(left, right) else ""
+    usual = "the unit is not usually made of" if left.target.kind == "unit" else "its class does not usually have"
+    special = f" What only the photo has, {usual}." if _photo_and_class(left, right) else ""
     return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
 
 
 def _photo_and_class(left: Circuit, right: Circuit) -> bool:
-    """Whether one is of a photo, and the other of all photos of the same class."""
+    """Whether one is of a photo, and the other of all photos of the same class, or of the same unit over all photos."""
     return left.root == right.root and (left.collection is None) != (right.collection is None)
 
 
@@ -34,7 +35,9 @@ def _only(circuit: Circuit, side: str, other: Circuit) -> str:
     """The title over what only one of them shows."""
     if not _photo_and_class(circuit, other):
         return f"Only {side}"
-    return "Only this photo" if circuit.collection is None else "Only the class"
+    if circuit.collection is None:
+        return "Only this photo"
+    return "Only all photos together" if circuit.target.kind == "unit" else "Only the class"
 
 
 def _part(shared: int, left: int, right: int, what: str, index: float) -> str:

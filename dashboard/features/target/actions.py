@@ -61,8 +61,8 @@ def _set(session: Session, payload: SettingChange, library: Library) -> Session:
     )
     # The circuit of a class takes no time, so it follows at once.
     again = session.work.of_class and library.atlas is not None and given.keys() & {"depth", "top", "signs"}
-    number = scope.class_asked(session) if again else None
-    return changed if number is None else ask_for_class(changed, number, library)
+    asked = scope.class_asked(session) if again else None
+    return changed if asked is None else ask_for_class(changed, asked, library)
 
 
 def _is_offered(name: str, value: Any) -> bool:

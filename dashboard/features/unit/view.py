@@ -183,9 +183,12 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
 
 def _means(node: Node, circuit: Circuit) -> Component:
     """The numbers of a unit of the circuit of a class, which are means over its photos."""
-    name = term("logit") if node.id == circuit.root else term("attribution", "contribution")
+    is_logit = node.id == circuit.root and circuit.target.kind == "class"
+    name: Any = term("logit") if is_logit else term("attribution", "contribution")
+    if circuit.target.kind == "unit":  # and no class, to which it would contribute
+        name = [term("activation"), ", summed"]
     facts = [(name, estimate(node.value, node.error, sign=False))]
-    facts += [] if node.id == circuit.root else [("mean peak", number(node.max))]
+    facts += [] if is_logit else [("mean peak", number(node.max))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
