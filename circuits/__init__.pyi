@@ -35,6 +35,7 @@ from .evaluation.scores import score_edges as score_edges
 from .evaluation.scores import score_units as score_units
 from .evaluation.unit_sets import sources_of as sources_of
 from .evaluation.unit_sets import units_of as units_of
+from .evidence.attention import class_attention as class_attention
 from .evidence.layer_statistics import Firing as Firing
 from .evidence.layer_statistics import Standing as Standing
 from .evidence.layer_statistics import firing_at as firing_at

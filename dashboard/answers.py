@@ -166,7 +166,7 @@ class Spot:
         value: the activation there.
         left: middle of what it sees, as a share of the crop's width.
         top: as a share of its height.
-        patch: what it sees; `None` if that is all of the photo.
+        patch: what it sees, or what is around it; `None` if that is all of the photo.
     """
 
     position: tuple[int, int]
@@ -183,10 +183,27 @@ class Places:
     Args:
         spots: highest first, at places that differ.
         whole: every position sees all of the photo, so that there is nothing to cut out.
+        around: every position sees nearly all of it, and patches are what is around the places.
     """
 
     spots: tuple[Spot, ...]
     whole: bool
+    around: bool = False
+
+
+@dataclass(frozen=True)
+class ClassTokenLooks:
+    """Where the class token looks in one block of a transformer.
+
+    Args:
+        layer: of the block's hidden units in the class token.
+        mean: over the heads, over the photo; `None` if the network has no attention of a class token there.
+        heads: each head, over the photo, with its share of weight that goes to the patches.
+    """
+
+    layer: str
+    mean: WebP | None
+    heads: tuple[tuple[WebP, float], ...]
 
 
 @dataclass(frozen=True)
@@ -220,11 +237,13 @@ class SaliencyPicture:
         webp: the picture; grey where it is zero.
         around: (row, column) of the position that it was cut out around; `None` if it is the whole crop.
         empty: it is zero everywhere.
+        at_limit: it started where the unit is at the upper limit of its rectifier, which no small change moves.
     """
 
     webp: WebP
     around: tuple[int, int] | None
     empty: bool
+    at_limit: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,12 +268,14 @@ class EdgeShown:
     Args:
         lower: over the photo, at the lower unit's positions.
         upper: over the photo, at the upper unit's positions.
-        scalar: the upper unit is one value, and so has no places.
+        scalar: the upper unit has no places, as it is one value, or of tokens that are no patches.
+        from_scalar: the lower one has none.
     """
 
     lower: Signed
     upper: Signed
     scalar: bool
+    from_scalar: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ MODES = {
     "ablate": "The measured change when a unit is set to zero: slow.",
     "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
+SUM_OF_CURVED = "Gradient × activation, summed over positions: fast; what bends the network leaves a remainder."
 SIGNS = {
     "positive": "Only units that excite the one above.",
     "both": "Excitatory and inhibitory units, ranked by magnitude.",

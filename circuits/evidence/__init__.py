@@ -1,5 +1,6 @@
 """What happened in the photo: where a unit fired, on what, for what, and beside which others."""
 
+from circuits.evidence.attention import ClassAttention as ClassAttention, class_attention as class_attention
 from circuits.evidence.layer_statistics import (
     Firing as Firing,
     LayerTable as LayerTable,

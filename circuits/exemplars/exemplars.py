@@ -241,7 +241,7 @@ def exemplar_crop(network: Network, exemplar: Exemplar) -> Image.Image:
 
 
 def exemplar_patch(network: Network, unit: Unit | str, exemplar: Exemplar) -> Image.Image:
-    """What the unit saw of an exemplar: the crop, cut to the receptive field of the exemplar's position.
+    """What the unit saw of an exemplar: the crop, cut around the exemplar's position (`ReceptiveField.for_patches`).
 
     Raises:
         UnknownError: if the network has no such unit.
@@ -251,8 +251,8 @@ def exemplar_patch(network: Network, unit: Unit | str, exemplar: Exemplar) -> Im
 
 
 def cut_to_field(crop: Image.Image, network: Network, unit: Unit, position: tuple[int, int]) -> Image.Image:
-    """A crop as the network saw it, cut to the receptive field of a unit at a position."""
-    box = receptive_field(network, unit.layer, unit.channel).box(position)
+    """A crop as the network saw it, cut around a position of a unit (`ReceptiveField.for_patches`)."""
+    box = receptive_field(network, unit.layer, unit.channel).for_patches.box(position)
     if not box.area:
         raise InputError(f"No pixel of the image reaches {unit.whole} at {position}, so that there is no patch.")
     return crop.crop(box.corners)

@@ -59,7 +59,12 @@ class Layer:
     @property
     def has_places(self) -> bool:
         """Whether its positions are places in the photo; not that of a fully connected layer, and no class token."""
-        return self.height * self.width > 1 and self.node.target is not tokens_extra
+        return self.height * self.width > 1 and not self.is_of_extra_tokens
+
+    @property
+    def is_of_extra_tokens(self) -> bool:
+        """Whether its positions are the tokens of a transformer that are no patches, the class token and its kin."""
+        return self.node.target is tokens_extra
 
     @property
     def is_stream(self) -> bool:

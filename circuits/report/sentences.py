@@ -144,8 +144,10 @@ def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
         node: of the unit.
         scalar: whether it has one value for the whole image.
     """
-    if node.max <= 0 and not scalar:
+    if node.max == 0 and not scalar:
         return "", node.called, " is silent in this photo"
+    if node.max < 0 and not scalar:  # which a rectified unit never is
+        return "", node.called, f" is negative everywhere in this photo, at most {number(node.max)}"
     if scalar:
         where = f" {place_in_words(node.unit.layer, node.peak)}" if is_of_tokens(node.unit.layer) else ""
         return "", node.called, f" has the value {number(node.max)}{where}"
@@ -230,6 +232,11 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
 def alone_in_words(node: "Node") -> str:
     """Of a difference its first class, which its evidence is about, such as "cat alone"; "" of other nodes."""
     return "" if node.id == str(node.unit) else f"{node.label.partition(' - ')[0]} alone"
+
+
+def has_places(node: "Node") -> bool:
+    """Whether a unit fires at places in the photo: it is no class, and none of a transformer's class token."""
+    return not is_scalar(node) and not is_of_tokens(node.unit.layer)
 
 
 def is_scalar(node: "Node") -> bool:

@@ -19,7 +19,7 @@ from dashboard.breakdowns import inspect
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
-from dashboard.library import MODES, SIGNS, Library
+from dashboard.library import MODES, SIGNS, SUM_OF_CURVED, Library
 from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
 from dashboard.session.selection import why_not_asked
@@ -131,7 +131,8 @@ def settings(session: Session, depths: tuple[int, ...], modes: tuple[str, ...]) 
     chosen = session.choices
     mode = chosen.mode_asked or "target"
     setter = "" if chosen.mode_asked else "Set by best units. " if chosen.units else "Set by groups. "
-    method = f"{setter}{MODES[mode]}"
+    # Only where something bends the network it can be frozen.
+    method = f"{setter}{SUM_OF_CURVED if mode == 'sum' and 'frozen' in modes else MODES[mode]}"
     return [
         setting("depth", "Depth", "Layers to walk down from the class.", depths, min(chosen.depth, depths[-1])),
         setting(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from circuits.evidence.layer_statistics import standing
 from circuits.report.sentences import edges_from
+from circuits.report.text import is_of_tokens
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.node import Node
@@ -66,7 +67,9 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
         return Query(kind, f"{subject}/{kind}{detail}", lambda progress: work(), 2)
 
-    found = [*in_atlas(node.unit, library), query("heat", "", partial(evidence.heat, *seen))]
+    found = in_atlas(node.unit, library)
+    if not is_of_tokens(node.unit.layer):
+        found.append(query("heat", "", partial(evidence.heat, *seen)))
     if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
@@ -81,9 +84,12 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         found.append(query("places", "", partial(evidence.places, *seen)))
     if (name == circuit.root) == is_scalar:
         found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
+    reading = (node.unit.layer, *([layer.name for layer in library.network.layer_list] if name == circuit.root else []))
+    if any(map(is_of_tokens, reading)):
+        found.append(query("attention", "", partial(evidence.class_token_looks, circuit, name)))
     if isinstance(node.unit, Group):
         return found
-    if not is_scalar:
+    if not is_scalar and evidence.has_middle(circuit, name):
         picture = library.key(circuit, name)
         if library.gallery.file(picture) is not None and not library.is_dead(circuit, name):
             found.append(query("middle", f"/{picture}", partial(evidence.middle, circuit, name)))
@@ -109,7 +115,8 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
         return []
     subject = f"{digest(*source_key(source, rooted=False))}/{unit}"
     found = [] if session.showing.page == "layers" else [layer_query(network, source, unit.layer)]
-    found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
+    if not is_of_tokens(unit.layer):
+        found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
     if network.labels and unit.layer != network.layers[-1]:
         key = f"{subject}/pushes-outside/{digest(*network.layers)}"
         found.append(Query("pushes", key, lambda _: evidence.pushes(network, source, unit), 2))

@@ -11,7 +11,7 @@ from circuits.report.text import is_of_tokens, many, number, percent, place_in_w
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Unit, is_residual
+from circuits.units import Address, Unit, is_residual
 from dashboard.answers import Inspection
 from dashboard.components import (
     Pane,
@@ -104,7 +104,7 @@ def unit(
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
-        beside = fired(node.called, found, _where(node, circuit))
+        beside = fired(node.unit, node.called, found, _where(node, circuit))
     if circuit.collection is not None:
         return Pane(
             head,
@@ -256,9 +256,11 @@ def _option(node: Node, choice: dict[str, object], shown: str, title: str, press
     )  # fmt: skip
 
 
-def fired(label: str, found: Answers, caption: str) -> Component:
-    """Where a unit fired, over the photo, with its highest places marked."""
+def fired(unit: Address, label: str, found: Answers, caption: str) -> Component:
+    """Where a unit fired, over the photo, with its highest places marked; of a class token there is nothing to show."""
     title, heat = term("heat map", "Where it fired"), found.get("heat")
+    if is_of_tokens(unit.layer):
+        return figure(title, "", "", caption, "in a token that is no patch, so at no place in the photo")
     if isinstance(heat, WebP):
         return figure(title, heat.address, f"Where {label} fired, over the photo", caption, "", marks=marked(found))
     return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
@@ -267,7 +269,7 @@ def fired(label: str, found: Answers, caption: str) -> Component:
 def _where(node: Node, circuit: Circuit) -> str:
     if is_of_tokens(node.unit.layer):
         where = place_in_words(node.unit.layer, node.peak)
-        return f"activation {number(node.max)} {where}, which has no place in the photo"
+        return f"activation {number(node.max)} {where}"
     if not is_scalar(node):
         peak = place_in_words(node.unit.layer, node.peak)
         return f"activation up to {number(node.max)} in this photo, {peak}"
