@@ -124,11 +124,12 @@ def _elementwise(call: OperationCall) -> Tensor | None:
 def _query(call: OperationCall) -> Tensor | None:
     """Of a product of matrices, as attention is made of, what the row of the first can depend on."""
     first = call.node.args[0] if call.node.args else None
-    rows = call.values[first] if isinstance(first, fx.Node) else None
-    if not _is_numbers(rows) or not any(rows is each for each in call.seen):
+    query = call.values[first] if isinstance(first, fx.Node) else None
+    if not isinstance(query, Tensor) or not any(query is each for each in call.seen):
         return None
     made = call.run(lambda tensor: tensor.nan_to_num(neginf=0.0) if tensor.is_floating_point() else tensor)
-    return rows.amax(-1, keepdim=True).expand(made.shape)
+    largest: Tensor = query.amax(-1, keepdim=True).expand(made.shape)
+    return largest
 
 
 def _moved(call: OperationCall) -> Any:

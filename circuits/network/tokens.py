@@ -197,7 +197,7 @@ def _place(centres: tuple[Tensor, Tensor]) -> _Grid | None:
     if not bool(known[start : start + count].all()):
         return None
     down, across = (each[start : start + count] for each in centres)
-    (rows, at_row), (columns, at_column) = (each.unique(return_inverse=True) for each in (down, across))
+    (rows, at_row), (columns, at_column) = (torch.unique(each, return_inverse=True) for each in (down, across))
     place = at_row * len(columns) + at_column
     order = place.argsort()
     in_order = torch.arange(count)
