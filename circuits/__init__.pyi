@@ -4,6 +4,7 @@ from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
 from .atlas.class_circuit import expand_class as expand_class
 from .atlas.encoder import PictureEncoder as PictureEncoder
+from .atlas.means import mean_at_hand as mean_at_hand
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
 from .atlas.words import suggest_words as suggest_words

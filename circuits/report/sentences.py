@@ -117,6 +117,25 @@ def held_in_words(circuit: "Circuit") -> str:
     return words
 
 
+def from_mean_in_words(circuit: "Circuit") -> str:
+    """What the shares of a circuit are measured from, in a sentence, where it is not zero; else "".
+
+    Example:
+        >>> from circuits import load_network, mean_of_photos, trace
+        >>> network = load_network()
+        >>> mean = mean_of_photos(network, ["example:cat"], source="one cat")
+        >>> from_mean_in_words(trace(network, "example:cat", depth=1, baseline=mean))
+        "Shares are measured from each unit's mean over one cat (1 photo); base is what the means alone give."
+    """
+    start = circuit.baseline
+    if start.name == "zero":
+        return ""
+    books = circuit.nodes[circuit.root].books
+    name = "base" if books is None else books.bias_name
+    verb = "is" if name == "base" else "includes"
+    return f"Shares are measured from each unit's mean over {start.source}; {name} {verb} what the means alone give."
+
+
 def _is_worth_shares(value: float, gross: float) -> bool:
     """Whether a value is no mere difference of what adds up to it, of which shares would say nothing."""
     return abs(value) > 0.02 * gross
@@ -222,7 +241,7 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
     if name not in circuit.nodes or circuit.nodes[name].discarded:
         return ()
     found = [
-        Edge.of_row(name, above, data)
+        Edge.of_row(name, above, data, circuit.settings.baseline)
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.gradient import Readout, gradient_down
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
@@ -27,13 +28,14 @@ IMAGE = ""
 class ForwardCache:
     """One photo's way through a network: the activation of each layer, and each target's gradient by layer.
 
-    Where the layers form no chain, the photo itself is kept too, under `IMAGE`.
+    Where the layers form no chain, the photo itself is kept too, under `IMAGE`. Shares are measured from the baseline.
     """
 
     network: Network
     activations: dict[str, Activation]
     gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
+    baseline: Baseline = field(default_factory=Baseline.zero)
     _codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     @classmethod
@@ -46,6 +48,10 @@ class ForwardCache:
     def with_groups(self, dictionaries: Mapping[str, Dictionary]) -> "ForwardCache":
         """The same run, in which some layers' units are the groups of a dictionary."""
         return self if dictionaries is self.dictionaries else replace(self, dictionaries=dictionaries, _codes={})
+
+    def from_baseline(self, baseline: Baseline) -> "ForwardCache":
+        """The same run, whose shares are measured from a baseline."""
+        return self if baseline is self.baseline else replace(self, baseline=baseline)
 
     def code(self, target: Target, layer: str) -> Code:
         """The photo's code in a layer's dictionary, weighed by the target where the dictionary is."""
@@ -63,7 +69,8 @@ class ForwardCache:
         widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
         packed = concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts)
         coded = [name for name in widths if target is not None and name in self.dictionaries]
-        return LayersBelow(piece, packed, widths, {name: self.code(target, name) for name in coded if target})
+        codes = {name: self.code(target, name) for name in coded if target}
+        return LayersBelow(piece, packed, widths, codes, self.baseline)
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""
