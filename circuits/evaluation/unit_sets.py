@@ -9,9 +9,10 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.node import index_of
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import Target
 from circuits.units import Address, is_residual, parse_address
 

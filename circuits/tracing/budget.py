@@ -20,9 +20,10 @@ from circuits.errors import InputError
 from circuits.network.device import in_doubles
 from circuits.tracing.facts import as_int
 from circuits.tracing.groups import address_at
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.levels import levels_below
 from circuits.tracing.node import index_of
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.units import Address, Progress
 
 LARGEST_BUDGET = 2000

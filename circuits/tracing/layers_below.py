@@ -1,13 +1,14 @@
 """What lies below the units of a layer, and the shares of those units in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 
 from circuits.attribution.baseline import Baseline
-from circuits.attribution.gradient import Readout
+from circuits.attribution.decomposition import Decomposition, decompose
+from circuits.attribution.gradient import Readout, strongest
 from circuits.attribution.modes import attribute
 from circuits.attribution.parts import PackedLayer, attribute_parts
 from circuits.errors import InputError
@@ -99,3 +100,42 @@ class LayersBelow:
             layers = list(self.layers.values())
             return attribute_parts(mode, self.piece, self.activation, readouts, layers, self.instead)
         return attribute(mode, self.piece, self.activation, readouts, self.instead)
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What each channel of the layers below accounts for in one unit.
+
+    Args:
+        name: id of the unit's node.
+        lower: the layers below.
+        value: what is shared out.
+        scores: signed, one a channel; the colours of an image that is reached past these layers come last.
+        exact: whether what the scores leave of the value is the effective bias.
+    """
+
+    name: str
+    lower: LayersBelow
+    value: float
+    scores: Scores
+    exact: bool
+
+    def strongest(self, top: int, signs: str) -> list[int]:
+        """The units to show, over all layers below together; a residual that is not zero always, whatever its sign."""
+        scores = self.scores[: self.lower.units]
+        if not self.residuals:
+            return strongest(scores, top, signs)
+        held = scores.clone()
+        held[self.residuals] = 0
+        shown = strongest(held, top, signs) + [place for place in self.residuals if scores[place] != 0]
+        return sorted(shown, key=lambda place: -float(scores[place] if signs == "positive" else scores[place].abs()))
+
+    @property
+    def residuals(self) -> list[int]:
+        """Where the residuals of the lower layers stand, of those whose units are groups."""
+        return [self.lower.place(Group(layer, None)) for layer in self.lower.codes]
+
+    def decomposition(self, shown: Sequence[int]) -> Decomposition:
+        """Of the value, when these units are shown."""
+        residuals, from_mean = self.residuals, self.lower.baseline.name == "mean"
+        return decompose(self.value, self.scores, shown, exact=self.exact, residuals=residuals, from_mean=from_mean)
