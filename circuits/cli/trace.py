@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
-    from circuits.tracing.usual import View
+    from circuits.tracing.usual import UsualView
 
 
 DEPTH = 2
@@ -184,7 +184,7 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
     return load_groups(text, network)
 
 
-def _usual(network: "Network", exemplars: Path | None) -> "View":
+def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     """How the network is explained where nothing says how, with a word on it if that is by groups."""
     from circuits.atlas.means import mean_at_hand
     from circuits.tracing.usual import usual_view

@@ -18,7 +18,7 @@ UNITS = 20
 
 
 @dataclass(frozen=True)
-class View:
+class UsualView:
     """What `trace` is given.
 
     Args:
@@ -36,7 +36,7 @@ class View:
     baseline: Baseline = field(default_factory=Baseline.zero)
 
 
-def usual_view(network: Network, mean: Callable[[], Baseline | None]) -> View:
+def usual_view(network: Network, mean: Callable[[], Baseline | None]) -> UsualView:
     """How a network is explained where nobody has said how.
 
     Args:
@@ -52,5 +52,5 @@ def usual_view(network: Network, mean: Callable[[], Baseline | None]) -> View:
     stream = stream_names(network.traced)
     found = mean() if stream else None
     if found is None or not set(stream) <= found.means.keys():
-        return View(network)
-    return View(network.with_layers("stream"), GROUPS, UNITS, "both", found)
+        return UsualView(network)
+    return UsualView(network.with_layers("stream"), GROUPS, UNITS, "both", found)

@@ -123,3 +123,13 @@ def test_a_target_below_zero_has_no_share() -> None:
     logits = network.logits(network.preprocessing.input_of(trace(network, PHOTO, depth=1).photo))[0]
     with pytest.raises(InputError, match="above zero"):
         trace(network, PHOTO, f"fc:{int(logits.argmin())}", units=5)
+
+
+def test_with_both_signs_units_are_spent_on_what_makes_a_target_low() -> None:
+    network = builtin()
+    logits = network.logits(network.preprocessing.input_of(trace(network, PHOTO, depth=1).photo))[0]
+    circuit = trace(network, PHOTO, f"fc:{int(logits.argmin())}", units=500, signs="both", depth=1)
+    books = circuit.nodes[circuit.root].books
+    assert books.value < 0
+    assert 1 < len(circuit.edges_into(circuit.root)) < 384  # no more than reach it
+    assert books.shown <= books.value * (1 - 1e-5)
