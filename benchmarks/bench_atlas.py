@@ -1,7 +1,8 @@
 """What an atlas costs, and how many photos a class needs.
 
 - rates: one thread, process time, photos of noise in batches of eight. *forward* is the bare forward pass, *links* the
-  pass that gives all links and contributions, *all* with the sums; each also as a multiple of the forward pass.
+  pass that gives all links and contributions, *class-free* that with what units are made of whatever the class, and
+  *all* with the sums; each also as a multiple of the forward pass.
   Networks are given by name, with random weights, or as NAME=WEIGHTS.
 - workers: the built-in network over photos in files, from the files to the finished atlas, by who computes it
   (`--engines inline,1,2,ray-2`); the bytes must be the same. Starting a worker takes seconds, so a small folder says
@@ -61,22 +62,21 @@ def seconds(run: Callable[[], object], rounds: int) -> float:
     return min(took)
 
 
-def rates(name: str, rounds: int) -> tuple[int, float, float, float]:
-    """Pairs of linked units, and seconds a photo: forward, with links, and with their sums."""
+def rates(name: str, rounds: int) -> tuple[int, list[float]]:
+    """Pairs of linked units, and seconds a photo: forward, with links, with class-free ones too, and with the sums."""
     network = network_of(name)
     links, _ = find_links(network)
-    run, top = LinkPass(network, links), network.layers[-1]
-    sums = Sums(network.layers, links_of_class(links, top, 0))
+    run, free, top = LinkPass(network, links), LinkPass(network, links, class_free=True), network.layers[-1]
+    sums = Sums(network.layers, links_of_class(links, top, 0), class_free=True)
     photos = torch.randn(BATCH, 3, *network.preprocessing.size, generator=torch.Generator().manual_seed(0))
 
     def whole() -> None:
-        sums.add(matrices_of_class(run(photos, 0), links, top, 0))
+        sums.add(matrices_of_class(free(photos, 0), links, top, 0))
 
     jobs: tuple[Callable[[], object], ...] = (
-        lambda: network.activations(photos, [top]), lambda: run(photos, 0), whole,
+        lambda: network.activations(photos, [top]), lambda: run(photos, 0), lambda: free(photos, 0), whole,
     )  # fmt: skip
-    forward, linked, summed = (seconds(job, rounds) / BATCH for job in jobs)
-    return sum(link.rows * link.columns for link in links), forward, linked, summed
+    return sum(link.rows * link.columns for link in links), [seconds(job, rounds) / BATCH for job in jobs]
 
 
 class Photos:
@@ -175,14 +175,15 @@ def main(
     """Print the four tables."""
     console = Console(width=140)
     with one_thread():
-        table = Table("network", "pairs", "forward ms", "links ms", "×", "all ms", "×", "photos/s")
+        heads = (each for name in ("links", "class-free", "all") for each in (f"{name} ms", "×"))
+        table = Table("network", "pairs", "forward ms", *heads, "photos/s")
         costs = {}
         for name in () if only_engines else names or NETWORKS:
-            pairs, forward, linked, summed = rates(name, rounds)
-            costs[name] = summed
-            cells = [f"{pairs / 1e6:.2f} M", *(f"{1e3 * each:.1f}" for each in (forward, linked))]
-            cells += [f"{linked / forward:.2f}", f"{1e3 * summed:.1f}", f"{summed / forward:.2f}", f"{1 / summed:.1f}"]
-            table.add_row(Path(name.partition("=")[0]).name, *cells)
+            pairs, (forward, *others) = rates(name, rounds)
+            costs[name] = others[-1]
+            cells = [f"{pairs / 1e6:.2f} M", f"{1e3 * forward:.1f}"]
+            cells += [cell for each in others for cell in (f"{1e3 * each:.1f}", f"{each / forward:.2f}")]
+            table.add_row(Path(name.partition("=")[0]).name, *cells, f"{1 / others[-1]:.1f}")
         if costs:
             console.print(table)
         if archive is not None and not only_engines:

@@ -4,14 +4,15 @@ from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
 from .atlas.class_circuit import expand_class as expand_class
 from .atlas.encoder import PictureEncoder as PictureEncoder
+from .atlas.means import mean_at_hand as mean_at_hand
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
 from .atlas.trace_class import trace_class as trace_class
 from .atlas.words import suggest_words as suggest_words
 from .atlas.words import units_like as units_like
-from .attribution.ablation import Baseline as Baseline
-from .attribution.ablation import mean_of_photos as mean_of_photos
 from .attribution.agreement import Agreement as Agreement
+from .attribution.baseline import Baseline as Baseline
+from .attribution.baseline import mean_of_photos as mean_of_photos
 from .attribution.decomposition import Books as Books
 from .attribution.decomposition import Decomposition as Decomposition
 from .attribution.gradient import Readout as Readout
@@ -36,6 +37,7 @@ from .evaluation.scores import score_edges as score_edges
 from .evaluation.scores import score_units as score_units
 from .evaluation.unit_sets import sources_of as sources_of
 from .evaluation.unit_sets import units_of as units_of
+from .evidence.attention import class_attention as class_attention
 from .evidence.layer_statistics import Firing as Firing
 from .evidence.layer_statistics import Standing as Standing
 from .evidence.layer_statistics import firing_at as firing_at
@@ -51,7 +53,7 @@ from .evidence.saliency import path_picture as path_picture
 from .evidence.saliency import relative_picture as relative_picture
 from .exemplars.build import index_photos as index_photos
 from .exemplars.exemplars import Exemplars as Exemplars
-from .exemplars.exemplars import find_exemplars as find_exemplars
+from .exemplars.finding import find_exemplars as find_exemplars
 from .explorer import Exploration as Exploration
 from .explorer import explore as explore
 from .groups.dictionary import Dictionary as Dictionary

@@ -216,9 +216,10 @@ def named_network(circuit: Circuit, weights: str | None) -> tuple[str, str | Non
     elif weights is None and source in ("random", "timm:random", "transformers:random"):
         weights = "random"
     elif weights is None and source not in ("builtin", "timm", "transformers") and not source.startswith("package:"):
+        given = "--network and --words" if ", words: " in source else "--network and --weights"
         raise InputError(
             f"The circuit was traced with {name} ({source}), which its file does not carry; "
-            "name the network again with --network and --weights (network= in Python)."
+            f"name the network again with {given} (network= in Python)."
         )
     return name, weights
 

@@ -1,16 +1,12 @@
 """What the library answers about a unit or an edge, as values that the panes are made from, and pictures as WebP."""
 
-import base64
-import hashlib
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from PIL import Image
-
-from circuits.atlas.facts import AtlasUnit, Mean, ServedClass
+from circuits.atlas.facts import AtlasLink, AtlasUnit, Mean, ServedClass
 from circuits.atlas.suggestion import Suggestion
 from circuits.units import is_residual
+from dashboard.webp import WebP
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,8 @@ class UnitInAtlas:
         classes: what it does for each class, those that it serves most first.
         suggested: a name that was found for it, with how well that fits, if there is one.
         is_class: it stands for a class itself, which is then the only one among the classes.
+        made_of: the units below that its activation is made of most, whatever the class; none where that is not known.
+        gross: of its activation, which is what all of them add up to without their signs.
     """
 
     missing: str
@@ -91,6 +89,8 @@ class UnitInAtlas:
     classes: tuple[ServedClass, ...] = ()
     suggested: Suggestion | None = None
     is_class: bool = False
+    made_of: tuple[AtlasLink, ...] = ()
+    gross: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -158,56 +158,6 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class WebP:
-    """A picture made for the page, which it fetches by its content address.
-
-    Args:
-        key: sha256 of the bytes.
-        data: the image, WebP.
-    """
-
-    key: str
-    data: bytes = field(repr=False)
-
-    @property
-    def address(self) -> str:
-        """Where the page fetches it."""
-        return f"evidence/{self.key}.webp"
-
-    @property
-    def uri(self) -> str:
-        """The picture itself, for a file that needs no server."""
-        return f"data:image/webp;base64,{base64.b64encode(self.data).decode()}"
-
-
-def webp(image: Image.Image) -> WebP:
-    """An image for the page, under the address of its content.
-
-    >>> webp(Image.new("RGB", (8, 8))).address[:9]
-    'evidence/'
-    """
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "WEBP", quality=88)
-    return kept(buffer.getvalue())
-
-
-def kept(data: bytes) -> WebP:
-    """An image that is WebP already, under the address of its content."""
-    return WebP(hashlib.sha256(data).hexdigest(), data)
-
-
-def wide(image: Image.Image, side: int) -> Image.Image:
-    """An image enlarged or reduced so that its longer side has so many pixels.
-
-    >>> wide(Image.new("RGB", (20, 10)), 100).size
-    (100, 50)
-    """
-    scale = side / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.BICUBIC)
-
-
-@dataclass(frozen=True)
 class Spot:
     """A place where a unit fired.
 
@@ -216,7 +166,7 @@ class Spot:
         value: the activation there.
         left: middle of what it sees, as a share of the crop's width.
         top: as a share of its height.
-        patch: what it sees; `None` if that is all of the photo.
+        patch: what it sees, or what is around it; `None` if that is all of the photo.
     """
 
     position: tuple[int, int]
@@ -233,10 +183,27 @@ class Places:
     Args:
         spots: highest first, at places that differ.
         whole: every position sees all of the photo, so that there is nothing to cut out.
+        around: every position sees nearly all of it, and patches are what is around the places.
     """
 
     spots: tuple[Spot, ...]
     whole: bool
+    around: bool = False
+
+
+@dataclass(frozen=True)
+class ClassTokenLooks:
+    """Where the class token looks in one block of a transformer.
+
+    Args:
+        layer: of the block's hidden units in the class token.
+        mean: over the heads, over the photo; `None` if the network has no attention of a class token there.
+        heads: each head, over the photo, with its share of weight that goes to the patches.
+    """
+
+    layer: str
+    mean: WebP | None
+    heads: tuple[tuple[WebP, float], ...]
 
 
 @dataclass(frozen=True)
@@ -270,11 +237,13 @@ class SaliencyPicture:
         webp: the picture; grey where it is zero.
         around: (row, column) of the position that it was cut out around; `None` if it is the whole crop.
         empty: it is zero everywhere.
+        at_limit: it started where the unit is at the upper limit of its rectifier, which no small change moves.
     """
 
     webp: WebP
     around: tuple[int, int] | None
     empty: bool
+    at_limit: bool = False
 
 
 @dataclass(frozen=True)
@@ -299,12 +268,14 @@ class EdgeShown:
     Args:
         lower: over the photo, at the lower unit's positions.
         upper: over the photo, at the upper unit's positions.
-        scalar: the upper unit is one value, and so has no places.
+        scalar: the upper unit has no places, as it is one value, or of tokens that are no patches.
+        from_scalar: the lower one has none.
     """
 
     lower: Signed
     upper: Signed
     scalar: bool
+    from_scalar: bool = False
 
 
 @dataclass(frozen=True)

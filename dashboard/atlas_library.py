@@ -1,7 +1,8 @@
 """What the page may ask of an atlas: the circuit of a class, and which classes a unit serves."""
 
 from circuits.atlas.atlas import Atlas
-from circuits.atlas.class_circuit import expand_class
+from circuits.atlas.class_circuit import expand_class, why_not_unit
+from circuits.atlas.facts import AtlasLink
 from circuits.errors import UnknownError
 from circuits.network.network import Network
 from circuits.report.atlas_sentences import without_atlas
@@ -10,15 +11,18 @@ from circuits.units import Unit
 from dashboard.answers import UnitInAtlas
 from dashboard.session.state import Choices
 
+MADE_OF = 5
+"""Units below that a unit's pane names."""
 
-def circuit_of_class(atlas: Atlas, number: int, choices: Choices) -> Circuit:
-    """The circuit of a class over its photos.
+
+def circuit_of_class(atlas: Atlas, of: int | Unit, choices: Choices) -> Circuit:
+    """The circuit of a class over its photos, or of a unit over all photos.
 
     Raises:
-        CircuitsError: if there is no photo of the class in the atlas.
+        CircuitsError: if there is no photo of the class in the atlas, or the unit has no class-free links.
     """
     depth = min(choices.depth, len(atlas.layers) - 1)
-    return atlas.circuit(number, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
+    return atlas.circuit(of, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
 
 
 def expanded_class(atlas: Atlas, circuit: Circuit, name: str, choices: Choices) -> Circuit:
@@ -26,11 +30,13 @@ def expanded_class(atlas: Atlas, circuit: Circuit, name: str, choices: Choices) 
     return expand_class(atlas, circuit, name, top=_kept_top(atlas, choices), signs=choices.signs)
 
 
-def why_not_class(network: Network, atlas: Atlas | None, number: int) -> str:
-    """Why there is no circuit of a class, in a sentence; "" if there is."""
+def why_not_class(network: Network, atlas: Atlas | None, of: int | Unit) -> str:
+    """Why there is no circuit of a class, or of a unit over all photos, in a sentence; "" if there is."""
     if atlas is None:
         return without_atlas(network.name)
-    return "" if number in atlas.record.photos else _no_photo(network, number)
+    if isinstance(of, Unit):
+        return why_not_unit(atlas, of)
+    return "" if of in atlas.record.photos else _no_photo(network, of)
 
 
 def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
@@ -44,8 +50,13 @@ def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
         own = tuple(each for each in atlas.classes_of(unit) if each.number == unit.channel)
         missing = "" if own else _no_photo(network, unit.channel)
         return UnitInAtlas(missing, overall if own else None, own, is_class=True)
-    suggested = atlas.suggested_words.get(unit) or atlas.suggestions.get(unit)
-    return UnitInAtlas("", overall, atlas.classes_of(unit), suggested)
+    links: tuple[AtlasLink, ...] = ()
+    gross = 0.0
+    if atlas.has_class_free:
+        found = (link for link in atlas.links(unit, class_free=True) if link.share > 0)
+        links = tuple(sorted(found, key=lambda link: -link.share)[:MADE_OF])
+        gross = float(atlas.table("class_free.gross", unit.layer)[unit.channel])
+    return UnitInAtlas("", overall, atlas.classes_of(unit), atlas.suggested.get(unit), made_of=links, gross=gross)
 
 
 def _no_photo(network: Network, number: int) -> str:

@@ -1,7 +1,8 @@
 """Framed pictures for the right pane: with a title, a caption, and room that is kept while they are on their way."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -164,7 +165,7 @@ def sends(action: str, **payload: object) -> dict[str, Any]:
     return attributes(data_action=action, data_payload=json.dumps(payload))
 
 
-def button(label: str, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
+def button(label: Any, action: str = "", payload: Mapping[str, object] | None = None, **more: Any) -> Component:
     """A button that sends an action when it is pressed."""
     extra = sends(action, **(payload or {})) if action else {}
     classes = f"button {more.pop('className', '')}".strip()
@@ -179,6 +180,7 @@ def setting(
     value: int | str,
     *,
     shown: Mapping[str, str] | None = None,
+    refused: Collection[int | str] = (),
 ) -> Component:
     """A choice among a few options, one of which is taken.
 
@@ -189,11 +191,12 @@ def setting(
         options: the choice.
         value: which is taken.
         shown: what options are called, if not by their names.
+        refused: options that cannot be taken; the hint says why.
     """
     names = shown or {}
     segments = [
         html.Button(
-            names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
+            names.get(str(option), str(option)), type="button", id=f"{name}-{option}", disabled=option in refused,
             **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
         )
         for option in options
@@ -238,12 +241,35 @@ def short(label: str) -> str:
     return f"…:{channel}" if colon and len(channel) <= 9 else f"{label[:10]}…"
 
 
+_BREAKS_FROM = 16
+"""Characters of an address that need not break."""
+
+
+def breakable(label: str) -> list[Component]:
+    """A long address that breaks after a dot or colon rather than within a word.
+
+    Example:
+        >>> [getattr(part, "children", part) for part in breakable("blocks.10.mlp.act:17")]
+        ['blocks.', None, '10.', None, 'mlp.', None, 'act:', None, '17']
+        >>> breakable("conv4:17")
+        ['conv4:17']
+    """
+    if len(label) <= _BREAKS_FROM:
+        return [label]
+    parts = re.split(r"(?<=[.:])(?=\S)", label)
+    return [piece for part in parts for piece in (html.Wbr(), part)][1:]
+
+
 def caption(node: Node) -> str:
     """What a unit is called where its layer stands beside it: its channel, or the number of its group."""
     return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
 
 
 _METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}
+_AT_LIMIT = (
+    "at its peak it has reached the upper limit of its rectifier, so no small change of a pixel moves it; "
+    "choose everywhere"
+)
 _STARTS = {"peak": "its peak", "map": "everywhere"}
 
 
@@ -256,7 +282,9 @@ def _saliency(
     if not isinstance(saliency, SaliencyPicture):
         return waiting(title, saliency, "brighter: more of this colour raises it; darker: less")
     words = "brighter: more of this colour raises it; darker: less"
-    if saliency.empty:
+    if saliency.empty and saliency.at_limit:
+        words = f"all grey: {_AT_LIMIT}"
+    elif saliency.empty:
         words = nothing
     elif saliency.around is not None:
         words = f"cut out around row {saliency.around[0]}, column {saliency.around[1]}; {words}"
@@ -278,14 +306,24 @@ def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> 
 NO_RECTIFIERS = "A transformer has no rectifiers, so guided and deconv pictures are not defined for it."
 
 
-def controls(looking: Looking, methods: tuple[str, ...]) -> Component:
-    """The choice of how gradient pictures are made, among the methods that the network has."""
+def controls(looking: Looking, methods: tuple[str, ...], *, placed: bool = True) -> Component:
+    """The choice of how gradient pictures are made, among the methods that the network has.
+
+    Args:
+        looking: what is chosen.
+        methods: of the network.
+        placed: whether what the pictures start from has places, and so a peak and others.
+    """
     method = looking.among(methods).method
     hint = METHODS[method] if len(methods) == len(METHODS) else f"{METHODS[method]} {NO_RECTIFIERS}"
     return html.Div(
         [
             setting("method", "Method", hint, methods, method, shown=_METHODS),
-            setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS),
+            *(
+                [setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS)]
+                if placed
+                else []
+            ),
         ],
         className="controls",
     )

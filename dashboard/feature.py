@@ -37,6 +37,7 @@ class View:
         tiles: what stands for the units of its circuit, by node id.
         drawing: whether missing pictures are on their way.
         have: what the page has already.
+        made: what a feature keeps of it from one of its functions for another.
     """
 
     tab: TabSession
@@ -45,6 +46,7 @@ class View:
     tiles: Mapping[str, Tile]
     drawing: bool
     have: Have = NOTHING
+    made: dict[str, Any] = field(default_factory=dict)
 
     @property
     def session(self) -> Session:

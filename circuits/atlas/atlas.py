@@ -1,6 +1,6 @@
 """Read an atlas: what every class is made of, and what every unit is for. Needs no network and no photos."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -11,13 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
+from circuits.atlas.kept_links import KeptLinks
 from circuits.atlas.link_means import starts_of
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.storage import NOBODY, AtlasFolder
+from circuits.atlas.storage import AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
 from circuits.errors import InputError, UnknownError, listed
-from circuits.exemplars.exemplars import Exemplars, find_any_exemplars
+from circuits.exemplars.exemplars import Exemplars
+from circuits.exemplars.finding import find_any_exemplars
 from circuits.network.labels import class_of
 from circuits.units import Unit, as_unit
 
@@ -37,6 +39,8 @@ class Atlas:
         self._starts = starts_of(record.subject)
         self._layers = {layer.name: layer for layer in record.subject.layers}
         self._arrays = lru_cache(_OPEN)(lambda channel: folder.read(channel, record))
+        self.search: Callable[[str], Mapping[Unit, Suggestion]] | None = None
+        """Finds units by words that nobody has given them, if an encoder is there (`WordSearch`)."""
 
     @classmethod
     def open(cls, folder: str | Path) -> "Atlas":
@@ -67,6 +71,11 @@ class Atlas:
     def layers(self) -> tuple[AtlasLayer, ...]:
         """The layers whose units are in it, from the image up."""
         return self.record.subject.layers
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of its layers."""
+        return tuple(self._layers)
 
     @property
     def units(self) -> int:
@@ -118,7 +127,7 @@ class Atlas:
 
         Args:
             name: `contribution`, `activation` or `peak`, each also with `.error`; `fires` or `summit`, in how many
-                photos; and of a class `links.total` or `links.gross`.
+                photos; `links.total` or `links.gross`; and of all classes `class_free.total` or `.gross`.
             layer: its name.
             of: the class; all of them, if `None`.
 
@@ -138,8 +147,9 @@ class Atlas:
         """All numbers of a class, or of all classes together, by the names that `table` knows.
 
         The units of all layers stand one after the other, as in `all_units`. Of all classes there are also `classes`
-        and `classes.error`, each unit's contribution by class, (classes, units); of a class the links that are kept,
-        `links.source` (the place of the unit below, or -1), `.share`, `.error` and `.consistency`, (units, links).
+        and `classes.error`, each unit's contribution by class, (classes, units); of a class and of all the links that
+        are kept, `links.source` (the place of the unit below, or -1), `.share`, `.error` and `.consistency`, (units,
+        links); and of all the class-free ones likewise, `class_free.source` and so on.
 
         Raises:
             UnknownError: if the atlas has no photo of the class.
@@ -171,47 +181,36 @@ class Atlas:
         order = np.argsort(-self.table("contribution", layer, of), kind="stable")[:top]
         return [self.unit(Unit(layer, int(channel)), of) for channel in order]
 
-    def links(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
+    def links(
+        self, unit: Unit | str, of: str | int | None = None, *, class_free: bool = False
+    ) -> tuple[AtlasLink, ...]:
         """What the units below a unit do for a class through it, those that excite first; the strongest are kept.
+
+        Class-free links say what the unit is made of, whatever the class: the share of each unit below in its mean
+        activation, so that activation = Σ_j F_ij + bias over all photos. They are another number than the mean over
+        the classes, which asks what it does for the class of each photo.
 
         Args:
             unit: the unit above.
             of: the class; if `None`, the class of each photo, over all photos, of which each counts once.
+            class_free: what the unit is made of, in the place of what it does for a class.
 
         Raises:
             UnknownError: if the unit or the class is not in the atlas.
-            InputError: if the atlas is of an older version, and has no links over all classes.
+            InputError: if the atlas was made without such links, or class-free ones are wanted of a class.
         """
-        place, unit = self._place(as_unit(unit)), as_unit(unit).whole
-        arrays, photos = self._linked(of)
-        columns = (arrays[f"links.{name}"][place].tolist() for name in ("source", "share", "error", "consistency"))
-        return tuple(
-            AtlasLink(self.unit_at(source), unit, share, error, consistency, photos)
-            for source, share, error, consistency in zip(*columns, strict=True)
-            if source != NOBODY
-        )
+        return KeptLinks(self, of, class_free=class_free).below(self._place(as_unit(unit)))
 
-    def users(self, unit: Unit | str, of: str | int | None = None) -> tuple[AtlasLink, ...]:
-        """The kept links from a unit to units above it, for a class or all together, strongest first."""
-        place, (arrays, photos) = self._place(as_unit(unit)), self._linked(of)
-        rows, columns = torch.nonzero(arrays["links.source"] == place, as_tuple=True)
-        said = {name: arrays[f"links.{name}"][rows, columns].tolist() for name in ("share", "error", "consistency")}
-        links = [
-            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, photos)
-            for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
-        ]
-        return tuple(sorted(links, key=lambda link: -abs(link.share)))
+    def users(
+        self, unit: Unit | str, of: str | int | None = None, *, class_free: bool = False
+    ) -> tuple[AtlasLink, ...]:
+        """The kept links from a unit to units above it, for a class, all together or free of any, strongest first."""
+        return KeptLinks(self, of, class_free=class_free).above(self._place(as_unit(unit)))
 
-    def _linked(self, of: str | int | None) -> tuple[Mapping[str, torch.Tensor], int]:
-        """The arrays of a class or of all, in which there are links, and over how many photos."""
-        found = None if of is None else self.find(of)
-        arrays = self._arrays(None if found is None else found.number)
-        if "links.source" not in arrays:
-            raise InputError(
-                f"The atlas in {self.folder} is of an older version, without links over all classes; run "
-                "circuits atlas again, which computes no photo anew."
-            )
-        return arrays, self.photos if found is None else found.photos
+    @property
+    def has_class_free(self) -> bool:
+        """Whether it says what units are made of whatever the class."""
+        return self.record.subject.class_free
 
     def classes_of(self, unit: Unit | str, top: int | None = None) -> tuple[ServedClass, ...]:
         """The classes of the atlas by what a unit does for them, those that it serves most first.
@@ -242,6 +241,19 @@ class Atlas:
     def exemplars(self) -> Exemplars | None:
         """The index of exemplars of its photos, if one was made with it."""
         return find_any_exemplars(self._folder.exemplars)
+
+    def needed_exemplars(self) -> Exemplars:
+        """The index of exemplars of its photos, for what cannot be had without.
+
+        Raises:
+            InputError: if none was made with it.
+        """
+        if self.exemplars is None:
+            raise InputError(
+                f"The atlas in {self.folder} has no exemplars. Run the circuits atlas that made it once more, without "
+                "--no-exemplars: sums that are there are kept."
+            )
+        return self.exemplars
 
     def photos_of(self, of: str | int, most: int) -> list[Path]:
         """Photos of a class that are still where they were, the first of their names; none where only sums were kept.
@@ -276,6 +288,11 @@ class Atlas:
         """
         return read_suggestions(self, "words")
 
+    @property
+    def suggested(self) -> Mapping[Unit, Suggestion]:
+        """Of some units the class that they tell from the rest, or else the word that their photos are like."""
+        return {**self.suggested_words, **self.suggestions}
+
     def coactivation(self, layer: str) -> NDArray[np.float32]:
         """How the peaks of a layer's units go together, photo by photo: Pearson's correlation, (channels, channels).
 
@@ -284,27 +301,26 @@ class Atlas:
         Raises:
             InputError: if the atlas was made without exemplars.
         """
-        if self.exemplars is None:
-            raise InputError(f"The atlas in {self.folder} has no exemplars; make it again with them.")
-        peaks = self.exemplars.sampled_peaks(layer).astype(np.float64)
+        peaks = self.needed_exemplars().sampled_peaks(layer).astype(np.float64)
         centred = peaks - peaks.mean(0)
         spread = np.sqrt((centred**2).sum(0))
         return np.asarray((centred.T @ centred) / np.maximum(np.outer(spread, spread), 1e-30), dtype=np.float32)
 
     def circuit(
-        self, of: str | int, *, depth: int = 4, top: int | Sequence[int] = 5, signs: str = "positive"
+        self, of: str | int | Unit, *, depth: int = 4, top: int | Sequence[int] = 5, signs: str = "positive"
     ) -> "Circuit":
-        """The circuit of a class over all of its photos, as `trace` has it of one.
+        """The circuit of a class over all of its photos, or of a unit over all photos, as `trace` has it of one.
 
         Args:
-            of: the class.
-            depth: layers below the logit to walk down.
+            of: the class; or a unit, for what that is made of whatever the class, as a trace of it in mode `sum`.
+            depth: layers below it to walk down.
             top: units to show below each, one number or one a level; an atlas keeps 8.
-            signs: `positive` shows what argues for the class, `both` also what argues against it.
+            signs: `positive` shows what argues for it, `both` also what argues against it.
 
         Raises:
-            UnknownError: if the class is not in the atlas.
-            InputError: if an option is out of its range.
+            UnknownError: if the class or unit is not in the atlas.
+            InputError: if an option is out of its range, nothing is linked to the unit, or the atlas was made without
+                class-free links.
         """
         from circuits.atlas.class_circuit import class_circuit
 
@@ -335,9 +351,9 @@ class Atlas:
         """The units of all layers, from the image up."""
         return (Unit(layer.name, channel) for layer in self.layers for channel in range(layer.channels))
 
-    def facts(self, of: int) -> Mapping[str, Any]:
-        """What the file of a class says of itself: `photos`, `batches`, and the `digest` of what it is made of."""
-        return self._folder.read_header(self._folder.class_file(of))
+    def facts(self, of: int | None = None) -> Mapping[str, Any]:
+        """What the file of a class, or all, says of itself: `photos`, `batches`, `digest` of what it is made of."""
+        return self._folder.read_header(self._folder.overall_file if of is None else self._folder.class_file(of))
 
     def _places(self, layer: str) -> slice:
         channels = self.layer(layer).channels

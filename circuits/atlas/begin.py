@@ -48,15 +48,28 @@ def _begin(at: AtlasFolder, subject: Subject) -> None:
         raise InputError(f"{at.folder} cannot be written to ({error.strerror}); choose another folder.") from None
     if not at.is_begun:
         write_atomically(at.begun_file, json_text(subject.to_row()))
-    try:
-        known = Subject.of_row(read_json(at.begun_file))
-    except ValueError as error:
-        raise damaged(at.begun_file, error) from None
+    known = _begun_with(at)
     if known.key != subject.key:
         raise InputError(
             f"{at.folder} holds an atlas of {known.called}, and this is {subject.called}; give another folder, or "
             "remove it."
         )
+
+
+def is_class_free(at: AtlasFolder) -> bool:
+    """Whether the atlas that was begun in a folder has class-free links, which it is gone on with; a new one has them.
+
+    Raises:
+        InputError: if what was begun is damaged.
+    """
+    return not at.is_begun or _begun_with(at).class_free
+
+
+def _begun_with(at: AtlasFolder) -> Subject:
+    try:
+        return Subject.of_row(read_json(at.begun_file))
+    except ValueError as error:
+        raise damaged(at.begun_file, error) from None
 
 
 def _foreign(at: AtlasFolder) -> list[str]:

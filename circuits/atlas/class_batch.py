@@ -6,6 +6,7 @@ gradient of a sum over photos holds that of each.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activations, Images
-from circuits.tracing.run import LayersBelow, number_of
+from circuits.tracing.layers_below import LayersBelow
+from circuits.tracing.run import number_of
 from circuits.tracing.run_back import run_back
 from circuits.tracing.targets import Target
 from circuits.units import Address, Group
@@ -123,14 +125,11 @@ class ClassBatch:
         packed = [list(self.below(layer, photo).layers.values()) for photo in range(len(self))]
         end = sum(each.channels for each in packed[0])
         colours = PackedLayer(end, point.shape[1] - end)
-        read, maps = subgraph_below(self.network, layer).reader(point), point
-        channels: tuple[int, ...] = ()
+        read = lru_cache(maxsize=1)(subgraph_below(self.network, layer).reader(point))  # of groups all read all of it
         for unit in units:
-            asked, weights = self._readout(unit)
+            channels, weights = self._readout(unit)
             with torch.enable_grad():
-                if asked != channels:  # groups all read the whole layer
-                    channels, maps = asked, read(asked)
-                value = (maps * weights).sum()
+                value = (read(channels) * weights).sum()
             [gradient] = torch.autograd.grad(value, point, retain_graph=True, allow_unused=True, materialize_grads=True)
             yield torch.stack([
                 torch.cat([each.shares(point.detach()[[photo]], gradient[[photo]]) for each in (*own, colours)])

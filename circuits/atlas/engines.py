@@ -105,6 +105,12 @@ def ray(address: str | None = None, **options: Any) -> Engine:
             ) from None
         try:
             gpus = 1 if work.subject.device == "cuda" else 0  # of which a task sees no more than it asks for
+            there: dict[str, float] = distributed.cluster_resources()  # type: ignore[no-untyped-call]
+            if gpus > there.get("GPU", 0):  # Ray would wait for one that comes
+                raise InputError(
+                    "The Ray cluster has no GPU, and the atlas is one of --device cuda; join machines that have one, "
+                    "or begin another atlas with --device cpu."
+                )
             task = distributed.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_run)
             sent = distributed.put(work)
             waiting = {task.remote(sent, job): job for job in jobs}

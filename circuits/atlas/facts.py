@@ -54,12 +54,13 @@ class AtlasUnit:
 
 @dataclass(frozen=True)
 class AtlasLink:
-    """What a unit below does for a class through a unit above.
+    """What a unit below does for a class through a unit above; or, free of any class, for that unit's activation.
 
     Args:
         source: the unit below.
         target: the unit above.
-        share: mean over the photos of E_ij, in units of the logit.
+        share: mean over the photos of E_ij, in units of the logit; of a class-free link of F_ij, in units of the
+            target's activation.
         error: its standard error; NaN where one batch alone is there.
         consistency: share of the photos whose batch has it among the five strongest of the unit above, 0 to 1; 0 of
             one that inhibits, which is not counted.

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from circuits.atlas.fixed import LINK_SQUARE, SUM, from_fixed
+from circuits.atlas.fixed import SUM, from_fixed
 from circuits.atlas.link_rows import rows_of
-from circuits.atlas.measure import error_of, links_of_class
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY
+from circuits.atlas.measure import LINK, bits_of, error_of
+from circuits.atlas.storage import LINK_ARRAYS, LINKS, NOBODY
 from circuits.atlas.subject import Subject
 from circuits.attribution.links import Link
 
@@ -35,15 +35,15 @@ class LinkMeans:
         return self.share[rows], self.error[rows], self.consistency[rows]
 
 
-def means_of(sums: Mapping[str, Tensor], links: Sequence[Link]) -> list[LinkMeans]:
-    """The means of the links of one class, from its sums."""
+def means_of(sums: Mapping[str, Tensor], links: Sequence[Link], kind: str = LINK) -> list[LinkMeans]:
+    """The means over the photos of one class of its links, or those of another kind, from its sums."""
     photos, batches = int(sums["photos"]), int(sums["batches"])
     found = []
     for place in range(len(links)):
-        share = from_fixed(sums[f"link.{place}"], SUM) / photos
-        squares = from_fixed(sums[f"link.{place}.squares"], LINK_SQUARE)
-        error = error_of(share, squares, photos, batches, LINK_SQUARE)
-        found.append(LinkMeans(share, error, sums[f"link.{place}.strong"].double() / photos))
+        name = f"{kind}.{place}"
+        share, bits = from_fixed(sums[name], SUM) / photos, bits_of(f"{name}.squares")
+        error = error_of(share, from_fixed(sums[f"{name}.squares"], bits), photos, batches, bits)
+        found.append(LinkMeans(share, error, sums[f"{name}.strong"].double() / photos))
     return found
 
 
@@ -51,19 +51,20 @@ class LinkTotals:
     """Adds up the links of classes, one after the other, always in the same order.
 
     Args:
-        subject: whose links they are.
+        links: whose means are wanted.
+        kind: of sums that they are made of.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject, self._photos = subject, 0
-        self._totals = [torch.zeros(4, link.rows, link.columns, dtype=torch.float64) for link in subject.links]
+    def __init__(self, links: Sequence[Link], kind: str = LINK) -> None:
+        self._links, self._kind, self._photos = links, kind, 0
+        self._totals = [torch.zeros(4, link.rows, link.columns, dtype=torch.float64) for link in links]
 
-    def add(self, channel: int, sums: Mapping[str, Tensor]) -> None:
-        """Count a class."""
+    def add(self, sums: Mapping[str, Tensor], links: Sequence[Link]) -> None:
+        """Count a class, whose sums are those of these links: all, or of the logits only its own row."""
         photos = int(sums["photos"])
         self._photos += photos
-        links = links_of_class(self._subject.links, self._subject.top, channel)
-        for link, own, total, each in zip(self._subject.links, links, self._totals, means_of(sums, links), strict=True):
+        every = zip(self._links, links, self._totals, means_of(sums, links, self._kind), strict=True)
+        for link, own, total, each in every:
             rows = slice(own.start - link.start, own.start - link.start + own.rows)
             within = photos * (photos - 1) * each.error.nan_to_num().square()
             total[:, rows] += torch.stack(
@@ -81,13 +82,15 @@ class LinkTotals:
         return found
 
 
-def link_arrays(means: Sequence[LinkMeans], subject: Subject, links: Sequence[Link]) -> dict[str, Tensor]:
+def link_arrays(
+    means: Sequence[LinkMeans], subject: Subject, links: Sequence[Link], called: str = LINKS
+) -> dict[str, Tensor]:
     """Of the links of each unit those that are kept, and the sums over all, from the means of every link."""
     kept = sum(KEPT)
     arrays = {
-        "links.source": torch.full((subject.units, kept), NOBODY, dtype=torch.int32),
-        **{f"links.{name}": torch.zeros(subject.units, kept) for name in LINK_ARRAYS[1:]},
-        **{f"links.{name}": torch.zeros(subject.units) for name in ("total", "gross")},
+        f"{called}.source": torch.full((subject.units, kept), NOBODY, dtype=torch.int32),
+        **{f"{called}.{name}": torch.zeros(subject.units, kept) for name in LINK_ARRAYS[1:]},
+        **{f"{called}.{name}": torch.zeros(subject.units) for name in ("total", "gross")},
     }
     starts = starts_of(subject)
     for units in rows_of(links):
@@ -98,11 +101,11 @@ def link_arrays(means: Sequence[LinkMeans], subject: Subject, links: Sequence[Li
         chosen = _kept(share.masked_fill(below == NOBODY, 0.0))
         sources, width = below.gather(1, chosen), chosen.shape[1]
         nobody = (sources == NOBODY) | (share.gather(1, chosen) == 0)
-        arrays["links.source"][places, :width] = sources.masked_fill(nobody, NOBODY).int()
+        arrays[f"{called}.source"][places, :width] = sources.masked_fill(nobody, NOBODY).int()
         for name, array in (("share", share), ("error", error), ("consistency", consistency)):
-            arrays[f"links.{name}"][places, :width] = array.gather(1, chosen).masked_fill(nobody, 0).float()
-        arrays["links.total"][places] = share.sum(1).float()
-        arrays["links.gross"][places] = share.abs().sum(1).float()
+            arrays[f"{called}.{name}"][places, :width] = array.gather(1, chosen).masked_fill(nobody, 0).float()
+        arrays[f"{called}.total"][places] = share.sum(1).float()
+        arrays[f"{called}.gross"][places] = share.abs().sum(1).float()
     return arrays
 
 

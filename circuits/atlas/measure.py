@@ -7,11 +7,12 @@ mean activation, the peak, whether it fires (peak > 0), and whether it is among 
 Of a link the sum of E_ij over a batch of photos, S_b, comes of one pass back (`attribution.weight_links`), and its
 spread is that of batches: Σ_b S_b² / n_b. With m = Σ S_b / N over N photos in B batches, the variance of a photo's link
 is estimated, without bias, by (Σ_b S_b² / n_b - N m²) / (B - 1). A batch also says which five units below are a unit's
-strongest; the share of the photos whose batch says so of j is the consistency of the link j → i.
+strongest; the share of the photos whose batch says so of j is the consistency of the link j → i. Links without a class
+are counted likewise, in units of the mean activation that they are shares of.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
@@ -20,15 +21,17 @@ from torch import Tensor
 
 from circuits.atlas.facts import STRONGEST
 from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
-from circuits.atlas.link_rows import rows_of
+from circuits.atlas.link_rows import LinkedRows, rows_of
 from circuits.attribution.links import Link
-from circuits.attribution.weight_links import LinkedBatch
+from circuits.attribution.weight_links import LinkedBatch, free_of_classes
 from circuits.network.device import in_doubles
 
 SUMMIT = 0.03
 MOMENTS = ("contribution", "activation", "peak")
 """Of a unit, of which there are sums and squares."""
 COUNTS = ("fires", "summit")
+LINK, FREE = "link", "free"
+"""How the sums over links of a class are called, and over those of no class, each followed by the link's place."""
 
 
 @dataclass(eq=False)
@@ -38,14 +41,17 @@ class Sums:
     Args:
         layers: their names, as the contributions of a batch have them.
         links: between them; of the class alone where they end at its logit.
+        class_free: whether those without a class are counted also.
     """
 
     layers: Sequence[str]
     links: Sequence[Link]
+    class_free: bool = False
 
     def __post_init__(self) -> None:
         self._values: dict[str, Tensor] = {}
         self._rows = rows_of(self.links)
+        self._free_rows = rows_of(free_of_classes(self.links, self.layers[-1])) if self.class_free else ()
 
     def add(self, batch: LinkedBatch) -> None:
         """Count a batch of photos, all of which are finite."""
@@ -62,16 +68,22 @@ class Sums:
             self._moments(name, torch.cat([in_doubles(values[layer]) for layer in self.layers], 1))
         self._add("fires", torch.cat([(peaks[layer] > 0).sum(0) for layer in self.layers]))
         self._add("summit", torch.cat([summit(peaks[layer]).sum(0) for layer in self.layers]))
-        for place, matrix in enumerate(batch.links):
-            self._add(f"link.{place}", matrix)
-            self._add(f"link.{place}.squares", matrix.square().div_(photos))
-        strong = [torch.zeros(matrix.shape, dtype=torch.int64) for matrix in batch.links]
-        for units in self._rows:
-            found = strongest([batch.links[place][rows] for place, rows in units.links])
+        self._add_links(LINK, batch.links, self._rows, photos)
+        if self.class_free:
+            self._add_links(FREE, batch.class_free, self._free_rows, photos)
+
+    def _add_links(
+        self, kind: str, matrices: Sequence[Tensor], rows_of_links: Sequence[LinkedRows], photos: int
+    ) -> None:
+        strong = [torch.zeros(matrix.shape, dtype=torch.int64) for matrix in matrices]
+        for units in rows_of_links:
+            found = strongest([matrices[place][rows] for place, rows in units.links])
             for (place, rows), each in zip(units.links, found, strict=True):
                 strong[place][rows] = each * photos
-        for place, matrix in enumerate(strong):
-            self._add(f"link.{place}.strong", matrix)
+        for place, matrix in enumerate(matrices):
+            self._add(f"{kind}.{place}", matrix)
+            self._add(f"{kind}.{place}.squares", matrix.square().div_(photos))
+            self._add(f"{kind}.{place}.strong", strong[place])
 
     def _moments(self, name: str, values: Float[Tensor, "photos units"]) -> None:
         self._add(name, values.sum(0))
@@ -97,7 +109,7 @@ def bits_of(name: str) -> int:
     """Bits behind the point of a sum of that name."""
     if not name.endswith(".squares"):
         return SUM
-    return LINK_SQUARE if name.startswith("link.") else SQUARE
+    return LINK_SQUARE if name.startswith(f"{LINK}.") else SQUARE
 
 
 def peaks_of(activation: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
@@ -144,7 +156,7 @@ def matrices_of_class(batch: LinkedBatch, links: Sequence[Link], top: str, chann
         matrix[[channel - link.start]] if _is_logits(link, top, channel) else matrix
         for link, matrix in zip(links, batch.links, strict=True)
     )
-    return LinkedBatch(batch.logits, batch.activations, batch.contributions, matrices)
+    return replace(batch, links=matrices)
 
 
 def _is_logits(link: Link, top: str, channel: int) -> bool:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from circuits.atlas.fixed import narrowed, total
 from circuits.atlas.link_means import KEPT, LinkTotals, link_arrays, means_of
-from circuits.atlas.measure import COUNTS, MOMENTS, links_of_class, mean_and_error
+from circuits.atlas.measure import COUNTS, FREE, MOMENTS, links_of_class, mean_and_error
 from circuits.atlas.plan import Job, by_class, whole
-from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.storage import CLASS_FREE, AtlasFolder
 from circuits.atlas.subject import AtlasRecord, Subject
 from circuits.attribution.links import Link
 from circuits.errors import InputError
@@ -107,7 +107,10 @@ def _publish_class(folder: AtlasFolder, subject: Subject, each: _Class, count: i
     sums = each.sums(folder)
     links = links_of_class(subject.links, subject.top, each.channel)
     arrays = class_arrays(sums, subject, links)
-    header = {"class": each.channel, "photos": count, "batches": int(sums["batches"]), "digest": digest}
+    header = {
+        "format": subject.format, "class": each.channel, "photos": count, "batches": int(sums["batches"]),
+        "digest": digest,
+    }  # fmt: skip
     folder.write_arrays(file, arrays, header)
 
 
@@ -144,13 +147,22 @@ def _publish_overall(
     digest = hashlib.sha256(json.dumps([folder.read_header(file)["digest"] for file in files]).encode()).hexdigest()
     if folder.is_made_of(folder.overall_file, digest):
         return
-    arrays, links = overall_arrays(folder, record), LinkTotals(record.subject)
+    subject, arrays = record.subject, overall_arrays(folder, record)
+    links, class_free = LinkTotals(subject.links), LinkTotals(subject.class_free_links, FREE)
+    batches = 0
     for done, (channel, photos) in enumerate(record.photos.items()):
         if progress is not None:
             progress(done, len(record.photos), "Putting all classes together")
-        links.add(channel, sums_in(folder, sums[channel], photos))
-    arrays |= link_arrays(links.means(), record.subject, record.subject.links)
-    folder.write_arrays(folder.overall_file, arrays, {"photos": sum(record.photos.values()), "digest": digest})
+        own = sums_in(folder, sums[channel], photos)
+        batches += int(own["batches"])
+        links.add(own, links_of_class(subject.links, subject.top, channel))
+        class_free.add(own, subject.class_free_links)
+    arrays |= link_arrays(links.means(), subject, subject.links)
+    if subject.class_free:
+        arrays |= link_arrays(class_free.means(), subject, subject.class_free_links, CLASS_FREE)
+    photos = sum(record.photos.values())
+    header = {"format": subject.format, "photos": photos, "batches": batches, "digest": digest}
+    folder.write_arrays(folder.overall_file, arrays, header)
 
 
 def overall_arrays(folder: AtlasFolder, record: AtlasRecord) -> dict[str, Tensor]:

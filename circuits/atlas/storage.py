@@ -33,7 +33,7 @@ from torch import Tensor
 from circuits.atlas.array_files import FAULTS, arrays_of, as_it_lies, metadata_of, widened
 from circuits.atlas.measure import COUNTS, MOMENTS
 from circuits.atlas.plan import Job
-from circuits.atlas.subject import FORMAT, AtlasRecord, Subject
+from circuits.atlas.subject import FORMAT, WITHOUT_CLASS_FREE, AtlasRecord, Subject
 from circuits.errors import InputError
 from circuits.exemplars.loader import PhotoFile, is_unchanged
 from circuits.files import locked, read_json, write_atomically
@@ -42,6 +42,8 @@ _LOG = logging.getLogger(__name__)
 NOBODY = -1
 """In place of a unit below, where there are fewer."""
 LINK_ARRAYS = ("source", "share", "error", "consistency")
+LINKS, CLASS_FREE = "links", "class_free"
+"""How the arrays of links are called that are for a class, or for that of each photo; and of those of no class."""
 LOCK = ".lock"
 _OURS = re.compile(r"buckets/(\d{5,})/(?:bucket-\d+-of-\d+|all)\.(?:safetensors|json)|classes/(\d{5,})\.safetensors")
 
@@ -115,7 +117,7 @@ class AtlasFolder:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file.with_suffix(".json"), json.dumps([photo.changed for photo in photos]) + "\n")
         header = {
-            "format": FORMAT, "subject": subject.key, "class": job.channel, "device": subject.device,
+            "format": subject.format, "subject": subject.key, "class": job.channel, "device": subject.device,
             "versions": dict(subject.versions),
             "photos": [[photo.path.as_posix(), photo.size, photo.sha256, photo.fault] for photo in photos],
         }  # fmt: skip
@@ -134,7 +136,7 @@ class AtlasFolder:
             raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
         except FAULTS as error:
             raise damaged(file, error) from None
-        if header.get("format") != FORMAT:
+        if header.get("format") not in (FORMAT, WITHOUT_CLASS_FREE):
             raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
         return header
 
@@ -187,9 +189,10 @@ class AtlasFolder:
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(wanted, (units,))
         if channel is None:
             shapes |= {name: (len(record.photos), units) for name in ("classes", "classes.error")}
-        if channel is not None or "links.source" in arrays:  # which those of older versions have not of all classes
-            shapes |= {f"links.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
-            shapes |= {f"links.{name}": (units,) for name in ("total", "gross")}
+        kinds = [LINKS] if channel is not None or f"{LINKS}.source" in arrays else []  # older versions have not of all
+        for kind in (*kinds, *([CLASS_FREE] if channel is None and record.subject.class_free else ())):
+            shapes |= {f"{kind}.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
+            shapes |= {f"{kind}.{name}": (units,) for name in ("total", "gross")}
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
         if found != shapes or header.get("class") != channel:
             raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
@@ -198,7 +201,7 @@ class AtlasFolder:
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
         facts = {
-            "format": FORMAT, **record.subject.to_row(), "folder": _as_text(record.folder),
+            **record.subject.to_row(), "folder": _as_text(record.folder),
             "photos": {str(channel): count for channel, count in record.photos.items()},
             "skipped": {_as_text(name): _as_text(fault) for name, fault in record.skipped.items()},
             "kept": list(record.links),

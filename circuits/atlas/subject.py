@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from circuits.attribution.links import Link, Piece, UnlinkedLayer
+from circuits.attribution.weight_links import free_of_classes
 from circuits.exemplars.storage import LayerRecord
 from circuits.tracing.facts import NetworkInfo
 
-FORMAT = "circuits-atlas/1"
+FORMAT, WITHOUT_CLASS_FREE = "circuits-atlas/2", "circuits-atlas/1"
+"""The format of an atlas, and of one without class-free links, which older versions made and read."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Subject:
         unlinked: layers of which some units have no links, and why.
         device: where the network ran.
         versions: of what computed it.
+        class_free: whether it has links without a class also.
     """
 
     network: Mapping[str, Any]
@@ -51,11 +54,23 @@ class Subject:
     unlinked: tuple[UnlinkedLayer, ...]
     device: str
     versions: Mapping[str, str]
+    class_free: bool = True
+
+    @property
+    def format(self) -> str:
+        """Of its files."""
+        return FORMAT if self.class_free else WITHOUT_CLASS_FREE
+
+    @property
+    def class_free_links(self) -> tuple[Link, ...]:
+        """The links that are told without a class too."""
+        return free_of_classes(self.links, self.top) if self.class_free else ()
 
     @property
     def key(self) -> str:
         """A hash of what decides its numbers: a bucket of another one is not read."""
-        facts = [FORMAT, self.network["sha256"], self.preprocessing, [layer.name for layer in self.layers], self.device]
+        names = [layer.name for layer in self.layers]
+        facts = [self.format, self.network["sha256"], self.preprocessing, names, self.device]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -73,11 +88,14 @@ class Subject:
         """What tells it from another, for a sentence."""
         size = "×".join(map(str, self.preprocessing["size"]))
         known = f"{self.network['sha256'][:8]}, {size}, {len(self.layers)} layers, {self.device}"
+        known += ", with class-free links" if self.class_free else ", without class-free links"
         return f"{self.network['name']} ({known})"
 
     def to_row(self) -> dict[str, Any]:
         """What a file says of it."""
-        return asdict(self)
+        facts = asdict(self)
+        del facts["class_free"]  # it is what the format says
+        return {"format": self.format, **facts}
 
     @classmethod
     def of_row(cls, facts: Any) -> "Subject":
@@ -102,7 +120,11 @@ class Subject:
             network = dict(NetworkInfo.of_row(facts["network"]))
             if not all(isinstance(network[name], str) for name in ("name", "source", "sha256")):
                 raise ValueError("network")
-            return cls(network, seen, labels, layers, links, unlinked, facts["device"], facts["versions"])
+            written = facts.get("format", WITHOUT_CLASS_FREE)
+            if written not in (FORMAT, WITHOUT_CLASS_FREE):
+                raise ValueError(f"the format {written!r}, and this version reads {FORMAT!r}")
+            versions, is_free = facts["versions"], written == FORMAT
+            return cls(network, seen, labels, layers, links, unlinked, facts["device"], versions, is_free)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(error) from None
 

@@ -66,7 +66,12 @@ def suggest_classes(atlas: "Atlas", *, progress: Progress | None = None) -> dict
 
 
 def similar_units(
-    atlas: "Atlas", similarities: NDArray[np.floating], words: Sequence[str], *, progress: Progress | None = None
+    atlas: "Atlas",
+    similarities: NDArray[np.floating],
+    words: Sequence[str],
+    *,
+    sample: "Sample | None" = None,
+    progress: Progress | None = None,
 ) -> dict[Unit, Suggestion]:
     """Of each unit the word that the photos that drive it most are like, where that is sure; the surest first.
 
@@ -74,9 +79,10 @@ def similar_units(
         atlas: made with exemplars.
         similarities: of each photo of `sample_of(atlas)` with each word, (photos, words).
         words: in order.
+        sample: `sample_of(atlas)`, if that is known.
         progress: as in `suggest_classes`.
     """
-    sample, chosen = sample_of(atlas), _Chosen(words, is_word=True)
+    sample, chosen = sample or sample_of(atlas), _Chosen(words, is_word=True)
     on, held = sample.half, ~sample.half
     for layer, peaks in _layers(atlas, sample, progress):
         strong, told = strongest(peaks[on]), strongest(peaks[held])
@@ -112,9 +118,7 @@ def sample_of(atlas: "Atlas") -> Sample:
     Raises:
         InputError: if the atlas has no exemplars, or no list of its photos.
     """
-    exemplars = atlas.exemplars
-    if exemplars is None:
-        raise InputError(f"The atlas in {atlas.folder} has no exemplars; make it again with them.")
+    exemplars = atlas.needed_exemplars()
     classes = AtlasFolder(atlas.folder).class_of_photos()
     photos = exemplars.sampled_photos()
     rows = [row for row, photo in enumerate(photos) if photo.path in classes]

@@ -1,11 +1,13 @@
-"""An atlas as three tables, for what reads tables: of its classes, of its units by class, and of their links.
+"""An atlas as tables, for what reads tables: of its classes, its units by class, their links, and the class-free ones.
 
-Contributions, shares of links and selectivity are in units of the logit of the photo's class; errors are standard
-errors of the means. What is not known is left empty, and so is the class where a row is of all classes together, in
-which each photo counts once. A table comes class by class, because the links of a large network fill millions of rows.
+Contributions, shares of links and selectivity are in units of the logit of the photo's class, shares of class-free
+links in those of the target's mean activation; errors are standard errors of the means. What is not known is left
+empty, and so is the class where a row is of all classes together, in which each photo counts once. A table comes class
+by class, because the links of a large network fill millions of rows.
 """
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,11 +16,14 @@ from typing import Any
 import numpy as np
 
 from circuits.atlas.atlas import Atlas
-from circuits.atlas.storage import NOBODY
+from circuits.atlas.marked_folder import MarkedFolder
+from circuits.atlas.storage import CLASS_FREE, LINK_ARRAYS, LINKS, NOBODY
 from circuits.errors import InputError
-from circuits.files import written_aside
+from circuits.files import write_atomically, written_aside
 from circuits.units import Progress
 
+MARK = "tables.json"
+"""Says that a folder is one of tables, and of which network, layers and folder of photos."""
 Columns = Mapping[str, Any]
 _OF = {"class": int, "label": str}
 _MOMENTS = {
@@ -26,16 +31,21 @@ _MOMENTS = {
     for name, unit in (("contribution", "_logits"), ("activation", ""), ("peak", ""))
     for what in ("mean", "error")
 }
+_FREE = ("class_free_total", "class_free_gross")
 TABLES: dict[str, dict[str, type]] = {
     "classes": {**_OF, "photos": int, "batches": int, "logit_mean": float, "logit_error": float},
     "units": {
         **_OF, "unit": str, "layer": str, "channel": int, "photos": int, **_MOMENTS, "fires_photos": int,
         "summit_photos": int, "links_total_logits": float, "links_gross_logits": float, "selectivity_logits": float,
-        "selectivity_rank": int,
+        "selectivity_rank": int, "class_free_total": float, "class_free_gross": float,
     },
     "links": {
         **_OF, "source": str, "target": str, "share_mean_logits": float, "share_error_logits": float,
         "consistency_share": float, "photos": int,
+    },
+    "class_free_links": {
+        "source": str, "target": str, "share_mean": float, "share_error": float, "consistency_share": float,
+        "photos": int,
     },
 }  # fmt: skip
 """The tables by name, and of each its columns."""
@@ -45,7 +55,7 @@ def write_csv(atlas: Atlas, into: Path, progress: Progress | None = None) -> lis
     """Write the tables as CSV files; the files.
 
     Raises:
-        InputError: if the folder cannot be made or written to.
+        InputError: if the folder cannot be made or written to, or holds something else or tables of another atlas.
     """
 
     def writer(stack: ExitStack, file: Path, kinds: Mapping[str, type]) -> Callable[[Columns], None]:
@@ -61,7 +71,8 @@ def write_parquet(atlas: Atlas, into: Path, progress: Progress | None = None) ->
     """Write the tables as Parquet files, a group of rows for each class; the files.
 
     Raises:
-        InputError: if pyarrow is not installed, or the folder cannot be made or written to.
+        InputError: if pyarrow is not installed, the folder cannot be made or written to, or holds something else or
+            tables of another atlas.
     """
     try:
         import pyarrow
@@ -90,12 +101,18 @@ def _write(
     writer: Callable[[ExitStack, Path, Mapping[str, type]], Callable[[Columns], None]],
     progress: Progress | None,
 ) -> list[Path]:
+    marked = MarkedFolder(into, MARK, "circuits-tables/1", "a folder of tables")
+    of = hashlib.sha256(f"{atlas.record.subject.key} {atlas.record.folder}".encode()).hexdigest()
+    marked.check(atlas.folder, of)
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{into} cannot be made ({error.strerror}); choose another folder.") from None
+        raise marked.refused(error) from None
     files = {name: into / f"{name}{ending}" for name in TABLES}
     with ExitStack() as stack:
+        stack.enter_context(marked.locked())
+        marked.check(atlas.folder, of)  # somebody else may have written there meanwhile
+        write_atomically(into / MARK, marked.text(of=of))
         aside = {name: stack.enter_context(written_aside(file)) for name, file in files.items()}
         inner = stack.enter_context(ExitStack())  # closed before the files are moved to their places
         write = {name: writer(inner, aside[name], TABLES[name]) for name in TABLES}
@@ -133,24 +150,29 @@ def tables_of(atlas: Atlas) -> Iterator[dict[str, Columns]]:
                 **{f"links_{name}_logits": arrays.get(f"links.{name}", nothing) for name in ("total", "gross")},
                 "selectivity_logits": nothing if found is None else selectivity[row - 1],
                 "selectivity_rank": nothing if found is None else ranks[row - 1],
+                **{name: arrays.get(name.replace("free_", "free."), nothing) for name in _FREE},
             }
         }  # fmt: skip
-        if "links.source" in arrays:
-            upper, column = np.nonzero(arrays["links.source"] != NOBODY)
-            share, error, consistency = (
-                arrays[f"links.{name}"][upper, column] for name in ("share", "error", "consistency")
-            )
-            tables["links"] = {
-                **of(len(upper)), "source": names[arrays["links.source"][upper, column]], "target": names[upper],
-                "share_mean_logits": share, "share_error_logits": error,
-                "consistency_share": np.where(share > 0, consistency, np.float32(np.nan)),
-            }  # fmt: skip
+        for kind, table, unit in ((LINKS, "links", "_logits"), (CLASS_FREE, "class_free_links", "")):
+            if f"{kind}.source" in arrays:
+                columns = _links(arrays, kind, names, unit)
+                tables[table] = {**of(len(columns["source"])), **columns}
         if found is not None:
             facts = {"batches": [atlas.facts(found.number)["batches"]]}
             tables["classes"] = {
                 **of(1), **facts, "logit_mean": arrays["logit"], "logit_error": arrays["logit.error"]
             }  # fmt: skip
         yield tables
+
+
+def _links(arrays: Mapping[str, Any], kind: str, names: Any, unit: str) -> Columns:
+    """Links of a kind, whose shares are in some unit."""
+    upper, column = np.nonzero(arrays[f"{kind}.source"] != NOBODY)
+    source, share, error, consistency = (arrays[f"{kind}.{name}"][upper, column] for name in LINK_ARRAYS)
+    return {
+        "source": names[source], "target": names[upper], f"share_mean{unit}": share, f"share_error{unit}": error,
+        "consistency_share": np.where(share > 0, consistency, np.float32(np.nan)),
+    }  # fmt: skip
 
 
 def _cell(value: Any) -> str:

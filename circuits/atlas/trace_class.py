@@ -33,10 +33,11 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import attributes, number
 from circuits.tracing.class_groups import fit_groups
 from circuits.tracing.facts import CollectionInfo, NetworkInfo, TargetInfo, TraceSettings, as_int, tops_of
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.levels import Groups, dictionaries_for, levels_below
 from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Address, Group, Progress, Unit, is_residual
 

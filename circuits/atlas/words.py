@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
 
 MOST_WORDS = 20_000
+_KEPT = 64
+"""Searches whose answers are kept."""
 _SAME = 1e-3
 """How far two embeddings of one photo by one encoder may lie apart."""
 
@@ -50,7 +54,8 @@ def suggest_words(
     Raises:
         InputError: if the atlas has no exemplars, a photo is gone, or the encoder fails.
     """
-    found = similar_units(atlas, similarities(atlas, encoder, words, progress), words, progress=progress)
+    likeness = WordSearch(atlas, encoder, words, progress=progress).similarities(words)
+    found = similar_units(atlas, likeness, words, progress=progress)
     write_suggestions(atlas, "words", found)
     return found
 
@@ -69,15 +74,51 @@ def units_like(
     Raises:
         InputError: as in `suggest_words`.
     """
-    return similar_units(atlas, similarities(atlas, encoder, [text], progress), [text], progress=progress)
+    return WordSearch(atlas, encoder, [text], progress=progress)(text)
 
 
-def similarities(
-    atlas: "Atlas", encoder: PictureEncoder, words: Sequence[str], progress: Progress | None = None
-) -> NDArray[np.float32]:
-    """The cosine of each photo of `sample_of(atlas)` with each word, (photos, words)."""
-    told = encoder.words(words)  # first, since it is quick to fail
-    return np.asarray((_seen(atlas, encoder, told.shape[1], progress) @ told.T).numpy())
+class WordSearch:
+    """Finds units by words that nobody has given them, as `units_like` does; its encoder has seen all of the photos.
+
+    Args:
+        atlas: as in `suggest_words`.
+        encoder: as in `suggest_words`.
+        words: some that the encoder is tried with before it is shown the photos.
+        progress: as in `suggest_words`.
+
+    Raises:
+        InputError: as in `suggest_words`.
+    """
+
+    def __init__(
+        self,
+        atlas: "Atlas",
+        encoder: PictureEncoder,
+        words: Sequence[str] = ("photo",),
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        width = encoder.words(words[:1]).shape[1]
+        self._atlas, self._encoder, self._sample = atlas, encoder, sample_of(atlas)
+        self._photos = _seen(atlas, self._sample, encoder, width, progress)
+        self._found = lru_cache(_KEPT)(self._find)
+        self._lock = threading.Lock()
+
+    def __call__(self, text: str) -> dict[Unit, Suggestion]:
+        """The units whose photos are like a text; the surest first.
+
+        Raises:
+            InputError: if the encoder fails.
+        """
+        with self._lock:  # nobody knows whether the encoder may be used by two threads
+            return dict(self._found(text))
+
+    def _find(self, text: str) -> dict[Unit, Suggestion]:
+        return similar_units(self._atlas, self.similarities([text]), [text], sample=self._sample)
+
+    def similarities(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The cosine of each photo of `sample_of(atlas)` with each word, (photos, words)."""
+        return np.asarray((self._photos @ self._encoder.words(words).T).numpy())
 
 
 def read_words(path: str | Path) -> list[str]:
@@ -106,9 +147,9 @@ def read_words(path: str | Path) -> list[str]:
     return list(words)
 
 
-def _seen(atlas: "Atlas", encoder: PictureEncoder, width: int, progress: Progress | None) -> Tensor:
+def _seen(atlas: "Atlas", sample: Sample, encoder: PictureEncoder, width: int, progress: Progress | None) -> Tensor:
     """What the encoder makes of the photos; what is kept counts if the first of them still gives the same."""
-    sample, file = sample_of(atlas), AtlasFolder(atlas.folder).embeddings_file
+    file = AtlasFolder(atlas.folder).embeddings_file
     photos = _photos(sample)
     first = next(encoder.pictures([next(photos)]))
     if first.shape[1] != width:

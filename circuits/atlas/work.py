@@ -80,16 +80,16 @@ def one_thread() -> Iterator[None]:
 class _Measure:
     """A network made ready to compute buckets."""
 
-    def __init__(self, network: Network, links: tuple[Link, ...]) -> None:
-        self.network, self.links = network, links
-        self.run = LinkPass(network, links)
+    def __init__(self, network: Network, links: tuple[Link, ...], *, class_free: bool) -> None:
+        self.network, self.links, self.class_free = network, links, class_free
+        self.run = LinkPass(network, links, class_free=class_free)
         self.size = 1 if network.is_one_at_a_time else BATCH
 
     def __call__(self, job: Job, folder: Path, tick: Tick | None) -> tuple[list[PhotoFile], dict[str, torch.Tensor]]:
         """The photos of a bucket as they were read, and its sums in fixed point; none if no photo can be read."""
         reader, top = PhotoReader(folder, self.network.preprocessing), self.network.layers[-1]
         links = links_of_class(self.links, top, job.channel)
-        sums = Sums(self.network.layers, links)
+        sums = Sums(self.network.layers, links, self.class_free)
         read: list[PhotoFile] = []
         waiting: list[LoadedPhoto] = []
         for loaded in read_ahead(reader, job.photos):
@@ -154,5 +154,5 @@ def _prepared(work: BucketWork) -> _Measure:
                 "same weights."
             )
         _ready.clear()
-        _ready[key] = _Measure(network, work.subject.links)
+        _ready[key] = _Measure(network, work.subject.links, class_free=work.subject.class_free)
     return _ready[key]

@@ -14,9 +14,16 @@ that lies between the convolutions matters. The same pass gives what each unit c
 and of the parts of a concatenation or an addition one link a channel, E_ii = Σ_hw e_i · ∂T/∂e_i, with e as that merge
 reads it, apart from whoever else does. Where everything between a layer and those below is linked and piecewise linear,
 C_i = Σ_j E_ij + b_i · ∂T/∂b_i exactly.
+
+Links that are free of any class take the unit's own value in the place of T: with V_i the mean of a_i over positions,
+
+    F_ij = Σ_photos Σ_hw e_j · ∂V_i/∂e_j = Σ_kernel W_ijk · ∂(Σ_photos V_i)/∂W_ijk,
+
+what i is made of, and V_i = Σ_j F_ij + b_i · ∂V_i/∂b_i. Only the step between i and what it reads is gone back through,
+layer by layer on the graph of the same pass, so that no value flows into the layers below it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +50,19 @@ class LinkedBatch:
         activations: by layer, (n, C, H, W).
         contributions: by layer, C_i of each photo and unit, (n, C).
         links: E_ij summed over the photos, a matrix (rows, columns) for each link, in float64.
+        class_free: F_ij likewise, for each link of `free_of_classes`, if they were asked for.
     """
 
     logits: Float[Tensor, " n"]
     activations: dict[str, Float[Tensor, "n _c _h _w"]]
     contributions: dict[str, Float[Tensor, "n _c"]]
     links: tuple[Float[Tensor, "_rows _columns"], ...]
+    class_free: tuple[Float[Tensor, "_rows _columns"], ...] = ()
+
+
+def free_of_classes(links: Sequence[Link], top: str) -> tuple[Link, ...]:
+    """The links that are told without a class too: all but those of the logits, which are the classes themselves."""
+    return tuple(link for link in links if link.upper != top)
 
 
 class LinkPass:
@@ -57,6 +71,7 @@ class LinkPass:
     Args:
         network: the network, of which nothing is changed.
         links: those of `find_links`.
+        class_free: whether to find links without a class also, which takes about a forward pass more.
 
     Example:
         >>> from circuits import load_network
@@ -68,8 +83,9 @@ class LinkPass:
         (torch.Size([2, 384]), torch.Size([68, 384]))
     """
 
-    def __init__(self, network: Network, links: Sequence[Link]) -> None:
+    def __init__(self, network: Network, links: Sequence[Link], *, class_free: bool = False) -> None:
         self.network, self.links = network, tuple(links)
+        self._free = free_of_classes(self.links, network.layers[-1]) if class_free else ()
         self._traced = network.traced
         nodes = {node.name: node for node in network.traced.graph.nodes}
         self._layers = {layer.node: layer.name for layer in network.layer_list}
@@ -92,29 +108,47 @@ class LinkPass:
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
+            free = self._class_free(values, run)
             asked = [node for node in self._layers if node not in self._parts]
             points = [values[node] for node in asked]
-            gradients = torch.autograd.grad(
-                logits.sum(), [*points, *run.leaves.values()], allow_unused=True, materialize_grads=True
-            )
+            found = _gradients(logits.sum(), [*points, *run.leaves.values()])
+        slopes = found[: len(points)]
         shares: dict[fx.Node, Tensor] = {}
-        for node, point, slope in zip(asked, points, gradients[: len(points)], strict=True):
+        for node, point, slope in zip(asked, points, slopes, strict=True):
             shares[node] = ops.as_maps(point.detach() * slope).sum((2, 3))
         for node, parts in self._parts.items():
             shares[node] = torch.cat([shares[part] for part in parts], 1)
-        found = {
-            key: leaf.detach() * gradient
-            for (key, leaf), gradient in zip(run.leaves.items(), gradients[len(points) :], strict=True)
-        }
         contributions = {name: shares[node] for node, name in self._layers.items()}
-        links = tuple(
-            _matrix(link, found[link.node, "" if link.weighed else link.read])
-            if link.weighed or (link.node, link.read) in found
-            else in_doubles(contributions[link.pieces[0].layer or ""]).sum(0)[:, None]
-            for link in self.links
-        )
+        products = _products(run.leaves, found[len(points) :])
         maps = {name: ops.as_maps(values[node].detach()) for node, name in self._layers.items()}
-        return LinkedBatch(logits.detach(), maps, contributions, links)
+        return LinkedBatch(
+            logits.detach(), maps, contributions, self._matrices(self.links, products, contributions), free
+        )
+
+    def _class_free(self, values: Mapping[fx.Node, Tensor], run: "_Leaves") -> tuple[Tensor, ...]:
+        """The class-free links: each layer's mean values, back to the leaves that are its own."""
+        products: dict[tuple[str, str], Tensor] = {}
+        means: dict[str, Tensor] = {}
+        for node, name in self._layers.items() if self._free else ():
+            value = values[node]
+            means[name] = ops.as_maps(value.detach()).mean((2, 3))
+            own = {_key(link): run.leaves.get(_key(link)) for link in self._free if link.upper == name}
+            leaves = {key: leaf for key, leaf in own.items() if leaf is not None}
+            if leaves:
+                slope = torch.full_like(value, 1 / ops.as_maps(value)[0, 0].numel())
+                products |= _products(leaves, _gradients(value, list(leaves.values()), slope))
+        return self._matrices(self._free, products, means)
+
+    def _matrices(
+        self, links: Sequence[Link], products: Mapping[tuple[str, str], Tensor], shares: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Of each link its matrix; `shares` are those of whole layers, which a concatenation hands on as they are."""
+        return tuple(
+            _matrix(link, products[_key(link)])
+            if link.weighed or _key(link) in products
+            else in_doubles(shares[link.pieces[0].layer or ""]).sum(0)[:, None]
+            for link in links
+        )
 
     def _own_parts(self, node: fx.Node) -> tuple[fx.Node, ...]:
         """The parts of a concatenation, if all of them are layers that nothing else reads."""
@@ -151,6 +185,22 @@ class _Leaves:
         """A value as one of its readers sees it, so that its gradient is that through this reader alone."""
         leaf = self.leaves[node.name, read.name] = value.view_as(value)
         return leaf
+
+
+def _key(link: Link) -> tuple[str, str]:
+    """Under which its leaf is found."""
+    return link.node, "" if link.weighed else link.read
+
+
+def _gradients(value: Tensor, leaves: Sequence[Tensor], slope: Tensor | None = None) -> tuple[Tensor, ...]:
+    """The gradients of a scalar, or from a slope that it has already; then what the pass kept stays for others."""
+    return torch.autograd.grad(
+        value, leaves, slope, retain_graph=slope is not None, allow_unused=True, materialize_grads=True
+    )
+
+
+def _products(leaves: Mapping[tuple[str, str], Tensor], gradients: Sequence[Tensor]) -> dict[tuple[str, str], Tensor]:
+    return {key: leaf.detach() * gradient for (key, leaf), gradient in zip(leaves.items(), gradients, strict=True)}
 
 
 def _matrix(link: Link, products: Tensor) -> Tensor:

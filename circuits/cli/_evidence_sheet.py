@@ -11,8 +11,16 @@ from circuits.cli._unit_evidence import UnitEvidence
 from circuits.cli.exemplars import lists_of
 from circuits.cli.unit_expressions import short_name
 from circuits.errors import InputError
+from circuits.evidence.attention import ClassAttention
 from circuits.evidence.patches import patch_of_picture
-from circuits.evidence.saliency import GradientPicture, gradient_picture, methods_of, path_picture, relative_picture
+from circuits.evidence.saliency import (
+    GradientPicture,
+    clearest_method,
+    gradient_picture,
+    methods_of,
+    path_picture,
+    relative_picture,
+)
 from circuits.exemplars.exemplars import Exemplar, exemplar_crop, exemplar_patch
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box
@@ -66,6 +74,8 @@ def _sections(evidence: UnitEvidence, style: SheetStyle) -> Iterator[Section]:
     yield _overview(evidence, style)
     patches = [_patches(evidence, style)] if evidence.mapped and evidence.peaks else []
     yield from _joined([*patches, _gradients(evidence, style)])
+    if evidence.attention is not None:
+        yield _attention(evidence, evidence.attention, style)
     if evidence.parent is not None:
         yield _parent(evidence, evidence.parent, style)
     if evidence.path:
@@ -144,7 +154,7 @@ def _patches(evidence: UnitEvidence, style: SheetStyle) -> Section:
     """At each peak what was there, and which of its pixels mattered."""
     crop, cells = input_crop(evidence.network, evidence.photo), []
     note = "the receptive field at each peak · beside it, the pixels that excite it there"
-    method = "guided" if "guided" in methods_of(evidence.network) else "gradient"
+    method = clearest_method(evidence.network)
     kind = "guided gradient" if method == "guided" else "gradient"
     for at, peak in enumerate(evidence.peaks, start=1):
         neuron = Unit(evidence.unit.layer, evidence.unit.channel, peak.position)
@@ -210,6 +220,22 @@ def _gradients(evidence: UnitEvidence, style: SheetStyle) -> Section:
     return Section("Pixels it depends on", " · ".join(notes), (tuple(cells),))
 
 
+def _attention(evidence: UnitEvidence, attention: ClassAttention, style: SheetStyle) -> Section:
+    """Where the class token looks in the block of a unit of it: the mean over the heads, and each of them."""
+    crop = input_crop(evidence.network, evidence.photo)
+    shown = [("mean", attention.mean), *((f"head {head}", weights) for head, weights in enumerate(attention.heads))]
+    cells = [
+        Cell(overlay(crop, weights, size=style.size), title, f"{percent(float(weights.sum()))} to patches")
+        for title, weights in shown
+    ]
+    note = (
+        f"before {attention.layer} · attention is not attribution: it says where the class token reads from, not what "
+        "it reads there or what that does"
+    )
+    rows = [tuple(cells[first : first + COLUMNS]) for first in range(0, len(cells), COLUMNS)]
+    return Section("Where the class token looks", note, tuple(rows))
+
+
 def _parent(evidence: UnitEvidence, parent: Unit, style: SheetStyle) -> Section:
     """What the unit did for one above: where it fed it, and its pixels around the place where that one fired."""
     assert evidence.edge is not None
@@ -254,7 +280,8 @@ def _path(evidence: UnitEvidence, style: SheetStyle) -> Section:
         signed = path_picture(evidence.network, evidence.photo, path, start=style.start, smooth=style.smooth)
         if at > 1 and not signed.any():
             note += f" · all zero: {name} does not affect {names[at - 2]} on this path"
-        pixels.append(Cell(style.shown(signed), f"… > {name}" if at > 1 else name, "guided gradient"))
+        kind = "guided gradient" if clearest_method(evidence.network) == "guided" else "true gradient"
+        pixels.append(Cell(style.shown(signed), f"… > {name}" if at > 1 else name, kind))
     lines.append(pixels)
     rows = [tuple(cells[first : first + COLUMNS]) for first in range(0, len(names), COLUMNS) for cells in lines]
     return Section(f"The path {' > '.join(names)}", note, tuple(rows))

@@ -13,7 +13,7 @@ from circuits.cli._render_targets import RenderTarget
 from circuits.cli.console import Report
 from circuits.cli.unit_expressions import short_name
 from circuits.errors import InputError
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from circuits.network.network import Network
 from circuits.report.text import number, percent
 from circuits.units import Unit

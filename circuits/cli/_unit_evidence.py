@@ -11,6 +11,7 @@ import numpy as np
 
 from circuits.cli.unit_expressions import units_of
 from circuits.errors import InputError
+from circuits.evidence.attention import ClassAttention, attention_behind
 from circuits.evidence.maps import EdgeMaps, argument_map, edge_maps, heat_map
 from circuits.evidence.patches import Peak, peaks
 from circuits.exemplars.exemplars import Exemplars
@@ -120,6 +121,11 @@ class UnitEvidence:
         return None if self.parent is None else edge_maps(self.network, self.photo, self.unit, self.parent)
 
     @cached_property
+    def attention(self) -> ClassAttention | None:
+        """Where the class token looks in the block of a unit of it, or, of a class, in the last block."""
+        return attention_behind(self.network, self.photo, self.unit)
+
+    @cached_property
     def percentile(self) -> float | None:
         """In how many percent of the index's photos the unit fires less than here."""
         if self.index is None or self.unit.layer not in self.index.layers:
@@ -149,6 +155,8 @@ class UnitEvidence:
             ],
             "target": {"id": self.circuit.root, "label": self.circuit.target.label, "attribution": self.attribution},
         }
+        if self.attention is not None:
+            record["attention"] = {"layer": self.attention.layer, "heads": self.attention.heads.tolist()}
         if self.edge is not None:
             record["parent"] = {"unit": str(self.parent), "attribution": self.edge.attribution}
         if self.path:

@@ -40,6 +40,12 @@ def atlas(
         "Keep one file of sums a class: less room, but new photos have the whole class explained again.",
         "--compact",
     ),
+    class_free: bool | None = option(
+        None,
+        "Find also what units are made of whatever the class, which takes a third longer; by default as the atlas was "
+        "begun, and a new one with it.",
+        "--class-free/--no-class-free",
+    ),
     exemplars: bool = option(True, "Index also what every unit fires on.", "--exemplars/--no-exemplars"),
     pictures: bool = option(
         False, "Then draw all units that have no picture, most important first; can be stopped.", "--pictures"
@@ -70,7 +76,7 @@ def atlas(
     with progress("Explaining photos") as report:
         found = build_atlas(
             loaded, photos, into, classes=chosen, layers=layers, engine=engine, load=loader, part=share,
-            compact=compact, progress=report,
+            compact=compact, class_free=class_free, progress=report,
         )  # fmt: skip
     for line in (*_unknown(found), *left_out_links(found.links)):
         note(line)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from circuits.cli._atlas_given import check_outside, opened_atlas
+from circuits.cli._atlas_given import opened_atlas
 from circuits.cli.console import output, print_json, progress, say
 from circuits.cli.options import AS_JSON, argument, file_option
 from circuits.errors import InputError
@@ -25,7 +25,6 @@ def atlas_export(
     from circuits.atlas.tables import write_csv, write_parquet
 
     opened = opened_atlas(atlas)
-    check_outside(opened, parquet, csv)
     files: list[Path] = []
     with progress("Writing tables") as report:
         for folder, write in ((parquet, write_parquet), (csv, write_csv)):

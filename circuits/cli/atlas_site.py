@@ -41,7 +41,7 @@ def atlas_site(
     """Write the site of an atlas: classes, layers and units as static pages, for any web space, with no server."""
     if into is None:
         raise InputError("-o is missing; give the folder that the site is to be made in.")
-    from circuits.report.site.folder import check_site_folder
+    from circuits.report.site.folder import site_folder
     from circuits.report.site.write import write_site
 
     if atlas is None and _is_meant_as_photos(into):
@@ -50,7 +50,7 @@ def atlas_site(
             "atlas whose site is to be written."
         )
     opened = opened_atlas(atlas)
-    check_site_folder(into, opened.folder)
+    site_folder(into).check(opened.folder)
     drawn_by = _network(opened, network, options) if pictures or exemplars else None
     if pictures and drawn_by is not None:
         draw_pictures(drawn_by, opened)
@@ -75,10 +75,15 @@ def atlas_site(
 
 def _is_meant_as_photos(into: Path) -> bool:
     """Whether there is a folder called site that is neither written nor was: perhaps photos for `circuits atlas`."""
-    from circuits.report.site.folder import is_site
+    from circuits.report.site.folder import site_folder
 
     folder = Path("site")
-    return folder.is_dir() and any(folder.iterdir()) and folder.resolve() != into.resolve() and not is_site(folder)
+    return (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and folder.resolve() != into.resolve()
+        and not site_folder(folder).is_ours
+    )
 
 
 def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "Network":

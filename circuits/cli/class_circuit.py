@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def class_circuit(
-    wanted: str = argument("CLASS", "A class, by its label or number."),
+    wanted: str = argument(
+        "CLASS",
+        "A class, by its label or number; or, of an atlas, a unit such as conv7:281, for what that is made of whatever "
+        "the class.",
+    ),
     atlas: Path | None = file_option(
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
         metavar="DIR",
@@ -59,9 +63,9 @@ def class_circuit(
     *,
     options: NetworkBesideFile,
 ) -> None:
-    """Show the circuit of a class: not of one photo, but of all of its photos, and how sure it is.
+    """Show the circuit of a class, or a unit: not of one photo, but of many, and how sure it is.
 
-    From an atlas, or with --photos or --groups from the photos themselves.
+    From an atlas, or with --photos or --groups from the photos of a class themselves.
     """
     check_files(file, graphml, html, svg)
     tops = None if top is None else counts("--top", top)

@@ -13,21 +13,11 @@ from circuits.cli.files import get_circuit, photos_in
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
-from circuits.report.text import (
-    METHOD_NAMES,
-    headline,
-    interval,
-    left_out,
-    many,
-    metric_name,
-    number,
-    over_name,
-    overshoot,
-    share,
-)
+from circuits.report.card_words import METHOD_NAMES, headline, interval, left_out, metric_name, over_name, overshoot
+from circuits.report.text import many, number, share
 
 if TYPE_CHECKING:
-    from circuits.attribution.ablation import Baseline
+    from circuits.attribution.baseline import Baseline
     from circuits.evaluation.card import Card
     from circuits.evaluation.estimates import Estimate
     from circuits.evaluation.statistics import ScoreRow
@@ -148,8 +138,8 @@ def _baselines(
     network: "Network", circuit: "Circuit", over: str | None, photos: "Sequence[Photo]"
 ) -> "list[Baseline] | None":
     """Zero, and the mean over `index`, `photos` or a folder; `none` has no mean, `None` leaves it to the library."""
-    from circuits.attribution.ablation import mean_of_photos, resolve
-    from circuits.exemplars.exemplars import find_exemplars
+    from circuits.attribution.baseline import mean_of_photos, resolve
+    from circuits.exemplars.finding import find_exemplars
 
     if over is None:
         return None

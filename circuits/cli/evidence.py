@@ -60,7 +60,7 @@ def evidence(
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
     from circuits.cli._unit_evidence import UnitEvidence, one_unit, path_of
-    from circuits.exemplars.exemplars import find_exemplars
+    from circuits.exemplars.finding import find_exemplars
     from circuits.tracing.trace import trace
 
     wanted = one_unit(loaded, unit, "UNIT")

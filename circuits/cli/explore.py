@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand
 
-from circuits.cli.console import answers, warn
+from circuits.cli.console import answers, progress, warn
 from circuits.cli.files import get_circuit
 from circuits.cli.options import LAYERS, NETWORKS, NetworkOptions, argument, file_option, get_photo, option
+from circuits.errors import InputError
 from circuits.files import refuse_address
 
 if TYPE_CHECKING:
+    from circuits.atlas.atlas import Atlas
     from circuits.explorer import OtherNetwork
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
@@ -88,6 +90,12 @@ def explore(
         "The folder of an atlas, from circuits atlas: the page shows what classes are made of, and whom units serve.",
         metavar="DIR",
     ),
+    encoder: str | None = option(
+        None,
+        "With --atlas: an encoder of pictures and words, by which the page's search finds units by what drives them: a "
+        "TorchScript file, or file.py:Factory (this runs its code).",
+        metavar="ENCODER",
+    ),
     browser: bool = option(True, "Open the page in the browser.", "--browser/--no-browser"),
     network: str | None = option(
         None,
@@ -124,6 +132,11 @@ def explore(
             check_explorable(loaded, circuit)
         if exemplars is not None:
             exemplars = _photos_or_index(exemplars, loaded)
+        if circuit is None and [each.layers for each in given] == ["auto"]:
+            loaded = _as_usual(loaded, exemplars)
+        opened = None if atlas is None else open_atlas(atlas, None if others else loaded)
+        if encoder is not None:
+            _search_by_words(opened, encoder)
         serve(
             loaded,
             photo=photo,
@@ -131,7 +144,7 @@ def explore(
             label=first,
             others=others,
             exemplars=exemplars,
-            atlas=None if atlas is None else open_atlas(atlas, None if others else loaded),
+            atlas=opened,
             host=host,
             open_browser=browser,
             announce=lambda url: typer.echo(f"The page is at {url} and stops with Ctrl-C.", file=answers()),
@@ -140,6 +153,17 @@ def explore(
             **({} if room is None else {"room": room}),
         )
         raise KeyboardInterrupt  # the page ends in no other way
+
+
+def _search_by_words(atlas: "Atlas | None", encoder: str) -> None:
+    """Let the search of the page find units by words that nobody has given them."""
+    if atlas is None:
+        raise InputError("--encoder finds units of an atlas; give --atlas, a folder that circuits atlas has made.")
+    from circuits.atlas.encoder import PictureEncoder
+    from circuits.atlas.words import WordSearch
+
+    with progress("Showing the photos of the atlas to the encoder") as report:
+        atlas.search = WordSearch(atlas, PictureEncoder.load(encoder), progress=report)
 
 
 def _waiting(source: str | None, host: str, port: int | None, *, browser: bool) -> "Any":
@@ -187,7 +211,7 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     Raises:
         InputError: if it is neither.
     """
-    from circuits.exemplars.exemplars import is_index, read_index
+    from circuits.exemplars.finding import is_index, read_index
     from circuits.exemplars.loader import check_folder
 
     refuse_address(path)
@@ -197,6 +221,21 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     else:
         check_folder(path)
     return path
+
+
+def _as_usual(network: "Network", exemplars: Path | None) -> "Network":
+    """The network with the layers by which it is usually explained, for the means that the page will have."""
+    from circuits.atlas.means import mean_at_hand
+    from circuits.attribution.baseline import Baseline
+    from circuits.exemplars.finding import is_index, read_index
+    from circuits.tracing.usual import usual_view
+
+    def mean() -> "Baseline | None":
+        if exemplars is None:
+            return mean_at_hand(network)
+        return Baseline.mean(read_index(exemplars, network)) if is_index(exemplars) else None
+
+    return usual_view(network, mean).network
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

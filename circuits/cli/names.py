@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuits.cli.console import keep_answers_apart, note, output, plain_table, print_json, progress, say
 from circuits.cli.files import check_output
-from circuits.cli.options import AS_JSON, NETWORKS, NetworkOptions, argument, file_option, option
+from circuits.cli.options import AS_JSON, NETWORKS, NetworkBesideWords, argument, file_option, option
 from circuits.errors import InputError
 from circuits.report.text import many
 
@@ -47,17 +47,19 @@ def names(
         "An encoder of pictures and words: a TorchScript file, or file.py:Factory (this runs its code).",
         metavar="ENCODER",
     ),
-    words: Path | None = file_option("With --suggest and --encoder: the words to choose from, one a line."),
+    word_list: Path | None = file_option(
+        "With --suggest and --encoder: the words to choose from, one a line.", "--words"
+    ),
     everything: bool = option(False, "Print every line, however many; and accept all suggestions.", "--all"),
     as_json: bool = AS_JSON,
     network: str | None = option(
         None, f"builtin, {NETWORKS} Not needed with --atlas.", "--network", "-n", metavar="NAME", panel="Network"
     ),
     *,
-    options: NetworkOptions,
+    options: NetworkBesideWords,
 ) -> None:
     """Names of a network's units: list them, give them, exchange them, and see what an atlas suggests."""
-    _check(atlas, suggest=suggest, encoder=encoder, words=words, wanted=wanted)
+    _check(atlas, suggest=suggest, encoder=encoder, words=word_list, wanted=wanted)
     if unit is None and remark is not None:
         raise InputError("--note is about a unit; name it: circuits names conv4:17 --note TEXT.")
     if anyway and given is None:
@@ -74,7 +76,7 @@ def names(
         note(f"Took {many(len(read), 'name')} from {given}.")
     if chosen is not None and (name, remark) != (None, None):
         remember(subject.fingerprint, chosen, name=name, note=remark, network=subject.name)
-    suggested = _suggested(subject.atlas, encoder, words, suggest=suggest)
+    suggested = _suggested(subject.atlas, encoder, word_list, suggest=suggest)
     if accept:
         taken = _accepted(names_of(subject.fingerprint), suggested, chosen, everything=everything)
         remember_all(subject.fingerprint, taken, subject.name)
@@ -133,7 +135,7 @@ def _check(atlas: Path | None, *, suggest: bool, encoder: str | None, words: Pat
         raise InputError("--find is empty; give what to look for.")
 
 
-def _subject(folder: Path | None, network: str | None, options: NetworkOptions) -> _NamedNetwork:
+def _subject(folder: Path | None, network: str | None, options: NetworkBesideWords) -> _NamedNetwork:
     """The network that is meant: that of the atlas, which then need not be loaded, or the one that was named."""
     loaded = options.load(network or "builtin") if folder is None or network is not None else None
     from circuits.atlas.atlas import Atlas
@@ -143,12 +145,9 @@ def _subject(folder: Path | None, network: str | None, options: NetworkOptions) 
         assert loaded is not None
         return _NamedNetwork(loaded.name, loaded.sha256, _anywhere(loaded), atlas_of(loaded))
     atlas = Atlas.open(folder)
+    if loaded is not None:
+        atlas.check_network(loaded)
     made_with = atlas.record.subject.network
-    if loaded is not None and loaded.sha256 != made_with["sha256"]:
-        raise InputError(
-            f"The atlas was made with {made_with['name']} ({made_with['sha256'][:12]}), not with {loaded.name} "
-            f"({loaded.sha256[:12]}); leave --network out."
-        )
     check = atlas.unit if loaded is None else _anywhere(loaded)
     return _NamedNetwork(str(made_with["name"]), str(made_with["sha256"]), check, atlas)
 
@@ -184,7 +183,7 @@ def _suggested(atlas: "Atlas | None", encoder: str | None, words: Path | None, *
     if atlas is None:
         return {}
     if not suggest:
-        return {**atlas.suggested_words, **atlas.suggestions}
+        return atlas.suggested
     with progress("Looking") as report:
         if encoder is None:
             from circuits.atlas.suggest import suggest_classes

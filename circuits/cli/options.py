@@ -63,7 +63,11 @@ NETWORK = option(
     "--network", "-n", metavar="NAME", panel=_PANEL,
 )  # fmt: skip
 LAYERS = option(
-    "auto", "auto, fine (down to the branches), or names with commas between.", metavar="LAYERS", panel=_PANEL
+    "auto",
+    "auto, fine (down to the branches), stream (of a vision transformer, its tokens after each block), or names with "
+    "commas between.",
+    metavar="LAYERS",
+    panel=_PANEL,
 )
 
 
@@ -103,7 +107,12 @@ class NetworkOptions:
         metavar="NAME",
         panel=_PANEL,
     )
-
+    words: str | None = option(
+        None,
+        "Classes of a CLIP or SigLIP model of transformers, with ; between: 'a photo of a cat; a photo of a dog'.",
+        metavar="TEXTS",
+        panel=_PANEL,
+    )
     device: str = option(
         "auto",
         "Where the network runs: auto (CUDA if it works, else the CPU), cpu, cuda, cuda:1 or mps.",
@@ -131,7 +140,7 @@ class NetworkOptions:
         from circuits.network.labels import as_labels
         from circuits.network.loading import check_given, load_network
 
-        check_given(network, self.weights)
+        check_given(network, self.weights, self.words)
         chosen_device(self.device)
 
         if ":" in network:
@@ -150,6 +159,7 @@ class NetworkOptions:
             leaf_modules=self.leaf or (),
             multi_label=self.multi_label,
             output=self.network_output,
+            words=self.words,
             device=self.device,
         )
 
@@ -172,6 +182,19 @@ class NetworkBesidePictures(NetworkBesideFile):
 
     input_size: str | None = option(
         None, "Input size of the network in pixels, N or HxW.", metavar="SIZE", panel=_PANEL
+    )
+
+
+@dataclass(frozen=True)
+class NetworkBesideWords(NetworkOptions):
+    """The same where `--words` are those that names are suggested from."""
+
+    words: str | None = option(
+        None,
+        "Classes of a CLIP or SigLIP model of transformers, with ; between.",
+        "--network-words",
+        metavar="TEXTS",
+        panel=_PANEL,
     )
 
 

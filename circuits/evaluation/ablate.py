@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.groups.coding import Code, code_maps
 from circuits.network.device import halving
 from circuits.shapes import Activations

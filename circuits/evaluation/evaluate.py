@@ -9,17 +9,15 @@
 Arguments are checked before anything is computed.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from circuits.attribution.ablation import Baseline, mean_of_photos, resolve
+from circuits.attribution.baseline import Baseline, mean_of_photos, resolve
 from circuits.errors import InputError
+from circuits.evaluation.arguments import baselines_of, count_of, ladder_of, photos_of, seed_of
 from circuits.evaluation.card import Card, ScoredPhoto, fingerprint_of
 from circuits.evaluation.controls import EvaluationPlan, plan
 from circuits.evaluation.estimates import RESAMPLES
@@ -27,10 +25,10 @@ from circuits.evaluation.scores import Scored, score_edges, score_units
 from circuits.evaluation.stability import Change, Stability, changes, survival
 from circuits.evaluation.statistics import LARGEST, PhotoScores, ScoreTable, areas, rungs
 from circuits.evaluation.unit_sets import CircuitSearch, count, sources_of
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from circuits.files import versions
 from circuits.image.encode import to_data_uri
-from circuits.image.photo import Photo, PhotoSource, as_photo
+from circuits.image.photo import Photo, PhotoSource
 from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.predict import ranked
@@ -122,7 +120,7 @@ def evaluate(
     steps = 1 + len(numbers) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
     image = cut.preprocessing.from_crop(crops[0])
-    first = ForwardCache.of(cut, image).with_groups(circuit.dictionaries)
+    first = ForwardCache.of(cut, image).with_groups(circuit.dictionaries).from_baseline(circuit.baseline)
     planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
     for done, number in enumerate(numbers):
@@ -134,7 +132,8 @@ def evaluate(
     for number, change in enumerate(changed):
         report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
-        search = CircuitSearch(run.with_groups(circuit.dictionaries), target, circuit.settings.mode)
+        run = run.with_groups(circuit.dictionaries).from_baseline(circuit.baseline)
+        search = CircuitSearch(run, target, circuit.settings.mode)
         again.append(search.like(circuit))
     survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
@@ -247,10 +246,14 @@ def _photos(
 def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[list[Baseline], str]:
     """Zero, and the mean over an index of exemplars or over the photos; a sentence says why, if there is no mean.
 
+    Where the circuit's shares are measured from a mean, it is that one.
+
     An index comes first, because with the mean over the very photos that are scored, the sum of m(whole) − m(nothing)
     over them is next to nothing wherever the target is linear in the highest ablated layer, so that no score over all
     of them is defined; those of single photos are.
     """
+    if circuit.baseline.name == "mean":
+        return resolve(circuit.baseline), ""
     baselines = resolve(find_exemplars(network), layers=circuit.layers[:-1])
     if len(baselines) == 1 and len(photos) >= 2:
         baselines = resolve(mean_of_photos(network, photos, source="the photos that are scored"))
@@ -286,63 +289,3 @@ def _scored(run: ForwardCache, planned: EvaluationPlan, baseline: Baseline) -> l
         found = score_units(coded, planned.target, [each.units for each in sets], baseline)
         scored.update(zip(numbers, found, strict=True))
     return [scored[number] for number in range(len(planned.sets))]
-
-
-def photos_of(photos: Any) -> list[Photo]:
-    """Photos that are given as such or as what `load_photo` takes, each once, whatever it is called.
-
-    >>> [photo.name for photo in photos_of(["example:cat", "example:cat"])]
-    ['cat']
-    """
-    if isinstance(photos, str | bytes | Path | Photo) or not isinstance(photos, Iterable):
-        named = photos.name if isinstance(photos, Photo) else type(photos).__name__
-        shown = repr(photos) if isinstance(photos, str) else str(photos) if isinstance(photos, Path) else named
-        raise InputError(f"photos is {shown}; give a list of photos, even where it is one.")
-    loaded = [as_photo(photo) for photo in photos]
-    return list({photo.sha256: photo for photo in loaded}.values())
-
-
-def baselines_of(baselines: Any) -> list[Baseline]:
-    """Baselines, checked to be of different names."""
-    if not isinstance(baselines, Sequence) or not all(isinstance(each, Baseline) for each in baselines):
-        raise InputError(f"baselines is {baselines!r}; give a list of Baseline, such as [Baseline.zero()].")
-    if not baselines:
-        raise InputError("baselines is empty; give at least one, such as Baseline.zero().")
-    [(name, times)] = Counter(each.name for each in baselines).most_common(1)
-    if times > 1:
-        raise InputError(f"baselines has {times} of the name {name}; give one of each name.")
-    return list(baselines)
-
-
-def ladder_of(ladder: Any) -> tuple[int, ...]:
-    """Units below each unit along the curve, checked to be whole numbers above 0."""
-    if isinstance(ladder, str | bytes) or not isinstance(ladder, Iterable):
-        raise InputError(f"The ladder is {ladder!r}; give whole numbers above 0 in a row, such as (1, 3, 10).")
-    tops = list(ladder)
-    if not all(_is_whole(top) and top >= 1 for top in tops):
-        raise InputError(
-            f"The ladder is {tops}; each number counts units below a unit and must be whole and at least 1."
-        )
-    return tuple(int(top) for top in tops)
-
-
-def count_of(name: str, number: Any, *, least: int) -> int:
-    """A number, checked to be whole and not below the least."""
-    if not _is_whole(number):
-        raise InputError(f"{name} is {number!r}; it must be a whole number.")
-    if number < least:
-        raise InputError(f"{name} is {number}; it must be {'0 or more' if least == 0 else f'at least {least}'}.")
-    return int(number)
-
-
-def seed_of(seed: Any) -> int:
-    """A seed, checked to be one that every generator takes."""
-    if not _is_whole(seed):
-        raise InputError(f"seed is {seed!r}; it must be a whole number.")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"seed is {seed}; it must be 0 or more and below 2^63.")
-    return int(seed)
-
-
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool)

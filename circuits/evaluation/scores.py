@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.evaluation.ablate import AblatedNetwork
 from circuits.evaluation.unit_sets import Sources, Units, layer_of
@@ -34,8 +34,9 @@ from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
 from circuits.tracing.groups import address_at, check_address
+from circuits.tracing.layers_below import LayersBelow
 from circuits.tracing.node import index_of
-from circuits.tracing.run import IMAGE, ForwardCache, LayersBelow
+from circuits.tracing.run import IMAGE, ForwardCache
 from circuits.tracing.targets import Target
 from circuits.units import Address, Unit, parse_address
 

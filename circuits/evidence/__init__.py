@@ -1,5 +1,6 @@
 """What happened in the photo: where a unit fired, on what, for what, and beside which others."""
 
+from circuits.evidence.attention import ClassAttention as ClassAttention, class_attention as class_attention
 from circuits.evidence.layer_statistics import (
     Firing as Firing,
     LayerTable as LayerTable,
@@ -31,9 +32,8 @@ from circuits.exemplars.exemplars import (
     UnitExemplars as UnitExemplars,
     exemplar_crop as exemplar_crop,
     exemplar_patch as exemplar_patch,
-    find_exemplars as find_exemplars,
-    kept_in as kept_in,
 )
+from circuits.exemplars.finding import find_exemplars as find_exemplars, kept_in as kept_in
 from circuits.image.encode import show_map as show_map, show_picture as show_picture
 from circuits.network.receptive_field import (
     Box as Box,

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from circuits.attribution.gradient import Readout
 from circuits.errors import InputError
+from circuits.network.attention import with_attention_written_out
 from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.segments import Segment
@@ -310,6 +311,7 @@ def _to_above(edge: _EdgeQuestion) -> HeatMap:
 
 def _along(segment: Segment, activation: Activation, direction: Activation, channels: Sequence[int]) -> Activations:
     """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
+    segment = with_attention_written_out(segment)
     point = activation.detach().requires_grad_()
     with torch.enable_grad():
         read = segment(point, channels)

@@ -22,6 +22,7 @@ from circuits.network.receptive_field import Box, ReceptiveField, receptive_fiel
 from circuits.shapes import HeatMap
 from circuits.tracing.source import Source, activations_of, input_crop
 from circuits.units import Address, Group, Progress, Unit, as_unit
+from circuits.visualization.contact_sheet import box
 
 # Two fields that lie half a side apart share a third of the pixels of both.
 OVERLAP = 1 / 3
@@ -96,6 +97,8 @@ def patch(
 ) -> Image.Image:
     """What the network saw at a position of a unit: its crop of the photo, cut to the unit's receptive field.
 
+    A unit that sees nearly the whole photo has the neighbourhood of the position (`ReceptiveField.for_patches`).
+
     Args:
         network: the network.
         source: a photo, such as an exemplar, or a circuit that carries its photo.
@@ -124,7 +127,9 @@ def patches_and_maps(
 ) -> Iterator[tuple[Image.Image, Image.Image]]:
     """For each unit the part of a photo that it saw where it fired most, and its activation over the photo.
 
-    A unit that has one value for the whole photo saw all of it, and so does one that no pixel reaches.
+    A unit that has one value for the whole photo saw all of it, and so does one that no pixel reaches. One of a
+    transformer's class token has no place in the photo: both pictures are a tile with the token's name. Of one whose
+    field is nearly the whole photo it is what lies around the place (`ReceptiveField.for_patches`).
 
     Args:
         network: the network.
@@ -152,15 +157,25 @@ def patches_and_maps(
             values = heat_map(network, source, unit)
         else:
             values = activations[unit.layer][0, unit.channel].cpu().numpy()
+        if seen_by.layer(unit.layer).is_of_extra_tokens:
+            chip = _chip(values, side)
+            yield chip, chip
+            continue
         if not seen_by.layer(unit.layer).has_places:
             whole = _enlarged(crop, side)
             yield whole, whole
             continue
         own = unit.position if isinstance(unit, Unit) else None
         row, column = own or divmod(int(values.argmax()), values.shape[1])
-        box = field_of(seen_by, unit).box((row, column))
+        box = field_of(seen_by, unit).for_patches.box((row, column))
         seen = crop.crop(box.corners) if box.area else crop
         yield _enlarged(seen, side), overlay(crop, values, size=side)
+
+
+def _chip(values: HeatMap, side: int) -> Image.Image:
+    """What stands for a unit of the tokens that are no patches: the one in which it fired most."""
+    token = int(values.argmax())
+    return box(side, *(("extra", f"token {token}") if token else ("class", "token")), letters=side // 5)
 
 
 def field_of(network: Network, unit: Address) -> ReceptiveField:

@@ -87,6 +87,17 @@ def methods_of(network: Network) -> tuple[str, ...]:
     return tuple(name for name, rectifier in METHODS.items() if rectifier is None or not of_tokens)
 
 
+def clearest_method(network: Network) -> str:
+    """The method with the clearest pictures that a network has: guided, and where it has no rectifiers the gradient.
+
+    Example:
+        >>> from circuits import load_network
+        >>> clearest_method(load_network())
+        'guided'
+    """
+    return "guided" if "guided" in methods_of(network) else "gradient"
+
+
 @exact()
 def gradient_picture(
     network: Network,
@@ -154,7 +165,7 @@ def relative_picture(
     child: Unit | str,
     parent: Unit | str,
     *,
-    method: str = "guided",
+    method: str | None = None,
     start: str = "peak",
     smooth: int = 0,
     noise: float = 0.15,
@@ -171,7 +182,7 @@ def relative_picture(
         source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         child: the unit to show; with a position, that neuron alone.
         parent: a unit of a higher layer, the next one or any other; or the id of a circuit's target.
-        method: see `gradient_picture`.
+        method: see `gradient_picture`; the clearest that the network has, if `None` (`clearest_method`).
         start: of the parent; see `gradient_picture`.
         smooth: see `gradient_picture`.
         noise: see `gradient_picture`.
@@ -190,7 +201,13 @@ def relative_picture(
         >>> relative_picture(load_network(), load_photo("example:cat"), "conv3:7", "conv4:3").shape
         (64, 64, 3)
     """
-    return _descend(network, source, [parent, child], _own_part, _GradientOptions(method, start, smooth, noise, seed))
+    return _descend(
+        network,
+        source,
+        [parent, child],
+        _own_part,
+        _GradientOptions(method or clearest_method(network), start, smooth, noise, seed),
+    )
 
 
 @exact()
@@ -199,7 +216,7 @@ def path_picture(
     source: Source,
     path: Sequence[Unit | str],
     *,
-    method: str = "guided",
+    method: str | None = None,
     start: str = "peak",
     smooth: int = 0,
     noise: float = 0.15,
@@ -218,7 +235,7 @@ def path_picture(
         source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
         path: from the topmost unit, such as a class or the id of a circuit's target, down; of one unit, it is its
             gradient picture.
-        method: see `gradient_picture`.
+        method: see `gradient_picture`; the clearest that the network has, if `None` (`clearest_method`).
         start: of the topmost unit; see `gradient_picture`.
         smooth: see `gradient_picture`.
         noise: see `gradient_picture`.
@@ -238,7 +255,13 @@ def path_picture(
     """
     if not path:
         raise InputError("The path is empty; give its units from the topmost down.")
-    return _descend(network, source, path, renormalised, _GradientOptions(method, start, smooth, noise, seed))
+    return _descend(
+        network,
+        source,
+        path,
+        renormalised,
+        _GradientOptions(method or clearest_method(network), start, smooth, noise, seed),
+    )
 
 
 def _descend(

@@ -24,7 +24,8 @@ import torch
 
 from circuits.errors import InputError, listed
 from circuits.exemplars.accumulator import Accumulator
-from circuits.exemplars.exemplars import Exemplars, kept_in
+from circuits.exemplars.exemplars import Exemplars
+from circuits.exemplars.finding import kept_in
 from circuits.exemplars.loader import (
     LoadedPhoto,
     PhotoFile,

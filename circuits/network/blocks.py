@@ -69,6 +69,11 @@ class Blocks:
         is_output = path is not None and all(path not in paths_around(user) for user in value_users(node))
         return path if is_output else None
 
+    def function(self, node: fx.Node) -> str | None:
+        """Path of the module around a node that is an activation function alone, one of a library's own."""
+        path = next(iter(reversed(paths_around(node))), "")
+        return path.replace("@", "_") if path and path not in self._mixing and not _is_plain(node, path) else None
+
     def outermost(self, node: fx.Node) -> str:
         """Path of the outermost module around a node that calls one; neither the network itself nor a wrapper of it."""
         paths = (p for p in paths_around(node) if p and (p not in self._wrappers or _is_plain(node, p)))
@@ -150,7 +155,7 @@ def name_nodes(blocks: Blocks, nodes: Sequence[fx.Node], top: fx.Node) -> dict[f
 def _preferred_name(blocks: Blocks, node: fx.Node, calls: Counter[str], *, is_top: bool) -> str | None:
     if node.target in TOKENS:
         activation = node.meta[NAMED_AFTER]
-        own = _preferred_name(blocks, activation, calls, is_top=False) or activation.name
+        own = blocks.function(activation) or _preferred_name(blocks, activation, calls, is_top=False) or activation.name
         return f"{own}.cls" if node.target is tokens_extra else own
     if blocks.is_output(node):
         return (blocks.around(node) or "").replace("@", "_")

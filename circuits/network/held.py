@@ -16,7 +16,6 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
@@ -26,6 +25,7 @@ from circuits.network import operations as ops
 from circuits.network.branches import BranchSegment
 from circuits.network.dataflow import value_inputs
 from circuits.network.execute import nodes_needed
+from circuits.network.graph_copies import GraphCopies
 from circuits.network.rows import is_one_at_a_time
 from circuits.network.segments import Segment
 
@@ -88,32 +88,13 @@ _NORMS: Mapping[Any, Callable[..., Tensor]] = {
 }  # fmt: skip
 _ATTENTIONS = (F.scaled_dot_product_attention, nn.MultiheadAttention)
 _PRODUCTS = (*_ATTENTIONS, operator.matmul, torch.matmul, "matmul", torch.bmm, "bmm", torch.einsum)
-_Held = tuple[fx.GraphModule, dict[fx.Node, fx.Node]]
-_held: WeakKeyDictionary[fx.GraphModule, _Held] = WeakKeyDictionary()
 
 
 def hold(segment: Segment) -> Segment:
     """The same function with the same values, whose gradient is taken with everything held that bends it."""
-    traced, node_of = _copy_of(segment.traced)
-    held = replace(segment, traced=traced, lower=node_of[segment.lower], upper=node_of[segment.upper])
-    if isinstance(segment, BranchSegment):
-        assert isinstance(held, BranchSegment)
-        constants = tuple((node_of[node], value) for node, value in segment.constants)
-        held = replace(held, lowers=tuple(node_of[node] for node in segment.lowers), constants=constants)
-        return replace(held, piecewise_linear=_is_linear(traced, held.lowers, held.upper))
-    return replace(held, piecewise_linear=_is_linear(traced, (held.lower,), held.upper))
-
-
-def _copy_of(traced: fx.GraphModule) -> _Held:
-    if traced not in _held:
-        graph, node_of = fx.Graph(), dict[fx.Node, fx.Node]()
-        graph.output(graph.graph_copy(traced.graph, node_of))
-        for node in list(graph.nodes):
-            _hold_node(traced, graph, node)
-        copy = fx.GraphModule(traced, graph)
-        copy.meta.update(traced.meta)
-        _held[traced] = copy, node_of
-    return _held[traced]
+    held = _copies.segment(segment)
+    lowers = held.lowers if isinstance(held, BranchSegment) else (held.lower,)
+    return replace(held, piecewise_linear=_is_linear(held.traced, lowers, held.upper))
 
 
 def _hold_node(traced: fx.GraphModule, graph: fx.Graph, node: fx.Node) -> None:
@@ -139,6 +120,9 @@ def _hold_node(traced: fx.GraphModule, graph: fx.Graph, node: fx.Node) -> None:
         _detach(graph, node, [place for place in variable if place == 1])
     elif called.role == "scaling" and len(variable) == 2:
         _detach(graph, node, [place for place in variable if place == _gate_of(traced, node)])
+
+
+_copies = GraphCopies(_hold_node)
 
 
 def _gate_of(traced: fx.GraphModule, node: fx.Node) -> int | None:

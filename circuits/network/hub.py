@@ -6,6 +6,11 @@ from circuits.errors import InputError
 from circuits.network.pretrained import optional, reason
 
 _WEIGHTS = "model.safetensors"
+_WHY = {
+    "GatedRepoError": "its owner asks whoever downloads it to agree to terms, and to log in to the hub",
+    "RepositoryNotFoundError": "there is no such repository, or it is a private one",
+    "LocalEntryNotFoundError": "there is no connection, and it was not downloaded before",
+}
 
 
 def fetch(repository: str, *patterns: str, otherwise: str) -> Path:
@@ -26,8 +31,9 @@ def fetch(repository: str, *patterns: str, otherwise: str) -> Path:
     try:
         return Path(hub.snapshot_download(repository, allow_patterns=list(patterns)))
     except (OSError, ValueError, RuntimeError) as error:  # what the hub's client raises is made of these
+        known = (_WHY[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _WHY)
         raise InputError(
-            f"{repository} could not be had from the Hugging Face hub: {reason(error)}; "
+            f"{repository} could not be had from the Hugging Face hub: {next(known, reason(error))}; "
             f"without a connection {otherwise}."
         ) from error
 

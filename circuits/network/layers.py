@@ -26,8 +26,8 @@ from circuits.network.activations import is_rectified, unlisted_activations
 from circuits.network.blocks import Blocks, name_nodes, paths_around
 from circuits.network.dataflow import value_inputs
 from circuits.network.execute import image_node, nodes_between, nodes_needed
-from circuits.network.token_moves import tokens_extra, why_no_tokens
-from circuits.network.tokens import layers_of_tokens
+from circuits.network.token_moves import STREAM, tokens_extra, why_no_tokens
+from circuits.network.tokens import layers_of_stream, layers_of_tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,17 @@ class Layer:
     @property
     def has_places(self) -> bool:
         """Whether its positions are places in the photo; not that of a fully connected layer, and no class token."""
-        return self.height * self.width > 1 and self.node.target is not tokens_extra
+        return self.height * self.width > 1 and not self.is_of_extra_tokens
+
+    @property
+    def is_of_extra_tokens(self) -> bool:
+        """Whether its positions are the tokens of a transformer that are no patches, the class token and its kin."""
+        return self.node.target is tokens_extra
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it holds the tokens of a transformer after a block, of either sign."""
+        return bool(self.node.meta.get(STREAM))
 
 
 def dominators(traced: fx.GraphModule) -> list[fx.Node]:
@@ -105,7 +115,7 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     Args:
         traced: a prepared network.
         choice: `auto`, `fine` (every activated or merged tensor, down to the branches, and the parts of every merge),
-            or a list of names, in any order.
+            `stream` (of a vision transformer, the tokens after each block), or a list of names, in any order.
 
     Raises:
         UnknownError: if a name is no layer.
@@ -113,13 +123,15 @@ def find_layers(traced: fx.GraphModule, choice: str | Sequence[str] = "auto") ->
     """
     blocks, chain = Blocks(traced), _dominating_tensors(traced)
     names = _name_layers(blocks, chain)
-    if isinstance(choice, str) and choice not in ("auto", "fine"):
+    if choice == "stream":
+        choice = _stream(names)
+    elif isinstance(choice, str) and choice not in ("auto", "fine"):
         choice = [part.strip() for part in choice.split(",") if part.strip()]
     if not isinstance(choice, str):
         chosen = _by_name(blocks, chain, names, choice)
     else:
         chosen = _fine(blocks, chain, list(names)) if choice == "fine" else _auto(blocks, chain)
-        chosen += layers_of_tokens(traced, chain, names, chosen)
+        chosen = layers_of_tokens(traced, chain, names, chosen)
     wanted = {chain[-1], *chosen}
     nodes = [node for node in names if node in wanted]
     if len(nodes) < 2 <= len(names) and not isinstance(choice, str):
@@ -205,6 +217,22 @@ def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
     return "does not exist as a tensor with channels that the logits depend on" if exists else missing
 
 
+def stream_names(traced: fx.GraphModule) -> list[str]:
+    """Names of the layers of a vision transformer's residual stream, from the image up; none of another network."""
+    names = all_names(traced)
+    return [names[node] for node in layers_of_stream(names)]
+
+
+def _stream(names: dict[fx.Node, str]) -> list[str]:
+    found = layers_of_stream(names)
+    if not found:
+        raise InputError(
+            "The layers 'stream' are the tokens after each block of a vision transformer, and this network has none; "
+            "leave layers out, or give auto, fine or names."
+        )
+    return [names[node] for node in found]
+
+
 def _has_channels(node: fx.Node) -> bool:
     """Whether a node's tensor is (N, C, H, W) or (N, C), not permuted to (N, H, W, C)."""
     return len(ops.shape(node) or ()) in (2, 4) and node.meta["channels_at"] == 1
@@ -214,7 +242,7 @@ def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
     """The tensor to keep of each section of the chain: step 3 of the module's docstring."""
     chosen: list[fx.Node] = []
     outputs: list[fx.Node] = []
-    for section in _sections(blocks.traced, chain):
+    for section in _sections(blocks.traced, [node for node in chain if not node.meta.get(STREAM)]):
         if chain[-1] in section:
             break
         possible = [node for node in section if _has_channels(node)]
@@ -228,7 +256,7 @@ def _auto(blocks: Blocks, chain: list[fx.Node]) -> list[fx.Node]:
 
 def _fine(blocks: Blocks, chain: list[fx.Node], nodes: list[fx.Node]) -> list[fx.Node]:
     """Every activated or merged tensor, and the parts of every merge."""
-    chosen = branches.fine(blocks.traced, nodes)
+    chosen = branches.fine(blocks.traced, [node for node in nodes if not node.meta.get(STREAM)])
     for section in _sections(blocks.traced, chain):
         if set(chosen).isdisjoint(section):
             chosen += _unlisted(blocks, section)

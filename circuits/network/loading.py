@@ -24,6 +24,7 @@ from circuits.network.timm_models import EFFICIENTNET_LITE0, make_efficientnet_l
 from circuits.network.torchvision_models import make_torchvision
 from circuits.network.transformers_models import make_transformers
 from circuits.network.weights import load_weights
+from circuits.network.words import check_words
 
 
 def available_networks() -> tuple[str, ...]:
@@ -50,6 +51,7 @@ def load_network(
     leaf_modules: Sequence[str] = (),
     multi_label: bool | None = None,
     output: str | int | None = None,
+    words: str | Sequence[str] | None = None,
     device: str | torch.device = "auto",
 ) -> Network:
     """Load and prepare a network.
@@ -72,18 +74,21 @@ def load_network(
         multi_label: whether each class is judged on its own (sigmoid); if `None`, of a network that ends in a sigmoid
             or has one output.
         output: which of several outputs is explained, by its name (a key, a field) or its number; see `prepare`.
+        words: of a CLIP or SigLIP model of transformers the texts that are its classes, a list, or one text with
+            semicolons between: the logit of a class is the cosine of the photo's embedding and the text's, scaled as
+            the model scales it.
         device: `auto` (CUDA if it works, else the CPU), `cpu`, `cuda`, `cuda:1`, or `mps`.
 
     Raises:
         UnknownError: if there is no network, output, layer or module of that name.
-        InputError: if the weights, labels or sizes do not fit, or a download fails.
+        InputError: if the weights, labels, words or sizes do not fit, or a download fails.
 
     Example:
         >>> network = load_network()
         >>> network.layers[0], network.layers[-1], network.find_class("cat") == network.labels.index("cat")
         ('conv1', 'fc', True)
     """
-    labels = None if labels is None else as_labels(labels)
+    labels, words = None if labels is None else as_labels(labels), check_words(name_or_path, words)
     common: _Common = {
         "labels": labels, "layers": layers, "leaf_modules": leaf_modules, "multi_label": multi_label, "output": output,
         "device": chosen_device(device),
@@ -95,24 +100,27 @@ def load_network(
     changes = InputOptions(size, mean, std)
     if str(weights).startswith("hf:"):
         weights = from_hub(str(weights))
+    _check_name(name_or_path)
     if ":" in name_or_path and not is_in_library(name_or_path):
         return _load_own(name_or_path, weights, changes, common)
-    ready = _of_a_library(name_or_path, weights, classes=len(labels) if labels else None)
+    ready = _of_a_library(name_or_path, weights, classes=len(labels) if labels else None, words=words)
     common["labels"] = ready.labels if labels is None else labels
+    common["multi_label"] = ready.multi_label if multi_label is None else multi_label
     preprocessing = changes.applied_to(ready.preprocessing)
     name = name_in_files(name_or_path)
     return prepare(ready.module, name=name, source=ready.source, preprocessing=preprocessing, **common)
 
 
-def _of_a_library(name: str, weights: str | Path | None, *, classes: int | None) -> Pretrained:
+def _of_a_library(
+    name: str, weights: str | Path | None, *, classes: int | None, words: Sequence[str] | None
+) -> Pretrained:
     library, _, model = name.partition(":")
     if library == "timm":
         return make_timm(model, weights, classes=classes)
     if library == "hfmodel":
-        return make_transformers(model, weights)
+        return make_transformers(model, weights, words=words)
     if name == EFFICIENTNET_LITE0:
         return make_efficientnet_lite0(weights)
-    _check_name(name)
     return make_torchvision(name, weights, classes=classes)
 
 
@@ -135,20 +143,31 @@ def name_in_files(name_or_path: str) -> str:
     return name_or_path if is_in_library(name_or_path) else name_or_path.rpartition(":")[2]
 
 
-def check_given(name_or_path: str, weights: str | Path | None) -> None:
+def check_given(name_or_path: str, weights: str | Path | None, words: str | None = None) -> None:
     """Refuse, without loading anything, what can be seen not to be there: a name, or a file of code or weights.
 
     Raises:
         UnknownError: if no network has the name.
-        InputError: if there is no such file.
+        InputError: if there is no such file, or it can have no words.
     """
     _check_name(name_or_path)
+    check_words(name_or_path, words)
     check_file(name_or_path)
     if weights is not None and Path(weights).suffix and not str(weights).startswith("hf:"):
         check_weights_file(Path(weights))
 
 
 def _check_name(name_or_path: str) -> None:
+    library, _, model = name_or_path.rpartition(":")
+    if "/" in model and not is_in_library(name_or_path) and not library.endswith(".py"):
+        model = model.partition("huggingface.co/")[2] or model
+        where = "folder that transformers has saved" if Path(model).is_dir() else "classifier of the Hugging Face hub"
+        raise UnknownError(
+            f"No network {name_or_path!r}; a {where} is hfmodel:{model}, one of timm's "
+            f"timm:{Path(model).name}, and your own path/to/file.py:Factory."
+        )
+    if library == "torchvision":
+        raise UnknownError(f"No network {name_or_path!r}; torchvision's go by their names alone, such as {model}.")
     known = () if ":" in name_or_path or name_or_path == "builtin" else available_networks()
     if known and name_or_path not in known:
         near = [other for other in known if name_or_path[:4].lower() in other] or list(known)

@@ -139,11 +139,20 @@ def find_factory(path: str) -> object:
     except Exception as error:  # the user's code may raise anything
         raise InputError(f"{where!r} could not be run: {_said(error)}.") from error
     if not hasattr(loaded, name):
-        values = vars(loaded).items()
-        known = [key for key, value in values if isinstance(value, type) and issubclass(value, nn.Module)]
-        raise UnknownError(f"{where!r} has no {name!r}; it has {listed(known)}.")
+        raise UnknownError(f"{where!r} has no {name!r}; it has {listed(_own_names(loaded))}.")
     factory: object = getattr(loaded, name)
     return factory
+
+
+def _own_names(loaded: ModuleType | None) -> list[str]:
+    """The classes and functions that a file defines; of those that are modules of torch, if there are such, these."""
+    own = [
+        (name, value)
+        for name, value in vars(loaded).items()
+        if getattr(value, "__module__", None) == getattr(loaded, "__name__", "") and callable(value)
+    ]
+    modules = [name for name, value in own if isinstance(value, type) and issubclass(value, nn.Module)]
+    return modules or [name for name, _ in own if not name.startswith("_")]
 
 
 def call_factory(factory: object, path: str) -> nn.Module:

@@ -22,12 +22,14 @@ class Pretrained:
         source: where its weights come from, as files say it.
         preprocessing: how it is shown a photo.
         labels: of its classes, if they are known.
+        multi_label: whether each class is judged on its own, if that is known.
     """
 
     module: nn.Module
     source: str
     preprocessing: Preprocessing
     labels: Sequence[str] | None
+    multi_label: bool | None = None
 
 
 def optional(package: str, what: str, extra: str) -> Any:

@@ -30,6 +30,10 @@ from circuits.network.receptive_field_ops import largest_reaching
 from circuits.units import Unit
 
 Boxes = Int[np.ndarray, "rows columns 4"]
+NEARLY_WHOLE = 0.9
+"""Share of the image from which on a field tells nothing of a place."""
+_AROUND = 3
+"""Rows and columns of positions in a neighbourhood."""
 
 
 @dataclass(frozen=True, order=True)
@@ -105,6 +109,25 @@ class ReceptiveField:
     def whole(self) -> bool:
         """Whether all positions depend on the same pixels, as after a mean over all positions."""
         return bool((self.boxes == self.boxes[0, 0]).all())
+
+    @cached_property
+    def for_patches(self) -> "ReceptiveField":
+        """What patches of a photo are cut to: these fields or, where they tell no places apart, the neighbourhoods.
+
+        Where the middle position can depend on nearly the whole image, as a transformer's tokens and the late units of
+        a deep network do, every patch would be the photo. There it is the share of the image that belongs to a position
+        and its eight neighbours, nine of h × w equal ones. Layers of less than 6 × 6 positions are left as they are.
+        """
+        rows, columns = self.boxes.shape[:2]
+        is_nearly_whole = self.box(self.middle).area >= NEARLY_WHOLE * self.image[0] * self.image[1]
+        if min(rows, columns) < 2 * _AROUND or not is_nearly_whole:
+            return self
+        (tops, bottoms), (lefts, rights) = (
+            np.round((np.clip(np.arange(n) - _AROUND // 2, 0, n - _AROUND) + np.array([[0], [_AROUND]])) * side / n)
+            for n, side in zip((rows, columns), self.image, strict=True)
+        )
+        sides = np.broadcast_arrays(tops[:, None], lefts, bottoms[:, None], rights)
+        return ReceptiveField(np.stack(sides, axis=-1).astype(np.int32), self.image)
 
     @property
     def size(self) -> tuple[int, int] | None:

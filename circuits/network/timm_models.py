@@ -35,6 +35,11 @@ def make_timm(name: str, weights: str | Path | None, *, classes: int | None = No
     """
     if not name.strip():
         raise InputError("timm: names no network; write timm:NAME, such as timm:resnet10t.")
+    if "/" in name:
+        raise UnknownError(
+            f"timm has no network {name!r}; leave out the hub's owner, timm:{name.rpartition('/')[2]}, or take a "
+            f"model of transformers, hfmodel:{name.rpartition(':')[2]}."
+        )
     timm = optional("timm", f"timm:{name}", "timm")
     if not timm.is_model(name.partition(".")[0]):
         near = timm.list_models(f"*{name[:4]}*") or timm.list_models("resnet*")

@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,32 +17,36 @@ from circuits.image.preprocessing import MAX_INPUT_PIXELS, Preprocessing
 from circuits.network.hub import fetch
 from circuits.network.pretrained import Pretrained, optional, reason, seeded
 from circuits.network.weights import load_weights
+from circuits.network.words import TOKENIZER, in_source, is_dual_encoder, make_words
 
-_DESCRIPTION = ("config.json", "preprocessor_config.json")
+_DESCRIPTION = ("config.json", "preprocessor_config.json", "processor_config.json")
+_BESIDE_TOKENIZER = ("tokenizer_config.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 _OLD_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
 _SIDE = 1024  # of the images that a processor is shown
 _Pixels = np.ndarray[Any, np.dtype[Any]]
 _SAME = 0.1  # of a standard deviation of the input, on the average
 
 
-def make_transformers(name: str, weights: str | Path | None) -> Pretrained:
+def make_transformers(name: str, weights: str | Path | None, *, words: Sequence[str] | None = None) -> Pretrained:
     """An image classifier of transformers, with its own preprocessing and labels.
 
     Args:
-        name: `owner/repository` of the hub, or a folder with what `save_pretrained` writes: the model, and its image
-            processor.
+        name: `owner/repository` of the hub, or a folder with what `save_pretrained` writes: the model, its image
+            processor, and for words its tokenizer.
         weights: `None` for its own; `random` (seeded); or a file.
+        words: texts that are the classes of a CLIP or SigLIP model (`circuits.network.words`).
 
     Raises:
         InputError: if transformers is not installed, it is no such classifier, or it could not be downloaded.
     """
     transformers = optional("transformers", f"hfmodel:{name}", "transformers")
-    folder = _folder(name, with_weights=weights is None)
+    folder = _folder(name, with_weights=weights is None, with_tokenizer=words is not None)
     with _quiet(transformers):
         try:
-            module, labels, missing = _module(transformers, folder, trained=weights is None)
-            processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+            module, labels, missing = _module(transformers, folder, trained=weights is None, words=words, name=name)
+            processor = transformers.AutoImageProcessor.from_pretrained(folder, **_LOCAL)
             preprocessing = preprocessing_of(processor, name=name)
         except InputError:
             raise
@@ -53,9 +57,12 @@ def make_transformers(name: str, weights: str | Path | None) -> Pretrained:
                 f"hfmodel:{name} has no trained weights for {listed(missing, limit=4)}, so it is no classifier, and "
                 "what it says would be chance; load it in a factory of your own, with a head of yours."
             )
-    source = "transformers" if folder != Path(name).expanduser() else "folder"
-    if weights is not None:
-        source = "transformers:random" if weights == "random" else load_weights(module, weights)
+        source = "transformers" if folder != Path(name).expanduser() else "folder"
+        if weights is not None:
+            source = "transformers:random" if weights == "random" else load_weights(module, weights)
+        if words is not None:
+            head, multi_label = make_words(transformers, module, folder, words, name=name)
+            return Pretrained(head, f"{source}, {in_source(words)}", preprocessing, words, multi_label)
     is_named = labels != tuple(f"LABEL_{number}" for number in range(len(labels)))
     return Pretrained(module, source, preprocessing, labels if is_named else None)
 
@@ -69,7 +76,7 @@ def _why(error: Exception) -> str:
     return reason(error)
 
 
-def _folder(name: str, *, with_weights: bool) -> Path:
+def _folder(name: str, *, with_weights: bool, with_tokenizer: bool) -> Path:
     """Where the files of a model are; those of the hub are downloaded.
 
     Raises:
@@ -89,25 +96,42 @@ def _folder(name: str, *, with_weights: bool) -> Path:
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
         raise InputError(f"There is no folder {name!r}; write hfmodel:owner/repository of the hub, or a folder's path.")
     instead = "give hfmodel: and the folder of a model that is on this machine"
-    folder = fetch(name, *_DESCRIPTION, *(_WEIGHTS if with_weights else ()), otherwise=instead)
+    wanted = (*_DESCRIPTION, *((*TOKENIZER, *_BESIDE_TOKENIZER) if with_tokenizer else ()))
+    folder = fetch(name, *wanted, *(_WEIGHTS if with_weights else ()), otherwise=instead)
     if with_weights and not any(folder.glob("model*.safetensors")):
-        folder = fetch(name, *_DESCRIPTION, *_OLD_WEIGHTS, otherwise=instead)
+        folder = fetch(name, *wanted, *_OLD_WEIGHTS, otherwise=instead)
     return folder
 
 
-def _module(transformers: Any, folder: Path, *, trained: bool) -> tuple[nn.Module, tuple[str, ...], list[str]]:
+def _module(
+    transformers: Any, folder: Path, *, trained: bool, words: Sequence[str] | None, name: str
+) -> tuple[nn.Module, tuple[str, ...], list[str]]:
     """The model of a folder, the names of its classes, and those of weights that it lacks."""
+    config = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+    is_dual = is_dual_encoder(transformers, config)
+    if is_dual and words is None:
+        raise InputError(
+            f"hfmodel:{name} compares photos with words and has no classes of its own; give some: "
+            "--words 'a photo of a cat; a photo of a dog', in Python words=[…]."
+        )
+    if words is not None and not is_dual:
+        raise InputError(
+            f"hfmodel:{name} is of the kind {config.model_type!r}, whose classes are no words; leave them out, or take "
+            "a CLIP or SigLIP model."
+        )
     auto, missing = transformers.AutoModelForImageClassification, []
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    if type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+    if is_dual:
+        auto = transformers.AutoModelForZeroShotImageClassification
+    elif type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
         raise ValueError(f"there is none of the kind that its config.json tells, {config.model_type!r}")
     with seeded():
         if trained:
-            module, report = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+            module, report = auto.from_pretrained(folder, output_loading_info=True, **_LOCAL)
             missing = sorted(report["missing_keys"])
         else:
             module = auto.from_config(config)
-    return module, tuple(str(config.id2label[number]) for number in range(config.num_labels)), missing
+    labels = [] if is_dual else [str(config.id2label[number]) for number in range(config.num_labels)]
+    return module, tuple(labels), missing
 
 
 @contextmanager

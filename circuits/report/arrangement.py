@@ -6,7 +6,8 @@ circuit grows. Lengths are in pixels at zoom 1; x = 0 is the middle, y = 0 the t
 1. A band for each layer, wrapped so that the units are largest in a pane, but no smaller than is legible.
 2. Units that a person locked stand where they were put; one that would be covered moves aside.
 3. A line leaves the lower unit's picture upwards and arrives under the upper unit's words, beside other lines; past
-   further lines of units it goes through the gaps between columns, so never through a picture or its words.
+   further lines of units it goes through the gaps between columns, so never through a picture or its words. Bands that
+   it passes altogether, as where layers are skipped, it crosses in the gap that is nearest to its straight way.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -31,6 +32,8 @@ _LEGIBLE, _LARGEST, _CLEARLY = 56 / SIDE, 1.1, 1.08
 _CLEAR = (112, SIDE + WORDS - 20)
 # Where lines arrive: so far from one another, over at most so much.
 _APART, _OVER = 17.0, 88.0
+# And as much of that in a gap of a band that they cross.
+_SPREAD = 0.15
 
 Point = tuple[float, float]
 
@@ -119,6 +122,36 @@ def _aside(places: Mapping[str, UnitPlace]) -> dict[str, UnitPlace]:
     return found
 
 
+@dataclass(frozen=True)
+class Band:
+    """The heights of a band's first and last line, and the columns that units stand in."""
+
+    top: float
+    bottom: float
+    columns: tuple[float, ...]
+
+    def gap(self, wanted: float) -> float:
+        """The nearest place, across, where a line crosses it between two columns or beside them all.
+
+        Example:
+            >>> band = Band(216.0, 216.0, (-61.0, 61.0))
+            >>> band.gap(20.0), band.gap(-70.0), band.gap(300.0)
+            (0.0, -122.0, 300.0)
+        """
+        places = [wanted, *(column + side * STEP / 2 for column in self.columns for side in (-1, 1))]
+        free = [x for x in places if all(abs(x - column) >= STEP / 2 for column in self.columns)]
+        return min(free, key=lambda x: (abs(x - wanted), x))
+
+
+def bands_between(places: Mapping[str, UnitPlace]) -> list[Band]:
+    """The bands that units stand in where nobody has moved them, from the top."""
+    found: dict[tuple[float, float], set[float]] = {}
+    for place in places.values():
+        if not place.locked:
+            found.setdefault((place.top, place.bottom), set()).add(place.x)
+    return [Band(top, bottom, tuple(sorted(columns))) for (top, bottom), columns in sorted(found.items())]
+
+
 def ports(edges: Collection[Edge], places: Mapping[str, UnitPlace]) -> dict[Edge, float]:
     """How far from the middle of the upper unit each of its lines arrives, in the order of the lower units."""
     ordered = sorted(edges, key=lambda edge: places[edge.source].x)
@@ -126,7 +159,9 @@ def ports(edges: Collection[Edge], places: Mapping[str, UnitPlace]) -> dict[Edge
     return {edge: (index - (len(ordered) - 1) / 2) * room for index, edge in enumerate(ordered)}
 
 
-def route(upper: UnitPlace, lower: UnitPlace, port: float, under: int, words: int = WORDS) -> list[Point]:
+def route(
+    upper: UnitPlace, lower: UnitPlace, port: float, under: int, words: int = WORDS, *, bands: Sequence[Band] = ()
+) -> list[Point]:
     """The stops of a line from the upper unit's words to the lower unit's picture.
 
     Args:
@@ -135,12 +170,18 @@ def route(upper: UnitPlace, lower: UnitPlace, port: float, under: int, words: in
         port: from the middle of the upper one.
         under: height of the upper unit's own words.
         words: height of the words under a picture.
+        bands: all that there are; the line crosses those between the two units.
     """
     half = SIDE / 2
     stops = [(upper.x + port, upper.y + half + under)]
     if not upper.locked and upper.y < upper.bottom:
         stops += _gap(upper.x, lower.x, upper.y + half + words + 8, upper.bottom + half + words)
     end = lower.y - half - 3
+    x, y = stops[-1]
+    for band in (each for each in bands if upper.bottom < each.top and each.bottom < lower.top):
+        part = ((band.top + band.bottom) / 2 - y) / (end - y)
+        across = band.gap(x + part * (lower.x - x)) + _SPREAD * port
+        stops += [(across, band.top - half), (across, band.bottom + half + words)]
     if not lower.locked and lower.y > lower.top:
         stops += _gap(lower.x, stops[-1][0], lower.top - half, end - 5)
     return [*stops, (lower.x, end)]

@@ -14,23 +14,13 @@ from PIL import Image
 
 from circuits.errors import InputError, printable
 from circuits.image.encode import to_data_uri
-from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, curve, ports, route
+from circuits.report.arrangement import SIDE, STEP, WORDS, UnitPlace, arranged, bands_between, curve, ports, route
 from circuits.report.atlas_sentences import estimated
+from circuits.report.edge_words import WARNING_LABELS, WARNING_SIGNS, warning_label
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
-from circuits.report.text import (
-    ALONE,
-    WARNING_LABELS,
-    WARNING_SIGNS,
-    many,
-    network_and_source,
-    number,
-    percent,
-    question,
-    warning_label,
-    wrapped,
-)
+from circuits.report.text import ALONE, many, network_and_source, number, percent, question, wrapped
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.named_sets import names_of
@@ -251,12 +241,12 @@ def _bands(circuit: Circuit, places: Mapping[str, UnitPlace]) -> list[dict[str, 
 
 def _lines(circuit: Circuit, plan: _Plan) -> Iterator[dict[str, Any]]:
     """The edges into each unit; the strongest come last, on top of the others."""
-    places = plan.places
+    places, crossed = plan.places, bands_between(plan.places)
     for target in places:
         edges = [edge for edge in circuit.edges_into(target) if edge.source in places]
         arrive, under = ports(edges, places), _height(plan.names[target]) + 3
         for edge in reversed(edges):
-            stops = route(places[target], places[edge.source], arrive[edge], under, plan.words)
+            stops = route(places[target], places[edge.source], arrive[edge], under, plan.words, bands=crossed)
             yield {
                 "edge": edge,
                 "kind": _kind(edge),

@@ -11,8 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from circuits.evaluation.statistics import CurvePoint
+from circuits.report.card_words import METHOD_NAMES
 from circuits.report.jinja import fill
-from circuits.report.text import METHOD_NAMES
 
 _TICKS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 

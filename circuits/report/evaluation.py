@@ -6,9 +6,10 @@ from typing import Any
 
 from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import ScoreRow
+from circuits.report.card_words import METHOD_NAMES, headline, left_out, metric_name, over_name, overshoot
 from circuits.report.curve import beyond, curve_svg
 from circuits.report.jinja import asset, fill_page, safe_picture
-from circuits.report.text import METHOD_NAMES, headline, left_out, metric_name, network_and_source, over_name, overshoot
+from circuits.report.text import network_and_source
 
 
 def to_html(card: Card) -> str:
@@ -20,7 +21,7 @@ def to_html(card: Card) -> str:
         "network": card.network["sha256"],
         "circuit": card.circuit["sha256"],
     }
-    layers = list(card.units)
+    layers, start = list(card.units), " from the mean" if settings.get("baseline") == "mean" else ""
     return fill_page(
         "card.html.j2",
         style=asset("circuit.css") + asset("card.css"),
@@ -31,7 +32,7 @@ def to_html(card: Card) -> str:
             network_and_source(card.network["name"], card.network["source"]),
             f"{len(layers)} layers, {layers[0]} to {layers[-1]}" if len(layers) > 1 else f"one layer, {layers[0]}",
             f"{card.circuit['units']} of {sum(card.widths.values())} units, {card.circuit['edges']} edges",
-            f"mode {settings['mode']}, top {settings['top']}",
+            f"mode {settings['mode']}{start}, top {settings['top']}",
         ],
         left_out=left_out(card),
         headline=headline(card),

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from circuits.errors import printable
-from circuits.report import text
+from circuits.report import card_words, edge_words, text
 from circuits.report.atlas_sentences import batches, estimate
 
 
@@ -23,7 +23,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (text.chance, text.cut, text.decimals, text.interval, text.many, text.number, text.percent, text.share)
+    written = (
+        text.chance,
+        text.cut,
+        text.decimals,
+        card_words.interval,
+        text.many,
+        text.number,
+        text.percent,
+        text.share,
+    )
     environment.filters |= {function.__name__: function for function in (*written, batches, estimate, text.short_label)}
     environment.filters |= {
         "thousands": "{:,}".format,
@@ -32,9 +41,10 @@ def _environment() -> Environment:
         "clip": lambda value: max(0.0, min(1.0, value)),
     }
     environment.globals |= {
-        name: getattr(text, name) for name in ("ALONE", "WARNING_LABELS", "WARNING_MEANINGS", "WARNING_SIGNS")
+        name: getattr(edge_words, name) for name in ("WARNING_LABELS", "WARNING_MEANINGS", "WARNING_SIGNS")
     }
-    environment.globals |= {name: getattr(text, name) for name in ("METHOD_NAMES", "METHOD_TEXTS")}
+    environment.globals |= {"ALONE": text.ALONE}
+    environment.globals |= {name: getattr(card_words, name) for name in ("METHOD_NAMES", "METHOD_TEXTS")}
     return environment
 
 

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from circuits.builtin import UNSURE
 from circuits.errors import listed
-from circuits.report.text import chance, is_of_tokens, number, percent, place_in_words, share
+from circuits.report.text import chance, is_of_tokens, many, number, percent, place_in_words, share
 from circuits.tracing.edge import Edge
 from circuits.units import IN_NO_GROUP, is_residual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from circuits.attribution.decomposition import Decomposition
     from circuits.network.network import Network
     from circuits.network.predict import Prediction
     from circuits.tracing.circuit import Circuit
@@ -40,10 +41,9 @@ def value_in_words(circuit: "Circuit") -> Parts:
     """
     target, node = circuit.target, circuit.nodes[circuit.root]
     value = target.value
-    if target.kind == "class" and (photos := circuit.collection) is not None:
-        return "The logit for ", node.called, f" is {number(value)}, the mean over {photos.photos} photos."
+    over = "" if circuit.collection is None else f", the mean over {many(circuit.collection.photos, 'photo')}"
     if target.kind == "class":
-        return "The logit for ", node.called, f" is {number(value)}."
+        return "The logit for ", node.called, f" is {number(value)}{over}."
     if target.kind == "difference":
         plus, _, minus = node.label.partition(" - ")
         if value == 0:
@@ -51,7 +51,7 @@ def value_in_words(circuit: "Circuit") -> Parts:
         side = "higher" if value > 0 else "lower"
         return "The logit for ", plus, f" is {number(abs(value))} {side} than that for ", minus, "."
     if node.position is None:
-        return "The activation of ", node.called, f" sums to {number(value)} over the image."
+        return "The activation of ", node.called, f" sums to {number(value)} over the image{over}."
     where = place_in_words(node.unit.layer, node.position)
     return "The activation of ", str(node.unit.whole), f" {where} is {number(value)}."
 
@@ -102,6 +102,8 @@ def held_in_words(circuit: "Circuit") -> str:
     books = node.books
     if not layers or books is None or not _is_worth_shares(node.value, books.gross):
         return ""
+    if words := _below_the_only_one(circuit, books):
+        return words
     count = sum(circuit.dictionaries[layer].groups for layer in layers)
     groups = f"{count} groups" if count != 1 else "group"
     held, left = (round(100 * part / node.value) for part in (books.shown + books.rest, books.residual))
@@ -116,6 +118,49 @@ def held_in_words(circuit: "Circuit") -> str:
         verb = f"inhibit{'s' * (left_out == 1)}" if books.rest < 0 < node.value else f"hold{'s' * (left_out == 1)}"
         words += f" {drawn} of {count} groups are drawn; {left_out} {verb} ({part})."
     return words
+
+
+def _below_the_only_one(circuit: "Circuit", books: "Decomposition") -> str:
+    """What lies below the one group through which all of the target comes, that of a class token; else "".
+
+    For that the direction of a single token holds all that the token holds, says nothing.
+    """
+    drawn = [edge for edge in circuit.edges_into(circuit.root) if not is_residual(edge.source)]
+    strongest = max(drawn, key=lambda edge: abs(edge.attribution), default=None)
+    if strongest is None or abs(strongest.attribution) < _ALL * books.gross:
+        return ""
+    only = circuit.nodes[strongest.source]
+    count = sum(not is_residual(edge.source) for edge in circuit.edges_into(only.id))
+    if only.books is None or not count:
+        return ""
+    groups = f"{count} groups drawn below that account" if count > 1 else "group drawn below that accounts"
+    return (
+        f"All of it comes through {only.called}. The {groups} for {percent(only.books.coverage)} of {ALL}; the other "
+        f"groups, and what is {IN_NO_GROUP}, hold the rest."
+    )
+
+
+def from_mean_in_words(circuit: "Circuit") -> str:
+    """What the shares of a circuit are measured from, in a sentence, where it is not zero; else "".
+
+    Example:
+        >>> from circuits import load_network, mean_of_photos, trace
+        >>> network = load_network()
+        >>> mean = mean_of_photos(network, ["example:cat"], source="one cat")
+        >>> from_mean_in_words(trace(network, "example:cat", depth=1, baseline=mean))
+        "Shares are measured from each unit's mean over one cat (1 photo); base is what the means alone give."
+    """
+    start = circuit.baseline
+    if start.name == "zero":
+        return ""
+    books = circuit.nodes[circuit.root].books
+    name = "base" if books is None else books.bias_name
+    verb = "is" if name == "base" else "includes"
+    return f"Shares are measured from each unit's mean over {start.source}; {name} {verb} what the means alone give."
+
+
+_ALL = 0.99
+"""Of the gross attribution, what is called all of it."""
 
 
 def _is_worth_shares(value: float, gross: float) -> bool:
@@ -145,8 +190,10 @@ def peak_in_words(node: "Node", *, scalar: bool) -> Parts:
         node: of the unit.
         scalar: whether it has one value for the whole image.
     """
-    if node.max <= 0 and not scalar:
+    if node.max == 0 and not scalar:
         return "", node.called, " is silent in this photo"
+    if node.max < 0 and not scalar:  # which a rectified unit never is
+        return "", node.called, f" is negative everywhere in this photo, at most {number(node.max)}"
     if scalar:
         where = f" {place_in_words(node.unit.layer, node.peak)}" if is_of_tokens(node.unit.layer) else ""
         return "", node.called, f" has the value {number(node.max)}{where}"
@@ -190,7 +237,7 @@ def unit_in_words(circuit: "Circuit", name: str) -> "list[str | Edge | Node]":
         return []
     before, _, did = peak_in_words(node, scalar=is_scalar(node))
     if (photos := circuit.collection) is not None:  # whose peaks lie in as many places as it has photos
-        before, did = "", f" has a mean peak of {number(node.max)} over {photos.photos} photos"
+        before, did = "", f" has a mean peak of {number(node.max)} over {many(photos.photos, 'photo')}"
     words: list[str | Edge | Node] = [before, node, did, " and accounts for "]
     for edge in edges[:ABOVE]:
         words += [edge, " of the attribution to " if edge is edges[0] else " to ", circuit.nodes[edge.target], ", "]
@@ -221,7 +268,7 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
     if name not in circuit.nodes or circuit.nodes[name].discarded:
         return ()
     found = [
-        Edge.of_row(name, above, data)
+        Edge.of_row(name, above, data, circuit.settings.baseline)
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]
@@ -231,6 +278,11 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
 def alone_in_words(node: "Node") -> str:
     """Of a difference its first class, which its evidence is about, such as "cat alone"; "" of other nodes."""
     return "" if node.id == str(node.unit) else f"{node.label.partition(' - ')[0]} alone"
+
+
+def has_places(node: "Node") -> bool:
+    """Whether a unit fires at places in the photo: it is no class, and none of a transformer's class token."""
+    return not is_scalar(node) and not is_of_tokens(node.unit.layer)
 
 
 def is_scalar(node: "Node") -> bool:

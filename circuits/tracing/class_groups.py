@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Tensor
 
-from circuits.attribution.ablation import collection_name
+from circuits.attribution.baseline import collection_name
 from circuits.errors import InputError
 from circuits.groups.coding import importance_of
 from circuits.groups.dictionary import Dictionary
@@ -92,7 +92,7 @@ def fit_groups(
     for done, (layer, count) in enumerate(wanted.items()):
         report(len(images) + done, len(images) + len(wanted), f"Fitting {layer}")
         activation, importance = (torch.cat(parts, dim=1) for parts in zip(*columns.pop(layer), strict=True))
-        directions = fit(activation, count, importance.double())
+        directions = fit(activation, count, importance.double(), signed=network.layer(layer).is_stream)
         found[layer] = Dictionary(directions, collection_name(source, len(images)), weighted=True)
     report(len(images) + len(wanted), len(images) + len(wanted), "Fitted")
     return found

@@ -144,7 +144,7 @@ class CollectionInfo(_Row):
     @property
     def as_photo(self) -> PhotoInfo:
         """What is said of them where a photo is named; they have no pixels to show."""
-        name = f"{self.photos} photo{'' if self.photos == 1 else 's'} of {self.name}"
+        name = f"{self.photos:,} photo{'' if self.photos == 1 else 's'} of {self.name}"
         _, height, width = self.input
         return PhotoInfo(name=name, sha256=self.sha256, width=width, height=height, input=self.input)
 
@@ -176,6 +176,7 @@ class TraceSettings(_Row):
     depth: int
     units: int | None = None
     share: float | int | None = None
+    baseline: str = "zero"
 
     def top_at(self, level: int) -> int:
         """Units to show below a unit of a level, 0 for the target; below the last level as many as there."""

@@ -42,7 +42,7 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     Args:
         run: of the photo.
         target: what is explained; a fit weighs each channel and position by what it does for the target.
-        groups: see `Groups`.
+        groups: see `Groups`. Of tokens after a block, where shares are measured from the mean, that is one more.
         depth: levels below the target.
 
     Raises:
@@ -60,10 +60,13 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     found: dict[str, Dictionary] = {}
     for layer, level in layers.items():
         activation = run.activations[layer][0].flatten(1)
-        if not counts[level - 1] or not bool((activation > 0).any()):
+        signed, gradient = run.network.layer(layer).is_stream, run.gradient(target, layer)[0]
+        is_active = bool(gradient.any()) if signed else bool((activation > 0).any())
+        if not counts[level - 1] or not is_active:
             continue
-        importance = importance_of(run.gradient(target, layer)[0])
-        found[layer] = Dictionary(fit(activation, counts[level - 1], importance), PHOTO, weighted=True)
+        mean = run.baseline.means.get(layer) if signed else None
+        directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed, mean=mean)
+        found[layer] = Dictionary(directions, PHOTO, weighted=True)
     if not found:
         raise InputError(f"Nothing is active below {target.id} in this photo, so there are no groups to find.")
     return found

@@ -1,103 +1,40 @@
 """One photo's run through a network: activations, gradients and codes, each computed once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.gradient import Readout, gradient_down
-from circuits.attribution.modes import attribute
-from circuits.attribution.parts import PackedLayer, attribute_parts
-from circuits.errors import InputError
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
-from circuits.network.segments import Segment
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activation, Images, Maps, Scores
+from circuits.tracing.layers_below import LayersBelow
 from circuits.tracing.run_back import run_back
 from circuits.tracing.targets import Target, readout_of
-from circuits.units import Address, Group, Unit
+from circuits.units import Address, Group
 
 IMAGE = ""
 """Key of the photo among a run's activations; no layer is called so."""
-MOST_ABLATED = 8192
-"""Units below another one of which each may be ablated in a pass of its own."""
-
-
-@dataclass(frozen=True, eq=False)
-class LayersBelow:
-    """What lies below the units of a layer: the nearest layers below it, and how it is computed from them.
-
-    Args:
-        piece: from the lower layers to the upper one.
-        activation: of the lower layers, and of the image if it is reached past them, packed, (1, c, h, w).
-        widths: number of channels of each lower layer, in the order of the channels.
-        codes: of those whose units are groups.
-    """
-
-    piece: Segment
-    activation: Activation
-    widths: dict[str, int]
-    codes: Mapping[str, Code] = field(default_factory=dict)
-
-    def start(self, layer: str) -> int:
-        """The first of a layer's channels."""
-        names = list(self.widths)
-        return sum(self.widths[name] for name in names[: names.index(layer)])
-
-    @property
-    def layers(self) -> dict[str, PackedLayer]:
-        """Each lower layer's place among the channels, and its code."""
-        return {name: PackedLayer(self.start(name), width, self.codes.get(name)) for name, width in self.widths.items()}
-
-    def address(self, place: int) -> Address:
-        """The unit with a place in the order of the shares: a layer's channels, or its groups and last the residual."""
-        for name, layer in self.layers.items():
-            if place < layer.units:
-                last = layer.units - 1
-                return Unit(name, place) if layer.code is None else Group(name, None if place == last else place)
-            place -= layer.units
-        raise IndexError(place)
-
-    def place(self, unit: Address) -> int:
-        """A unit's place in the order of the shares."""
-        before = list(self.widths).index(unit.layer)
-        start = sum(layer.units for layer in list(self.layers.values())[:before])
-        if isinstance(unit, Unit):
-            return start + unit.channel
-        return start + (self.codes[unit.layer].dictionary.groups if unit.number is None else unit.number)
-
-    @property
-    def units(self) -> int:
-        """Number of units; the image's colours, which come after them, are none."""
-        return sum(layer.units for layer in self.layers.values())
-
-    def shares(self, mode: str, readouts: Iterator[Readout]) -> Iterator[Scores]:
-        """Shares of several values in a mode, one after the other, in the order of the units; the image's come last."""
-        if mode == "ablate" and self.units > MOST_ABLATED:
-            raise InputError(
-                f"There are {self.units} units below, too many to ablate one by one; choose another mode, such as sum, "
-                "and measure what it shows (--measure)."
-            )
-        if self.codes:
-            return attribute_parts(mode, self.piece, self.activation, readouts, list(self.layers.values()))
-        return attribute(mode, self.piece, self.activation, readouts)
 
 
 @dataclass(eq=False)
 class ForwardCache:
     """One photo's way through a network: the activation of each layer, and each target's gradient by layer.
 
-    Where the layers form no chain, the photo itself is kept too, under `IMAGE`.
+    Where the layers form no chain, the photo itself is kept too, under `IMAGE`. Shares are measured from the baseline.
     """
 
     network: Network
     activations: dict[str, Activation]
     gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
+    baseline: Baseline = field(default_factory=Baseline.zero)
     _codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     @classmethod
@@ -110,6 +47,10 @@ class ForwardCache:
     def with_groups(self, dictionaries: Mapping[str, Dictionary]) -> "ForwardCache":
         """The same run, in which some layers' units are the groups of a dictionary."""
         return self if dictionaries is self.dictionaries else replace(self, dictionaries=dictionaries, _codes={})
+
+    def from_baseline(self, baseline: Baseline) -> "ForwardCache":
+        """The same run, whose shares are measured from a baseline."""
+        return self if baseline is self.baseline else replace(self, baseline=baseline)
 
     def code(self, target: Target, layer: str) -> Code:
         """The photo's code in a layer's dictionary, weighed by the target where the dictionary is."""
@@ -127,7 +68,8 @@ class ForwardCache:
         widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
         packed = concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts)
         coded = [name for name in widths if target is not None and name in self.dictionaries]
-        return LayersBelow(piece, packed, widths, {name: self.code(target, name) for name in coded if target})
+        codes = {name: self.code(target, name) for name in coded if target}
+        return LayersBelow(piece, packed, widths, codes, self.baseline)
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""

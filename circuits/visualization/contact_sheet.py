@@ -202,8 +202,8 @@ def sheet(images: Sequence[Image.Image | None], titles: Sequence[str] = (), **pa
     return ContactSheet(images, titles, **page).draw()
 
 
-def box(size: int, *lines: str) -> Image.Image:
-    """A square in place of a picture that does not exist, with lines that say why.
+def box(size: int, *lines: str, letters: int | None = None) -> Image.Image:
+    """A square in place of a picture that does not exist, with lines that say why, in letters of a size.
 
     >>> box(64, "conv1:3", "never lit up").size
     (64, 64)
@@ -211,7 +211,7 @@ def box(size: int, *lines: str) -> Image.Image:
     image = Image.new("RGB", (size, size), PALE)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, size - 1, size - 1), outline=LINE)
-    letters = max(9, min(26, size // 10))
+    letters = letters or max(9, min(26, size // 10))
     height = letters + 5
     for number, text in enumerate(lines):
         middle = size / 2 + (number - (len(lines) - 1) / 2) * height

@@ -123,6 +123,43 @@ class Noise:
         return images + self.std * drawn.to(images)
 
 
+def colours(amount: int | float) -> "Colours":
+    """Make each image darker or lighter in each colour, and paler or stronger, by up to about so much."""
+    return Colours(float(amount))
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Colour jitter: x · exp(u) + v, with u and v uniform in ±amount, a pair for each image and colour.
+
+    Source: Ghiasi 2022, "What do vision transformers learn?", ColorShift, there with u and v of up to 1 on normalised
+    images. Values may leave 0..1, as with noise.
+
+    Args:
+        amount: 1 being the way from black to white, and a factor of e.
+
+    Raises:
+        InputError: if it is negative.
+
+    >>> colours(0.2)(torch.zeros(1, 3, 4, 4), [torch.Generator().manual_seed(0)]).flatten(2).std(2).tolist()
+    [[0.0, 0.0, 0.0]]
+    """
+
+    amount: float
+
+    def __post_init__(self) -> None:
+        if not self.amount >= 0:
+            raise InputError(f"Colours cannot be changed by {self.amount}; give 0 or more.")
+
+    def __call__(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Change each image by its own draws: (N, C, s, s) to (N, C, s, s)."""
+        if self.amount == 0:
+            return images
+        draws = torch.stack([torch.rand(2, images.shape[1], 1, 1, generator=generator) for generator in generators])
+        strength, shift = (self.amount * (2 * draws - 1)).to(images).unbind(1)
+        return (images - 0.5) * strength.exp() + 0.5 + shift
+
+
 @dataclass(frozen=True)
 class Composed:
     """One transform after the other; made by `compose`."""

@@ -86,9 +86,15 @@ def selected(session: Session, name: str) -> Session:
 
 @dataclass(frozen=True)
 class OfClass:
-    """A class of the atlas, by its number."""
+    """A class of the atlas, by its number; or a unit, which is explained over the photos of all classes."""
 
-    number: int
+    number: int = -1
+    unit: str = ""
+
+    @property
+    def of(self) -> int | Unit:
+        """What is explained."""
+        return Unit.parse(self.unit) if self.unit else self.number
 
 
 def class_number(target: str, library: "Library") -> int | None:
@@ -99,20 +105,22 @@ def class_number(target: str, library: "Library") -> int | None:
     return None
 
 
-def ask_for_class(session: Session, number: int, library: "Library", kind: str = "class") -> Session:
+def ask_for_class(session: Session, of: int | Unit, library: "Library", kind: str = "class") -> Session:
     """The session that asks for the circuit of a class, in place of whatever it was waiting for.
 
     Args:
         session: before.
-        number: of the class.
+        of: number of the class; or a unit, over all photos.
         library: the library.
         kind: of the request: `class` shows it, `beside-class` compares the photo with it.
 
     Raises:
         CircuitsError: if there is no atlas, or no photo of the class in it.
     """
-    library.of_atlas().find(number)
-    return requested(session, kind, OfClass(number), keep=())
+    if isinstance(of, Unit):
+        return requested(session, kind, OfClass(unit=str(of)), keep=())
+    library.of_atlas().find(of)
+    return requested(session, kind, OfClass(of), keep=())
 
 
 def traced_like(session: Session, target: str, library: "Library") -> Network:

@@ -15,9 +15,10 @@ from typing import Any
 
 from circuits.image.photo import Photo
 from circuits.units import Unit
-from dashboard.answers import Groups, WebP
+from dashboard.answers import Groups
 from dashboard.session import originals
 from dashboard.session.state import PHOTOS, Session
+from dashboard.webp import WebP
 
 MOST_WORDS = 800
 """Characters of a sentence; what is longer repeats something that was sent, and loses its middle."""

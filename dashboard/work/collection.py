@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from circuits import evidence
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.exemplars.build import index_photos
-from circuits.exemplars.exemplars import Exemplars, exemplar_patch, find_exemplars, is_index, kept_in, read_index
+from circuits.exemplars.exemplars import Exemplars, exemplar_patch
+from circuits.exemplars.finding import find_exemplars, is_index, kept_in, read_index
 from circuits.exemplars.shipped import FreePhotos, shipped_scores
 from circuits.network.network import Network
 from circuits.units import Progress, Unit
-from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, webp, wide
+from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar
+from dashboard.webp import webp, wide
 
 KINDS = ("most", "slightly_positive", "slightly_negative", "least")
 SIDE = 160

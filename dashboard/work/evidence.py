@@ -9,6 +9,7 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.errors import InputError
+from circuits.evidence.attention import attention_behind
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
@@ -17,7 +18,8 @@ from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.image.encode import from_data_uri, overlay, show_map, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.network.receptive_field import receptive_field
+from circuits.network.operations import operation
+from circuits.network.receptive_field import NEARLY_WHOLE, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.source import forward_cache, input_crop
@@ -25,6 +27,7 @@ from circuits.units import Address, Progress, Unit
 from dashboard.answers import (
     Alike,
     ClassPushes,
+    ClassTokenLooks,
     CollectionExemplars,
     EdgeShown,
     InPhoto,
@@ -34,12 +37,10 @@ from dashboard.answers import (
     SaliencyPicture,
     Signed,
     Spot,
-    WebP,
-    webp,
-    wide,
 )
 from dashboard.library import PICTURE, Library
 from dashboard.session.state import Looking
+from dashboard.webp import WebP, webp, wide
 from dashboard.work.collection import Collection
 from dashboard.work.results import IN_PHOTO, Query, digest, photo_key
 
@@ -48,8 +49,6 @@ _PATCH = 160
 _MOST_CLASSES = 4
 _TILE = 128
 _MOST_TILES = 2000
-# A field that leaves out less than this share of the photo is not cut out.
-_NEARLY_WHOLE = 0.9
 
 
 class Evidence:
@@ -79,15 +78,17 @@ class Evidence:
     def places(self, network: Network, source: Circuit | Photo, unit: Address) -> Places:
         """Where a unit of the network fired most, and what it saw there; of a group what its layer's units see."""
         heat, photo = heat_map(network, source, unit), input_crop(network, source)
-        field = field_of(network, unit)
-        spots = []
-        for peak in peaks(heat, None if field.whole else field, count=SPOTS):
+        own = field_of(network, unit)
+        field, spots = own.for_patches, []
+        # One that is negative everywhere, which no rectified unit is, has a highest place all the same.
+        count, above = (1, -np.inf) if heat.max() < 0 else (SPOTS, 0.0)
+        for peak in peaks(heat, None if field.whole else field, count=count, above=above):
             box, (row, column) = field.box(peak.position), peak.position
             seen = None if field.whole or not box.area else webp(wide(photo.crop(box.corners), _PATCH))
             spots.append(
                 Spot(peak.position, peak.value, (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0], seen)
             )
-        return Places(tuple(spots), field.whole)
+        return Places(tuple(spots), field.whole, field is not own)
 
     def in_photo(
         self, network: Network, source: Circuit | Photo, units: Mapping[str, Address], progress: Progress
@@ -112,6 +113,11 @@ class Evidence:
             maps[source.root] = webp(shown)
         return InPhoto(patches, maps)
 
+    def has_middle(self, circuit: Circuit, name: str) -> bool:
+        """Whether a part of a unit's picture is what it sees at a place: its field is not nearly the whole photo."""
+        field = field_of(self.library.cut(circuit), circuit.nodes[name].unit)
+        return field.for_patches is field
+
     def middle(self, circuit: Circuit, name: str) -> WebP:
         """The part of a unit's picture that the unit sees, as large as the patches of the photo."""
         unit, gallery = circuit.nodes[name].channel.whole, self.library.gallery
@@ -127,6 +133,15 @@ class Evidence:
         if name == circuit.root:
             return _signed(circuit, target_map(self.library.network, circuit))
         return _signed(circuit, argument_map(self.library.network, circuit, circuit.nodes[name].unit))
+
+    def class_token_looks(self, circuit: Circuit, name: str) -> ClassTokenLooks:
+        """Where the class token looks in the block of a unit of it; for a class in the last one that there is."""
+        unit, seen = circuit.nodes[name].unit, _seen(circuit)
+        shown = attention_behind(self.library.cut(circuit), circuit, unit)
+        if shown is None:
+            return ClassTokenLooks(unit.layer, None, ())
+        heads = tuple((webp(overlay(seen, head, size=_TILE)), float(head.sum())) for head in shown.heads)
+        return ClassTokenLooks(shown.layer, webp(overlay(seen, shown.mean, size=PICTURE)), heads)
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
         """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
@@ -167,7 +182,8 @@ class Evidence:
     def edge(self, circuit: Circuit, lower: str, upper: str) -> EdgeShown:
         """Where an edge comes from and where it arrives."""
         maps = edge_maps(self.library.network, circuit, lower, upper)
-        return EdgeShown(_signed(circuit, maps.lower), _signed(circuit, maps.upper), maps.upper.size == 1)
+        from_scalar, scalar = (self.is_scalar(circuit, name) for name in (lower, upper))
+        return EdgeShown(_signed(circuit, maps.lower), _signed(circuit, maps.upper), scalar, from_scalar)
 
     def alike(self, circuit: Circuit) -> Alike:
         """Which units on the page fire in nearly the same places."""
@@ -182,14 +198,17 @@ class Evidence:
     def _saliency(self, circuit: Circuit, name: str, values: Any, looking: Looking) -> SaliencyPicture:
         """A gradient picture that was started at a unit, cut to what that unit's highest position sees."""
         node = circuit.nodes[name]
-        around = None
-        if looking.start == "peak" or node.position is not None:
+        around, around_peak = None, looking.start == "peak" or node.position is not None
+        if around_peak:
             position = node.position or node.peak
             field = receptive_field(self.library.cut(circuit), node.unit.layer, node.channel.channel)
             box = field.box(position)
-            if 0 < box.area < _NEARLY_WHOLE * values.shape[0] * values.shape[1]:
+            if 0 < box.area < NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
-        return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values))
+        layer = self.library.cut(circuit).layer(node.unit.layer)
+        cap, value = operation(self.library.network.traced, layer.node).cap, node.max
+        at_limit = around_peak and cap is not None and value >= cap
+        return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values), at_limit)
 
 
 def _small_key(network: Network, source: Circuit | Photo) -> str:

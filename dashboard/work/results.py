@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
-from dashboard.answers import WebP
+from dashboard.webp import WebP
 
 _FIRST = frozenset({"heat", "books"})
 # Shown as soon as they are there, whatever else is still waited for.
@@ -50,6 +50,11 @@ class Query:
     rank: int = 1
     label: str = ""
     group: str = ""
+
+
+def method_key(circuit: Circuit) -> str:
+    """What tells how the shares of a circuit were found: the mode, and the means that they are measured from."""
+    return f"{circuit.settings.mode}/{circuit.graph.graph.get('means', {}).get('sha256', '')}"
 
 
 def photo_key(circuit: Circuit) -> str:

@@ -483,4 +483,4 @@ def test_the_photos_of_a_bucket_stand_in_its_header(network: Network, photos: Pa
     for job in jobs_of(found.classes):
         header = folder.read_header(folder.bucket_file(job))
         assert [row[0] for row in header["photos"]] == [photo.path.as_posix() for photo in job.photos]
-    assert json.loads((tmp_path / "atlas" / "atlas.json").read_text())["format"] == "circuits-atlas/1"
+    assert json.loads((tmp_path / "atlas" / "atlas.json").read_text())["format"] == "circuits-atlas/2"

@@ -9,7 +9,7 @@ from PIL import Image
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.build import build_atlas
 from circuits.atlas.class_circuit import expand_class, is_of_atlas
-from circuits.errors import InputError
+from circuits.errors import InputError, UnknownError
 from circuits.report.circuit import to_html
 from circuits.report.circuit_svg import svg_file
 from circuits.report.sentences import as_text, unit_in_words
@@ -136,6 +136,48 @@ class TestFile:
     def test_more_links_than_are_kept_are_refused(self, atlas: Atlas) -> None:
         with pytest.raises(InputError, match="top is 9, and an atlas keeps the 8 strongest"):
             atlas.circuit("vehicle", top=9)
+
+
+class TestCircuitOfAUnit:
+    def test_it_is_the_mean_of_traces_of_the_unit_over_the_photos_of_all_classes(self, atlas: Atlas) -> None:
+        unit = WIRED.called(("things", "car"))
+        circuit = atlas.circuit(unit, depth=2, signs="both")
+        assert (circuit.root, circuit.target.kind, circuit.settings.mode) == (unit, "unit", "sum")
+        traced = [
+            trace(WIRED.network(), file, unit, depth=2, mode="sum", signs="both")
+            for file in Path(atlas.record.folder).rglob("*.png")
+        ]
+        assert circuit.visible == set().union(*(each.visible for each in traced))
+        for name in circuit.visible:
+            values = [each.nodes[name].value if name in each.nodes else 0.0 for each in traced]
+            assert name.startswith("parts") or circuit.nodes[name].value == pytest.approx(np.mean(values), rel=1e-5)
+            for edge in circuit.edges_into(name):
+                rows = [each.graph.get_edge_data(edge.source, edge.target) for each in traced]
+                mean = sum(row["attribution"] for row in rows if row) / len(traced)
+                assert (edge.attribution, edge.photos) == (pytest.approx(mean, rel=1e-5), 28)
+            books = circuit.nodes[name].books
+            if books is not None:
+                assert books.exact
+                assert books.shown + books.rest + books.bias == pytest.approx(circuit.nodes[name].value, rel=1e-5)
+
+    def test_it_is_a_circuit_as_any_other(self, atlas: Atlas, tmp_path: Path) -> None:
+        unit = WIRED.called(("cars", "car"))
+        circuit = atlas.circuit(unit, depth=1)
+        circuit.to_json(tmp_path / "car.json")
+        assert Circuit.from_json(tmp_path / "car.json") == circuit
+        assert circuit.photo_info.name == "28 photos of 2 classes"
+        assert "on 28 photos of 2 classes" in to_html(circuit)
+        shallow = atlas.circuit(WIRED.called(("things", "car")), depth=1)
+        deeper = expand_class(atlas, shallow, unit)
+        assert {edge.source: edge.attribution for edge in deeper.edges_into(unit)} == {
+            edge.source: edge.attribution for edge in circuit.edges_into(unit)
+        }
+        top = WIRED.called(("classes", "vehicle"))
+        assert atlas.circuit(top, depth=2) == atlas.circuit("vehicle", depth=2)
+        with pytest.raises(InputError, match="parts:0 is in the lowest layer; only the image is below it"):
+            atlas.circuit("parts:0")
+        with pytest.raises(UnknownError, match="No unit cars:9"):
+            atlas.circuit("cars:9")
 
 
 class TestExpansion:

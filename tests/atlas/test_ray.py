@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,21 @@ def test_a_cluster_that_is_not_there_is_said_to_be_missing_and_not_waited_for(
     assert said == [address, "nowhere", "local"]
     assert engines._TRIES not in os.environ
     assert not (tmp_path / "atlas").exists()
+
+
+def test_a_cluster_without_a_gpu_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[bool] = []
+    monkeypatch.setitem(
+        sys.modules,
+        "ray",
+        SimpleNamespace(
+            init=lambda **_: None, cluster_resources=lambda: {"CPU": 4.0}, shutdown=lambda: left.append(True)
+        ),
+    )
+    work: Any = SimpleNamespace(subject=SimpleNamespace(device="cuda"))
+    with pytest.raises(InputError, match=r"^The Ray cluster has no GPU, and the atlas is one of --device cuda; "):
+        list(engines.ray(None)(work, [], lambda photos: None))
+    assert left == [True]
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,9 @@ def test_a_sample_is_read_as_its_atlas(network: Network, photos: Path, tmp_path:
         {link.source: overall[link.source] for link in small.links("last:3")}, rel=4e-3
     )
     for signs in ("positive", "both"):
-        circuits = (atlas.circuit(1, depth=3, top=5, signs=signs) for atlas in (small, full))
-        assert len({circuit.visible for circuit in circuits}) == 1
+        for of in (1, "last:3"):
+            circuits = (atlas.circuit(of, depth=3, top=5, signs=signs) for atlas in (small, full))
+            assert len({circuit.visible for circuit in circuits}) == 1
 
 
 def test_a_sample_names_no_photo(network: Network, photos: Path, tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ class Planted:
     def unit(self, unit: Unit) -> None:
         pass
 
+    def needed_exemplars(self) -> Any:
+        return self.exemplars
+
 
 @pytest.fixture(params=[False, True], ids=["planted", "shuffled"])
 def planted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:

@@ -1,16 +1,17 @@
-"""An atlas as tables: every number where it belongs, in CSV and as what is handed to pyarrow."""
+"""An atlas as tables: every number where it belongs, in CSV and in Parquet."""
 
 import csv
+import importlib.util
+import os
+import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
-from typing import Any
 
 import pytest
 
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.build import build_atlas
-from circuits.atlas.tables import TABLES, write_csv, write_parquet
+from circuits.atlas.tables import MARK, TABLES, write_csv, write_parquet
 from circuits.errors import InputError
 from circuits.network.network import Network
 from tests.atlas.conftest import save_photo
@@ -34,10 +35,11 @@ def value_of(text: str) -> float | None:
 
 def test_every_number_of_the_atlas_is_in_the_tables(atlas: Atlas, tmp_path: Path) -> None:
     files = write_csv(atlas, tmp_path / "tables")
-    assert [file.name for file in files] == ["classes.csv", "units.csv", "links.csv"]
-    assert sorted(file.name for file in (tmp_path / "tables").iterdir()) == sorted(file.name for file in files)
-    classes, units, links = (list(csv.DictReader(file.read_text("utf-8").splitlines())) for file in files)
-    assert [list(rows[0]) for rows in (classes, units, links)] == [list(columns) for columns in TABLES.values()]
+    assert [file.name for file in files] == ["classes.csv", "units.csv", "links.csv", "class_free_links.csv"]
+    visible = [file.name for file in (tmp_path / "tables").iterdir() if file.name != ".lock"]
+    assert sorted(visible) == sorted([*(file.name for file in files), MARK])
+    classes, units, links, free = (list(csv.DictReader(file.read_text("utf-8").splitlines())) for file in files)
+    assert [list(rows[0]) for rows in (classes, units, links, free)] == [list(columns) for columns in TABLES.values()]
     assert [(row["class"], row["label"], row["photos"], row["batches"]) for row in classes] == [
         ("0", "class 0", "3", "1"),
         ("2", "class 2", "9", "2"),
@@ -63,6 +65,9 @@ def test_every_number_of_the_atlas_is_in_the_tables(atlas: Atlas, tmp_path: Path
             pytest.approx(served[0].selectivity, abs=1e-6) if served else None
         )
         assert row["selectivity_rank"] == (str(served[0].rank) if served else "")
+        for name in ("total", "gross"):
+            known = atlas.table(f"class_free.{name}", unit.unit.layer)[unit.unit.channel]
+            assert row[f"class_free_{name}"] == ("" if of is not None else str(known))
     expected = {
         (of, str(link.source), str(link.target)): link
         for of in (None, 0, 2) for unit in atlas.all_units() for link in atlas.links(unit, of)
@@ -77,52 +82,42 @@ def test_every_number_of_the_atlas_is_in_the_tables(atlas: Atlas, tmp_path: Path
         known = pytest.approx(link.consistency, rel=1e-6) if link.share > 0 else None
         assert value_of(row["consistency_share"]) == known
         assert int(row["photos"]) == link.photos
+    each = {
+        (str(link.source), str(link.target)): link
+        for unit in atlas.all_units() for link in atlas.links(unit, class_free=True)
+    }  # fmt: skip
+    assert len(free) == len(each) > 0
+    for row in free:
+        link = each[row["source"], row["target"]]
+        assert float(row["share_mean"]) == pytest.approx(link.share, rel=1e-6)
+        assert value_of(row["share_error"]) == pytest.approx(link.error, rel=1e-6)
+        assert value_of(row["consistency_share"]) == (
+            pytest.approx(link.consistency, rel=1e-6) if link.share > 0 else None
+        )
+        assert int(row["photos"]) == 12
 
 
-class _Written:
-    """In the place of pyarrow's writer: keeps what it is given, class by class."""
+def test_parquet_has_the_numbers_of_the_csv_and_a_group_of_rows_for_each_class(atlas: Atlas, tmp_path: Path) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("pyarrow is not installed, which is part of the extra `test`.")
+        pytest.skip("pyarrow is not installed: pip install 'circuit-explorer[parquet]'.")
+    from pyarrow.parquet import ParquetFile
 
-    files: dict[str, list[dict[str, list[Any]]]]
-
-    def __init__(self, file: Path, schema: list[tuple[str, str]]) -> None:
-        file.touch()
-        self.names, self.groups = [name for name, _ in schema], self.files.setdefault(str(len(self.files)), [])
-
-    def write_table(self, arrays: list[list[Any]]) -> None:
-        self.groups.append(dict(zip(self.names, arrays, strict=True)))
-
-    def __enter__(self) -> "_Written":
-        return self
-
-    def __exit__(self, kind: type | None, error: Exception | None, at: TracebackType | None) -> None:
-        pass
-
-
-def test_parquet_has_a_group_of_rows_for_each_class(
-    atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def array(values: Any, type: str, from_pandas: bool) -> list[Any]:
-        assert from_pandas  # what is not known is null
-        kinds: dict[str, Any] = {"int64": int, "float32": float, "string": str}
-        return [None if value is None else kinds[type](value) for value in values]
-
-    _Written.files = {}
-    parquet = SimpleNamespace(ParquetWriter=_Written)
-    arrow = SimpleNamespace(
-        int64=lambda: "int64", float32=lambda: "float32", string=lambda: "string", parquet=parquet, array=array,
-        schema=lambda fields: fields, table=lambda arrays, schema: arrays,
-    )  # fmt: skip
-    monkeypatch.setitem(sys.modules, "pyarrow", arrow)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)
-    write_parquet(atlas, tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["classes.parquet", "links.parquet", "units.parquet"]
-    classes, units, links = _Written.files.values()
-    assert [group["label"] for group in classes] == [["class 0"], ["class 2"]]
-    assert [group["class"][0] for group in units] == [None, 0, 2]
-    assert units[2]["contribution_mean_logits"] == atlas.arrays(2)["contribution"].tolist()
-    assert sum(len(group["source"]) for group in links) == len(list(csv.reader(
-        write_csv(atlas, tmp_path)[2].read_text("utf-8").splitlines()
-    ))) - 1  # fmt: skip
+    files = write_parquet(atlas, tmp_path)
+    assert [file.name for file in files] == [f"{name}.parquet" for name in TABLES]
+    for file, table, (name, kinds) in zip(files, write_csv(atlas, tmp_path), TABLES.items(), strict=True):
+        with ParquetFile(file) as opened:
+            assert opened.num_row_groups == {"classes": 2, "class_free_links": 1}.get(name, 3)
+            columns = opened.read().to_pydict()
+        rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+        assert list(columns) == list(kinds)
+        for column, kind in kinds.items():
+            told = [row[column] for row in rows]
+            if kind is str:
+                assert columns[column] == told
+            else:
+                assert columns[column] == [value_of(text) and pytest.approx(float(text), rel=1e-6) for text in told]
 
 
 def test_it_says_what_is_missing(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,10 +132,30 @@ def test_it_says_what_is_missing(atlas: Atlas, tmp_path: Path, monkeypatch: pyte
     for arguments, sentence in (
         ([], "--parquet and --csv are missing"),
         (["--csv", atlas.folder / "tables"], "lies in the folder of the atlas"),
-        (["--csv", tmp_path / "file"], "cannot be made"),
-        (["--csv", tmp_path / "taken"], "is a folder; give the name of a file"),
+        (["--csv", tmp_path / "file"], "cannot be written to (Not a directory)"),
+        (["--csv", tmp_path / "taken"], "holds links.csv, and is not a folder of tables of an atlas"),
         (["--parquet", tmp_path / "t"], "Parquet needs pyarrow"),
     ):
         assert sentence in refusal(run("atlas", "export", atlas.folder, *arguments))
     assert [file.name for file in (tmp_path / "taken").iterdir()] == ["links.csv"]
     assert "Wrote " in run("atlas", "export", atlas.folder, "--csv", tmp_path / "t").stdout
+
+
+def test_a_folder_is_brought_up_to_date_but_never_mixed(atlas: Atlas, tmp_path: Path, network: Network) -> None:
+    into, other = tmp_path / "tables", tmp_path / "other"
+    write_csv(atlas, into)
+    before = {file.name: file.read_bytes() for file in into.iterdir()}
+    (into / "notes.txt").write_text("mine")
+    write_csv(atlas, into)
+    assert {file.name: file.read_bytes() for file in into.iterdir()} == {**before, "notes.txt": b"mine"}
+    shutil.copytree(atlas.record.folder, tmp_path / "photos")
+    for photos, layers in ((atlas.record.folder, ["stem", "last", "head"]), (tmp_path / "photos", "linked")):
+        build_atlas(network, photos, other / layers[0], layers=layers)
+        with pytest.raises(InputError, match="is a folder of tables of another atlas; give another folder, or remove"):
+            write_csv(Atlas.open(other / layers[0]), into)
+    assert (into / "links.csv").read_bytes() == before["links.csv"]
+    (tmp_path / "diary").mkdir()
+    (tmp_path / "diary" / "may.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"diary holds may\.txt, and is not a folder of tables of an atlas"):
+        write_csv(atlas, tmp_path / "diary")
+    assert [file.name for file in (tmp_path / "diary").iterdir()] == ["may.txt"]

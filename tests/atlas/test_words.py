@@ -88,7 +88,8 @@ def atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     subject = SimpleNamespace(labels=("x",), network={"sha256": "0" * 64})
     (tmp_path / "atlas").mkdir()
     return SimpleNamespace(
-        folder=tmp_path / "atlas", exemplars=exemplars, record=SimpleNamespace(subject=subject, photos={0: 180}),
+        folder=tmp_path / "atlas", exemplars=exemplars, needed_exemplars=lambda: exemplars,
+        record=SimpleNamespace(subject=subject, photos={0: 180}),
         layers=(SimpleNamespace(name="c"), SimpleNamespace(name="fc")), unit=lambda unit: None,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from circuits import Baseline, InputError, UnknownError, load_photo, mean_of_photos
-from circuits.attribution.ablation import resolve
+from circuits.attribution.baseline import resolve
 from circuits.exemplars import build
 from circuits.exemplars.build import index_photos
 from circuits.network.network import Network

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from circuits.attribution.links import find_links
-from circuits.attribution.weight_links import LinkPass
+from circuits.attribution.weight_links import LinkPass, free_of_classes
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
 from circuits.network.prepare import prepare
@@ -110,6 +110,44 @@ class TestLinks:
         matrix = LinkPass(network, links)(photos(dtype=torch.float32), CLASS).links[-1]
         assert matrix[CLASS].abs().sum() > 0
         assert matrix.sum(1).count_nonzero() == 1
+
+
+class TestClassFreeLinks:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_they_are_the_gradients_of_mean_activations_through_one_step_photo_by_photo(self, kind: str) -> None:
+        network, images = linked_network(kind, double=True), photos()
+        links = free_of_classes(find_links(network)[0], network.layers[-1])
+        batch = LinkPass(network, find_links(network)[0], class_free=True)(images, CLASS)
+        assert len(links) == len(batch.class_free)
+        runs = [ForwardCache.of(network, image[None]) for image in images]
+        for layer in network.layer_list[:-1]:
+            positions = layer.height * layer.width
+            for channel in range(layer.channels) if layer.below else ():
+                expected: dict[str, float] = {}
+                for below in [run.below(layer.name) for run in runs]:
+                    activation = below.activation.detach().requires_grad_()
+                    with torch.enable_grad():
+                        value = as_maps(below.piece(activation))[0, channel].sum() / positions
+                        [slope] = torch.autograd.grad(value, activation, allow_unused=True, materialize_grads=True)
+                    shares = as_maps(activation.detach() * slope)[0].sum((1, 2))
+                    for place in range(below.units):
+                        name = str(below.address(place))
+                        expected[name] = expected.get(name, 0.0) + float(shares[place])
+                found = sources_and_shares(links, batch.class_free, layer.name, channel)
+                assert found.keys() - {""} <= expected.keys()
+                for name, share in expected.items():
+                    assert found.get(name, 0.0) == pytest.approx(share, rel=1e-10, abs=1e-12), (layer.name, name)
+
+    def test_they_depend_on_no_class_and_leave_the_links_of_classes_as_they_are(self) -> None:
+        network, images = linked_network("residual", double=True), photos()
+        links = find_links(network)[0]
+        run, plain = LinkPass(network, links, class_free=True), LinkPass(network, links)
+        first, other, alone = run(images, 0), run(images, CLASS), plain(images, CLASS)
+        assert all(map(torch.equal, first.class_free, other.class_free))
+        assert not all(map(torch.equal, first.links, other.links))
+        assert all(map(torch.equal, other.links, alone.links))
+        assert all(torch.equal(other.contributions[name], each) for name, each in alone.contributions.items())
+        assert not alone.class_free
 
 
 class TestFindLinks:

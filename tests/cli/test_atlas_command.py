@@ -183,6 +183,15 @@ class TestClass:
         compared = run("compare", files[0], files[0])
         assert "Why warm? Handmade on 10 photos of warm" in compared.stdout
 
+    def test_that_of_a_unit_is_what_it_is_made_of(self, made: Path, tmp_path: Path) -> None:
+        atlas, file = Atlas.open(made), tmp_path / "unit.json"
+        layer = atlas.layers[-2].name
+        result = run("class", f"{layer}:0", "--atlas", made, "-o", file)
+        assert result.stdout.startswith(
+            f"Handmade (as made) on {atlas.photos} photos of 2 classes.\nWhat {layer}:0 is "
+        )
+        assert Circuit.from_json(file) == atlas.circuit(f"{layer}:0", depth=2)
+
     def test_nothing_is_written_among_the_files_of_the_atlas(self, made: Path) -> None:
         before = (made / "atlas.json").read_bytes()
         said = refusal(run("class", "warm", "--atlas", made, "-o", made / "atlas.json"))

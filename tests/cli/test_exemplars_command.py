@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from tests.support.commandline import on_handmade, refusal, run
 from tests.support.handmade import handmade_network
 

@@ -139,7 +139,7 @@ def test_what_makes_no_sense_gets_a_sentence(atlas: Atlas, network: list[str], t
         (*folder, "--suggest", "--encoder", "x.pt", "--words", words): "has no words",
         (*folder, "--find", "x", "--encoder", "x.pt"): "There is no encoder 'x.pt'",
         ("--atlas", tmp_path): "There is no atlas in",
-        (*folder, "--network", "builtin"): "The atlas was made with Handmade",
+        (*folder, "--network", "builtin"): "was made with Handmade (",
     }.items():
         given = network if arguments[:1] != ("--atlas",) else []
         assert said in refusal(run("names", *arguments, *given)), arguments

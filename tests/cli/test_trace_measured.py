@@ -10,7 +10,7 @@ from PIL import Image
 from circuits import Circuit, Edge, Network, measure, trace
 from circuits.attribution.agreement import Agreement
 from circuits.cli._trace_tables import agreement_table, warnings
-from circuits.report.text import error_in_words, joint_in_words, ranks_in_words, warning_label, warning_sentence
+from circuits.report.edge_words import error_in_words, joint_in_words, ranks_in_words, warning_label, warning_sentence
 from tests.support.commandline import on_handmade, refusal, run, save_photo
 from tests.support.handmade import colour_photo, handmade_network
 from tests.support.verified import halves, logic
@@ -56,8 +56,8 @@ def test_what_cannot_be_a_baseline_is_refused(asked: list[str], tmp_path: Path) 
     assert "There is no index of exemplars of Handmade in " in refusal(
         run("trace", *asked, "--measure", "--baseline", "mean", "--exemplars", tmp_path / "none")
     )
-    assert "--baseline and --exemplars say how edges are measured; give --measure too" in refusal(
-        run("trace", *asked, "--baseline", "mean")
+    assert "--exemplars says where means are taken from; give --baseline mean, or --measure, too" in refusal(
+        run("trace", *asked, "--exemplars", tmp_path)
     )
 
 

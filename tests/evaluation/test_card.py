@@ -32,7 +32,7 @@ from circuits import (
 from circuits.evaluation.card import schema
 from circuits.evaluation.scores import mean_score
 from circuits.evaluation.statistics import METRICS
-from circuits.report.text import left_out
+from circuits.report.card_words import left_out
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import target_of
 from tests.support.branched import Branches, branched

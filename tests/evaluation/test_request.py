@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from circuits import Baseline, Circuit, InputError, Network, evaluate, trace
-from circuits.evaluation.evaluate import baselines_of, count_of, ladder_of, photos_of, seed_of
+from circuits.evaluation.arguments import baselines_of, count_of, ladder_of, photos_of, seed_of
 from tests.support.handmade import colour_photo, handmade_network
 
 BARE = {"controls": False, "ladder": (), "stability": 0}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from circuits.network.loading import load_network
 from tests.support.commandline import run
 from tests.support.page_folder import page_folder

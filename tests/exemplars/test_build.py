@@ -18,7 +18,7 @@ from torch import nn
 
 from circuits.errors import InputError, UnknownError
 from circuits.exemplars.build import index_photos
-from circuits.exemplars.exemplars import find_exemplars
+from circuits.exemplars.finding import find_exemplars
 from circuits.exemplars.loader import files_in
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from circuits import InputError
 from circuits.groups import fit as fitting
+from circuits.groups.coding import encode
 from circuits.groups.dictionary import Dictionary, matched
 from circuits.groups.fit import fit
 from tests.support.nets import seeded
@@ -30,6 +31,22 @@ def test_planted_directions_are_found() -> None:
     pairs = matched(rows, fit(activation, 4))
     assert len(pairs) == 4
     assert min(cosine for _, _, cosine in pairs) > 0.97
+
+
+def test_directions_of_both_signs_hold_what_was_planted_and_the_mean_is_one_more() -> None:
+    """What tells the tokens from the mean is non-negative amounts of three directions; other cones hold them too."""
+    rows = torch.randn(3, CHANNELS, generator=seeded(5))
+    sizes = torch.rand(3, POSITIONS, generator=seeded(6)) * (torch.rand(3, POSITIONS, generator=seeded(7)) < 0.5)
+    mean = 9 * torch.randn(CHANNELS, generator=seeded(8))
+    activation = mean[:, None] + rows.T @ sizes
+    found = fit(activation, 3, signed=True, mean=mean)
+    coded = encode(Dictionary(found, "tokens"), activation[None, :, :, None])
+    assert float(coded.residual.square().sum() / (rows.T @ sizes).square().sum()) < 0.02
+    torch.testing.assert_close(found[-1], mean / mean.norm())
+    code = encode(Dictionary(found, "tokens"), mean[None, :, None, None])
+    torch.testing.assert_close(code.weights.flatten(), torch.tensor([0.0, 0, 0, float(mean.norm())]), atol=1e-3, rtol=0)
+    assert fit(-torch.ones(4, 1), 8, signed=True).tolist() == [[-0.5] * 4]  # a single token is one direction
+    assert bool((fit(activation, 3) >= 0).all())
 
 
 def test_permuted_directions_are_not_those_that_were_planted() -> None:

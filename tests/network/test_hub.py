@@ -52,6 +52,17 @@ def test_without_a_connection_the_hub_is_refused_in_a_sentence(monkeypatch: pyte
         load_network("resnet18", weights="hf:a/b")
 
 
+def test_what_the_hub_answers_is_told_in_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def not_here(*args: Any, **options: Any) -> str:
+        raise LocalEntryNotFoundError("An error happened while trying to locate the files on the Hub and so on")
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=not_here))
+    with pytest.raises(InputError, match=r"the Hugging Face hub: there is no connection, and it was not downloaded"):
+        from_hub("hf:a/b")
+
+
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"^'hf:cats' is no address of the hub; write hf:owner/repository"):
         from_hub("hf:cats")

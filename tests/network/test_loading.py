@@ -131,6 +131,19 @@ def test_an_unknown_name_is_answered_with_names_like_it(name, near):
         load_network(name)
 
 
+def test_an_address_of_a_library_is_answered_with_how_it_is_written(tmp_path):
+    for name in ("hf:me/cats", "hf-hub:me/cats", "me/cats", "https://huggingface.co/me/cats"):
+        expected = r"classifier of the Hugging Face hub is hfmodel:me/cats, one of timm's timm:cats, and your own path/"
+        with pytest.raises(UnknownError, match=rf"^No network '{name}'; a {expected}"):
+            load_network(name)
+    with pytest.raises(UnknownError, match=rf"; a folder that transformers has saved is hfmodel:{tmp_path}, one of"):
+        load_network(str(tmp_path))
+    with pytest.raises(UnknownError, match=r"; torchvision's go by their names alone, such as resnet18\.$"):
+        load_network("torchvision:resnet18")
+    with pytest.raises(UnknownError, match=r"leave out the hub's owner, timm:cats, or take .*, hfmodel:me/cats\.$"):
+        load_network("timm:hf-hub:me/cats")
+
+
 def test_random_weights_are_the_same_each_time_and_leave_chance_alone():
     torch.manual_seed(123)
     expected = torch.rand(3)
@@ -386,12 +399,16 @@ def test_sizes_and_numbers_that_cannot_be_are_refused(options, expected):
             r"^'.*needy\.py' could not be run: ModuleNotFoundError: No module named 'not_",
         ),
         ("not_a_package.nets:Own", InputError, r"^'not_a_package\.nets' could not be run: ModuleNotFoundError: "),
-        ("json:Own", UnknownError, r"^'json' has no 'Own'; it has none\.$"),
+        ("json:Own", UnknownError, r"^'json' has no 'Own'; it has dump, dumps, detect_encoding, load, loads\.$"),
+        ("{0}/no_module.py:Nope", UnknownError, r"^'.*no_module\.py' has no 'Nope'; it has Encoder, make\.$"),
+        ("{0}/nothing.py:Nope", UnknownError, r"^'.*nothing\.py' has no 'Nope'; it has none\.$"),
     ],
 )
 def test_what_is_wrong_with_a_network_of_ones_own_is_told(own, path, kind, expected):
     own.with_name("broken.py").write_text("def Own(:\n")
     own.with_name("needy.py").write_text("import not_a_package\n")
+    own.with_name("nothing.py").write_text("from torch import nn\n")
+    own.with_name("no_module.py").write_text("class Encoder: ...\ndef make(): ...\ndef _hidden(): ...\n")
     with pytest.raises(kind, match=expected):
         load_network(path.format(own.parent))
 

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -326,3 +327,16 @@ def test_a_field_is_a_value_that_can_be_made_by_hand() -> None:
     field = ReceptiveField(boxes, (2, 4))
     assert field.box((0, 1)) == Box(0, 2, 2, 4)
     assert field.size is None
+
+
+def test_patches_are_cut_to_the_neighbourhood_where_every_field_is_nearly_the_whole_image() -> None:
+    whole = np.broadcast_to(np.array([0, 0, 80, 60]), (8, 6, 4)).astype(np.int32)
+    around = ReceptiveField(whole, (80, 60)).for_patches
+    # Three of eight rows of ten pixels, three of six columns of ten, moved inwards at the border.
+    assert [around.box(at) for at in ((4, 3), (0, 0), (7, 5))] == [
+        Box(30, 20, 60, 50), Box(0, 0, 30, 30), Box(50, 30, 80, 60)
+    ]  # fmt: skip
+    cut = whole.copy()
+    cut[:, :, 1] = 10  # five sixths of the image
+    for field in (ReceptiveField(cut, (80, 60)), ReceptiveField(whole[:5], (80, 60))):
+        assert field.for_patches is field

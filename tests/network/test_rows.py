@@ -7,7 +7,8 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import nn
 
 import circuits
-from circuits.attribution.ablation import Baseline, ablated_one_by_one
+from circuits.attribution.ablation import ablated_one_by_one
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.gradient import Readout, ablation, integrated_gradients
 from circuits.errors import InputError
 from circuits.exemplars.statistics import StatisticsCollector

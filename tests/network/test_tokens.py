@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from circuits import InputError, Photo, Unit, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import attribute, is_exact
-from circuits.evidence.maps import target_map
+from circuits.evidence.maps import heat_map, target_map
 from circuits.evidence.patches import patches_and_maps
 from circuits.evidence.saliency import gradient_picture, methods_of
 from circuits.network.held import hold
 from circuits.network.network import Network
-from circuits.report.text import ranks_in_words
-from circuits.tracing import run, verify
+from circuits.report.edge_words import ranks_in_words
+from circuits.tracing import layers_below, verify
 from circuits.tracing.run import ForwardCache
+from circuits.visualization.contact_sheet import box
 from tests.support.branched import Blocked
 from tests.support.nets import difference, image_for, randomize
 from tests.support.tokens import SlowFrozen, Tokens, handwired, tokens
@@ -122,24 +123,29 @@ def test_shares_are_the_slow_definitions_and_add_up_where_all_is_held(kind: dict
 @pytest.mark.parametrize(
     "order",
     [
-        lambda x: torch.cat([x[:, :1], x[:, 1:].flip(1)], 1),
         lambda x: torch.cat([x[:, :2], x[:, 3:]], 1),
         lambda x: torch.cat([x[:, :1], (x[:, 1::2] + x[:, 2::2]) / 2], 1),
         lambda x: torch.cat([x[:, :1], x[:, 1:].gather(1, x[:, 1:].argsort(1))], 1),
     ],
-    ids=["turned round", "dropped", "merged", "sorted"],
+    ids=["dropped", "merged", "sorted"],
 )
-def test_tokens_that_are_not_the_patches_row_by_row_are_refused(order: Callable[[Tensor], Tensor]) -> None:
+def test_tokens_that_are_no_grid_of_patches_are_refused(order: Callable[[Tensor], Tensor]) -> None:
     network = tokens(Tokens(order=order))
-    expected = (
-        r"the \d tokens at blocks_1_act cannot be told to be the photo's patches, row by row, as where tokens are "
-    )
+    expected = r"the \d tokens at blocks_1_act cannot be told to be a grid of the photo's patches, as where tokens are "
     with pytest.raises(InputError, match=expected):
         trace(network, "example:cat")
 
 
-def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them() -> None:
-    module = randomize(Tokens(order=lambda x: torch.cat([x[:, 1:], x[:, :1]], 1)))
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda x: torch.cat([x[:, 1:], x[:, :1]], 1),
+        lambda x: torch.cat([x[:, :1], x[:, 1:].reshape(-1, 2, 3, 4).transpose(1, 2).flip(1).reshape(-1, 6, 4)], 1),
+    ],
+    ids=["class token last", "columns from the right"],
+)
+def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them(order: Callable[[Tensor], Tensor]) -> None:
+    module = randomize(Tokens(order=order))
     for block in module.blocks:  # so that no token sees another
         nn.init.zeros_(block.attention.out.weight)
     network = tokens(module, seed=None)
@@ -153,6 +159,22 @@ def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them() -> None:
             assert moved.nonzero().tolist() == [[row, column]]
         assert torch.equal(after["blocks.1.act.cls"], before["blocks.1.act.cls"])
         before = after
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda x: x + (x.transpose(1, 2) @ torch.linspace(-1, 1, 49).reshape(7, 7)).transpose(1, 2),
+        lambda x: x + x.roll(1, 1) * x.mean(1, keepdim=True),
+        lambda x: (x @ x.transpose(1, 2)).softmax(-1) @ x,
+        lambda x: torch.cat([x[:, :1], nn.functional.unfold(x[:, 1:].transpose(1, 2).reshape(-1, 4, 2, 3), 1).mT], 1),
+    ],
+    ids=["tokens mixed by weights", "gated by neighbours", "attention without a skip", "unfolded"],
+)
+def test_what_mixes_tokens_is_left_out_when_their_patches_are_looked_for(mix: Callable[[Tensor], Tensor]) -> None:
+    network = tokens(Tokens(order=mix))
+    sizes = {layer.name: (layer.height, layer.width) for layer in network.layer_list}
+    assert (sizes["blocks.1.act"], sizes["blocks.1.act.cls"]) == ((2, 3), (1, 1))
 
 
 def test_a_hidden_unit_before_its_activation_function_is_that_of_the_layer_below() -> None:
@@ -170,7 +192,7 @@ def test_too_many_units_are_sampled_when_measured_and_not_all_ablated(
     circuit = trace(known, quarters, "warm", depth=1, top=9, signs="both")
     [whole] = measure(known, circuit, "head:0").nodes["head:0"].measured
     assert (whole.units, whole.sampled) == (16, None)
-    for module in (verify, run):
+    for module in (verify, layers_below):
         monkeypatch.setattr(module, "MOST_ABLATED", 15)
     monkeypatch.setattr(verify, "_SAMPLED", 12)
     measured = measure(known, circuit, "head:0")
@@ -196,10 +218,11 @@ def test_pictures_that_change_what_rectifiers_hand_back_are_refused(known: Netwo
 def test_class_tokens_have_no_place_in_the_photo(known: Network, quarters: Photo) -> None:
     two = tokens(Tokens(extra=2))
     assert [layer.has_places for layer in two.layer_list] == [True, True, False, True, False, False]
-    crop = np.asarray(two.preprocessing.crop_of(load_photo("example:cat")).resize((6, 4)))
-    [(seen, fired)] = patches_and_maps(two, "example:cat", [Unit("blocks.0.act.cls", 1)], side=6)
-    assert np.array_equal(np.asarray(seen), crop)
-    assert np.array_equal(np.asarray(fired), crop)
+    unit = Unit("blocks.0.act.cls", 1)
+    values = heat_map(two, "example:cat", unit)[0]
+    lines = ("class", "token") if values[0] > values[1] else ("extra", "token 1")
+    for shown in next(patches_and_maps(two, "example:cat", [unit], side=64)):
+        assert np.array_equal(np.asarray(shown), np.asarray(box(64, *lines, letters=12)))
     # Of the last block the head reads the class token alone, so that what comes from the patches comes from below.
     circuit = trace(known, quarters, "warm", depth=1)
     assert target_map(known, circuit) == pytest.approx(np.array([[1.6, 0], [0.8, 0]]), abs=1e-5)

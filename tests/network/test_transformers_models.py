@@ -188,9 +188,12 @@ def test_the_hub_is_asked_for_the_files_of_a_model_alone(folder: Path, monkeypat
     network = load_network("hfmodel:me/pets")
     assert (network.name, network.source) == ("hfmodel:me/pets", "transformers")
     load_network("hfmodel:me/pets", weights="random")
-    description = ["config.json", "preprocessor_config.json"]
+    description = ["config.json", "preprocessor_config.json", "processor_config.json"]
     weights = ["model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"]
     assert asked == [("me/pets", description + weights), ("me/pets", description)]
+    with pytest.raises(InputError, match=r"^hfmodel:me/pets is of the kind 'resnet', whose classes are no words; "):
+        load_network("hfmodel:me/pets", words="a cat; a dog")
+    assert {"tokenizer.json", "vocab.*", "merges.txt", *weights} < set(asked[2][1])
 
 
 def test_without_a_connection_a_model_of_the_hub_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from circuits import Circuit, trace
-from circuits.report.arrangement import PANE, SIDE, STEP, WORDS, UnitPlace, arranged, curve, fitting, ports, route
+from circuits.report.arrangement import (
+    PANE,
+    SIDE,
+    STEP,
+    WORDS,
+    UnitPlace,
+    arranged,
+    bands_between,
+    curve,
+    fitting,
+    ports,
+    route,
+)
 from circuits.report.layout import layered
 from circuits.tracing.edge import Edge
 from tests.support.handmade import colour_photo, handmade_network
@@ -73,13 +85,49 @@ def test_no_line_runs_through_a_picture_or_its_words(circuit: Circuit) -> None:
         edges = circuit.edges_into(target)
         arrive = ports(edges, places)
         for edge in edges:
-            stops = route(places[target], places[edge.source], arrive[edge], 38)
+            stops = route(places[target], places[edge.source], arrive[edge], 38, bands=bands_between(places))
             upright = [(x, y, to_y) for (x, y), (to_x, to_y) in pairwise(stops) if x == to_x]
             for x, y, to_y in upright:
                 for name, place in places.items():
                     if name not in (target, edge.source):
                         across, down = abs(place.x - x) < half, y < place.y + half + 38 and to_y > place.y - half
                         assert not (across and down), (edge, name)
+
+
+def test_lines_that_skip_layers_cross_them_between_two_columns_in_files_as_on_the_page(browser: Any) -> None:
+    rows = {"e": [0.0], "d": [0.0], "c": [-1.0, 0.0, 1.0], "b": [-0.5, 0.5], "a": [0.0]}
+    places = {
+        f"{layer}:{number}": UnitPlace(column * STEP, 216.0 * row, 216.0 * row, 216.0 * row)
+        for row, (layer, columns) in enumerate(rows.items())
+        for number, column in enumerate(columns)
+    }
+    stops = route(places["e:0"], places["a:0"], -20.0, 65, bands=bands_between(places))
+    # Beside the one of d, between two of three of c, and in the middle of b, each a little to the left as its port.
+    assert [x for x, _ in stops] == [-20, -64, -64, -64, -64, -3, -3, 0]
+    assert [y for _, y in stops] == [113, 168, 332, 384, 548, 600, 764, 813]
+    assert route(places["c:0"], places["b:0"], 0.0, 65, bands=bands_between(places)) == route(
+        places["c:0"], places["b:0"], 0.0, 65
+    )
+    page = browser.new_page()
+    page.set_content("<p>an empty page</p>")
+    for script in (SCRIPT, SCRIPT.with_name("lines.js")):
+        page.add_script_tag(path=str(script))
+    found = page.evaluate(
+        """nodes => {
+            const circuits = window.circuits;
+            const { places, rows } = circuits.openArrangement().arrange(
+                nodes, new Set(nodes.map(node => node.id)), [634, 612], { circuit: "a", limit: 0 });
+            const lines = circuits.openLines(id => places.get(id), () => 0, () => 0, () => rows);
+            const plain = { inhibits: false, disagrees: false, residual: false, marks: "", spoken: "" };
+            lines.draw([{ source: "a:0", target: "e:0", ...plain }]);
+            return lines.svg.querySelector(".line").getAttribute("d");
+        }""",
+        [{"id": name, "layer": name[0], "place": None} for name in places],
+    )
+    page.close()
+    ends = [tuple(map(float, part.split()[-1].split(","))) for part in found[1:].split("C")]
+    expected = route(places["e:0"], places["a:0"], 0.0, WORDS, bands=bands_between(places))
+    assert ends == [pytest.approx(stop) for stop in expected]
 
 
 def test_lines_arrive_side_by_side_in_the_order_of_the_units_below() -> None:

@@ -15,8 +15,9 @@ from circuits.cli.evaluate import print_card
 from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.stability import Stability
 from circuits.evaluation.statistics import CurvePoint
+from circuits.report.card_words import headline, interval, over_name, overshoot
 from circuits.report.curve import beyond, curve_svg
-from circuits.report.text import headline, interval, number, over_name, overshoot, share
+from circuits.report.text import number, share
 from tests.support.handmade import colour_photo, handmade_network
 
 

@@ -1,8 +1,10 @@
 """The site of an atlas: what its pages say, that nothing put into it can do harm, and that it is put in place whole."""
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +18,7 @@ from circuits.atlas.suggestion import Suggestion, write_suggestions
 from circuits.errors import InputError
 from circuits.naming.names import UnitName, UnitNames
 from circuits.report.atlas_sentences import batches, estimate
-from circuits.report.site.served import EVERY, LINKED, Served
+from circuits.report.site.served import EVERY, FREE, LINKED, Served
 from circuits.report.site.write import write_site
 from circuits.units import Unit
 from circuits.visualization.render import Picture
@@ -75,6 +77,12 @@ def test_links_are_gathered_as_the_atlas_has_them(atlas: Atlas) -> None:
             link.source for link in shown(atlas.links(unit))
         ]
         assert [units[at] for at in served.above[EVERY, place].place] == [u.target for u in atlas.users(unit)[:6]]
+        free, used = served.below[FREE, place], served.above[FREE, place]
+        wanted = shown(atlas.links(unit, class_free=True))
+        assert list(zip([units[at] for at in free.place], free.share, strict=True)) == [
+            (link.source, pytest.approx(link.share)) for link in wanted
+        ]
+        assert [units[at] for at in used.place] == [u.target for u in atlas.users(unit, class_free=True)[:6]]
         classes = [each for each in atlas.classes_of(unit) if each.contribution.mean != 0]
         assert [atlas.classes[row].number for row in served.most[place]] == [each.number for each in classes][:8]
         for row, each in zip(served.most[place][:LINKED], classes, strict=False):
@@ -125,6 +133,11 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
         if link.share > 0:
             assert estimate(link.share, link.error) in said
             assert batches(link.consistency, link.photos) in said
+    free, _, of_classes = said.partition("Whatever the class")[2].partition(" For ")
+    for link in shown(atlas.links("../up:2", class_free=True)):
+        assert estimate(link.share, link.error) in free
+    assert "Shares of the mean activation" in free
+    assert "Shares of the mean activation" not in of_classes
     page = Outline((site / "classes" / "0.html").read_text("utf-8"))
     text = " ".join(page.texts)
     circuit = atlas.circuit(0, depth=3, top=(5, 4, 3))
@@ -165,7 +178,7 @@ def test_a_site_is_renewed_whole_and_nothing_else_is_touched(atlas: Atlas, site:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("my home page")
     for folder, why in (
-        (tmp_path / "mine", "holds index.html, and is no site"),
+        (tmp_path / "mine", "holds index.html, and is not a site"),
         (atlas.folder / "site", "lies in the folder of the atlas"),
         (tmp_path / "no" / "site", "there is no folder"),
         (tmp_path / "mine" / "index.html", "cannot be written to"),
@@ -173,6 +186,27 @@ def test_a_site_is_renewed_whole_and_nothing_else_is_touched(atlas: Atlas, site:
         with pytest.raises(InputError, match=why):
             write_site(atlas, folder, store=PictureStore(tmp_path / "none"))
     assert (tmp_path / "mine" / "index.html").read_text() == "my home page"
+
+
+def test_two_that_are_written_at_once_do_not_mix(atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = invented_atlas(tmp_path / "atlas", {"conv": 2}, ["a", "b"], {0: 1, 1: 2})
+    out, alone, none = tmp_path / "site", tmp_path / "alone", PictureStore(tmp_path / "none")
+    write_site(atlas, alone, store=none)
+    other = Thread(target=write_site, args=(atlas, out), kwargs={"store": none})
+    move = shutil.move
+
+    def slowly(source: Path, target: Path) -> None:
+        if not other.ident:  # once pieces of the first are in place, the second begins
+            other.start()
+            other.join(1.0)
+            assert not (out / "units" / "logits" / "3.html").exists()
+        move(source, target)
+
+    monkeypatch.setattr("circuits.report.site.folder.shutil.move", slowly)
+    write_site(first, out, store=none)
+    other.join(60)
+    found, expected = ({file.relative_to(each) for file in each.rglob("*")} for each in (out, alone))
+    assert found == expected
 
 
 def test_long_lists_go_on_on_further_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

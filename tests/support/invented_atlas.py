@@ -46,9 +46,17 @@ def invented_atlas(
         arrays = overall_arrays(written, record)
         linked = _of_class(widths, 0, 1, chance)
         arrays |= {name: value for name, value in linked.items() if name.startswith("links.")}
+        free = {name: each for name, each in _of_class(widths, 0, 1, chance).items() if name.startswith("links.")}
+        arrays |= {name.replace("links", "class_free"): _below_top(each, len(labels)) for name, each in free.items()}
         written.write_arrays(written.overall_file, arrays, {"photos": sum(photos.values())})
         written.write_record(record)
     return Atlas.open(folder)
+
+
+def _below_top(values: Tensor, top: int) -> Tensor:
+    """What is said of all units, but nothing of the logits."""
+    nothing = torch.full_like(values[-top:], -1 if values.dtype == torch.int32 else 0)
+    return torch.cat([values[:-top], nothing])
 
 
 def _of_class(widths: Mapping[str, int], channel: int, photos: int, chance: torch.Generator) -> dict[str, Tensor]:

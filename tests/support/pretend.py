@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from circuits.attribution.ablation import Baseline
+from circuits.attribution.baseline import Baseline
 from circuits.groups.layer_direction import Subject
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
 from circuits.units import Progress, Unit
-from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant, webp
+from dashboard.answers import CollectionExemplars, NoCollection, ShownExemplar, Variant
+from dashboard.webp import webp
 from dashboard.work.previews import OnPreview, OnVariant
 
 TINY_LABELS = ("cat", "dog", "tree", "car", "<b>ship</b>", "bird")

@@ -25,7 +25,7 @@ from circuits import Atlas, build_atlas, builtin, index_photos, load_network, su
 from circuits.atlas.array_files import PACKED
 from circuits.atlas.build import LINKED, cut
 from circuits.atlas.fixed import narrowed
-from circuits.atlas.storage import LINK_ARRAYS, NOBODY, AtlasFolder
+from circuits.atlas.storage import CLASS_FREE, LINK_ARRAYS, LINKS, NOBODY, AtlasFolder
 from circuits.atlas.suggestion import write_suggestions
 from circuits.files import write_atomically
 from training.builtin.classes import LABELS, merge
@@ -34,7 +34,10 @@ PHOTOS = 160
 """Of each class."""
 KEPT = 5
 """Links of a unit that excite most, and of the largest size."""
-FINE = ("contribution", "classes", "logit", "links.total", "links.consistency")
+FINE = (
+    "contribution", "activation", "classes", "logit",
+    *(f"{kind}.{name}" for kind in (LINKS, CLASS_FREE) for name in ("total", "consistency")),
+)  # fmt: skip
 COLLECTION = "Tiny ImageNet"
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 3, "lp": 1, "pb": 1}]  # for numbers of two bytes
 
@@ -60,8 +63,9 @@ def write_sample(atlas: Path, out: Path) -> None:
     for channel in (None, *record.photos):
         file, into = (each.overall_file if channel is None else each.class_file(channel) for each in (folder, sample))
         arrays = folder.read(channel, record)
-        if "links.source" in arrays:
-            arrays |= fewer_links(arrays)
+        for kind in (LINKS, CLASS_FREE):
+            if f"{kind}.source" in arrays:
+                arrays |= fewer_links(arrays, kind)
         content = {name: smaller(name, value).contiguous() for name, value in sorted(arrays.items())}
         header = {"atlas": json.dumps(folder.read_header(file), sort_keys=True)}
         packed = lzma.compress(save(content, header), filters=_FILTERS)
@@ -71,7 +75,7 @@ def write_sample(atlas: Path, out: Path) -> None:
         write_suggestions(Atlas.open(out), "classes", suggestions)
 
 
-def fewer_links(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fewer_links(arrays: Mapping[str, Tensor], kind: str = LINKS) -> dict[str, Tensor]:
     """Of the links of each unit the `KEPT` that excite most, and of the `KEPT` largest those that inhibit.
 
     Example:
@@ -80,13 +84,15 @@ def fewer_links(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
         >>> fewer_links(arrays)["links.share"].tolist()
         [[9.0, 8.0, 7.0, 6.0, 5.0, -8.0, 0.0, 0.0, 0.0, 0.0]]
     """
-    share = arrays["links.share"].masked_fill(arrays["links.source"] == NOBODY, 0.0)
+    share = arrays[f"{kind}.share"].masked_fill(arrays[f"{kind}.source"] == NOBODY, 0.0)
     excite = _among_first(share, share > 0)
     inhibit = _among_first(share.abs(), share < 0)
     order = (~(excite | inhibit)).int().argsort(dim=1, stable=True)[:, : 2 * KEPT]
     here = (excite | inhibit).gather(1, order)
     return {
-        f"links.{name}": arrays[f"links.{name}"].gather(1, order).masked_fill(~here, NOBODY if name == "source" else 0)
+        f"{kind}.{name}": arrays[f"{kind}.{name}"]
+        .gather(1, order)
+        .masked_fill(~here, NOBODY if name == "source" else 0)
         for name in LINK_ARRAYS
     }
 
@@ -101,7 +107,7 @@ def smaller(name: str, values: Tensor) -> Tensor:
 
     Example:
         >>> [float(smaller(name, torch.tensor(0.1234))) for name in ("contribution", "links.share", "peak.error")]
-        [0.1234130859375, 0.12353515625, 0.12109375]
+        [0.1234130859375, 0.12353515625, 0.125]
     """
     if not values.is_floating_point():
         return narrowed(values)

@@ -17,7 +17,7 @@ from circuits.report.circuit_svg import Looks, draw
 from circuits.report.jinja import fill
 from circuits.report.sentences import circuit_in_words
 from circuits.report.site.addresses import Addresses, to_root
-from circuits.report.site.served import EVERY, LINKED, LinkRows, Served
+from circuits.report.site.served import EVERY, FREE, LINKED, LinkRows, Served
 from circuits.report.site.units import SiteUnit
 from circuits.report.text import network_and_source, short_label
 from circuits.tracing.circuit import Circuit
@@ -212,7 +212,7 @@ class SitePages:
             least=least,
             largest=max((abs(row[1]) for row in most + least), default=1.0) or 1.0,
             classes=len(self.atlas.classes),
-            linked=[self._linked(place, row) for row in (*served.most[place][:LINKED], EVERY)],
+            linked=[self._linked(place, row) for row in (FREE, *served.most[place][:LINKED], EVERY)],
             together=self._together(unit.unit),
             patches=[self.at.patch(unit.unit, number) for number in range(self.patches.get(unit.unit, 0))],
             around=[(str(each.unit), each.page) if each else None for each in around],
@@ -226,9 +226,13 @@ class SitePages:
         return found, mean, error, selectivity, int(served.ranks[row, place]), self.at.class_page(found.number)
 
     def _linked(self, place: int, row: int) -> tuple[str, int, list[_Linked], list[_Linked]]:
-        """For which class, over how many photos, and the links below and above a unit; none where there are none."""
-        called = "all classes together" if row == EVERY else short_label(self.atlas.classes[row].label)
-        photos = self.atlas.photos if row == EVERY else self.atlas.classes[row].photos
+        """For which class, over how many photos, and the links below and above a unit; none where there are none.
+
+        Class-free ones are for no class, "".
+        """
+        every = {EVERY: "all classes together", FREE: ""}
+        called = every[row] if row in every else short_label(self.atlas.classes[row].label)
+        photos = self.atlas.photos if row in every else self.atlas.classes[row].photos
         below, above = (
             self._links(links[row, place]) if (row, place) in links else []
             for links in (self.served.below, self.served.above)

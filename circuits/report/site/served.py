@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.storage import CLASS_FREE, LINK_ARRAYS, LINKS
 
 MOST, LEAST = 8, 4
 """Classes that a unit's page names: those that the unit serves most, and least."""
 LINKED = 5
 """Of the former, those whose links it shows."""
-EVERY = -1
-"""In the place of a class's row: all classes together."""
+EVERY, FREE = -1, -2
+"""In the place of a class's row: all classes together, and what units are made of whatever the class."""
 EXCITE, INHIBIT, USERS = 6, 3, 6
 """Links that it shows of one class: units below that excite and inhibit, and units above."""
 
@@ -45,7 +46,8 @@ class Served:
 
     `contributions`, `errors`, `selectivity` and `ranks` (1 for the class that a unit serves most) are of shape
     (classes, units); `most` and `least` have, of every unit, the rows of those classes. `below` and `above` have links
-    by (row, unit): for all classes together, if the atlas has them, and for the classes that `gather` was called with.
+    by (row, unit): for all classes together and class-free ones, if the atlas has them, and for the classes that
+    `gather` was called with.
     """
 
     def __init__(self, atlas: Atlas) -> None:
@@ -68,21 +70,22 @@ class Served:
                 self._wanted[row].append(unit)
         self.below: dict[tuple[int, int], LinkRows] = {}
         self.above: dict[tuple[int, int], LinkRows] = {}
-        if "links.source" in overall:
-            self._wanted[EVERY] = list(range(units))
-            self.gather(EVERY, overall)
+        for row, kind in ((EVERY, LINKS), (FREE, CLASS_FREE)):
+            if f"{kind}.source" in overall:
+                self._wanted[row] = list(range(units))
+                self.gather(row, overall, kind)
 
     def _counts(self, row: int, unit: int) -> bool:
         """Whether a class has to do with a unit: not, if the unit is the logit of another class."""
         return bool(self.contributions[row, unit] != 0)
 
-    def gather(self, row: int, arrays: Mapping[str, Tensor]) -> None:
+    def gather(self, row: int, arrays: Mapping[str, Tensor], kind: str = LINKS) -> None:
         """Take the links of a class, the one of this row, for all units that serve it most."""
         wanted = np.array(self._wanted.pop(row, []), dtype=np.int64)
         if not len(wanted):
             return
-        source = arrays["links.source"].long().numpy()
-        share, error, consistency = (arrays[f"links.{name}"].numpy() for name in ("share", "error", "consistency"))
+        source = arrays[f"{kind}.source"].long().numpy()
+        share, error, consistency = (arrays[f"{kind}.{name}"].numpy() for name in LINK_ARRAYS[1:])
         for unit in wanted.tolist():
             kept = np.flatnonzero(source[unit] >= 0)
             order = kept[np.argsort(-share[unit][kept], kind="stable")]

@@ -1,20 +1,18 @@
 """Writes the site of an atlas: pages, pictures, and the index of its search."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from circuits.atlas.atlas import Atlas
 from circuits.errors import InputError
-from circuits.files import versions
 from circuits.image.encode import to_webp
 from circuits.naming.names import UnitNames
 from circuits.naming.store import names_of
 from circuits.network.network import Network
 from circuits.report.jinja import asset
 from circuits.report.site.addresses import Addresses
-from circuits.report.site.folder import FORMAT, MARK, check_site_folder, new_site
+from circuits.report.site.folder import MARK, new_site, site_folder
 from circuits.report.site.pages import SitePages
 from circuits.report.site.patches import Patches
 from circuits.report.site.search import search_index
@@ -79,7 +77,7 @@ def write_site(
             has no index of exemplars, or there are no such photos.
     """
     folder = Path(into)
-    check_site_folder(folder, atlas.folder)
+    site_folder(folder).check(atlas.folder)
     if photos is not None and network is None:
         raise InputError("Patches of photos need the network that the atlas was made with; give it as network.")
     patches = None if photos is None or network is None else Patches(atlas, network, Path(photos))
@@ -99,8 +97,7 @@ def write_site(
         for page, html in _all_pages(pages, step):
             files.write(page, html)
             written += 1
-        mark = {"format": FORMAT, "network": atlas.record.subject.network["sha256"], "versions": versions()}
-        files.write(MARK, json.dumps(mark, indent=1) + "\n")
+        files.write(MARK, site_folder(folder).text(network=atlas.record.subject.network["sha256"]))
     return WrittenSite(
         folder, written, files.size, pictures=list(found.values()).count(False), missing=atlas.units - len(found),
         patches=sum(shown.values()), lost=0 if patches is None else len(patches.lost),

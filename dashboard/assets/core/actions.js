@@ -166,16 +166,23 @@
 
   let shown = 0;
 
+  function code(words) {
+    const made = document.createElement("code");
+    made.textContent = words;
+    return made;
+  }
+
   function toast(message) {
     const box = document.getElementById("toasts");
     if (!box) return;
+    const text = document.createElement("span");
+    // Commands stand between backticks.
+    text.append(...message.text.split("`").map((part, place) => place % 2 ? code(part) : part));
     // The same sentence again takes the place of the old one.
-    box.querySelectorAll(".toast").forEach(old => { if (old.firstChild.textContent === message.text) old.remove(); });
+    box.querySelectorAll(".toast").forEach(old => { if (old.firstChild.textContent === text.textContent) old.remove(); });
     const item = document.createElement("div");
     item.className = "toast " + (message.kind || "info");
     item.setAttribute("role", message.kind === "error" ? "alert" : "status");
-    const text = document.createElement("span");
-    text.textContent = message.text;
     const close = document.createElement("button");
     close.type = "button";
     close.textContent = "×";

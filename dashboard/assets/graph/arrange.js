@@ -105,7 +105,7 @@
     bands.forEach(names => {
       const lines = Math.max(...names.map(name => slots.get(name).line));
       const bottom = y + lines * LINE;
-      rows.push({ y, bottom });
+      rows.push({ y, bottom, columns: [] });
       names.forEach(name => {
         const { column, line } = slots.get(name);
         places.set(name, { x: column * STEP, y: y + line * LINE, top: y, bottom });
@@ -170,6 +170,8 @@
       told = { circuit, limit };
       const found = placed(shown, some || full);
       around(nodes.filter(node => left.has(node.id)), found.places);
+      const rowAt = new Map(found.rows.map(row => [row.y, row]));
+      found.places.forEach(({ x, top, locked }) => { if (!locked) rowAt.get(top).columns.push(x); });
       return { ...found, another, moved, zoom: fit.zoom };
     }
 

@@ -15,7 +15,9 @@
       const detail = document.createElement("span");
       detail.className = "detail";
       detail.textContent = row.detail;
-      label.append(row.layer, detail);
+      // A long name breaks after a dot rather than within a word.
+      const parts = row.layer.split(/(?<=[.:])/);
+      label.append(...parts.flatMap((part, index) => index ? [document.createElement("wbr"), part] : [part]), detail);
       if (row.closed) {
         const button = document.createElement("button");
         button.type = "button";

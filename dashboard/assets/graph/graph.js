@@ -16,6 +16,8 @@
   const send = (kind, payload) => window.circuits.send(kind, payload);
   const make = className => Object.assign(document.createElement("div"), { className });
 
+  /* The rows, with the columns that units stand in: lines that skip a row cross it between these. */
+  let crossed = [];
   let data = { drawing: "", circuit: "", nodes: [], edges: [], rows: [], selected: "", edge: [], busy: [], seen: 0, weak: 0 };
   let byId = new Map();
   let left = new Set();
@@ -61,8 +63,9 @@
     const found = arrangement.arrange([...byId.values()], left, sight.pane(), { circuit: data.circuit, limit, again });
     byId = new Map([...byId].map(([id, node]) => [id, { ...node, x: undefined, ...found.places.get(id) }]));
     byId.forEach((node, id) => { if (left.has(id)) units.move(id, node); });
+    crossed = found.rows;
     lines.arrange();
-    bands.place(found.rows);
+    bands.place(crossed);
     cover();
     settle();
     return found;
@@ -233,7 +236,7 @@
     const names = make("bands");
     units = openUnits(world);
     bands = openBands(names.appendChild(make("labels")), HALF, HALF + WORDS);
-    lines = openLines(id => byId.get(id), focus, edge => choose("", edge));
+    lines = openLines(id => byId.get(id), focus, edge => choose("", edge), () => crossed);
     veil = make("veil");
     world.append(lines.svg, lines.over, veil);
     stage.append(world, names);

@@ -20,8 +20,22 @@
     return element;
   };
 
-  /* unit(id): its place and data; focus(id): give a unit the focus; press(ends): an edge is chosen. */
-  function openLines(unit, focus, press) {
+  /* As much of that in a gap of a band that they cross. */
+  const SPREAD = 0.15;
+
+  /* The nearest place to a wanted one where a line crosses a band, between two of its columns or beside them all. */
+  function gapIn(columns, wanted) {
+    const beside = columns.flatMap(column => [column - STEP / 2, column + STEP / 2]);
+    const free = [wanted, ...beside].filter(x => columns.every(column => Math.abs(x - column) >= STEP / 2));
+    return free.reduce((best, x) => {
+      const [far, other] = [Math.abs(best - wanted), Math.abs(x - wanted)];
+      return other < far || (other === far && x < best) ? x : best;
+    });
+  }
+
+  /* unit(id): its place and data; focus(id): give a unit the focus; press(ends): an edge is chosen; bands(): from the
+     top, { y, bottom, columns }. */
+  function openLines(unit, focus, press, bands) {
     const svg = make("svg", "edges");
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", "Edges");
@@ -49,7 +63,7 @@
     }
 
     /* From under the upper unit's words to the lower unit's picture; past other lines of their bands through the gaps
-       between two columns, and so never through a picture or its words. */
+       between two columns, and so never through a picture or its words; so it does in bands that it skips. */
     function place(line) {
       const { edge, path, wide, bar, mark, port, room } = line;
       const upper = unit(edge.target);
@@ -59,6 +73,12 @@
       const y1 = lower.y - HALF - 3;
       const stops = [[x0, y0]];
       if (!upper.locked && upper.y < upper.bottom) stops.push(...gap(upper, lower, upper.y + HALF + WORDS + 8, upper.bottom + HALF + WORDS));
+      const [x, y] = stops[stops.length - 1];
+      bands().filter(band => upper.bottom < band.y && band.bottom < lower.top).forEach(band => {
+        const part = ((band.y + band.bottom) / 2 - y) / (y1 - y);
+        const across = gapIn(band.columns, x + part * (lower.x - x)) + SPREAD * port;
+        stops.push([across, band.y - HALF], [across, band.bottom + HALF + WORDS]);
+      });
       if (!lower.locked && lower.y > lower.top) stops.push(...gap(lower, { x: stops[stops.length - 1][0] }, lower.top - HALF, y1 - 5));
       stops.push([lower.x, y1]);
       const way = through(stops);

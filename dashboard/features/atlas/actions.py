@@ -36,7 +36,7 @@ def _named(of: str, library: Library) -> str | int:
 
 
 def _circuit(session: Session, payload: OfClass, library: Library) -> Session:
-    return ask_for_class(session, payload.number, library)
+    return ask_for_class(session, payload.of, library)
 
 
 def _map(session: Session, payload: MapShown, library: Library) -> Session:

@@ -42,11 +42,14 @@ def _tiles(view: View) -> dict[str, Tile]:
 
 
 def _panel(view: View) -> tuple[list[Any], str]:
-    """The page, and what tells one state of it from another."""
+    """The page, and what tells one state of it from another; made once for each view."""
     if view.session.showing.page != "atlas":
         return [], ""
-    shown = panel(view.session, view.library, view.answers)
-    return shown, blake2b(to_json_plotly(shown).encode(), digest_size=10).hexdigest()
+    if NAME not in view.made:
+        shown = panel(view.session, view.library, view.answers)
+        view.made[NAME] = shown, blake2b(to_json_plotly(shown).encode(), digest_size=10).hexdigest()
+    found: tuple[list[Any], str] = view.made[NAME]
+    return found
 
 
 def _render(view: View) -> dict[str, Any]:

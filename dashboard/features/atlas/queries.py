@@ -10,9 +10,10 @@ from circuits.errors import CircuitsError
 from circuits.image.photo import load_photo
 from circuits.report.atlas_sentences import WITHOUT_EXEMPLARS
 from circuits.units import Progress, Unit
-from dashboard.answers import ClassPage, ClassRow, UnitMap, WebP, webp, wide
+from dashboard.answers import ClassPage, ClassRow, UnitMap
 from dashboard.library import Library
 from dashboard.session.state import Session
+from dashboard.webp import WebP, webp, wide
 from dashboard.work.results import SCORES, Query
 
 if TYPE_CHECKING:

@@ -5,17 +5,18 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import MODE_NAMES, many, network_and_source, number, percent, value_name
+from circuits.report.text import many, network_and_source, number, percent, value_name
 from circuits.tracing.circuit import Circuit
-from circuits.tracing.compare import ALIKE, Comparison, LayerComparison, SharedUnit, largest_share
+from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
 from circuits.units import Group
-from dashboard.answers import WebP
 from dashboard.components import attributes, button, caption, sends, short
+from dashboard.features.compare.words import _only, in_words
 from dashboard.glossary import each_once, term, with_term
 from dashboard.library import Library
-from dashboard.session.questions import question_of, subject_of
+from dashboard.session.questions import question_of
 from dashboard.session.state import Session
+from dashboard.webp import WebP
 
 Component = Any
 Tiles = Mapping[str, Mapping[str, Any]]
@@ -60,64 +61,6 @@ def panel(session: Session, library: Library, tiles: Tiles, show: Show) -> list[
         className="comparison",
     )
     return [_tools(session), each_once(shown)]
-
-
-def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
-    """The result of a comparison in a sentence, and a second one where the shares cannot be compared."""
-    if not found.same_network:
-        return (
-            f"These circuits are from two networks, {left.network.name} and {right.network.name}, whose channels do "
-            "not correspond, so they are listed side by side and not matched."
-        )
-    units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
-    edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)
-    modes = left.settings.mode, right.settings.mode
-    warning = (
-        f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
-        "shares cannot be compared."
-    )
-    how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
-    special = " What only the photo has, its class does not usually have." if _photo_and_class(left, right) else ""
-    return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
-
-
-def _photo_and_class(left: Circuit, right: Circuit) -> bool:
-    """Whether one is of a photo, and the other of all photos of the same class."""
-    return left.root == right.root and (left.collection is None) != (right.collection is None)
-
-
-def _only(circuit: Circuit, side: str, other: Circuit) -> str:
-    """The title over what only one of them shows."""
-    if not _photo_and_class(circuit, other):
-        return f"Only {side}"
-    return "Only this photo" if circuit.collection is None else "Only the class"
-
-
-def _part(shared: int, left: int, right: int, what: str, index: float) -> str:
-    """How many are in both, of how many in either."""
-    return f"{shared} of {many(shared + left + right, what)} (Jaccard index {index:.2f})"
-
-
-def _both(left: Circuit, right: Circuit) -> str:
-    """Two circuits by what tells them apart."""
-    names, photos = ["".join(subject_of(each)) for each in (left, right)], (left.photo_info, right.photo_info)
-    if photos[0].sha256 == photos[1].sha256:
-        if names[0] == names[1]:
-            return f"These two circuits for {names[0]} in the photo {photos[0].name}"
-        return f"In the photo {photos[0].name}, the circuits for {names[0]} and for {names[1]}"
-    if left.collection is None and right.collection is None:
-        if names[0] == names[1]:
-            return f"The circuits for {names[0]} in the photos {photos[0].name} and {photos[1].name}"
-        return f"The circuits for {names[0]} in the photo {photos[0].name} and for {names[1]} in {photos[1].name}"
-    other = "" if names[0] == names[1] else f"for {names[1]} "
-    return f"The circuits for {names[0]} {_where(left)} and {other}{_where(right)}"
-
-
-def _where(circuit: Circuit) -> str:
-    """Which photos a circuit is about."""
-    return (
-        f"in the photo {circuit.photo_info.name}" if circuit.collection is None else f"over {circuit.photo_info.name}"
-    )
 
 
 def _tools(session: Session) -> Component:

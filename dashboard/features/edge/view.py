@@ -7,12 +7,13 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.report.atlas_sentences import estimate, inside
-from circuits.report.text import MODE_NAMES, number, percent
+from circuits.report.sentences import has_places
+from circuits.report.text import is_of_tokens, method_in_words, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from dashboard.answers import EdgeShown, Failure, Signed
-from dashboard.components import Pane, button, controls, figure, notice, relative, section, sends, waiting
+from dashboard.components import Pane, breakable, button, controls, figure, notice, relative, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
 from dashboard.glossary import term, with_term
 from dashboard.session.state import Session
@@ -46,7 +47,10 @@ def edge_panel(
     lower, upper = circuit.nodes[edge.source], circuit.nodes[edge.target]
     verb = "inhibits" if edge.attribution < 0 else "excites"
     parts = [
-        html.H2([lower.called, html.Span(f" {verb} ", className=verb), upper.called], className="unit-title"),
+        html.H2(
+            [*breakable(lower.called), html.Span(f" {verb} ", className=verb), *breakable(upper.called)],
+            className="unit-title",
+        ),
         html.P(["An edge of the ", term("circuit"), ". ", _back(session)], className="muted small"),
         _facts(circuit, edge),
         html.Div(
@@ -61,7 +65,8 @@ def edge_panel(
     evidence = [html.Div(_maps(lower, upper, found.get("edge")), className="pair")]
     evidence += _difference(circuit, edge, found.get("edge"))
     if "relative" in found:  # which edges of groups have not
-        evidence += [*relative(lower.called, circuit, found["relative"]), controls(session.looking, methods)]
+        evidence += relative(lower.called, circuit, found["relative"])
+        evidence.append(controls(session.looking, methods, placed=has_places(upper)))
     return Pane(parts, evidence=[section("In this photo", "in-photo", evidence)])
 
 
@@ -109,7 +114,7 @@ def _end(node: Node, which: str, tiles: Mapping[str, Tile]) -> Component:
         if picture
         else html.Div("no picture", className="large placeholder")
     )
-    choose = button(node.called, "select", {"unit": node.id}, title=f"Show the {which} unit")
+    choose = button(breakable(node.called), "select", {"unit": node.id}, title=f"Show the {which} unit")
     return html.Div([image, choose])
 
 
@@ -120,11 +125,17 @@ def _maps(lower: Node, upper: Node, found: EdgeShown | Failure | None) -> list[C
     if found is None:
         return [waiting(title, None, "teal excites, orange inhibits") for title in titles]
     spoken = f"Positions of {lower.called} that contribute to {upper.called}, over the photo"
-    maps = [_map(titles[0], spoken, found.lower)]
+    maps = [_no_places(titles[0], lower) if found.from_scalar else _map(titles[0], spoken, found.lower)]
     if found.scalar:
-        return [*maps, figure(titles[1], "", "", "", f"{upper.called} is a single value for the whole image")]
+        return [*maps, _no_places(titles[1], upper)]
     spoken = f"Positions of {upper.called} that {lower.called} contributes to, over the photo"
     return [*maps, _map(titles[1], spoken, found.upper)]
+
+
+def _no_places(title: str, node: Node) -> Component:
+    if is_of_tokens(node.unit.layer):
+        return figure(title, "", "", "", f"{place_in_words(node.unit.layer, node.peak)}, at no place in the photo")
+    return figure(title, "", "", "", f"{node.called} is a single value for the whole image")
 
 
 def _map(title: str, spoken: str, shown: Signed) -> Component:
@@ -137,11 +148,11 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    mode = MODE_NAMES[circuit.settings.mode]
-    if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
+    told = circuit.settings
+    if (told.mode, told.baseline) == ("sum", "zero") or not isinstance(found, EdgeShown):
         return []
     words = (
         f"The maps show gradient × activation, in total {number(found.lower.total, sign=True)}. The attribution, "
-        f"{number(edge.attribution, sign=True)}, is computed by another method: {mode}."
+        f"{number(edge.attribution, sign=True)}, is computed by another method: {method_in_words(circuit)}."
     )
     return [html.P(with_term(words, "method"), className="small muted")]

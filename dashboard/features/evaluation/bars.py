@@ -8,18 +8,8 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.statistics import ScoreRow
-from circuits.report.text import (
-    METHOD_NAMES,
-    METHOD_TEXTS,
-    chance,
-    interval,
-    left_out,
-    metric_name,
-    number,
-    over_name,
-    overshoot,
-    share,
-)
+from circuits.report.card_words import METHOD_NAMES, METHOD_TEXTS, interval, left_out, metric_name, over_name, overshoot
+from circuits.report.text import chance, number, share
 from dashboard.components import attributes, sends, unbroken
 from dashboard.glossary import with_term
 

@@ -7,8 +7,9 @@ from dash import html
 
 from circuits.evaluation.card import Card
 from circuits.evaluation.statistics import CurvePoint
+from circuits.report.card_words import METHOD_NAMES
 from circuits.report.curve import Frame, beyond, curve_svg
-from circuits.report.text import METHOD_NAMES, share
+from circuits.report.text import share
 from dashboard.components import attributes, unbroken
 
 Component = Any

@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from circuits.report.text import WARNING_LABELS, WARNING_MEANINGS, WARNING_SIGNS
+from circuits.report.edge_words import WARNING_LABELS, WARNING_MEANINGS, WARNING_SIGNS
 from circuits.units import IN_NO_GROUP
 from dashboard import ids
 from dashboard.components import Component, attributes, button

@@ -2,9 +2,9 @@
 
 from flask import Flask, Response, abort
 
-from dashboard.answers import webp, wide
 from dashboard.session.state import Session, key_of, photos_of
 from dashboard.session.tabs import TabSessions
+from dashboard.webp import webp, wide
 from dashboard.work.networks import Networks
 
 SIDE = 1024

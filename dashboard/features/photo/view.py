@@ -7,12 +7,12 @@ from typing import Any
 from dash import html
 
 from circuits.image.photo import Photo
-from dashboard.answers import WebP
 from dashboard.components import attributes, button, sends
 from dashboard.features.photo.actions import shown_by
 from dashboard.library import Library
 from dashboard.session.selection import spot_layer
 from dashboard.session.state import Session, key_of, photos_of
+from dashboard.webp import WebP
 
 Component = Any
 

@@ -1,4 +1,4 @@
-"""The switch beside the question: this photo, or all photos of its class in the atlas; and one beside the other."""
+"""The switch beside the question: this photo, or those of the atlas, of a class its own, of a unit all; and both."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +7,7 @@ from dash import html
 
 from circuits.errors import InputError
 from circuits.tracing.targets import target_of
-from circuits.units import Progress
+from circuits.units import Progress, Unit
 from dashboard import atlas_library
 from dashboard.components import attributes, button, sends
 from dashboard.library import Library
@@ -28,25 +28,27 @@ class PhotosAsked:
     of: str
 
 
-def class_asked(session: Session) -> int | None:
-    """Number of the class that is explained, or is about to be; `None` if it is a unit, or a difference of classes."""
+def class_asked(session: Session) -> int | Unit | None:
+    """Number of the class, or the unit, that is explained, or is about to be; `None` of a difference or a neuron."""
     circuit, predictions = session.work.circuit, session.work.predictions
     if circuit is None:
         return predictions[0].index if predictions else None
+    if circuit.target.kind == "unit":
+        return target_of(circuit).unit
     classes = explained(circuit)
     return classes[0] if classes is not None and classes[1] is None else None
 
 
 def why_not_class(session: Session, library: Library) -> str:
     """Why the question cannot be asked of a class, in a sentence; "" if it can."""
-    number, circuit = class_asked(session), session.work.circuit
-    if number is None and circuit is not None:
+    asked, circuit = class_asked(session), session.work.circuit
+    if asked is None and circuit is not None:
         return f"The atlas answers for one class at a time, and {circuit.target.label} is none."
-    if number is None:
+    if asked is None:
         return "Choose a photo first, or a class on the page Atlas."
     if circuit is not None and not library.is_own(circuit):
         return session.work.locked
-    return atlas_library.why_not_class(library.network, library.atlas, number)
+    return atlas_library.why_not_class(library.network, library.atlas, asked)
 
 
 def scope_switch(session: Session, library: Library) -> list[Component]:
@@ -54,12 +56,13 @@ def scope_switch(session: Session, library: Library) -> list[Component]:
     work = session.work
     if not work.of_class and (library.atlas is None or not (work.predictions or work.circuit)):
         return []
-    number, refused = class_asked(session), why_not_class(session, library)
-    label = "" if number is None else library.network.label(number) if number < len(library.network.labels) else ""
+    asked, refused = class_asked(session), why_not_class(session, library)
+    of_unit = isinstance(asked, Unit)
+    every = "all photos in the atlas" if of_unit else f"all photos of {_label_of(asked, library)} in the atlas"
     asking = any(request.kind == "class" for request in session.requests)
     photos = [
         ("photo", "This photo", "Explain the photo on the left", "" if work.photo is not None else _NO_PHOTO),
-        ("class", "The class", f"The same question for all photos of {label} in the atlas", refused),
+        ("class", "All photos" if of_unit else "The class", f"The same question for {every}", refused),
     ]
     shown = "class" if work.of_class or asking else "photo"
     segments = [
@@ -75,9 +78,13 @@ def scope_switch(session: Session, library: Library) -> list[Component]:
     busy = any(request.kind == "beside-class" for request in session.requests)
     beside = button(
         "Comparing …" if busy else "What is special here?", "beside-class", className="small", disabled=busy,
-        title=f"Compare this photo with all photos of {label}: what it has that they do not usually have",
+        title=f"Compare this photo with {every}: what it has that they do not usually have",
     )  # fmt: skip
     return [switch, beside]
+
+
+def _label_of(asked: int | Unit | None, library: Library) -> str:
+    return library.network.label(asked) if isinstance(asked, int) and asked < len(library.network.labels) else ""
 
 
 def _scope(session: Session, payload: PhotosAsked, library: Library) -> Session:
@@ -87,10 +94,10 @@ def _scope(session: Session, payload: PhotosAsked, library: Library) -> Session:
     if (payload.of == "class") == session.work.of_class:
         return replace(session, requests=tuple(each for each in session.requests if each.kind != "class"))
     if payload.of == "class":
-        number = class_asked(session)
+        asked = class_asked(session)
         if refused := why_not_class(session, library):
             raise InputError(refused)
-        return session if number is None else ask_for_class(session, number, library)
+        return session if asked is None else ask_for_class(session, asked, library)
     behind = session.work.behind
     if behind is None:
         raise InputError(_NO_PHOTO)
@@ -101,16 +108,16 @@ def _scope(session: Session, payload: PhotosAsked, library: Library) -> Session:
 
 def _beside(session: Session, payload: NoPayload, library: Library) -> Session:
     """Compare the photo with its class."""
-    number = class_asked(session)
+    asked = class_asked(session)
     if session.work.photo is None:
         raise InputError(_NO_PHOTO)
-    if number is None or (refused := why_not_class(session, library)):
-        raise InputError(why_not_class(session, library) if number is None else refused)
-    return ask_for_class(session, number, library, kind="beside-class")
+    if asked is None or (refused := why_not_class(session, library)):
+        raise InputError(why_not_class(session, library) if asked is None else refused)
+    return ask_for_class(session, asked, library, kind="beside-class")
 
 
 def _of_class(session: Session, request: Request, library: Library, progress: Progress) -> Work:
-    circuit = atlas_library.circuit_of_class(library.of_atlas(), request.payload.number, request.choices)
+    circuit = atlas_library.circuit_of_class(library.of_atlas(), request.payload.of, request.choices)
     return with_class(session.work, circuit, library)
 
 
@@ -120,7 +127,7 @@ def _with_class(session: Session, request: Request, work: Work) -> Session:
 
 def _compared(session: Session, request: Request, library: Library, progress: Progress) -> Session:
     """The class on the left, and on the right the photo, traced as the class is."""
-    usual = atlas_library.circuit_of_class(library.of_atlas(), request.payload.number, request.choices)
+    usual = atlas_library.circuit_of_class(library.of_atlas(), request.payload.of, request.choices)
     work = session.work
     photo = (work.behind or work) if work.of_class else work
     assert photo.photo is not None
@@ -133,7 +140,9 @@ def _compared(session: Session, request: Request, library: Library, progress: Pr
 
 def _as(circuit: Any, told: Any) -> bool:
     """Whether a circuit was traced with these settings."""
-    return all(getattr(circuit.settings, name) == getattr(told, name) for name in ("mode", "top", "signs", "depth"))
+    return all(
+        getattr(circuit.settings, name) == getattr(told, name) for name in ("mode", "baseline", "top", "signs", "depth")
+    )
 
 
 def _with_compared(session: Session, request: Request, found: Session) -> Session:
@@ -142,7 +151,7 @@ def _with_compared(session: Session, request: Request, found: Session) -> Sessio
 
 
 def _label(session: Session, payload: OfClass, library: Library) -> str:
-    return f"The circuit of {library.network.label(payload.number)}"
+    return f"The circuit of {payload.unit or library.network.label(payload.number)}"
 
 
 ACTIONS = {"scope": ActionType(PhotosAsked, _scope), "beside-class": ActionType(NoPayload, _beside)}

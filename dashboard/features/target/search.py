@@ -5,16 +5,21 @@
    text begins a word, then those that contain it; among equals the more probable first.
 3. `17` is also that unit of every layer; `conv4:` and `conv4` are the units of the layer that are strongest here;
    `conv4:1` also those whose number begins so; `conv4:17@3,4` is the neuron; `cat - dog` the difference of two classes.
-4. What a person has called a unit is found as labels are.
+4. What a person has called a unit is found as labels are, after it what an atlas suggests to call it, and after that
+   what an encoder of pictures and words finds, if there is one.
 
 Nothing here runs the network: numbers come from the circuit's own run and from the predictions, where they are.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from circuits.atlas.atlas import Atlas
+from circuits.atlas.suggestion import Suggestion
+from circuits.errors import CircuitsError
 from circuits.naming.search import rank_of
 from circuits.naming.store import names_of
 from circuits.network.network import Network
@@ -118,6 +123,8 @@ class _Search:
         self.network: Network = network_of(session, library)
         self.top = self.network.layers[-1]
         self.names = names_of(self.network.sha256)
+        self.atlas = library.atlas
+        self.suggested = _suggested(library.atlas)
         self.chances = {row.index: row.probability for row in session.work.predictions}
         circuit = session.work.circuit
         run = circuit.cache if circuit is not None and not session.work.locked else None
@@ -152,13 +159,23 @@ class _Search:
             layers = _named(below, text)
             for layer in layers:
                 yield from self._strongest(layer, LIMIT if len(layers) == 1 else 1)
-            yield from self._named(text.casefold())
+            yield from self._called(text.casefold())
 
-    def _named(self, wanted: str) -> Iterator[Unit]:
-        """The units that somebody has called so, those whose names fit best first."""
-        ranks = {unit: rank_of(said.name, wanted) for unit, said in self.names.items() if said.name}
-        known = [unit for unit in ranks if ranks[unit] is not None and unit.layer in self.network.layers]
-        yield from sorted(known, key=lambda unit: (ranks[unit], unit))
+    def _called(self, wanted: str) -> Iterator[Unit]:
+        """The units that somebody has called so, then those that an atlas suggests, and those that an encoder finds."""
+        named = {unit: said.name for unit, said in self.names.items() if said.name}
+        ranks = {unit: rank_of(name, wanted) for unit, name in named.items()}
+        yield from self._ranked((rank, 0.0, unit) for unit, rank in ranks.items() if rank is not None)
+        ranks = {unit: rank_of(each.label, wanted) for unit, each in self.suggested.items() if unit not in named}
+        found = {unit: (rank, -self.suggested[unit].auc, unit) for unit, rank in ranks.items() if rank is not None}
+        yield from self._ranked(found.values())
+        known = named.keys() | found.keys()
+        like = {unit: each for unit, each in _like(self.atlas, wanted).items() if unit not in known}
+        self.suggested |= like
+        yield from self._ranked((0, -each.auc, unit) for unit, each in like.items())
+
+    def _ranked(self, found: Iterable[tuple[int, float, Unit]]) -> Iterator[Unit]:
+        return (unit for _, _, unit in sorted(found) if unit.layer in self.network.layers)
 
     def _in_layer(self, layer: str, channel: str, row: str | None, column: str | None) -> Iterator[Unit]:
         found = self.network.layer(layer)
@@ -213,9 +230,11 @@ class _Search:
             reason = f"{unit.layer} is the lowest layer; only the image is below it."
         inside = circuit is not None and name in circuit.visible
         other = Other("show", "select", {"unit": name}) if inside else None
-        label = f"{name} {self.names.of(unit).name}".rstrip()
+        called, suggested = self.names.of(unit).name, self.suggested.get(unit)
+        details = [self._activation(unit), suggested.sentence if suggested is not None and not called else ""]
+        question = "".join(question_parts(kind, unit, name))
         return Result(
-            kind, label, self._activation(unit), name, "".join(question_parts(kind, unit, name)), reason, other
+            kind, f"{name} {called}".rstrip(), "; ".join(filter(None, details)), name, question, reason, other
         )
 
     def _chance(self, channel: int) -> str:
@@ -228,6 +247,20 @@ class _Search:
         if unit.position is not None:
             return f"activation {number(float(heat[unit.position]))} there"
         return f"activation up to {number(float(heat.max()))} here"
+
+
+def _suggested(atlas: Atlas | None) -> dict[Unit, Suggestion]:
+    """What the atlas suggests; nothing where its file is damaged, of which the pane of a unit tells."""
+    with suppress(CircuitsError):
+        return {} if atlas is None else dict(atlas.suggested)
+    return {}
+
+
+def _like(atlas: Atlas | None, text: str) -> Mapping[Unit, Suggestion]:
+    """What an encoder finds, if there is one; one that fails finds nothing."""
+    with suppress(CircuitsError):
+        return {} if atlas is None or atlas.search is None else atlas.search(text)
+    return {}
 
 
 def _named(layers: tuple[str, ...], text: str) -> list[str]:

@@ -157,12 +157,13 @@ def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
 
 
 def _channel(session: Session, payload: OnUnit, library: Library) -> Session:
-    """Show a channel of a group: in the graph if it is there, or else among all channels of its layer."""
-    circuit, unit = circuit_of(session), Unit.parse(payload.unit).whole
-    if str(unit) in circuit.visible:
-        return selected(session, str(unit))
+    """Show a channel: in the graph if it is there, or else among all of its layer; beside the atlas where that is."""
+    circuit, unit, showing = session.work.circuit, Unit.parse(payload.unit).whole, session.showing
+    if circuit is not None and str(unit) in circuit.visible and library.is_own(circuit):
+        return selected(replace(session, showing=replace(showing, unit="")), str(unit))
     network_of(session, library).check_unit(unit)
-    return replace(session, showing=replace(session.showing, page="layers", layer=unit.layer, unit=str(unit)))
+    page = showing.page if showing.page == "atlas" else "layers"
+    return replace(session, showing=replace(showing, page=page, layer=unit.layer, unit=str(unit)))
 
 
 ACTIONS = {

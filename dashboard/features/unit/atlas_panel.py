@@ -1,4 +1,4 @@
-"""The right pane's part from the atlas: which classes a unit serves, and how sure the edges of a class are."""
+"""The right pane's part from the atlas: which classes a unit serves, what it is made of, and how sure that is."""
 
 from typing import Any
 
@@ -53,6 +53,33 @@ def _told(called: str, told: UnitInAtlas, of: str) -> list[Component]:
         html.P(f"{first} {fires}", className="small"),
         *_suggested(told.suggested),
         served_table(shown, of),
+        *_made_of(told),
+    ]
+
+
+def _made_of(told: UnitInAtlas) -> list[Component]:
+    """The units below that make up its activation whatever the class, each with how sure that is."""
+    if not told.made_of:
+        return []
+    rows = []
+    for link in told.made_of:
+        name = html.Button(
+            str(link.source), type="button", className="link", title=f"Show {link.source}",
+            **sends("channel", unit=str(link.source)),
+        )  # fmt: skip
+        cells = (estimate(link.share, link.error), percent(link.share / told.gross if told.gross else 0.0))
+        numbers = (*cells, inside(link.consistency, link.photos))
+        rows.append(html.Tr([html.Th(name, scope="row"), *(html.Td(each, className="numbers") for each in numbers)]))
+    head = (
+        html.Th("unit below", scope="col"),
+        html.Th(term("attribution"), scope="col"),
+        html.Th(term("gross attribution", "share"), scope="col"),
+        html.Th(term("consistency"), scope="col"),
+    )
+    return [
+        html.H2("Made of, whatever the class"),
+        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="places-table"),
+        html.P(f"Shares of its mean activation over {many(told.made_of[0].photos, 'photo')}.", className="small muted"),
     ]
 
 

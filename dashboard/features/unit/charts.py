@@ -8,6 +8,9 @@ from circuits.report.text import many, number
 from circuits.units import is_residual
 from dashboard.answers import Breakdown
 
+_ROOM = 18
+"""Characters for a name."""
+
 
 def contributions(breakdown: Breakdown) -> html.Table:
     """What a unit's value is made of: a bar for each part, the rest, the bias, and their sum.
@@ -38,8 +41,10 @@ def _row(label: str, value: float, kind: str, low: float, span: float) -> html.T
     bar: Any = html.I(className=kind, style={"left": f"{100 * start:.2f}%", "width": f"{100 * wide:.2f}%"})
     zero = html.B(style={"left": f"{-100 * low / span:.2f}%"})
     said = number(value, sign=kind != "whole")
+    # Of a long address the end tells it from others.
+    shown = label if len(label) <= _ROOM or " " in label else f"…{label[1 - _ROOM :]}"
     return html.Tr(
-        [html.Th(label, scope="row", title=label), html.Td(html.Div([zero, bar])), html.Td(said, className="numbers")]
+        [html.Th(shown, scope="row", title=label), html.Td(html.Div([zero, bar])), html.Td(said, className="numbers")]
     )
 
 

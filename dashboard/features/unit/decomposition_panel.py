@@ -8,7 +8,7 @@ from circuits.report.sentences import ALL, below_in_words
 from circuits.report.text import number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from circuits.units import IN_NO_GROUP
+from circuits.units import IN_NO_GROUP, as_address
 from dashboard.answers import Breakdown, Failure, Inspection
 from dashboard.components import WAITING, edge_link, failed, unbroken
 from dashboard.features.unit import charts
@@ -35,7 +35,9 @@ def contributions(
         found: what was found out, by query.
     """
     broken = inspection.breakdown or found.get("books")
-    title = "Contributions from the layer below" + ("" if node.expanded else ", not yet in the graph")
+    below = {as_address(part.name).layer for part in broken.parts} if isinstance(broken, Breakdown) else ()
+    title = f"Contributions from the layer{'s' if len(below) > 1 else ''} below"
+    title += "" if node.expanded else ", not yet in the graph"
     if isinstance(broken, Failure):
         return [html.H2(title), *failed(broken)]
     if broken is None:
@@ -111,6 +113,8 @@ def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
             " The remainder is not attributed to any unit: this method, or a nonlinear step such as GELU or softmax, "
             "does not decompose the value exactly."
         )
+    if broken.bias_name == "base":
+        words += " Base is what the means of the layer below alone give; shares say how this photo differs from them."
     if in_target_units:
         words += " Attributions are in units of the target."
     return words

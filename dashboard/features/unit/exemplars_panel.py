@@ -6,7 +6,7 @@ from typing import Any
 from dash import html
 
 from circuits.report.sentences import alone_in_words
-from circuits.report.text import number
+from circuits.report.text import many, number
 from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Failure, NoCollection, ShownExemplar
 from dashboard.components import WAITING, attributes, failed, section
@@ -26,19 +26,20 @@ _CLASSES = 3
 _ZONES = ((0, 50), (50, 90), (90, 99), (99, 100))
 
 
-def exemplars(node: Node, found: Answers, reached: float | None) -> list[Component]:
+def exemplars(node: Node, found: Answers, reached: float | None, *, of: str = "") -> list[Component]:
     """Evidence from a collection of photos; nothing for a circuit without its network.
 
     Args:
         node: the chosen unit.
         found: what was found out, by query.
         reached: activation that the unit's picture reached, if there is one.
+        of: the class whose circuit it is in; "" if that is one of a photo.
     """
     if "exemplars" not in found:
         return []
     told = found["exemplars"]
     if isinstance(told, CollectionExemplars):
-        parts = _told(node, told, reached)
+        parts = _told(node, told, reached, of)
     elif isinstance(told, NoCollection) and told.coming:
         words = f"The photos of {told.coming} are being indexed; what it fires on there is shown when that is done."
         parts = [html.P(words, className="small")]
@@ -54,11 +55,11 @@ def exemplars(node: Node, found: Answers, reached: float | None) -> list[Compone
     return [section(f"In other photos: {alone}" if alone else "In other photos", "elsewhere", parts)]
 
 
-def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[Component]:
-    alone, words = alone_in_words(node), in_words(told, reached)
+def _told(node: Node, told: CollectionExemplars, reached: float | None, of: str) -> list[Component]:
+    alone, words = alone_in_words(node), in_words(told, reached, of)
     if alone:
         words = f"{alone}: {words[0].lower()}{words[1:]}"
-    parts: list[Component] = [html.P(words, className="small"), *_strip(told, reached)]
+    parts: list[Component] = [html.P(words, className="small"), *_strip(told, reached, of or "here")]
     if told.free is None:
         groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
         parts.append(html.Div(groups, className="pair groups"))
@@ -80,29 +81,25 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None) -> list[
     return parts
 
 
-def in_words(told: CollectionExemplars, reached: float | None) -> str:
-    """Where this photo and the unit's picture stand among the photos of the collection.
+def in_words(told: CollectionExemplars, reached: float | None, of: str = "") -> str:
+    """Where this photo, or the mean over those of a class, and the unit's picture stand among those of the collection.
 
     Example:
         >>> in_words(CollectionExemplars({}, 4650, ((0.0, 0.0), (100.0, 8.0)), 6.0, 99.2, ()), 16.0)
-        'Its activation here, 6.00, is higher than in 99 % of 4650 photos. Its picture reaches 16.0, 2.0 times the
+        'Its activation here, 6.00, is higher than in 99 % of 4,650 photos. Its picture reaches 16.0, 2.0 times the
         highest of all.'
     """
-    photos = f"{told.photos} photo{'' if told.photos == 1 else 's'}"
-    if told.above >= 100:
-        words = f"Its activation here, {number(told.here)}, is higher than in all of {photos}."
-    elif told.above < 1:
-        share = "none" if told.above <= 0 else "less than 1 %"
-        words = f"Its activation here, {number(told.here)}, is higher than in {share} of {photos}."
-    else:
-        words = f"Its activation here, {number(told.here)}, is higher than in {int(told.above)} % of {photos}."
+    peak = f"Its mean peak in photos of {of}" if of else "Its activation here"
+    share = "all" if told.above >= 100 else "none" if told.above <= 0 else f"{int(told.above)} %"
+    share = "less than 1 %" if 0 < told.above < 1 else share
+    words = f"{peak}, {number(told.here)}, is higher than in {share} of {many(told.photos, 'photo')}."
     highest = told.quantiles[-1][1]
     if reached is not None and highest > 0:
         words += f" Its picture reaches {number(reached)}, {reached / highest:.1f} times the highest of all."
     return words
 
 
-def _strip(told: CollectionExemplars, reached: float | None) -> list[Component]:
+def _strip(told: CollectionExemplars, reached: float | None, here: str) -> list[Component]:
     """The collection's activations as a strip, with this photo and the unit's picture on it."""
     levels = dict(told.quantiles)
     values = [*levels.values(), told.here, *([] if reached is None else [reached])]
@@ -120,7 +117,7 @@ def _strip(told: CollectionExemplars, reached: float | None) -> list[Component]:
         return html.I(className=f"zone zone-{rank}", title=words, style=style)
 
     zones = [zone(rank, *ends) for rank, ends in enumerate(_ZONES)]
-    marks = [_mark("here", "here", place(told.here))]
+    marks = [_mark("here", here, place(told.here))]
     if reached is not None:
         marks.append(_mark("picture", "its picture", place(reached)))
     spoken = f"Activations from {number(low)} to {number(high)}; half of the photos stay below {number(levels[50])}"

@@ -4,18 +4,21 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import number, place_in_words
+from circuits.report.sentences import has_places
+from circuits.report.text import number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.answers import Failure, Places, Signed, Spot, WebP
+from dashboard.answers import ClassTokenLooks, Failure, Places, Relative, Signed, Spot
 from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
-from dashboard.glossary import with_term
+from dashboard.glossary import term, with_term
 from dashboard.session.state import Looking
+from dashboard.webp import WebP
 from dashboard.work.results import Answers
 
 Component = Any
+_LOOKS = "Where the class token looks"
 
 
 def in_photo(
@@ -42,10 +45,13 @@ def in_photo(
     if "saliency" in found:  # which a group has not
         words = f"Pixels that {node.called} depends on"
         pictures.append(_saliency("Pixels it depends on", words, found["saliency"]))
-    parts.append(html.Div(pictures, className="pair"))
+    looks, *heads = class_token_looks(label, found["attention"]) if "attention" in found else [None]
+    parts += [html.Div([*pictures, *([looks] if looks else [])], className="pair"), *heads]
     if "relative" in found:
         parts += relative(node.called, circuit, found["relative"])
-    parts += [controls(looking, methods)] if "saliency" in found else []
+    upper = found.get("relative")
+    begin = [node, *([circuit.nodes[upper.upper]] if isinstance(upper, Relative) else [])]
+    parts += [controls(looking, methods, placed=any(map(has_places, begin)))] if "saliency" in found else []
     return [section("In this photo", "in-photo", parts)]
 
 
@@ -66,10 +72,11 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
             html.Ul(tiles, className="patches"),
         ]
     if places.whole:
-        words = with_term("Its receptive field is the whole photo, so there are no patches.", "receptive field")
+        words = with_term("It sees the whole photo (its receptive field), so there are no patches.", "receptive field")
         return [html.P(words, className="small muted")]
     if not places.spots:
         return [html.P("It is zero everywhere in this photo.", className="small muted")]
+    middle = None if places.around else middle
     tiles = []
     for rank, spot in enumerate(places.spots, start=1):
         where = place_in_words(node.unit.layer, spot.position)
@@ -79,13 +86,19 @@ def patches(node: Node, places: Places | Failure | None, middle: WebP | Failure 
     if isinstance(middle, WebP):
         spoken = f"The same part of the picture of what {node.called} looks for"
         tiles.append(_patch(middle, spoken, "its picture", title=spoken, name="middle"))
-    words = _where_most(", and the same part of its picture:" if isinstance(middle, WebP) else ":")
+    words = _where_most(
+        ", and the same part of its picture:" if isinstance(middle, WebP) else ":",
+        around=places.around, negative=places.spots[0].value < 0,
+    )  # fmt: skip
     return [html.P(words, className="small"), html.Ul(tiles, className="patches")]
 
 
-def _where_most(end: str) -> list[Component]:
-    words = f"Patches of the photo (receptive fields) where it fired most{end}"
-    return with_term(words, "receptive field", "receptive fields")
+def _where_most(end: str, *, around: bool = False, negative: bool = False) -> list[Component]:
+    where = "where it is highest, nowhere above zero" if negative else "where it fired most"
+    if around:
+        words = f"It sees the whole photo (its receptive field). The places {where}, with what is around them{end}"
+        return with_term(words, "receptive field")
+    return with_term(f"Patches of the photo (receptive fields) {where}{end}", "receptive field", "receptive fields")
 
 
 def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", name: str = "") -> Component:
@@ -97,6 +110,36 @@ def _patch(webp: WebP | None, spoken: str, caption: str, *, title: str = "", nam
         image, type="button", className="enlarge", title=title or "Enlarge", **attributes(data_enlarge=spoken)
     )
     return html.Li([enlarge, words], key=name, className="of-picture" if name == "middle" else "")
+
+
+def class_token_looks(target: str, found: ClassTokenLooks | Failure | None) -> list[Component]:
+    """Where the class token looks in a block: a figure of the mean over its heads, or `None`, and after it each head.
+
+    Args:
+        target: what is explained.
+        found: the attention; `None` while it is being worked out.
+    """
+    title = term("attention", _LOOKS)
+    if not isinstance(found, ClassTokenLooks):
+        return [waiting(title, found)]
+    if found.mean is None:
+        return [None]
+    count = len(found.heads)
+    words = (
+        f"Attention is not attribution: how much the class token reads from each patch, in the attention before "
+        f"{found.layer}, and neither what it reads there nor what that does for {target}."
+    )
+    tiles = [
+        _patch(picture, f"{_LOOKS}, head {head}", percent(share), name=f"head-{head}",
+               title=f"Head {head}: {percent(share)} of its attention goes to patches, the rest to other tokens")
+        for head, (picture, share) in enumerate(found.heads)
+    ]  # fmt: skip
+    return [
+        figure(title, found.mean.address, f"{_LOOKS}, over the photo", f"mean of {count} heads", ""),
+        html.P(words, className="small muted"),
+        html.P("Each head, with the share of its attention that goes to patches:", className="small"),
+        html.Ul(tiles, className="patches"),
+    ]
 
 
 def _argument(unit: str, target: str, argument: Signed | Failure | None) -> Component:

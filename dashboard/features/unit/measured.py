@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from dash import html
 
-from circuits.report.text import (
+from circuits.report.edge_words import (
     WARNING_MEANINGS,
     WARNING_SIGNS,
     error_in_words,
     joint_in_words,
-    number,
     ranks_in_words,
     warning_label,
 )
+from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node

@@ -49,7 +49,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
     return Pane(
         _head(session, unit, label),
         [looks_for(label, tile, caption)],
-        [fired(label, found, "")],
+        [fired(unit, label, found, "")],
         in_its_layer(session, unit, found),
         [*in_atlas(label, found), *pushes(label, found), *parts, *exemplars(node, found, reached)],
     )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from circuits.evidence.layer_statistics import standing
 from circuits.report.sentences import edges_from
+from circuits.report.text import is_of_tokens
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
+from circuits.tracing.node import Node
 from circuits.units import Address, Group, Unit
 from dashboard.atlas_library import unit_in_atlas
 from dashboard.breakdowns import would_show
@@ -15,7 +17,7 @@ from dashboard.library import Library
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.evidence import Evidence, layer_query, relative_query, source_key
-from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.results import Query, digest, method_key, photo_key
 
 if TYPE_CHECKING:
     from dashboard.work.scheduler import Scheduler
@@ -31,7 +33,7 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
         return [*in_atlas(outside, work.library), *_of_outside(outside, session, work.evidence)]
     if state.circuit is not None and state.of_class and work.library.is_own(state.circuit):
         chosen = state.circuit.nodes.get("" if state.edge else state.selected)
-        return () if chosen is None else in_atlas(chosen.unit, work.library)
+        return () if chosen is None else [*in_atlas(chosen.unit, work.library), *_elsewhere(chosen, work.evidence)]
     if state.circuit is None or state.locked or state.edge is not None or state.selected not in state.circuit.visible:
         return ()
     return _of_node(state.circuit, state.selected, session, work.evidence)
@@ -65,11 +67,13 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     def query(kind: str, detail: str, work: Callable[[], object]) -> Query:
         return Query(kind, f"{subject}/{kind}{detail}", lambda progress: work(), 2)
 
-    found = [*in_atlas(node.unit, library), query("heat", "", partial(evidence.heat, *seen))]
+    found = in_atlas(node.unit, library)
+    if not is_of_tokens(node.unit.layer):
+        found.append(query("heat", "", partial(evidence.heat, *seen)))
     if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
-        how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{below}"
+        how = f"{method_key(circuit)}/{choices.top}/{circuit.root}/{node.value}/{below}"
         found.append(query("books", f"/{how}", partial(would_show, library, circuit, name, choices)))
     if isinstance(node.unit, Unit):
         found.append(query("standing", "", partial(standing, library.cut(circuit), circuit, node.unit)))
@@ -80,9 +84,12 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         found.append(query("places", "", partial(evidence.places, *seen)))
     if (name == circuit.root) == is_scalar:
         found.append(query("argument", f"/{circuit.root}", partial(evidence.argument, circuit, name)))
+    reading = (node.unit.layer, *([layer.name for layer in library.network.layer_list] if name == circuit.root else []))
+    if any(map(is_of_tokens, reading)):
+        found.append(query("attention", "", partial(evidence.class_token_looks, circuit, name)))
     if isinstance(node.unit, Group):
         return found
-    if not is_scalar:
+    if not is_scalar and evidence.has_middle(circuit, name):
         picture = library.key(circuit, name)
         if library.gallery.file(picture) is not None and not library.is_dead(circuit, name):
             found.append(query("middle", f"/{picture}", partial(evidence.middle, circuit, name)))
@@ -91,8 +98,15 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     upper = upper_of(session)
     if upper and evidence.has_relative(circuit, name, upper):
         found.append(relative_query(circuit, name, upper, looking, evidence))
-    key = f"{subject}/exemplars/{evidence.collection.stamp()}"
-    return [*found, Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
+    return [*found, *_elsewhere(node, evidence, subject)]
+
+
+def _elsewhere(node: Node, evidence: Evidence, subject: str = "") -> list[Query]:
+    """What a channel fires on in the collection, beside its peak here, which in the circuit of a class is the mean."""
+    if not isinstance(node.unit, Unit):
+        return []
+    key = f"{subject or f'{node.id}/{node.max}'}/exemplars/{evidence.collection.stamp()}"
+    return [Query("exemplars", key, partial(evidence.collection.of, node.unit.whole, node.max), _SLOW)]
 
 
 def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]:
@@ -101,7 +115,8 @@ def _of_outside(unit: Unit, session: Session, evidence: Evidence) -> list[Query]
         return []
     subject = f"{digest(*source_key(source, rooted=False))}/{unit}"
     found = [] if session.showing.page == "layers" else [layer_query(network, source, unit.layer)]
-    found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
+    if not is_of_tokens(unit.layer):
+        found.append(Query("heat", f"{subject}/heat-outside", lambda _: evidence.heat(network, source, unit), 2))
     if network.labels and unit.layer != network.layers[-1]:
         key = f"{subject}/pushes-outside/{digest(*network.layers)}"
         found.append(Query("pushes", key, lambda _: evidence.pushes(network, source, unit), 2))

@@ -11,8 +11,8 @@ from circuits.report.text import is_of_tokens, many, number, percent, place_in_w
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
-from circuits.units import Unit, is_residual
-from dashboard.answers import Inspection, WebP
+from circuits.units import Address, Unit, is_residual
+from dashboard.answers import Inspection
 from dashboard.components import (
     Pane,
     attributes,
@@ -38,6 +38,7 @@ from dashboard.glossary import term, with_term
 from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
+from dashboard.webp import WebP
 from dashboard.work.results import Answers
 from dashboard.work.tiles import DEAD, NO_DIRECTION, Tile
 
@@ -103,14 +104,17 @@ def unit(
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
         looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
-        beside = fired(node.called, found, _where(node, circuit))
+        beside = fired(node.unit, node.called, found, _where(node, circuit))
     if circuit.collection is not None:
         return Pane(
             head,
             [looks],
             [firing(node, circuit), *more_pictures(node, more, offered=own)],
             [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
-            in_atlas(node.called, found, of=circuit.collection.name),
+            [
+                *in_atlas(node.called, found, of=circuit.collection.name),
+                *exemplars(node, found, reached, of=circuit.collection.name),
+            ],
             discarded(circuit),
         )
     return Pane(
@@ -179,9 +183,12 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
 
 def _means(node: Node, circuit: Circuit) -> Component:
     """The numbers of a unit of the circuit of a class, which are means over its photos."""
-    name = term("logit") if node.id == circuit.root else term("attribution", "contribution")
+    is_logit = node.id == circuit.root and circuit.target.kind == "class"
+    name: Any = term("logit") if is_logit else term("attribution", "contribution")
+    if circuit.target.kind == "unit":  # and no class, to which it would contribute
+        name = [term("activation"), ", summed"]
     facts = [(name, estimate(node.value, node.error, sign=False))]
-    facts += [] if node.id == circuit.root else [("mean peak", number(node.max))]
+    facts += [] if is_logit else [("mean peak", number(node.max))]
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 
 
@@ -249,9 +256,11 @@ def _option(node: Node, choice: dict[str, object], shown: str, title: str, press
     )  # fmt: skip
 
 
-def fired(label: str, found: Answers, caption: str) -> Component:
-    """Where a unit fired, over the photo, with its highest places marked."""
+def fired(unit: Address, label: str, found: Answers, caption: str) -> Component:
+    """Where a unit fired, over the photo, with its highest places marked; of a class token there is nothing to show."""
     title, heat = term("heat map", "Where it fired"), found.get("heat")
+    if is_of_tokens(unit.layer):
+        return figure(title, "", "", caption, "in a token that is no patch, so at no place in the photo")
     if isinstance(heat, WebP):
         return figure(title, heat.address, f"Where {label} fired, over the photo", caption, "", marks=marked(found))
     return waiting(title, heat, caption) if "heat" in found else figure(title, "", "", caption, MISSING)
@@ -260,7 +269,7 @@ def fired(label: str, found: Answers, caption: str) -> Component:
 def _where(node: Node, circuit: Circuit) -> str:
     if is_of_tokens(node.unit.layer):
         where = place_in_words(node.unit.layer, node.peak)
-        return f"activation {number(node.max)} {where}, which has no place in the photo"
+        return f"activation {number(node.max)} {where}"
     if not is_scalar(node):
         peak = place_in_words(node.unit.layer, node.peak)
         return f"activation up to {number(node.max)} in this photo, {peak}"

@@ -150,9 +150,11 @@ def test_a_bad_file_is_a_toast_and_the_work_stays(tab: Any, expect: Any) -> None
     expect(tab.get_by_role("alert").last).to_contain_text("notes.txt is not an image that can be read")
     upload(tab, "circuit-upload", "no.json", b"{}", "application/json")
     expect(tab.get_by_role("alert").last).to_contain_text("This is no circuit")
+    upload(tab, "circuit-upload", "diary.json", b"Dear diary", "application/json")
+    expect(tab.get_by_role("alert").last.locator("code")).to_have_text("circuits trace -o")
     expect(tab.locator(".unit")).to_have_count(len(names))
     tab.keyboard.press("Escape")
-    expect(tab.get_by_role("alert")).to_have_count(1)
+    expect(tab.get_by_role("alert")).to_have_count(2)
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_sent(tab: Any, expect: Any) -> None:

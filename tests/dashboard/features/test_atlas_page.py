@@ -11,7 +11,10 @@ import pytest
 from circuits.atlas.atlas import Atlas
 from circuits.image.photo import Photo
 from circuits.network.network import Network
+from circuits.report.atlas_sentences import estimate
+from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
+from circuits.units import Unit
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.session.state import Session
 from dashboard.session.storage import SessionStorage
@@ -113,6 +116,25 @@ def test_the_class_takes_the_place_of_the_photo_and_gives_it_back(ann: Person, a
     assert any("answers for one class at a time" in text for text in toasts(ann))
 
 
+def test_a_unit_is_explained_over_all_photos(ann: Person, atlas: Atlas) -> None:
+    ann.why("b:1")
+    photo = circuit_of(ann)
+    assert "All photos" in words_of(act(ann, "scope", of="class")["units_switch"])
+    assert circuit_of(ann) == atlas.circuit("b:1", depth=2, top=3)
+    ann.looked()
+    assert "activation, summed" in said(ann)
+    act(ann, "set", signs="both")  # follows at once
+    assert circuit_of(ann) == atlas.circuit("b:1", depth=2, top=3, signs="both")
+    shown = act(ann, "beside-class")
+    assert (circuit_of(ann).settings.mode, circuit_of(ann).root) == ("sum", photo.root)
+    words = words_of(shown["compare"])
+    assert "What only the photo has, the unit is not usually made of." in words
+    assert "over 22 photos of 3 classes" in words
+    ann.why("a:1")
+    act(ann, "scope", of="class")
+    assert any("a:1 is in the lowest layer; only the image is below it" in text for text in toasts(ann))
+
+
 def test_a_photo_is_compared_with_its_class(ann: Person, atlas: Atlas) -> None:
     ann.why("0")
     shown = act(ann, "beside-class")
@@ -133,6 +155,15 @@ def test_a_unit_says_which_classes_it_serves(ann: Person, atlas: Atlas) -> None:
     first, unit = atlas.classes_of(name)[0], atlas.unit(name)
     assert f"{name} serves {first.label} most of the 3 classes" in said(ann)
     assert f"It fires in {100 * unit.fires:.0f} % of all 22 photos." in said(ann)
+    assert "Made of, whatever the class" in said(ann)
+    assert "Shares of its mean activation over 22 photos." in said(ann)
+    made_of = sorted(atlas.links(name, class_free=True), key=lambda link: -link.share)[:5]
+    for link in made_of:
+        assert estimate(link.share, link.error) in said(ann) or link.share <= 0
+    act(ann, "channel", unit=str(made_of[0].source))
+    shown = session_of(ann)
+    assert str(made_of[0].source) in (shown.showing.unit, shown.work.selected)
+    act(ann, "page", page="circuit")
     act(ann, "select", unit="fc:0")
     ann.looked()
     assert "Over 10 photos of cat its logit is " in said(ann)
@@ -140,6 +171,19 @@ def test_a_unit_says_which_classes_it_serves(ann: Person, atlas: Atlas) -> None:
     act(ann, "page", page="layers")
     ann.looked()
     assert "The atlas has no photo of car." in said(ann)
+
+
+def test_exemplars_of_a_unit_stand_beside_its_mean_peak_in_the_class(ann: Person, atlas: Atlas) -> None:
+    ann.why("0")
+    act(ann, "scope", of="class")
+    name = circuit_of(ann).edges_into("fc:0")[0].source
+    act(ann, "select", unit=name)
+    ann.looked()
+    mean = circuit_of(ann).nodes[name].max
+    assert mean == pytest.approx(atlas.unit(name, 0).peak.mean)
+    above = int(atlas.needed_exemplars().percentile(Unit.parse(name), mean))
+    assert f"Its mean peak in photos of cat, {number(mean)}, is higher than in {above} % of 22 photos." in said(ann)
+    assert "Most activating" in said(ann)
 
 
 def test_the_page_of_the_atlas_has_classes_and_a_map(ann: Person, atlas: Atlas) -> None:

@@ -13,7 +13,7 @@ import circuits.tracing.compare
 from circuits.image.photo import Photo, load_photo
 from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, PageSettings, create_page
-from dashboard.features.compare.view import in_words
+from dashboard.features.compare.words import in_words
 from dashboard.session.state import Session
 from tests.support.parts import words
 from tests.support.person import ANN, Person

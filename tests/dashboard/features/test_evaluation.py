@@ -19,7 +19,8 @@ from circuits.evaluation.evaluate import evaluate
 from circuits.evaluation.statistics import ScoreRow
 from circuits.image.photo import Photo
 from circuits.network.network import Network
-from circuits.report.text import left_out, number, share
+from circuits.report.card_words import left_out
+from circuits.report.text import number, share
 from circuits.tracing.circuit import Circuit
 from dashboard import layout as toolbar
 from dashboard.app import Page, PageSettings, create_page

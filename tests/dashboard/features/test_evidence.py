@@ -16,11 +16,12 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture, WebP, webp, wide
+from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture
 from dashboard.breakdowns import inspect
 from dashboard.components import NO_RECTIFIERS, controls, relative
 from dashboard.library import METHODS, PICTURE, STARTS, Library
 from dashboard.session.state import Looking, Session, Work
+from dashboard.webp import WebP, webp, wide
 from dashboard.work.collection import StoredCollection
 from dashboard.work.evidence import Evidence
 from dashboard.work.queue import CancelledError

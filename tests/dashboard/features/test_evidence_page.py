@@ -110,7 +110,7 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
     ann.poll()
     ann.looked()
     here = number(circuit_of(ann).nodes[child].max)
-    assert f"Its activation here, {here}, is higher than in 93 % of 4650 photos" in pane(ann)
+    assert f"Its activation here, {here}, is higher than in 93 % of 4,650 photos" in pane(ann)
     assert pane(ann).count("There are none.") == 2
     assert "Most activating classes, of 9 photos: red things 9." in pane(ann)
     assert "1 of these photos can no longer be read" in pane(ann)

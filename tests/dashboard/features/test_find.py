@@ -1,16 +1,18 @@
 """What the search field finds, and its addresses."""
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from circuits import predict, remember, trace
+from circuits import Suggestion, predict, remember, trace
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.text import chance, number
+from circuits.units import Unit
 from dashboard.app import Page
 from dashboard.features.photo.routes import SIDE, whole_photo
 from dashboard.features.target.search import LIMIT, Other, Result, all_classes, find
@@ -59,6 +61,30 @@ def test_what_somebody_calls_a_unit_is_found_as_labels_are(library: Library) -> 
     [found] = find(Session(), library, "dog hea")
     assert (found.subject, found.kind) == (f"{layer}:0", "unit")
     assert labels(Session(), library, f"{layer}:1")[0] == f"{layer}:1 sky"
+
+
+def test_what_the_atlas_suggests_comes_after_names_the_surest_first(library: Library) -> None:
+    layer = library.network.layers[-2]
+    told = {
+        Unit(layer, 0): Suggestion("dog, hound", 0.91, 5, 40),
+        Unit(layer, 1): Suggestion("dog, hound", 0.97, 5, 40),
+        Unit(layer, 2): Suggestion("dog", 0.99, 5, 40, is_word=True),
+        Unit("elsewhere", 0): Suggestion("dog", 0.99, 5, 40),
+    }
+    atlas = SimpleNamespace(suggested=told, search=None)
+    library.atlas = atlas  # type: ignore[assignment]
+    remember(library.network.sha256, f"{layer}:0", name="dog tail")
+    remember(library.network.sha256, f"{layer}:2", name="ear")
+    results = find(Session(), library, "dog")
+    assert [found.subject for found in results] == ["1", f"{layer}:0", f"{layer}:1"]
+    assert results[-1].label == f"{layer}:1"
+    assert results[-1].detail == "tells dog from the rest, 0.97, held out (5 photos of it, 40 others)"
+    assert [found.detail for found in results if found.subject == f"{layer}:0"] == [""]
+    like = [Unit(layer, channel) for channel in range(5)]
+    atlas.search = lambda text: {unit: Suggestion(text, 0.9 - unit.channel / 10, 4, 9, is_word=True) for unit in like}
+    results = find(Session(), library, "dog")
+    assert [found.subject for found in results] == ["1", *(f"{layer}:{channel}" for channel in (0, 1, 3, 4))]
+    assert results[-2].detail == "fires on what looks like dog, 0.60, held out (4 photos against 9 others)"
 
 
 def test_classes_that_begin_with_the_text_come_before_those_with_such_a_word_and_those_that_contain_it() -> None:

@@ -17,8 +17,8 @@ from circuits.tracing.source import input_crop
 from circuits.units import Unit
 from circuits.visualization.settings import Settings
 from circuits.visualization.store import PictureStore
-from dashboard.answers import webp
 from dashboard.app import Page
+from dashboard.webp import webp
 from dashboard.work.gallery import StoredGallery
 from tests.dashboard.features.test_view import find, words
 from tests.support.person import ANN, Person

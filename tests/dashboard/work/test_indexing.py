@@ -10,7 +10,7 @@ import pytest
 from circuits import trace
 from circuits.errors import InputError
 from circuits.exemplars.build import index_photos
-from circuits.exemplars.exemplars import find_exemplars, kept_in, read_index
+from circuits.exemplars.finding import find_exemplars, kept_in, read_index
 from circuits.exemplars.shipped import FREE_PHOTOS, FreePhotos, shipped_scores
 from circuits.image.photo import Photo
 from circuits.network.loading import load_network

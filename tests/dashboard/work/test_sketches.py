@@ -9,8 +9,8 @@ from PIL import Image
 from circuits.evidence.patches import patch
 from circuits.network.network import Network
 from circuits.units import Unit
-from dashboard.answers import wide
 from dashboard.app import Page
+from dashboard.webp import wide
 from dashboard.work import pictures
 from dashboard.work.queue import Task, WorkQueue
 from tests.support.person import Person
