@@ -21,6 +21,8 @@ MOST = 1000
 """Groups that are fitted to a photo."""
 PHOTO = "this photo"
 """The source of a dictionary that was fitted to the photo that it explains."""
+WITH_MEAN = f"{PHOTO}, and the mean"
+"""The source of one whose last direction is that of the mean over photos."""
 
 
 def levels_below(network: Network, layer: str, depth: int) -> dict[str, int]:
@@ -66,7 +68,7 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
             continue
         mean = run.baseline.means.get(layer) if signed else None
         directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed, mean=mean)
-        found[layer] = Dictionary(directions, PHOTO, weighted=True)
+        found[layer] = Dictionary(directions, PHOTO if mean is None else WITH_MEAN, weighted=True)
     if not found:
         raise InputError(f"Nothing is active below {target.id} in this photo, so there are no groups to find.")
     return found

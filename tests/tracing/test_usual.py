@@ -10,7 +10,8 @@ from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from circuits.tracing.usual import GROUPS, UNITS, usual_view
 from dashboard.library import Library
-from dashboard.session.state import Choices
+from dashboard.session.selection import groups_of
+from dashboard.session.state import Choices, Session, Work
 from dashboard.work.gallery import StoredGallery
 from tests.support.tokens import Tokens, tokens
 
@@ -45,6 +46,7 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     assert "drawn below that account" in words
     assert words in circuit_in_words(circuit)
     page = Library(view.network, StoredGallery(view.network), lambda: mean)
+    assert groups_of(Session(work=Work(circuit=circuit))) == 4  # the direction of the mean is none of them
     assert page.usual_choices() == Choices(groups=GROUPS, units=UNITS, signs="both", baseline="mean")
 
 
