@@ -153,8 +153,8 @@ def sureness(circuit: "Circuit") -> str:
     counted = sorted((edge for edge in edges if edge.consistency is not None), key=lambda edge: edge.consistency or 0)
     doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
-        f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
+        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. In the median an edge "
+        f"is among the five strongest of its unit in {batches(median(consistency), photos)}"
     )
     if not doubtful:
         return f"{said}, and each in half of them at least."
