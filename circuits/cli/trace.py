@@ -187,11 +187,17 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
 def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     """How the network is explained where nothing says how, with a word on it if that is by groups."""
     from circuits.atlas.means import mean_at_hand
+    from circuits.network.layers import stream_names
     from circuits.tracing.usual import usual_view
 
-    view = usual_view(network, lambda: mean_at_hand(network, exemplars))
+    view = usual_view(network, lambda stream: mean_at_hand(stream, exemplars))
     if view.groups:
         note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
+    elif stream_names(network.traced):
+        note(
+            "Explained by single units, which show little of a transformer; after `circuits exemplars FOLDER --layers "
+            "stream` it is explained by groups of its tokens."
+        )
     return view
 
 

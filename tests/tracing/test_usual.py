@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from circuits import load_network, load_photo, mean_of_photos, trace
+from circuits import Baseline, load_network, load_photo, mean_of_photos, trace
 from circuits.report.sentences import circuit_in_words, held_in_words
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
@@ -22,7 +22,7 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     network = tokens(Tokens())
     stream = network.with_layers("stream")
     mean = mean_of_photos(stream, PHOTOS[1:], source="noise")
-    view = usual_view(network, lambda: mean)
+    view = usual_view(network, lambda stream: mean)
     assert (view.network.layers, view.groups, view.units, view.signs) == (stream.layers, GROUPS, UNITS, "both")
     circuit = trace(
         view.network, PHOTOS[0], depth=2, groups=view.groups, units=view.units, signs=view.signs, baseline=view.baseline
@@ -53,7 +53,9 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
 def test_any_other_network_is_explained_by_its_units() -> None:
     network = tokens(Tokens())
     known = mean_of_photos(network, PHOTOS, source="noise")  # of other layers than the tokens after a block
-    for loaded, means in ((network, [None]), (network, [known]), (load_network(), [known])):
-        view = usual_view(loaded, means.copy().pop)
+    found: dict[str, Baseline | None] = {}
+    page = Library(network, StoredGallery(network), lambda: found["mean"])
+    for loaded, found["mean"] in ((network, None), (network, known), (load_network(), known)):
+        view = usual_view(loaded, lambda stream: found["mean"])
         assert (view.network, view.groups, view.units, view.baseline.name) == (loaded, 0, None, "zero")
-        assert Library(loaded, StoredGallery(loaded), means.copy().pop).usual_choices() == Choices()
+        assert page.usual_choices() == Choices()
