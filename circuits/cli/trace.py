@@ -118,7 +118,7 @@ def trace(
     first = Looks(first=look)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    grouped = None if groups is None else _groups(loaded, groups)
+    grouped = None if groups is None else groups_of(loaded, groups)
     levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
     is_free = layers == "auto" and {top, groups, units, share, mode} == {None} and ":" not in (target or "")
     view = _usual(loaded, exemplars) if is_free else None
@@ -168,7 +168,7 @@ def trace(
     write_files(circuit, shown, file, graphml, html, svg)
 
 
-def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
+def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
     """How many groups each layer has, or the groups of a file."""
     numbers = [whole(part) for part in text.split(",")]
     found = tuple(number for number in numbers if number is not None)
