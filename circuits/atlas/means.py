@@ -27,7 +27,7 @@ def mean_at_hand(network: Network, exemplars: str | Path | None = None) -> Basel
     """The mean over the newest index of exemplars of a network, or else over its atlas; `None` if there is neither.
 
     Args:
-        network: whose units.
+        network: whose units, with the layers that the means are needed of.
         exemplars: folder of indices, in the place of the person's own; there is no other choice then.
 
     Raises:
@@ -40,7 +40,7 @@ def mean_at_hand(network: Network, exemplars: str | Path | None = None) -> Basel
         >>> circuit.settings.baseline, circuit.nodes[circuit.root].books.bias_name
         ('mean', 'base')
     """
-    index = find_exemplars(network, exemplars)
+    index = find_exemplars(network, exemplars, layers=network.layers[:-1])
     if index is not None:
         return Baseline.mean(index)
     atlas = None if exemplars is not None else atlas_of(network)
