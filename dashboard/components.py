@@ -196,8 +196,9 @@ def setting(
     names = shown or {}
     segments = [
         html.Button(
-            names.get(str(option), str(option)), type="button", id=f"{name}-{option}", disabled=option in refused,
+            names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
             **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
+            **({"disabled": True} if option in refused else {}),
         )
         for option in options
     ]  # fmt: skip
