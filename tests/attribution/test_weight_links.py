@@ -120,12 +120,12 @@ class TestClassFreeLinks:
         links = free_of_classes(find_links(network)[0], network.layers[-1])
         batch = LinkPass(network, find_links(network)[0], class_free=True)(images, CLASS)
         assert len(links) == len(batch.class_free)
+        runs = [ForwardCache.of(network, image[None]) for image in images]
         for layer in network.layer_list[:-1]:
             positions = layer.height * layer.width
             for channel in range(layer.channels) if layer.below else ():
                 expected: dict[str, float] = {}
-                for image in images:
-                    below = ForwardCache.of(network, image[None]).below(layer.name)
+                for below in [run.below(layer.name) for run in runs]:
                     activation = below.activation.detach().requires_grad_()
                     with torch.enable_grad():
                         value = as_maps(below.piece(activation))[0, channel].sum() / positions
