@@ -43,6 +43,8 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     code = run.code(target_of(circuit), "blocks.0").at_baseline(mean.of("blocks.0", run.activations["blocks.0"]))
     assert code is not None  # the mean's own code is the mean alone
     torch.testing.assert_close(code.weights[:-1], torch.zeros_like(code.weights[:-1]), atol=1e-3, rtol=0)
+    labels = {node.label for node in circuit.nodes.values() if str(node.unit).startswith("blocks.0/")}
+    assert "blocks.0/4, the mean" in labels
     words = held_in_words(circuit)
     assert words.startswith("All of it comes through blocks.1.cls/0. The ")
     assert "drawn below that account" in words
