@@ -22,7 +22,6 @@ def circuit_of_class(atlas: Atlas, of: int | Unit, choices: Choices) -> Circuit:
         CircuitsError: if there is no photo of the class in the atlas, or the unit has no class-free links.
     """
     depth = min(choices.depth, len(atlas.layers) - 1)
-    of = of.whole if isinstance(of, Unit) else of
     return atlas.circuit(of, depth=depth, top=_kept_top(atlas, choices), signs=choices.signs)
 
 

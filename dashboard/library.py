@@ -27,6 +27,7 @@ from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
+from circuits.tracing.usual import usual_view
 from circuits.units import Progress, Unit
 from dashboard.atlas_library import expanded_class
 from dashboard.session.state import Choices
@@ -194,6 +195,13 @@ class Library:
         means = (self._baseline(), None if self.atlas is None else mean_of_atlas(self.atlas))
         needed = set(self.network.layers[:-1])
         return next((mean for mean in means if mean is not None and needed <= mean.means.keys()), None)
+
+    def usual_choices(self) -> Choices:
+        """How circuits are found where nobody has chosen anything."""
+        view = usual_view(self.network, lambda network: self.mean())
+        if not view.groups or view.network.layers != self.network.layers:
+            return Choices()
+        return Choices(groups=view.groups, units=view.units or 0, signs=view.signs, baseline=view.baseline.name)
 
     def _start(self, choices: Choices) -> Baseline | None:
         """What shares are to be measured from; `None` for zero."""

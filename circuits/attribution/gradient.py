@@ -9,6 +9,7 @@ is given (`instead`, one number a channel, such as its mean over photos).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -155,7 +156,7 @@ def away_from(instead: PerChannel | None, activation: Activation) -> Activation:
 def gradients(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Activation]:
     """∂f/∂a of several values over the same lower layer, one after the other, each (1, c, h, w)."""
     point = activation.detach().requires_grad_()
-    read = segment.reader(point)
+    read = lru_cache(maxsize=1)(segment.reader(point))  # of groups all read the whole layer
     for readout in readouts:
         with torch.enable_grad():
             value = readout.of(read(readout.channels)).sum()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
+    from circuits.tracing.usual import UsualView
 
 
 DEPTH = 2
@@ -117,8 +118,17 @@ def trace(
     first = Looks(first=look)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    grouped = None if groups is None else _groups(loaded, groups)
+    grouped = None if groups is None else groups_of(loaded, groups)
     levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
+    is_free = layers == "auto" and {top, groups, units, share, mode} == {None} and ":" not in (target or "")
+    view = _usual(loaded, exemplars) if is_free else None
+    if view is not None and view.groups:
+        loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
+    if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
+        note(
+            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
+            "--baseline mean measures them from the mean."
+        )
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
@@ -163,7 +173,7 @@ def trace(
     write_files(circuit, shown, file, graphml, html, svg)
 
 
-def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
+def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
     """How many groups each layer has, or the groups of a file."""
     numbers = [whole(part) for part in text.split(",")]
     found = tuple(number for number in numbers if number is not None)
@@ -177,6 +187,23 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
     from circuits.groups.storage import load_groups
 
     return load_groups(text, network)
+
+
+def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
+    """How the network is explained where nothing says how, with a word on it if that is by groups."""
+    from circuits.atlas.means import mean_at_hand
+    from circuits.network.layers import stream_names
+    from circuits.tracing.usual import usual_view
+
+    view = usual_view(network, lambda stream: mean_at_hand(stream, exemplars))
+    if view.groups:
+        note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
+    elif stream_names(network.traced):
+        note(
+            "Explained by single units, which show little of a transformer; after `circuits exemplars FOLDER --layers "
+            "stream` it is explained by groups of its tokens."
+        )
+    return view
 
 
 def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline | None":

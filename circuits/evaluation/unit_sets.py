@@ -122,7 +122,8 @@ class CircuitSearch:
         if budget is None:
             return self.sources(tops_of_circuit(circuit), settings.signs)
         builder = self._builder()
-        if float(builder.graph.nodes[self.target.id]["value"]) <= 0:  # nothing to spend on in a changed photo
+        value = float(builder.graph.nodes[self.target.id]["value"])
+        if value <= 0 and (settings.signs == "positive" or not value):  # nothing to spend on in a changed photo
             return {}
         spend(builder, budget, settings.depth, settings.signs)
         graph = builder.graph

@@ -21,6 +21,8 @@ MOST = 1000
 """Groups that are fitted to a photo."""
 PHOTO = "this photo"
 """The source of a dictionary that was fitted to the photo that it explains."""
+WITH_MEAN = f"{PHOTO}, and the mean"
+"""The source of one whose last direction is that of the mean over photos."""
 
 
 def levels_below(network: Network, layer: str, depth: int) -> dict[str, int]:
@@ -42,7 +44,7 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     Args:
         run: of the photo.
         target: what is explained; a fit weighs each channel and position by what it does for the target.
-        groups: see `Groups`.
+        groups: see `Groups`. Of tokens after a block, where shares are measured from the mean, that is one more.
         depth: levels below the target.
 
     Raises:
@@ -61,11 +63,14 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     for layer, level in layers.items():
         activation = run.activations[layer][0].flatten(1)
         signed, gradient = run.network.layer(layer).is_stream, run.gradient(target, layer)[0]
-        is_active = bool(gradient.any()) if signed else bool((activation > 0).any())
+        mean = run.baseline.means.get(layer) if signed else None
+        above = activation if mean is None else activation - mean.to(activation)[:, None]
+        # The target does not read all tokens after the last block, only that of the class in most networks.
+        is_active = bool((above != 0).any() and gradient.any()) if signed else bool((activation > 0).any())
         if not counts[level - 1] or not is_active:
             continue
-        directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed)
-        found[layer] = Dictionary(directions, PHOTO, weighted=True)
+        directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed, mean=mean)
+        found[layer] = Dictionary(directions, PHOTO if mean is None else WITH_MEAN, weighted=True)
     if not found:
         raise InputError(f"Nothing is active below {target.id} in this photo, so there are no groups to find.")
     return found

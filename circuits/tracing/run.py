@@ -11,12 +11,11 @@ from circuits.attribution.gradient import Readout, gradient_down
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.network.branches import concatenate_padded
-from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.operations import as_maps
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activation, Images, Maps, Scores
 from circuits.tracing.layers_below import LayersBelow
+from circuits.tracing.run_back import run_back
 from circuits.tracing.targets import Target, readout_of
 from circuits.units import Address, Group
 
@@ -99,15 +98,7 @@ class ForwardCache:
 
     def _gradients(self, target: Target) -> dict[str, Activation]:
         """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        traced, nodes = self.network.traced, [layer.node for layer in self.network.layer_list]
-        image = self.activations[IMAGE].detach().requires_grad_()
-        with torch.enable_grad():
-            values = execute(traced, {image_node(traced): image}, nodes)
-            upper = as_maps(values[self.network.layer(target.unit.layer).node])
-            value = target.readout(self.network).value(upper).sum()
-            points = [values[node] for node in nodes]
-            gradients = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
-        return dict(zip(self.network.layers, map(as_maps, gradients), strict=True))
+        return run_back(self.network, self.activations[IMAGE], target, self.network.layers)[1]
 
     def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""

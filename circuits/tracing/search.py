@@ -16,6 +16,7 @@ from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
 from circuits.tracing.layers_below import Shares
+from circuits.tracing.levels import WITH_MEAN
 from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache, number_of
 from circuits.tracing.targets import Target
@@ -47,24 +48,29 @@ class CircuitBuilder:
         row: dict[str, Any] = {"layer": unit.layer}
         if isinstance(unit, Group):
             row["group"], label = ("rest", IN_NO_GROUP) if unit.number is None else (unit.number, label)
-            code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
-            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
-            activation, value = code.map(number_), code.value(number_, gradient)
-            self.graph.add_node(name, **row)
+            dictionary = self.run.dictionaries[unit.layer]
+            label += ", the mean" * (dictionary.source == WITH_MEAN and unit.number == dictionary.groups - 1)
         else:
             row |= {"channel": unit.channel}
             row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
             row |= {"position": list(unit.position)} if unit.position is not None else {}
-            self.graph.add_node(name, **row)
+        self.graph.add_node(name, **row)
+        seen = self.seen(unit, name)
+        self.graph.nodes[name].update(label=label, **seen, expanded=False, note="", discarded=False)
+        self.graph.nodes[name].update(self._names.row_of(unit, name))
+        return float(seen["value"])
+
+    def seen(self, unit: Address, name: str) -> dict[str, Any]:
+        """What a node says of the photo: its unit's value, and the highest activation and its place."""
+        if isinstance(unit, Group):
+            code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
+            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
+            activation, value = code.map(number_), code.value(number_, gradient)
+        else:
             activation = self.run.activations[unit.layer][0, unit.channel]
             value = float(self.readout(name).value(self.run.activations[unit.layer]))
         peak = divmod(int(activation.argmax()), activation.shape[1])
-        self.graph.nodes[name].update(
-            label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
-            note="", discarded=False,
-        )  # fmt: skip
-        self.graph.nodes[name].update(self._names.row_of(unit, name))
-        return number(value)
+        return {"value": number(value), "max": number(float(activation.max())), "peak": list(peak)}
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
         """The shares of the layers below, of nodes of one layer, one after the other."""
