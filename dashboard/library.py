@@ -203,7 +203,7 @@ class Library:
 
     def usual_choices(self) -> Choices:
         """How circuits are found where nobody has chosen anything."""
-        view = usual_view(self.network, self.mean)
+        view = usual_view(self.network, lambda network: self.mean())
         if not view.groups or view.network.layers != self.network.layers:
             return Choices()
         return Choices(groups=view.groups, units=view.units or 0, signs=view.signs, baseline=view.baseline.name)

@@ -17,7 +17,7 @@ def mean_of_atlas(atlas: Atlas) -> Baseline:
     Example:
         >>> from circuits import load_network
         >>> mean_of_atlas(atlas_of(load_network())).source
-        'the atlas of builtin (10880 photos)'
+        'the atlas of builtin (10,880 photos)'
     """
     means = {layer.name: torch.from_numpy(atlas.table("activation", layer.name)).float() for layer in atlas.layers}
     return Baseline("mean", collection_name(f"the atlas of {atlas.network}", atlas.photos), means)
@@ -27,7 +27,7 @@ def mean_at_hand(network: Network, exemplars: str | Path | None = None) -> Basel
     """The mean over the newest index of exemplars of a network, or else over its atlas; `None` if there is neither.
 
     Args:
-        network: whose units.
+        network: whose units, with the layers that the means are needed of.
         exemplars: folder of indices, in the place of the person's own; there is no other choice then.
 
     Raises:
@@ -40,7 +40,7 @@ def mean_at_hand(network: Network, exemplars: str | Path | None = None) -> Basel
         >>> circuit.settings.baseline, circuit.nodes[circuit.root].books.bias_name
         ('mean', 'base')
     """
-    index = find_exemplars(network, exemplars)
+    index = find_exemplars(network, exemplars, layers=network.layers[:-1])
     if index is not None:
         return Baseline.mean(index)
     atlas = None if exemplars is not None else atlas_of(network)

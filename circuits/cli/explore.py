@@ -230,10 +230,10 @@ def _as_usual(network: "Network", exemplars: Path | None) -> "Network":
     from circuits.exemplars.finding import is_index, read_index
     from circuits.tracing.usual import usual_view
 
-    def mean() -> "Baseline | None":
+    def mean(stream: "Network") -> "Baseline | None":
         if exemplars is None:
-            return mean_at_hand(network)
-        return Baseline.mean(read_index(exemplars, network)) if is_index(exemplars) else None
+            return mean_at_hand(stream)
+        return Baseline.mean(read_index(exemplars, stream)) if is_index(exemplars) else None
 
     return usual_view(network, mean).network
 

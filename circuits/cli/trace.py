@@ -124,6 +124,11 @@ def trace(
     view = _usual(loaded, exemplars) if is_free else None
     if view is not None and view.groups:
         loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
+    if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
+        note(
+            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
+            "--baseline mean measures them from the mean."
+        )
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
@@ -187,11 +192,17 @@ def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping
 def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     """How the network is explained where nothing says how, with a word on it if that is by groups."""
     from circuits.atlas.means import mean_at_hand
+    from circuits.network.layers import stream_names
     from circuits.tracing.usual import usual_view
 
-    view = usual_view(network, lambda: mean_at_hand(network, exemplars))
+    view = usual_view(network, lambda stream: mean_at_hand(stream, exemplars))
     if view.groups:
         note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
+    elif stream_names(network.traced):
+        note(
+            "Explained by single units, which show little of a transformer; after `circuits exemplars FOLDER --layers "
+            "stream` it is explained by groups of its tokens."
+        )
     return view
 
 

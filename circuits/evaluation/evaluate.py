@@ -254,7 +254,8 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
     """
     if circuit.baseline.name == "mean":
         return resolve(circuit.baseline), ""
-    baselines = resolve(find_exemplars(network), layers=circuit.layers[:-1])
+    needed = circuit.layers[:-1]
+    baselines = resolve(find_exemplars(network, layers=needed), layers=needed)
     if len(baselines) == 1 and len(photos) >= 2:
         baselines = resolve(mean_of_photos(network, photos, source="the photos that are scored"))
     if len(baselines) > 1:

@@ -83,24 +83,29 @@ def layers_of_tokens(
 ) -> list[fx.Node]:
     """What was chosen with the layers of tokens, if there are any.
 
-    Below them, where nothing else is chosen there, lies the embedding of the patches. Above them only what an
-    activation function makes is a layer: the pooled or normalised rows of all blocks, or the embedding of a photo, are
-    sums of what the hidden units add, and their channels no units.
+    Below them, where nothing else is chosen there, lies the embedding of the patches.
     """
     tokens = [node for node in names if node.target in TOKENS and not node.meta[STREAM]]
     if not tokens:
         return list(chosen)
-    chosen = [
-        node
-        for node in chosen
-        if node < tokens[-1] or len(ops.shape(node) or ()) != 2 or ops.operation(traced, node).is_activation
-    ]
+    chosen = [node for node in chosen if not is_sum_of_tokens(traced, node, tokens)]
     if any(node < tokens[0] for node in chosen):
         return chosen + tokens
     embedding = [
         node for node in chain if node in names and node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS
     ]
     return chosen + embedding[-1:] + tokens
+
+
+def is_sum_of_tokens(traced: fx.GraphModule, node: fx.Node, tokens: Iterable[fx.Node]) -> bool:
+    """Whether a row above some layers of tokens is no layer: its channels are no units, but sums of what these add.
+
+    So are the pooled or normalised rows of all blocks, and the embedding of a photo; what an activation function makes
+    has units of its own.
+    """
+    below = [layer for layer in tokens if layer.target in TOKENS]
+    is_above = bool(below) and not any(node < layer for layer in below)
+    return is_above and len(ops.shape(node) or ()) == 2 and not ops.operation(traced, node).is_activation
 
 
 def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
@@ -117,9 +122,9 @@ def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
             yield last, node
 
 
-def layers_of_stream(names: Iterable[fx.Node]) -> list[fx.Node]:
-    """The residual stream after each block."""
-    return [node for node in names if node.target in TOKENS and node.meta[STREAM]]
+def layers_of_stream(nodes: Iterable[fx.Node]) -> list[fx.Node]:
+    """Of some nodes those of the residual stream after each block."""
+    return [node for node in nodes if node.target in TOKENS and node.meta[STREAM]]
 
 
 def _streams(traced: fx.GraphModule, hidden: Sequence[fx.Node]) -> list[fx.Node]:

@@ -36,21 +36,23 @@ class UsualView:
     baseline: Baseline = field(default_factory=Baseline.zero)
 
 
-def usual_view(network: Network, mean: Callable[[], Baseline | None]) -> UsualView:
+def usual_view(network: Network, mean: Callable[[Network], Baseline | None]) -> UsualView:
     """How a network is explained where nobody has said how.
 
     Args:
         network: as it was loaded.
-        mean: gives the means that are at hand, if there are any; asked of a vision transformer alone.
+        mean: gives the means that are at hand for a choice of layers, if there are any; asked of a vision transformer.
 
     Example:
         >>> from circuits import load_network
-        >>> view = usual_view(load_network(), lambda: None)
+        >>> view = usual_view(load_network(), lambda network: None)
         >>> view.groups, view.units, view.baseline.name
         (0, None, 'zero')
     """
-    stream = stream_names(network.traced)
-    found = mean() if stream else None
-    if found is None or not set(stream) <= found.means.keys():
+    if not stream_names(network.traced):
         return UsualView(network)
-    return UsualView(network.with_layers("stream"), GROUPS, UNITS, "both", found)
+    stream = network.with_layers("stream")
+    found = mean(stream)
+    if found is None or not set(stream.layers[:-1]) <= found.means.keys():
+        return UsualView(network)
+    return UsualView(stream, GROUPS, UNITS, "both", found)

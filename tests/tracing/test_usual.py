@@ -1,10 +1,12 @@
 """The usual view: units as a network was loaded, or of a transformer whose means are known groups of its tokens."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from circuits import load_network, load_photo, mean_of_photos, trace
+from circuits import Baseline, load_network, load_photo, mean_of_photos, trace
 from circuits.report.sentences import circuit_in_words, held_in_words
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
@@ -22,7 +24,7 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     network = tokens(Tokens())
     stream = network.with_layers("stream")
     mean = mean_of_photos(stream, PHOTOS[1:], source="noise")
-    view = usual_view(network, lambda: mean)
+    view = usual_view(network, lambda stream: mean)
     assert (view.network.layers, view.groups, view.units, view.signs) == (stream.layers, GROUPS, UNITS, "both")
     circuit = trace(
         view.network, PHOTOS[0], depth=2, groups=view.groups, units=view.units, signs=view.signs, baseline=view.baseline
@@ -41,6 +43,8 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     code = run.code(target_of(circuit), "blocks.0").at_baseline(mean.of("blocks.0", run.activations["blocks.0"]))
     assert code is not None  # the mean's own code is the mean alone
     torch.testing.assert_close(code.weights[:-1], torch.zeros_like(code.weights[:-1]), atol=1e-3, rtol=0)
+    labels = {node.label for node in circuit.nodes.values() if str(node.unit).startswith("blocks.0/")}
+    assert "blocks.0/4, the mean" in labels
     words = held_in_words(circuit)
     assert words.startswith("All of it comes through blocks.1.cls/0. The ")
     assert "drawn below that account" in words
@@ -50,10 +54,22 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     assert page.usual_choices() == Choices(groups=GROUPS, units=UNITS, signs="both", baseline="mean")
 
 
+def test_a_photo_that_is_its_own_mean_has_no_groups_where_nothing_tells_it_from_that() -> None:
+    stream = tokens(Tokens()).with_layers("stream")
+    mean = mean_of_photos(stream, PHOTOS[:1], source="itself")
+    image = stream.preprocessing.input_of(PHOTOS[0])
+    own = replace(mean, means=mean.means | {"blocks.1.cls": stream.activations(image)["blocks.1.cls"][0, :, 0, 0]})
+    circuit = trace(stream, PHOTOS[0], groups=3, depth=2, signs="both", baseline=own)
+    assert "blocks.1.cls" not in circuit.dictionaries
+    assert circuit.dictionaries["blocks.0"].groups == 4
+
+
 def test_any_other_network_is_explained_by_its_units() -> None:
     network = tokens(Tokens())
     known = mean_of_photos(network, PHOTOS, source="noise")  # of other layers than the tokens after a block
-    for loaded, means in ((network, [None]), (network, [known]), (load_network(), [known])):
-        view = usual_view(loaded, means.copy().pop)
+    found: dict[str, Baseline | None] = {}
+    page = Library(network, StoredGallery(network), lambda: found["mean"])
+    for loaded, found["mean"] in ((network, None), (network, known), (load_network(), known)):
+        view = usual_view(loaded, lambda stream: found["mean"])
         assert (view.network, view.groups, view.units, view.baseline.name) == (loaded, 0, None, "zero")
-        assert Library(loaded, StoredGallery(loaded), means.copy().pop).usual_choices() == Choices()
+        assert page.usual_choices() == Choices()
