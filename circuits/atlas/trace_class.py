@@ -160,7 +160,8 @@ class ClassBuilder(CircuitBuilder):
                 contributions = batch.contributions(layer)
                 if not bool(contributions.isfinite().all()):
                     raise InputError(
-                        f"{run.network.name} puts out NaN or infinity for a photo of {target.label}; leave that photo out."
+                        f"{run.network.name} puts out NaN or infinity for a photo of {target.label}; leave that photo "
+                        "out."
                     )
                 self._contributions[layer].add(contributions)
                 self._peaks[layer].add(batch.peaks(layer))
