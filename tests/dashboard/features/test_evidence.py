@@ -276,7 +276,8 @@ def test_of_a_transformer_the_page_takes_the_plain_gradient_where_guided_is_not_
     assert (guided.among(library.methods), plain.among(library.methods)) == (plain, plain)
     assert guided.among(tuple(METHODS)) == guided
     assert evidence.saliency(circuit, child, guided) == evidence.saliency(circuit, child, plain)
-    assert not evidence.has_relative(circuit, child, circuit.root)  # which is reached past it, along the skips
+    assert evidence.has_relative(circuit, child, circuit.root)
+    assert evidence.relative(circuit, child, circuit.root, guided).upper == circuit.root
     page = words(controls(guided, inspect(library, circuit, child, "").methods))
     assert NO_RECTIFIERS in page
     assert "guided" not in page.replace(NO_RECTIFIERS, "")
