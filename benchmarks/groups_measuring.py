@@ -26,10 +26,11 @@ from circuits.groups.dictionary import Dictionary, matched
 from circuits.groups.fit import fit
 from circuits.tracing.budget import Budget, spend
 from circuits.tracing.class_groups import fit_groups
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.levels import dictionaries_for
 from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import Target, find_target
 from circuits.units import Group, is_residual
 

@@ -4,8 +4,10 @@ from .atlas.atlas import Atlas as Atlas
 from .atlas.build import build_atlas as build_atlas
 from .atlas.class_circuit import expand_class as expand_class
 from .atlas.encoder import PictureEncoder as PictureEncoder
+from .atlas.means import mean_at_hand as mean_at_hand
 from .atlas.suggest import suggest_classes as suggest_classes
 from .atlas.suggestion import Suggestion as Suggestion
+from .atlas.trace_class import trace_class as trace_class
 from .atlas.words import suggest_words as suggest_words
 from .atlas.words import units_like as units_like
 from .attribution.agreement import Agreement as Agreement

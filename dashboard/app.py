@@ -222,9 +222,10 @@ def kept_in(atlas: Atlas | None) -> Path | None:
 
 def _first_session(settings: PageSettings, library: Library) -> Session:
     """What a new tab shows: the given circuit or photo, or else the example with its predictions."""
+    session = Session(choices=library.usual_choices())
     if settings.circuit is not None:
-        return with_circuit(Session(), settings.circuit, library)
-    return with_photo(Session(), settings.photo or library.example(""), library)
+        return with_circuit(session, settings.circuit, library)
+    return with_photo(session, settings.photo or library.example(""), library)
 
 
 def _connect(app: Dash, callbacks: Callbacks) -> None:

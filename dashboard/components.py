@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -180,6 +180,7 @@ def setting(
     value: int | str,
     *,
     shown: Mapping[str, str] | None = None,
+    refused: Collection[int | str] = (),
 ) -> Component:
     """A choice among a few options, one of which is taken.
 
@@ -190,12 +191,14 @@ def setting(
         options: the choice.
         value: which is taken.
         shown: what options are called, if not by their names.
+        refused: options that cannot be taken; the hint says why.
     """
-    names = shown or {}
+    names, closed = shown or {}, dict[str, Any](disabled=True)
     segments = [
         html.Button(
             names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
             **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
+            **(closed if option in refused else {}),
         )
         for option in options
     ]  # fmt: skip

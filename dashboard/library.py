@@ -12,6 +12,7 @@ from PIL import Image
 import circuits
 from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.means import mean_of_atlas
 from circuits.attribution.baseline import Baseline
 from circuits.errors import CircuitsError, InputError, printable
 from circuits.evidence.saliency import methods_of
@@ -26,6 +27,7 @@ from circuits.tracing.compare import Comparison
 from circuits.tracing.groups import subject_of
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import Target, find_target, target_of
+from circuits.tracing.usual import usual_view
 from circuits.units import Progress, Unit
 from dashboard.atlas_library import expanded_class
 from dashboard.session.state import Choices
@@ -37,16 +39,28 @@ if TYPE_CHECKING:
 MODES = {
     "sum": "Gradient × activation, summed over positions: fast, and the parts sum to the value.",
     "target": "The same, weighted by the effect on the target.",
-    "ig": "Gradients integrated from a zero baseline: slower.",
-    "ablate": "The measured change when a unit is set to zero: slow.",
+    "ig": "Gradients integrated on the way from the baseline: slower.",
+    "ablate": "The measured change when a unit is set to its baseline: slow.",
     "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
 }
 SUM_OF_CURVED = "Gradient × activation, summed over positions: fast; what bends the network leaves a remainder."
+BASELINES = {
+    "zero": "Shares of each unit's whole activation.",
+    "mean": "Shares of how far each unit is from its mean over {source}.",
+}
+"""What shares are measured from."""
 SIGNS = {
     "positive": "Only units that excite the one above.",
     "both": "Excitatory and inhibitory units, ranked by magnitude.",
 }
 PICTURE = 340
+
+
+def without_means(network: str) -> str:
+    """That there are no means to measure shares from, and how to get them."""
+    return f"There are no means of {network}'s units yet; make an index of photos with: circuits exemplars FOLDER."
+
+
 _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
 
@@ -173,8 +187,30 @@ class Library:
         return circuits.trace(
             like or self.network, photo, target, depth=choices.depth,
             top=choices.top_asked, mode=choices.mode_asked, signs=choices.signs, groups=choices.groups or None,
-            units=choices.units or None, progress=progress,
+            units=choices.units or None, baseline=self._start(choices), progress=progress,
         )  # fmt: skip
+
+    def mean(self) -> Baseline | None:
+        """The means that shares can be measured from: over an index of exemplars, or else over the atlas."""
+        means = (self._baseline(), None if self.atlas is None else mean_of_atlas(self.atlas))
+        needed = set(self.network.layers[:-1])
+        return next((mean for mean in means if mean is not None and needed <= mean.means.keys()), None)
+
+    def usual_choices(self) -> Choices:
+        """How circuits are found where nobody has chosen anything."""
+        view = usual_view(self.network, lambda network: self.mean())
+        if not view.groups or view.network.layers != self.network.layers:
+            return Choices()
+        return Choices(groups=view.groups, units=view.units or 0, signs=view.signs, baseline=view.baseline.name)
+
+    def _start(self, choices: Choices) -> Baseline | None:
+        """What shares are to be measured from; `None` for zero."""
+        if choices.baseline == "zero":
+            return None
+        mean = self.mean()
+        if mean is None:
+            raise InputError(without_means(self.network.name))
+        return mean
 
     def expand(self, circuit: Circuit, name: str, choices: Choices) -> Circuit:
         """The circuit with the lower units of one unit."""
@@ -184,7 +220,7 @@ class Library:
 
     def measure(self, circuit: Circuit, name: str, progress: Progress) -> Circuit:
         """The circuit with what ablation says of the edges into a unit; with a mean too, if all layers have one."""
-        baseline = self._baseline()
+        baseline = self._baseline() if circuit.baseline.name == "zero" else None  # or else it has its own
         if baseline is not None and not baseline.means.keys() >= set(circuit.layers):
             baseline = None
         return circuits.measure(self.network, circuit, name, baseline=baseline, progress=progress)

@@ -89,9 +89,9 @@ are no rows and columns of the photo; its layers are its blocks, outside of whic
 is no piecewise linear function, so the share of a unit is that of first order, with a remainder.
 
 Networks whose tensors are rows of tokens, (N, tokens, channels), as those of the vision transformers, have the hidden
-units of their MLPs as layers: [Vision transformers](transformers.md) says how, and what cannot be shown of them. Those
-that are refused for their rows of tokens put these into another order than that of the patches, merge them, or mix them
-by convolutions inside of the blocks.
+units of their MLPs as layers: [Vision transformers](transformers.md) says how, and what cannot be shown of them.
+Refused for its rows of tokens is what adds up maps of several sizes, as CoaT's parallel blocks, or merges or drops
+tokens by what the photo shows: no patch of the photo is theirs alone.
 
 Where a row says *not run*, nothing of the above was tried: the checks of `vit_l_16` take more than 10 GB of memory, and
 the others of these are as large or larger.

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from circuits.atlas.facts import AtlasClass, AtlasLink, AtlasUnit, Mean, ServedClass
+from circuits.atlas.kept_links import KeptLinks
 from circuits.atlas.link_means import starts_of
 from circuits.atlas.measure import MOMENTS
-from circuits.atlas.storage import CLASS_FREE, LINK_ARRAYS, LINKS, NOBODY, AtlasFolder
+from circuits.atlas.storage import AtlasFolder
 from circuits.atlas.subject import AtlasLayer, AtlasRecord
 from circuits.atlas.suggestion import Suggestion, read_suggestions
 from circuits.errors import InputError, UnknownError, listed
@@ -198,50 +199,13 @@ class Atlas:
             UnknownError: if the unit or the class is not in the atlas.
             InputError: if the atlas was made without such links, or class-free ones are wanted of a class.
         """
-        place, unit = self._place(as_unit(unit)), as_unit(unit).whole
-        arrays, photos = self._linked(of, class_free)
-        columns = (arrays[name][place].tolist() for name in LINK_ARRAYS)
-        return tuple(
-            AtlasLink(self.unit_at(source), unit, share, error, consistency, photos)
-            for source, share, error, consistency in zip(*columns, strict=True)
-            if source != NOBODY
-        )
+        return KeptLinks(self, of, class_free=class_free).below(self._place(as_unit(unit)))
 
     def users(
         self, unit: Unit | str, of: str | int | None = None, *, class_free: bool = False
     ) -> tuple[AtlasLink, ...]:
         """The kept links from a unit to units above it, for a class, all together or free of any, strongest first."""
-        place, (arrays, photos) = self._place(as_unit(unit)), self._linked(of, class_free)
-        rows, columns = torch.nonzero(arrays["source"] == place, as_tuple=True)
-        said = {name: arrays[name][rows, columns].tolist() for name in LINK_ARRAYS[1:]}
-        links = [
-            AtlasLink(self.unit_at(place), self.unit_at(row), share, error, consistency, photos)
-            for row, share, error, consistency in zip(rows.tolist(), *said.values(), strict=True)
-        ]
-        return tuple(sorted(links, key=lambda link: -abs(link.share)))
-
-    def _linked(self, of: str | int | None, class_free: bool) -> tuple[dict[str, torch.Tensor], int]:
-        """The arrays of the links of a class, of all or of none, by the names of `LINK_ARRAYS`, and how many photos."""
-        found, kind = None if of is None else self.find(of), CLASS_FREE if class_free else LINKS
-        if class_free and found is not None:
-            raise InputError(f"Class-free links are of no class; leave out {found.label}, or class_free.")
-        arrays = self._arrays(None if found is None else found.number)
-        if f"{kind}.source" not in arrays:
-            raise InputError(self._without(kind))
-        photos = self.photos if found is None else found.photos
-        return {name: arrays[f"{kind}.{name}"] for name in LINK_ARRAYS}, photos
-
-    def _without(self, kind: str) -> str:
-        """What is said where links of a kind are not in the atlas."""
-        if kind == CLASS_FREE:
-            return (
-                f"The atlas in {self.folder} was made without class-free links; make one in another folder, with "
-                "circuits atlas --class-free."
-            )
-        return (
-            f"The atlas in {self.folder} is of an older version, without links over all classes; run circuits atlas "
-            "again, which computes no photo anew."
-        )
+        return KeptLinks(self, of, class_free=class_free).above(self._place(as_unit(unit)))
 
     @property
     def has_class_free(self) -> bool:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from circuits.units import Unit
 
+STRONGEST = 5
+"""Links of a unit that a batch calls its strongest."""
+
 
 @dataclass(frozen=True)
 class Mean:

@@ -19,14 +19,13 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from circuits.atlas.facts import STRONGEST
 from circuits.atlas.fixed import LINK_SQUARE, SQUARE, SUM, from_fixed, to_fixed
 from circuits.atlas.link_rows import LinkedRows, rows_of
 from circuits.attribution.links import Link
 from circuits.attribution.weight_links import LinkedBatch, free_of_classes
 from circuits.network.device import in_doubles
 
-STRONGEST = 5
-"""Links of a unit that a batch calls its strongest."""
 SUMMIT = 0.03
 MOMENTS = ("contribution", "activation", "peak")
 """Of a unit, of which there are sums and squares."""

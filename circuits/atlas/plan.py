@@ -133,7 +133,8 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
     for entry in given:
         called = entry.group or ""
         if called not in known:
-            known[called] = _class_of(network, names.get(called, called)) if not names or called in names else None
+            is_given = not names or called in names
+            known[called] = class_of_folder(network, names.get(called, called)) if is_given else None
         channel = known[called]
         if channel is None:
             unknown[called or "(in no folder)"] = unknown.get(called or "(in no folder)", 0) + 1
@@ -197,7 +198,7 @@ def _from_list(path: Path) -> Iterable[PhotoFile]:
         yield PhotoFile(inside, size, changed, label=called)
 
 
-def _class_of(network: Network, called: str) -> int | None:
+def class_of_folder(network: Network, called: str) -> int | None:
     """Number of the class that a folder is named after, with or without blanks; `None` if there is none."""
     for name in dict.fromkeys((called, called.replace("_", " "))):
         try:

@@ -7,6 +7,7 @@ by class, because the links of a large network fill millions of rows.
 """
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +23,7 @@ from circuits.files import write_atomically, written_aside
 from circuits.units import Progress
 
 MARK = "tables.json"
-"""Says that a folder is one of tables, and of which network and layers."""
+"""Says that a folder is one of tables, and of which network, layers and folder of photos."""
 Columns = Mapping[str, Any]
 _OF = {"class": int, "label": str}
 _MOMENTS = {
@@ -100,7 +101,8 @@ def _write(
     writer: Callable[[ExitStack, Path, Mapping[str, type]], Callable[[Columns], None]],
     progress: Progress | None,
 ) -> list[Path]:
-    marked, of = MarkedFolder(into, MARK, "circuits-tables/1", "a folder of tables"), atlas.record.subject.key
+    marked = MarkedFolder(into, MARK, "circuits-tables/1", "a folder of tables")
+    of = hashlib.sha256(f"{atlas.record.subject.key} {atlas.record.folder}".encode()).hexdigest()
     marked.check(atlas.folder, of)
     try:
         into.mkdir(parents=True, exist_ok=True)

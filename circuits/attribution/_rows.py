@@ -32,6 +32,7 @@ class SegmentRows(SlicedEvaluation):
         self,
         traced: fx.GraphModule,
         given: dict[fx.Node, Tensor],
+        tangents: dict[fx.Node, Tensor],
         front: frozenset[fx.Node],
         known: dict[fx.Node, Tensor],
     ) -> None:
@@ -39,7 +40,7 @@ class SegmentRows(SlicedEvaluation):
         self.values |= known
         self.leaves: list[Leaf] = []
         self.entries: dict[fx.Node, tuple[nn.Conv2d | nn.Linear, fx.Node]] = {}
-        self.tangents = dict(given)
+        self.tangents = dict(tangents)
         self.whole = frozenset(given)
         self.back = PassBack(traced, ())
         self._front = front

@@ -1,11 +1,14 @@
 """What stands in the place of a unit that is ablated: zero, or the unit's mean over a collection of photos."""
 
+import base64
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -49,7 +52,7 @@ class Baseline:
 
     Args:
         name: `zero` or `mean`; every result that was found with a baseline says which.
-        source: what the mean was taken over, such as `photos (1200 photos)`; empty for zero.
+        source: what the mean was taken over, such as `photos (1,200 photos)`; empty for zero.
         means: by layer, the mean activation of each channel, (C,); empty for zero.
 
     Raises:
@@ -102,12 +105,7 @@ class Baseline:
         channels = like.shape[1]
         if self.name == "zero":
             return like.new_zeros(1, channels, 1, 1)
-        if layer not in self.means:
-            raise UnknownError(
-                f"The mean over {self.source} is not known for layer {layer!r}, only for {listed(self.means)}; "
-                "take it over an index or photos with all layers of the network."
-            )
-        mean = self.means[layer]
+        mean = self._mean(layer)
         if len(mean) != channels:
             raise InputError(
                 f"The mean over {self.source} has {len(mean)} channels of {layer}, which has {channels}; "
@@ -115,8 +113,68 @@ class Baseline:
             )
         return mean.to(like)[None, :, None, None]
 
+    def only(self, layers: Sequence[str]) -> "Baseline":
+        """The same of some layers alone, all of which it must know.
+
+        Raises:
+            UnknownError: if nothing is known of one of them.
+        """
+        if self.name == "zero":
+            return self
+        return replace(self, means={layer: self._mean(layer) for layer in layers})
+
+    def _mean(self, layer: str) -> Float[Tensor, " c"]:
+        if layer not in self.means:
+            raise UnknownError(
+                f"The mean over {self.source} is not known for layer {layer!r}, only for {listed(self.means)}; "
+                "take it over an index or photos with all layers of the network."
+            )
+        return self.means[layer]
+
+    @property
+    def sha256(self) -> str:
+        """Of the means, layer by layer: two baselines with the same means are one, wherever their photos lie."""
+        digest = hashlib.sha256()
+        for layer, mean in self.means.items():
+            digest.update(f"{layer}\n".encode() + _bytes(mean))
+        return digest.hexdigest()
+
+    def to_row(self) -> dict[str, Any]:
+        """A mean as the file of a circuit has it: of each layer float32 numbers, little-endian, in base64.
+
+        Example:
+            >>> row = Baseline("mean", "2 photos", {"conv1": torch.tensor([0.5, 1.0])}).to_row()
+            >>> row["layers"], Baseline.of_row(row).means["conv1"].tolist()
+            ({'conv1': 'AAAAPwAAgD8='}, [0.5, 1.0])
+        """
+        packed = {layer: base64.b64encode(_bytes(mean)).decode() for layer, mean in self.means.items()}
+        return {"source": self.source, "sha256": self.sha256, "layers": packed}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Baseline":
+        """The mean that a file says.
+
+        Raises:
+            InputError: if it holds no finite numbers, or others than those whose fingerprint it has.
+        """
+        found = cls("mean", row["source"], {layer: _unpacked(layer, text) for layer, text in row["layers"].items()})
+        if found.sha256 != row["sha256"]:
+            raise InputError(f"The mean over {found.source} has been changed since it was written; trace again.")
+        return found
+
     def __str__(self) -> str:
         return f"{self.name} over {self.source}" if self.source else self.name
+
+
+def _bytes(mean: Float[Tensor, " c"]) -> bytes:
+    return mean.cpu().numpy().astype("<f4").tobytes()
+
+
+def _unpacked(layer: str, text: str) -> Float[Tensor, " c"]:
+    try:
+        return torch.from_numpy(np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32))
+    except ValueError:
+        raise InputError(f"The mean of layer {layer!r} is not float32 numbers in base64; trace again.") from None
 
 
 def resolve(mean: Any = None, *, layers: Collection[str] = ()) -> list[Baseline]:
@@ -134,15 +192,23 @@ def resolve(mean: Any = None, *, layers: Collection[str] = ()) -> list[Baseline]
         >>> [each.name for each in resolve(mean)], [each.name for each in resolve(mean, layers=["conv1", "conv2"])]
         (['zero', 'mean'], ['zero'])
     """
-    zero = Baseline.zero()
-    if mean is None:
-        return [zero]
-    if not isinstance(mean, Baseline | Means):
-        raise InputError(f"baseline is {mean!r}; give Baseline.mean(index) or mean_of_photos(…).")
-    if not set(layers) <= set(mean.layers if isinstance(mean, Means) else mean.means):
-        return [zero]
-    baseline = Baseline.mean(mean) if isinstance(mean, Means) else mean
-    return [zero] if baseline.name == "zero" else [zero, baseline]
+    zero, baseline = Baseline.zero(), as_baseline(mean)
+    return [zero] if baseline.name == "zero" or not set(layers) <= set(baseline.means) else [zero, baseline]
+
+
+def as_baseline(given: Any) -> Baseline:
+    """Zero for `None`, a baseline as it is, and of an index of exemplars its mean.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if given is None:
+        return Baseline.zero()
+    if isinstance(given, Baseline):
+        return given
+    if not isinstance(given, Means):
+        raise InputError(f"baseline is {given!r}; give mean_at_hand(network) or mean_of_photos(…).")
+    return Baseline.mean(given)
 
 
 def mean_of_photos(
@@ -190,6 +256,6 @@ def mean_of_photos(
 
 
 def collection_name(source: str, photos: int) -> str:
-    """What a mean was taken over: `animals (1 photo)`, or `1200 photos`."""
-    many = f"{photos} photo{'s' * (photos != 1)}"
+    """What a mean was taken over: `animals (1 photo)`, or `1,200 photos`."""
+    many = f"{photos:,} photo{'s' * (photos != 1)}"
     return f"{source} ({many})" if source else many

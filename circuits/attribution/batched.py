@@ -7,6 +7,7 @@ For units i of the upper layer, each with weights w_i on its map, S_ij = Σ_hw a
    ∂e_j/∂a_j, what the channel puts into it to first order. Of a homogeneous operation (relu, pooling, flatten) t is e
    itself (Euler); where relu6 is at its limit, t is zero. The convolutions and linear layers that read the front are
    its *entries*, z = W ∗ e + b.
+   Where shares are measured from a baseline b, t starts as a - b in the place of a; no gradient changes.
 2. Likewise from the top: down to the last convolution or linear layer, its *exit*, nothing mixes the channels, so that
    one small pass back gives ∂f_i/∂r_i of all units at once, r_i being the exit's row for unit i.
 3. Where an exit is an entry, S_ij = Σ_k W_ijk · ∂f_i/∂W_ijk: gradient × weight, summed over the kernel, is gradient ×
@@ -54,16 +55,26 @@ _BYTES = 256 * 2**20
 
 
 class BatchedAttribution:
-    """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation."""
+    """What the units of an upper layer need of a segment that `is_understood`, for one photo's lower activation.
 
-    def __init__(self, segment: Segment, activation: Activation, *, block: int | None = None) -> None:
+    Args:
+        segment: from the lower layer to the upper.
+        activation: of the lower layer.
+        away: what is shared out of it, a - b where there is a baseline; the activation itself if `None`.
+        block: how many units are asked for each time; any number if `None`.
+    """
+
+    def __init__(
+        self, segment: Segment, activation: Activation, away: Activation | None = None, *, block: int | None = None
+    ) -> None:
         self.segment = segment
-        self._activation, self._block = activation, block or BLOCK
+        self._activation, self._away, self._block = activation, away, block or BLOCK
         self._always_alike = block is not None  # whoever gives the size of a block asks for the same units each time
         self.traced = segment.traced
         self.width = activation.shape[1]
         self._steps = nodes_between(segment.lower, segment.upper)
         self._given = segment.given(activation.detach())
+        self._tangents = self._given if away is None else segment.given(away.detach())
         self._front = front(segment)
 
     @property
@@ -86,7 +97,7 @@ class BatchedAttribution:
     def _shares(self, channels: Sequence[int], weights: Tensor) -> tuple[Tensor, Tensor]:
         """The maps of some units, (1, units, H, W), and their shares."""
         known = {} if self._hidden is None else {self._hidden.node: self._hidden.value}
-        rows = SegmentRows(self.traced, self._given, self._front, known)
+        rows = SegmentRows(self.traced, self._given, self._tangents, self._front, known)
         rows.prepare([(self.segment.upper, tuple(channels), True)])
         size = len(channels) if self._always_alike or not self._is_sensitive else 1
         parts = [
@@ -177,7 +188,8 @@ class BatchedAttribution:
             linear = not any(ops.operation(self.traced, each).is_activation for each in above)
             plain = all(is_pointwise(module) and module.stride == (1, 1) for module, _ in rows)
             if rows and linear and plain and node not in self._front and self._is_within(node, channels, run):
-                below = BatchedAttribution(replace(self.segment, upper=node), self._activation, block=len(channels))
+                part = replace(self.segment, upper=node)
+                below = BatchedAttribution(part, self._activation, self._away, block=len(channels))
                 return _Hidden(node, *below._shares(channels, self._activation.new_ones(len(channels), 1, 1)))
         return None
 

@@ -4,7 +4,7 @@ Of a layer of groups what lies in no group is told apart, the residual.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from circuits.network.device import in_doubles
 from circuits.shapes import Scores
@@ -18,11 +18,12 @@ class Decomposition:
         value: what is explained.
         shown: sum of the shares of the units that are shown.
         rest: sum of the shares of the layer's other units.
-        bias: what no unit of the layer accounts for; called the *remainder* where `exact` is False.
+        bias: what no unit of the layer accounts for; where shares are measured from a mean, with what the means give.
         coverage: Σ_shown |S| / Σ_all |S|, 0 to 1.
         gross: Σ_all |S|.
         exact: whether `bias` is the effective bias alone: mode `sum` or `target` in a piecewise linear segment.
         residual: share of what no group of a layer of groups holds; 0 where the units are channels.
+        from_mean: whether shares are measured from the units' means, and not from zero.
     """
 
     value: float
@@ -33,11 +34,12 @@ class Decomposition:
     gross: float
     exact: bool
     residual: float = 0.0
+    from_mean: bool = field(default=False, repr=False)
 
     @property
     def bias_name(self) -> str:
-        """`bias`, or `remainder` where it holds more than biases."""
-        return "bias" if self.exact else "remainder"
+        """`bias`; `base` with what the means give; `remainder` where it holds anything else."""
+        return CLOSING[0 if not self.exact else 2 if self.from_mean else 1]
 
     def share(self, attribution: float) -> float:
         """The signed part of the gross attribution that an attribution is, S / Σ_all |S|; 0 where there is none."""
@@ -56,12 +58,20 @@ class Decomposition:
         return replace(self, shown=shown, rest=rest, coverage=coverage, residual=residual)
 
 
+CLOSING = ("remainder", "bias", "base")
+"""What the last part of a decomposition may be called, here and in files."""
 Books = Decomposition
 """A decomposition, as it is called on the page and in files."""
 
 
 def decompose(
-    value: float, scores: Scores, shown: Sequence[int], *, exact: bool, residuals: Sequence[int] = ()
+    value: float,
+    scores: Scores,
+    shown: Sequence[int],
+    *,
+    exact: bool,
+    residuals: Sequence[int] = (),
+    from_mean: bool = False,
 ) -> Decomposition:
     """A value over the shares of all units of the layer below, (c,), of which some are shown, and some are residuals.
 
@@ -72,6 +82,6 @@ def decompose(
     """
     doubles = in_doubles(scores)
     total, gross = float(doubles.sum()), float(doubles.abs().sum())
-    whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact)
+    whole = Decomposition(value, 0.0, 0.0, value - total, 0.0, gross, exact, from_mean=from_mean)
     listed = [float(doubles[channel]) for channel in shown if channel not in residuals]
     return whole.showing(listed, float(doubles[list(residuals)].sum()))

@@ -2,10 +2,14 @@
 
 A value to explain is a weighted sum over the upper layer's activation, f = Σ_c Σ_hw w_c(h,w) · a_c(h,w): a `Readout`.
 A whole unit has w = 1 on its channel, a neuron w = 1 at its position, the difference of two classes w = +1 and -1.
+
+A share is that of a channel's way from a *baseline* b to its activation: b = 0, or in the formulas a - b for a where b
+is given (`instead`, one number a channel, such as its mean over photos).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -73,7 +77,9 @@ class Readout:
         return weighted.sum((1, 2, 3))
 
 
-def gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+def gradient_times_activation(
+    segment: Segment, activation: Activation, readout: Readout, instead: PerChannel | None = None
+) -> Scores:
     """Share of a value that each channel below accounts for, to first order at the photo. Mode `sum`.
 
     S_j = Σ_hw a_j · ∂f/∂a_j   (Cogswell, "Why is this a cat?", 2016; gradient × input: Shrikumar 2016)
@@ -85,6 +91,7 @@ def gradient_times_activation(segment: Segment, activation: Activation, readout:
         segment: from the lower layer to the upper.
         activation: of the lower layer, for one photo.
         readout: the value to explain, on the upper layer.
+        instead: b, from which shares are measured; zero if `None`.
 
     Returns:
         Signed, in units of f, (c,).
@@ -97,11 +104,11 @@ def gradient_times_activation(segment: Segment, activation: Activation, readout:
         >>> scores.shape[0] == network.layer("conv5").channels
         True
     """
-    return next(gradients_times_activation(segment, activation, [readout]))
+    return next(gradients_times_activation(segment, activation, [readout], instead))
 
 
 def gradients_times_activation(
-    segment: Segment, activation: Activation, readouts: Iterable[Readout]
+    segment: Segment, activation: Activation, readouts: Iterable[Readout], instead: PerChannel | None = None
 ) -> Iterator[Scores]:
     """Gradient × activation of several values over the same lower layer, one after the other.
 
@@ -109,15 +116,15 @@ def gradients_times_activation(
     first of them is asked for (`batched`); else each by a pass back of its own. Each share is signed, (c,).
     """
     if not (is_understood(segment) and is_of_usual_size(segment, activation)):
-        yield from _one_by_one(segment, activation, readouts)
+        yield from _one_by_one(segment, activation, readouts, instead)
         return
-    batched = BatchedAttribution(segment, activation)
+    batched = BatchedAttribution(segment, activation, None if instead is None else activation - instead)
     waiting = iter(readouts)
     while some := list(islice(waiting, batched.at_once)):
         # Which way a value goes must not depend on the others, for each has other last bits.
         few = [readout for readout in some if len(readout.channels) <= _FEW]
         many = [readout for readout in some if len(readout.channels) > _FEW]
-        together, apart = _together(batched, activation, few), _one_by_one(segment, activation, many)
+        together, apart = _together(batched, activation, few), _one_by_one(segment, activation, many, instead)
         for readout in some:
             yield next(together if len(readout.channels) <= _FEW else apart)
 
@@ -132,16 +139,24 @@ def _together(batched: BatchedAttribution, activation: Activation, readouts: Seq
         yield own.sum(0)
 
 
-def _one_by_one(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
+def _one_by_one(
+    segment: Segment, activation: Activation, readouts: Iterable[Readout], instead: PerChannel | None
+) -> Iterator[Scores]:
     """A pass back for each value, stopped at the lower layer."""
+    away = away_from(instead, activation)
     for gradient in gradients(segment, activation, readouts):
-        yield (activation * gradient).sum((0, 2, 3))
+        yield (away * gradient).sum((0, 2, 3))
+
+
+def away_from(instead: PerChannel | None, activation: Activation) -> Activation:
+    """What is shared out of an activation, a - b; the activation itself where the baseline is zero."""
+    return activation if instead is None else activation - instead
 
 
 def gradients(segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Activation]:
     """∂f/∂a of several values over the same lower layer, one after the other, each (1, c, h, w)."""
     point = activation.detach().requires_grad_()
-    read = segment.reader(point)
+    read = lru_cache(maxsize=1)(segment.reader(point))  # of groups all read the whole layer
     for readout in readouts:
         with torch.enable_grad():
             value = readout.of(read(readout.channels)).sum()
@@ -158,17 +173,20 @@ def _gradient(
     return torch.autograd.grad(value, point, above, retain_graph=keep, materialize_grads=True)[0]
 
 
-def integrated_gradients(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Scores:
-    """Share of a value that each channel accounts for on the straight way from zero. Mode `ig`.
+def integrated_gradients(
+    segment: Segment, activation: Activation, readout: Readout, instead: PerChannel | None = None, *, steps: int = 32
+) -> Scores:
+    """Share of a value that each channel accounts for on the straight way from the baseline. Mode `ig`.
 
-    S_j = Σ_hw a_j · ∫₀¹ ∂f(αa)/∂a_j dα   (Sundararajan, Taly & Yan 2017), Gauss-Legendre quadrature
+    S_j = Σ_hw (a_j - b_j) · ∫₀¹ ∂f(b + α(a - b))/∂a_j dα   (Sundararajan, Taly & Yan 2017), Gauss-Legendre quadrature
 
-    Σ_j S_j = f(a) - f(0), up to the error of the quadrature.
+    Σ_j S_j = f(a) - f(b), up to the error of the quadrature.
 
     Args:
         segment: from the lower layer to the upper.
         activation: of the lower layer, for one photo.
         readout: the value to explain, on the upper layer.
+        instead: b, zero if `None`.
         steps: points of the quadrature.
 
     Returns:
@@ -177,11 +195,14 @@ def integrated_gradients(segment: Segment, activation: Activation, readout: Read
     Raises:
         InputError: if steps is less than 1.
     """
-    return (activation * mean_gradient(segment, activation, readout, steps=steps)).sum((0, 2, 3))
+    gradient = mean_gradient(segment, activation, readout, instead, steps=steps)
+    return (away_from(instead, activation) * gradient).sum((0, 2, 3))
 
 
-def mean_gradient(segment: Segment, activation: Activation, readout: Readout, *, steps: int = 32) -> Activation:
-    """∫₀¹ ∂f(αa)/∂a dα, the gradient's mean over the straight way from zero; see `integrated_gradients`."""
+def mean_gradient(
+    segment: Segment, activation: Activation, readout: Readout, instead: PerChannel | None = None, *, steps: int = 32
+) -> Activation:
+    """∫₀¹ ∂f(b + α(a - b))/∂a dα, the gradient's mean over the way from the baseline; see `integrated_gradients`."""
     if steps < 1:
         raise InputError(f"steps is {steps}; integrated gradients needs at least 1.")
     places, weights = np.polynomial.legendre.leggauss(steps)
@@ -189,7 +210,8 @@ def mean_gradient(segment: Segment, activation: Activation, readout: Readout, *,
     shares = torch.from_numpy(weights / 2).to(activation)
     total = torch.zeros_like(activation[0])
     for some in torch.split(torch.arange(steps, device=activation.device), at_once(activation)):
-        point = (activation * alphas[some, None, None, None]).detach().requires_grad_()
+        way = away_from(instead, activation) * alphas[some, None, None, None]
+        point = (way if instead is None else instead + way).detach().requires_grad_()
         with torch.enable_grad():
             gradient = _gradient(readout.through(segment, point).sum(), point)
         total += (gradient * shares[some, None, None, None]).sum(0)
@@ -197,11 +219,16 @@ def mean_gradient(segment: Segment, activation: Activation, readout: Readout, *,
 
 
 def ablation(
-    segment: Segment, activation: Activation, readout: Readout, *, channels: Sequence[int] | None = None
+    segment: Segment,
+    activation: Activation,
+    readout: Readout,
+    instead: PerChannel | None = None,
+    *,
+    channels: Sequence[int] | None = None,
 ) -> Scores:
-    """Exact change of a value when one channel at a time is set to zero. Mode `ablate`.
+    """Exact change of a value when one channel at a time is set to its baseline. Mode `ablate`.
 
-    S_j = f(a) - f(a with a_j = 0)   (one forward pass through the segment a channel that is not zero, batched)
+    S_j = f(a) - f(a with a_j = b_j)   (one forward pass through the segment a channel that changes, batched)
 
     The shares need not add up: what two channels do only together is counted in both, or in neither.
 
@@ -209,22 +236,24 @@ def ablation(
         segment: from the lower layer to the upper.
         activation: of the lower layer, for one photo.
         readout: the value to explain, on the upper layer.
-        channels: the ones to set to zero; every one if `None`.
+        instead: b, zero if `None`.
+        channels: the ones to set to it; every one if `None`.
 
     Returns:
         Signed, in units of f, (c,); zero for channels that were not asked for.
     """
     scores = torch.zeros_like(activation[0, :, 0, 0])
-    alive = (activation[0] != 0).flatten(1).any(1)
+    instead = torch.zeros_like(activation[:, :, :1, :1]) if instead is None else instead
+    alive = (activation != instead)[0].flatten(1).any(1)
     if channels is not None:
         wanted = torch.zeros_like(alive)
         wanted[list(channels)] = True
         alive = alive & wanted
-    alive, zero = alive.nonzero().flatten(), torch.zeros_like(activation[:, :, :1, :1])
+    alive = alive.nonzero().flatten()
     with torch.no_grad():
         whole = readout.through(segment, activation)
         for some in torch.split(alive, at_once(activation)):
-            copies = with_replaced(activation, [[channel] for channel in some.tolist()], zero)
+            copies = with_replaced(activation, [[channel] for channel in some.tolist()], instead)
             scores[some] = whole - readout.through(segment, copies)
     return scores
 

@@ -23,7 +23,14 @@ from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import image_node
 from circuits.network.layers import Layer, all_names
 from circuits.network.network import Network
+from circuits.network.token_moves import TOKENS
+from circuits.network.tokens import is_sum_of_tokens
 from circuits.units import Unit
+
+_OF_TOKENS = (
+    "below lie rows of tokens, which attention, norms and skips reach, and links go through convolutions and linear "
+    "layers alone; what units contribute to classes, and what they fire on, is there"
+)
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,9 @@ def with_linked_layers(network: Network) -> Network:
         finder = _Finder(network)
         for layer in network.layer_list:
             list(finder.links(layer))
-        missing = {names[node] for node in finder.missing if node in names} - set(network.layers)
+        known = [layer.node for layer in network.layer_list]
+        units = [node for node in finder.missing if not is_sum_of_tokens(network.traced, node, known)]
+        missing = {names[node] for node in units if node in names} - set(network.layers)
         if not missing:
             return network
         network = network.with_layers([*network.layers, *sorted(missing)])
@@ -183,6 +192,8 @@ class _Finder:
         elif inputs := self._kept(node):
             for read in inputs:
                 yield from self._below(upper, read, start, node, exact)
+        elif node.target in TOKENS:
+            yield _OF_TOKENS
         elif node is not self.image:
             yield f"{node.name} mixes channels in another way than a convolution"
 
@@ -192,6 +203,8 @@ class _Finder:
         if not is_colours:
             self.missing |= dict.fromkeys(self._ends(read))
         if found is None or (all(piece.layer is None for piece in found[0]) and not is_colours):
+            if any(layer.target in TOKENS for layer in self.names):
+                return _OF_TOKENS
             return f"no layer lies between {node.name} and what mixes channels below it"
         pieces, positions = found
         rows, columns, channels = len(weight), weight.shape[1] // positions, sum(piece.width for piece in pieces)

@@ -12,20 +12,22 @@ from circuits.attribution.gradient import (
 from circuits.errors import InputError, did_you_mean
 from circuits.network.held import hold
 from circuits.network.segments import Segment
-from circuits.shapes import Activation, Scores
+from circuits.shapes import Activation, PerChannel, Scores
 
 
-def held_gradient_times_activation(segment: Segment, activation: Activation, readout: Readout) -> Scores:
+def held_gradient_times_activation(
+    segment: Segment, activation: Activation, readout: Readout, instead: PerChannel | None = None
+) -> Scores:
     """Share of a value with attention patterns, norm scales and gates held as they are. Mode `frozen`.
 
     S_j = Σ_hw a_j · ∂f/∂a_j with f linear in what is not held (`held`), so that Σ_j S_j = f - bias
 
     Of what bends a network only the values count, not how they came about (Ali et al. 2022, "XAI for transformers").
     """
-    return gradient_times_activation(hold(segment), activation, readout)
+    return gradient_times_activation(hold(segment), activation, readout, instead)
 
 
-MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
+MODES: dict[str, Callable[..., Scores]] = {
     "sum": gradient_times_activation,
     "target": gradient_times_activation,
     "ig": integrated_gradients,
@@ -35,11 +37,17 @@ MODES: dict[str, Callable[[Segment, Activation, Readout], Scores]] = {
 _GRADIENTS = ("sum", "target", "frozen")
 
 
-def attribute(mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout]) -> Iterator[Scores]:
-    """Shares of several values over the same lower layer, one after the other, in a mode."""
+def attribute(
+    mode: str,
+    segment: Segment,
+    activation: Activation,
+    readouts: Iterable[Readout],
+    instead: PerChannel | None = None,
+) -> Iterator[Scores]:
+    """Shares of several values over the same lower layer, one after the other, in a mode and from a baseline."""
     if mode in _GRADIENTS:
-        return gradients_times_activation(as_explained(mode, segment), activation, readouts)
-    return (MODES[mode](segment, activation, readout) for readout in readouts)
+        return gradients_times_activation(as_explained(mode, segment), activation, readouts, instead)
+    return (MODES[mode](segment, activation, readout, instead) for readout in readouts)
 
 
 def as_explained(mode: str, segment: Segment) -> Segment:

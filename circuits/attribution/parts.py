@@ -9,16 +9,18 @@ share is that of its part:
     ablate:       S_u = f(a) − f(a − part_u)
 
 For channels these are the formulas of `gradient`; the code is homogeneous, so that on the straight way from zero every
-part grows as the activation does.
+part grows as the activation does. From a baseline b a unit's share is that of its part less its part of b, h̄_g d_g with
+h̄ the code of b.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from circuits.attribution.ablation import ablated_one_by_one
-from circuits.attribution.gradient import Readout, gradients, mean_gradient
+from circuits.attribution.gradient import Readout, away_from, gradients, mean_gradient
 from circuits.attribution.modes import as_explained
 from circuits.groups.coding import RESIDUAL, Code
 from circuits.network.segments import Segment
@@ -27,11 +29,19 @@ from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScore
 
 @dataclass(frozen=True, eq=False)
 class PackedLayer:
-    """A lower layer's place among packed channels (`branches.concatenate_padded`), and its code if it has groups."""
+    """A lower layer's place among packed channels (`branches.concatenate_padded`), and its code if it has groups.
+
+    Args:
+        start: its first channel.
+        channels: how many it has.
+        code: of the photo, if its units are groups.
+        instead: the baseline of its channels, (1, channels, 1, 1), from which shares are measured; zero if `None`.
+    """
 
     start: int
     channels: int
     code: Code | None = None
+    instead: PerChannel | None = None
 
     @property
     def units(self) -> int:
@@ -39,22 +49,26 @@ class PackedLayer:
         return self.channels if self.code is None else self.code.units
 
     def shares(self, activation: Activation, gradient: Activation) -> UnitScores:
-        """Σ part · gradient of each unit."""
-        own = slice(self.start, self.start + self.channels)
-        if self.code is None:
-            return (activation[0, own] * gradient[0, own]).sum((1, 2))
-        height, width = self.code.activation.shape[2:]
-        return self.code.shares(gradient[0, own, :height, :width])
+        """Σ (part - its baseline) · gradient of each unit."""
+        return self._terms(activation, gradient).sum((1, 2))
 
     def signed(self, activation: Activation, gradient: Activation) -> tuple[UnitScores, UnitScores]:
         """The positive and the negative terms of each unit's share over positions, in two sums."""
+        terms = self._terms(activation, gradient)
+        return terms.clamp(min=0).sum((1, 2)), terms.clamp(max=0).sum((1, 2))
+
+    def _terms(self, activation: Activation, gradient: Activation) -> Maps:
         own = slice(self.start, self.start + self.channels)
         if self.code is None:
-            terms = activation[0, own] * gradient[0, own]
-        else:
-            height, width = self.code.activation.shape[2:]
-            terms = self.code.terms(gradient[0, own, :height, :width])
-        return terms.clamp(min=0).sum((1, 2)), terms.clamp(max=0).sum((1, 2))
+            return away_from(self.instead, activation[:, own])[0] * gradient[0, own]
+        height, width = self.code.activation.shape[2:]
+        terms = self.code.terms(gradient[0, own, :height, :width])
+        return terms if self._usual is None else terms - self._usual.terms(gradient[0, own, :height, :width])
+
+    @cached_property
+    def _usual(self) -> Code | None:
+        """The code of the baseline; `None` for zero."""
+        return None if self.code is None or self.instead is None else self.code.at_baseline(self.instead)
 
 
 class Ablations:
@@ -113,7 +127,12 @@ class Ablations:
 
 
 def attribute_parts(
-    mode: str, segment: Segment, activation: Activation, readouts: Iterable[Readout], layers: Sequence[PackedLayer]
+    mode: str,
+    segment: Segment,
+    activation: Activation,
+    readouts: Iterable[Readout],
+    layers: Sequence[PackedLayer],
+    instead: PerChannel | None = None,
 ) -> Iterator[UnitScores]:
     """Shares of several values over the same lower layers, one after the other, each in the order of their units.
 
@@ -123,23 +142,29 @@ def attribute_parts(
         activation: of the lower layers, packed.
         readouts: the values to explain, on the upper layer.
         layers: the lower layers, in the order of their channels; the image, if packed behind them, counts by colour.
+        instead: the baseline that shares are measured from, of all packed channels; zero if `None`.
     """
     segment, end = as_explained(mode, segment), layers[-1].start + layers[-1].channels
     layers = [*layers, PackedLayer(end, activation.shape[1] - end)]
     if mode == "ablate":
-        yield from _ablated(segment, activation, list(readouts), layers)
+        yield from _ablated(segment, activation, list(readouts), layers, instead)
         return
-    means: Callable[[Readout], Activation] = lambda readout: mean_gradient(segment, activation, readout)  # noqa: E731
+    means: Callable[[Readout], Activation] = lambda each: mean_gradient(segment, activation, each, instead)  # noqa: E731
     fields = map(means, readouts) if mode == "ig" else gradients(segment, activation, readouts)
     for field in fields:
         yield torch.cat([layer.shares(activation, field) for layer in layers])
 
 
 def _ablated(
-    segment: Segment, activation: Activation, readouts: Sequence[Readout], layers: Sequence[PackedLayer]
+    segment: Segment,
+    activation: Activation,
+    readouts: Sequence[Readout],
+    layers: Sequence[PackedLayer],
+    instead: PerChannel | None,
 ) -> Iterator[UnitScores]:
     """What each of several values loses without each unit, run for all values together."""
-    without = Ablations(activation, layers, torch.zeros_like(activation[:, :, :1, :1]))
+    zero = torch.zeros_like(activation[:, :, :1, :1])
+    without = Ablations(activation, layers, zero if instead is None else instead)
     lost = activation.new_zeros(len(readouts), without.units)
     for some, losses in ablated_one_by_one(segment, activation, readouts, sorted(without.changed()), without):
         lost[:, some] = losses

@@ -108,8 +108,7 @@ class LinkPass:
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
-            means = {name: ops.as_maps(values[node].detach()).mean((2, 3)) for node, name in self._layers.items()}
-            free = self._matrices(self._free, self._products_of_values(values, run), means)
+            free = self._class_free(values, run)
             asked = [node for node in self._layers if node not in self._parts]
             points = [values[node] for node in asked]
             found = _gradients(logits.sum(), [*points, *run.leaves.values()])
@@ -126,18 +125,19 @@ class LinkPass:
             logits.detach(), maps, contributions, self._matrices(self.links, products, contributions), free
         )
 
-    def _products_of_values(self, values: Mapping[fx.Node, Tensor], run: "_Leaves") -> dict[tuple[str, str], Tensor]:
-        """Gradient × weight, and × activation, of what lies directly below each layer, for the layer's mean values."""
-        found: dict[tuple[str, str], Tensor] = {}
-        nodes = {name: node for node, name in self._layers.items()}
-        for upper in dict.fromkeys(link.upper for link in self._free):
-            own = {_key(link) for link in self._free if link.upper == upper} & run.leaves.keys()
-            leaves, value = {key: leaf for key, leaf in run.leaves.items() if key in own}, values[nodes[upper]]
+    def _class_free(self, values: Mapping[fx.Node, Tensor], run: "_Leaves") -> tuple[Tensor, ...]:
+        """The class-free links: each layer's mean values, back to the leaves that are its own."""
+        products: dict[tuple[str, str], Tensor] = {}
+        means: dict[str, Tensor] = {}
+        for node, name in self._layers.items() if self._free else ():
+            value = values[node]
+            means[name] = ops.as_maps(value.detach()).mean((2, 3))
+            own = {_key(link): run.leaves.get(_key(link)) for link in self._free if link.upper == name}
+            leaves = {key: leaf for key, leaf in own.items() if leaf is not None}
             if leaves:
-                positions = ops.as_maps(value)[0, 0].numel()
-                slope = torch.full_like(value, 1 / positions)
-                found |= _products(leaves, _gradients(value, list(leaves.values()), slope))
-        return found
+                slope = torch.full_like(value, 1 / ops.as_maps(value)[0, 0].numel())
+                products |= _products(leaves, _gradients(value, list(leaves.values()), slope))
+        return self._matrices(self._free, products, means)
 
     def _matrices(
         self, links: Sequence[Link], products: Mapping[tuple[str, str], Tensor], shares: Mapping[str, Tensor]

@@ -12,7 +12,7 @@ from circuits.attribution.baseline import Baseline
 from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
-from circuits.report.sentences import held_in_words
+from circuits.report.sentences import from_mean_in_words, held_in_words
 from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
@@ -49,13 +49,14 @@ def class_summary(circuit: Circuit) -> str:
 
 
 def _explained(circuit: Circuit) -> str:
-    held, value = held_in_words(circuit), number(circuit.target.value)
+    words = "".join(f"{each} " for each in (held_in_words(circuit), from_mean_in_words(circuit)) if each)
+    value = number(circuit.target.value)
     what = f"The circuit of {circuit.target.label} ({circuit.root}, {value})"
     if circuit.collection is not None and circuit.target.kind == "unit":
         what = f"What {circuit.root} is made of, whatever the class ({value}, its activation summed over positions)"
     return (
         f"{what}, layer by layer. "
-        f"{held and held + ' '}For each unit: its strongest contributions from the layer below, and their share of the "
+        f"{words}For each unit: its strongest contributions from the layer below, and their share of the "
         "gross attribution:"
     )
 
@@ -90,9 +91,10 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
         most: lines, after which units are only counted; `None` for all.
     """
     rows = _rows(circuit)
-    exact = all(node.books.exact for name in circuit.visible if (node := circuit.nodes[name]).books is not None)
+    closing = {books.bias_name for name in circuit.visible if (books := circuit.nodes[name].books) is not None}
+    last = closing.pop() if len(closing) == 1 else "remainder"
     residual = ("no group",) if circuit.dictionaries else ()
-    heads = ("unit", "value", "shown", "rest", *residual, "bias" if exact else "remainder", "coverage")
+    heads = ("unit", "value", "shown", "rest", *residual, last, "coverage")
     blocks = _blocks(heads, rows, width)
     lines = list(blocks[0])
     for at, (row, block) in enumerate(zip(rows, blocks[1:], strict=True)):
@@ -193,12 +195,12 @@ def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> 
 
 def warnings(circuit: Circuit) -> str:
     """How many of the edges that were measured are doubtful, why, and which."""
-    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name) if edge.ablation is not None]
+    edges = [edge for name in circuit.visible for edge in circuit.edges_into(name) if edge.ablated is not None]
     edges.sort(key=lambda edge: (edge.target, edge.rank))
     kinds: tuple[tuple[str, str, Callable[[Edge], str]], ...] = (
         (
             "disagrees", "Measured by ablation: {} disagree (another sign, or one more than twice the other)",
-            lambda edge: f"{_signed(edge.attribution)}, ablated {_signed(edge.ablation)}",
+            lambda edge: f"{_signed(edge.attribution)}, ablated {_signed(edge.ablated)}",
         ),
         (
             "cancels", "Parts that cancel: {} (net under a tenth of gross)",

@@ -9,7 +9,7 @@ from circuits.cli._atlas_pictures import draw_pictures
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli.exemplars import SHOWN_FAULTS, left_out_links, skipped
 from circuits.cli.options import AS_JSON, NETWORK, NetworkBesideFile, argument, file_option, option
-from circuits.errors import InputError
+from circuits.errors import InputError, listed
 from circuits.report.text import many, short_label
 
 if TYPE_CHECKING:
@@ -156,8 +156,11 @@ def _print(made: "Atlas") -> None:
         f"{many(made.photos, 'photo')} of {many(len(made.classes), 'class', 'classes')}: {made.units} units of "
         f"{made.network} in {len(made.layers)} layers, in {made.folder}.",
     )
+    whys: dict[str, list[str]] = {}
     for each in made.record.subject.unlinked:
-        note(f"No links to some units of {each.layer}: {each.why}.")
+        whys.setdefault(each.why, []).append(each.layer)
+    for why, layers in whys.items():
+        note(f"No links to some units of {listed(layers, limit=4)}: {why}.")
     layer = made.layers[-2].name
     table = plain_table(("class", "photos", f"contribute most in {layer}"), numbers=[1])
     for found in made.classes:

@@ -1,52 +1,102 @@
-"""`circuits class`: the circuit of a class, over all of its photos in an atlas, as a table and as files."""
+"""`circuits class`: the circuit of a class, over all of its photos in an atlas or a folder, as a table and as files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from circuits.cli._atlas_given import check_outside, network_of, network_option, opened_atlas
-from circuits.cli.console import echo_json, note, output, say
-from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, counts, file_option, option
-from circuits.cli.trace import DEPTH, LINES, check_files, with_looks, write_files
+from circuits.cli.console import echo_json, note, output, progress, say
+from circuits.cli.files import photos_of
+from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, counts, file_option, option
+from circuits.cli.trace import DEPTH, LINES, check_files, groups_of, with_looks, write_files
+from circuits.errors import InputError
+
+if TYPE_CHECKING:
+    from circuits.atlas.atlas import Atlas
+    from circuits.image.photo import Photo
+    from circuits.network.network import Network
+    from circuits.units import Progress
 
 
 def class_circuit(
     wanted: str = argument(
         "CLASS",
-        "A class of the atlas, by its label or number; or a unit, such as conv7:281, for what that is made of whatever "
+        "A class, by its label or number; or, of an atlas, a unit such as conv7:281, for what that is made of whatever "
         "the class.",
     ),
     atlas: Path | None = file_option(
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
         metavar="DIR",
     ),
+    groups: str | None = option(
+        None,
+        "Explain by groups of channels, from the photos: a file from circuits groups; or how many each layer has, or "
+        "one number a level, which are fitted to these photos.",
+        metavar="N|FILE",
+    ),
+    photos: Path | None = file_option(
+        "Explain the photos of this folder, or those in its folder of the class; with --atlas, where its photos are.",
+        metavar="DIR",
+    ),
+    limit: int | None = option(
+        None, "With --groups or --photos: so many photos at most, chosen by the hash of their names.", min=1
+    ),
     file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
     graphml: Path | None = file_option("Write the circuit as GraphML."),
     html: Path | None = file_option("Write the circuit as one HTML page."),
     svg: Path | None = file_option("Write the circuit as a drawing."),
-    depth: int | None = option(None, "Layers to walk down; 2, or one for each number of --top.", min=1, max=2000),
-    top: str = option("5", "Units to show below each unit, or one number a level: 8,5,3.", metavar="N"),
+    depth: int | None = option(
+        None, "Layers to walk down; 2, or one for each number of --top or --groups.", min=1, max=2000
+    ),
+    top: str | None = option(
+        None,
+        "Units to show below each unit, or one number a level: 8,5,3; by default 5, and of groups all.",
+        metavar="N",
+    ),
     signs: str = option(
         "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
     ),
     everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
     as_json: bool = AS_JSON,
     pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
-    network: str | None = network_option("pictures"),
+    layers: str = LAYERS,
+    network: str | None = network_option("pictures, --groups and --photos"),
     *,
     options: NetworkBesideFile,
 ) -> None:
-    """Show the circuit of a class, or a unit: not of one photo, but of all photos in an atlas, and how sure it is."""
+    """Show the circuit of a class, or a unit: not of one photo, but of many, and how sure it is.
+
+    From an atlas, or with --photos or --groups from the photos of a class themselves.
+    """
     check_files(file, graphml, html, svg)
-    tops = counts("--top", top)
-    levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
+    tops = None if top is None else counts("--top", top)
     from circuits.cli import _trace_tables as tables
     from circuits.report.atlas_sentences import sureness
+    from circuits.report.circuit_svg import Looks
 
-    opened = opened_atlas(atlas)
-    check_outside(opened, file, graphml, html, svg)
-    drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
-    if drawn_by is None and pictures and (html or svg):
-        note(f"Without pictures: give --network for {opened.network} to have them drawn.")
-    circuit = opened.circuit(wanted, depth=levels, top=tops, signs=signs)
+    opened = opened_atlas(atlas) if atlas is not None or (photos is None and groups is None) else None
+    if opened is not None:
+        check_outside(opened, file, graphml, html, svg)
+    drawn_by: Network | None
+    if photos is None and groups is None:
+        assert opened is not None
+        if limit is not None or layers != "auto":
+            raise InputError("--limit and --layers say how photos are explained; give --photos or --groups too.")
+        drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
+        if drawn_by is None and pictures and (html or svg):
+            note(f"Without pictures: give --network for {opened.network} to have them drawn.")
+        levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
+        circuit = opened.circuit(wanted, depth=levels, top=5 if tops is None else tops, signs=signs)
+    else:
+        drawn_by = options.load(network or "builtin", layers)
+        grouped = None if groups is None else groups_of(drawn_by, groups)
+        levels = depth or next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), DEPTH)
+        with progress("Reading photos") as report:
+            seen = _photos(drawn_by, opened, photos, wanted, limit, report)
+            from circuits.atlas.trace_class import trace_class
+
+            circuit = trace_class(
+                drawn_by, seen, wanted, groups=grouped, depth=levels, top=tops, signs=signs, progress=report
+            )
     if as_json:
         echo_json(circuit.to_json_text())
     else:
@@ -54,7 +104,28 @@ def class_circuit(
         say(console, tables.class_summary(circuit))
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         say(console, sureness(circuit))
-    from circuits.report.circuit_svg import Looks
-
-    looks = Looks() if drawn_by is None else with_looks(drawn_by, circuit, Looks(), pictures=True)
+    looks = Looks()
+    if drawn_by is not None and pictures and (html or svg):
+        looks = with_looks(drawn_by, circuit, looks, pictures=True)
     write_files(circuit, looks, file, graphml, html, svg)
+
+
+def _photos(
+    network: "Network", atlas: "Atlas | None", folder: Path | None, wanted: str, limit: int | None, report: "Progress"
+) -> "list[Photo]":
+    """The photos of a class: of a folder, or those of an atlas, there or where they were when it was made."""
+    from circuits.atlas.class_photos import photos_of_atlas, photos_of_folder
+
+    if atlas is not None:
+        atlas.check_network(network)
+        files = photos_of_atlas(atlas, folder, wanted)
+    elif folder is not None:
+        files = photos_of_folder(network, folder, wanted)
+    else:
+        raise InputError(
+            "Groups are found in photos, and the atlas of the built-in network has none; give a folder of photos of "
+            "the class with --photos."
+        )
+    if limit is not None and limit < len(files):
+        note(f"{limit} of {len(files)} photos, chosen by the hash of their names.")
+    return photos_of(network, folder or files[0].parent, files[:limit], report)

@@ -13,7 +13,7 @@ from circuits.cli.files import check_output, get_circuit
 from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import write_atomically
-from circuits.report.text import MODE_NAMES, number, percent, question
+from circuits.report.text import method_in_words, methods_differ, number, percent, question
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
@@ -47,10 +47,9 @@ def summary(left: "Circuit", right: "Circuit", comparison: "Comparison") -> str:
     named = [f"{name}: {_question(circuit)}" for name, circuit in (("A", left), ("B", right))]
     if not comparison.same_network:
         named.append("The networks differ, so equal addresses of units mean nothing.")
-    modes = [circuit.settings.mode for circuit in (left, right)]
-    if modes[0] != modes[1]:
+    if methods_differ(left, right):
         named.append(
-            f"The methods differ ({MODE_NAMES[modes[0]]}; {MODE_NAMES[modes[1]]}), so values and shares cannot be "
+            f"The methods differ ({method_in_words(left)}; {method_in_words(right)}), so values and shares cannot be "
             "compared."
         )
     units = _counted("unit", len(comparison.shared), len(comparison.left), len(comparison.right))

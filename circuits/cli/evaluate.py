@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress, say
-from circuits.cli.files import as_seen, get_circuit, photos_in
+from circuits.cli.files import get_circuit, photos_in
 from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
@@ -130,7 +130,7 @@ def _photos(network: "Network", names: Sequence[str]) -> "list[Photo]":
         if not name.startswith("example:") and Path(name).is_dir():
             photos += photos_in(network, Path(name))
         else:
-            photos.append(as_seen(network, get_photo(name)))
+            photos.append(network.preprocessing.as_seen(get_photo(name)))
     return list({photo.sha256: photo for photo in photos}.values())
 
 

@@ -132,6 +132,8 @@ def explore(
             check_explorable(loaded, circuit)
         if exemplars is not None:
             exemplars = _photos_or_index(exemplars, loaded)
+        if circuit is None and [each.layers for each in given] == ["auto"]:
+            loaded = _as_usual(loaded, exemplars)
         opened = None if atlas is None else open_atlas(atlas, None if others else loaded)
         if encoder is not None:
             _search_by_words(opened, encoder)
@@ -219,6 +221,21 @@ def _photos_or_index(path: Path, network: "Network") -> Path:
     else:
         check_folder(path)
     return path
+
+
+def _as_usual(network: "Network", exemplars: Path | None) -> "Network":
+    """The network with the layers by which it is usually explained, for the means that the page will have."""
+    from circuits.atlas.means import mean_at_hand
+    from circuits.attribution.baseline import Baseline
+    from circuits.exemplars.finding import is_index, read_index
+    from circuits.tracing.usual import usual_view
+
+    def mean(stream: "Network") -> "Baseline | None":
+        if exemplars is None:
+            return mean_at_hand(stream)
+        return Baseline.mean(read_index(exemplars, stream)) if is_index(exemplars) else None
+
+    return usual_view(network, mean).network
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

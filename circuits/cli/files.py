@@ -1,7 +1,7 @@
 """Files that commands read and write: circuits, folders of photos, and files whose names say what is in them."""
 
 import shlex
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from circuits.image.photo import Photo
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
+    from circuits.units import Progress
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
@@ -67,21 +68,26 @@ def check_output(option: str, path: Path | None, kind: str, endings: tuple[str, 
     check_writable(path)
 
 
-def as_seen(network: "Network", photo: "Photo") -> "Photo":
-    """A photo of which no more is at hand than what the network sees."""
-    return replace(photo, pixels=network.preprocessing.crop_of(photo), whole=False)
-
-
 def photos_in(network: "Network", folder: Path) -> "list[Photo]":
     """The photos in a folder, of each what the network sees; files that are none are counted on standard error."""
     from circuits.exemplars.loader import files_in
+
+    return photos_of(network, folder, [folder / entry.path for entry in files_in(folder)])
+
+
+def photos_of(
+    network: "Network", folder: Path, files: Sequence[Path], report: "Progress | None" = None
+) -> "list[Photo]":
+    """Some photos of a folder, as `photos_in` has all of them; how far it is, is reported."""
     from circuits.image.photo import load_photo
 
     photos: list[Photo] = []
     skipped = 0
-    for entry in files_in(folder):
+    for done, file in enumerate(files):
+        if report is not None:
+            report(done, len(files), "Reading photos")
         try:
-            photos.append(as_seen(network, load_photo(folder / entry.path)))
+            photos.append(network.preprocessing.as_seen(load_photo(file)))
         except InputError:
             skipped += 1
     if not photos:

@@ -63,7 +63,11 @@ NETWORK = option(
     "--network", "-n", metavar="NAME", panel=_PANEL,
 )  # fmt: skip
 LAYERS = option(
-    "auto", "auto, fine (down to the branches), or names with commas between.", metavar="LAYERS", panel=_PANEL
+    "auto",
+    "auto, fine (down to the branches), stream (of a vision transformer, its tokens after each block), or names with "
+    "commas between.",
+    metavar="LAYERS",
+    panel=_PANEL,
 )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
     from circuits.tracing.circuit import Circuit
+    from circuits.tracing.usual import UsualView
 
 
 DEPTH = 2
@@ -95,7 +96,10 @@ def trace(
         False, "Ablate the unit of every edge, and record how much the unit above it changes.", "--measure"
     ),
     baseline: str = option(
-        "zero", "With --measure: zero alone, or also the mean over an index of exemplars.", metavar="zero|mean"
+        "zero",
+        "What contributions are measured from: zero, or each unit's mean over an index of exemplars (or the atlas); "
+        "with --measure, units are then set to that mean too.",
+        metavar="zero|mean",
     ),
     exemplars: Path | None = INDEX_FOLDER,
     everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
@@ -105,8 +109,8 @@ def trace(
     options: NetworkBesideFile,
 ) -> None:
     """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
-    if not measure and (baseline, exemplars) != ("zero", None):
-        raise InputError("--baseline and --exemplars say how edges are measured; give --measure too.")
+    if exemplars is not None and baseline == "zero" and not measure:
+        raise InputError("--exemplars says where means are taken from; give --baseline mean, or --measure, too.")
     check_files(file, graphml, html, svg)
     tops = None if top is None else counts("--top", top)
     from circuits.report.circuit_svg import Looks
@@ -114,13 +118,23 @@ def trace(
     first = Looks(first=look)
     picture = get_photo(photo, window)
     loaded = options.load(network, layers)
-    grouped = None if groups is None else _groups(loaded, groups)
+    grouped = None if groups is None else groups_of(loaded, groups)
     levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
+    is_free = layers == "auto" and {top, groups, units, share, mode} == {None} and ":" not in (target or "")
+    view = _usual(loaded, exemplars) if is_free else None
+    if view is not None and view.groups:
+        loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
+    if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
+        note(
+            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
+            "--baseline mean measures them from the mean."
+        )
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
-    baselines = _baselines(loaded, baseline, exemplars)
+    start = _baseline(loaded, baseline, exemplars)
+    means = start if exemplars is None or baseline == "mean" else _baseline(loaded, "mean", exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -133,15 +147,17 @@ def trace(
             groups=grouped,
             units=units,
             share=share,
+            baseline=start,
             progress=report,
         )
     if depth or levels:
         _note_depth(loaded, circuit.nodes[circuit.root].unit.layer, wanted)
     if measure:
+        from circuits.attribution.baseline import resolve
         from circuits.tracing.verify import measure as measure_edges
 
         with progress("Measuring") as report:
-            circuit = measure_edges(loaded, circuit, baseline=baselines[-1], progress=report)
+            circuit = measure_edges(loaded, circuit, baseline=means, progress=report)
     if as_json:
         echo_json(circuit.to_json_text())
     else:
@@ -150,14 +166,14 @@ def trace(
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         if measure:
             say(console, tables.warnings(circuit))
-            for each in baselines:
+            for each in resolve(means):
                 say(console, tables.agreement_heading(circuit, each))
                 console.print(tables.agreement_table(circuit, each.name))
     shown = with_looks(loaded, circuit, first, pictures=pictures) if html or svg else first
     write_files(circuit, shown, file, graphml, html, svg)
 
 
-def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
+def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
     """How many groups each layer has, or the groups of a file."""
     numbers = [whole(part) for part in text.split(",")]
     found = tuple(number for number in numbers if number is not None)
@@ -173,24 +189,39 @@ def _groups(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[s
     return load_groups(text, network)
 
 
-def _baselines(network: "Network", name: str, exemplars: Path | None) -> "list[Baseline]":
-    """Zero, and for `mean` the mean over the newest index of exemplars."""
-    from circuits.attribution.baseline import resolve
+def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
+    """How the network is explained where nothing says how, with a word on it if that is by groups."""
+    from circuits.atlas.means import mean_at_hand
+    from circuits.network.layers import stream_names
+    from circuits.tracing.usual import usual_view
 
+    view = usual_view(network, lambda stream: mean_at_hand(stream, exemplars))
+    if view.groups:
+        note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
+    elif stream_names(network.traced):
+        note(
+            "Explained by single units, which show little of a transformer; after `circuits exemplars FOLDER --layers "
+            "stream` it is explained by groups of its tokens."
+        )
+    return view
+
+
+def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline | None":
+    """`None` for zero, and for `mean` the mean over the newest index of exemplars or the network's atlas."""
     if name == "zero":
-        return resolve()
+        return None
     if name != "mean":
         raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
-    from circuits.exemplars.finding import find_exemplars
+    from circuits.atlas.means import mean_at_hand
 
-    index = find_exemplars(network, exemplars)
-    if index is None:
+    mean = mean_at_hand(network, exemplars)
+    if mean is None:
         where = f" in {exemplars}" if exemplars is not None else ""
         raise InputError(
             f"There is no index of exemplars of {network.name}{where} to take means over; make one with "
             "`circuits exemplars FOLDER` and the same network, or leave out --baseline mean."
         )
-    return resolve(index)
+    return mean
 
 
 def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictures: bool) -> "Looks":

@@ -296,6 +296,8 @@ def plan(
         else:
             notes.append(f"There is no control by weights: nothing moves {target.label} at the neutral input.")
         other = ForwardCache.of(randomised(network, seed), image)
+        if circuit.baseline.name == "mean":
+            notes.append("The circuit of the shuffled network is traced from zero, because the means are not its own.")
         sets.append(UnitSet("randomised", by_tracing(other, target, units, tops=tops, mode=mode, signs=signs)))
         for layer in units:
             pair = (each.attributions(target, layer).tolist() for each in (run, other))

@@ -120,7 +120,7 @@ def evaluate(
     steps = 1 + len(numbers) * len(baselines) + len(changed)
     report(0, steps, "Choosing controls")
     image = cut.preprocessing.from_crop(crops[0])
-    first = ForwardCache.of(cut, image).with_groups(circuit.dictionaries)
+    first = ForwardCache.of(cut, image).with_groups(circuit.dictionaries).from_baseline(circuit.baseline)
     planned = plan(first, image, circuit, target, controls=controls, ladder=ladder, draws=draws, seed=seed)
     measured: list[PhotoScores] = []
     for done, number in enumerate(numbers):
@@ -132,7 +132,8 @@ def evaluate(
     for number, change in enumerate(changed):
         report(steps - len(changed) + number, steps, f"Searching the photo, {change}")
         run = ForwardCache.of(cut, cut.preprocessing.from_crop(change(crops[0])))
-        search = CircuitSearch(run.with_groups(circuit.dictionaries), target, circuit.settings.mode)
+        run = run.with_groups(circuit.dictionaries).from_baseline(circuit.baseline)
+        search = CircuitSearch(run, target, circuit.settings.mode)
         again.append(search.like(circuit))
     survived = survival(planned.sources, planned.unchanged, again) if changed else None
     report(steps, steps, "Evaluated")
@@ -245,11 +246,16 @@ def _photos(
 def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo]) -> tuple[list[Baseline], str]:
     """Zero, and the mean over an index of exemplars or over the photos; a sentence says why, if there is no mean.
 
+    Where the circuit's shares are measured from a mean, it is that one.
+
     An index comes first, because with the mean over the very photos that are scored, the sum of m(whole) − m(nothing)
     over them is next to nothing wherever the target is linear in the highest ablated layer, so that no score over all
     of them is defined; those of single photos are.
     """
-    baselines = resolve(find_exemplars(network), layers=circuit.layers[:-1])
+    if circuit.baseline.name == "mean":
+        return resolve(circuit.baseline), ""
+    needed = circuit.layers[:-1]
+    baselines = resolve(find_exemplars(network, layers=needed), layers=needed)
     if len(baselines) == 1 and len(photos) >= 2:
         baselines = resolve(mean_of_photos(network, photos, source="the photos that are scored"))
     if len(baselines) > 1:

@@ -9,9 +9,10 @@ from circuits.errors import InputError
 from circuits.network.network import Network
 from circuits.tracing.budget import budget_of, spend
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.node import index_of
 from circuits.tracing.run import ForwardCache
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.tracing.targets import Target
 from circuits.units import Address, is_residual, parse_address
 
@@ -121,7 +122,8 @@ class CircuitSearch:
         if budget is None:
             return self.sources(tops_of_circuit(circuit), settings.signs)
         builder = self._builder()
-        if float(builder.graph.nodes[self.target.id]["value"]) <= 0:  # nothing to spend on in a changed photo
+        value = float(builder.graph.nodes[self.target.id]["value"])
+        if value <= 0 and (settings.signs == "positive" or not value):  # nothing to spend on in a changed photo
             return {}
         spend(builder, budget, settings.depth, settings.signs)
         graph = builder.graph

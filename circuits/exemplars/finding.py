@@ -1,7 +1,7 @@
 """Find the index of exemplars that was made for a network, or for an atlas."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +14,11 @@ from circuits.network.network import Network
 
 
 def find_exemplars(
-    network: Network, into: str | Path | None = None, *, folder: str | Path | None = None
+    network: Network,
+    into: str | Path | None = None,
+    *,
+    folder: str | Path | None = None,
+    layers: Collection[str] = (),
 ) -> Exemplars | None:
     """The index finished last of those made for a network, shown photos as it is now; `None` if there is none.
 
@@ -22,12 +26,13 @@ def find_exemplars(
         network: the network; the choice of layers does not matter.
         into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
         folder: of the photos; any, if `None`.
+        layers: an index that has all of these comes before those finished later that have not.
 
     Raises:
         InputError: if the index is damaged.
     """
     photos = None if folder is None else str(Path(folder).expanduser().resolve())
-    return _latest(into, lambda record: photos in (None, record.folder) and _is_of(record, network))
+    return _latest(into, lambda record: photos in (None, record.folder) and _is_of(record, network), layers)
 
 
 def find_any_exemplars(into: str | Path) -> Exemplars | None:
@@ -39,14 +44,17 @@ def find_any_exemplars(into: str | Path) -> Exemplars | None:
     return _latest(into, lambda record: True)
 
 
-def _latest(into: str | Path | None, accepts: Callable[[IndexRecord], bool]) -> Exemplars | None:
-    finished: list[tuple[float, IndexFolder]] = []
+def _latest(
+    into: str | Path | None, accepts: Callable[[IndexRecord], bool], layers: Collection[str] = ()
+) -> Exemplars | None:
+    finished: list[tuple[bool, float, IndexFolder]] = []
     for file in kept_in(into).glob("*/index.json"):
         index = IndexFolder(file.parent)
         record = index.read(file.name)
         if record is not None and record.finished is not None and accepts(record):
-            finished.append((record.finished, index))
-    return _opened(max(finished, key=lambda each: each[0])[1]) if finished else None
+            has_all = set(layers) <= {layer.name for layer in record.layers}
+            finished.append((has_all, record.finished, index))
+    return _opened(max(finished, key=lambda each: each[:2])[2]) if finished else None
 
 
 def _is_of(record: IndexRecord, network: Network) -> bool:

@@ -176,6 +176,10 @@ class Preprocessing:
     def _coloured(self, crop: Image.Image) -> Image.Image:
         return crop if self.channels == 3 else crop.convert("L")
 
+    def as_seen(self, photo: Photo) -> Photo:
+        """A photo of which no more is at hand than what the network sees."""
+        return replace(photo, pixels=self.crop_of(photo), whole=False)
+
     def input_of(self, photo: Photo) -> "torch.Tensor":
         """The network's input for a photo through its window, `crop_of`: normalised, float32 (1, c, h, w)."""
         return self.from_crop(self.crop_of(photo))

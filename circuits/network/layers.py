@@ -217,8 +217,13 @@ def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
     return "does not exist as a tensor with channels that the logits depend on" if exists else missing
 
 
+def stream_names(traced: fx.GraphModule) -> list[str]:
+    """Names of the layers of a vision transformer's residual stream, from the image up; none of another network."""
+    names = all_names(traced)
+    return [names[node] for node in layers_of_stream(names)]
+
+
 def _stream(names: dict[fx.Node, str]) -> list[str]:
-    """Names of the layers of a vision transformer's residual stream."""
     found = layers_of_stream(names)
     if not found:
         raise InputError(

@@ -121,7 +121,7 @@ OPERATIONS = _table(
     (replace(_reshape, homogeneous=True), (torch.reshape, "reshape", "view")),
     (_reshape, (nn.Unflatten, torch.squeeze, "squeeze", torch.unsqueeze, "unsqueeze", torch.permute, "permute")),
     (_reshape, (torch.transpose, "transpose", torch.swapaxes, "swapaxes", channels_first, channels_last, "contiguous")),
-    (_reshape, (tokens_map, tokens_extra, tokens_joined)),
+    (_reshape, (tokens_map, tokens_extra, tokens_joined, "view_as", "reshape_as")),
     # What does not change numbers, and what only moves them.
     (_linear(channelwise=True, reach="elementwise"), (nn.Dropout, nn.Dropout2d, nn.Identity, F.dropout, F.dropout2d)),
     (_linear(reach="elementwise"), (F.alpha_dropout, "float", "to", "type_as")),
@@ -134,7 +134,7 @@ OPERATIONS = _table(
     (_moving, (torch.unbind, "unbind", torch.flip, "flip", torch.roll, "roll", torch.movedim, "movedim", "expand")),
     (_moving, (torch.narrow, "narrow", torch.select, "select", "unflatten", "repeat", "clone", "expand_as")),
     (Operation(reach="moving"), ("detach",)),
-    (_moving, (F.pixel_shuffle, F.pixel_unshuffle)),
+    (_moving, (F.pixel_shuffle, F.pixel_unshuffle, nn.Unfold, F.unfold)),
     # Arithmetic.
     (_linear(reach="elementwise"), (operator.sub, torch.sub, "sub", operator.neg, torch.neg)),
     (_linear(reach="elementwise"), (torch.maximum, torch.minimum, torch.abs, "abs")),

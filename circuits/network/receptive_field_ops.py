@@ -1,5 +1,6 @@
 """What each value of an operation's output can depend on: the largest number among the inputs that reach it."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -28,6 +29,7 @@ class OperationCall:
         values: those of the nodes that it reads.
         seen: the ones among them that depend on the image.
         largest: of the image's numbers.
+        along_skips: whether what mixes tokens is left out.
     """
 
     traced: fx.GraphModule
@@ -35,6 +37,7 @@ class OperationCall:
     values: Mapping[fx.Node, Any]
     seen: Sequence[Any]
     largest: float
+    along_skips: bool = False
 
     def settings(self, *names: str) -> dict[str, Any]:
         """Settings by name: those of the module, or the function's arguments after the first."""
@@ -52,7 +55,7 @@ class OperationCall:
 
 
 def largest_reaching(
-    traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node], *, unknown: float | None = None
+    traced: fx.GraphModule, numbers: Tensor, wanted: Sequence[fx.Node], *, along_skips: bool = False
 ) -> dict[fx.Node, Any]:
     """The largest of the pixels' numbers, (1, c, h, w), that each value of some nodes can depend on; -∞ for none.
 
@@ -60,19 +63,19 @@ def largest_reaching(
         traced: the prepared network.
         numbers: of the pixels.
         wanted: the nodes.
-        unknown: what each value of an operation that is not known depends on; on the largest of all if `None`.
+        along_skips: whether what mixes tokens is left out: a sum has what all of its parts can depend on, and what
+            attention makes of a token what its query can.
     """
     image = image_node(traced)
     dependent = {image}
-    largest = float(numbers.max()) if unknown is None else unknown
+    largest = float(numbers.max())
 
     def reach_of(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         reads = value_inputs(node)
         if dependent.isdisjoint(reads):
             return ops.run_node(traced, node, values)
-        value = reach(
-            OperationCall(traced, node, values, [values[read] for read in reads if read in dependent], largest)
-        )
+        seen = [values[read] for read in reads if read in dependent]
+        value = reach(OperationCall(traced, node, values, seen, largest, along_skips))
         if any(isinstance(part, Tensor) for part in pytree.tree_leaves(value)):
             dependent.add(node)
         return value
@@ -86,7 +89,9 @@ def reach(call: OperationCall) -> Any:
     name = ops.operation(call.traced, call.node).reach
     x = call.seen[0] if len(call.seen) == 1 and _is_numbers(call.seen[0]) else None
     largest = None
-    if name in _OF_ANY:
+    if call.along_skips and ops.kind(call.traced, call.node) in _ATTENTION:
+        largest = _query(call)
+    elif name in _OF_ANY:
         largest = _OF_ANY[name](call)
     elif name in _OF_TENSOR and x is not None:
         largest = _OF_TENSOR[name](call, x)
@@ -110,9 +115,21 @@ def _everything(call: OperationCall) -> Any:
 def _elementwise(call: OperationCall) -> Tensor | None:
     if not all(map(_is_numbers, call.seen)):
         return None
-    largest: Tensor = reduce(torch.maximum, call.seen)
+    is_skip = call.along_skips and ops.operation(call.traced, call.node).role == "addition"
+    largest: Tensor = reduce(torch.minimum if is_skip else torch.maximum, call.seen)
     alone = len(call.node.all_input_nodes) == len(call.seen)
     return largest if alone else largest.expand(call.run(lambda each: each).shape)
+
+
+def _query(call: OperationCall) -> Tensor | None:
+    """Of a product of matrices, as attention is made of, what the row of the first can depend on."""
+    first = call.node.args[0] if call.node.args else None
+    query = call.values[first] if isinstance(first, fx.Node) else None
+    if not isinstance(query, Tensor) or not any(query is each for each in call.seen):
+        return None
+    made = call.run(lambda tensor: tensor.nan_to_num(neginf=0.0) if tensor.is_floating_point() else tensor)
+    largest: Tensor = query.amax(-1, keepdim=True).expand(made.shape)
+    return largest
 
 
 def _moved(call: OperationCall) -> Any:
@@ -250,6 +267,7 @@ def _neighbouring_channels(call: OperationCall, x: Tensor) -> Tensor:
     return _padded(x, (0, 0, 0, 0, size // 2, (size - 1) // 2)).unfold(1, size, 1).amax(-1)
 
 
+_ATTENTION = (F.scaled_dot_product_attention, operator.matmul, torch.matmul, "matmul", torch.bmm, "bmm")
 _OF_ANY: Mapping[ops.Reach | None, Callable[[OperationCall], Any]] = {"elementwise": _elementwise, "moving": _moved}
 _OF_TENSOR: Mapping[ops.Reach | None, Callable[[OperationCall, Tensor], Tensor | None]] = {
     "reduction": _reduced,

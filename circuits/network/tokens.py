@@ -3,11 +3,12 @@
 1. A unit is a channel of an MLP's hidden activation: of the last value in it before the channels are mixed again, which
    in a gated MLP, `act(gate) * value`, is the product.
 2. Which of its tokens are patches of the photo, and where these lie, is found, not assumed. The graph is run on the
-   numbers of the image's pixels (`receptive_field_ops`) with everything left out that mixes tokens, such as attention,
-   so that along the skips each token has the numbers of its own patch alone, and the class token none.
-3. If the tokens with numbers lie together, row by row, they are a map (N, C, H, W), and the others, the class token and
-   its kin, a layer beside it, (N, C, 1, E), which has no places. After the rows of tokens steps to both are inserted,
-   and one back, which the rest of the network reads.
+   numbers of the image's pixels (`receptive_field_ops`) with everything left out that mixes tokens: of a sum the pixels
+   count that all of its parts can see, which along a skip are those of the token's own patch, and attention is where it
+   asks from. The class token has none.
+3. If the tokens with pixels lie together, and their middles are a grid, they are a map (N, C, H, W), in whatever order
+   they come, and the others, the class token and its kin, a layer beside it, (N, C, 1, E), which has no places. After
+   the rows of tokens steps to both are inserted, and one back, which the rest of the network reads.
 
 Where that fails once, as where tokens are merged or dropped, nothing is inserted (`token_moves.why_no_tokens`).
 
@@ -16,7 +17,7 @@ signed. They are found and split in the same way, and are the layers of the choi
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -26,7 +27,7 @@ from circuits.network.blocks import paths_around
 from circuits.network.branches import on_paths
 from circuits.network.dataflow import value_users
 from circuits.network.execute import image_node
-from circuits.network.receptive_field_ops import NOTHING, largest_reaching
+from circuits.network.receptive_field_ops import largest_reaching
 from circuits.network.token_moves import NAMED_AFTER, STREAM, TOKENS, WHY, tokens_extra, tokens_joined, tokens_map
 
 _FEW = 16
@@ -61,23 +62,19 @@ def split_tokens(traced: fx.GraphModule) -> None:
         return
     streams = _streams(traced, list(hidden))
     centres = _centres(traced, [*hidden, *streams])
-    places: dict[fx.Node, tuple[int, int, int]] = {}
-    for node in hidden:
-        place = _place(centres[node])
-        if place is not None:
-            places[node] = place
-    most = max((rows * columns for _, rows, columns in places.values()), default=0)
+    places = {node: place for node in hidden if (place := _place(centres[node])) is not None}
+    most = max((place.patches for place in places.values()), default=0)
     for node in hidden:
         # Class tokens have an MLP of their own in some networks; many tokens without pixels are patches that were lost.
-        if node not in places or not (places[node][1] or (ops.shape(node) or ())[1] < min(most, _FEW)):
+        if node not in places or not (places[node].patches or (ops.shape(node) or ())[1] < min(most, _FEW)):
             traced.meta[WHY] = _sentence(node)
             return
     for node, place in places.items():
-        _insert(node, hidden[node], *place)
+        _insert(node, hidden[node], place)
     for node in streams:
-        place = _place(centres[node])
-        if place is not None and place[1]:
-            _insert(node, node, *place, is_stream=True)
+        grid = _place(centres[node])
+        if grid is not None and grid.patches:
+            _insert(node, node, grid, is_stream=True)
     traced.recompile()
 
 
@@ -86,24 +83,29 @@ def layers_of_tokens(
 ) -> list[fx.Node]:
     """What was chosen with the layers of tokens, if there are any.
 
-    Below them, where nothing else is chosen there, lies the embedding of the patches. Above them only what an
-    activation function makes is a layer: the pooled or normalised rows of all blocks, or the embedding of a photo, are
-    sums of what the hidden units add, and their channels no units.
+    Below them, where nothing else is chosen there, lies the embedding of the patches.
     """
     tokens = [node for node in names if node.target in TOKENS and not node.meta[STREAM]]
     if not tokens:
         return list(chosen)
-    chosen = [
-        node
-        for node in chosen
-        if node < tokens[-1] or len(ops.shape(node) or ()) != 2 or ops.operation(traced, node).is_activation
-    ]
+    chosen = [node for node in chosen if not is_sum_of_tokens(traced, node, tokens)]
     if any(node < tokens[0] for node in chosen):
         return chosen + tokens
     embedding = [
         node for node in chain if node in names and node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS
     ]
     return chosen + embedding[-1:] + tokens
+
+
+def is_sum_of_tokens(traced: fx.GraphModule, node: fx.Node, tokens: Iterable[fx.Node]) -> bool:
+    """Whether a row above some layers of tokens is no layer: its channels are no units, but sums of what these add.
+
+    So are the pooled or normalised rows of all blocks, and the embedding of a photo; what an activation function makes
+    has units of its own.
+    """
+    below = [layer for layer in tokens if layer.target in TOKENS]
+    is_above = bool(below) and not any(node < layer for layer in below)
+    return is_above and len(ops.shape(node) or ()) == 2 and not ops.operation(traced, node).is_activation
 
 
 def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
@@ -159,6 +161,19 @@ def _goes_on(traced: fx.GraphModule, node: fx.Node, user: fx.Node) -> bool:
     return called.reach == "elementwise" and is_same and not _is_merge(traced, user)
 
 
+class _Grid(NamedTuple):
+    """Which of some tokens are patches: how many rows and columns of them from `start` on, and in which order."""
+
+    start: int
+    rows: int
+    columns: int
+    order: tuple[int, ...] | None
+
+    @property
+    def patches(self) -> int:
+        return self.rows * self.columns
+
+
 def _centres(traced: fx.GraphModule, nodes: list[fx.Node]) -> dict[fx.Node, tuple[Tensor, Tensor]]:
     """Row and column of the middle of the pixels of each token, doubled, (T,); not finite for one that has none."""
     image: tuple[int, ...] = image_node(traced).meta["shape"]
@@ -166,47 +181,56 @@ def _centres(traced: fx.GraphModule, nodes: list[fx.Node]) -> dict[fx.Node, tupl
     rows = torch.arange(image[2], dtype=dtype)[:, None].expand(image)
     columns = torch.arange(image[3], dtype=dtype).expand(image)
     # Both ends of what a token has, for patches that overlap are cut off at the border.
-    found = [largest_reaching(traced, numbers, nodes, unknown=NOTHING) for numbers in (rows, -rows, columns, -columns)]
+    found = [largest_reaching(traced, numbers, nodes, along_skips=True) for numbers in (rows, -rows, columns, -columns)]
     ends = [{node: each[node].amax((0, 2)) for node in nodes} for each in found]
-    return {node: (ends[0][node] - ends[1][node], ends[2][node] - ends[3][node]) for node in nodes}
+    return {
+        node: (_middle(*(end[node] for end in ends[:2])), _middle(*(end[node] for end in ends[2:]))) for node in nodes
+    }
 
 
-def _place(centres: tuple[Tensor, Tensor]) -> tuple[int, int, int] | None:
-    """The first of the tokens that are patches, and how many rows and columns of these there are.
+def _middle(last: Tensor, first: Tensor) -> Tensor:
+    """The middle between two ends, doubled, of which the first is negated; not finite if nothing lies between them."""
+    return torch.where(last + first >= 0, last - first, torch.nan)
 
-    No rows and columns where all tokens are others; `None` if the patches are no such grid.
-    """
+
+def _place(centres: tuple[Tensor, Tensor]) -> _Grid | None:
+    """Which of the tokens are patches: none if all tokens are others; `None` if the patches are no grid."""
     known = centres[0].isfinite()
     if not known.any():
-        return 0, 0, 0
+        return _Grid(0, 0, 0, None)
     start, count = int(known.nonzero()[0]), int(known.sum())
-    down, across = (each[start : start + count] for each in centres)
-    rows, columns = (torch.tensor(sorted(set(each.tolist()))).to(each) for each in (down, across))
-    if not bool(known[start : start + count].all()) or len(rows) * len(columns) != count:
+    if not bool(known[start : start + count].all()):
         return None
-    is_down = torch.equal(down, rows.repeat_interleave(len(columns)))
-    is_across = torch.equal(across, columns.repeat(len(rows)))
-    return (start, len(rows), len(columns)) if is_down and is_across else None
+    down, across = (each[start : start + count] for each in centres)
+    (rows, at_row), (columns, at_column) = (torch.unique(each, return_inverse=True) for each in (down, across))
+    place = at_row * len(columns) + at_column
+    order = place.argsort()
+    in_order = torch.arange(count)
+    if len(rows) * len(columns) != count or not torch.equal(place[order], in_order):
+        return None
+    is_moved = not torch.equal(order, in_order)
+    return _Grid(start, len(rows), len(columns), tuple(order.tolist()) if is_moved else None)
 
 
 def _sentence(node: fx.Node) -> str:
     tokens = (ops.shape(node) or ())[1]
     return (
-        f"the {tokens} tokens at {node.name} cannot be told to be the photo's patches, row by row, as where tokens are "
-        "merged, dropped, put into another order or mixed by convolutions, so that its units have no map"
+        f"the {tokens} tokens at {node.name} cannot be told to be a grid of the photo's patches, as where tokens are "
+        "merged, dropped or moved by what the photo shows, so that its units have no map"
     )
 
 
-def _insert(node: fx.Node, source: fx.Node, start: int, rows: int, columns: int, *, is_stream: bool = False) -> None:
-    shape = ops.shape(node) or ()
-    extra, patches = shape[1] - rows * columns, rows * columns
-    start = start if patches else extra
+def _insert(node: fx.Node, source: fx.Node, place: _Grid, *, is_stream: bool = False) -> None:
+    shape, (first, rows, columns, order) = ops.shape(node) or (), place
+    extra, patches = shape[1] - place.patches, place.patches
+    start = first if patches else extra
+    moved = () if order is None else (order,)
     graph, readers = node.graph, list(node.users)
     # The rows that leave a block stay its output, and give it its name.
     around = {} if is_stream else {path: node.meta["nn_module_stack"][path] for path in paths_around(node)}
     last, parts = node, dict[str, Any]()
     for key, count, step, args, size in (
-        ("patches", patches, tokens_map, (node, start, rows, columns), (rows, columns)),
+        ("patches", patches, tokens_map, (node, start, rows, columns, *moved), (rows, columns)),
         ("extra", extra, tokens_extra, (node, start, patches), (1, extra)),
     ):
         if count:
@@ -215,7 +239,7 @@ def _insert(node: fx.Node, source: fx.Node, start: int, rows: int, columns: int,
             last.meta = {"shape": (1, shape[2], *size), "channels_at": 1, "nn_module_stack": around}
             last.meta |= {NAMED_AFTER: source, STREAM: is_stream}
     with graph.inserting_after(last):
-        joined = graph.call_function(tokens_joined, (start,), parts)
+        joined = graph.call_function(tokens_joined, (start, *moved), parts)
     joined.meta = {"shape": shape, "channels_at": 2, "nn_module_stack": around}
     for reader in readers:
         reader.replace_input_with(node, joined)

@@ -4,6 +4,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
+from circuits.atlas.facts import STRONGEST
 from circuits.report.text import decimals, many, number, percent
 
 if TYPE_CHECKING:
@@ -146,14 +147,17 @@ def sureness(circuit: "Circuit") -> str:
     """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
     edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
     errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
-    consistency = [edge.consistency for edge in edges if edge.consistency is not None]  # of edges that excite
+    # Of edges that excite; a sixth cannot be expected to be among five.
+    ranked = [[edge for edge in circuit.edges_into(name) if edge.consistency is not None] for name in circuit.visible]
+    counted = sorted((edge for some in ranked for edge in some[:STRONGEST]), key=lambda edge: edge.consistency or 0)
+    consistency = [edge.consistency or 0 for edge in counted]
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
     photos = max(edge.photos or 1 for edge in edges)
-    counted = sorted((edge for edge in edges if edge.consistency is not None), key=lambda edge: edge.consistency or 0)
+    lead = "An edge is among the" if max(map(len, ranked)) <= STRONGEST else "Of the five strongest one is among the"
     doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. An edge is among the "
+        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. {lead} "
         f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
     )
     if not doubtful:

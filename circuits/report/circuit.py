@@ -12,7 +12,7 @@ from circuits.report.atlas_sentences import sureness
 from circuits.report.circuit_svg import Looks, Pictures, draw, warnings_in
 from circuits.report.file_names import file_name
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
-from circuits.report.sentences import circuit_in_words
+from circuits.report.sentences import circuit_in_words, from_mean_in_words
 from circuits.report.text import network_and_source, question
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
@@ -79,6 +79,8 @@ def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
         rows=[(circuit.nodes[name], _feeds(circuit, name)) for name in drawn.units],
         sets=[(each.name, [circuit.nodes[name] for name in each.units]) for each in named_sets(circuit)],
         hidden=len(circuit.nodes) - len(circuit.visible),
+        closing="bias" if circuit.baseline.name == "zero" else "base",
+        from_mean=from_mean_in_words(circuit),
         file=_data(circuit),
         file_name=file_name(circuit, "circuit", "json"),
     )
@@ -92,7 +94,8 @@ def node_to_html(node: Node) -> str:
 def _feeds(circuit: Circuit, name: str) -> list[Edge]:
     """The edges from a unit to visible units above it, the strongest first."""
     rows = circuit.graph.out_edges(name, data=True)
-    edges = [Edge.of_row(name, target, row) for _, target, row in rows if target in circuit.visible]
+    start = circuit.settings.baseline
+    edges = [Edge.of_row(name, target, row, start) for _, target, row in rows if target in circuit.visible]
     return sorted(edges, key=lambda edge: -abs(edge.attribution))
 
 

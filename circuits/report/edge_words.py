@@ -28,7 +28,8 @@ WARNING_LABELS = {
 WARNING_MEANINGS = {
     "disagrees": "the measured change has another sign, or is more than twice or less than half the attribution",
     "cancels": "the unit excites in some places and inhibits in others, and what is left is under a tenth of both",
-    "saturates": "gradients integrated from zero give less than half, or more than twice, what the one here does",
+    "saturates": "gradients integrated on the way to the photo give less than half, or more than twice, what the one "
+    "here does",
 }
 """What they mean, as the end of a sentence."""
 
@@ -62,12 +63,12 @@ def warning_sentence(circuit: "Circuit", edge: "Edge", name: str) -> str:
             f"({_signed(edge.negative)}); the two nearly cancel, so their sum says little."
         )
     if name == "saturates":
-        less = abs(edge.integrated or 0.0) > abs(_net(edge))
+        less, start = abs(edge.integrated or 0.0) > abs(_net(edge)), "zero" if edge.baseline == "zero" else "the mean"
         return (
-            f"A small change has {'less' if less else 'more'} effect at the photo than on the path from zero: gradient "
-            f"× activation gives {_signed(_net(edge))}, integrated along the path {_signed(edge.integrated)}."
+            f"A small change has {'less' if less else 'more'} effect at the photo than on the path from {start}: "
+            f"gradient × activation gives {_signed(_net(edge))}, integrated along the path {_signed(edge.integrated)}."
         )
-    return f"Ablation gives {_signed(edge.ablation)}, not {_signed(edge.attribution)}."
+    return f"Ablation gives {_signed(edge.ablated)}, not {_signed(edge.attribution)}."
 
 
 def _net(edge: "Edge") -> float:

@@ -21,7 +21,7 @@ def to_html(card: Card) -> str:
         "network": card.network["sha256"],
         "circuit": card.circuit["sha256"],
     }
-    layers = list(card.units)
+    layers, start = list(card.units), " from the mean" if settings.get("baseline") == "mean" else ""
     return fill_page(
         "card.html.j2",
         style=asset("circuit.css") + asset("card.css"),
@@ -32,7 +32,7 @@ def to_html(card: Card) -> str:
             network_and_source(card.network["name"], card.network["source"]),
             f"{len(layers)} layers, {layers[0]} to {layers[-1]}" if len(layers) > 1 else f"one layer, {layers[0]}",
             f"{card.circuit['units']} of {sum(card.widths.values())} units, {card.circuit['edges']} edges",
-            f"mode {settings['mode']}, top {settings['top']}",
+            f"mode {settings['mode']}{start}, top {settings['top']}",
         ],
         left_out=left_out(card),
         headline=headline(card),

@@ -12,6 +12,7 @@ from circuits.units import IN_NO_GROUP, is_residual
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from circuits.attribution.decomposition import Decomposition
     from circuits.network.network import Network
     from circuits.network.predict import Prediction
     from circuits.tracing.circuit import Circuit
@@ -101,6 +102,8 @@ def held_in_words(circuit: "Circuit") -> str:
     books = node.books
     if not layers or books is None or not _is_worth_shares(node.value, books.gross):
         return ""
+    if words := _below_the_only_one(circuit, books):
+        return words
     count = sum(circuit.dictionaries[layer].groups for layer in layers)
     groups = f"{count} groups" if count != 1 else "group"
     held, left = (round(100 * part / node.value) for part in (books.shown + books.rest, books.residual))
@@ -115,6 +118,49 @@ def held_in_words(circuit: "Circuit") -> str:
         verb = f"inhibit{'s' * (left_out == 1)}" if books.rest < 0 < node.value else f"hold{'s' * (left_out == 1)}"
         words += f" {drawn} of {count} groups are drawn; {left_out} {verb} ({part})."
     return words
+
+
+def _below_the_only_one(circuit: "Circuit", books: "Decomposition") -> str:
+    """What lies below the one group through which all of the target comes, that of a class token; else "".
+
+    For that the direction of a single token holds all that the token holds, says nothing.
+    """
+    drawn = [edge for edge in circuit.edges_into(circuit.root) if not is_residual(edge.source)]
+    strongest = max(drawn, key=lambda edge: abs(edge.attribution), default=None)
+    if strongest is None or abs(strongest.attribution) < _ALL * books.gross:
+        return ""
+    only = circuit.nodes[strongest.source]
+    count = sum(not is_residual(edge.source) for edge in circuit.edges_into(only.id))
+    if only.books is None or not count:
+        return ""
+    groups = f"{count} groups drawn below that account" if count > 1 else "group drawn below that accounts"
+    return (
+        f"All of it comes through {only.called}. The {groups} for {percent(only.books.coverage)} of {ALL}; the other "
+        f"groups, and what is {IN_NO_GROUP}, hold the rest."
+    )
+
+
+def from_mean_in_words(circuit: "Circuit") -> str:
+    """What the shares of a circuit are measured from, in a sentence, where it is not zero; else "".
+
+    Example:
+        >>> from circuits import load_network, mean_of_photos, trace
+        >>> network = load_network()
+        >>> mean = mean_of_photos(network, ["example:cat"], source="one cat")
+        >>> from_mean_in_words(trace(network, "example:cat", depth=1, baseline=mean))
+        "Shares are measured from each unit's mean over one cat (1 photo); base is what the means alone give."
+    """
+    start = circuit.baseline
+    if start.name == "zero":
+        return ""
+    books = circuit.nodes[circuit.root].books
+    name = "base" if books is None else books.bias_name
+    verb = "is" if name == "base" else "includes"
+    return f"Shares are measured from each unit's mean over {start.source}; {name} {verb} what the means alone give."
+
+
+_ALL = 0.99
+"""Of the gross attribution, what is called all of it."""
 
 
 def _is_worth_shares(value: float, gross: float) -> bool:
@@ -222,7 +268,7 @@ def edges_from(circuit: "Circuit", name: str) -> tuple[Edge, ...]:
     if name not in circuit.nodes or circuit.nodes[name].discarded:
         return ()
     found = [
-        Edge.of_row(name, above, data)
+        Edge.of_row(name, above, data, circuit.settings.baseline)
         for _, above, data in circuit.graph.out_edges(name, data=True)
         if above in circuit.visible
     ]

@@ -138,6 +138,25 @@ MODE_NAMES = {
 """The modes of attribution, as they are called."""
 
 
+def method_in_words(circuit: "Circuit") -> str:
+    """How the shares of a circuit were found.
+
+    Example:
+        >>> from circuits import load_network, mean_of_photos, trace
+        >>> network = load_network()
+        >>> mean = mean_of_photos(network, ["example:cat"], source="one cat")
+        >>> method_in_words(trace(network, "example:cat", depth=1, mode="ig", baseline=mean))
+        'integrated gradients, from the mean over one cat (1 photo)'
+    """
+    mode, start = MODE_NAMES[circuit.settings.mode], circuit.baseline
+    return mode if start.name == "zero" else f"{mode}, from the mean over {start.source}"
+
+
+def methods_differ(left: "Circuit", right: "Circuit") -> bool:
+    """Whether the shares of two circuits cannot be compared: their modes differ, or what they are measured from."""
+    return left.settings.mode != right.settings.mode or left.baseline.sha256 != right.baseline.sha256
+
+
 def many(count: int, name: str, names: str = "") -> str:
     """How many there are, with their name, whose plural is given where it is no s more.
 

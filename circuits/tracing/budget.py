@@ -20,9 +20,10 @@ from circuits.errors import InputError
 from circuits.network.device import in_doubles
 from circuits.tracing.facts import as_int
 from circuits.tracing.groups import address_at
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.levels import levels_below
 from circuits.tracing.node import index_of
-from circuits.tracing.search import CircuitBuilder, Shares
+from circuits.tracing.search import CircuitBuilder
 from circuits.units import Address, Progress
 
 LARGEST_BUDGET = 2000
@@ -71,15 +72,15 @@ def spend(builder: CircuitBuilder, budget: Budget, depth: int, signs: str, progr
     """Grow a circuit below its target within a budget; the builder's mode is `target`.
 
     Raises:
-        InputError: if the target's value is not above zero, so that there is no share of it.
+        InputError: if the target's value is not above zero, and what argues against it is not to be shown.
     """
     report = progress or (lambda done, known, message: None)
     root = builder.target.id
     value = float(builder.graph.nodes[root]["value"])
-    if value <= 0:
+    if value <= 0 and (signs == "positive" or not value):
         raise InputError(
             f"The value of {builder.target.label} is {value:.4g} here, and units are spent on what makes a value "
-            "large; choose a target that is above zero, or give top instead."
+            "large; choose a target that is above zero, show both signs, or give top instead."
         )
     search = _Frontier(builder, depth, signs)
     search.expand(root)
@@ -114,10 +115,10 @@ class _Frontier:
 
     def best(self, enough: float) -> Address | None:
         """The candidate with the largest sum in a level that does not hold enough yet; `None` if there is none."""
-        full = {level for level in set(self._levels.values()) if self._held(level) >= enough * (1 - _ROUNDING)}
+        held = {level: self._held(level) / enough for level in self._levels.values()}
         best, most = None, 0.0
         for layer, sums in self._sums.items():
-            if self._levels[layer] in full:
+            if held[self._levels[layer]] >= 1 - _ROUNDING:
                 continue
             worth = sums.copy() if self._signs == "positive" else np.abs(sums)
             worth[self._kept[layer]] = 0

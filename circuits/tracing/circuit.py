@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError, UnknownError, listed
 from circuits.files import read_text, write_atomically
 from circuits.groups.dictionary import Dictionary
@@ -92,6 +93,12 @@ class Circuit(Reported):
         """By layer, the directions of those whose units are groups of channels."""
         return {name: Dictionary.of_row(row) for name, row in self.graph.graph.get("dictionaries", {}).items()}
 
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What its shares are measured from: zero, or the means of its units, which the file carries."""
+        row = self.graph.graph.get("means")
+        return Baseline.zero() if row is None else Baseline.of_row(row)
+
     @property
     def predictions(self) -> tuple[Prediction, ...]:
         """What the network says the photo shows."""
@@ -148,7 +155,7 @@ class Circuit(Reported):
     def edges_into(self, unit: Unit | str, *, discarded: bool = False) -> tuple[Edge, ...]:
         """Edges from the units below that are shown (with `discarded`, all that were chosen), by rank."""
         edges = [
-            Edge.of_row(source, str(unit), data)
+            Edge.of_row(source, str(unit), data, self.settings.baseline)
             for source, _, data in self.graph.in_edges(str(unit), data=True)
             if discarded or not self.graph.nodes[source]["discarded"]
         ]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
+from circuits.attribution.baseline import Baseline
+from circuits.attribution.decomposition import CLOSING
 from circuits.errors import InputError, printable
 from circuits.files import versions
 from circuits.groups.dictionary import Dictionary
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 
 
 FORMATS = ("circuits/1", "circuits/2")
-"""The second has groups of channels, budgets, named sets of units and collections; else the first is written."""
+"""The second has groups of channels, budgets, named sets, collections and means; else the first is written."""
 MOST_BYTES = 64 * 2**20
 _MOST_PARTS = 1_000_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_BOOKS = ("shown", "rest", "residual", "bias", "remainder", "coverage", "gross")
+_BOOKS = ("shown", "rest", "residual", *CLOSING, "coverage", "gross")
 _AGREEMENT = ("spearman", "joint", "error")
 _FLOATS = frozenset(
     {*_BOOKS, *MEASURED, *_AGREEMENT, "error", "consistency", "value", "max", "attribution", "logit", "probability"}
@@ -82,10 +84,8 @@ def to_dict(circuit: "Circuit") -> dict[str, Any]:
 
 def format_of(facts: Mapping[str, Any]) -> str:
     """The oldest format that can hold a circuit, by the attributes of its graph."""
-    newer = not {"dictionaries", "named_sets", "collection"}.isdisjoint(facts) or not {"units", "share"}.isdisjoint(
-        facts["settings"]
-    )
-    return FORMATS[newer]
+    newer = {"dictionaries", "named_sets", "collection", "means"} & set(facts)
+    return FORMATS[bool(newer or {"units", "share"} & set(facts["settings"]))]
 
 
 def _attributes(graph: nx.DiGraph) -> dict[str, Any]:
@@ -255,6 +255,7 @@ def _check_consistent(graph: nx.DiGraph) -> None:
     named_sets.check(graph)
     layers = {name: height for height, name in enumerate(graph.graph["network"]["layers"])}
     _check_dictionaries(graph, layers)
+    _check_means(graph)
     _check_target(graph)
     _check_sampled(graph)
     for name, row in graph.nodes(data=True):
@@ -265,7 +266,7 @@ def _check_consistent(graph: nx.DiGraph) -> None:
         if "group" in row:
             _check_group(name, row, graph.graph.get("dictionaries", {}))
         needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
-        if not needed <= row.keys() or row["expanded"] != (("bias" in row) ^ ("remainder" in row)):
+        if not needed <= row.keys() or row["expanded"] != (len(row.keys() & set(CLOSING)) == 1):
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
         if "measured" in row and not row["expanded"]:
             raise InputError(f"The node {name!r} was measured but is not expanded; only what is expanded can be.")
@@ -294,6 +295,15 @@ def _check_dictionaries(graph: nx.DiGraph, layers: Mapping[str, int]) -> None:
             Dictionary.of_row(row)
         except InputError as error:
             raise InputError(f"The dictionary of layer {layer!r} cannot be used: {error}") from error
+
+
+def _check_means(graph: nx.DiGraph) -> None:
+    """Refuse means that are none, or not those that the shares are measured from."""
+    means, layers = graph.graph.get("means"), graph.graph["network"]["layers"]
+    if (graph.graph["settings"].get("baseline") == "mean") != (means is not None):
+        raise InputError("The circuit says that shares are measured from means and has none, or the other way round.")
+    if means is not None and set(Baseline.of_row(means).means) != set(layers[:-1]):
+        raise InputError("The circuit's means are not those of its network's layers below the top one; trace it again.")
 
 
 def _check_target(graph: nx.DiGraph) -> None:

@@ -147,7 +147,8 @@ def compare(left: Circuit, right: Circuit) -> Comparison:
         right: the other.
 
     Returns:
-        The comparison. Values and attributions of the two are only commensurable in the same mode.
+        The comparison. Values and attributions of the two are only commensurable in the same mode and
+        from the same baseline.
 
     Example:
         >>> from circuits import compare, discard, load_network, trace

@@ -28,12 +28,13 @@ class Edge:
         entrance: the channel of a concatenation as which a unit of a branch enters on its way to the upper unit, such
             as `inception4a:209`, where that concatenation is no layer itself; `None` if there is none.
         ablation_mean: what it loses when the lower unit is set to its mean over photos (`Baseline.mean`).
-        positive: what argues for it in gradient × activation, Σ_hw max(0, a · ∂f/∂a).
-        negative: what argues against it there, Σ_hw min(0, a · ∂f/∂a).
+        positive: what argues for it in gradient × activation, Σ_hw max(0, (a - b) · ∂f/∂a), b being the baseline.
+        negative: what argues against it there, Σ_hw min(0, (a - b) · ∂f/∂a).
         integrated: its share by integrated gradients.
         photos: over how many photos the attribution is the mean, in the circuit of a class.
         error: the standard error of that mean; `None` where it cannot be told, of a single batch.
         consistency: the share of the photos whose batch has the edge among the five strongest of its target, 0 to 1.
+        baseline: what the attribution is measured from, `zero` or `mean`.
     """
 
     source: str
@@ -49,12 +50,18 @@ class Edge:
     photos: int | None = None
     error: float | None = None
     consistency: float | None = None
+    baseline: str = "zero"
 
     @classmethod
-    def of_row(cls, source: str, target: str, row: Mapping[str, Any]) -> "Edge":
-        """The edge that a graph or a file says there is."""
+    def of_row(cls, source: str, target: str, row: Mapping[str, Any], baseline: str = "zero") -> "Edge":
+        """The edge that a graph or a file says there is, in a circuit whose shares are measured from that baseline."""
         measured = {key: row.get(key) for key in (*MEASURED, *SAMPLED, "entrance")}
-        return cls(source, target, row["attribution"], row["rank"], **measured)
+        return cls(source, target, row["attribution"], row["rank"], baseline=baseline, **measured)
+
+    @property
+    def ablated(self) -> float | None:
+        """What the attribution predicts: the ablation to the baseline that it is measured from."""
+        return self.ablation if self.baseline == "zero" else self.ablation_mean
 
     @property
     def disagrees(self) -> bool:
@@ -66,7 +73,7 @@ class Edge:
             >>> [Edge("conv1:0", "conv2:0", 2.0, 1, ablation).disagrees for ablation in (None, 1.0, 4.1, 0.9, -2.0)]
             [False, False, True, True, True]
         """
-        return self.ablation is not None and _differ(self.attribution, self.ablation)
+        return self.ablated is not None and _differ(self.attribution, self.ablated)
 
     @property
     def cancels(self) -> bool:
@@ -86,7 +93,7 @@ class Edge:
 
     @property
     def saturates(self) -> bool:
-        """Whether the gradient at the photo tells another story than the whole way there from zero.
+        """Whether the gradient at the photo tells another story than the whole way there from the baseline.
 
         It does where gradient × activation and integrated gradients have different signs, or one is more than twice
         as large as the other: their difference is more than half of the larger.

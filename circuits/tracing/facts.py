@@ -176,6 +176,7 @@ class TraceSettings(_Row):
     depth: int
     units: int | None = None
     share: float | int | None = None
+    baseline: str = "zero"
 
     def top_at(self, level: int) -> int:
         """Units to show below a unit of a level, 0 for the target; below the last level as many as there."""

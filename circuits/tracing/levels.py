@@ -21,6 +21,8 @@ MOST = 1000
 """Groups that are fitted to a photo."""
 PHOTO = "this photo"
 """The source of a dictionary that was fitted to the photo that it explains."""
+WITH_MEAN = f"{PHOTO}, and the mean"
+"""The source of one whose last direction is that of the mean over photos."""
 
 
 def levels_below(network: Network, layer: str, depth: int) -> dict[str, int]:
@@ -42,7 +44,7 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     Args:
         run: of the photo.
         target: what is explained; a fit weighs each channel and position by what it does for the target.
-        groups: see `Groups`.
+        groups: see `Groups`. Of tokens after a block, where shares are measured from the mean, that is one more.
         depth: levels below the target.
 
     Raises:
@@ -64,8 +66,9 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
         is_active = bool(gradient.any()) if signed else bool((activation > 0).any())
         if not counts[level - 1] or not is_active:
             continue
-        directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed)
-        found[layer] = Dictionary(directions, PHOTO, weighted=True)
+        mean = run.baseline.means.get(layer) if signed else None
+        directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed, mean=mean)
+        found[layer] = Dictionary(directions, PHOTO if mean is None else WITH_MEAN, weighted=True)
     if not found:
         raise InputError(f"Nothing is active below {target.id} in this photo, so there are no groups to find.")
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from circuits.attribution.agreement import Agreement
-from circuits.attribution.decomposition import Decomposition
+from circuits.attribution.decomposition import CLOSING, Decomposition
 from circuits.errors import InputError
 from circuits.notebook import Reported
 from circuits.tracing.edge import Edge
@@ -55,9 +55,9 @@ class Node(Reported):
         """The node that a graph or a file says there is, with the edges into it that are shown."""
         books = None
         if row["expanded"]:
-            exact = "bias" in row
-            closing = row["bias" if exact else "remainder"]
-            whole = Decomposition(row["value"], 0.0, 0.0, closing, 0.0, row["gross"], exact)
+            closing = next(key for key in CLOSING if key in row)
+            exact, from_mean = closing != "remainder", closing == "base"
+            whole = Decomposition(row["value"], 0.0, 0.0, row[closing], 0.0, row["gross"], exact, from_mean=from_mean)
             residual = sum((edge.attribution for edge in edges if is_residual(edge.source)), 0.0)
             books = whole.showing([edge.attribution for edge in edges if not is_residual(edge.source)], residual)
         shown = [edge.source for edge in edges]

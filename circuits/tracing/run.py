@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from circuits.attribution.baseline import Baseline
 from circuits.attribution.gradient import Readout, gradient_down
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.network.branches import concatenate_padded
-from circuits.network.execute import execute, image_node
 from circuits.network.network import Network
-from circuits.network.operations import as_maps
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activation, Images, Maps, Scores
 from circuits.tracing.layers_below import LayersBelow
+from circuits.tracing.run_back import run_back
 from circuits.tracing.targets import Target, readout_of
 from circuits.units import Address, Group
 
@@ -27,13 +27,14 @@ IMAGE = ""
 class ForwardCache:
     """One photo's way through a network: the activation of each layer, and each target's gradient by layer.
 
-    Where the layers form no chain, the photo itself is kept too, under `IMAGE`.
+    Where the layers form no chain, the photo itself is kept too, under `IMAGE`. Shares are measured from the baseline.
     """
 
     network: Network
     activations: dict[str, Activation]
     gradients: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
+    baseline: Baseline = field(default_factory=Baseline.zero)
     _codes: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     @classmethod
@@ -46,6 +47,10 @@ class ForwardCache:
     def with_groups(self, dictionaries: Mapping[str, Dictionary]) -> "ForwardCache":
         """The same run, in which some layers' units are the groups of a dictionary."""
         return self if dictionaries is self.dictionaries else replace(self, dictionaries=dictionaries, _codes={})
+
+    def from_baseline(self, baseline: Baseline) -> "ForwardCache":
+        """The same run, whose shares are measured from a baseline."""
+        return self if baseline is self.baseline else replace(self, baseline=baseline)
 
     def code(self, target: Target, layer: str) -> Code:
         """The photo's code in a layer's dictionary, weighed by the target where the dictionary is."""
@@ -63,7 +68,8 @@ class ForwardCache:
         widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
         packed = concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts)
         coded = [name for name in widths if target is not None and name in self.dictionaries]
-        return LayersBelow(piece, packed, widths, {name: self.code(target, name) for name in coded if target})
+        codes = {name: self.code(target, name) for name in coded if target}
+        return LayersBelow(piece, packed, widths, codes, self.baseline)
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""
@@ -92,15 +98,7 @@ class ForwardCache:
 
     def _gradients(self, target: Target) -> dict[str, Activation]:
         """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        traced, nodes = self.network.traced, [layer.node for layer in self.network.layer_list]
-        image = self.activations[IMAGE].detach().requires_grad_()
-        with torch.enable_grad():
-            values = execute(traced, {image_node(traced): image}, nodes)
-            upper = as_maps(values[self.network.layer(target.unit.layer).node])
-            value = target.readout(self.network).value(upper).sum()
-            points = [values[node] for node in nodes]
-            gradients = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
-        return dict(zip(self.network.layers, map(as_maps, gradients), strict=True))
+        return run_back(self.network, self.activations[IMAGE], target, self.network.layers)[1]
 
     def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""

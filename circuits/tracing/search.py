@@ -1,67 +1,26 @@
 """The search: share a unit's value among the layers below it, take the strongest as its children, level by level."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
 
 from circuits.attribution.agreement import without_joint
-from circuits.attribution.decomposition import Decomposition, decompose
-from circuits.attribution.gradient import Readout, strongest
+from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import is_exact
 from circuits.errors import InputError, UnknownError, listed
 from circuits.naming.store import names_of
 from circuits.network.subgraphs import entrance_of
-from circuits.shapes import Scores
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
-from circuits.tracing.layers_below import LayersBelow
+from circuits.tracing.layers_below import Shares
 from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache, number_of
 from circuits.tracing.targets import Target
 from circuits.tracing.visible import visible_in
 from circuits.units import IN_NO_GROUP, Address, Group, Progress, Unit
-
-
-@dataclass(frozen=True, eq=False)
-class Shares:
-    """What each channel of the layers below accounts for in one unit.
-
-    Args:
-        name: id of the unit's node.
-        lower: the layers below.
-        value: what is shared out.
-        scores: signed, one a channel; the colours of an image that is reached past these layers come last.
-        exact: whether what the scores leave of the value is the effective bias.
-    """
-
-    name: str
-    lower: LayersBelow
-    value: float
-    scores: Scores
-    exact: bool
-
-    def strongest(self, top: int, signs: str) -> list[int]:
-        """The units to show, over all layers below together; a residual that is not zero always, whatever its sign."""
-        scores = self.scores[: self.lower.units]
-        if not self.residuals:
-            return strongest(scores, top, signs)
-        held = scores.clone()
-        held[self.residuals] = 0
-        shown = strongest(held, top, signs) + [place for place in self.residuals if scores[place] != 0]
-        return sorted(shown, key=lambda place: -float(scores[place] if signs == "positive" else scores[place].abs()))
-
-    @property
-    def residuals(self) -> list[int]:
-        """Where the residuals of the lower layers stand, of those whose units are groups."""
-        return [self.lower.place(Group(layer, None)) for layer in self.lower.codes]
-
-    def decomposition(self, shown: Sequence[int]) -> Decomposition:
-        """Of the value, when these units are shown."""
-        return decompose(self.value, self.scores, shown, exact=self.exact, residuals=self.residuals)
 
 
 class CircuitBuilder:
@@ -88,24 +47,27 @@ class CircuitBuilder:
         row: dict[str, Any] = {"layer": unit.layer}
         if isinstance(unit, Group):
             row["group"], label = ("rest", IN_NO_GROUP) if unit.number is None else (unit.number, label)
-            code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
-            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
-            activation, value = code.map(number_), code.value(number_, gradient)
-            self.graph.add_node(name, **row)
         else:
             row |= {"channel": unit.channel}
             row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}
             row |= {"position": list(unit.position)} if unit.position is not None else {}
-            self.graph.add_node(name, **row)
+        self.graph.add_node(name, **row)
+        seen = self.seen(unit, name)
+        self.graph.nodes[name].update(label=label, **seen, expanded=False, note="", discarded=False)
+        self.graph.nodes[name].update(self._names.row_of(unit, name))
+        return float(seen["value"])
+
+    def seen(self, unit: Address, name: str) -> dict[str, Any]:
+        """What a node says of the photo: its unit's value, and the highest activation and its place."""
+        if isinstance(unit, Group):
+            code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
+            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
+            activation, value = code.map(number_), code.value(number_, gradient)
+        else:
             activation = self.run.activations[unit.layer][0, unit.channel]
             value = float(self.readout(name).value(self.run.activations[unit.layer]))
         peak = divmod(int(activation.argmax()), activation.shape[1])
-        self.graph.nodes[name].update(
-            label=label, value=number(value), max=number(float(activation.max())), peak=list(peak), expanded=False,
-            note="", discarded=False,
-        )  # fmt: skip
-        self.graph.nodes[name].update(self._names.row_of(unit, name))
-        return number(value)
+        return {"value": number(value), "max": number(float(activation.max())), "peak": list(peak)}
 
     def shares(self, names: Sequence[str]) -> Iterator[Shares]:
         """The shares of the layers below, of nodes of one layer, one after the other."""

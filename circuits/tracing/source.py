@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from cachetools import LRUCache
 from PIL import Image
 
+from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError, UnknownError
 from circuits.groups.dictionary import Dictionary, checked
 from circuits.image.encode import from_data_uri
@@ -91,8 +92,10 @@ def forward_cache(network: Network, source: Source) -> ForwardCache:
         recent = _recent.setdefault(network, LRUCache(4))
         cut, activations = recent.get(key, (None, None))
     dictionaries = source.dictionaries if isinstance(source, Circuit) else {}
+    baseline = source.baseline if isinstance(source, Circuit) else Baseline.zero()
     if activations is not None:
-        return ForwardCache(cut or network, activations).with_groups(_fitting(cut or network, dictionaries))
+        found = ForwardCache(cut or network, activations).with_groups(_fitting(cut or network, dictionaries))
+        return found.from_baseline(baseline)
     image = network.preprocessing.from_crop(input_crop(network, source))
     try:
         cut = network.with_layers(source.layers) if isinstance(source, Circuit) else network
@@ -102,7 +105,7 @@ def forward_cache(network: Network, source: Source) -> ForwardCache:
     run = ForwardCache.of(cut, image)
     with _lock:
         recent[key] = (None if run.network is network else run.network, run.activations)
-    return run.with_groups(dictionaries)
+    return run.with_groups(dictionaries).from_baseline(baseline)
 
 
 def _fitting(network: Network, dictionaries: Mapping[str, Dictionary]) -> Mapping[str, Dictionary]:

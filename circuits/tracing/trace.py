@@ -24,6 +24,7 @@ from typing import SupportsIndex
 import networkx as nx
 import torch
 
+from circuits.attribution.baseline import Baseline, Means, as_baseline
 from circuits.attribution.gradient import strongest
 from circuits.attribution.modes import check_mode
 from circuits.errors import InputError
@@ -60,6 +61,7 @@ def trace(
     groups: Groups | None = None,
     units: SupportsIndex | None = None,
     share: float | int | None = None,
+    baseline: Baseline | Means | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
     """The circuit behind a target for one photo.
@@ -82,6 +84,8 @@ def trace(
         units: spend so many units over the whole circuit, best first by what they do for the target (`budget`), in the
             place of `top` below each.
         share: stop at a level where the units hold this part of the target's value, 0 to 1; with or without `units`.
+        baseline: what shares are measured from: zero if `None`, or each unit's mean over photos, as
+            `mean_of_photos` and an index of exemplars have it.
         progress: called with (units done, units known, what is under way); raising an exception in it cancels.
 
     Returns:
@@ -106,7 +110,8 @@ def trace(
         network = network.with_layers(layers)
     photo = as_photo(photo)
     crop = network.preprocessing.crop_of(photo)
-    run = ForwardCache.of(network, network.preprocessing.from_crop(crop))
+    start = as_baseline(baseline).only(network.layers[:-1])
+    run = ForwardCache.of(network, network.preprocessing.from_crop(crop)).from_baseline(start)
     logits = run.activations[network.layers[-1]].sum((0, 2, 3))
     explained = find_target(network, target, int(logits.argmax()))
     if network.below(explained.unit.layer) is None:
@@ -124,8 +129,11 @@ def trace(
         PhotoInfo.of(network, photo, to_data_uri(crop, lossless=True)),
         ranked(network, logits, 5),
         TargetInfo(kind=explained.kind, unit=explained.id, label=explained.label, value=value),
-        TraceSettings(mode=mode, top=shown, signs=signs, depth=levels, units=as_int(units), share=share),
+        TraceSettings(
+            mode=mode, top=shown, signs=signs, depth=levels, units=as_int(units), share=share, baseline=start.name
+        ),
     )
+    builder.graph.graph |= {"means": start.to_row()} if start.means else {}
     if run.dictionaries:
         builder.graph.graph["dictionaries"] = {layer: each.to_row() for layer, each in run.dictionaries.items()}
     if budget is None:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from circuits.attribution.ablation import ablated_one_by_one, ablated_together
 from circuits.attribution.agreement import rank_correlation, relative_error
-from circuits.attribution.baseline import Baseline, resolve
+from circuits.attribution.baseline import Baseline, as_baseline, resolve
 from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
 from circuits.attribution.modes import as_explained
 from circuits.attribution.parts import Ablations
@@ -62,7 +62,8 @@ def measure(
 
     f_i is what the edges share out: Σ_hw a_i or, in mode `target`, Σ_hw a_i · ∂T/∂a_i with the gradient kept as it is
     at the photo. In mode `ablate` A is the attribution itself. Edges from discarded units are measured too, but do not
-    count as shown. With a mean as baseline both are found with it as well.
+    count as shown. With a mean as baseline both are found with it as well; where the circuit's shares are measured from
+    a mean, with that one.
 
     Args:
         network: the one that the circuit was traced with.
@@ -93,7 +94,7 @@ def measure(
         >>> round(agreement.error, 2), round(agreement.joint), round(circuit.nodes["conv7:284"].books.shown)
         (0.05, 23, 26)
     """
-    baselines = resolve(baseline)
+    baselines = _baselines(circuit, baseline)
     nodes = [node for node in circuit.nodes.values() if node.expanded and node.id in circuit.visible]
     if unit is not None:
         nodes = [circuit.node(unit)]
@@ -126,6 +127,17 @@ def measure(
     return replace(circuit, graph=graph, cache=run)
 
 
+def _baselines(circuit: Circuit, given: Baseline | None) -> list[Baseline]:
+    """Zero and the mean: that which the circuit's shares are measured from, or else the one that is given."""
+    own, other = circuit.baseline, as_baseline(given)
+    if own.name == other.name == "mean" and other.only(list(own.means)).sha256 != own.sha256:
+        raise InputError(
+            f"The circuit's shares are measured from the mean over {own.source}, so its edges are measured with that "
+            f"one too, and not with the mean over {other.source}; leave the baseline out."
+        )
+    return resolve(own if own.name == "mean" else other)
+
+
 @dataclass(frozen=True, eq=False)
 class _Question:
     """What is asked of the layers below a unit, or of one that lies further down.
@@ -150,12 +162,7 @@ class _Question:
 
     def without(self, baseline: Baseline) -> Ablations:
         """Ablates lower units by their places."""
-        activation = self.lower.activation
-        start, instead = 0, torch.zeros_like(activation[:, :, :1, :1])
-        for layer, width in self.lower.widths.items():
-            instead[:, start : start + width] = baseline.of(layer, activation[:, start : start + width])
-            start += width
-        return Ablations(activation, list(self.lower.layers.values()), instead)
+        return Ablations(self.lower.activation, list(self.lower.layers.values()), self.lower.at(baseline))
 
 
 def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole_layer: bool) -> list[list[_Question]]:
@@ -204,7 +211,7 @@ def _further_down(run: ForwardCache, target: Target, layer: str, upper: str) -> 
     """A layer that lies below others of the upper layer."""
     activation = run.activations[layer]
     codes = {layer: run.code(target, layer)} if layer in run.dictionaries else {}
-    return LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]}, codes)
+    return LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]}, codes, run.baseline)
 
 
 def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
@@ -237,12 +244,12 @@ def _measured(
     for place, (question, readout) in enumerate(zip(questions, readouts, strict=True)):
         results = {field: values[place] for field, values in lost.items()}
         gradient = gradient_down(as_explained(mode, segment), activation, readout)
-        mean = mean_gradient(segment, activation, readout)
+        mean = mean_gradient(segment, activation, readout, first.lower.instead)
         layers = list(question.lower.layers.values())
         parts = (layer.signed(activation, gradient) for layer in layers)
         results["positive"], results["negative"] = map(torch.cat, zip(*parts, strict=True))
         results["integrated"] = torch.cat([layer.shares(activation, mean) for layer in layers])
-        scores = {"ig": results["integrated"], "ablate": results["ablation"]}
+        scores = {"ig": results["integrated"], "ablate": results[_FIELD[first.lower.baseline.name]]}
         results["scores"] = scores.get(mode, results["positive"] + results["negative"])
         yield question, readout, results
         done += 1

@@ -8,6 +8,7 @@ from circuits.errors import CircuitsError, InputError
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.levels import WITH_MEAN
 from circuits.units import Unit
 from dashboard.session.actions import requested
 from dashboard.session.questions import Wish, written
@@ -143,7 +144,8 @@ GROUPS = (4, 8, 12, 16)
 def groups_of(session: Session) -> int:
     """By how many groups a layer it is explained: those asked for, the circuit's, or those chosen; 0 by channels.
 
-    A fit may find fewer groups than were asked for, so it is the next number that the page offers.
+    A fit may find fewer groups than were asked for, so it is the next number that the page offers. The direction of a
+    mean does not count.
     """
     asked = next((request for request in session.requests if request.kind == "why"), None)
     if asked is not None:
@@ -151,7 +153,7 @@ def groups_of(session: Session) -> int:
     circuit = session.work.circuit
     if circuit is None:
         return session.choices.groups
-    most = max((each.groups for each in circuit.dictionaries.values()), default=0)
+    most = max((each.groups - (each.source == WITH_MEAN) for each in circuit.dictionaries.values()), default=0)
     return next((count for count in GROUPS if count >= most), GROUPS[-1]) if most else 0
 
 

@@ -27,6 +27,7 @@ class Choices:
         mode: of attribution.
         groups: how many a layer has; 0 for channels.
         units: a budget for the whole circuit; 0 for `top` below each.
+        baseline: what shares are measured from, `zero` or `mean`.
     """
 
     depth: int = 2
@@ -35,6 +36,7 @@ class Choices:
     mode: str = "sum"
     groups: int = 0
     units: int = 0
+    baseline: str = "zero"
 
     @property
     def top_asked(self) -> int | None:

@@ -140,7 +140,8 @@ class StoredCollection:
 
     def _found(self) -> Exemplars | None:
         if self._source is None or not is_index(self._source):
-            return find_exemplars(self._network, self._into, folder=self._source)
+            layers = self._network.layers[:-1]
+            return find_exemplars(self._network, self._into, folder=self._source, layers=layers)
         try:
             return read_index(self._source, self._network)
         except InputError as error:

@@ -52,6 +52,11 @@ class Query:
     group: str = ""
 
 
+def method_key(circuit: Circuit) -> str:
+    """What tells how the shares of a circuit were found: the mode, and the means that they are measured from."""
+    return f"{circuit.settings.mode}/{circuit.graph.graph.get('means', {}).get('sha256', '')}"
+
+
 def photo_key(circuit: Circuit) -> str:
     """What answers depend on beside the unit: the photo as it is in the circuit, whatever its file says of it."""
     return digest(circuit.photo_info.thumbnail)

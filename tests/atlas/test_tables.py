@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -147,9 +148,11 @@ def test_a_folder_is_brought_up_to_date_but_never_mixed(atlas: Atlas, tmp_path: 
     (into / "notes.txt").write_text("mine")
     write_csv(atlas, into)
     assert {file.name: file.read_bytes() for file in into.iterdir()} == {**before, "notes.txt": b"mine"}
-    build_atlas(network, atlas.record.folder, other, layers=["stem", "last", "head"])
-    with pytest.raises(InputError, match="is a folder of tables of another atlas; give another folder, or remove it"):
-        write_csv(Atlas.open(other), into)
+    shutil.copytree(atlas.record.folder, tmp_path / "photos")
+    for photos, layers in ((atlas.record.folder, ["stem", "last", "head"]), (tmp_path / "photos", "linked")):
+        build_atlas(network, photos, other / layers[0], layers=layers)
+        with pytest.raises(InputError, match="is a folder of tables of another atlas; give another folder, or remove"):
+            write_csv(Atlas.open(other / layers[0]), into)
     assert (into / "links.csv").read_bytes() == before["links.csv"]
     (tmp_path / "diary").mkdir()
     (tmp_path / "diary" / "may.txt").write_text("mine")

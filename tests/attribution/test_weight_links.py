@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from circuits.attribution.links import find_links
+from circuits.attribution.links import find_links, with_linked_layers
 from circuits.attribution.weight_links import LinkPass, free_of_classes
 from circuits.network.network import Network
 from circuits.network.operations import as_maps
@@ -16,6 +16,7 @@ from circuits.tracing.targets import find_target
 from circuits.units import Unit
 from tests.support.linked import KINDS, linked_network, sources_and_shares
 from tests.support.nets import preprocessing, randomize, ready, seeded, zoo
+from tests.support.tokens import Tokens, tokens
 
 CLASS = 1
 
@@ -119,12 +120,12 @@ class TestClassFreeLinks:
         links = free_of_classes(find_links(network)[0], network.layers[-1])
         batch = LinkPass(network, find_links(network)[0], class_free=True)(images, CLASS)
         assert len(links) == len(batch.class_free)
+        runs = [ForwardCache.of(network, image[None]) for image in images]
         for layer in network.layer_list[:-1]:
             positions = layer.height * layer.width
             for channel in range(layer.channels) if layer.below else ():
                 expected: dict[str, float] = {}
-                for image in images:
-                    below = ForwardCache.of(network, image[None]).below(layer.name)
+                for below in [run.below(layer.name) for run in runs]:
                     activation = below.activation.detach().requires_grad_()
                     with torch.enable_grad():
                         value = as_maps(below.piece(activation))[0, channel].sum() / positions
@@ -219,3 +220,13 @@ class Scaled(nn.Conv2d):
         return nn.functional.conv2d(
             x, self.weight / self.weight.square().sum((1, 2, 3), keepdim=True).sqrt(), self.bias
         )
+
+
+def test_units_of_tokens_have_no_links_and_a_sentence_says_so_for_all_of_them() -> None:
+    network = with_linked_layers(tokens(Tokens()))
+    hidden = ["blocks.0.act", "blocks.0.act.cls", "blocks.1.act", "blocks.1.act.cls"]
+    assert network.layers == ("patch", *hidden, "head")
+    links, unlinked = find_links(network)
+    assert (links, [each.layer for each in unlinked]) == ((), [*hidden, "head"])
+    [why] = {each.why for each in unlinked}
+    assert why.startswith("below lie rows of tokens, which attention, norms and skips reach, and links go through")

@@ -56,8 +56,8 @@ def test_what_cannot_be_a_baseline_is_refused(asked: list[str], tmp_path: Path) 
     assert "There is no index of exemplars of Handmade in " in refusal(
         run("trace", *asked, "--measure", "--baseline", "mean", "--exemplars", tmp_path / "none")
     )
-    assert "--baseline and --exemplars say how edges are measured; give --measure too" in refusal(
-        run("trace", *asked, "--baseline", "mean")
+    assert "--exemplars says where means are taken from; give --baseline mean, or --measure, too" in refusal(
+        run("trace", *asked, "--exemplars", tmp_path)
     )
 
 

@@ -99,3 +99,13 @@ def test_a_unit_is_shown_through_one_above_along_every_path_between_them() -> No
     step = path_picture(network, photo, ["head:1", "blocks.0.act:4"])
     part, all_units = (whole.detach()[:, 1:, units].abs().sum() for units in (slice(4, 5), slice(None)))
     np.testing.assert_allclose(step, found * float(all_units / part), rtol=1e-3, atol=1e-6)
+
+
+def test_patches_that_come_in_another_order_are_put_in_their_places() -> None:
+    there = [3, 0, 5, 1, 4, 2]
+    module = Tokens(1, order=lambda x: torch.cat([x[:, :1], x[:, 1:][:, there]], 1))
+    network, photo = tokens(module), load_photo("example:cat")
+    image = network.preprocessing.from_crop(network.preprocessing.crop_of(photo))
+    found = class_attention(network, photo)[1].heads.reshape(2, PATCHES)
+    in_tokens = slow_heads(module, image)[1]
+    np.testing.assert_allclose(found, in_tokens[:, [there.index(place) for place in range(PATCHES)]], rtol=1e-5)

@@ -164,6 +164,9 @@ def test_the_newest_index_of_the_same_network_and_preprocessing_is_found(
     assert found is not None
     assert (found.folder, found.top, found.layers) == (folder / "cats", 9, ("one",))
     assert found.of("one:1").classes == ()
+    wider = find_exemplars(network, tmp_path / "kept", layers=network.layers)
+    assert wider is not None
+    assert wider.kept == first.kept  # the newest of those that have these layers
     with pytest.raises(UnknownError, match=r"Layer 'fc' is not in the index of .*, which has one\."):
         found.of("fc:0")
     with pytest.raises(UnknownError, match=r"No unit one:9; one has 5 channels, from 0\."):

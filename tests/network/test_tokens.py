@@ -123,24 +123,29 @@ def test_shares_are_the_slow_definitions_and_add_up_where_all_is_held(kind: dict
 @pytest.mark.parametrize(
     "order",
     [
-        lambda x: torch.cat([x[:, :1], x[:, 1:].flip(1)], 1),
         lambda x: torch.cat([x[:, :2], x[:, 3:]], 1),
         lambda x: torch.cat([x[:, :1], (x[:, 1::2] + x[:, 2::2]) / 2], 1),
         lambda x: torch.cat([x[:, :1], x[:, 1:].gather(1, x[:, 1:].argsort(1))], 1),
     ],
-    ids=["turned round", "dropped", "merged", "sorted"],
+    ids=["dropped", "merged", "sorted"],
 )
-def test_tokens_that_are_not_the_patches_row_by_row_are_refused(order: Callable[[Tensor], Tensor]) -> None:
+def test_tokens_that_are_no_grid_of_patches_are_refused(order: Callable[[Tensor], Tensor]) -> None:
     network = tokens(Tokens(order=order))
-    expected = (
-        r"the \d tokens at blocks_1_act cannot be told to be the photo's patches, row by row, as where tokens are "
-    )
+    expected = r"the \d tokens at blocks_1_act cannot be told to be a grid of the photo's patches, as where tokens are "
     with pytest.raises(InputError, match=expected):
         trace(network, "example:cat")
 
 
-def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them() -> None:
-    module = randomize(Tokens(order=lambda x: torch.cat([x[:, 1:], x[:, :1]], 1)))
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda x: torch.cat([x[:, 1:], x[:, :1]], 1),
+        lambda x: torch.cat([x[:, :1], x[:, 1:].reshape(-1, 2, 3, 4).transpose(1, 2).flip(1).reshape(-1, 6, 4)], 1),
+    ],
+    ids=["class token last", "columns from the right"],
+)
+def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them(order: Callable[[Tensor], Tensor]) -> None:
+    module = randomize(Tokens(order=order))
     for block in module.blocks:  # so that no token sees another
         nn.init.zeros_(block.attention.out.weight)
     network = tokens(module, seed=None)
@@ -154,6 +159,22 @@ def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them() -> None:
             assert moved.nonzero().tolist() == [[row, column]]
         assert torch.equal(after["blocks.1.act.cls"], before["blocks.1.act.cls"])
         before = after
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda x: x + (x.transpose(1, 2) @ torch.linspace(-1, 1, 49).reshape(7, 7)).transpose(1, 2),
+        lambda x: x + x.roll(1, 1) * x.mean(1, keepdim=True),
+        lambda x: (x @ x.transpose(1, 2)).softmax(-1) @ x,
+        lambda x: torch.cat([x[:, :1], nn.functional.unfold(x[:, 1:].transpose(1, 2).reshape(-1, 4, 2, 3), 1).mT], 1),
+    ],
+    ids=["tokens mixed by weights", "gated by neighbours", "attention without a skip", "unfolded"],
+)
+def test_what_mixes_tokens_is_left_out_when_their_patches_are_looked_for(mix: Callable[[Tensor], Tensor]) -> None:
+    network = tokens(Tokens(order=mix))
+    sizes = {layer.name: (layer.height, layer.width) for layer in network.layer_list}
+    assert (sizes["blocks.1.act"], sizes["blocks.1.act.cls"]) == ((2, 3), (1, 1))
 
 
 def test_a_hidden_unit_before_its_activation_function_is_that_of_the_layer_below() -> None:

@@ -123,3 +123,16 @@ def test_a_target_below_zero_has_no_share() -> None:
     logits = network.logits(network.preprocessing.input_of(trace(network, PHOTO, depth=1).photo))[0]
     with pytest.raises(InputError, match="above zero"):
         trace(network, PHOTO, f"fc:{int(logits.argmin())}", units=5)
+
+
+def test_with_both_signs_units_are_spent_on_what_makes_a_target_low() -> None:
+    network = builtin()
+    logits = network.logits(network.preprocessing.input_of(trace(network, PHOTO, depth=1).photo))[0]
+    target = f"fc:{int(logits.argmin())}"
+    circuit = trace(network, PHOTO, target, units=500, share=0.5, signs="both", depth=1)
+    books = circuit.nodes[circuit.root].books
+    assert books.value < 0
+    assert books.shown <= 0.5 * books.value * (1 - 1e-5)
+    kept = len(circuit.edges_into(circuit.root))
+    fewer = trace(network, PHOTO, target, units=kept - 1, signs="both", depth=1)
+    assert fewer.nodes[fewer.root].books.shown > 0.5 * books.value

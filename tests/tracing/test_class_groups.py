@@ -60,9 +60,10 @@ def test_the_target_is_what_is_predicted_of_most() -> None:
 def test_of_many_positions_some_of_each_photo_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    def fitted(activation: torch.Tensor, count: int, importance: torch.Tensor) -> torch.Tensor:
+    def fitted(activation: torch.Tensor, count: int, importance: torch.Tensor, *, signed: bool) -> torch.Tensor:
         sizes.append(tuple(activation.shape))
         assert activation.shape == importance.shape
+        assert not signed
         return fit(activation, count, importance)
 
     monkeypatch.setattr(class_groups, "POSITIONS", 11)

@@ -48,7 +48,7 @@ function bar(label, value, low, high, kind) {
 }
 
 function bookBars(node) {
-  const closing = "bias" in node ? "bias" : "remainder";
+  const closing = ["bias", "base", "remainder"].find((name) => name in node);
   const hasGroups = "residual" in node;
   const shown = into(node.id).filter((edge) => !isResidual(edge.source));
   const sum = node.shown + node.rest + (node.residual || 0) + node[closing];
@@ -74,7 +74,8 @@ function doubtsOf(edge) {
     return one * other < 0 || large > 2 * small;
   };
   const said = [];
-  if ("ablation" in edge && differ(edge.attribution, edge.ablation)) said.push("\u2260 ablation disagrees");
+  const ablated = file.graph.settings.baseline === "mean" ? edge.ablation_mean : edge.ablation;
+  if (ablated !== undefined && differ(edge.attribution, ablated)) said.push("\u2260 ablation disagrees");
   if (!("positive" in edge && "negative" in edge)) return said;
   const net = edge.positive + edge.negative;
   if (Math.abs(net) < 0.1 * (edge.positive - edge.negative))

@@ -1,6 +1,6 @@
 """What two circuits share, and what only one of them has, in words."""
 
-from circuits.report.text import MODE_NAMES, many
+from circuits.report.text import many, method_in_words, methods_differ
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import ALIKE, Comparison
 from dashboard.session.questions import subject_of
@@ -15,15 +15,16 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
         )
     units = _part(len(found.shared), len(found.left), len(found.right), "unit", found.unit_index)
     edges = _part(len(found.shared_edges), len(found.left_edges), len(found.right_edges), "edge", found.edge_index)
-    modes = left.settings.mode, right.settings.mode
-    warning = (
-        f" They were traced with different methods, {MODE_NAMES[modes[0]]} and {MODE_NAMES[modes[1]]}, so their "
-        "shares cannot be compared."
-    )
+    warning = ""
+    if methods_differ(left, right):
+        warning = (
+            f" They were traced with different methods, {method_in_words(left)} and {method_in_words(right)}, so their "
+            "shares cannot be compared."
+        )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
     usual = "the unit is not usually made of" if left.target.kind == "unit" else "its class does not usually have"
     special = f" What only the photo has, {usual}." if _photo_and_class(left, right) else ""
-    return f"{_both(left, right)} share {units} and {edges}.{special}{how}" + (warning if modes[0] != modes[1] else "")
+    return f"{_both(left, right)} share {units} and {edges}.{special}{how}{warning}"
 
 
 def _photo_and_class(left: Circuit, right: Circuit) -> bool:

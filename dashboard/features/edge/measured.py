@@ -51,13 +51,13 @@ def measured_edge(session: Session, circuit: Circuit, edge: Edge) -> Component:
 
 def verdict(circuit: Circuit, edge: Edge) -> str:
     """Whether attribution and ablation agree on an edge, in a sentence; "" if it was not measured."""
-    if edge.ablation is None:
+    if edge.ablated is None:
         return ""
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called
-    lost = edge.ablation
-    effect = f"{upper} {'drops' if lost > 0 else 'rises'} by {number(abs(lost))} when {lower} is ablated"
+    lost, ablated = edge.ablated, "ablated" if edge.baseline == "zero" else "set to its mean"
+    effect = f"{upper} {'drops' if lost > 0 else 'rises'} by {number(abs(lost))} when {lower} is {ablated}"
     if lost == 0:
-        effect = f"{upper} does not change when {lower} is ablated"
+        effect = f"{upper} does not change when {lower} is {ablated}"
     if not edge.disagrees:
         return f"Agrees: {effect}."
     if edge.attribution * lost < 0:

@@ -8,7 +8,7 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.report.atlas_sentences import estimate, inside
 from circuits.report.sentences import has_places
-from circuits.report.text import MODE_NAMES, is_of_tokens, number, percent, place_in_words
+from circuits.report.text import is_of_tokens, method_in_words, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -148,11 +148,11 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    mode = MODE_NAMES[circuit.settings.mode]
-    if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
+    told = circuit.settings
+    if (told.mode, told.baseline) == ("sum", "zero") or not isinstance(found, EdgeShown):
         return []
     words = (
         f"The maps show gradient × activation, in total {number(found.lower.total, sign=True)}. The attribution, "
-        f"{number(edge.attribution, sign=True)}, is computed by another method: {mode}."
+        f"{number(edge.attribution, sign=True)}, is computed by another method: {method_in_words(circuit)}."
     )
     return [html.P(with_term(words, "method"), className="small muted")]

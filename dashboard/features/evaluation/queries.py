@@ -159,7 +159,8 @@ def _baselines(evidence: Evidence, circuit: Circuit) -> list[Baseline]:
 
     Never the mean over the strip: over the very photos that are scored it changes next to nothing.
     """
-    return resolve(evidence.collection.baseline(), layers=circuit.layers[:-1])
+    own = circuit.baseline
+    return resolve(own if own.name == "mean" else evidence.collection.baseline(), layers=circuit.layers[:-1])
 
 
 def shown(session: Session, evidence: Evidence, found: Answers, results: ResultStore) -> ShownScore:

@@ -251,8 +251,8 @@ def _line_in_words(circuit: Circuit, edge: Merged, part: float) -> str:
     if len(edge.parts) == 1:
         best = edge.parts[0]
         measured = ""
-        if best.ablation is not None:
-            measured = f"; measured by ablation: {number(best.ablation, sign=True)}"
+        if best.ablated is not None:
+            measured = f"; measured by ablation: {number(best.ablated, sign=True)}"
         sure = "" if best.photos is None else f", {estimated(best)}"
         return f"{edge_in_words(circuit, best)}{sure}{measured}{_doubts(edge)}"
     lower, upper = circuit.nodes[edge.source].called, circuit.nodes[edge.target].called

@@ -15,7 +15,7 @@ from dashboard.session.state import Session
 from dashboard.session.tabs import TabSession
 from dashboard.work.evidence import in_photo_query
 from dashboard.work.pictures import circuit_batches
-from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.results import Query, digest, method_key, photo_key
 from dashboard.work.scheduler import Scheduler
 from dashboard.work.tiles import Tile
 
@@ -29,7 +29,7 @@ def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
     if outside_unit(session, work.library) is not None:
         return (in_photo,)
     shown = " ".join(sorted(f"{name}{'+' if circuit.nodes[name].expanded else ''}" for name in circuit.visible))
-    key = f"{photo_key(circuit)}/alike/{circuit.root}/{circuit.settings['mode']}/{digest(shown)}"
+    key = f"{photo_key(circuit)}/alike/{circuit.root}/{method_key(circuit)}/{digest(shown)}"
     return in_photo, Query("alike", key, lambda _: evidence.alike(circuit), 3)
 
 

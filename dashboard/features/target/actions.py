@@ -8,7 +8,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
 from circuits.units import Progress
 from dashboard.features.target import scope
-from dashboard.library import METHODS, MODES, SIGNS, STARTS, Library
+from dashboard.library import BASELINES, METHODS, MODES, SIGNS, STARTS, Library, without_means
 from dashboard.session.actions import ActionType, RequestType
 from dashboard.session.questions import Wish, written
 from dashboard.session.selection import GROUPS, ask_for_class, groups_of, traced_like, why
@@ -27,6 +27,7 @@ class SettingChange:
     top: int | None = None
     signs: str | None = None
     mode: str | None = None
+    baseline: str | None = None
     method: str | None = None
     start: str | None = None
     weak: float | None = None
@@ -40,7 +41,7 @@ class GroupCount:
     groups: int
 
 
-_NAMES = {"signs": SIGNS, "mode": MODES, "method": METHODS, "start": STARTS}
+_NAMES = {"signs": SIGNS, "mode": MODES, "baseline": BASELINES, "method": METHODS, "start": STARTS}
 
 
 def _set(session: Session, payload: SettingChange, library: Library) -> Session:
@@ -49,13 +50,16 @@ def _set(session: Session, payload: SettingChange, library: Library) -> Session:
         if not _is_offered(name, value):
             raise InputError(f"{name} = {value!r} is not a setting that this page offers.")
 
+    if given.get("baseline") == "mean" and library.mean() is None:
+        raise InputError(without_means(library.network.name))
+
     def part(*names: str) -> dict[str, Any]:
         return {name: given[name] for name in names if name in given}
 
     budget = {"units": 0} if "top" in given else {}  # either so many below each, or so many in all
     changed = replace(
         session,
-        choices=replace(session.choices, **budget | part("depth", "top", "signs", "mode", "units")),
+        choices=replace(session.choices, **budget | part("depth", "top", "signs", "mode", "units", "baseline")),
         looking=replace(session.looking, **part("method", "start")),
         showing=replace(session.showing, **part("weak")),
     )

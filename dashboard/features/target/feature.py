@@ -20,7 +20,7 @@ def _render(view: View, networks: Networks) -> dict[str, Any]:
             *panels.predictions(session, view.library),
             *panels.unsure(session, view.library, networks.labels),
         ],
-        "settings": panels.settings(session, view.library.depths, view.library.modes),
+        "settings": panels.settings(session, view.library.depths, view.library.modes, view.library.mean()),
         "units_switch": [*scope_switch(session, view.library), *units_switch(session)],
         "story": panels.story(session, view.library),
         "invitation": panels.invitation(session),

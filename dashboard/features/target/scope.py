@@ -140,7 +140,9 @@ def _compared(session: Session, request: Request, library: Library, progress: Pr
 
 def _as(circuit: Any, told: Any) -> bool:
     """Whether a circuit was traced with these settings."""
-    return all(getattr(circuit.settings, name) == getattr(told, name) for name in ("mode", "top", "signs", "depth"))
+    return all(
+        getattr(circuit.settings, name) == getattr(told, name) for name in ("mode", "baseline", "top", "signs", "depth")
+    )
 
 
 def _with_compared(session: Session, request: Request, found: Session) -> Session:

@@ -5,10 +5,12 @@ from typing import Any
 
 from dash import html
 
+from circuits.attribution.baseline import Baseline
 from circuits.network.predict import Prediction
 from circuits.report.sentences import (
     ALL,
     below_in_words,
+    from_mean_in_words,
     held_in_words,
     larger_network,
     unsure_in_words,
@@ -19,7 +21,7 @@ from dashboard.breakdowns import inspect
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
-from dashboard.library import MODES, SIGNS, SUM_OF_CURVED, Library
+from dashboard.library import BASELINES, MODES, SIGNS, SUM_OF_CURVED, Library
 from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
 from dashboard.session.selection import why_not_asked
@@ -123,12 +125,25 @@ def _not(session: Session, row: Prediction, plus: int, *, pressed: bool, asked: 
 TOPS = (3, 5, 8, 12)
 _BUDGET = "Units to show in all, instead of units per node: those that do most for the target, by the method target."
 _SIGNS = {"positive": "excitatory only", "both": "both"}
+_BASELINES = {"zero": "zero", "mean": "the mean"}
 _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate": "ablation", "frozen": "frozen"}
 
 
-def settings(session: Session, depths: tuple[int, ...], modes: tuple[str, ...]) -> list[Component]:
-    """How the next circuit is to be found, each setting with a line on what the choice means."""
+def settings(
+    session: Session, depths: tuple[int, ...], modes: tuple[str, ...], means: Baseline | None = None
+) -> list[Component]:
+    """How the next circuit is to be found, each setting with a line on what the choice means.
+
+    Args:
+        session: whose.
+        depths: numbers of layers that can be walked down.
+        modes: the methods that differ.
+        means: what shares can be measured from beside zero.
+    """
     chosen = session.choices
+    start = chosen.baseline if means is not None else "zero"
+    from_what = BASELINES[start].format(source="" if means is None else means.source)
+    from_what += "" if means is not None else " The mean needs an index of photos: circuits exemplars FOLDER."
     mode = chosen.mode_asked or "target"
     setter = "" if chosen.mode_asked else "Set by best units. " if chosen.units else "Set by groups. "
     # Only where something bends the network it can be frozen.
@@ -145,6 +160,15 @@ def settings(session: Session, depths: tuple[int, ...], modes: tuple[str, ...]) 
         setting("units", "Best units", _BUDGET, BUDGETS, chosen.units),
         setting("signs", "Units shown", SIGNS[chosen.signs], tuple(SIGNS), chosen.signs, shown=_SIGNS),
         setting("mode", term("method", "Method"), method, modes, mode, shown=_METHODS),
+        setting(
+            "baseline",
+            with_term("Shares from", "baseline", "from"),
+            from_what,
+            tuple(BASELINES),
+            start,
+            shown=_BASELINES,
+            refused=() if means is not None else ("mean",),
+        ),
     ]
 
 
@@ -159,6 +183,8 @@ def story(session: Session, library: Library) -> list[Component]:
         held = held_in_words(circuit)
         below = held or below_in_words(broken.named, broken.rest_count, broken.coverage)
         words += with_term(f" {below}", "gross attribution", ALL)
+    if start := from_mean_in_words(circuit):
+        words += with_term(f" {start}", "base")
     return [html.P(words)]
 
 

@@ -113,6 +113,8 @@ def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:
             " The remainder is not attributed to any unit: this method, or a nonlinear step such as GELU or softmax, "
             "does not decompose the value exactly."
         )
+    if broken.bias_name == "base":
+        words += " Base is what the means of the layer below alone give; shares say how this photo differs from them."
     if in_target_units:
         words += " Attributions are in units of the target."
     return words

@@ -17,7 +17,7 @@ from dashboard.library import Library
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
 from dashboard.work.evidence import Evidence, layer_query, relative_query, source_key
-from dashboard.work.results import Query, digest, photo_key
+from dashboard.work.results import Query, digest, method_key, photo_key
 
 if TYPE_CHECKING:
     from dashboard.work.scheduler import Scheduler
@@ -73,7 +73,7 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     if not node.expanded and not library.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
-        how = f"{circuit.settings.mode}/{choices.top}/{circuit.root}/{node.value}/{below}"
+        how = f"{method_key(circuit)}/{choices.top}/{circuit.root}/{node.value}/{below}"
         found.append(query("books", f"/{how}", partial(would_show, library, circuit, name, choices)))
     if isinstance(node.unit, Unit):
         found.append(query("standing", "", partial(standing, library.cut(circuit), circuit, node.unit)))

@@ -412,6 +412,36 @@ def test_an_index_without_some_layer_is_left_out(library: Library, photo: Any, n
     assert [found.baseline for found in measured.nodes["fc:2"].measured] == ["zero"]
 
 
+def test_shares_are_measured_from_the_mean_where_there_is_one(ann: Person, collection: PaintedCollection) -> None:
+    assert find(ann.seen["settings"], id="baseline-mean", disabled=True)
+    ann.do("set", "baseline=mean")
+    [toast] = ann.poll()["toasts"]
+    assert toast["text"].startswith("There are no means of tiny's units yet; make an index of photos")
+    collection.photos = 9
+    ann.do("set", "baseline=mean")
+    assert not find(ann.seen["settings"], id="baseline-mean", disabled=True)
+    ann.why("2")
+    circuit = circuit_of(ann)
+    assert (circuit.settings.baseline, circuit.baseline.source) == ("mean", "squares (9 photos)")
+    told = "Shares are measured from each unit's mean over squares (9 photos); "
+    assert words(ann.seen["story"]).endswith(f"{told}base is what the means alone give.")
+    assert "+ base " in pane(ann).replace("−", "+")
+    edge = circuit.edges_into("fc:2")[0]
+    ann.do("measure", "fc:2")
+    traced(ann)
+    ann.do("edge", f"{edge.source} fc:2")
+    assert f"drops by {number(edge.attribution)} when {edge.source} is set to its mean" in pane(ann)
+    _, file = ann.export()
+    collection.photos = 0
+    ann.send(json.dumps(file).encode(), "mean.json", kind="circuit")  # which carries its means
+    ann.do("collapse", edge.source)
+    ann.do("expand", edge.source)
+    traced(ann)
+    grown = circuit_of(ann).nodes[edge.source].books
+    assert grown is not None
+    assert grown.bias_name == "base"
+
+
 def test_what_all_shown_units_do_is_asked_for_again_when_others_are_shown(ann: Person, child: str) -> None:
     ann.do("measure", child)
     traced(ann)

@@ -299,9 +299,12 @@ def test_settings_show_what_is_chosen_and_what_it_means(library: Library) -> Non
     session = actions.apply(Session(), actions.Action("set", "mode=ablate"), library)
     rows = panels.settings(session, library.depths, library.modes)
     pressed = [words(button) for row in rows for button in find(row, **{"aria-pressed": "true"})]
-    assert pressed == ["2", "5", "excitatory only", "ablation"]
-    assert "measured change when a unit is set to zero" in words(rows[-1])
+    assert pressed == ["2", "5", "excitatory only", "ablation", "zero"]
+    assert "measured change when a unit is set to its baseline" in words(rows[-2])
     assert library.depths == (1, 2, 3)
+    assert "The mean needs an index of photos" in words(rows[-1])
+    [refused] = find(rows[-1], id="baseline-mean", disabled=True)
+    assert words(refused) == "the mean"
 
 
 def test_the_story_says_what_is_explained_and_how_much_of_it(session: Session, library: Library) -> None:

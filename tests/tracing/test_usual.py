@@ -1,0 +1,61 @@
+"""The usual view: units as a network was loaded, or of a transformer whose means are known groups of its tokens."""
+
+import numpy as np
+import pytest
+import torch
+
+from circuits import Baseline, load_network, load_photo, mean_of_photos, trace
+from circuits.report.sentences import circuit_in_words, held_in_words
+from circuits.tracing.source import forward_cache
+from circuits.tracing.targets import target_of
+from circuits.tracing.usual import GROUPS, UNITS, usual_view
+from dashboard.library import Library
+from dashboard.session.selection import groups_of
+from dashboard.session.state import Choices, Session, Work
+from dashboard.work.gallery import StoredGallery
+from tests.support.tokens import Tokens, tokens
+
+PHOTOS = [load_photo(np.random.default_rng(n).random((4, 6, 3)), name=f"noise {n}") for n in range(4)]
+
+
+def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_tokens_from_the_mean() -> None:
+    network = tokens(Tokens())
+    stream = network.with_layers("stream")
+    mean = mean_of_photos(stream, PHOTOS[1:], source="noise")
+    view = usual_view(network, lambda stream: mean)
+    assert (view.network.layers, view.groups, view.units, view.signs) == (stream.layers, GROUPS, UNITS, "both")
+    circuit = trace(
+        view.network, PHOTOS[0], depth=2, groups=view.groups, units=view.units, signs=view.signs, baseline=view.baseline
+    )
+    run = forward_cache(view.network, circuit)
+    activation, gradient = run.activations["blocks.1.cls"], run.gradient(target_of(circuit), "blocks.1.cls")
+    above = activation - mean.of("blocks.1.cls", activation)
+    edge = circuit.edges_into(circuit.root)[0]
+    # A token is its own direction, and the mean one more, so that what tells it from the mean is that of one group.
+    assert edge.source == "blocks.1.cls/0"
+    assert edge.attribution == pytest.approx(float((above * gradient).sum()), rel=1e-3)
+    for name in (circuit.root, edge.source):
+        books = circuit.nodes[name].books
+        assert books is not None
+        assert books.value == pytest.approx(books.shown + books.rest + books.residual + books.bias, abs=1e-5)
+    code = run.code(target_of(circuit), "blocks.0").at_baseline(mean.of("blocks.0", run.activations["blocks.0"]))
+    assert code is not None  # the mean's own code is the mean alone
+    torch.testing.assert_close(code.weights[:-1], torch.zeros_like(code.weights[:-1]), atol=1e-3, rtol=0)
+    words = held_in_words(circuit)
+    assert words.startswith("All of it comes through blocks.1.cls/0. The ")
+    assert "drawn below that account" in words
+    assert words in circuit_in_words(circuit)
+    page = Library(view.network, StoredGallery(view.network), lambda: mean)
+    assert groups_of(Session(work=Work(circuit=circuit))) == 4  # the direction of the mean is none of them
+    assert page.usual_choices() == Choices(groups=GROUPS, units=UNITS, signs="both", baseline="mean")
+
+
+def test_any_other_network_is_explained_by_its_units() -> None:
+    network = tokens(Tokens())
+    known = mean_of_photos(network, PHOTOS, source="noise")  # of other layers than the tokens after a block
+    found: dict[str, Baseline | None] = {}
+    page = Library(network, StoredGallery(network), lambda: found["mean"])
+    for loaded, found["mean"] in ((network, None), (network, known), (load_network(), known)):
+        view = usual_view(loaded, lambda stream: found["mean"])
+        assert (view.network, view.groups, view.units, view.baseline.name) == (loaded, 0, None, "zero")
+        assert page.usual_choices() == Choices()
