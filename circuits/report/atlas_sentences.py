@@ -154,11 +154,11 @@ def sureness(circuit: "Circuit") -> str:
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
     photos = max(edge.photos or 1 for edge in edges)
-    lead = "An edge is among the" if max(map(len, ranked)) <= STRONGEST else "Of the five strongest one is among the"
+    lead = "an edge" if max(map(len, ranked)) <= STRONGEST else "one of the five strongest edges"
     doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. {lead} "
-        f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
+        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. In the median {lead} is "
+        f"among the five strongest of its unit in {batches(median(consistency), photos)}"
     )
     if not doubtful:
         return f"{said}, and each in half of them at least."
