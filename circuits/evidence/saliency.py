@@ -323,8 +323,9 @@ def _gradient(
 ) -> Images:
     """Steps 2 and 3 for a batch of images, with respect to the network's input."""
     if network.branched and len(path) > 1 and len(images) > 1:  # what other paths carry is each image's own
-        some = (_gradient(network, image, path, channels, weights, restrict, rectifier) for image in images.split(1))
-        return torch.cat(list(some))
+        each = (images[n : n + 1] for n in range(len(images)))
+        some = [_gradient(network, image, path, channels, weights, restrict, rectifier) for image in each]
+        return torch.cat(some)
     below = [unit.layer for unit in path[1:]]
     activations = network.activations(images, below) if below else {}
     for upper, lower in pairwise(path):
