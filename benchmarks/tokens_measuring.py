@@ -16,7 +16,6 @@ from benchmarks.quality_results import Row
 from circuits import Baseline, Network, load_photo, mean_of_photos
 from circuits.attribution.ablation import ablated_one_by_one
 from circuits.attribution.agreement import rank_correlation
-from circuits.attribution.gradient import gradients
 from circuits.evaluation.controls import permuted, random_like
 from circuits.evaluation.scores import score_units
 from circuits.evaluation.unit_sets import Units
@@ -31,7 +30,7 @@ from circuits.tracing.targets import Target, find_target
 Shares = Mapping[str, Mapping[str, Scores]]
 """By way of sharing, and by layer, a share of each channel."""
 
-FROM_ZERO = ("sum", "ig", "frozen")
+FROM_ZERO = ("sum", "frozen")
 FROM_MEAN = "sum from the mean"
 ALL_PATHS, ALL_FROM_MEAN = "all paths", "all paths, from the mean"
 NEURONS = ("sum", "frozen", FROM_MEAN, ALL_PATHS, ALL_FROM_MEAN)
@@ -202,20 +201,15 @@ def shares_of(run: ForwardCache, target: Target, mean: Baseline) -> dict[str, di
     def by_layer(scores: Scores) -> dict[str, Scores]:
         return dict(zip(lower.widths, scores[: sum(widths)].split(widths), strict=True))
 
-    found = {mode: by_layer(next(iter(lower.shares(mode, iter([readout]))))) for mode in FROM_ZERO if mode != "ig"}
-    [field] = gradients(lower.piece, lower.activation, [readout])
-    found[FROM_MEAN] = by_layer(((lower.activation - packed(run, mean, lower.widths)) * field)[0].sum((1, 2)))
+    found = {mode: by_layer(next(iter(lower.shares(mode, iter([readout]))))) for mode in FROM_ZERO}
+    from_mean = run.from_baseline(mean).below(target.unit.layer)
+    found[FROM_MEAN] = by_layer(next(iter(from_mean.shares("sum", iter([readout])))))
     for name, baseline in ((ALL_PATHS, Baseline.zero()), (ALL_FROM_MEAN, mean)):
         found[name] = {}
         for layer in lower.widths:
             away = run.activations[layer] - baseline.of(layer, run.activations[layer])
             found[name][layer] = (away * run.gradient(target, layer))[0].sum((1, 2))
     return found
-
-
-def packed(run: ForwardCache, baseline: Baseline, layers: Mapping[str, int]) -> Tensor:
-    """A baseline's numbers of some layers, one after the other, (1, Σ C, 1, 1)."""
-    return torch.cat([baseline.of(layer, run.activations[layer]) for layer in layers], 1)
 
 
 def ranks(
@@ -229,8 +223,7 @@ def ranks(
     flat["ig"] = next(iter(lower.shares("ig", iter([readout]))))[drawn].tolist()
     found: Row = {}
     for name, baseline in (("zero", Baseline.zero()), ("mean", mean)):
-        instead = packed(run, baseline, lower.widths)
-        parts = ablated_one_by_one(lower.piece, lower.activation, [readout], drawn, instead)
+        parts = ablated_one_by_one(lower.piece, lower.activation, [readout], drawn, lower.at(baseline))
         lost = torch.cat([some for _, some in parts], 1)[0].tolist()
         found[name] = {
             way: rank_correlation(flat[way], lost) for way in ("sum", FROM_MEAN, "ig", "frozen", ALL_FROM_MEAN)

@@ -193,11 +193,12 @@ def setting(
         shown: what options are called, if not by their names.
         refused: options that cannot be taken; the hint says why.
     """
-    names = shown or {}
+    names, closed = shown or {}, dict[str, Any](disabled=True)
     segments = [
         html.Button(
-            names.get(str(option), str(option)), type="button", id=f"{name}-{option}", disabled=option in refused,
+            names.get(str(option), str(option)), type="button", id=f"{name}-{option}",
             **sends("set", **{name: option}), **attributes(aria_pressed=str(option == value).lower()),
+            **(closed if option in refused else {}),
         )
         for option in options
     ]  # fmt: skip

@@ -10,6 +10,7 @@ the mean of Σ_hw a over the photos of all classes, and its edges are its class-
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +65,24 @@ def _asked(atlas: "Atlas", of: str | int | Unit) -> "tuple[Unit, _CircuitMeans]"
         found = atlas.find(unit.channel if unit is not None else of)  # type: ignore[arg-type]
         return Unit(atlas.layers[-1].name, found.number), _CircuitMeans(atlas, found.number)
     atlas.unit(unit)
+    if unit.position is not None:
+        raise InputError(f"An atlas has means over all positions, and {unit} is one of them; give {unit.whole}.")
     if refused := why_not_unit(atlas, unit):
         raise InputError(refused)
-    return unit.whole, _CircuitMeans(atlas, None)
+    return unit, _CircuitMeans(atlas, None)
 
 
 def _named(atlas: "Atlas", of: str | int) -> Unit | None:
-    """The unit of the atlas that is called so, if no class is."""
-    if isinstance(of, int) or of in atlas.record.subject.labels or of.rpartition(":")[0] not in atlas.layer_names:
+    """The unit that is called so, if no class is."""
+    if isinstance(of, int) or of in atlas.record.subject.labels:
         return None
-    return as_unit(of)
+    if of in atlas.layer_names:
+        raise InputError(f"{of} is a layer; give one of its units, such as {of}:0, or a class.")
+    if of.rpartition(":")[0] in atlas.layer_names:
+        return as_unit(of)
+    with suppress(InputError):
+        return Unit.parse(of)  # of a layer that the atlas does not have, which is then said
+    return None
 
 
 def expand_class(

@@ -81,6 +81,8 @@ class PictureEncoder:
             return cls(made, path)
         if not Path(path).is_file():
             raise InputError(f"There is no encoder {path!r}; give a TorchScript file, or path/to/file.py:Factory.")
+        if path.endswith(".py"):
+            raise InputError(f"{path} is Python code; say what makes the encoder in it, as {path}:Factory.")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that TorchScript will be left behind
@@ -88,7 +90,9 @@ class PictureEncoder:
         except CircuitsError:
             raise
         except Exception as error:  # torch raises what it will
-            raise InputError(f"{path} cannot be loaded as TorchScript ({_first_line(error)}).") from error
+            raise InputError(
+                f"{path} cannot be loaded as TorchScript ({_first_line(error).partition('. ')[0]})."
+            ) from error
 
     def pictures(self, photos: Iterable[Photo]) -> Iterator[Float[Tensor, "n d"]]:
         """The directions of photos, as many at a time as are shown to it together.

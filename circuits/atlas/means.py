@@ -17,7 +17,7 @@ def mean_of_atlas(atlas: Atlas) -> Baseline:
     Example:
         >>> from circuits import load_network
         >>> mean_of_atlas(atlas_of(load_network())).source
-        'the atlas of builtin (10880 photos)'
+        'the atlas of builtin (10,880 photos)'
     """
     means = {layer.name: torch.from_numpy(atlas.table("activation", layer.name)).float() for layer in atlas.layers}
     return Baseline("mean", collection_name(f"the atlas of {atlas.network}", atlas.photos), means)

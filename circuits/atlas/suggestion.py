@@ -106,7 +106,10 @@ def _read(atlas: "Atlas") -> dict[str, Any]:
     file = AtlasFolder(atlas.folder).suggestions_file
     if not file.is_file():
         return {}
-    facts = read_json(file)
+    try:
+        facts = read_json(file)
+    except InputError as error:
+        raise _damaged(file, error) from None
     if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
         raise _damaged(file, ValueError("format"))
     if any(facts.get(name) != value for name, value in _made_of(atlas).items()):

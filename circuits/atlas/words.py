@@ -173,6 +173,11 @@ def _seen(atlas: "Atlas", sample: Sample, encoder: PictureEncoder, width: int, p
 
 def _photos(sample: Sample) -> Iterator[Photo]:
     for path in sample.paths:
+        if not path.is_file():
+            raise InputError(
+                f"The encoder has to see the photos of the atlas, and {path} is not there any more; put them back, or "
+                "run circuits atlas again with the folder that they are in now."
+            )
         try:
             yield load_photo(path)
         except InputError as error:

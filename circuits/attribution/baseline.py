@@ -52,7 +52,7 @@ class Baseline:
 
     Args:
         name: `zero` or `mean`; every result that was found with a baseline says which.
-        source: what the mean was taken over, such as `photos (1200 photos)`; empty for zero.
+        source: what the mean was taken over, such as `photos (1,200 photos)`; empty for zero.
         means: by layer, the mean activation of each channel, (C,); empty for zero.
 
     Raises:
@@ -256,6 +256,6 @@ def mean_of_photos(
 
 
 def collection_name(source: str, photos: int) -> str:
-    """What a mean was taken over: `animals (1 photo)`, or `1200 photos`."""
-    many = f"{photos} photo{'s' * (photos != 1)}"
+    """What a mean was taken over: `animals (1 photo)`, or `1,200 photos`."""
+    many = f"{photos:,} photo{'s' * (photos != 1)}"
     return f"{source} ({many})" if source else many

@@ -57,7 +57,10 @@ def atlas_site(
     with progress("Writing the site") as report:
         made = write_site(opened, into, network=drawn_by, photos=exemplars, progress=report)
     if made.lost:
-        note(f"{many(made.lost, 'photo')} of patches could not be read in {exemplars}, and the patches are left out.")
+        note(
+            f"The patches of {many(made.lost, 'photo')} are left out, because {exemplars} does not have them as they "
+            "were; give the folder that the atlas was made of."
+        )
     if made.missing:
         note(
             f"{made.missing} of {many(opened.units, 'unit')} have no picture yet; --pictures draws them, most "

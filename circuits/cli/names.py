@@ -237,11 +237,11 @@ def _found(
         return list(like), like
     from circuits.naming.search import rank_of
 
-    ranks: dict[Unit, int] = {}
+    ranks: dict[Unit, tuple[bool, int]] = {}
     for unit in {**known, **suggested}:
         said = [known.of(unit).name, known.of(unit).note, suggested[unit].label if unit in suggested else ""]
-        fits = [rank for each in said if each and (rank := rank_of(each, text)) is not None]
-        ranks |= {unit: min(fits)} if fits else {}
+        fits = [(n == 2, rank) for n, each in enumerate(said) if each and (rank := rank_of(each, text)) is not None]
+        ranks |= {unit: min(fits)} if fits else {}  # what people say comes before what was suggested
     scores = {unit: -each.auc for unit, each in suggested.items()}
     return sorted(ranks, key=lambda unit: (ranks[unit], scores.get(unit, 0.0), unit)), suggested
 

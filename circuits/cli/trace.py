@@ -124,6 +124,11 @@ def trace(
     view = _usual(loaded, exemplars) if is_free else None
     if view is not None and view.groups:
         loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
+    if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
+        note(
+            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
+            "--baseline mean measures them from the mean."
+        )
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo

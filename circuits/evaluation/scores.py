@@ -98,7 +98,7 @@ class Scored:
     """The score of some units in one photo.
 
     Args:
-        baseline: what stood in the place of ablated units, such as `zero` or `mean over animals (1200 photos)`.
+        baseline: what stood in the place of ablated units, such as `zero` or `mean over animals (1,200 photos)`.
         value: of the target itself: a logit, a unit's sum, a neuron, or a difference.
         probability: of the class, if the target is one.
         first: of a class, 1 where it is the network's first, else 0.

@@ -91,7 +91,9 @@ def fit(
     directions = np.zeros((len(order), matrix.shape[1]))
     directions[:, live] = rows[order] / lengths[order, None]
     found = torch.from_numpy(directions).float()
-    return found if mean is None else torch.cat([found, torch.nn.functional.normalize(mean.cpu().float(), dim=0)[None]])
+    if mean is None or not mean.any():
+        return found
+    return torch.cat([found, torch.nn.functional.normalize(mean.cpu().float(), dim=0)[None]])
 
 
 def _nmf(matrix: NDArray[np.float64], groups: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

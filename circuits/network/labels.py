@@ -78,6 +78,9 @@ def class_of(wanted: str | int, labels: Sequence[str], name: str, top: str) -> i
         several = listed([f"{labels[n]!r} ({n})" for n in matches])
         way = f"its unit, such as {Unit(top, matches[0])}" if text.isdecimal() else "a number"
         raise UnknownError(f"{wanted!r} matches {len(matches)} classes of {name}: {several}; give {way}.")
+    sides = _difference(text, labels)
+    if sides is not None and text == " - ".join(sides).casefold():
+        raise UnknownError(f"{wanted!r} is the difference of two classes; give one, {sides[0]!r} or {sides[1]!r}.")
     near = listed([label for label in labels if text[:3] and text[:3] in label.casefold()] or labels)
     meant = meant_label(text, labels)
     raise UnknownError(f"No class {wanted!r} in {name}{meant}; it knows for example {near}.")
@@ -89,13 +92,20 @@ def meant_label(text: str, labels: Sequence[str]) -> str:
     >>> meant_label("catt", ["cat", "dog"]), meant_label("cat-dog", ["cat", "dog"]), meant_label("ship", ["cat", "dog"])
     (" (did you mean 'cat'?)", " (did you mean 'cat - dog'?)", '')
     """
+    sides = _difference(text, labels)
+    if sides is not None:
+        return f" (did you mean {' - '.join(sides)!r}?)"
+    return did_you_mean(text, [part.strip() for label in labels for part in label.split(",")])
+
+
+def _difference(text: str, labels: Sequence[str]) -> tuple[str, str] | None:
+    """The labels of two classes that a text names with a minus sign between them."""
     for minus in list(_MINUS.finditer(text))[:4]:
-        sides = text[: minus.start()].strip(), text[minus.end() :].strip()
-        classes = [matching(side, labels) for side in sides]
+        classes = [matching(side.strip(), labels) for side in (text[: minus.start()], text[minus.end() :])]
         if all(len(found) == 1 for found in classes) and classes[0] != classes[1]:
             plus, other = (labels[found[0]].partition(",")[0] for found in classes)
-            return f" (did you mean {f'{plus} - {other}'!r}?)"
-    return did_you_mean(text, [part.strip() for label in labels for part in label.split(",")])
+            return plus, other
+    return None
 
 
 def as_labels(labels: Labels | str | Path) -> tuple[str, ...]:

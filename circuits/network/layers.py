@@ -219,8 +219,9 @@ def _why_not(blocks: Blocks, names: dict[fx.Node, str], name: str) -> str:
 
 def stream_names(traced: fx.GraphModule) -> list[str]:
     """Names of the layers of a vision transformer's residual stream, from the image up; none of another network."""
-    names = all_names(traced)
-    return [names[node] for node in layers_of_stream(names)]
+    found = layers_of_stream(traced.graph.nodes)
+    names = all_names(traced) if found else {}
+    return [names[node] for node in found if node in names]
 
 
 def _stream(names: dict[fx.Node, str]) -> list[str]:

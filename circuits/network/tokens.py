@@ -122,9 +122,9 @@ def _hidden(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node]]:
             yield last, node
 
 
-def layers_of_stream(names: Iterable[fx.Node]) -> list[fx.Node]:
-    """The residual stream after each block."""
-    return [node for node in names if node.target in TOKENS and node.meta[STREAM]]
+def layers_of_stream(nodes: Iterable[fx.Node]) -> list[fx.Node]:
+    """Of some nodes those of the residual stream after each block."""
+    return [node for node in nodes if node.target in TOKENS and node.meta[STREAM]]
 
 
 def _streams(traced: fx.GraphModule, hidden: Sequence[fx.Node]) -> list[fx.Node]:

@@ -22,6 +22,14 @@ EXPANDING_NEEDS_ATLAS = (
     "This is the circuit of a class: expanding it needs the atlas that it comes from; start with "
     "`circuits explore --atlas FOLDER`."
 )
+GROUPS_NEED_PHOTOS = (
+    "This is the circuit of a class by groups, of which an atlas knows nothing; for more of it, make it deeper from "
+    "its photos, with `circuits class CLASS --groups FILE --photos FOLDER --depth 3`."
+)
+CLASS_BY_CHANNELS = (
+    "The atlas explains a class by channels. By groups `circuits class CLASS --groups 8 --photos FOLDER -o class.json` "
+    "explains it from its photos; open that file here."
+)
 WITHOUT_EXEMPLARS = (
     "Which units fire together is not known: this atlas has no exemplars. One that `circuits atlas` makes of your "
     "own photos has them."
@@ -154,11 +162,11 @@ def sureness(circuit: "Circuit") -> str:
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
     photos = max(edge.photos or 1 for edge in edges)
-    lead = "An edge is among the" if max(map(len, ranked)) <= STRONGEST else "Of the five strongest one is among the"
+    lead = "an edge" if max(map(len, ranked)) <= STRONGEST else "one of the five strongest edges"
     doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
     said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. {lead} "
-        f"five strongest of its unit in {batches(median(consistency), photos)} in the median"
+        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. In the median {lead} is "
+        f"among the five strongest of its unit in {batches(median(consistency), photos)}"
     )
     if not doubtful:
         return f"{said}, and each in half of them at least."

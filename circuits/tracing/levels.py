@@ -63,10 +63,12 @@ def dictionaries_for(run: ForwardCache, target: Target, groups: Groups, depth: i
     for layer, level in layers.items():
         activation = run.activations[layer][0].flatten(1)
         signed, gradient = run.network.layer(layer).is_stream, run.gradient(target, layer)[0]
-        is_active = bool(gradient.any()) if signed else bool((activation > 0).any())
+        mean = run.baseline.means.get(layer) if signed else None
+        above = activation if mean is None else activation - mean.to(activation)[:, None]
+        # The target does not read all tokens after the last block, only that of the class in most networks.
+        is_active = bool((above != 0).any() and gradient.any()) if signed else bool((activation > 0).any())
         if not counts[level - 1] or not is_active:
             continue
-        mean = run.baseline.means.get(layer) if signed else None
         directions = fit(activation, counts[level - 1], importance_of(gradient), signed=signed, mean=mean)
         found[layer] = Dictionary(directions, PHOTO if mean is None else WITH_MEAN, weighted=True)
     if not found:

@@ -16,6 +16,7 @@ from circuits.tracing.circuit_file import number, without_books
 from circuits.tracing.edge import MEASURED
 from circuits.tracing.facts import TraceSettings
 from circuits.tracing.layers_below import Shares
+from circuits.tracing.levels import WITH_MEAN
 from circuits.tracing.node import address_of
 from circuits.tracing.run import ForwardCache, number_of
 from circuits.tracing.targets import Target
@@ -47,6 +48,8 @@ class CircuitBuilder:
         row: dict[str, Any] = {"layer": unit.layer}
         if isinstance(unit, Group):
             row["group"], label = ("rest", IN_NO_GROUP) if unit.number is None else (unit.number, label)
+            dictionary = self.run.dictionaries[unit.layer]
+            label += ", the mean" * (dictionary.source == WITH_MEAN and unit.number == dictionary.groups - 1)
         else:
             row |= {"channel": unit.channel}
             row |= {"minus": self.target.minus} if name == self.target.id and self.target.minus is not None else {}

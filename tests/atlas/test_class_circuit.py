@@ -178,6 +178,12 @@ class TestCircuitOfAUnit:
             atlas.circuit("parts:0")
         with pytest.raises(UnknownError, match="No unit cars:9"):
             atlas.circuit("cars:9")
+        with pytest.raises(UnknownError, match="Layer 'bikes' is not in the atlas, which has parts, "):
+            atlas.circuit("bikes:0")
+        with pytest.raises(InputError, match="cars is a layer; give one of its units, such as cars:0"):
+            atlas.circuit("cars")
+        with pytest.raises(InputError, match=f"over all positions, and {unit}@0,1 is one of them; give {unit}"):
+            atlas.circuit(f"{unit}@0,1")
 
 
 class TestExpansion:

@@ -138,7 +138,7 @@ def test_photos_are_shown_once_to_an_encoder_that_stays_the_same(atlas: Any) -> 
     assert suggest_words(atlas, encoder(1), WORDS) == first
     (atlas.exemplars.folder / "40.png").unlink()
     (atlas.folder / "embeddings.safetensors").unlink()
-    with pytest.raises(InputError, match=r"has to see the photos of the atlas, and one .* There is no file .*40.png"):
+    with pytest.raises(InputError, match=r"has to see the photos of the atlas, and .*40.png is not there any more"):
         suggest_words(atlas, encoder(1), WORDS)
 
 
@@ -166,6 +166,7 @@ def test_what_cannot_be_loaded_is_refused_in_a_sentence(tmp_path: Path) -> None:
     for path, said in {
         "gone.pt": "There is no encoder",
         "gone.py:make": "There is no file",
+        "mine.py": "mine.py is Python code; say what makes the encoder in it, as .*mine.py:Factory",
         "no.pt": "no.pt cannot be loaded as TorchScript",
         "mine.py:calls": "could not be called without arguments: TypeError",
         "mine.py:fails": "could not be called without arguments: RuntimeError: no",

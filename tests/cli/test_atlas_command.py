@@ -262,7 +262,7 @@ class TestSite:
         result = run(*given)
         facts = json.loads(result.stdout)
         assert (facts["pages"], facts["pictures"], facts["missing"]) == (15, 9, 0)
-        assert result.stderr == f"1 photo of patches could not be read in {folder}, and the patches are left out.\n"
+        assert f"The patches of 1 photo are left out, because {folder} does not have them as they were" in result.stderr
         patches = list((out / "exemplars").rglob("*.webp"))
         assert len(patches) == facts["patches"] > 9
         page = (out / "units" / "fc" / "0.html").read_text("utf-8")

@@ -93,6 +93,12 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     assert "conv2:0" in shown[2]
     assert "tells warm from the rest, 0.97, held out (12 photos of it, 500 others)" in shown[2]
     assert list(names_of(sha256)) == [Unit("conv1", 0)]
+    remember(sha256, "conv1:1", name="hot thing")
+    shown = run("names", "--find", "hot", "--atlas", atlas.folder).stdout.splitlines()
+    assert [next(unit for unit in ("conv1:1", "conv2:0", "conv1:0") if unit in line) for line in shown[2:]] == [
+        "conv1:1", "conv2:0", "conv1:0",
+    ]  # what somebody has said, then what is suggested, the surest first  # fmt: skip
+    remember(sha256, "conv1:1", name="")
     refused = refusal(run("names", "--accept", "--atlas", atlas.folder))
     assert "--accept would name 1 unit; give the UNIT to name, or --all for all of them." in refused
     assert list(names_of(sha256)) == [Unit("conv1", 0)]

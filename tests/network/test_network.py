@@ -103,6 +103,11 @@ def test_an_unknown_class_is_answered_with_some_that_exist(named, text, near):
         named.find_class(text)
 
 
+def test_the_difference_of_two_classes_is_no_class(named):
+    with pytest.raises(UnknownError, match=r"^'tiger - Cat' is the difference of two classes; give one, 'tiger' or"):
+        named.find_class("tiger - Cat")
+
+
 def test_labels_are_given_to_units_of_the_logits_alone(named):
     assert named.label(3) == "cat"
     assert named.unit_label(Unit("4", 3)) == "cat"

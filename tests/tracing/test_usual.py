@@ -1,5 +1,7 @@
 """The usual view: units as a network was loaded, or of a transformer whose means are known groups of its tokens."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,8 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     code = run.code(target_of(circuit), "blocks.0").at_baseline(mean.of("blocks.0", run.activations["blocks.0"]))
     assert code is not None  # the mean's own code is the mean alone
     torch.testing.assert_close(code.weights[:-1], torch.zeros_like(code.weights[:-1]), atol=1e-3, rtol=0)
+    labels = {node.label for node in circuit.nodes.values() if str(node.unit).startswith("blocks.0/")}
+    assert "blocks.0/4, the mean" in labels
     words = held_in_words(circuit)
     assert words.startswith("All of it comes through blocks.1.cls/0. The ")
     assert "drawn below that account" in words
@@ -48,6 +52,16 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     page = Library(view.network, StoredGallery(view.network), lambda: mean)
     assert groups_of(Session(work=Work(circuit=circuit))) == 4  # the direction of the mean is none of them
     assert page.usual_choices() == Choices(groups=GROUPS, units=UNITS, signs="both", baseline="mean")
+
+
+def test_a_photo_that_is_its_own_mean_has_no_groups_where_nothing_tells_it_from_that() -> None:
+    stream = tokens(Tokens()).with_layers("stream")
+    mean = mean_of_photos(stream, PHOTOS[:1], source="itself")
+    image = stream.preprocessing.input_of(PHOTOS[0])
+    own = replace(mean, means=mean.means | {"blocks.1.cls": stream.activations(image)["blocks.1.cls"][0, :, 0, 0]})
+    circuit = trace(stream, PHOTOS[0], groups=3, depth=2, signs="both", baseline=own)
+    assert "blocks.1.cls" not in circuit.dictionaries
+    assert circuit.dictionaries["blocks.0"].groups == 4
 
 
 def test_any_other_network_is_explained_by_its_units() -> None:

@@ -191,7 +191,7 @@
     field.setAttribute("aria-expanded", String(Boolean(found.length)));
     if (found.length) panel.scrollIntoView({ block: "nearest" });
     said.textContent = all && !found.length ? "This network names no classes. Try a layer, or a unit such as conv4:17." : found.length
-      ? "" : `Nothing found for “${text}”. Try a class, a layer, or a unit such as conv4:17.`;
+      ? "" : `Nothing found for “${text.length > 80 ? `${text.slice(0, 80)}…` : text}”. Try a class, a layer, or a unit such as conv4:17.`;
     choose(found.length ? 0 : -1);
     if (impatient !== null && impatient.text === text) act(results[chosen], impatient.other);
     impatient = null;

@@ -135,7 +135,7 @@ def _row(served: ServedClass, of: str) -> Component:
 
 def firing(node: Node, circuit: Circuit) -> Component:
     """In the place of where a unit fired in a photo, what can be said over many."""
-    words = f"Means over {circuit.photo_info.name} have no single place; its highest activation is {number(node.max)}."
+    words = f"Means over {circuit.photo_info.name} have no single place; its mean peak is {number(node.max)}."
     return html.Figure([html.H2("Where it fired"), html.Div(words, className="large placeholder")])
 
 

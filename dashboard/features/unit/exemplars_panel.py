@@ -60,7 +60,7 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None, of: str)
     if alone:
         words = f"{alone}: {words[0].lower()}{words[1:]}"
     parts: list[Component] = [html.P(words, className="small"), *_strip(told, reached, of or "here")]
-    if told.free is None:
+    if told.free is None and (any(told.groups.values()) or not told.missing):
         groups = [_group(node, title, told.groups.get(kind, ())) for kind, title in GROUPS.items()]
         parts.append(html.Div(groups, className="pair groups"))
     if told.classes:

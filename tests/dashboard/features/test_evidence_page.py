@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from threading import Event, current_thread
 from typing import Any
 
@@ -15,14 +16,14 @@ from circuits.report.sentences import edges_from
 from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.answers import Failure
+from dashboard.answers import CollectionExemplars, Failure
 from dashboard.app import Page
 from dashboard.breakdowns import inspect
 from dashboard.components import WAITING
 from dashboard.features.evaluation import view as scores
 from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.unit import view as inspector
-from dashboard.features.unit.exemplars_panel import COMMAND
+from dashboard.features.unit.exemplars_panel import COMMAND, exemplars
 from dashboard.features.unit.queries import upper_of
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
@@ -114,6 +115,10 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
     assert pane(ann).count("There are none.") == 2
     assert "Most activating classes, of 9 photos: red things 9." in pane(ann)
     assert "1 of these photos can no longer be read" in pane(ann)
+    node, told = circuit_of(ann).nodes[child], CollectionExemplars({}, 9, ((0, 6.0), (100, 6.0)), 6.0, 0.0, ())
+    for missing, said in ((9, 0), (0, 4)):  # photos that are gone are not told to be none
+        shown = exemplars(node, {"exemplars": replace(told, missing=missing)}, None)
+        assert words(shown).count("There are none.") == said
     first = find(ann.pane, title="9.00: 0.png, red things")[0]
     assert first.children.alt == f"{child} in 0.png, red things: 9.00"
     assert collection.requested[-1] == Unit.parse(child)
