@@ -20,7 +20,12 @@ from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
-from circuits.report.atlas_sentences import EXPANDING_NEEDS_ATLAS, needs_one_photo, without_atlas
+from circuits.report.atlas_sentences import (
+    EXPANDING_NEEDS_ATLAS,
+    GROUPS_NEED_PHOTOS,
+    needs_one_photo,
+    without_atlas,
+)
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
@@ -389,6 +394,8 @@ class Library:
         """Why a circuit cannot be expanded, in a sentence; "" if it can: that of a class needs the atlas alone."""
         if circuit.collection is None or not self.is_own(circuit):
             return locked
+        if circuit.dictionaries:
+            return GROUPS_NEED_PHOTOS
         return "" if self.atlas is not None else EXPANDING_NEEDS_ATLAS
 
     def key(self, circuit: Circuit, name: str) -> str:

@@ -100,7 +100,8 @@ def trace_class(
     layers = levels_below(network, target.unit.layer, levels)
     if not layers:
         raise InputError(why_no_layers(network.traced))
-    dictionaries = {} if groups is None else dictionaries_for(ForwardCache(network, {}), target, groups, levels)
+    nothing = ForwardCache(network, {})  # of no photo: every batch is run when it is asked for
+    dictionaries = {} if groups is None else dictionaries_for(nothing, target, groups, levels)
     if top is None and dictionaries:
         shown = max(each.groups for each in dictionaries.values())
         tops = [shown] * levels
@@ -110,7 +111,7 @@ def trace_class(
         return ClassBatch.of(network, target, images, tuple(layers), dictionaries)
 
     several = ClassPhotos(len(found), 1 if network.is_one_at_a_time else BATCH, run)
-    builder = ClassBuilder(network, several, target, layers, progress)
+    builder = ClassBuilder(nothing.with_groups(dictionaries), several, target, layers, progress)
     value = builder.add(target.unit, target.id, target.label)
     height, width = network.preprocessing.size
     builder.graph.graph |= attributes(
@@ -134,7 +135,7 @@ class ClassBuilder(CircuitBuilder):
     """The graph of a class: what `CircuitBuilder` adds for one photo, as means over several.
 
     Args:
-        network: the network.
+        run: the network with its dictionaries, of no photo.
         photos: of the class.
         target: its logit.
         layers: below it whose units may be added, and how many levels below.
@@ -143,13 +144,13 @@ class ClassBuilder(CircuitBuilder):
 
     def __init__(
         self,
-        network: Network,
+        run: ForwardCache,
         photos: ClassPhotos,
         target: Target,
         layers: Mapping[str, int],
         progress: Progress | None = None,
     ) -> None:
-        super().__init__(ForwardCache(network, {}), target, "target", nx.DiGraph())
+        super().__init__(run, target, "target", nx.DiGraph())
         self._photos, self._report = photos, progress or (lambda done, known, message: None)
         self._done, self._planned = 0, photos.count * (max(layers.values()) + 1)
         self._sure: dict[str, tuple[Tensor, Tensor]] = {}
@@ -159,7 +160,8 @@ class ClassBuilder(CircuitBuilder):
                 contributions = batch.contributions(layer)
                 if not bool(contributions.isfinite().all()):
                     raise InputError(
-                        f"{network.name} puts out NaN or infinity for a photo of {target.label}; leave that photo out."
+                        f"{run.network.name} puts out NaN or infinity for a photo of {target.label}; leave that photo "
+                        "out."
                     )
                 self._contributions[layer].add(contributions)
                 self._peaks[layer].add(batch.peaks(layer))

@@ -82,9 +82,9 @@ class RenderRequest:
         None, "A learned prior of your own (this runs your code).", metavar="FILE.py:NAME", panel=_IMAGE
     )
     start: str | None = option(None, "A photo to start from instead of noise.", metavar="PHOTO", panel=_IMAGE)
-    transform: str = option(
-        "standard",
-        "Random transformations at each step: none, light or standard.",
+    transform: str | None = option(
+        None,
+        "Random transformations at each step: none, light, standard or, as transformers need, tokens.",
         metavar="NAME",
         panel=_REGULARISATION,
     )

@@ -127,5 +127,5 @@ def _photos(
             "the class with --photos."
         )
     if limit is not None and limit < len(files):
-        note(f"{limit} of {len(files)} photos, chosen by the hash of their names.")
+        note(f"{limit} of {len(files)} files, chosen by the hash of their names.")
     return photos_of(network, folder or files[0].parent, files[:limit], report)

@@ -1,5 +1,7 @@
 """`circuits render`: pictures of what units look for."""
 
+from dataclasses import replace
+
 from circuits.cli._render_request import RenderRequest
 from circuits.cli.console import note, progress
 from circuits.cli.options import LAYERS, NETWORK, NetworkBesidePictures
@@ -18,9 +20,11 @@ def render(
     from circuits.cli._render_drawing import draw
     from circuits.cli._render_sheet import check_size, save
     from circuits.cli._render_targets import targets_of
+    from circuits.visualization.settings import usual_transform
 
     check_writable(request.file)
     loaded = options.load(network, layers)
+    request = replace(request, transform=request.transform or usual_transform(loaded))
     targets = targets_of(request, loaded)
     check_size(loaded, targets, request)
     with progress("Rendering") as report:

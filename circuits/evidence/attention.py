@@ -63,20 +63,21 @@ def class_attention(network: Network, source: Source) -> tuple[ClassAttention, .
     nodes = network.traced.graph.nodes
     maps = {node.args[0]: node.args[1:] for node in nodes if node.target is tokens_map}
     beside = {node.args[0]: node for node in nodes if node.target is tokens_extra}
-    blocks = [(rows, maps[rows], beside[rows]) for rows in maps if rows in beside]
+    names = {layer.node: layer.name for layer in network.layer_list}
+    blocks = [(rows, maps[rows], beside[rows]) for rows in maps if beside.get(rows) in names]
     if not blocks:
         return ()
-    names = {layer.node: layer.name for layer in network.layer_list}
     found: dict[str, ClassAttention] = {}
     image = network.preprocessing.from_crop(input_crop(network, source))
     for node, pattern in attention_patterns(network.traced, image):
         above = next(((hidden, place, extra) for hidden, place, extra in blocks if hidden > node), None)
-        if above is None or above[2] not in names:
+        if above is None:
             continue
-        hidden, (start, rows, columns), extra = above
+        hidden, (start, rows, columns, *order), extra = above
         tokens = (ops.shape(hidden) or ())[1]
         if pattern.shape[-2:] == (tokens, tokens):
             read = pattern[0, :, 0 if start else rows * columns, start : start + rows * columns]
+            read = read if not order or order[0] is None else read[:, list(order[0])]
             heads = read.reshape(-1, rows, columns).cpu().numpy().copy()
             found[names[extra]] = ClassAttention(names[extra], heads)
     return tuple(found.values())

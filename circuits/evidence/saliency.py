@@ -30,7 +30,8 @@ from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
-from circuits.network.token_moves import TOKENS
+from circuits.network.subgraphs import subgraph_between
+from circuits.network.token_moves import has_tokens
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.source import Source, forward_cache, input_crop
@@ -83,7 +84,7 @@ def methods_of(network: Network) -> tuple[str, ...]:
         >>> methods_of(load_network())
         ('gradient', 'gradient_x_input', 'guided', 'deconvnet')
     """
-    of_tokens = any(node.target in TOKENS for node in network.traced.graph.nodes)
+    of_tokens = has_tokens(network.traced)
     return tuple(name for name, rectifier in METHODS.items() if rectifier is None or not of_tokens)
 
 
@@ -176,6 +177,7 @@ def relative_picture(
     G_child = (∂a_child/∂x)ᵀ · g_child  with  g = ∂/∂a_lower Σ_hw w(h,w) · a_parent(h,w)
 
     With method `gradient` the pictures of all the lower layer's units add up to the parent's own gradient picture.
+    Where the layers form no chain, g is along every path between the two; what goes past the lower layer is left out.
 
     Args:
         network: the network.
@@ -320,10 +322,17 @@ def _gradient(
     rectifier: Rectifier | None,
 ) -> Images:
     """Steps 2 and 3 for a batch of images, with respect to the network's input."""
+    if network.branched and len(path) > 1 and len(images) > 1:  # what other paths carry is each image's own
+        each = (images[n : n + 1] for n in range(len(images)))
+        some = [_gradient(network, image, path, channels, weights, restrict, rectifier) for image in each]
+        return torch.cat(some)
     below = [unit.layer for unit in path[1:]]
     activations = network.activations(images, below) if below else {}
     for upper, lower in pairwise(path):
-        segment = network.segment(lower.layer, upper.layer)
+        if network.branched:
+            segment = subgraph_between(network, lower.layer, upper.layer, images)
+        else:
+            segment = network.segment(lower.layer, upper.layer)
         point = activations[lower.layer].detach().requires_grad_()
         with torch.enable_grad():
             value = (segment(point, channels, rectifier=rectifier) * weights).sum()

@@ -66,6 +66,11 @@ WHY = "why_no_tokens"
 """In `meta` of a traced network: why its rows of tokens are no layers."""
 
 
+def has_tokens(traced: fx.GraphModule) -> bool:
+    """Whether rows of tokens are layers of a network: it is a transformer."""
+    return any(node.target in TOKENS for node in traced.graph.nodes)
+
+
 def why_no_tokens(traced: fx.GraphModule) -> str:
     """Why a network's rows of tokens are no layers, as the end of a sentence; empty if they are, or it has none."""
     return str(traced.meta.get(WHY, ""))

@@ -22,6 +22,14 @@ EXPANDING_NEEDS_ATLAS = (
     "This is the circuit of a class: expanding it needs the atlas that it comes from; start with "
     "`circuits explore --atlas FOLDER`."
 )
+GROUPS_NEED_PHOTOS = (
+    "This is the circuit of a class by groups, of which an atlas knows nothing; for more of it, make it deeper from "
+    "its photos, with `circuits class CLASS --groups FILE --photos FOLDER --depth 3`."
+)
+CLASS_BY_CHANNELS = (
+    "The atlas explains a class by channels. By groups `circuits class CLASS --groups 8 --photos FOLDER -o class.json` "
+    "explains it from its photos; open that file here."
+)
 WITHOUT_EXEMPLARS = (
     "Which units fire together is not known: this atlas has no exemplars. One that `circuits atlas` makes of your "
     "own photos has them."

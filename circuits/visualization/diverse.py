@@ -86,7 +86,7 @@ def diverse_pictures(
     >>> len(drawn), len({picture.image.tobytes() for picture in drawn})
     (4, 4)
     """
-    settings = chosen(Settings, settings, choices)
+    settings = chosen(network, Settings, settings, choices)
     unit, store = as_unit(unit), PictureStore() if store is None else store
     network.check_unit(unit)
     stored = [store.get(network, unit, settings, variant=_variant(place)) for place in range(COUNT)]

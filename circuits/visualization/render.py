@@ -99,7 +99,7 @@ def render(
     >>> picture.unit, picture.image.size
     (Unit(layer='features.4', channel=17, position=None), (32, 32))
     """
-    settings = chosen(Settings, settings, choices)
+    settings = chosen(network, Settings, settings, choices)
     wanted = subjects(network, units)
     drawn: dict[Address | LayerDirection, Picture] = {}
     for pictures in draw(network, wanted, settings, progress, on_preview):

@@ -9,6 +9,8 @@ from PIL import Image
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.image.photo import as_photo
+from circuits.network.network import Network
+from circuits.network.token_moves import has_tokens
 from circuits.visualization.objectives.base import Objective
 from circuits.visualization.parameterization.base import USUAL_STEPS, MakeImages
 from circuits.visualization.parameterization.fourier import FourierImages
@@ -32,7 +34,7 @@ class Settings:
         objective: `channel`: what excites the unit (a neuron, if its address has a position); `activation`: the mean
             of its activation, as the literature has it; `negative`: what drives its pre-activation down.
         images: parameterization: `fourier`, `pixels`, `pyramid`, `maco`, or `plain` for unbounded pixels.
-        transform: random transform at each step: `none`, `light` or `standard`.
+        transform: random transform at each step: `none`, `light`, `standard` or `tokens`.
         total_variation: weight of the regularizer of that name; 0 leaves it out.
         l1: as before.
         l2: as before.
@@ -126,14 +128,33 @@ maximum. Source: Sankaran 2024, STAT 436, "Optimizing Feature Maps"."""
 Choices = TypeVar("Choices", Settings, Options)
 
 
-def chosen(kind: type[Choices], given: Choices | None, choices: Mapping[str, Any]) -> Choices:
+def usual_transform(network: Network) -> str:
+    """The name of the transform that pictures of a network are drawn with where none is chosen."""
+    return "tokens" if has_tokens(network.traced) else "standard"
+
+
+def usual_settings(network: Network) -> Settings:
+    """The settings that pictures of a network are drawn with where none are chosen.
+
+    >>> from circuits import load_network
+    >>> usual_settings(load_network()) == DEFAULT
+    True
+    """
+    return Settings(transform=usual_transform(network))
+
+
+def chosen(network: Network, kind: type[Choices], given: Choices | None, choices: Mapping[str, Any]) -> Choices:
     """The settings or options of a call: the object that was given, or one made of its keywords.
+
+    A transform that is not among the keywords is the usual one of the network.
 
     Raises:
         InputError: if there are both.
         UnknownError: if there is no such keyword.
 
-    >>> chosen(Settings, None, {"size": 64}) == chosen(Settings, Settings(size=64), {})
+    >>> from circuits import load_network
+    >>> network = load_network()
+    >>> chosen(network, Settings, None, {"size": 64}) == chosen(network, Settings, Settings(size=64), {})
     True
     """
     known = [each.name for each in fields(kind)]
@@ -145,6 +166,7 @@ def chosen(kind: type[Choices], given: Choices | None, choices: Mapping[str, Any
         raise InputError(f"Both {keyword}= and {listed(choices)} were given; say all of it in one of the two ways.")
     if given is not None:
         return given
+    choices = {"transform": usual_transform(network), **choices}
     if kind is Options:
         choices = {name: _NAMED[name](value) if name in _NAMED else value for name, value in choices.items()}
     return kind(**choices)

@@ -320,7 +320,7 @@ def pictures(
         InputError: if a number is out of range, or both settings and their fields are given.
         UnknownError: if a unit or a choice does not exist.
     """
-    settings = chosen(Settings, settings, choices)
+    settings = chosen(network, Settings, settings, choices)
     store = PictureStore() if store is None else store
     wanted = subjects(network, units)
     there: dict[Address | LayerDirection, Picture] = {}

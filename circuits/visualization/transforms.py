@@ -2,7 +2,7 @@
 
 Without them, ascent finds fine grids that excite the unit only at this very position of strides and pools. Random
 shifts are in DeepDream (google/deepdream 2015, `dream.ipynb`), rotation and scale in Olah 2017, "Feature
-Visualization", section "Transformation robustness".
+Visualization", section "Transformation robustness". Colour jitter and noise are in Ghiasi 2022, for transformers.
 
 1. A transform is a function of images, (N, C, s, s), and of one random generator an image; it may change the side. Each
    image is changed in its own way, independent of the others in its batch; all its colours in the same.
@@ -221,8 +221,20 @@ def standard(side: int) -> Transform:
     return compose(pad(side // 16), jitter(min(8.0, side / 8)), rotate(10), scale(1.1))
 
 
+def tokens(side: int) -> Transform:
+    """The default for transformers: `standard`, with colours jittered and noise added.
+
+    Without these, ascent finds a fine grain on the grid of the patches (Ghiasi 2022, "What do vision transformers
+    learn?").
+
+    >>> tokens(128).parts[1:]
+    (Colours(amount=0.3), Noise(std=0.1))
+    """
+    return compose(standard(side), colours(0.3), noise(0.1))
+
+
 TRANSFORMS: Mapping[str, Callable[[int], Transform]] = MappingProxyType(
-    {"none": none, "light": light, "standard": standard}
+    {"none": none, "light": light, "standard": standard, "tokens": tokens}
 )
 
 

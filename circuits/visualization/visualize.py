@@ -108,7 +108,7 @@ def visualize(
     >>> drawn.images[0].size, drawn.steps
     ((32, 32), 2)
     """
-    options = chosen(Options, options, choices)
+    options = chosen(network, Options, options, choices)
     several = [objectives] if isinstance(objectives, Objective | Unit | str) else objectives
     goals: list[Objective] = []
     for each in several:

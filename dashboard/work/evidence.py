@@ -8,7 +8,6 @@ import numpy as np
 from cachetools import LRUCache
 from PIL import Image
 
-from circuits.errors import InputError
 from circuits.evidence.attention import attention_behind
 from circuits.evidence.layer_statistics import layer_table
 from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
@@ -160,15 +159,8 @@ class Evidence:
         return self._saliency(circuit, name, values, looking)
 
     def has_relative(self, circuit: Circuit, lower: str, upper: str) -> bool:
-        """Whether a unit can be shown through one above it: not where the upper one is reached past its layer."""
-        units = circuit.nodes[lower].unit, circuit.nodes[upper].unit
-        if not all(isinstance(unit, Unit) for unit in units):  # groups have no gradient pictures
-            return False
-        try:
-            self.library.cut(circuit).segment(units[0].layer, units[1].layer)
-        except InputError:
-            return False
-        return True
+        """Whether a unit can be shown through one above it: groups have no gradient pictures."""
+        return all(isinstance(circuit.nodes[name].unit, Unit) for name in (lower, upper))
 
     def relative(self, circuit: Circuit, lower: str, upper: str, looking: Looking) -> Relative:
         """A unit through the unit above it, and that one by itself, both started at the upper one."""

@@ -13,7 +13,7 @@ from circuits.network.network import Network
 from circuits.units import Progress, Unit
 from circuits.visualization.diverse import COUNT, diverse_key, diverse_pictures
 from circuits.visualization.render import render
-from circuits.visualization.settings import DEFAULT, Settings
+from circuits.visualization.settings import Settings, usual_settings
 from circuits.visualization.store import PictureStore, pictures
 from dashboard.answers import Variant
 from dashboard.work.previews import OnPreview, OnVariant
@@ -32,7 +32,7 @@ class StoredGallery:
     Args:
         network: whose units.
         store: where pictures are kept; the person's cache folder by default.
-        settings: how they are drawn.
+        settings: how they are drawn; as is usual for the network, if `None`.
         clock: seconds, for tests.
     """
 
@@ -40,12 +40,12 @@ class StoredGallery:
         self,
         network: Network,
         store: PictureStore | None = None,
-        settings: Settings = DEFAULT,
+        settings: Settings | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._network = network
-        self._settings = settings
+        self._settings = usual_settings(network) if settings is None else settings
         self._store = store if store is not None else PictureStore()
         self._keys: dict[Subject, str] = {}
         self._reached: dict[Subject, tuple[float, bool, int]] = {}

@@ -8,6 +8,7 @@ from torch import Tensor
 from circuits import load_network, load_photo
 from circuits.evidence.attention import class_attention
 from circuits.evidence.maps import class_attributions, edge_maps
+from circuits.evidence.saliency import path_picture, relative_picture
 from circuits.network.attention import attend, attention_pattern
 from circuits.network.subgraphs import subgraph_between
 from circuits.tracing.run import ForwardCache
@@ -78,3 +79,33 @@ def test_a_pattern_knows_masks_causes_scales_and_shared_keys() -> None:
     for options in ({"attn_mask": mask}, {"attn_mask": mask.float()}, {"is_causal": True}, {"scale": 0.3}, {}):
         expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True, **options)
         assert torch.allclose(attend(attention_pattern(q, k, enable_gqa=True, **options), v), expected, atol=1e-6)
+
+
+def test_a_unit_is_shown_through_one_above_along_every_path_between_them() -> None:
+    module = Tokens(1)
+    network, photo = tokens(module), load_photo("example:cat")
+    image = network.preprocessing.from_crop(network.preprocessing.crop_of(photo)).requires_grad_()
+    hidden: list[Tensor] = []
+    hook = module.blocks[0].act.register_forward_hook(lambda _, given, made: hidden.append(made))
+    logit = module(image)[0, 1]
+    hook.remove()
+    (whole,) = torch.autograd.grad(logit, hidden[0], retain_graph=True)  # along the skip, and through block 1
+    (slow,) = torch.autograd.grad((hidden[0] * whole.detach())[0, 1:, 4].sum(), image)
+    found = relative_picture(network, photo, "blocks.0.act:4", "head:1")
+    np.testing.assert_allclose(found, slow[0].permute(1, 2, 0), rtol=1e-4, atol=1e-7)
+    assert np.array_equal(found, relative_picture(network, photo, "blocks.0.act:4", "head:1", method="gradient"))
+    # Of several noisy copies each has its own values on the paths that go past the unit.
+    assert relative_picture(network, photo, "blocks.0.act:4", "head:1", smooth=2).shape == found.shape
+    step = path_picture(network, photo, ["head:1", "blocks.0.act:4"])
+    part, all_units = (whole.detach()[:, 1:, units].abs().sum() for units in (slice(4, 5), slice(None)))
+    np.testing.assert_allclose(step, found * float(all_units / part), rtol=1e-3, atol=1e-6)
+
+
+def test_patches_that_come_in_another_order_are_put_in_their_places() -> None:
+    there = [3, 0, 5, 1, 4, 2]
+    module = Tokens(1, order=lambda x: torch.cat([x[:, :1], x[:, 1:][:, there]], 1))
+    network, photo = tokens(module), load_photo("example:cat")
+    image = network.preprocessing.from_crop(network.preprocessing.crop_of(photo))
+    found = class_attention(network, photo)[1].heads.reshape(2, PATCHES)
+    in_tokens = slow_heads(module, image)[1]
+    np.testing.assert_allclose(found, in_tokens[:, [there.index(place) for place in range(PATCHES)]], rtol=1e-5)

@@ -138,6 +138,8 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
         assert estimate(link.share, link.error) in free
     assert "Shares of the mean activation" in free
     assert "Shares of the mean activation" not in of_classes
+    start = Outline((site / "index.html").read_text("utf-8"))
+    assert "5 classes have fewer than 30, which say little: about" in " ".join(" ".join(start.texts).split())
     page = Outline((site / "classes" / "0.html").read_text("utf-8"))
     text = " ".join(page.texts)
     circuit = atlas.circuit(0, depth=3, top=(5, 4, 3))

@@ -9,14 +9,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor
 
+from circuits import load_network
 from circuits.errors import InputError, UnknownError
 from circuits.visualization import affine
 from circuits.visualization.affine import MODES, AffineSequence, RandomAffine
+from circuits.visualization.settings import DEFAULT, Options, Settings, chosen, usual_settings
 from circuits.visualization.transforms import (
     TRANSFORMS,
     Composed,
     Noise,
     Transform,
+    colours,
     compose,
     crop,
     jitter,
@@ -30,6 +33,8 @@ from circuits.visualization.transforms import (
     scale,
     standard,
 )
+from tests.support.tokens import Tokens
+from tests.support.tokens import tokens as token_network
 
 EVERY: dict[str, Transform] = {
     "pad": pad(3, "grey"),
@@ -211,7 +216,41 @@ def test_noise_has_its_deviation_and_no_mean_and_differs_between_planes() -> Non
     assert (torch.corrcoef(planes) - torch.eye(6)).abs().max() < 0.07
 
 
-NEUTRAL = [none(64), pad(0), jitter(0), rotate(0), scale(1), noise(0), crop(1.0), crop(8), compose(), compose(pad(0))]
+def test_colours_are_stretched_about_grey_and_shifted_each_plane_of_an_image_alike() -> None:
+    images = torch.rand(2, 3, 4, 4)
+    changed = colours(0.3)(images, seeded(3, 4))
+    for image, made, generator in zip(images, changed, seeded(3, 4), strict=True):
+        strength, shift = 0.3 * (2 * torch.rand(2, 3, 1, 1, generator=generator) - 1)
+        assert torch.allclose(made, (image - 0.5) * strength.exp() + 0.5 + shift, atol=1e-6)
+    assert (changed - images).abs().max() > 0.1
+    with pytest.raises(InputError, match=r"^Colours cannot be changed by -1.0; give 0 or more"):
+        colours(-1)
+
+
+def test_a_transformer_has_its_own_usual_transform_which_can_be_overridden() -> None:
+    network, plain = token_network(Tokens()), load_network()
+    assert (usual_settings(network).transform, usual_settings(plain)) == ("tokens", DEFAULT)
+    assert chosen(network, Settings, None, {"transform": "light"}) == Settings(transform="light")
+    assert chosen(network, Settings, DEFAULT, {}) == DEFAULT
+    assert chosen(network, Options, None, {}).transform is TRANSFORMS["tokens"]
+    assert chosen(plain, Options, None, {"size": 64}).transform is standard
+    # The grain that ascent finds on the grid of the patches is what noise and colours are against.
+    assert TRANSFORMS["tokens"](64) == compose(standard(64), colours(0.3), noise(0.1))
+
+
+NEUTRAL = [
+    none(64),
+    pad(0),
+    jitter(0),
+    rotate(0),
+    scale(1),
+    noise(0),
+    colours(0),
+    crop(1.0),
+    crop(8),
+    compose(),
+    compose(pad(0)),
+]
 
 
 @pytest.mark.parametrize("transform", NEUTRAL, ids=repr)
@@ -304,10 +343,10 @@ def test_transforms_of_ones_own_take_part() -> None:
 
 
 def test_the_presets_are_found_by_name_and_say_their_side() -> None:
-    assert set(TRANSFORMS) == {"none", "light", "standard"}
+    assert set(TRANSFORMS) == {"none", "light", "standard", "tokens"}
     assert named_transform("light")(64) == light(64) == RandomAffine(jitter=1.0, scale=1.1, rotation=5.0)
     assert [moved_side(named_transform(name)(64), 64) for name in ("none", "light", "standard")] == [64, 64, 72]
-    with pytest.raises(UnknownError, match="There is no transform 'wild'; there are none, light, standard"):
+    with pytest.raises(UnknownError, match="There is no transform 'wild'; there are none, light, standard, tokens"):
         named_transform("wild")
 
 

@@ -63,8 +63,9 @@ def _set(session: Session, payload: SettingChange, library: Library) -> Session:
         looking=replace(session.looking, **part("method", "start")),
         showing=replace(session.showing, **part("weak")),
     )
-    # The circuit of a class takes no time, so it follows at once.
-    again = session.work.of_class and library.atlas is not None and given.keys() & {"depth", "top", "signs"}
+    # The circuit of a class takes no time, so it follows at once; one by groups is from a file, and none of an atlas.
+    by_channels = session.work.of_class and not (session.work.circuit and session.work.circuit.dictionaries)
+    again = by_channels and library.atlas is not None and given.keys() & {"depth", "top", "signs"}
     asked = scope.class_asked(session) if again else None
     return changed if asked is None else ask_for_class(changed, asked, library)
 

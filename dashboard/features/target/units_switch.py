@@ -4,6 +4,7 @@ from typing import Any
 
 from dash import html
 
+from circuits.report.atlas_sentences import CLASS_BY_CHANNELS
 from dashboard.components import attributes, sends
 from dashboard.session.selection import GROUPS, groups_of
 from dashboard.session.state import Session
@@ -19,10 +20,14 @@ _GROUPED = (
 def units_switch(session: Session) -> list[Component]:
     """What the units of the circuit are; another choice explains the same target of the same photo anew.
 
-    Nothing before there is a photo, and beside the circuit of a class, of which only the channels are known.
+    Nothing before there is a photo. Beside the circuit of a class, of which an atlas knows only the channels, those who
+    have chosen groups are told how to get them.
     """
-    if (session.work.photo is None and session.work.circuit is None) or session.work.of_class:
+    if session.work.photo is None and session.work.circuit is None:
         return []
+    if session.work.of_class:
+        asked = session.choices.groups and not groups_of(session)
+        return [html.P(CLASS_BY_CHANNELS, className="small muted")] if asked else []
     count, locked = groups_of(session), session.work.locked
     last = session.choices.groups or _USUAL
     kinds = [

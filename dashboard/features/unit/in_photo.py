@@ -5,7 +5,7 @@ from typing import Any
 from dash import html
 
 from circuits.report.sentences import has_places
-from circuits.report.text import number, percent, place_in_words
+from circuits.report.text import many, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import ClassTokenLooks, Failure, Places, Relative, Signed, Spot
@@ -135,7 +135,7 @@ def class_token_looks(target: str, found: ClassTokenLooks | Failure | None) -> l
         for head, (picture, share) in enumerate(found.heads)
     ]  # fmt: skip
     return [
-        figure(title, found.mean.address, f"{_LOOKS}, over the photo", f"mean of {count} heads", ""),
+        figure(title, found.mean.address, f"{_LOOKS}, over the photo", f"mean of {many(count, 'head')}", ""),
         html.P(words, className="small muted"),
         html.P("Each head, with the share of its attention that goes to patches:", className="small"),
         html.Ul(tiles, className="patches"),

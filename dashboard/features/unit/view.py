@@ -112,6 +112,7 @@ def unit(
             [firing(node, circuit), *more_pictures(node, more, offered=own)],
             [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
             [
+                *made_of(circuit, node, members),
                 *in_atlas(node.called, found, of=circuit.collection.name),
                 *exemplars(node, found, reached, of=circuit.collection.name),
             ],

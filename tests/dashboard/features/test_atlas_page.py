@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.trace_class import trace_class
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.report.atlas_sentences import estimate
@@ -245,3 +246,37 @@ def test_a_dropped_circuit_of_a_class_keeps_the_photo(ann: Person, atlas: Atlas)
     assert work.behind is not None
     assert work.behind.circuit == before
     assert np.isfinite([row.probability for row in work.predictions]).all()
+
+
+def test_the_class_by_groups_opens_from_its_file(
+    network: Network, gallery: PaintedGallery, photo: Photo, atlas: Atlas
+) -> None:
+    """All of its panes can be looked at; an atlas has nothing to expand them with."""
+    circuit = trace_class(network, [photo], "cat", groups=2, depth=2, signs="both")
+    page = create_page(PageSettings(network, circuit=circuit, gallery=gallery, atlas=atlas))
+    try:
+        ann = Person(page)
+        for node in circuit.nodes.values():
+            act(ann, "select", unit=node.id)
+            ann.looked()
+            assert node.called in said(ann)
+            for edge in circuit.edges_into(node.id):
+                act(ann, "edge", lower=edge.source, upper=edge.target)
+                assert "over 1 photo" in said(ann)
+        group = next(node.id for node in circuit.nodes.values() if node.id.endswith("/0"))
+        assert toasts(ann) == []
+        act(ann, "select", unit=group)
+        ann.looked()
+        assert "Channels in this group" in said(ann)
+        act(ann, "expand", unit=next(node.id for node in circuit.nodes.values() if not node.expanded))
+        assert any("by groups, of which an atlas knows nothing" in text for text in toasts(ann))
+    finally:
+        page.close()
+
+
+def test_beside_groups_of_the_photo_the_class_says_how_to_get_its_own(ann: Person) -> None:
+    ann.why("0")
+    act(ann, "groups", groups=8)
+    assert circuit_of(ann).dictionaries
+    assert "circuits class CLASS --groups 8" in words_of(act(ann, "scope", of="class")["units_switch"])
+    assert not circuit_of(ann).dictionaries

@@ -7,18 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from circuits import heat_map, trace
+from circuits import heat_map, load_photo, trace
 from circuits.evidence.saliency import gradient_picture
 from circuits.exemplars.build import index_photos
 from circuits.image.encode import from_data_uri, show_picture
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.network.receptive_field import receptive_field
+from circuits.numbers import number as spoken
+from circuits.report.sentences import has_places, peak_in_words
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture
 from dashboard.breakdowns import inspect
 from dashboard.components import NO_RECTIFIERS, controls, relative
+from dashboard.features.unit.in_photo import class_token_looks
+from dashboard.features.unit.in_photo import patches as patches_of
 from dashboard.library import METHODS, PICTURE, STARTS, Library
 from dashboard.session.state import Looking, Session, Work
 from dashboard.webp import WebP, webp, wide
@@ -29,7 +34,7 @@ from dashboard.work.results import IN_PHOTO, Query, ResultStore, token, webps
 from tests.dashboard.features.test_view import words
 from tests.support.actions import wanted
 from tests.support.pretend import PaintedCollection, PaintedGallery
-from tests.support.tokens import handwired
+from tests.support.tokens import Tokens, handwired, tokens
 
 
 def quiet(done: int, total: int, message: str) -> None:
@@ -271,8 +276,47 @@ def test_of_a_transformer_the_page_takes_the_plain_gradient_where_guided_is_not_
     assert (guided.among(library.methods), plain.among(library.methods)) == (plain, plain)
     assert guided.among(tuple(METHODS)) == guided
     assert evidence.saliency(circuit, child, guided) == evidence.saliency(circuit, child, plain)
-    assert not evidence.has_relative(circuit, child, circuit.root)  # which is reached past it, along the skips
+    assert evidence.has_relative(circuit, child, circuit.root)
+    assert evidence.relative(circuit, child, circuit.root, guided).upper == circuit.root
     page = words(controls(guided, inspect(library, circuit, child, "").methods))
     assert NO_RECTIFIERS in page
     assert "guided" not in page.replace(NO_RECTIFIERS, "")
     assert NO_RECTIFIERS not in words(controls(guided, tuple(METHODS)))
+
+
+def test_of_a_class_token_the_page_shows_where_it_looks_and_no_place(gallery: PaintedGallery) -> None:
+    network = handwired()
+    circuit = trace(network, "example:cat", "warm", depth=2, signs="both")
+    evidence, root = Evidence(Library(network, gallery), PaintedCollection()), circuit.root
+    token, patches = "blocks.1.act.cls:0", "patch:0"
+    assert {token, patches} <= circuit.visible
+    for name in (token, root):
+        looks = evidence.class_token_looks(circuit, name)
+        assert (looks.layer, [share for _, share in looks.heads]) == ("blocks.1.act.cls", [pytest.approx(0.8)])
+        assert looks.mean is not None
+        assert opened(looks.mean).size == (PICTURE, PICTURE)
+    figure, *told = class_token_looks("warm", looks)
+    assert "Attention is not attribution" in words(told)
+    assert "80 %" in words(told)
+    assert "mean of 1 heads" not in words(figure)
+    assert class_token_looks("warm", evidence.class_token_looks(circuit, patches)) == [None]
+    edge = evidence.edge(circuit, patches, token)
+    assert (edge.from_scalar, edge.scalar) == (False, True)
+    assert [has_places(circuit.nodes[name]) for name in (root, token, patches)] == [False, False, True]
+    assert "everywhere" not in words(controls(Looking(), ("gradient",), placed=False))
+    assert "everywhere" in words(controls(Looking(), ("gradient",)))
+
+
+def test_a_unit_that_is_negative_everywhere_is_not_silent_and_has_a_highest_place(gallery: PaintedGallery) -> None:
+    module, unit, photo = Tokens(), Unit("patch", 0), load_photo("example:cat")
+    assert module.patch.bias is not None
+    module.patch.bias.data[unit.channel] = -9.0
+    network = tokens(module, seed=None)
+    evidence, heat = Evidence(Library(network, gallery), PaintedCollection()), heat_map(network, photo, unit)
+    [spot] = evidence.places(network, photo, unit).spots
+    assert (spot.position, spot.value) == (divmod(int(heat.argmax()), 3), pytest.approx(heat.max()))
+    node = Node(str(unit), unit, str(unit), 0.0, float(heat.max()), spot.position, False, False, "", None)
+    assert "".join(peak_in_words(node, scalar=False)) == (
+        f"{unit} is negative everywhere in this photo, at most {spoken(heat.max())}"
+    )
+    assert "nowhere above zero" in words(patches_of(node, evidence.places(network, photo, unit), None))
