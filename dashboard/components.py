@@ -13,11 +13,11 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Unit
-from dashboard.answers import Failure, Relative, SaliencyPicture, Spot
+from dashboard.answers import Failure, Spot
 from dashboard.glossary import each_once
-from dashboard.library import METHODS, PICTURE, STARTS
+from dashboard.library import PICTURE
 from dashboard.session.actions import OnUnit
-from dashboard.session.state import Looking, Session
+from dashboard.session.state import Session
 
 Component = Any
 
@@ -264,70 +264,6 @@ def breakable(label: str) -> list[Component]:
 def caption(node: Node) -> str:
     """What a unit is called where its layer stands beside it: its channel, or the number of its group."""
     return short(node.label.rpartition(":")[2]) if isinstance(node.unit, Unit) else node.number
-
-
-_METHODS = {"gradient": "gradient", "gradient_x_input": "× input", "guided": "guided", "deconvnet": "deconv"}
-_AT_LIMIT = (
-    "at its peak it has reached the upper limit of its rectifier, so no small change of a pixel moves it; "
-    "choose everywhere"
-)
-_STARTS = {"peak": "its peak", "map": "everywhere"}
-
-
-def _saliency(
-    title: str,
-    spoken: str,
-    saliency: SaliencyPicture | Failure | None,
-    nothing: str = "all grey: with this method no pixel affects it here",
-) -> Component:
-    if not isinstance(saliency, SaliencyPicture):
-        return waiting(title, saliency, "brighter: more of this colour raises it; darker: less")
-    words = "brighter: more of this colour raises it; darker: less"
-    if saliency.empty and saliency.at_limit:
-        words = f"all grey: {_AT_LIMIT}"
-    elif saliency.empty:
-        words = nothing
-    elif saliency.around is not None:
-        words = f"cut out around row {saliency.around[0]}, column {saliency.around[1]}; {words}"
-    return figure(title, saliency.webp.address, spoken, words, "")
-
-
-def relative(label: str, circuit: Circuit, found: Relative | Failure | None) -> list[Component]:
-    """A unit through the unit above it, beside that one by itself, around the same place."""
-    if not isinstance(found, Relative):
-        pictures = [waiting("Via the unit above", found), waiting("The unit above alone", found)]
-        return [html.Div(pictures[:1] if isinstance(found, Failure) else pictures, className="pair")]
-    upper = circuit.nodes[found.upper].called
-    nothing = f"all grey: with this method no pixel affects {upper} here via {label}"
-    child = _saliency(f"{label} via {upper}", f"Pixels by which {label} affects {upper}", found.child, nothing)
-    parent = _saliency(f"{upper} alone", f"Pixels that {upper} depends on", found.parent)
-    return [html.Div([child, parent], className="pair")]
-
-
-NO_RECTIFIERS = "A transformer has no rectifiers, so guided and deconv pictures are not defined for it."
-
-
-def controls(looking: Looking, methods: tuple[str, ...], *, placed: bool = True) -> Component:
-    """The choice of how gradient pictures are made, among the methods that the network has.
-
-    Args:
-        looking: what is chosen.
-        methods: of the network.
-        placed: whether what the pictures start from has places, and so a peak and others.
-    """
-    method = looking.among(methods).method
-    hint = METHODS[method] if len(methods) == len(METHODS) else f"{METHODS[method]} {NO_RECTIFIERS}"
-    return html.Div(
-        [
-            setting("method", "Method", hint, methods, method, shown=_METHODS),
-            *(
-                [setting("start", "From", STARTS[looking.start], tuple(STARTS), looking.start, shown=_STARTS)]
-                if placed
-                else []
-            ),
-        ],
-        className="controls",
-    )
 
 
 MEASURE_HINT = "Ablate each unit below in turn, then all that are shown together, and measure the drop"

@@ -35,35 +35,14 @@ from circuits.tracing.targets import Target, find_target, target_of
 from circuits.tracing.usual import usual_view
 from circuits.units import Progress, Unit
 from dashboard.atlas_library import expanded_class
+from dashboard.choice_texts import MODES, without_means
 from dashboard.session.state import Choices
 from dashboard.webp import WebP, kept, webp
 
 if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
 
-MODES = {
-    "sum": "Gradient × activation, summed over positions: fast, and the parts sum to the value.",
-    "target": "The same, weighted by the effect on the target.",
-    "ig": "Gradients integrated on the way from the baseline: slower.",
-    "ablate": "The measured change when a unit is set to its baseline: slow.",
-    "frozen": "Attention, norms and gates held as they are in this photo, so that the parts sum to the value.",
-}
-SUM_OF_CURVED = "Gradient × activation, summed over positions: fast; what bends the network leaves a remainder."
-BASELINES = {
-    "zero": "Shares of each unit's whole activation.",
-    "mean": "Shares of how far each unit is from its mean over {source}.",
-}
-"""What shares are measured from."""
-SIGNS = {
-    "positive": "Only units that excite the one above.",
-    "both": "Excitatory and inhibitory units, ranked by magnitude.",
-}
 PICTURE = 340
-
-
-def without_means(network: str) -> str:
-    """That there are no means to measure shares from, and how to get them."""
-    return f"There are no means of {network}'s units yet; make an index of photos with: circuits exemplars FOLDER."
 
 
 _CIRCUIT_LIMIT = 12 * 2**20
@@ -475,12 +454,3 @@ def closed(circuit: Circuit, layer: str | None = None) -> list[str]:
         for node in nodes
         if not node.expanded and node.unit.layer not in circuit.lowest and layer in (None, node.unit.layer)
     ]
-
-
-METHODS = {
-    "gradient": "The plain gradient: which pixels the value depends on. Faithful, but noisy.",
-    "gradient_x_input": "The gradient times the photo: what each pixel contributes.",
-    "guided": "Only positive gradients are propagated back: easy to read, but not evidence.",
-    "deconvnet": "Deconvolution (Zeiler and Fergus 2014): easy to read, but not evidence.",
-}
-STARTS = {"peak": "Around the place where it fired most.", "map": "From every place where it fired."}

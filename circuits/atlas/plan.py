@@ -148,6 +148,11 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
             f"{path} has no photo of {listed([network.labels[number] for number in sorted(wanted)], limit=5)}; it has "
             f"folders of {listed(sorted(name for name, number in known.items() if number is not None), limit=5)}."
         )
+    if not found and names:
+        raise InputError(
+            f"{path} has none of the folders {listed(sorted(names), limit=5)}, whose classes are given; it has "
+            f"{listed(sorted(unknown), limit=5)}."
+        )
     if not found:
         raise InputError(
             f"No folder in {path} is named after a class of {network.name}; it has "
@@ -162,36 +167,46 @@ def collect(network: Network, photos: str | Path, classes: Sequence[str] | Mappi
     )  # fmt: skip
 
 
-def read_pairs(path: Path, heads: tuple[str, str]) -> list[tuple[str, str]]:
-    """Two columns of a CSV file, named in its first line.
+def read_classes(path: Path, of: str) -> dict[PurePath, str]:
+    """The classes of folders, or of photos, in a CSV file with the columns `class` and `folder`, or `photo`.
+
+    Commas, semicolons and tabs separate, whichever the first line has most of.
 
     Raises:
-        InputError: if it has no such columns, or a row lacks one.
+        InputError: if it has no such columns, a row lacks one, or something is of two classes.
     """
+    heads = (of, "class")
     try:
         text = read_text(path, most=2**30)
     except InputError as error:
         if not path.is_file():
             raise
         raise InputError(f"{str(error).rstrip('.')}; give a CSV file with the columns {' and '.join(heads)}.") from None
-    rows = csv.DictReader(io.StringIO(text))
-    if not set(heads) <= set(rows.fieldnames or ()):
+    between = max(",;\t", key=text.partition("\n")[0].count)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=between)]
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV ({error}); give one with the columns {' and '.join(heads)}.") from None
+    names = [name.casefold() for name in rows[0]] if rows else []
+    if not set(heads) <= set(names):
         raise InputError(f"{path} has no columns {heads[0]} and {heads[1]}; name them in its first line.")
-    pairs = [(row[heads[0]], row[heads[1]]) for row in rows]
-    for line, pair in enumerate(pairs, start=2):
-        if not all(pair):
-            raise InputError(f"{path} has no {heads[0] if not pair[0] else heads[1]} in line {line}; fill it in.")
-    return pairs
+    found: dict[PurePath, str] = {}
+    places = [names.index(head) for head in heads]
+    for line, row in enumerate(rows[1:], start=2):
+        if not any(row):
+            continue
+        name, called = (row[place] if place < len(row) else "" for place in places)
+        if not name or not called:
+            raise InputError(f"{path} has no {'class' if name else of} in line {line}; fill it in.")
+        if found.setdefault(PurePath(name), called) != called:
+            other = found[PurePath(name)]
+            raise InputError(f"{path} says of {name} both {other} and {called}; give a {of} one class.")
+    return found
 
 
 def _from_list(path: Path) -> Iterable[PhotoFile]:
     """The photos of a CSV file, with their classes; one that is missing is kept, to be named when it is read."""
-    seen: dict[PurePath, str] = {}
-    for name, called in read_pairs(path, ("photo", "class")):
-        inside = PurePath(name)
-        if seen.setdefault(inside, called) != called:
-            raise InputError(f"{path} says of {name} both {seen[inside]} and {called}; give a photo one class.")
-    for inside, called in seen.items():
+    for inside, called in read_classes(path, "photo").items():
         file = path.parent / inside
         status = file.stat() if file.is_file() else None
         size, changed = (status.st_size, status.st_mtime_ns) if status else (0, 0)

@@ -126,9 +126,9 @@ def _classes(text: str | None) -> Sequence[str] | Mapping[str, str] | None:
     if text is None:
         return None
     if Path(text).suffix.lower() == ".csv":
-        from circuits.atlas.plan import read_pairs
+        from circuits.atlas.plan import read_classes
 
-        return dict(read_pairs(Path(text), ("folder", "class")))
+        return {str(folder): called for folder, called in read_classes(Path(text), "folder").items()}
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

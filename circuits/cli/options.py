@@ -148,6 +148,7 @@ class NetworkOptions:
         if ":" in network and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())  # package.module:Factory is looked up here, as `python -m` does
         return functools.partial(
+            _load_and_warn,
             load_network,
             network,
             weights=self.weights,
@@ -162,6 +163,15 @@ class NetworkOptions:
             words=self.words,
             device=self.device,
         )
+
+
+def _load_and_warn(load: "Callable[..., Network]", *args: Any, **options: Any) -> "Network":
+    from circuits.network.loading import far_from_training
+
+    network = load(*args, **options)
+    if said := far_from_training(network):
+        warn(said)
+    return network
 
 
 @dataclass(frozen=True)

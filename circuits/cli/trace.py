@@ -95,10 +95,10 @@ def trace(
     measure: bool = option(
         False, "Ablate the unit of every edge, and record how much the unit above it changes.", "--measure"
     ),
-    baseline: str = option(
-        "zero",
-        "What contributions are measured from: zero, or each unit's mean over an index of exemplars (or the atlas); "
-        "with --measure, units are then set to that mean too.",
+    baseline: str | None = option(
+        None,
+        "What contributions are measured from: zero, the default, or each unit's mean over an index of exemplars (or "
+        "the atlas); with --measure, units are then set to that mean too.",
         metavar="zero|mean",
     ),
     exemplars: Path | None = INDEX_FOLDER,
@@ -109,8 +109,6 @@ def trace(
     options: NetworkBesideFile,
 ) -> None:
     """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
-    if exemplars is not None and baseline == "zero" and not measure:
-        raise InputError("--exemplars says where means are taken from; give --baseline mean, or --measure, too.")
     check_files(file, graphml, html, svg)
     tops = None if top is None else counts("--top", top)
     from circuits.report.circuit_svg import Looks
@@ -120,10 +118,14 @@ def trace(
     loaded = options.load(network, layers)
     grouped = None if groups is None else groups_of(loaded, groups)
     levels = next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), None)
-    is_free = layers == "auto" and {top, groups, units, share, mode} == {None} and ":" not in (target or "")
+    is_free = {top, groups, units, share, mode} == {None} and (layers, baseline) in (("auto", None), ("auto", "mean"))
+    is_free = is_free and ":" not in (target or "")
     view = _usual(loaded, exemplars) if is_free else None
     if view is not None and view.groups:
         loaded, grouped, units, signs, baseline = view.network, view.groups, view.units, view.signs, "mean"
+    baseline = baseline or "zero"
+    if exemplars is not None and baseline == "zero" and not measure:
+        raise InputError("--exemplars says where means are taken from; give --baseline mean, or --measure, too.")
     if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
         note(
             "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "

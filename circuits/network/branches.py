@@ -21,11 +21,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx
 
+from circuits.errors import InputError
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import nodes_between, nodes_needed
 from circuits.network.segments import Segment
 from circuits.shapes import Activations
+
+_MOST = 2**28
+"""Numbers of one photo that lie side by side in memory, of which several copies are made: a gigabyte each."""
 
 
 def on_paths(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
@@ -95,10 +99,20 @@ def concatenate_padded(activations: Sequence[Activations]) -> Activations:
     Example:
         >>> concatenate_padded([torch.ones(1, 2, 1, 1), torch.ones(1, 1, 2, 2)])[0].flatten(1).tolist()
         [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
+
+    Raises:
+        InputError: if that is too large for one photo, as where it lies itself beside tens of thousands of units.
     """
     if len(activations) == 1:
         return activations[0]
     rows, columns = (max(each.shape[at] for each in activations) for at in (2, 3))
+    channels = sum(each.shape[1] for each in activations)
+    if channels * rows * columns > _MOST:
+        raise InputError(
+            f"The layers below have {channels} channels, and the photo or the largest of these layers {rows} by "
+            f"{columns} positions, which takes {4 * channels * rows * columns / 2**30:.0f} GB side by side; choose "
+            "fewer layers, or take the lowest convolution, such as the embedding of the patches, among them."
+        )
     return torch.cat([F.pad(each, (0, columns - each.shape[3], 0, rows - each.shape[2])) for each in activations], 1)
 
 

@@ -108,7 +108,26 @@ def load_network(
     common["multi_label"] = ready.multi_label if multi_label is None else multi_label
     preprocessing = changes.applied_to(ready.preprocessing)
     name = name_in_files(name_or_path)
-    return prepare(ready.module, name=name, source=ready.source, preprocessing=preprocessing, **common)
+    network = prepare(ready.module, name=name, source=ready.source, preprocessing=preprocessing, **common)
+    if weights != "random":
+        network.traced.meta[_TRAINED_SIZE] = ready.preprocessing.size
+    return network
+
+
+_TRAINED_SIZE = "trained_size"
+"""In `meta` of the graph of a library's network with trained weights: the size of the photos that it was trained on."""
+
+
+def far_from_training(network: Network) -> str:
+    """That a network is shown photos of less than half or more than twice the size that it knows; "" if it is not."""
+    trained = network.traced.meta.get(_TRAINED_SIZE)
+    seen = network.preprocessing.size
+    if trained is None or all(known <= 2 * own <= 4 * known for known, own in zip(trained, seen, strict=True)):
+        return ""
+    return (
+        f"{network.name} was trained on photos of {trained[0]} by {trained[1]} pixels; of {seen[0]} by {seen[1]} it "
+        "may say anything. Leave --size out, or give one that is nearer."
+    )
 
 
 def _of_a_library(

@@ -153,10 +153,11 @@ def activity(unit: "AtlasUnit") -> str:
 
 def sureness(circuit: "Circuit") -> str:
     """How sure the edges of a class's circuit are: their relative errors and consistency, and those least sure."""
-    edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
+    visible = [name for name in circuit.nodes if name in circuit.visible]  # in the same order every time
+    edges = [edge for name in visible for edge in circuit.edges_into(name)]
     errors = [edge.error / abs(edge.attribution) for edge in edges if edge.error is not None and edge.attribution]
     # Of edges that excite; a sixth cannot be expected to be among five.
-    ranked = [[edge for edge in circuit.edges_into(name) if edge.consistency is not None] for name in circuit.visible]
+    ranked = [[edge for edge in circuit.edges_into(name) if edge.consistency is not None] for name in visible]
     counted = sorted((edge for some in ranked for edge in some[:STRONGEST]), key=lambda edge: edge.consistency or 0)
     consistency = [edge.consistency or 0 for edge in counted]
     if not errors or not consistency:

@@ -5,7 +5,7 @@ import multiprocessing
 import shutil
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from circuits.atlas import plan
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.build import build_atlas
 from circuits.atlas.engines import Engine, inline, processes
-from circuits.atlas.plan import Job, jobs_of
+from circuits.atlas.plan import Job, jobs_of, read_classes
 from circuits.atlas.storage import AtlasFolder
 from circuits.atlas.work import BucketWork, Tick
 from circuits.attribution.links import find_links
@@ -373,6 +373,27 @@ class TestPhotos:
         found = build_atlas(network, photos, tmp_path / "atlas", classes={"n01440764": "class 2"})
         assert {channel: len(entries) for channel, entries in found.classes.items()} == {2: 11}
         assert found.unknown == {"class 1": 11, "class_2": 3}
+        with pytest.raises(InputError, match="has none of the folders gone, whose classes are given; it has class 1, "):
+            build_atlas(network, photos, tmp_path / "other", classes={"gone": "class 2"})
+
+    def test_a_list_is_read_as_spreadsheets_write_it_and_gives_one_class(self, tmp_path: Path) -> None:
+        file = tmp_path / "list.csv"
+        for text in (
+            "folder,class\nn01/,a cat\n",
+            "\ufeffClass; Folder\r\na cat; n01\r\n;\r\n",
+            "folder\tclass\nn01\ta cat",
+        ):
+            file.write_text(text, "utf-8")
+            assert read_classes(file, "folder") == {PurePath("n01"): "a cat"}
+        for text, said in {
+            "": "no columns folder and class",
+            "folder,class\nn01": "no class in line 2",
+            "folder,class\nn01,cat\nn01,dog": "says of n01 both cat and dog; give a folder one class",
+            "folder,class\n" + "x" * 200_000: "is no CSV",
+        }.items():
+            file.write_text(text, "utf-8")
+            with pytest.raises(InputError, match=said):
+                read_classes(file, "folder")
 
     def test_folders_that_are_no_class_are_refused_if_there_are_no_others(
         self, network: Network, photos: Path, tmp_path: Path

@@ -28,6 +28,7 @@ from circuits import (  # fmt: skip
 )
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.evidence.layer_statistics import layer_table
+from circuits.network.branches import concatenate_padded
 from circuits.network.subgraphs import entrance_of
 from circuits.tracing.run import ForwardCache
 from tests.support import reference
@@ -434,3 +435,11 @@ def test_the_command_line_draws_a_unit_of_a_branch(tmp_path: Path) -> None:
     )
     with Image.open(out) as drawn:
         assert drawn.width >= 128
+
+
+def test_layers_that_do_not_fit_side_by_side_are_refused_before_they_are_put_there() -> None:
+    units, photo = torch.empty(1, 73_728, 1, 1, device="meta"), torch.empty(1, 3, 224, 224, device="meta")
+    with pytest.raises(
+        InputError, match=r"^The layers below have 73731 channels, .* 224 by 224 .* takes 14 GB side by"
+    ):
+        concatenate_padded([units, photo])

@@ -16,6 +16,7 @@ from torchvision import models
 
 from circuits import available_networks, load_network
 from circuits.errors import InputError, UnknownError
+from circuits.network.loading import far_from_training
 from tests.support.nets import difference, image_for, randomize, shared, zoo
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -129,6 +130,17 @@ def test_an_unknown_name_is_answered_with_names_like_it(name, near):
     expected = rf"^No network '{name}'{meant}; there are for example .*{near}.*, or write path/to/file\.py:Factory\.$"
     with pytest.raises(UnknownError, match=expected):
         load_network(name)
+
+
+def test_a_size_far_from_that_of_the_training_is_told(squeezenet_file):
+    said = [
+        far_from_training(load_network("squeezenet1_1", weights=weights, size=size, device="cpu"))
+        for weights, size in ((squeezenet_file, 64), (squeezenet_file, 112), ("random", 64))
+    ]
+    assert said[0].startswith(
+        "squeezenet1_1 was trained on photos of 224 by 224 pixels; of 64 by 64 it may say anything."
+    )
+    assert said[1:] == ["", ""]
 
 
 def test_an_address_of_a_library_is_answered_with_how_it_is_written(tmp_path):

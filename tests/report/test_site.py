@@ -138,12 +138,16 @@ def test_pages_say_what_the_atlas_says(atlas: Atlas, site: Path) -> None:
         assert estimate(link.share, link.error) in free
     assert "Shares of the mean activation" in free
     assert "Shares of the mean activation" not in of_classes
+    start = Outline((site / "index.html").read_text("utf-8"))
+    assert "5 classes have fewer than 30, which say little: about" in " ".join(" ".join(start.texts).split())
     page = Outline((site / "classes" / "0.html").read_text("utf-8"))
     text = " ".join(page.texts)
     circuit = atlas.circuit(0, depth=3, top=(5, 4, 3))
-    for name in circuit.visible:
-        for edge in circuit.edges_into(name):
-            assert estimate(edge.attribution, edge.error) in text
+    edges = [edge for name in circuit.nodes if name in circuit.visible for edge in circuit.edges_into(name)]
+    told = " ".join(text.partition(f"{len(edges)} links in a table")[2].split())
+    for edge in edges:  # from the class down, each time the site is made
+        _, found, told = told.partition(estimate(edge.attribution, edge.error))
+        assert found, (edge.source, edge.target)
     assert len(page.all("a", "node")) == len(circuit.visible)
     assert {node["href"] for node in page.all("a", "node")} >= {"../units/logits/0.html"}
     named, guessed, silent = ((site / "units" / "layer-aux" / f"{at}.html").read_text("utf-8") for at in (1, 2, 0))

@@ -114,7 +114,8 @@ class SitePages:
         """The page of a class: its circuit, and its strongest units by layer."""
         page = self.at.class_page(found.number)
         circuit = self.atlas.circuit(found.number, depth=DEPTH, top=TOP)
-        places = {name: self.units[self._place(Unit.parse(name))] for name in circuit.visible}
+        visible = [name for name in circuit.nodes if name in circuit.visible]  # in the same order every time
+        places = {name: self.units[self._place(Unit.parse(name))] for name in visible}
         return self._page(
             "site_class.html.j2",
             page,
@@ -127,7 +128,7 @@ class SitePages:
             graph=self._drawn(circuit, page, places),
             edges=[
                 (places[edge.source], places[name], edge)
-                for name in circuit.visible
+                for name in visible
                 for edge in circuit.edges_into(name)
                 if edge.source in places
             ],

@@ -13,9 +13,10 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from dashboard.answers import EdgeShown, Failure, Signed
-from dashboard.components import Pane, breakable, button, controls, figure, notice, relative, section, sends, waiting
+from dashboard.components import Pane, breakable, button, figure, notice, section, sends, waiting
 from dashboard.features.edge.measured import measured_edge
 from dashboard.glossary import term, with_term
+from dashboard.gradient_pictures import controls, relative
 from dashboard.session.state import Session
 from dashboard.work.results import Answers
 from dashboard.work.tiles import Tile

@@ -7,8 +7,9 @@ from circuits.errors import InputError, listed
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.targets import target_of
 from circuits.units import Progress
+from dashboard.choice_texts import BASELINES, METHODS, MODES, SIGNS, STARTS, without_means
 from dashboard.features.target import scope
-from dashboard.library import BASELINES, METHODS, MODES, SIGNS, STARTS, Library, without_means
+from dashboard.library import Library
 from dashboard.session.actions import ActionType, RequestType
 from dashboard.session.questions import Wish, written
 from dashboard.session.selection import GROUPS, ask_for_class, groups_of, traced_like, why

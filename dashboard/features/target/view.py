@@ -18,10 +18,11 @@ from circuits.report.sentences import (
 )
 from circuits.report.text import chance, many, number
 from dashboard.breakdowns import inspect
+from dashboard.choice_texts import BASELINES, MODES, SIGNS, SUM_OF_CURVED
 from dashboard.components import attributes, button, sends, setting, unbroken
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
-from dashboard.library import BASELINES, MODES, SIGNS, SUM_OF_CURVED, Library
+from dashboard.library import Library
 from dashboard.session.questions import against, question_of, subject_of
 from dashboard.session.questions import explained as classes_explained
 from dashboard.session.selection import why_not_asked

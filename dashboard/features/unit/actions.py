@@ -7,7 +7,8 @@ from circuits.naming.store import names_of
 from circuits.tracing.circuit import Circuit
 from circuits.units import Group, Progress, Unit
 from dashboard.answers import VARIANTS
-from dashboard.library import SIGNS, Library
+from dashboard.choice_texts import SIGNS
+from dashboard.library import Library
 from dashboard.session.actions import ActionType, OnUnit, RequestType, circuit_of, node_of, requested
 from dashboard.session.names import written
 from dashboard.session.selection import network_of, outside_unit, selected

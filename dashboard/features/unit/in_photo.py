@@ -9,10 +9,11 @@ from circuits.report.text import many, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import ClassTokenLooks, Failure, Places, Relative, Signed, Spot
-from dashboard.components import _saliency, attributes, controls, failed, figure, relative, section, waiting
+from dashboard.components import attributes, failed, figure, section, waiting
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.standing_panel import in_its_layer
 from dashboard.glossary import term, with_term
+from dashboard.gradient_pictures import _saliency, controls, relative
 from dashboard.session.state import Looking
 from dashboard.webp import WebP
 from dashboard.work.results import Answers

@@ -13,6 +13,7 @@ from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
 from circuits.units import Address, Unit, is_residual
 from dashboard.answers import Inspection
+from dashboard.choice_texts import SIGNS
 from dashboard.components import (
     Pane,
     attributes,
@@ -35,7 +36,6 @@ from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
 from dashboard.glossary import term, with_term
-from dashboard.library import SIGNS
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
 from dashboard.webp import WebP

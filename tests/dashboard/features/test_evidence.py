@@ -21,10 +21,11 @@ from circuits.tracing.node import Node
 from circuits.units import Unit
 from dashboard.answers import CollectionExemplars, NoCollection, Relative, SaliencyPicture
 from dashboard.breakdowns import inspect
-from dashboard.components import NO_RECTIFIERS, controls, relative
+from dashboard.choice_texts import METHODS, STARTS
 from dashboard.features.unit.in_photo import class_token_looks
 from dashboard.features.unit.in_photo import patches as patches_of
-from dashboard.library import METHODS, PICTURE, STARTS, Library
+from dashboard.gradient_pictures import NO_RECTIFIERS, controls, relative
+from dashboard.library import PICTURE, Library
 from dashboard.session.state import Looking, Session, Work
 from dashboard.webp import WebP, webp, wide
 from dashboard.work.collection import StoredCollection

@@ -3,8 +3,9 @@
 from circuits import load_network, trace
 from circuits.network.predict import Prediction
 from circuits.report.sentences import alone_in_words, larger_network
+from dashboard.choice_texts import MODES
 from dashboard.features.target.view import settings, unsure
-from dashboard.library import MODES, Library
+from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
 from tests.support.parts import find, words
 
