@@ -48,13 +48,16 @@ def _shown(library: Library, circuit: Circuit, name: str, books: Decomposition) 
 
 
 def _below(library: Library, circuit: Circuit, layer: str) -> int | None:
-    """Units that the layers below one have; `None` if there are none, or that is not known."""
+    """Units that the layers below one have; `None` if there are none, or that is not known.
+
+    Beside layers with groups those without, in which the fit found nothing that matters, have none to show.
+    """
     if not library.is_known(circuit):
         return None
     network, groups = library.cut(circuit), circuit.dictionaries
     below = network.layers_below(layer)
-    counts = (groups[name].groups if name in groups else network.layer(name).channels for name in below)
-    return sum(counts) if below else None
+    grouped = [groups[name].groups for name in below if name in groups]
+    return sum(grouped or (network.layer(name).channels for name in below)) if below else None
 
 
 def _residual(library: Library, circuit: Circuit, layer: str, books: Decomposition) -> float | None:

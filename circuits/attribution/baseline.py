@@ -127,7 +127,8 @@ class Baseline:
         if layer not in self.means:
             raise UnknownError(
                 f"The mean over {self.source} is not known for layer {layer!r}, only for {listed(self.means)}; "
-                "take it over an index or photos with all layers of the network."
+                "take it over photos with all layers that are explained, as `circuits exemplars FOLDER` with the same "
+                "--layers does."
             )
         return self.means[layer]
 

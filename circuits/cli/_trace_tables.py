@@ -149,7 +149,7 @@ def _rows(circuit: Circuit) -> list[_TraceRow]:
         bottom = [node for node in members if not node.expanded]
         if bottom:
             count = sum(not is_residual(node.id) for node in bottom)
-            name = f"{count} of {layer}"
+            name = f"{count} of {layer}" if count else layer
             blank = [""] * (6 if circuit.dictionaries else 5)
             parts = [f"{_number(node)}{_name(node)}: {number(node.value)}" for node in bottom]
             rows.append(_TraceRow(layer, len(bottom), (name, *blank), parts, "not expanded, by value:"))
@@ -177,7 +177,7 @@ def _is_chain(circuit: Circuit) -> bool:
 
 
 def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> _TraceRow:
-    called = node.id if node.called == node.id else f"{node.id} {node.called.partition(',')[0]}"
+    called = node.called if node.called.startswith(node.id) else f"{node.id} {node.called.partition(',')[0]}"
     parts = []
     for edge in circuit.edges_into(node.id):
         share = percent(abs(circuit.share(edge)))

@@ -24,7 +24,8 @@ def find_exemplars(
 
     Args:
         network: the network; the choice of layers does not matter.
-        into: folder that indices are kept in; `exemplars` in the person's cache folder for circuits, if `None`.
+        into: folder that indices are kept in, or one index; `exemplars` in the person's cache folder for circuits, if
+            `None`.
         folder: of the photos; any, if `None`.
         layers: an index that has all of these comes before those finished later that have not.
 
@@ -48,7 +49,8 @@ def _latest(
     into: str | Path | None, accepts: Callable[[IndexRecord], bool], layers: Collection[str] = ()
 ) -> Exemplars | None:
     finished: list[tuple[bool, float, IndexFolder]] = []
-    for file in kept_in(into).glob("*/index.json"):
+    folder = kept_in(into)
+    for file in [folder / "index.json"] if is_index(folder) else folder.glob("*/index.json"):
         index = IndexFolder(file.parent)
         record = index.read(file.name)
         if record is not None and record.finished is not None and accepts(record):

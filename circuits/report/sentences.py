@@ -134,9 +134,11 @@ def _below_the_only_one(circuit: "Circuit", books: "Decomposition") -> str:
     if only.books is None or not count:
         return ""
     groups = f"{count} groups drawn below that account" if count > 1 else "group drawn below that accounts"
+    is_complete = abs(only.books.rest) <= _ROUNDING * only.books.gross
+    others = f"what is {IN_NO_GROUP} holds" if is_complete else f"the other groups, and what is {IN_NO_GROUP}, hold"
     return (
-        f"All of it comes through {only.called}. The {groups} for {percent(only.books.coverage)} of {ALL}; the other "
-        f"groups, and what is {IN_NO_GROUP}, hold the rest."
+        f"All of it comes through {only.called}. The {groups} for {percent(only.books.coverage)} of {ALL}; {others} "
+        "the rest."
     )
 
 
@@ -160,6 +162,7 @@ def from_mean_in_words(circuit: "Circuit") -> str:
 
 
 _ALL = 0.99
+_ROUNDING = 1e-6
 """Of the gross attribution, what is called all of it."""
 
 

@@ -4,7 +4,8 @@
 2. Keep the candidate with the largest sum of edges to the units kept above it, and expand it: what it is made of is
    added to the sums of the candidates below.
 3. Stop at the number of units. Where the kept units of a level hold the share asked for, Σ edges / T, that level takes
-   no more; where every level does, or nothing is left, stop before the number.
+   no more; where every level does, or nothing is left but rounding (10⁻⁶ of the target's gross attribution), stop
+   before the number.
 
 Between kept units every edge is shown, also one that argues against its upper unit, for it counted in the sum. A
 residual is always shown, counts to no number, and is not expanded.
@@ -102,11 +103,14 @@ class _Frontier:
         self._sums: dict[str, NDArray[np.float64]] = {}
         self._kept: dict[str, list[int]] = {layer: [] for layer in self._levels}
         self._shares: dict[str, Shares] = {}
+        self._nothing: float | None = None
 
     def expand(self, name: str) -> None:
         """Add what a kept unit is made of to the sums of the candidates below it."""
         self._shares[name] = shares = next(self._builder.shares([name]))
         scores, start = in_doubles(shares.scores).numpy(), 0
+        if self._nothing is None:  # of the target: what a candidate adds that is less is rounding
+            self._nothing = _ROUNDING * float(np.abs(scores).sum())
         for layer, packed in shares.lower.layers.items():
             if layer in self._levels:
                 own = scores[start : start + packed.units]
@@ -116,7 +120,7 @@ class _Frontier:
     def best(self, enough: float) -> Address | None:
         """The candidate with the largest sum in a level that does not hold enough yet; `None` if there is none."""
         held = {level: self._held(level) / enough for level in self._levels.values()}
-        best, most = None, 0.0
+        best, most = None, self._nothing or 0.0
         for layer, sums in self._sums.items():
             if held[self._levels[layer]] >= 1 - _ROUNDING:
                 continue

@@ -40,6 +40,10 @@ def test_how_a_transformer_is_explained_depends_on_the_means_at_hand(
     assert after.exit_code == 0, after.output
     assert "Explained by groups of the tokens after each block" in after.stderr
     assert "blocks.1.cls/0" in after.output
+    assert "0 of blocks" not in after.output
+    (index,) = (tmp_path / "cache" / "circuits" / "exemplars").iterdir()
+    named = run("trace", photo, *options, "--exemplars", index)  # itself, and not the folder that it is kept in
+    assert (named.exit_code, named.output) == (0, after.output)
     assert "from each unit's mean over photos (4 photos)" in " ".join(after.output.split())
     for asked in (["--top", "5"], ["--layers", "fine"], ["--mode", "frozen"], ["--target", "blocks.1.act:2"]):
         other = run("trace", photo, *options, *asked)

@@ -11,6 +11,7 @@ from circuits.report.sentences import circuit_in_words, held_in_words
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from circuits.tracing.usual import GROUPS, UNITS, usual_view
+from dashboard.breakdowns import inspect
 from dashboard.library import Library
 from dashboard.session.selection import groups_of
 from dashboard.session.state import Choices, Session, Work
@@ -45,11 +46,16 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     torch.testing.assert_close(code.weights[:-1], torch.zeros_like(code.weights[:-1]), atol=1e-3, rtol=0)
     labels = {node.label for node in circuit.nodes.values() if str(node.unit).startswith("blocks.0/")}
     assert "blocks.0/4, the mean" in labels
+    # One direction is all of a single token: what its layer's mean adds to it is rounding, and not among the best.
+    assert "blocks.1.cls/1" not in circuit.nodes
     words = held_in_words(circuit)
     assert words.startswith("All of it comes through blocks.1.cls/0. The ")
     assert "drawn below that account" in words
     assert words in circuit_in_words(circuit)
     page = Library(view.network, StoredGallery(view.network), lambda: mean)
+    below = inspect(page, circuit, circuit.root, "").breakdown
+    assert below is not None
+    assert below.rest_count == circuit.dictionaries["blocks.1.cls"].groups - 1  # patches are not read, and have none
     assert groups_of(Session(work=Work(circuit=circuit))) == 4  # the direction of the mean is none of them
     assert page.usual_choices() == Choices(groups=GROUPS, units=UNITS, signs="both", baseline="mean")
 

@@ -201,12 +201,13 @@ def invitation(session: Session) -> Component:
     best = session.work.predictions[0]
     if session.is_waiting("why"):
         return _tracing()
+    kind = "groups" if session.choices.groups else "channels"
     return html.Div(
         [
             html.Strong(f"The network says: {best.label}"),
             html.P(
-                "Press why to see the channels that contributed most to it, what they look for, and the channels "
-                "below them.",
+                f"Press why to see the {kind} that contributed most to it, what they look for, and the {kind} below "
+                "them.",
                 className="muted",
             ),
             button(f"Why {best.label}?", "why", {"target": str(best.index)}, className="main"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -291,6 +292,11 @@ def test_the_empty_page_says_what_to_do(library: Library, photo: Photo) -> None:
     best = begun.work.predictions[0]
     assert find(panels.invitation(begun), **does("why", str(best.index)))
     assert f"The network says: {best.label}" in words(panels.invitation(begun))
+    assert "see the channels that contributed" in words(panels.invitation(begun))
+    by_groups = replace(begun, choices=replace(begun.choices, groups=8))
+    assert "see the groups that contributed most to it, what they look for, and the groups below" in words(
+        panels.invitation(by_groups)
+    )
     asked = actions.apply(begun, actions.Action("why", "1"), library)
     assert "Tracing the circuit" in words(panels.invitation(asked))
 
