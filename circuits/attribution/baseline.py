@@ -148,7 +148,7 @@ class Baseline:
             ({'conv1': 'AAAAPwAAgD8='}, [0.5, 1.0])
         """
         packed = {layer: base64.b64encode(_bytes(mean)).decode() for layer, mean in self.means.items()}
-        return {"source": self.source, "sha256": self.sha256, "layers": packed}
+        return {"source": self.source or "photos", "sha256": self.sha256, "layers": packed}
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "Baseline":

@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks import groups_tables
+from benchmarks.bench_class_groups import HeldOut, recognized, split
 from benchmarks.bench_groups import measure, measure_classes
 from benchmarks.bench_quality import sample
 from benchmarks.groups_measuring import Measuring, Plan, agreement, asked_all, principal, random_channels
@@ -138,3 +139,29 @@ def test_groups_of_a_class_are_fitted_to_its_folder(
     expected = measuring.score(run, target, [asked], [measuring.zero])["it"]["zero"]
     kept = measure_classes(network, folder, tmp_path / "classes", 2, PLAN, tmp_path / "net classes.jsonl")
     assert kept.rows[0]["scores"]["groups of the class 3 × 3"]["zero"] == expected
+
+
+def test_groups_of_a_class_are_scored_on_photos_that_they_were_not_fitted_to(
+    network: Network, folder: Path, measuring: Measuring, tmp_path: Path
+) -> None:
+    path = measuring.scored[0]
+    label = measuring._started(path)[1].label
+    for name in (label, next(each for each in network.labels if each != label)):
+        (tmp_path / name).mkdir()
+        for number, other in enumerate(sorted(folder.iterdir())):
+            (tmp_path / name / f"{number}.png").write_bytes(other.read_bytes())
+    held = HeldOut(network, tmp_path, 2, PLAN)
+    own = tmp_path / label
+    fitted, others = held.split[own]
+    assert sorted([*fitted, *others]) == sorted(own.iterdir())
+    assert split(own, 2, PLAN.seed) == (fitted, others)
+    channel = network.find_class(label)
+    rows = held.rows(own, 5)
+    assert [row["photo"] for row in rows] == [each.name for each in recognized(network, others, channel, 5)]
+    assert len(recognized(network, sorted(own.iterdir()), channel, 1)) == 1
+    asked = asked_all("it", fit_groups(network, fitted, channel, groups=3, depth=3), held.measuring.layers)
+    for row in rows:
+        run, target, _, _ = held.measuring._started(own / row["photo"])
+        expected = held.measuring.score(run, target, [asked], [held.measuring.zero])["it"]["zero"]
+        assert row["scores"]["of the class × 3"]["zero"] == expected
+    assert rows
