@@ -3,7 +3,7 @@
     PYTHONPATH=. python docs/make_networks.py            those that have no row yet; all take half an hour or more
     PYTHONPATH=. python docs/make_networks.py resnet18   some, anew; the other rows stay as they are
 
-Three that are too large for 10 GB of memory are run only if they are named.
+Those of which the checks cannot be finished (`zoo_checks.NOT_RUN`) are run only if they are named.
 
 The file is written after each network, so that an interrupted run goes on with what is left.
 """
@@ -93,8 +93,9 @@ units of their MLPs as layers: [Vision transformers](transformers.md) says how, 
 Refused for its rows of tokens is what adds up maps of several sizes, as CoaT's parallel blocks, or merges or drops
 tokens by what the photo shows: no patch of the photo is theirs alone.
 
-Where a row says *not run*, nothing of the above was tried: the checks of `vit_l_16` take more than 10 GB of memory, and
-the others of these are as large or larger.
+Where a row says *not run*, the checks were not finished: those of `vit_l_16` take more than 10 GB of memory, and the
+other torchvision ones are as large or larger; CoaT-Lite and LeViT have layers and circuits, but the layers of `fine` of
+the one do not fit into memory side by side, and random weights overflow in the other.
 
 """
 TABLE = """
@@ -105,8 +106,7 @@ TABLES = {
     "torchvision": ("", zoo_checks.NAMES, zoo_checks.check),
     "timm": (
         "The smallest network of each family, and of the larger families several kinds; at 64 pixels, or at the "
-        "smallest\nside that the architecture takes. Those that are refused are transformers whose rows of tokens "
-        "have no map; where\nonly two layers are listed, so are those inside of the blocks.\n",
+        "smallest\nside that the architecture takes.\n",
         timm_models.NAMES,
         check_timm,
     ),

@@ -24,7 +24,7 @@ from torch import Tensor, fx
 
 from circuits.network import operations as ops
 from circuits.network.blocks import paths_around
-from circuits.network.branches import on_paths
+from circuits.network.branches import nearest_below, on_paths
 from circuits.network.dataflow import value_users
 from circuits.network.execute import image_node
 from circuits.network.receptive_field_ops import largest_reaching
@@ -91,10 +91,13 @@ def layers_of_tokens(
     chosen = [node for node in chosen if not is_sum_of_tokens(traced, node, tokens)]
     if any(node < tokens[0] for node in chosen):
         return chosen + tokens
-    embedding = [
-        node for node in chain if node in names and node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS
-    ]
-    return chosen + embedding[-1:] + tokens
+    embeddings = [node for node in names if node < tokens[0] and ops.kind(traced, node) in ops.CONVOLUTIONS]
+    if passed := [node for node in embeddings if node in chain]:
+        return chosen + passed[-1:] + tokens
+    # Patches of several sizes are embedded side by side, and no path is to be left open down to the pixels.
+    ends, image = {*tokens, *embeddings}, image_node(traced)
+    lowest = {node for layer in tokens for node in nearest_below(layer, ends, image)} & set(embeddings)
+    return chosen + sorted(lowest) + tokens
 
 
 def is_sum_of_tokens(traced: fx.GraphModule, node: fx.Node, tokens: Iterable[fx.Node]) -> bool:

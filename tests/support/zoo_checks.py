@@ -56,8 +56,8 @@ SMALLEST = {
     "VGG with batch norm": "vgg11_bn",
     "Wide ResNet": "wide_resnet50_2",
 }
-NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32")
-"""Those as large as `vit_l_16`, whose checks take more than 10 GB of memory, or larger; the page says "not run"."""
+NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32", "timm:coat_lite_tiny", "LeViT")
+"""Those of which the checks cannot be finished; the page says "not run", and why."""
 TOKENS = "rows of tokens"
 BY_NAME = ("alexnet", "resnet18", "squeezenet1_1", "swin_t")
 """Those that are also loaded as wide as they are, by name, where time is short."""

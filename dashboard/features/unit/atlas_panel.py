@@ -10,8 +10,8 @@ from circuits.report.atlas_sentences import estimate, inside, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.answers import Failure, UnitInAtlas
-from dashboard.components import WAITING, attributes, edge_link, failed, section, sends
+from dashboard.answers import CollectionExemplars, Failure, UnitInAtlas
+from dashboard.components import WAITING, attributes, edge_link, failed, figure, section, sends
 from dashboard.glossary import term
 from dashboard.work.results import Answers
 
@@ -133,8 +133,13 @@ def _row(served: ServedClass, of: str) -> Component:
     )
 
 
-def firing(node: Node, circuit: Circuit) -> Component:
-    """In the place of where a unit fired in a photo, what can be said over many."""
+def firing(node: Node, circuit: Circuit, found: Answers) -> Component:
+    """In the place of where a unit fired in a photo, what it fires on most, or else what can be said over many."""
+    told = found.get("exemplars")
+    best = next(iter(told.groups.get("most", ())), None) if isinstance(told, CollectionExemplars) else None
+    if best is not None:
+        spoken = f"What {node.called} fires on most: {best.name}"
+        return figure("What it fires on most", best.webp.address, spoken, f"{number(best.value)} in {best.name}", "")
     words = f"Means over {circuit.photo_info.name} have no single place; its mean peak is {number(node.max)}."
     return html.Figure([html.H2("Where it fired"), html.Div(words, className="large placeholder")])
 

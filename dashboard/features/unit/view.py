@@ -109,7 +109,7 @@ def unit(
         return Pane(
             head,
             [looks],
-            [firing(node, circuit), *more_pictures(node, more, offered=own)],
+            [firing(node, circuit, found), *more_pictures(node, more, offered=own)],
             [*contributions(node, session, circuit, inspection, found), *sampled_edges(node, circuit)],
             [
                 *made_of(circuit, node, members),

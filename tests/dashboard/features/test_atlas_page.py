@@ -185,6 +185,8 @@ def test_exemplars_of_a_unit_stand_beside_its_mean_peak_in_the_class(ann: Person
     above = int(atlas.needed_exemplars().percentile(Unit.parse(name), mean))
     assert f"Its mean peak in photos of cat, {number(mean)}, is higher than in {above} % of 22 photos." in said(ann)
     assert "Most activating" in said(ann)
+    best = atlas.needed_exemplars().of(Unit.parse(name)).most[0]
+    assert f"What it fires on most {number(best.value)} in {best.photo.name}" in said(ann)
 
 
 def test_the_page_of_the_atlas_has_classes_and_a_map(ann: Person, atlas: Atlas) -> None:
