@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuits.cli._atlas_given import check_outside, network_of, network_option, opened_atlas
-from circuits.cli.console import echo_json, note, output, progress, say
+from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
 from circuits.cli.files import photos_of
 from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, counts, file_option, option
 from circuits.cli.trace import DEPTH, LINES, check_files, groups_of, with_looks, write_files
@@ -88,6 +88,7 @@ def class_circuit(
         circuit = opened.circuit(wanted, depth=levels, top=5 if tops is None else tops, signs=signs)
     else:
         drawn_by = options.load(network or "builtin", layers)
+        note_tokens_from_zero(drawn_by, "circuits of a class have no other baseline, `circuits trace` of a photo has")
         grouped = None if groups is None else groups_of(drawn_by, groups)
         levels = depth or next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), DEPTH)
         with progress("Reading photos") as report:

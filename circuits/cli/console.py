@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.cells import cell_len
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from circuits.errors import in_one_line, printable
+
+if TYPE_CHECKING:
+    from circuits.network.network import Network
 
 Report = Callable[[int, int, str], None]
 _OBEYED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -106,6 +109,15 @@ def echo_json(text: str) -> None:
 def note(text: str) -> None:
     """A line for the person and not for the next program: on standard error."""
     typer.echo(in_one_line(text), err=True)
+
+
+def note_tokens_from_zero(network: "Network", instead: str) -> None:
+    """Say that shares of the residual stream say little from zero, and what to do instead, if the network has any."""
+    if any(each.is_stream for each in network.layer_list):
+        note(
+            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
+            f"{instead}."
+        )
 
 
 def warn(text: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuits.cli.console import echo_json, note, output, progress, say
+from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
 from circuits.cli.files import check_output
 from circuits.cli.options import (
     AS_JSON,
@@ -126,11 +126,8 @@ def trace(
     baseline = baseline or "zero"
     if exemplars is not None and baseline == "zero" and not measure:
         raise InputError("--exemplars says where means are taken from; give --baseline mean, or --measure, too.")
-    if baseline == "zero" and any(each.is_stream for each in loaded.layer_list):
-        note(
-            "From zero the shares of a transformer's tokens say little, because layer norms take out their size; "
-            "--baseline mean measures them from the mean."
-        )
+    if baseline == "zero":
+        note_tokens_from_zero(loaded, "--baseline mean measures them from the mean")
     wanted = depth or levels or DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo

@@ -107,5 +107,5 @@ def test_a_name_is_no_baseline_to_measure_with() -> None:
         ["zero"],
         ["zero", "mean"],
     ]
-    with pytest.raises(InputError, match=r"baseline is 'mean'; give Baseline\.mean\(index\) or mean_of_photos\(…\)\."):
+    with pytest.raises(InputError, match=r"baseline is 'mean'; give mean_at_hand\(network\) or mean_of_photos\(…\)\."):
         resolve("mean")
