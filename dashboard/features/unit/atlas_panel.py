@@ -12,7 +12,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
 from dashboard.answers import CollectionExemplars, Failure, UnitInAtlas
 from dashboard.components import WAITING, attributes, edge_link, failed, figure, section, sends
-from dashboard.glossary import term
+from dashboard.glossary import term, with_term
 from dashboard.work.results import Answers
 
 Component = Any
@@ -77,7 +77,7 @@ def _made_of(told: UnitInAtlas) -> list[Component]:
         html.Th(term("consistency"), scope="col"),
     )
     return [
-        html.H2("Made of, whatever the class"),
+        html.H2(with_term("Made of, whatever the class", "class-free links", "whatever the class")),
         html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className="places-table"),
         html.P(f"Shares of its mean activation over {many(told.made_of[0].photos, 'photo')}.", className="small muted"),
     ]
