@@ -60,12 +60,18 @@ class Running:
     def close(self) -> None:
         """Stop serving and end the workers, with work under way; `run` returns in the thread that it runs in."""
         self.page.close()
-        if self._looping.is_set():
-            # In the loop's own thread: it must not wait on a socket that another one closes.
-            self._server.trigger.pull_trigger(self._end)
-        else:
+        # In the loop's own thread, if there is one: it must not wait on a socket that another one closes.
+        if not (self._looping.is_set() and self._told(self._end)):
             self._end()
         self._server.task_dispatcher.shutdown(timeout=1)
+
+    def _told(self, end: Callable[[], None]) -> bool:
+        """Have the loop end in its own thread; `False` if it has ended meanwhile."""
+        try:
+            self._server.trigger.pull_trigger(end)
+        except OSError:
+            return False
+        return True
 
     def _end(self) -> None:
         """Close every connection, what is buffered for it, and the socket; the loop ends when none is left."""

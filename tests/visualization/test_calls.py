@@ -107,7 +107,7 @@ def test_a_wrong_option_and_both_spellings_say_what_to_do(network: Network) -> N
         visualize(network, "4:7", objective="negative")
     with pytest.raises(InputError, match=r"^Both options= and size, steps were given; say all of it in one of the two"):
         visualize(network, "4:7", options=Options(), **SMALL)
-    with pytest.raises(UnknownError, match=r"There is no transform 'wild'; there are none, light, standard\."):
+    with pytest.raises(UnknownError, match=r"There is no transform 'wild'; there are none, light, standard, tokens\."):
         visualize(network, "4:7", transform="wild")
     with pytest.raises(UnknownError, match=r"Images cannot be written as 'wild'"):
         visualize(network, "4:7", images="wild")
