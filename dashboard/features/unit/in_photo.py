@@ -37,7 +37,7 @@ def in_photo(
     if not found:
         return []
     label = circuit.nodes[circuit.root].called
-    parts: list[Component] = pushes(node.called, found)
+    parts: list[Component] = pushes(node.called, found, from_mean=circuit.settings.baseline == "mean")
     parts += in_its_layer(node, found["standing"]) if "standing" in found else []
     if "places" in found:
         parts += patches(node, found["places"], found.get("middle"))

@@ -13,12 +13,13 @@ from dashboard.work.results import Answers
 Component = Any
 
 
-def pushes(label: str, found: Answers) -> list[Component]:
+def pushes(label: str, found: Answers, *, from_mean: bool = False) -> list[Component]:
     """The classes that a unit pushes, with by how much; nothing where that was not asked.
 
     Args:
         label: what the unit is called.
         found: what was found out, by query.
+        from_mean: whether the shares beside it are measured from means, and these are not.
     """
     if "pushes" not in found:
         return []
@@ -31,7 +32,8 @@ def pushes(label: str, found: Answers) -> list[Component]:
     if not answer.up and not answer.down:
         return [title, html.P(f"{label} does not affect any logit in this photo.", className="small muted")]
     sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
-    words = with_term("How much each logit would drop (+) or rise (−) without it, estimated by the gradient.", "logit")
+    gone = "if it were zero, and not its mean" if from_mean else "without it"
+    words = with_term(f"How much each logit would drop (+) or rise (−) {gone}, estimated by the gradient.", "logit")
     return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
 
 
