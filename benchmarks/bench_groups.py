@@ -24,19 +24,18 @@ Run it with `python -m benchmarks.bench_groups PHOTOS --squeezenet-weights FILE`
 was; `--tables` only prints what there is.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import platformdirs
 import torch
 import typer
-from rich.console import Console
-from rich.progress import track
 
-from benchmarks.bench_quality import sample
 from benchmarks.groups_measuring import Measuring, Plan
 from benchmarks.groups_tables import print_class_table, print_tables
-from benchmarks.quality_results import Results
+from benchmarks.quality_results import Results, Row
+from benchmarks.resuming import resumed
 from circuits import Network, load_network
 
 RESULTS = platformdirs.user_cache_path("circuits") / "groups"
@@ -44,30 +43,26 @@ RESULTS = platformdirs.user_cache_path("circuits") / "groups"
 
 def measure(network: Network, photos: Path, count: int, plan: Plan, results: Path, *, go_on: bool = True) -> Results:
     """Measure what is missing in a file of results, unless only what there is is asked for."""
-    scored, others = sample(photos, count, plan.seed)
-    settings = {"network": network.name, "sha256": network.sha256, "photos": [path.name for path in scored]}
-    kept = Results(results, settings | {"plan": plan.row()})
-    missing = [path for path in scored if path.name not in kept.photos] if go_on else []
-    if missing:
-        measuring = Measuring(network, scored, others, plan)
-        for path in track(missing, network.name, console=Console(stderr=True)):
-            kept.add(measuring.row(path))
-    return kept
+    return resumed(
+        network, photos, count, plan, results,
+        lambda scored, others: Measuring(network, scored, others, plan).row, go_on=go_on,
+    )  # fmt: skip
 
 
 def measure_classes(
     network: Network, photos: Path, classes: Path, count: int, plan: Plan, results: Path, *, go_on: bool = True
 ) -> Results:
     """Measure groups of the class for what is missing of those photos whose class has a folder of its name."""
-    scored, others = sample(photos, count, plan.seed)
-    settings = {"network": network.name, "sha256": network.sha256, "photos": [path.name for path in scored]}
-    kept = Results(results, settings | {"plan": plan.row(), "classes": sorted(path.name for path in classes.iterdir())})
-    missing = [path for path in scored if path.name not in kept.photos] if go_on else []
-    if missing:
+    labels = sorted(path.name for path in classes.iterdir())
+
+    def begin(scored: Sequence[Path], others: Sequence[Path]) -> Callable[[Path], Row]:
         measuring = Measuring(network, scored, others, plan)
-        for path in track(missing, f"{network.name}, classes", console=Console(stderr=True)):
-            kept.add(measuring.class_row(path, classes))
-    return kept
+        return lambda path: measuring.class_row(path, classes)
+
+    return resumed(
+        network, photos, count, plan, results, begin,
+        go_on=go_on, settings={"classes": labels}, called=f"{network.name}, classes",
+    )  # fmt: skip
 
 
 def main(

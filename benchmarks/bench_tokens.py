@@ -29,11 +29,10 @@ import platformdirs
 import torch
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.bench_quality import sample
 from benchmarks.quality_results import Results, Row
+from benchmarks.resuming import resumed
 from benchmarks.tokens_measuring import Measuring, Plan
 from circuits import Network, load_network
 from circuits.evaluation.estimates import draws, estimate
@@ -45,15 +44,10 @@ WHOLE, NOTHING, ALONE, WITHOUT, UNITS = range(5)
 
 def measure(network: Network, photos: Path, count: int, plan: Plan, results: Path, *, go_on: bool = True) -> Results:
     """Measure what is missing in a file of results, unless only what there is is asked for."""
-    scored, others = sample(photos, count, plan.seed)
-    settings = {"network": network.name, "sha256": network.sha256, "photos": [path.name for path in scored]}
-    kept = Results(results, settings | {"plan": plan.row()})
-    missing = [path for path in scored if path.name not in kept.photos] if go_on else []
-    if missing:
-        measuring = Measuring(network, scored, others, plan)
-        for path in track(missing, network.name, console=Console(stderr=True)):
-            kept.add(measuring.row(path))
-    return kept
+    return resumed(
+        network, photos, count, plan, results,
+        lambda scored, others: Measuring(network, scored, others, plan).row, go_on=go_on,
+    )  # fmt: skip
 
 
 def share(rows: Sequence[Row], name: str, condition: int, seed: int = 0) -> str:
