@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from circuits.attribution.gradient import Readout
+from circuits.attribution.parts import PackedLayer
 from circuits.errors import InputError
 from circuits.evidence.layer_statistics import highest_reaching
 from circuits.network.attention import with_attention_written_out
@@ -212,14 +213,14 @@ class _EdgeQuestion:
         segment: up to the upper layer.
         activation: its input.
         part: of it, the lower unit's; all else is zero.
-        size: rows and columns of the lower layer.
+        place: the lower layer's in the input.
         readout: the upper unit's value.
     """
 
     segment: Segment
     activation: Activation
     part: Activation
-    size: tuple[int, int]
+    place: PackedLayer
     readout: Readout
 
 
@@ -230,18 +231,19 @@ def _edge(network: Network, source: Source, lower: Address | str, upper: Address
     else:
         run = forward_cache(network, source)
     network = run.network
-    part, layer = part_of(run, source, below), network.layer(below.layer)
+    part = part_of(run, source, below)
     above, readout = _upper(run, source, upper)
-    size, activation = (layer.height, layer.width), run.activations[below.layer]
-    if not network.branched:
-        return _EdgeQuestion(network.segment(below.layer, above), activation, part, size, readout)
-    if below.layer in network.layers_below(above):
+    activation = run.activations[below.layer]
+    if network.branched and below.layer in network.layers_below(above):
         between = run.below(above)
-        packed, start = torch.zeros_like(between.activation), between.start(below.layer)
-        packed[:, start : start + part.shape[1], : size[0], : size[1]] = part
-        return _EdgeQuestion(between.piece, between.activation, packed, size, readout)
-    segment = subgraph_between(network, below.layer, above, run.activations[IMAGE])
-    return _EdgeQuestion(segment, activation, part, size, readout)
+        packed, place = torch.zeros_like(between.activation), between.layers[below.layer]
+        place.own(packed)[:] = part
+        return _EdgeQuestion(between.piece, between.activation, packed, place, readout)
+    if network.branched:
+        segment = subgraph_between(network, below.layer, above, run.activations[IMAGE])
+    else:
+        segment = network.segment(below.layer, above)
+    return _EdgeQuestion(segment, activation, part, PackedLayer(0, activation.shape[1:]), readout)
 
 
 def _upper(run: ForwardCache, source: Source, upper: Address | str) -> tuple[str, Readout]:
@@ -260,7 +262,7 @@ def _from_below(edge: _EdgeQuestion) -> HeatMap:
     point = edge.activation.detach().requires_grad_()
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(edge.readout.through(edge.segment, point).sum(), point)
-    return _as_map((edge.part * gradient)[0].sum(0)[: edge.size[0], : edge.size[1]])
+    return _as_map(edge.place.own(edge.part * gradient)[0].sum(0))
 
 
 def _to_above(edge: _EdgeQuestion) -> HeatMap:

@@ -10,7 +10,6 @@ from circuits.attribution.baseline import Baseline
 from circuits.attribution.gradient import Readout, gradient_down
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
-from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activation, Images, Maps, Scores
@@ -64,12 +63,9 @@ class ForwardCache:
     def below(self, layer: str, target: Target | None = None) -> LayersBelow:
         """What lies below the units of a layer, groups where a target is given; refused if that is only the image."""
         piece, upper = subgraph_below(self.network, layer), self.network.layer(layer)
-        parts = [self.activations[name] for name in upper.below]
-        widths = {name: part.shape[1] for name, part in zip(upper.below, parts, strict=True)}
-        packed = concatenate_padded([*parts, self.activations[IMAGE]] if upper.is_open else parts)
-        coded = [name for name in widths if target is not None and name in self.dictionaries]
-        codes = {name: self.code(target, name) for name in coded if target}
-        return LayersBelow(piece, packed, widths, codes, self.baseline)
+        activations = {name: self.activations[name] for name in upper.below}
+        codes = {name: self.code(target, name) for name in activations if target and name in self.dictionaries}
+        return LayersBelow(piece, activations, codes, self.baseline, self.activations[IMAGE] if upper.is_open else None)
 
     def gradient(self, target: Target, layer: str) -> Activation:
         """∂T/∂a of the target's layer or one below it, (1, C, H, W), along all paths; zero if none leads there."""

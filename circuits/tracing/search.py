@@ -107,7 +107,7 @@ class CircuitBuilder:
         before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
         self.graph.remove_edges_from([(source, name) for source in before])
         units = [shares.lower.address(place) for place in chosen]
-        branched = len(shares.lower.widths) > 1
+        branched = len(shares.lower.layers) > 1
         for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))
