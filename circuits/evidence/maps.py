@@ -122,8 +122,8 @@ def target_map(network: Network, circuit: Circuit) -> HeatMap:
     """Attribution map of a circuit's target: Σ_j a_j(h,w) · ∂T/∂a_j(h,w) over all channels of one layer below it.
 
     The layer is the highest below the target with places that have a share in it, or else the highest. The map says
-    from where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to what
-    the channels of that layer account for along all paths.
+    from where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to
+    what the channels of that layer account for along all paths.
 
     Args:
         network: the one that the circuit was traced with.

@@ -361,12 +361,8 @@ def test_the_answer_depends_on_photo_crop_target_layer_and_place_and_on_nothing_
 ) -> None:
     pointed = do(two, library, "point", "0.3,0.7")
     key = point_query(pointed, library)[0].key
-    assert (
-        point_query(do(replace(two, looking=replace(two.looking, start="peak")), library, "point", "0.3,0.7"), library)[
-            0
-        ].key
-        == key
-    )
+    elsewhere = replace(pointed, looking=replace(two.looking, start="peak"))
+    assert point_query(elsewhere, library)[0].key == key
     others = (
         do(traced, library, "point", "0.3,0.7"),
         do(two, library, "point", "0.4,0.7"),
@@ -397,7 +393,7 @@ def test_where_nothing_goes_up_from_a_place_the_highest_layer_from_which_somethi
     assert (asked.layer, asked.reaching) == ("blocks.1.act", "blocks.0.act")
     told = spots.panel(above, library, asked, {})
     assert f"No unit of blocks.1.act has a share in {target.label} at this place." in words(told)
-    [offer] = find(told, className="link")
+    [offer] = find(told, **{"data-action": "point-layer"})
     assert json.loads(facts(offer)["data-payload"]) == {"layer": "blocks.0.act"}
     below = do(session, library, "point-layer", "patch")
     assert "has a share in" not in words(spots.panel(below, library, point_query(below, library)[0].work(quiet), {}))
