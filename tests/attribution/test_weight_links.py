@@ -130,7 +130,8 @@ class TestClassFreeLinks:
                     with torch.enable_grad():
                         value = as_maps(below.piece(activation))[0, channel].sum() / positions
                         [slope] = torch.autograd.grad(value, activation, allow_unused=True, materialize_grads=True)
-                    shares = as_maps(activation.detach() * slope)[0].sum((1, 2))
+                    products = activation.detach() * slope
+                    shares = torch.cat([each.own(products)[0].sum((1, 2)) for each in below.layers.values()])
                     for place in range(below.units):
                         name = str(below.address(place))
                         expected[name] = expected.get(name, 0.0) + float(shares[place])
