@@ -239,6 +239,9 @@
   });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
 
+  /* For whoever leaves a field on purpose. */
+  const letGo = () => { held = null; };
+
   function keepFocus() {
     const observer = new MutationObserver(() => {
       if (!held || document.activeElement !== document.body) return;
@@ -295,7 +298,7 @@
   const follow = told => followers.push(told);
   const tell = view => followers.forEach(told => told(view));
 
-  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, session, shared });
+  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, session, shared, letGo });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.circuits = {
     start, theme, received, photo: chosen("photo-upload"), circuit: chosen("circuit-upload"),

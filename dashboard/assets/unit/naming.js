@@ -40,6 +40,11 @@
       edit = `${window.circuits.session.slice(0, 6)}-${kind}-${++edits}`;
     }
 
+    function leaveField() {
+      input.blur();
+      window.circuits.letGo();
+    }
+
     input.addEventListener("focus", begin);
     input.addEventListener("input", () => {
       clearTimeout(timer);
@@ -53,11 +58,11 @@
       event.stopPropagation();
       if (event.key === "Escape") {
         input.value = kept;
-        input.blur();
+        leaveField();
       } else if (event.key === "Enter" && (kind === "name" || event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         save();
-        if (kind === "note") input.blur();
+        if (kind === "note") leaveField();
       }
     });
 
