@@ -78,7 +78,7 @@ class TestNumbers:
             assert atlas.table("contribution", layer, 1) == pytest.approx(each.mean(0).numpy(), rel=1e-4, abs=1e-6)
             error = each.std(0) / len(inputs) ** 0.5
             assert atlas.table("contribution.error", layer, 1) == pytest.approx(error.numpy(), rel=1e-3, abs=1e-5)
-            peaks = batch.activations[layer].amax((2, 3))
+            peaks = batch.peaks[layer]
             assert atlas.table("peak", layer, 1) == pytest.approx(peaks.mean(0).numpy(), rel=1e-4, abs=1e-6)
             assert atlas.table("fires", layer, 1).tolist() == (peaks > 0).sum(0).tolist()
         for channel in range(5):
