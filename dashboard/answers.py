@@ -79,6 +79,7 @@ class UnitInAtlas:
         overall: what it does in all photos.
         classes: what it does for each class, those that it serves most first.
         suggested: a name that was found for it, with how well that fits, if there is one.
+        unsuggested: why what was suggested cannot be read, in a sentence, or "".
         is_class: it stands for a class itself, which is then the only one among the classes.
         made_of: the units below that its activation is made of most, whatever the class; none where that is not known.
         gross: of its activation, which is what all of them add up to without their signs.
@@ -88,6 +89,7 @@ class UnitInAtlas:
     overall: AtlasUnit | None = None
     classes: tuple[ServedClass, ...] = ()
     suggested: Suggestion | None = None
+    unsuggested: str = ""
     is_class: bool = False
     made_of: tuple[AtlasLink, ...] = ()
     gross: float = 0.0
@@ -307,6 +309,7 @@ class CollectionExemplars:
         above: percent of the photos whose highest activation is lower.
         classes: the classes of the most activating photos with their counts, most frequent first.
         missing: how many exemplars' files are gone.
+        command: what leaves them out, if the index is the person's own.
         free: the scores are those that ship with the network, without their photos; the exemplars are of so many free
             photos instead.
     """
@@ -318,6 +321,7 @@ class CollectionExemplars:
     above: float
     classes: tuple[tuple[str, int], ...]
     missing: int = 0
+    command: str = ""
     free: int | None = None
 
 

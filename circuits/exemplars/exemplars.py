@@ -94,6 +94,11 @@ class Exemplars:
         return self._index.folder
 
     @property
+    def command(self) -> str:
+        """What brings it up to date, with the options that name the network."""
+        return self._index.command(self._record)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers whose units are in it."""
         return tuple(layer.name for layer in self._record.layers)
