@@ -11,10 +11,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from circuits.attribution.parts import PackedLayer
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
-from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activations, Images
@@ -111,20 +109,19 @@ class ClassBatch:
 
     def below(self, layer: str, photo: int = 0) -> LayersBelow:
         """What lies below the units of a layer in one of the photos."""
-        lower = self.network.layer(layer).below
-        widths = {name: self.activations[name].shape[1] for name in lower}
-        codes = {name: self.codes[name][photo] for name in lower if name in self.codes}
-        return LayersBelow(subgraph_below(self.network, layer), self._packed(layer)[photo : photo + 1], widths, codes)
+        upper = self.network.layer(layer)
+        activations = {name: self.activations[name][[photo]] for name in upper.below}
+        codes = {name: self.codes[name][photo] for name in upper.below if name in self.codes}
+        image = self.images[[photo]] if upper.is_open else None
+        return LayersBelow(subgraph_below(self.network, layer), activations, codes, image=image)
 
     def shares(self, layer: str, units: Sequence[Address]) -> Iterator[Tensor]:
         """What each unit below accounts for in some units of a layer, one after the other, (N, units below).
 
         In the order of `LayersBelow.address`; the colours of an image that is reached past the layers come last.
         """
-        point = self._packed(layer).detach().requires_grad_()
-        packed = [list(self.below(layer, photo).layers.values()) for photo in range(len(self))]
-        end = sum(each.channels for each in packed[0])
-        colours = PackedLayer(end, point.shape[1] - end)
+        lowers = [self.below(layer, photo) for photo in range(len(self))]
+        point = torch.cat([lower.activation for lower in lowers]).requires_grad_()
         read = lru_cache(maxsize=1)(subgraph_below(self.network, layer).reader(point))  # of groups all read all of it
         for unit in units:
             channels, weights = self._readout(unit)
@@ -132,14 +129,9 @@ class ClassBatch:
                 value = (read(channels) * weights).sum()
             [gradient] = torch.autograd.grad(value, point, retain_graph=True, allow_unused=True, materialize_grads=True)
             yield torch.stack([
-                torch.cat([each.shares(point.detach()[[photo]], gradient[[photo]]) for each in (*own, colours)])
-                for photo, own in enumerate(packed)
+                torch.cat([each.shares(lower.activation, slope[None]) for each in lower.packed])
+                for lower, slope in zip(lowers, gradient, strict=True)
             ])  # fmt: skip
-
-    def _packed(self, layer: str) -> Activations:
-        upper = self.network.layer(layer)
-        parts = [self.activations[name] for name in upper.below]
-        return concatenate_padded([*parts, self.images] if upper.is_open else parts)
 
     def _readout(self, unit: Address) -> tuple[tuple[int, ...], Tensor]:
         """The channels that a unit's value reads, and the weight of each at each position of each photo."""

@@ -307,4 +307,3 @@ def json_text(facts: Mapping[str, Any]) -> str:
 def _as_text(name: str) -> str:
     """A file's name with bytes that are no text, which a file system may hold and JSON may not, written out."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-

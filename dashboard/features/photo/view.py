@@ -72,7 +72,7 @@ def photo(session: Session, crop: str, library: Library) -> list[Component]:
         across, down = work.spot
         parts.append(html.Span(className="spot-mark", style={"left": f"{across:.2%}", "top": f"{down:.2%}"}))
     can_point = bool(library.placed) and not work.locked
-    positions = library.network.layer(spot_layer(session, library)) if can_point else None
+    positions = library.network.layer(spot_layer(session, library) or library.placed[-1]) if can_point else None
     grid = f"{positions.height},{positions.width}" if positions is not None else ""
     sees = html.Div(
         parts,

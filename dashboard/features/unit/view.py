@@ -161,9 +161,7 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
 
 
 def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
-    is_from_mean = circuit.settings.baseline == "mean"  # as the edges are, and values are not
-    share = f"share of the target{', from zero' * is_from_mean}"
-    value: Any = share if inspection.in_target_units else "value"
+    value: Any = "share of the target" if inspection.in_target_units else "value"
     logit, facts = term("logit"), [(value, number(node.value))]
     if _is_difference(node):
         of_each = (_first_class(node), node.max), (_second_class(node), node.max - node.value)

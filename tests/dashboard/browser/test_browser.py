@@ -76,7 +76,7 @@ def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: P
     expect(tab.locator("#status-text")).to_have_text(re.compile(r"^\d+ units, \d+ edges$"))
     expect(tab.locator("#status-meter")).to_be_hidden()
     expect(tab.get_by_alt_text("What tree looks for")).to_be_visible()
-    assert tab.locator(".unit img").first.evaluate("image => image.naturalWidth") == 96
+    expect(tab.locator(".unit img").first).to_have_js_property("naturalWidth", 96)
 
 
 def test_a_preview_is_refined_in_place_and_replaced_by_the_picture(

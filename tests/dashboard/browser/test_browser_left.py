@@ -88,7 +88,7 @@ def test_photos_in_the_strip_switch_with_the_target_kept_and_undo_goes_back(
     expect(strip.get_by_role("button", name="1.png", exact=True)).to_have_attribute("aria-pressed", "true")
     settled(tab, expect, set(trace(network, second, "dog", depth=2, top=5).visible))
     explained(tab, expect, "dog")
-    assert strip.locator("img").first.evaluate("image => image.naturalWidth") == 32
+    expect(strip.locator("img").first).to_have_js_property("naturalWidth", 32)
     press(tab, "Control+z")
     expect(tab.locator("#photo .name")).to_have_text("2.png")
     settled(tab, expect, before)
@@ -265,7 +265,7 @@ def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
     expect(spot.locator(".peak")).to_have_count(sum(firing.peak_here for firing in found))
     expect(tab.locator(".spot-mark")).to_be_visible()
     expect(spot.locator('[data-tile]:not([data-state="ready"])')).to_have_count(0)
-    assert spot.locator("img").first.evaluate("image => image.naturalWidth") == 96
+    expect(spot.locator("img").first).to_have_js_property("naturalWidth", 96)
     first = found[0].unit
     spot.get_by_role("button", name=f"why did {first.whole} fire here?").click()
     row, column = first.position
