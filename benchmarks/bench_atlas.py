@@ -52,7 +52,7 @@ def network_of(name: str) -> Network:
 
 
 def seconds(jobs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
-    """Process time of each job in its quickest of some rounds, in each of which all run in turn; the first is not timed.
+    """Process time of each job in its quickest round; in a round all run in turn, and the first is not timed.
 
     In turn, because others who use the machine slow down whatever runs just then.
     """

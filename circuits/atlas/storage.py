@@ -198,7 +198,8 @@ class AtlasFolder:
             shapes |= {f"{kind}.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
             shapes |= {f"{kind}.{name}": (units,) for name in ("total", "gross")}
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
-        if found != shapes or header.get("class") != channel:
+        is_other = header.get("subject", record.subject.key) != record.subject.key  # older files do not say it
+        if found != shapes or header.get("class") != channel or is_other:
             raise InputError(f"{file} is of another atlas, or another class; remove it and run {self.command} again.")
         self._check_numbers(file, arrays, units)
         return {name: widened(value) for name, value in arrays.items()}

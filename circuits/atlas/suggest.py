@@ -249,8 +249,8 @@ def why_none(atlas: "Atlas", *, is_word: bool = False) -> str:
     what = "count as those that drive a unit most" if is_word else "are of one class at most"
     if best * units > FALSE:
         return (
-            f"Of the {len(held)} photos {photos} are held out, of which {most} {what}: so few that even a unit that told "
-            f"them from the others without a fault could be one of {units} by chance. Add photos to the atlas."
+            f"Of the {len(held)} photos {photos} are held out, of which {most} {what}: so few that even a unit that "
+            f"tells them from the others without a fault could be one of {units} by chance. Add photos to the atlas."
         )
     return f"No unit does so surely on the {photos} of {len(held)} photos that are held out."
 

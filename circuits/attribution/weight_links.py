@@ -168,7 +168,11 @@ class LinkPass:
             slope = value.new_full((), 1 / maps[0, 0].numel()).expand_as(value)
             run.free |= _products(leaves, _gradients(value, list(leaves.values()), slope))
         if not parts:
-            value.register_hook(lambda slope: run.contributions.__setitem__(name, _contribution(maps, slope)))
+
+            def count(slope: Tensor) -> None:
+                run.contributions[name] = _contribution(maps, slope)
+
+            value.register_hook(count)  # type: ignore[no-untyped-call]
 
 
 class _Run:

@@ -455,7 +455,11 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         ("text", "message"),
-        [("{}", "no file of an atlas"), ("[1]", "no file of an atlas"), ("no JSON", "cannot be read")],
+        [
+            ("{}", "no file of an atlas"),
+            ("[1]", "no file of an atlas"),
+            ("no JSON", r"\(This is not JSON: .*\); remove it and run `circuits atlas PHOTOS -o "),
+        ],
     )
     def test_a_foreign_record_is_refused(self, text: str, message: str, tmp_path: Path) -> None:
         (tmp_path / "atlas.json").write_text(text)
