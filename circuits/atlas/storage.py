@@ -201,6 +201,8 @@ class AtlasFolder:
         is_other = header.get("subject", record.subject.key) != record.subject.key  # older files do not say it
         if found != shapes or header.get("class") != channel or is_other:
             raise InputError(f"{file} is of another atlas, or another class; remove it and run {self.command} again.")
+        if not {"digest", "photos", "batches"} <= header.keys():
+            raise self.damaged(file, ValueError("it does not say what it is made of"))
         self._check_numbers(file, arrays, units)
         return {name: widened(value) for name, value in arrays.items()}
 

@@ -7,7 +7,7 @@ from circuits.cli._atlas_given import check_outside, network_of, network_option,
 from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
 from circuits.cli.files import photos_of
 from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, counts, file_option, option
-from circuits.cli.trace import DEPTH, LINES, check_files, groups_of, with_looks, write_files
+from circuits.cli.trace import DEPTH, LINES, baseline_of, check_files, groups_of, with_looks, write_files
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def class_circuit(
     wanted: str = argument(
         "CLASS",
-        "A class, by its label or number; or, of an atlas, a unit such as conv7:281, for what that is made of whatever "
-        "the class.",
+        "A class, by its label or number; or a unit such as conv7:281, for what that is made of whatever the class.",
     ),
     atlas: Path | None = file_option(
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
@@ -55,6 +54,12 @@ def class_circuit(
     signs: str = option(
         "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
     ),
+    baseline: str = option(
+        "zero",
+        "What contributions are measured from, with --groups or --photos: zero, or each unit's mean over the photos "
+        "of the --atlas, or else over an index of exemplars or the network's atlas.",
+        metavar="zero|mean",
+    ),
     everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
     as_json: bool = AS_JSON,
     pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
@@ -79,16 +84,22 @@ def class_circuit(
     drawn_by: Network | None
     if photos is None and groups is None:
         assert opened is not None
-        if limit is not None or layers != "auto":
-            raise InputError("--limit and --layers say how photos are explained; give --photos or --groups too.")
+        if limit is not None or (layers, baseline) != ("auto", "zero"):
+            raise InputError(
+                "--limit, --layers and --baseline say how photos are explained; give --photos or --groups too."
+            )
         drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
         if drawn_by is None and pictures and (html or svg):
             note(f"Without pictures: give --network for {opened.network} to have them drawn.")
         levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
         circuit = opened.circuit(wanted, depth=levels, top=5 if tops is None else tops, signs=signs)
     else:
+        from circuits.atlas.means import mean_of_atlas
+
         drawn_by = options.load(network or "builtin", layers)
-        note_tokens_from_zero(drawn_by, "circuits of a class have no other baseline, `circuits trace` of a photo has")
+        start = mean_of_atlas(opened) if opened is not None and baseline == "mean" else baseline_of(drawn_by, baseline)
+        if start is None:
+            note_tokens_from_zero(drawn_by, "--baseline mean measures them from the mean")
         grouped = None if groups is None else groups_of(drawn_by, groups)
         levels = depth or next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), DEPTH)
         with progress("Reading photos") as report:
@@ -96,8 +107,9 @@ def class_circuit(
             from circuits.atlas.trace_class import trace_class
 
             circuit = trace_class(
-                drawn_by, seen, wanted, groups=grouped, depth=levels, top=tops, signs=signs, progress=report
-            )
+                drawn_by, seen, wanted, groups=grouped, depth=levels, top=tops, signs=signs, baseline=start,
+                progress=report,
+            )  # fmt: skip
     if as_json:
         echo_json(circuit.to_json_text())
     else:

@@ -132,8 +132,8 @@ def trace(
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
-    start = _baseline(loaded, baseline, exemplars)
-    means = start if exemplars is None or baseline == "mean" else _baseline(loaded, "mean", exemplars)
+    start = baseline_of(loaded, baseline, exemplars)
+    means = start if exemplars is None or baseline == "mean" else baseline_of(loaded, "mean", exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -205,7 +205,7 @@ def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     return view
 
 
-def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline | None":
+def baseline_of(network: "Network", name: str, exemplars: Path | None = None) -> "Baseline | None":
     """`None` for zero, and for `mean` the mean over the newest index of exemplars or the network's atlas."""
     if name == "zero":
         return None
