@@ -242,7 +242,7 @@ def _as_usual(network: "Network", exemplars: Path | None) -> "Network":
 
 
 def _begun(network: "Network", folder: Path) -> "Baseline | None":
-    """Means over the index of a folder of photos; of some of them if there is none, and the page goes on with the rest."""
+    """Means over the index of a folder of photos; of some of them if there is none; the page goes on with the rest."""
     from circuits.attribution.baseline import Baseline
     from circuits.exemplars.build import index_photos
     from circuits.exemplars.finding import find_exemplars

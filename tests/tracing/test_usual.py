@@ -54,8 +54,8 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     # One direction is all of a single token: what its layer's mean adds to it is rounding, and not among the best.
     assert "blocks.1.cls/1" not in circuit.nodes
     words = held_in_words(circuit)
-    assert words.startswith("All of it comes through blocks.1.cls/0. The ")
-    assert "drawn below that account" in words
+    assert words.startswith("All of it comes through blocks.1.cls/0. Below that, the ")
+    assert "groups drawn account for" in words
     assert words in circuit_in_words(circuit)
     page = Library(view.network, StoredGallery(view.network), lambda: mean)
     below = inspect(page, circuit, circuit.root, "").breakdown
