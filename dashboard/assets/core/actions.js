@@ -239,8 +239,11 @@
   });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
 
-  /* For whoever leaves a field on purpose. */
-  const letGo = () => { held = null; };
+  /* A field that a person has done with is left for good. */
+  function leave(field) {
+    held = null;
+    field.blur();
+  }
 
   function keepFocus() {
     const observer = new MutationObserver(() => {
@@ -298,7 +301,7 @@
   const follow = told => followers.push(told);
   const tell = view => followers.forEach(told => told(view));
 
-  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, session, shared, letGo });
+  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, leave, session, shared });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.circuits = {
     start, theme, received, photo: chosen("photo-upload"), circuit: chosen("circuit-upload"),

@@ -40,11 +40,6 @@
       edit = `${window.circuits.session.slice(0, 6)}-${kind}-${++edits}`;
     }
 
-    function leaveField() {
-      input.blur();
-      window.circuits.letGo();
-    }
-
     input.addEventListener("focus", begin);
     input.addEventListener("input", () => {
       clearTimeout(timer);
@@ -58,11 +53,11 @@
       event.stopPropagation();
       if (event.key === "Escape") {
         input.value = kept;
-        leaveField();
+        window.circuits.leave(input);
       } else if (event.key === "Enter" && (kind === "name" || event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         save();
-        if (kind === "note") leaveField();
+        if (kind === "note") window.circuits.leave(input);
       }
     });
 

@@ -7,7 +7,7 @@ from typing import Any
 from dash import html
 
 from circuits.image.photo import Photo
-from dashboard.components import attributes, button, sends
+from dashboard.components import attributes, breakable, button, sends
 from dashboard.features.photo.actions import shown_by
 from dashboard.library import Library
 from dashboard.session.selection import spot_layer
@@ -81,7 +81,9 @@ def photo(session: Session, crop: str, library: Library) -> list[Component]:
         role="application",
         **attributes(aria_label=described, data_grid=grid),
     )
-    name = html.Div(chosen.name, className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels")
+    name = html.Div(
+        breakable(chosen.name), className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels"
+    )
     height, width = library.network.preprocessing.size
     told = f"The photo has {chosen.width} × {chosen.height} pixels; the network sees a crop as {width} × {height}."
     size = html.Div(f"{chosen.width} × {chosen.height}", className="small muted", title=told)

@@ -48,11 +48,6 @@ def upload(tab: Any, expect: Any, seed: int) -> Photo:
     return photo
 
 
-def units(tab: Any) -> set[str]:
-    """Ids of the units that are drawn."""
-    return set(tab.locator(".unit").evaluate_all("units => units.map(unit => unit.dataset.id)"))
-
-
 def settled(tab: Any, expect: Any, wanted: set[str]) -> None:
     """Wait until just these units are drawn."""
     expect(tab.locator(".unit")).to_have_count(len(wanted))
@@ -75,7 +70,8 @@ def test_photos_in_the_strip_switch_with_the_target_kept_and_undo_goes_back(
     tab: Any, expect: Any, network: Network, photo: Photo
 ) -> None:
     expect(tab.locator("#strip li")).to_have_count(0)
-    second, third = upload(tab, expect, 1), upload(tab, expect, 2)
+    second = upload(tab, expect, 1)
+    third = upload(tab, expect, 2)
     strip = tab.locator("#strip")
     expect(strip.locator("[aria-pressed]")).to_have_count(3)
     expect(strip.get_by_role("button", name="2.png", exact=True)).to_have_attribute("aria-pressed", "true")
