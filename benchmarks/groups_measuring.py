@@ -18,7 +18,6 @@ from benchmarks.quality_results import Row
 from circuits import Baseline, Network, load_photo, mean_of_photos, trace
 from circuits.attribution.ablation import ablated_one_by_one
 from circuits.attribution.agreement import rank_correlation
-from circuits.attribution.parts import Ablations
 from circuits.evaluation.controls import permuted
 from circuits.evaluation.scores import score_units
 from circuits.evaluation.unit_sets import Units, index_of
@@ -305,9 +304,7 @@ def agreement(run: ForwardCache, target: Target, layers: Sequence[str]) -> dict[
             readouts = [run.readout(target, unit, "sum", is_root=False) for unit in units]
         lower = run.below(upper, target)
         shares = torch.stack(list(lower.shares("sum", iter(readouts))))[:, : lower.units]
-        without = Ablations(
-            lower.activation, list(lower.layers.values()), torch.zeros_like(lower.activation[..., :1, :1])
-        )
+        without = lower.ablations(Baseline.zero())
         parts = ablated_one_by_one(lower.piece, lower.activation, readouts, range(lower.units), without)
         losses = torch.cat([lost for _, lost in parts], 1)
         ranks = [rank_correlation(*map(Tensor.tolist, pair)) for pair in zip(shares, losses, strict=True)]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.attribution.modes import attribute
 from circuits.shapes import Scores
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
@@ -35,8 +34,7 @@ def parents_of(run: ForwardCache, target: Target, mode: str) -> Parents:
     def scores(upper: str, channels: Sequence[int]) -> Iterable[Scores]:
         at_target = upper == target.unit.layer
         readouts = [run.readout(target, Unit(upper, channel), mode, is_root=at_target) for channel in channels]
-        lower = run.below(upper)
-        return attribute(mode, lower.piece, lower.activation, readouts)
+        return run.below(upper).shares(mode, iter(readouts))
 
     return scores
 

@@ -196,17 +196,17 @@ def whole(dictionaries: Dictionaries, layers: Sequence[str] | Mapping[str, int] 
 def shares_of(run: ForwardCache, target: Target, mean: Baseline) -> dict[str, dict[str, Scores]]:
     """Shares of the target, direct and along all paths, from zero and from the mean."""
     lower, readout = run.below(target.unit.layer), target.readout(run.network)
-    widths = list(lower.widths.values())
+    widths = [layer.units for layer in lower.layers.values()]
 
     def by_layer(scores: Scores) -> dict[str, Scores]:
-        return dict(zip(lower.widths, scores[: sum(widths)].split(widths), strict=True))
+        return dict(zip(lower.layers, scores[: sum(widths)].split(widths), strict=True))
 
     found = {mode: by_layer(next(iter(lower.shares(mode, iter([readout]))))) for mode in FROM_ZERO}
     from_mean = run.from_baseline(mean).below(target.unit.layer)
     found[FROM_MEAN] = by_layer(next(iter(from_mean.shares("sum", iter([readout])))))
     for name, baseline in ((ALL_PATHS, Baseline.zero()), (ALL_FROM_MEAN, mean)):
         found[name] = {}
-        for layer in lower.widths:
+        for layer in lower.layers:
             away = run.activations[layer] - baseline.of(layer, run.activations[layer])
             found[name][layer] = (away * run.gradient(target, layer))[0].sum((1, 2))
     return found
@@ -217,13 +217,12 @@ def ranks(
 ) -> Row:
     """Rank correlation of shares with the exact loss of the target, one unit at a time, with what is above it held."""
     lower, readout = run.below(target.unit.layer), target.readout(run.network)
-    total = sum(lower.widths.values())
-    drawn = sorted(rng.choice(total, min(count, total), replace=False).tolist())
+    drawn = sorted(rng.choice(lower.units, min(count, lower.units), replace=False).tolist())
     flat = {name: torch.cat(list(each.values()))[drawn].tolist() for name, each in shares.items()}
     flat["ig"] = next(iter(lower.shares("ig", iter([readout]))))[drawn].tolist()
     found: Row = {}
     for name, baseline in (("zero", Baseline.zero()), ("mean", mean)):
-        parts = ablated_one_by_one(lower.piece, lower.activation, [readout], drawn, lower.at(baseline))
+        parts = ablated_one_by_one(lower.piece, lower.activation, [readout], drawn, lower.ablations(baseline))
         lost = torch.cat([some for _, some in parts], 1)[0].tolist()
         found[name] = {
             way: rank_correlation(flat[way], lost) for way in ("sum", FROM_MEAN, "ig", "frozen", ALL_FROM_MEAN)

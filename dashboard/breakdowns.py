@@ -13,7 +13,7 @@ def inspect(library: Library, circuit: Circuit, name: str, locked: str) -> Inspe
     """What the page says of a unit without asking the network."""
     node = circuit.nodes[name]
     breakdown = _shown(library, circuit, name, node.books) if node.books is not None else None
-    frozen = library.why_not_expand(circuit, name, locked)
+    frozen = library.fit.why_not_expand(circuit, name, locked)
     return Inspection(breakdown, frozen, circuit.settings.mode == "target", library.methods)
 
 
@@ -52,9 +52,9 @@ def _below(library: Library, circuit: Circuit, layer: str) -> int | None:
 
     Beside layers with groups those without, in which the fit found nothing that matters, have none to show.
     """
-    if not library.is_known(circuit):
+    if not library.fit.is_known(circuit):
         return None
-    network, groups = library.cut(circuit), circuit.dictionaries
+    network, groups = library.fit.cut(circuit), circuit.dictionaries
     below = network.layers_below(layer)
     grouped = [groups[name].groups for name in below if name in groups]
     return sum(grouped or (network.layer(name).channels for name in below)) if below else None
@@ -62,7 +62,7 @@ def _below(library: Library, circuit: Circuit, layer: str) -> int | None:
 
 def _residual(library: Library, circuit: Circuit, layer: str, books: Decomposition) -> float | None:
     """What is in no group of the layers below one; `None` if their units are channels, or that is not known."""
-    if library.why_locked(circuit):
+    if library.fit.why_locked(circuit):
         return books.residual or None
-    below = library.cut(circuit).layers_below(layer)
+    below = library.fit.cut(circuit).layers_below(layer)
     return books.residual if any(name in circuit.dictionaries for name in below) else None

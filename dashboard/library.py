@@ -1,31 +1,22 @@
 """The one window onto the library: what the page may ask of `circuits`, for one network."""
 
 import base64
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 import circuits
-from circuits.atlas import class_circuit
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.means import mean_of_atlas
 from circuits.attribution.baseline import Baseline
-from circuits.errors import CircuitsError, InputError, printable
-from circuits.evidence.saliency import methods_of
+from circuits.errors import InputError, printable
+from circuits.evidence.descent import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
-from circuits.report.atlas_sentences import (
-    EXPANDING_NEEDS_ATLAS,
-    GROUPS_NEED_PHOTOS,
-    needs_one_photo,
-    without_atlas,
-)
 from circuits.tracing import circuit_file
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison
@@ -36,6 +27,8 @@ from circuits.tracing.usual import usual_view
 from circuits.units import Progress, Unit
 from dashboard.atlas_library import expanded_class
 from dashboard.choice_texts import MODES, without_means
+from dashboard.fit import Fit, of_atlas
+from dashboard.once import Once
 from dashboard.session.state import Choices
 from dashboard.webp import WebP, kept, webp
 
@@ -43,8 +36,7 @@ if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
 
 PICTURE = 340
-
-
+_KEPT = 64
 _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
 
@@ -77,8 +69,8 @@ class Library:
         self._others = others
         self.gallery = gallery
         self._baseline = baseline
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self.fit = Fit(network, atlas)
+        self._once = Once(_KEPT)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -108,8 +100,7 @@ class Library:
             return tuple(self.network.probabilities(logits).tolist()), source
 
         which = _identity(source) if isinstance(source, Photo) else (id(source),)
-        found: tuple[float, ...] = self._once(("chances", *which), run)[0]
-        return found
+        return self._once(("chances", *which), run)[0]
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -213,7 +204,7 @@ class Library:
         """The circuit with the lower units of all units of a layer, or of all units; of a class those with links."""
         if circuit.collection is not None:
             for name in closed(circuit, layer):
-                if not self.why_not_expand(circuit, name, ""):
+                if not self.fit.why_not_expand(circuit, name, ""):
                     circuit = self.expand(circuit, name, choices)
             return circuit
         return circuits.grow(
@@ -226,16 +217,14 @@ class Library:
         Raises:
             InputError: if there is none.
         """
-        if self.atlas is None:
-            raise InputError(without_atlas(self.network.name))
-        return self.atlas
+        return of_atlas(self.network, self.atlas)
 
     def like_class(self, photo: Photo, circuit: Circuit, progress: Progress) -> Circuit:
         """The circuit of a photo that can be compared with that of a class: of the same layers and settings."""
         told, target = circuit.settings, target_of(circuit)
         asked = target.unit.channel if target.kind == "class" else str(target.unit)
         return circuits.trace(
-            self.cut(circuit), photo, asked, depth=told.depth, top=told.top,
+            self.fit.cut(circuit), photo, asked, depth=told.depth, top=told.top,
             mode=told.mode, signs=told.signs, progress=progress,
         )  # fmt: skip
 
@@ -286,8 +275,7 @@ class Library:
         def pack() -> str:
             return to_data_uri(self.network.preprocessing.crop_of(photo), lossless=lossless, quality=90)
 
-        found: str = self._once(("crop", *_identity(photo), lossless), pack)
-        return found
+        return self._once(("crop", *_identity(photo), lossless), pack)
 
     def seen(self, photo: Photo, circuit: Circuit | None) -> WebP:
         """What the network sees of a photo, for the page to fetch."""
@@ -298,84 +286,25 @@ class Library:
             # A file may carry it in another format.
             return kept(base64.b64decode(body)) if head == _WEBP else webp(from_data_uri(uri))
 
-        found: WebP = self._once(("seen", uri), pack)
-        return found
+        return self._once(("seen", uri), pack)
 
     def compared(self, left: Circuit, right: Circuit) -> Comparison:
         """What two circuits share; found once for the two."""
         # The circuits are kept with the answer, so that no other can get their identities meanwhile.
-        found = self._once(("compared", id(left), id(right)), lambda: (left, right, circuits.compare(left, right)))
-        answer: Comparison = found[2]
-        return answer
+        return self._once(("compared", id(left), id(right)), lambda: (left, right, circuits.compare(left, right)))[2]
 
     def channels(self, circuit: Circuit, layer: str) -> int | None:
         """Channels of a circuit's layer, or `None` if it is not one of this network."""
-        return self.cut(circuit).layer(layer).channels if self.is_known(circuit) else None
+        return self.fit.cut(circuit).layer(layer).channels if self.fit.is_known(circuit) else None
 
     def home(self, circuit: Circuit) -> "Library":
         """The library of the network that a circuit was found in, if that is loaded; else this one."""
         sha256 = circuit.network.sha256
         return self if sha256 == self.network.sha256 else self._others(sha256) or self
 
-    def is_own(self, circuit: Circuit) -> bool:
-        """Whether a circuit was found in this network: it says so, and the network has all of its units."""
-        return circuit.network.sha256 == self.network.sha256 and not self._misfit(circuit)
-
-    def _misfit(self, circuit: Circuit) -> str:
-        """Why a circuit that says it is of this network cannot be, in a sentence; "" if it can."""
-
-        def compare() -> str:
-            try:
-                network = self.cut(circuit)
-                for unit in circuit.extent:
-                    network.check_unit(unit)
-            except CircuitsError as error:
-                return f"This circuit's layers are not those of {self.network.name}: {error}"
-            return ""
-
-        found: str = self._once(("misfit", circuit.layers, circuit.extent), compare)
-        return found
-
-    def why_locked(self, circuit: Circuit) -> str:
-        """Why no unit of a circuit can be expanded, in a sentence; "" if they can."""
-        if circuit.network.sha256 != self.network.sha256:
-            name = circuit.network.name
-            which = f"{name} ({circuit.network.sha256[:12]})" if name == self.network.name else name
-            return (
-                f"This circuit is of another network, {which}: you can look at it and discard "
-                f"units, but {self.network.name} cannot expand it."
-            )
-        if circuit.collection is not None:
-            return self._misfit(circuit) or needs_one_photo(circuit)
-        if circuit.photo is None:
-            return self._misfit(circuit) or "This circuit's file holds no photo: you can look at it, but not expand it."
-        crop, (height, width) = circuit.photo, self.network.preprocessing.size
-        if not crop.whole and crop.image.size != (width, height):
-            size = f"{crop.image.width}×{crop.image.height}"
-            return f"This circuit's photo is {size} pixels, and {self.network.name} sees {width}×{height}."
-        return self._misfit(circuit)
-
     def warmed(self, circuit: Circuit) -> Circuit:
         """A circuit of this network with its photo's activations at hand, so that no question waits for them."""
         return replace(circuit, cache=forward_cache(self.network, circuit))
-
-    def why_not_expand(self, circuit: Circuit, name: str, locked: str) -> str:
-        """Why one unit cannot be expanded, in a sentence; "" if it can."""
-        if refused := self.why_not_grow(circuit, locked):
-            return refused
-        if circuit.collection is not None:
-            return class_circuit.why_not_expand(self.of_atlas(), circuit, Unit.parse(name))
-        if self.cut(circuit).below(circuit.nodes[name].unit.layer) is None:
-            return f"{name} is in the lowest layer; only the image is below it."
-        return ""
-
-    def why_not_grow(self, circuit: Circuit, locked: str) -> str:
-        """Why a circuit cannot be expanded, in a sentence; "" if it can: that of a class needs the atlas alone."""
-        if circuit.collection is None or not self.is_own(circuit):
-            return locked
-        if circuit.dictionaries:
-            return GROUPS_NEED_PHOTOS
-        return "" if self.atlas is not None else EXPANDING_NEEDS_ATLAS
 
     def key(self, circuit: Circuit, name: str) -> str:
         """Content address of the picture of a unit of this network; "" of what is in no group, which has none."""
@@ -385,19 +314,19 @@ class Library:
     def is_dead(self, circuit: Circuit, name: str) -> bool:
         """Whether nothing was found that excites a unit; `False` if that is not known."""
         subject = subject_of(circuit, name)
-        return subject is not None and self.is_own(circuit) and self.gallery.dead(subject)
+        return subject is not None and self.fit.is_own(circuit) and self.gallery.dead(subject)
 
     def picture(self, circuit: Circuit, name: str) -> str:
         """Address of a unit's picture for the page: made by this network, or in the file; "" if missing."""
         node = circuit.nodes[name]
-        if self.is_own(circuit):
+        if self.fit.is_own(circuit):
             key = self.key(circuit, name)
             return f"picture/{key}.webp" if key and self.gallery.file(key) is not None else ""
         return node.picture or ""
 
     def with_pictures(self, circuit: Circuit) -> Circuit:
         """The circuit with all pictures that are made; unfinished ones and those that show nothing are left out."""
-        if not self.is_own(circuit):
+        if not self.fit.is_own(circuit):
             return circuit
         found: dict[str, str] = {}
         for node in circuit.nodes.values():
@@ -407,35 +336,6 @@ class Library:
                 with Image.open(path) as image:
                     found[node.id] = to_data_uri(image.convert("RGB"))
         return circuit.with_pictures(found)
-
-    def cut(self, circuit: Circuit) -> Network:
-        """The network cut at the circuit's layers, which may have been chosen by hand."""
-        found: Network = self._once(("cut", circuit.layers), lambda: self.network.with_layers(circuit.layers))
-        return found
-
-    @property
-    def cut_like_atlas(self) -> Network:
-        """The network cut at the layers of the atlas, of which there is one."""
-        layers = tuple(layer.name for layer in self.of_atlas().layers)
-        found: Network = self._once(("cut", layers), lambda: self.network.with_layers(layers))
-        return found
-
-    def is_known(self, circuit: Circuit) -> bool:
-        """Whether this network has the layers of a circuit; that of a class needs no photo for it."""
-        return self.is_own(circuit) if circuit.collection is not None else not self.why_locked(circuit)
-
-    def _once(self, key: Hashable, make: Any) -> Any:
-        """The value made for a key; the last few are kept."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        value = make()
-        with self._lock:
-            self._kept[key] = value
-            while len(self._kept) > 64:
-                self._kept.popitem(last=False)
-        return value
 
 
 def _identity(photo: Photo) -> tuple[Hashable, ...]:

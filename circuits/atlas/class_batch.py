@@ -5,16 +5,17 @@ gradient of a sum over photos holds that of each.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from circuits.attribution.baseline import Baseline
+from circuits.attribution.gradient import away_from
 from circuits.attribution.parts import PackedLayer
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
-from circuits.network.branches import concatenate_padded
 from circuits.network.network import Network
 from circuits.network.subgraphs import subgraph_below
 from circuits.shapes import Activations, Images
@@ -39,6 +40,7 @@ class ClassBatch:
         activations: of the target's layer and of those below it that are explained.
         gradients: ∂T/∂a of the same layers.
         codes: of layers whose units are groups, one a photo.
+        baseline: what shares are measured from.
     """
 
     network: Network
@@ -47,6 +49,7 @@ class ClassBatch:
     activations: Mapping[str, Activations]
     gradients: Mapping[str, Activations]
     codes: Mapping[str, Sequence[Code]]
+    baseline: Baseline = field(default_factory=Baseline.zero)
 
     @classmethod
     def of(
@@ -56,6 +59,7 @@ class ClassBatch:
         images: Images,
         layers: Sequence[str],
         dictionaries: Mapping[str, Dictionary],
+        baseline: Baseline | None = None,
     ) -> "ClassBatch":
         """Run some photos.
 
@@ -65,6 +69,7 @@ class ClassBatch:
             images: the photos, preprocessed.
             layers: those below the target that are explained.
             dictionaries: of those whose units are groups.
+            baseline: what shares are measured from; zero if `None`.
         """
         images = images.to(network.device).contiguous(memory_format=torch.channels_last)
         activations, gradients = run_back(network, images, target, [target.unit.layer, *layers])
@@ -75,7 +80,7 @@ class ClassBatch:
             ]
             for layer, each in dictionaries.items()
         }
-        return cls(network, target, images, activations, gradients, codes)
+        return cls(network, target, images, activations, gradients, codes, baseline or Baseline.zero())
 
     def __len__(self) -> int:
         return len(self.images)
@@ -94,11 +99,18 @@ class ClassBatch:
         return self.target.readout(self.network).value(self.activations[self.target.unit.layer])
 
     def contributions(self, layer: str) -> Tensor:
-        """What each unit of a layer contributes to the target along all paths, (N, units), a residual last."""
+        """What each unit of a layer contributes to the target along all paths, (N, units), a residual last.
+
+        From a mean that is Σ (part - its baseline) · ∂T/∂a; of the target's own layer the whole value.
+        """
+        activation, gradients = self.activations[layer], self.gradients[layer]
+        is_whole = layer == self.target.unit.layer or self.baseline.name == "zero"
+        instead = None if is_whole else self.baseline.of(layer, activation)
         if layer not in self.codes:
-            return (self.activations[layer] * self.gradients[layer]).sum((2, 3))
-        pairs = zip(self.codes[layer], self.gradients[layer], strict=True)
-        return torch.stack([code.shares(gradient) for code, gradient in pairs])
+            return (away_from(instead, activation) * gradients).sum((2, 3))
+        packed = [PackedLayer(0, activation.shape[1:], code, instead) for code in self.codes[layer]]
+        pairs = zip(packed, activation, gradients, strict=True)
+        return torch.stack([each.shares(own[None], gradient[None]) for each, own, gradient in pairs])
 
     def peaks(self, layer: str) -> Tensor:
         """The highest activation of each unit of a layer, (N, units)."""
@@ -111,20 +123,19 @@ class ClassBatch:
 
     def below(self, layer: str, photo: int = 0) -> LayersBelow:
         """What lies below the units of a layer in one of the photos."""
-        lower = self.network.layer(layer).below
-        widths = {name: self.activations[name].shape[1] for name in lower}
-        codes = {name: self.codes[name][photo] for name in lower if name in self.codes}
-        return LayersBelow(subgraph_below(self.network, layer), self._packed(layer)[photo : photo + 1], widths, codes)
+        upper = self.network.layer(layer)
+        activations = {name: self.activations[name][[photo]] for name in upper.below}
+        codes = {name: self.codes[name][photo] for name in upper.below if name in self.codes}
+        image = self.images[[photo]] if upper.is_open else None
+        return LayersBelow(subgraph_below(self.network, layer), activations, codes, self.baseline, image)
 
     def shares(self, layer: str, units: Sequence[Address]) -> Iterator[Tensor]:
         """What each unit below accounts for in some units of a layer, one after the other, (N, units below).
 
         In the order of `LayersBelow.address`; the colours of an image that is reached past the layers come last.
         """
-        point = self._packed(layer).detach().requires_grad_()
-        packed = [list(self.below(layer, photo).layers.values()) for photo in range(len(self))]
-        end = sum(each.channels for each in packed[0])
-        colours = PackedLayer(end, point.shape[1] - end)
+        lowers = [self.below(layer, photo) for photo in range(len(self))]
+        point = torch.cat([lower.activation for lower in lowers]).requires_grad_()
         read = lru_cache(maxsize=1)(subgraph_below(self.network, layer).reader(point))  # of groups all read all of it
         for unit in units:
             channels, weights = self._readout(unit)
@@ -132,14 +143,9 @@ class ClassBatch:
                 value = (read(channels) * weights).sum()
             [gradient] = torch.autograd.grad(value, point, retain_graph=True, allow_unused=True, materialize_grads=True)
             yield torch.stack([
-                torch.cat([each.shares(point.detach()[[photo]], gradient[[photo]]) for each in (*own, colours)])
-                for photo, own in enumerate(packed)
+                torch.cat([each.shares(lower.activation, slope[None]) for each in lower.packed])
+                for lower, slope in zip(lowers, gradient, strict=True)
             ])  # fmt: skip
-
-    def _packed(self, layer: str) -> Activations:
-        upper = self.network.layer(layer)
-        parts = [self.activations[name] for name in upper.below]
-        return concatenate_padded([*parts, self.images] if upper.is_open else parts)
 
     def _readout(self, unit: Address) -> tuple[tuple[int, ...], Tensor]:
         """The channels that a unit's value reads, and the weight of each at each position of each photo."""

@@ -13,6 +13,7 @@ part grows as the activation does. From a baseline b a unit's share is that of i
 h̄ the code of b.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,30 +24,42 @@ from circuits.attribution.ablation import ablated_one_by_one
 from circuits.attribution.gradient import Readout, away_from, gradients, mean_gradient
 from circuits.attribution.modes import as_explained
 from circuits.groups.coding import RESIDUAL, Code
+from circuits.network.branches import pack
 from circuits.network.segments import Segment
 from circuits.shapes import Activation, Activations, Maps, PerChannel, UnitScores
 
 
 @dataclass(frozen=True, eq=False)
 class PackedLayer:
-    """A lower layer's place among packed channels (`branches.concatenate_padded`), and its code if it has groups.
+    """A lower layer's place among packed numbers (`branches.pack`), and its code if it has groups.
 
     Args:
-        start: its first channel.
-        channels: how many it has.
+        start: its first number.
+        shape: channels, rows and columns.
         code: of the photo, if its units are groups.
         instead: the baseline of its channels, (1, channels, 1, 1), from which shares are measured; zero if `None`.
     """
 
     start: int
-    channels: int
+    shape: tuple[int, ...]
     code: Code | None = None
     instead: PerChannel | None = None
 
     @property
     def units(self) -> int:
         """Channels, or groups and the residual."""
-        return self.channels if self.code is None else self.code.units
+        return self.shape[0] if self.code is None else self.code.units
+
+    def own(self, packed: Activations) -> Activations:
+        """The layer's own numbers, (N, C, H, W), which share their memory with the packed ones."""
+        if packed.shape[1:] == self.shape:
+            return packed
+        return packed[:, self.start : self.start + math.prod(self.shape)].view(len(packed), *self.shape)
+
+    def baseline(self, packed: Activations) -> Activations:
+        """What the shares of its numbers are measured from, (N, C, H, W)."""
+        instead = packed.new_zeros(1, 1, 1, 1) if self.instead is None else self.instead
+        return instead.expand(len(packed), *self.shape)
 
     def shares(self, activation: Activation, gradient: Activation) -> UnitScores:
         """Σ (part - its baseline) · gradient of each unit."""
@@ -58,15 +71,14 @@ class PackedLayer:
         return terms.clamp(min=0).sum((1, 2)), terms.clamp(max=0).sum((1, 2))
 
     def _terms(self, activation: Activation, gradient: Activation) -> Maps:
-        own = slice(self.start, self.start + self.channels)
+        slope = self.own(gradient)[0]
         if self.code is None:
-            return away_from(self.instead, activation[:, own])[0] * gradient[0, own]
-        height, width = self.code.activation.shape[2:]
-        terms = self.code.terms(gradient[0, own, :height, :width])
-        return terms if self._usual is None else terms - self._usual.terms(gradient[0, own, :height, :width])
+            return away_from(self.instead, self.own(activation))[0] * slope
+        terms = self.code.terms(slope)
+        return terms if self.usual is None else terms - self.usual.terms(slope)
 
     @cached_property
-    def _usual(self) -> Code | None:
+    def usual(self) -> Code | None:
         """The code of the baseline; `None` for zero."""
         return None if self.code is None or self.instead is None else self.code.at_baseline(self.instead)
 
@@ -79,29 +91,23 @@ class Ablations:
 
     Args:
         activation: of the lower layers, packed.
-        layers: their places and codes, in order.
-        instead: what stands in the place of each channel, (1, c, 1, 1), as `Baseline.of` gives it.
+        layers: their places, codes and baselines, in order.
     """
 
-    def __init__(self, activation: Activation, layers: Sequence[PackedLayer], instead: PerChannel) -> None:
-        self._activation, self._instead = activation, instead
+    def __init__(self, activation: Activation, layers: Sequence[PackedLayer]) -> None:
+        self._activation, self._layers = activation, layers
         self._places = [(layer, unit) for layer in layers for unit in range(layer.units)]
-        self._baselines = {
-            layer.start: layer.code.at_baseline(instead[:, layer.start : layer.start + layer.channels])
-            for layer in layers
-            if layer.code is not None
-        }
 
     def __call__(self, sets: Sequence[Sequence[int]]) -> Activations:
         """The activation without each of some sets of units, named by their places, (sets, c, h, w)."""
         copies = self._activation.repeat(len(sets), 1, 1, 1)
         for copy, units in zip(copies, sets, strict=True):
             for layer, unit in (self._places[place] for place in units):
+                own = layer.own(copy[None])[0]
                 if layer.code is None:
-                    copy[layer.start + unit] = self._instead[0, layer.start + unit]
+                    own[unit] = layer.baseline(copy[None])[0, unit]
                 else:
-                    lost = self._lost(layer, unit)
-                    copy[layer.start : layer.start + layer.channels, : lost.shape[1], : lost.shape[2]] -= lost
+                    own -= self._lost(layer, unit)
         return copies
 
     @property
@@ -111,19 +117,21 @@ class Ablations:
 
     def changed(self) -> set[int]:
         """The places of the units that ablation changes at all."""
-        channels = (self._activation != self._instead)[0].flatten(1).any(1).tolist()
-        return {
-            place
-            for place, (layer, unit) in enumerate(self._places)
-            if (channels[layer.start + unit] if layer.code is None else bool((self._lost(layer, unit) != 0).any()))
-        }
+        changes: list[bool] = []
+        for layer in self._layers:
+            if layer.code is None:
+                differs = layer.own(self._activation) != layer.baseline(self._activation)
+                changes += differs[0].flatten(1).any(1).tolist()
+            else:
+                changes += [bool((self._lost(layer, unit) != 0).any()) for unit in range(layer.units)]
+        return {place for place, is_changed in enumerate(changes) if is_changed}
 
-    def _lost(self, layer: PackedLayer, unit: int) -> Maps:
+    @staticmethod
+    def _lost(layer: PackedLayer, unit: int) -> Maps:
         assert layer.code is not None
         group = RESIDUAL if unit == layer.units - 1 else unit
         part = layer.code.part(group)
-        baseline = self._baselines[layer.start]
-        return part if baseline is None else part - baseline.part(group)
+        return part if layer.usual is None else part - layer.usual.part(group)
 
 
 def attribute_parts(
@@ -132,7 +140,6 @@ def attribute_parts(
     activation: Activation,
     readouts: Iterable[Readout],
     layers: Sequence[PackedLayer],
-    instead: PerChannel | None = None,
 ) -> Iterator[UnitScores]:
     """Shares of several values over the same lower layers, one after the other, each in the order of their units.
 
@@ -141,30 +148,31 @@ def attribute_parts(
         segment: from the lower layers to the upper.
         activation: of the lower layers, packed.
         readouts: the values to explain, on the upper layer.
-        layers: the lower layers, in the order of their channels; the image, if packed behind them, counts by colour.
-        instead: the baseline that shares are measured from, of all packed channels; zero if `None`.
+        layers: the packed layers, in order, each with what its shares are measured from.
     """
-    segment, end = as_explained(mode, segment), layers[-1].start + layers[-1].channels
-    layers = [*layers, PackedLayer(end, activation.shape[1] - end)]
+    segment = as_explained(mode, segment)
     if mode == "ablate":
-        yield from _ablated(segment, activation, list(readouts), layers, instead)
+        yield from _ablated(segment, activation, list(readouts), layers)
         return
+    instead = packed_baseline(activation, layers)
     means: Callable[[Readout], Activation] = lambda each: mean_gradient(segment, activation, each, instead)  # noqa: E731
     fields = map(means, readouts) if mode == "ig" else gradients(segment, activation, readouts)
     for field in fields:
         yield torch.cat([layer.shares(activation, field) for layer in layers])
 
 
+def packed_baseline(activation: Activation, layers: Sequence[PackedLayer]) -> PerChannel | None:
+    """What shares are measured from, of each packed number, or of each channel of a single layer; `None` for zero."""
+    if len(layers) == 1 or all(layer.instead is None for layer in layers):
+        return layers[0].instead
+    return pack([layer.baseline(activation) for layer in layers])
+
+
 def _ablated(
-    segment: Segment,
-    activation: Activation,
-    readouts: Sequence[Readout],
-    layers: Sequence[PackedLayer],
-    instead: PerChannel | None,
+    segment: Segment, activation: Activation, readouts: Sequence[Readout], layers: Sequence[PackedLayer]
 ) -> Iterator[UnitScores]:
     """What each of several values loses without each unit, run for all values together."""
-    zero = torch.zeros_like(activation[:, :, :1, :1])
-    without = Ablations(activation, layers, zero if instead is None else instead)
+    without = Ablations(activation, layers)
     lost = activation.new_zeros(len(readouts), without.units)
     for some, losses in ablated_one_by_one(segment, activation, readouts, sorted(without.changed()), without):
         lost[:, some] = losses

@@ -29,14 +29,13 @@ from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError
 from circuits.evaluation.ablate import AblatedNetwork
 from circuits.evaluation.unit_sets import Sources, Units, layer_of
-from circuits.groups.coding import Code, code_maps
-from circuits.network.branches import concatenate_padded
+from circuits.groups.coding import code_maps
 from circuits.network.network import Network
 from circuits.shapes import Activation, Activations
 from circuits.tracing.groups import address_at, check_address
 from circuits.tracing.layers_below import LayersBelow
 from circuits.tracing.node import index_of
-from circuits.tracing.run import IMAGE, ForwardCache
+from circuits.tracing.run import ForwardCache
 from circuits.tracing.targets import Target
 from circuits.units import Address, Unit, parse_address
 
@@ -248,17 +247,16 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
     """
     if target.id not in sources:
         raise InputError(f"{target.id}, the target, has no sources; expand it before its edges are scored.")
-    order = run.network.layers.index
+    run, order = run.from_baseline(baseline), run.network.layers.index
     upper_of = {name: layer_of(name, target.id) for name in sources}
     computed: dict[Address, Tensor] = {}
     for layer in sorted(set(upper_of.values()) - {target.unit.layer}, key=order):
         names = [name for name, upper in upper_of.items() if upper == layer]
         lower = run.below(layer, target)
-        base = _base(run, lower, baseline)
-        usual = _usual(lower, base)
+        base = _base(lower)
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            seen = torch.cat([_seen(run, lower, base, usual, sources[name], computed) for name in some])
+            seen = torch.cat([_seen(run, lower, base, sources[name], computed) for name in some])
             units = [parse_address(name) for name in some]
             indices = list(map(index_of, units))
             with torch.no_grad():
@@ -269,38 +267,27 @@ def score_edges(run: ForwardCache, target: Target, sources: Sources, baseline: B
                     maps = lower.piece(seen, indices)
             computed.update({unit: maps[row, row] for row, unit in enumerate(units)})
     lower = run.below(target.unit.layer, target)
-    base = _base(run, lower, baseline)
+    base = _base(lower)
     readout = target.readout(run.network)
     with torch.no_grad():
-        seen = _seen(run, lower, base, _usual(lower, base), sources[target.id], computed)
-        alone = readout.through(lower.piece, seen)
+        alone = readout.through(lower.piece, _seen(run, lower, base, sources[target.id], computed))
         nothing = readout.through(lower.piece, base)
     whole = readout.value(run.activations[target.unit.layer])
     return Score(float(whole), float(nothing), float(alone))
 
 
-def _base(run: ForwardCache, lower: LayersBelow, baseline: Baseline) -> Activation:
+def _base(lower: LayersBelow) -> Activation:
     """The layers below at the baseline; an image that is reached past them is as it is."""
-    parts = []
-    for name in lower.widths:
-        activation = run.activations[name]
-        parts.append(baseline.of(name, activation).expand_as(activation))
-    is_open = lower.activation.shape[1] > sum(lower.widths.values())
-    return concatenate_padded([*parts, run.activations[IMAGE]] if is_open else parts)
-
-
-def _usual(lower: LayersBelow, base: Activation) -> dict[str, Code | None]:
-    """The codes of the baseline in the layers below whose units are groups."""
-    packed = lower.layers
-    slices = {name: slice(packed[name].start, packed[name].start + packed[name].channels) for name in lower.codes}
-    return {name: code.at_baseline(base[:, slices[name], :1, :1]) for name, code in lower.codes.items()}
+    base = lower.activation.clone()
+    for layer in lower.layers.values():
+        layer.own(base)[:] = layer.baseline(base)
+    return base
 
 
 def _seen(
     run: ForwardCache,
     lower: LayersBelow,
     base: Activation,
-    usual: Mapping[str, Code | None],
     sources: Sequence[Address],
     computed: Mapping[Address, Tensor],
 ) -> Activations:
@@ -308,18 +295,15 @@ def _seen(
     seen = base.clone()
     for unit in sources:
         check_address(run, unit)
-        if unit.layer not in lower.widths:
-            raise InputError(f"{unit} does not lie in {' or '.join(lower.widths)}, which its edge leads up from.")
-        heat, start = computed.get(unit), lower.start(unit.layer)
+        if unit.layer not in lower.layers:
+            raise InputError(f"{unit} does not lie in {' or '.join(lower.layers)}, which its edge leads up from.")
+        heat, layer = computed.get(unit), lower.layers[unit.layer]
+        own = layer.own(seen)[0]
         if isinstance(unit, Unit):
-            heat = run.activations[unit.layer][0, unit.channel] if heat is None else heat
-            seen[0, start + unit.channel, : heat.shape[0], : heat.shape[1]] = heat
+            own[unit.channel] = run.activations[unit.layer][0, unit.channel] if heat is None else heat
         else:
             code, number = lower.codes[unit.layer], index_of(unit)
             heat = code.weights[number] if heat is None else heat
-            own = slice(start, start + lower.widths[unit.layer])
-            at_baseline = usual[unit.layer]
-            lost = heat if at_baseline is None else heat - at_baseline.weights[number]
-            part = lost * code.dictionary.directions[number].to(heat)[:, None, None]
-            seen[0, own, : heat.shape[0], : heat.shape[1]] += part
+            lost = heat if layer.usual is None else heat - layer.usual.weights[number]
+            own += lost * code.dictionary.directions[number].to(heat)[:, None, None]
     return seen

@@ -14,22 +14,18 @@ In a chain F is the segment from the one layer below. Below an addition of a blo
 the block added; below a concatenation, the last tensors of its branches.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx
 
-from circuits.errors import InputError
 from circuits.network import operations as ops
 from circuits.network.dataflow import value_inputs, value_users
 from circuits.network.execute import nodes_between, nodes_needed
 from circuits.network.segments import Segment
 from circuits.shapes import Activations
-
-_MOST = 2**28
-"""Numbers of one photo that lie side by side in memory, of which several copies are made: a gigabyte each."""
 
 
 def on_paths(image: fx.Node, logits: fx.Node) -> list[fx.Node]:
@@ -63,9 +59,9 @@ def nearest_below(node: fx.Node, chosen: Collection[fx.Node], image: fx.Node) ->
 class BranchSegment(Segment):
     """`h_upper = F(h_1, …, h_n)`: the function from several tensors to a layer above them.
 
-    The lower activations are passed as one tensor, made by `concatenate_padded`: their channels one after the other, on
-    the largest height and width among them, zero where one is smaller. What is zero accounts for nothing, so that every
-    formula of `attribution` holds as it stands.
+    The lower activations are passed as one tensor, made by `pack`: their numbers one after the other, whatever the
+    heights and widths are. A formula of `attribution` gives the share of each number; `LayersBelow.shares` sums these
+    to those of channels.
 
     Args:
         traced: the prepared network.
@@ -82,38 +78,25 @@ class BranchSegment(Segment):
     def given(self, x: Activations) -> dict[fx.Node, Tensor]:
         """The lower activations, each in the shape that it has in the graph."""
         values = {node: value.expand(len(x), *value.shape[1:]) for node, value in self.constants}
-        start = 0
-        for node in self.lowers:
-            shape = ops.shape(node)
-            assert shape is not None
-            rows, columns = shape[2:] if len(shape) == 4 else (1, 1)
-            part = x[:, start : start + shape[1], :rows, :columns]
-            values[node] = part if len(shape) == 4 else part.flatten(1)
-            start += shape[1]
-        return values
+        shapes = [(ops.shape(node) or ())[1:] for node in self.lowers]
+        parts = [x] if len(shapes) == 1 else torch.split(x.flatten(1), [math.prod(shape) for shape in shapes], 1)
+        return values | {
+            node: part.reshape(len(x), *shape) for node, part, shape in zip(self.lowers, parts, shapes, strict=True)
+        }
 
 
-def concatenate_padded(activations: Sequence[Activations]) -> Activations:
-    """Activations of several layers as one tensor, (N, Σ C, max H, max W), zero beyond a layer's own size.
+def pack(activations: Sequence[Activations]) -> Activations:
+    """Activations of several layers as one tensor, their numbers one after the other, (N, Σ C·H·W, 1, 1).
+
+    A single one stays as it is.
 
     Example:
-        >>> concatenate_padded([torch.ones(1, 2, 1, 1), torch.ones(1, 1, 2, 2)])[0].flatten(1).tolist()
-        [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
-
-    Raises:
-        InputError: if that is too large for one photo, as where it lies itself beside tens of thousands of units.
+        >>> pack([torch.ones(1, 2, 1, 1), torch.zeros(1, 1, 2, 2)]).flatten().tolist()
+        [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
     if len(activations) == 1:
         return activations[0]
-    rows, columns = (max(each.shape[at] for each in activations) for at in (2, 3))
-    channels = sum(each.shape[1] for each in activations)
-    if channels * rows * columns > _MOST:
-        raise InputError(
-            f"The layers below have {channels} channels, and the photo or the largest of these layers {rows} by "
-            f"{columns} positions, which takes {4 * channels * rows * columns / 2**30:.0f} GB side by side; choose "
-            "fewer layers, or take the lowest convolution, such as the embedding of the patches, among them."
-        )
-    return torch.cat([F.pad(each, (0, columns - each.shape[3], 0, rows - each.shape[2])) for each in activations], 1)
+    return torch.cat([each.flatten(1) for each in activations], 1)[:, :, None, None]
 
 
 def place_in_concatenation(

@@ -16,7 +16,7 @@ def subgraph_below(network: Network, upper: str) -> Segment:
     """The function from the nearest layers below a layer, on each path, to the layer.
 
     In a chain, the segment from the layer below. Otherwise the lower activations are passed as one tensor
-    (`branches.concatenate_padded`): those of `Network.layers_below` and, where a path meets none of these, the image as
+    (`branches.pack`): those of `Network.layers_below` and, where a path meets none of these, the image as
     the last.
 
     Raises:

@@ -142,7 +142,7 @@ class _Frontier:
     def connect(self) -> None:
         """Put the edges between kept units into the graph, with each layer's residual, from the top down."""
         for shares in self._shares.values():
-            kept = [(layer, at) for layer in shares.lower.widths for at in self._kept.get(layer, ())]
+            kept = [(layer, at) for layer in shares.lower.layers for at in self._kept.get(layer, ())]
             if kept:
                 units = [address_at(self._builder.run, *each) for each in kept]
                 places = [*map(shares.lower.place, units), *shares.residuals]

@@ -43,4 +43,4 @@ def contributions(network: Network, circuit: Circuit, unit: Unit | str, *, top: 
     lower, order = shares.lower, shares.strongest(tops_of(top, 1)[0], "both")
     listed = tuple((lower.address(place), float(shares.scores[place])) for place in order)
     books = shares.decomposition(order)
-    return Contributions(name, ", ".join(lower.widths), books, listed, lower.units - len(order))
+    return Contributions(name, ", ".join(lower.layers), books, listed, lower.units - len(order))

@@ -4,17 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import torch
-
 from circuits.attribution.baseline import Baseline
 from circuits.attribution.decomposition import Decomposition, decompose
 from circuits.attribution.gradient import Readout, strongest
 from circuits.attribution.modes import attribute
-from circuits.attribution.parts import PackedLayer, attribute_parts
+from circuits.attribution.parts import Ablations, PackedLayer, attribute_parts, packed_baseline
 from circuits.errors import InputError
 from circuits.groups.coding import Code
+from circuits.network.branches import pack
 from circuits.network.segments import Segment
-from circuits.shapes import Activation, PerChannel, Scores
+from circuits.shapes import Activation, Activations, Images, PerChannel, Scores
 from circuits.units import Address, Group, Unit
 
 MOST_ABLATED = 8192
@@ -27,45 +26,53 @@ class LayersBelow:
 
     Args:
         piece: from the lower layers to the upper one.
-        activation: of the lower layers, and of the image if it is reached past them, packed, (1, c, h, w).
-        widths: number of channels of each lower layer, in the order of the channels.
+        activations: of each lower layer.
         codes: of those whose units are groups.
         baseline: what shares are measured from.
+        image: the photo, if it is reached past these layers.
     """
 
     piece: Segment
-    activation: Activation
-    widths: dict[str, int]
+    activations: Mapping[str, Activations]
     codes: Mapping[str, Code] = field(default_factory=dict)
     baseline: Baseline = field(default_factory=Baseline.zero)
+    image: Images | None = None
+
+    @cached_property
+    def activation(self) -> Activation:
+        """The input of the segment: the lower layers, and the image as the last, packed."""
+        return pack([*self.activations.values(), *([] if self.image is None else [self.image])])
 
     @cached_property
     def instead(self) -> PerChannel | None:
-        """What the units' shares are measured from, packed; `None` for zero."""
-        return None if self.baseline.name == "zero" else self.at(self.baseline)
-
-    def at(self, baseline: Baseline) -> PerChannel:
-        """What stands in the place of each packed channel; an image that is reached past the layers has zeros."""
-        start, instead = 0, torch.zeros_like(self.activation[:, :, :1, :1])
-        for layer, width in self.widths.items():
-            instead[:, start : start + width] = baseline.of(layer, self.activation[:, start : start + width])
-            start += width
-        return instead
-
-    def start(self, layer: str) -> int:
-        """The first of a layer's channels."""
-        names = list(self.widths)
-        return sum(self.widths[name] for name in names[: names.index(layer)])
+        """What shares are measured from, of each packed number; `None` for zero."""
+        return packed_baseline(self.activation, self.packed)
 
     @cached_property
     def layers(self) -> dict[str, PackedLayer]:
-        """Each lower layer's place among the channels, its code, and what its shares are measured from."""
-        packed = {}
-        for name, width in self.widths.items():
-            start = self.start(name)
-            instead = None if self.instead is None else self.instead[:, start : start + width]
-            packed[name] = PackedLayer(start, width, self.codes.get(name), instead)
+        """Each lower layer's place among the packed numbers, its code, and what its shares are measured from."""
+        return self.layers_at(self.baseline)
+
+    def layers_at(self, baseline: Baseline) -> dict[str, PackedLayer]:
+        """The same, from another baseline."""
+        packed, start = {}, 0
+        for name, part in self.activations.items():
+            instead = None if baseline.name == "zero" else baseline.of(name, part)
+            packed[name] = PackedLayer(start, part.shape[1:], self.codes.get(name), instead)
+            start += part[0].numel()
         return packed
+
+    @cached_property
+    def packed(self) -> list[PackedLayer]:
+        """The layers, and the image as the last."""
+        layers = list(self.layers.values())
+        if self.image is None:
+            return layers
+        return [*layers, PackedLayer(self.activation[0].numel() - self.image[0].numel(), self.image.shape[1:])]
+
+    def ablations(self, baseline: Baseline) -> Ablations:
+        """Ablates units by their places."""
+        return Ablations(self.activation, list(self.layers_at(baseline).values()))
 
     def address(self, place: int) -> Address:
         """The unit with a place in the order of the shares: a layer's channels, or its groups and last the residual."""
@@ -78,7 +85,7 @@ class LayersBelow:
 
     def place(self, unit: Address) -> int:
         """A unit's place in the order of the shares."""
-        before = list(self.widths).index(unit.layer)
+        before = list(self.layers).index(unit.layer)
         start = sum(layer.units for layer in list(self.layers.values())[:before])
         if isinstance(unit, Unit):
             return start + unit.channel
@@ -96,9 +103,8 @@ class LayersBelow:
                 f"There are {self.units} units below, too many to ablate one by one; choose another mode, such as sum, "
                 "and measure what it shows (--measure)."
             )
-        if self.codes:
-            layers = list(self.layers.values())
-            return attribute_parts(mode, self.piece, self.activation, readouts, layers, self.instead)
+        if self.codes or len(self.packed) > 1:
+            return attribute_parts(mode, self.piece, self.activation, readouts, self.packed)
         return attribute(mode, self.piece, self.activation, readouts, self.instead)
 
 

@@ -64,11 +64,13 @@ class CircuitBuilder:
         """What a node says of the photo: its unit's value, and the highest activation and its place."""
         if isinstance(unit, Group):
             code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
-            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
-            activation, value = code.map(number_), code.value(number_, gradient)
+            activation, value = code.map(number_), code.value(number_)
         else:
             activation = self.run.activations[unit.layer][0, unit.channel]
             value = float(self.readout(name).value(self.run.activations[unit.layer]))
+        if self.mode == "target" and name != self.target.id:
+            part, gradient = self.run.part(self.target, unit), self.run.gradient(self.target, unit.layer)
+            value = float((part * gradient).sum())
         peak = divmod(int(activation.argmax()), activation.shape[1])
         return {"value": number(value), "max": number(float(activation.max())), "peak": list(peak)}
 
@@ -105,7 +107,7 @@ class CircuitBuilder:
         before = {source: data for source, _, data in self.graph.in_edges(name, data=True)}
         self.graph.remove_edges_from([(source, name) for source in before])
         units = [shares.lower.address(place) for place in chosen]
-        branched = len(shares.lower.widths) > 1
+        branched = len(shares.lower.layers) > 1
         for rank, (unit, channel) in enumerate(zip(units, chosen, strict=True), start=1):
             if str(unit) not in self.graph:
                 self.add(unit, str(unit), str(unit))

@@ -27,7 +27,6 @@ from circuits.attribution.agreement import rank_correlation, relative_error
 from circuits.attribution.baseline import Baseline, as_baseline, resolve
 from circuits.attribution.gradient import Readout, gradient_down, mean_gradient
 from circuits.attribution.modes import as_explained
-from circuits.attribution.parts import Ablations
 from circuits.errors import InputError
 from circuits.network.device import exact
 from circuits.network.network import Network
@@ -160,10 +159,6 @@ class _Question:
     is_next: bool
     sample: Sequence[int] = ()
 
-    def without(self, baseline: Baseline) -> Ablations:
-        """Ablates lower units by their places."""
-        return Ablations(self.lower.activation, list(self.lower.layers.values()), self.lower.at(baseline))
-
 
 def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole_layer: bool) -> list[list[_Question]]:
     """What is asked, together where the same units are ablated for several units of a layer."""
@@ -171,7 +166,7 @@ def _groups(run: ForwardCache, circuit: Circuit, nodes: Sequence[Node], *, whole
     for node in nodes:
         for question in _questions(run, circuit, node.id, whole_layer=whole_layer):
             together = question.is_next and whole_layer
-            key = node.unit.layer if together else (node.id, *question.lower.widths)
+            key = node.unit.layer if together else (node.id, *question.lower.activations)
             groups.setdefault(key, []).append(question)
     return [_sampled(questions) for questions in groups.values()]
 
@@ -194,7 +189,7 @@ def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: b
         unit = circuit.nodes[edge.source].unit
         if isinstance(unit, Unit):
             run.network.check_unit(unit.whole)
-        is_near = unit.layer in lower.widths
+        is_near = unit.layer in lower.activations
         seen = lower if is_near else _further_down(run, target_of(circuit), unit.layer, upper)
         sources.setdefault("" if is_near else unit.layer, {})[edge.source] = seen.place(unit)
     near = sources.pop("", {})
@@ -209,9 +204,8 @@ def _questions(run: ForwardCache, circuit: Circuit, name: str, *, whole_layer: b
 
 def _further_down(run: ForwardCache, target: Target, layer: str, upper: str) -> LayersBelow:
     """A layer that lies below others of the upper layer."""
-    activation = run.activations[layer]
     codes = {layer: run.code(target, layer)} if layer in run.dictionaries else {}
-    return LayersBelow(run.network.segment(layer, upper), activation, {layer: activation.shape[1]}, codes, run.baseline)
+    return LayersBelow(run.network.segment(layer, upper), {layer: run.activations[layer]}, codes, run.baseline)
 
 
 def _steps(questions: Sequence[_Question], baselines: Sequence[Baseline]) -> int:
@@ -232,7 +226,7 @@ def _measured(
     lost: dict[str, Tensor] = {}
     done = 0
     for baseline in baselines:
-        without = first.without(baseline)
+        without = first.lower.ablations(baseline)
         lost[_FIELD[baseline.name]] = values = activation.new_zeros(len(questions), first.lower.units)
         moved = without.changed()
         channels = [channel for channel in first.channels if channel in moved]
@@ -279,7 +273,7 @@ def _note(
             channels = [question.sources[source] for source in question.shown]
             shares = [graph.edges[source, question.name]["attribution"] for source in question.shown]
             lower = question.lower
-            joint = ablated_together(lower.piece, lower.activation, readout, channels, question.without(baseline))
+            joint = ablated_together(lower.piece, lower.activation, readout, channels, lower.ablations(baseline))
             row |= _without_unknown(joint=joint, error=relative_error(shares, lost[channels].tolist()))
             row["together"] = list(question.shown)
         known[baseline.name] = row

@@ -22,16 +22,16 @@ def network_of(session: Session, library: "Library") -> Network:
     """The network, cut at the layers of the circuit on the page if that is its own, or at those of the atlas there."""
     circuit = session.work.circuit
     if session.showing.page == "atlas" and library.atlas is not None:
-        return library.cut_like_atlas
+        return library.fit.cut_like_atlas
     if circuit is None or (session.work.locked and why_not_asked(session, library)):
         return library.network
-    return library.cut(circuit)
+    return library.fit.cut(circuit)
 
 
 def why_not_asked(session: Session, library: "Library") -> str:
     """Why nothing else can be explained, in a sentence; "" if it can, as beside the circuit of a class."""
     circuit = session.work.circuit
-    if circuit is not None and circuit.collection is not None and library.is_own(circuit):
+    if circuit is not None and circuit.collection is not None and library.fit.is_own(circuit):
         return ""
     return session.work.locked
 
@@ -51,8 +51,8 @@ def layer_of(session: Session, library: "Library") -> str:
 
 
 def spot_layer(session: Session, library: "Library") -> str:
-    """The layer that is asked what fires at a point: the one chosen, or else the highest with several positions."""
-    return session.spot_layer if session.spot_layer in library.placed else (library.placed or ("",))[-1]
+    """The layer that was chosen to be asked what fires at a point; "" for the highest that has a share there."""
+    return session.spot_layer if session.spot_layer in library.placed else ""
 
 
 def outside_unit(session: Session, library: "Library") -> Unit | None:
@@ -60,7 +60,7 @@ def outside_unit(session: Session, library: "Library") -> Unit | None:
     showing, circuit = session.showing, session.work.circuit
     if showing.page == "circuit" or not showing.unit:
         return None
-    if circuit is not None and showing.unit in circuit.visible and library.is_own(circuit):
+    if circuit is not None and showing.unit in circuit.visible and library.fit.is_own(circuit):
         return None
     try:
         unit = Unit.parse(showing.unit)
@@ -128,8 +128,8 @@ def traced_like(session: Session, target: str, library: "Library") -> Network:
     """The network cut at the layers that the trace of a target has: the photo's own, or the atlas's if it must be."""
     work = session.work.behind if session.work.of_class else session.work
     circuit = None if work is None else work.circuit
-    own: Network = library.network if circuit is None else library.cut(circuit)
-    like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.cut_like_atlas,)
+    own: Network = library.network if circuit is None else library.fit.cut(circuit)
+    like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.fit.cut_like_atlas,)
     for network in (own, *like_atlas):
         with suppress(CircuitsError):
             library.target(target, like=network)

@@ -18,7 +18,7 @@ def with_circuit(session: Session, circuit: Circuit, library: "Library") -> Sess
 
 def work_of(circuit: Circuit, library: "Library", before: Work | None = None) -> Work:
     """What the page shows of a circuit from a file; beside that of a class stays the photo that was there before."""
-    locked = library.why_locked(circuit)
+    locked = library.fit.why_locked(circuit)
     if circuit.collection is not None:
         seen = Work(network=library.name) if before is None or before.network not in ("", library.name) else before
         return with_class(seen, circuit, library)
@@ -45,7 +45,7 @@ def with_class(before: Work, circuit: Circuit, library: "Library") -> Work:
         predictions=before.predictions,
         circuit=circuit,
         selected=before.selected if before.selected in circuit.visible else circuit.root,
-        locked=library.why_locked(circuit),
+        locked=library.fit.why_locked(circuit),
         network=library.name,
         behind=None if photo.photo is None else photo,
     )

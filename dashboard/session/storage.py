@@ -199,7 +199,7 @@ def _work(data: dict[str, Any], library: "Library") -> Work:
     if data["circuit"] is None:
         return Work(photo, () if photo is None else library.predict(photo), network=library.name)
     circuit = Circuit.from_dict(data["circuit"])
-    locked = library.why_locked(circuit)
+    locked = library.fit.why_locked(circuit)
     visible = circuit.visible
 
     def known(name: object) -> str:

@@ -9,8 +9,9 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.attention import attention_behind
+from circuits.evidence.class_effects import class_losses
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
+from circuits.evidence.maps import argument_map, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
@@ -65,7 +66,7 @@ class Evidence:
 
     def is_scalar(self, circuit: Circuit, name: str) -> bool:
         """Whether a unit has one value for the whole photo, and so no places."""
-        return not self.library.cut(circuit).layer(circuit.nodes[name].unit.layer).has_places
+        return not self.library.fit.cut(circuit).layer(circuit.nodes[name].unit.layer).has_places
 
     def heat(self, network: Network, source: Circuit | Photo, unit: Address) -> WebP:
         """Where a unit of the network fired, or a group of the circuit, over the photo."""
@@ -114,7 +115,7 @@ class Evidence:
 
     def has_middle(self, circuit: Circuit, name: str) -> bool:
         """Whether a part of a unit's picture is what it sees at a place: its field is not nearly the whole photo."""
-        field = field_of(self.library.cut(circuit), circuit.nodes[name].unit)
+        field = field_of(self.library.fit.cut(circuit), circuit.nodes[name].unit)
         return field.for_patches is field
 
     def middle(self, circuit: Circuit, name: str) -> WebP:
@@ -125,7 +126,7 @@ class Evidence:
             raise FileNotFoundError(f"The picture of {unit} has gone.")
         with Image.open(path) as picture:
             image = picture.convert("RGB")
-        return webp(patch_of_picture(self.library.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
+        return webp(patch_of_picture(self.library.fit.cut(circuit), image, unit, zoom=gallery.zoom(unit), side=_PATCH))
 
     def argument(self, circuit: Circuit, name: str) -> Signed:
         """Where a unit's contribution to the target came from; of the target itself, where its value did."""
@@ -136,15 +137,15 @@ class Evidence:
     def class_token_looks(self, circuit: Circuit, name: str) -> ClassTokenLooks:
         """Where the class token looks in the block of a unit of it; for a class in the last one that there is."""
         unit, seen = circuit.nodes[name].unit, _seen(circuit)
-        shown = attention_behind(self.library.cut(circuit), circuit, unit)
+        shown = attention_behind(self.library.fit.cut(circuit), circuit, unit)
         if shown is None:
             return ClassTokenLooks(unit.layer, None, ())
         heads = tuple((webp(overlay(seen, head, size=_TILE)), float(head.sum())) for head in shown.heads)
         return ClassTokenLooks(shown.layer, webp(overlay(seen, shown.mean, size=PICTURE)), heads)
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
-        """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
-        found = class_attributions(network, source, unit)
+        """The classes whose logits a unit of the network, or a group, pushes up and down most, by ablation."""
+        found = class_losses(network, source, unit)
         order = np.argsort(-found, kind="stable").tolist()
         up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
         down = tuple((network.label(n), float(found[n])) for n in order[::-1][:_MOST_CLASSES] if found[n] < 0)
@@ -179,7 +180,7 @@ class Evidence:
 
     def alike(self, circuit: Circuit) -> Alike:
         """Which units on the page fire in nearly the same places."""
-        return Alike(near_duplicates(self.library.cut(circuit), circuit))
+        return Alike(near_duplicates(self.library.fit.cut(circuit), circuit))
 
     def exemplars(
         self, network: Network, source: Circuit | Photo, unit: Unit, progress: Progress
@@ -193,11 +194,11 @@ class Evidence:
         around, around_peak = None, looking.start == "peak" or node.position is not None
         if around_peak:
             position = node.position or node.peak
-            field = receptive_field(self.library.cut(circuit), node.unit.layer, node.channel.channel)
+            field = receptive_field(self.library.fit.cut(circuit), node.unit.layer, node.channel.channel)
             box = field.box(position)
             if 0 < box.area < NEARLY_WHOLE * values.shape[0] * values.shape[1]:
                 values, around = values[box.top : box.bottom, box.left : box.right], position
-        layer = self.library.cut(circuit).layer(node.unit.layer)
+        layer = self.library.fit.cut(circuit).layer(node.unit.layer)
         cap, value = operation(self.library.network.traced, layer.node).cap, node.max
         at_limit = around_peak and cap is not None and value >= cap
         return SaliencyPicture(webp(wide(show_picture(values), PICTURE)), around, not np.any(values), at_limit)
@@ -242,7 +243,7 @@ def in_photo_query(circuit: Circuit, evidence: Evidence, where: str = "") -> Que
     """What the units of a circuit of this network did in its photo."""
     units = {name: circuit.nodes[name].unit for name in sorted(circuit.visible)}
     key = f"{photo_key(circuit)}/tiles/{digest(*units, *circuit.layers, dictionaries_key(circuit))}"
-    network = evidence.library.cut(circuit)
+    network = evidence.library.fit.cut(circuit)
     return Query(IN_PHOTO + where, key, partial(evidence.in_photo, network, circuit, units), 0)
 
 

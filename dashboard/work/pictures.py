@@ -219,7 +219,7 @@ def batches(units: Sequence[_S]) -> list[list[_S]]:
 
 def circuit_batches(circuit: Circuit | None, library: Library) -> list[list[Subject]]:
     """The units and groups of a circuit of this network in batches, from the top down; a residual has no picture."""
-    if circuit is None or not library.is_own(circuit):
+    if circuit is None or not library.fit.is_own(circuit):
         return []
     height = {layer: number for number, layer in enumerate(circuit.layers)}
     names = sorted(circuit.visible, key=lambda name: (-height[circuit.nodes[name].unit.layer], name))

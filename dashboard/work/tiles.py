@@ -82,7 +82,7 @@ def unit_tile(unit: Subject | None, library: Library, previews: Previews, *, wai
 
 def second_class(circuit: Circuit | None, library: Library) -> Unit | None:
     """Of the difference of two classes of this network the second one; `None` for other targets."""
-    if circuit is None or not library.is_own(circuit):
+    if circuit is None or not library.fit.is_own(circuit):
         return None
     target = target_of(circuit)
     return None if target.minus is None else Unit(target.unit.layer, target.minus)
@@ -102,7 +102,7 @@ def circuit_tiles(
         return {}
     nodes = [circuit.nodes[name] for name in circuit.visible]
     library = library.home(circuit)
-    if library.is_own(circuit):
+    if library.fit.is_own(circuit):
         tiles = {
             node.id: with_photo(
                 unit_tile(subject_of(circuit, node.id), library, previews, waiting=waiting), node.id, seen

@@ -108,7 +108,7 @@ def test_where_nothing_bends_every_mode_says_what_ablation_to_the_mean_takes_awa
 def test_a_group_is_measured_from_its_code_of_the_means(mode: str) -> None:
     """One group along (1, 1) holds 1.5 of (2, 1) and 2.25 of (0.5, 4); 10 is its slope, the residual has the rest."""
     code = encode(Dictionary(torch.tensor([[1.0, 1.0]]), "by hand"), HERE)
-    layers = [PackedLayer(0, 2, code, MEANS)]
-    [scores] = attribute_parts(mode, linear(), HERE, [Readout.of_unit(0)], layers, MEANS)
+    layers = [PackedLayer(0, HERE.shape[1:], code, MEANS)]
+    [scores] = attribute_parts(mode, linear(), HERE, [Readout.of_unit(0)], layers)
     assert scores.tolist() == pytest.approx([4 * -7.5, 4 * 9.0], abs=1e-3)
     assert float(scores.sum()) == pytest.approx(4 * 1.5, abs=1e-3)

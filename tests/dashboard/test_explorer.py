@@ -87,7 +87,7 @@ def test_a_circuit_of_layers_chosen_by_hand_can_be_expanded(
 def test_a_circuit_with_layers_that_the_network_lacks_is_locked(library: Library, photo: Photo) -> None:
     data = library.trace(photo, 0, Choices(depth=1), quiet).to_dict()
     data["graph"]["network"]["layers"].insert(0, "stem")
-    locked = library.why_locked(Circuit.from_dict(data))
+    locked = library.fit.why_locked(Circuit.from_dict(data))
     assert locked.startswith("This circuit's layers are not those of tiny: Layer 'stem' does not exist")
 
 

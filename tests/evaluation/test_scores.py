@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from circuits import Baseline, InputError, Network, UnknownError, discard, load_photo, mean_of_photos, trace
 from circuits.evaluation.scores import Score, mean_score, score_edges, score_units
 from circuits.evaluation.unit_sets import Units, sources_of, units_of
+from circuits.network.branches import pack
 from circuits.network.execute import image_node
 from circuits.network.operations import as_maps, run_node
 from circuits.tracing.run import ForwardCache
@@ -339,18 +340,14 @@ def slow_edges(run: ForwardCache, target: Target, sources: Mapping[str, Sequence
         if name not in sources:
             return run.activations[layer][0, channel]
         lower = run.below(layer)
-        seen = lower.activation.clone()
-        start = 0
-        for below, width in lower.widths.items():
-            part = run.activations[below]
-            rows, columns = part.shape[2:]
-            seen[0, start : start + width, :rows, :columns] = baseline.of(below, part)[0].expand(width, rows, columns)
+        parts = [] if lower.image is None else [lower.image]
+        for place, (below, part) in enumerate(lower.activations.items()):
+            own = baseline.of(below, part)[0].repeat(1, *part.shape[2:])
             for unit in sources[name]:
                 if unit.layer == below:
-                    found = value(str(unit), below, unit.channel)
-                    seen[0, start + unit.channel, :rows, :columns] = found
-            start += width
-        return lower.piece(seen)[0, channel]
+                    own[unit.channel] = value(str(unit), below, unit.channel)
+            parts.insert(place, own[None])
+        return lower.piece(pack(parts))[0, channel]
 
     with torch.no_grad():
         return float(value(target.id, target.unit.layer, target.unit.channel).sum())

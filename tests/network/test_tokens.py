@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from circuits import InputError, Photo, Unit, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
-from circuits.attribution.modes import attribute, is_exact
+from circuits.attribution.modes import is_exact
+from circuits.evidence.descent import methods_of
 from circuits.evidence.maps import heat_map, target_map
 from circuits.evidence.patches import patches_and_maps
-from circuits.evidence.saliency import gradient_picture, methods_of
+from circuits.evidence.saliency import gradient_picture
 from circuits.network.held import hold
 from circuits.network.network import Network
 from circuits.report.edge_words import ranks_in_words
@@ -105,15 +106,17 @@ def test_shares_are_the_slow_definitions_and_add_up_where_all_is_held(kind: dict
     for upper, channel in (("head", 1), ("blocks.1.act", 4)):
         lower, readout = cache.below(upper), Readout.of_unit(channel)
         value = float(cache.activations[upper][0, channel].sum())
-        [live] = attribute("sum", lower.piece, lower.activation, [readout])
-        [held] = attribute("frozen", lower.piece, lower.activation, [readout])
+        [live] = lower.shares("sum", iter([readout]))
+        [held] = lower.shares("frozen", iter([readout]))
         assert (is_exact("sum", lower.piece), is_exact("frozen", lower.piece)) == (False, True)
         expected, (expected_held, constants) = (
             Blocked(network, image, upper).shares(channel),
             frozen.shares(upper, channel),
         )
         for scores, shares in ((live, expected), (held, expected_held)):
-            for name, own in zip(lower.widths, scores.split(list(lower.widths.values())), strict=True):
+            for name, own in zip(
+                lower.layers, scores.split([layer.units for layer in lower.layers.values()]), strict=True
+            ):
                 torch.testing.assert_close(own, shares.get(name, torch.zeros_like(own)), rtol=1e-8, atol=1e-9)
         assert float(held.sum()) + constants == pytest.approx(value, rel=1e-9)
         assert abs(float(live.sum()) + constants - value) > 1e-3

@@ -314,12 +314,12 @@ def _check_fine(network: Network) -> int:
     run = ForwardCache.of(network, image)
     lower, slow = run.below(upper), Blocked(network, image, upper)
     channel = int(run.activations[upper].abs().sum((0, 2, 3)).argmax())
-    scores = gradient_times_activation(lower.piece, lower.activation, Readout.of_unit(channel))
+    [scores] = lower.shares("sum", iter([Readout.of_unit(channel)]))
     shares = slow.shares(channel)
-    assert set(shares) <= set(lower.widths)
+    assert set(shares) <= set(lower.layers)
     value = float(run.activations[upper][0, channel].sum())
     scale = max(abs(value), float(scores.abs().sum()))
-    for name, own in zip(lower.widths, scores.split(list(lower.widths.values())), strict=True):
+    for name, own in zip(lower.layers, scores.split([layer.units for layer in lower.layers.values()]), strict=True):
         expected = shares.get(name, torch.zeros_like(own))
         assert float((own - expected).abs().max()) <= _CLOSED * scale, f"{upper}:{channel}: {name} is shared otherwise"
     bias = reference.effective_bias(network.traced, lambda _: Blocked(network, image, upper).f(channel), image)

@@ -158,7 +158,9 @@ def test_ablations_joint_and_parts_equal_the_slow_definitions_in_float64(lower: 
         expected[:, several] = place[:, several].expand_as(expected[:, several])
         joint = ablated_together(segment, activation, readout, several, place)
         assert joint == pytest.approx(float(f(activation) - f(expected)), abs=1e-12)
-    positive, negative = PackedLayer(0, count).signed(activation, gradient_down(segment, activation, readout))
+    positive, negative = PackedLayer(0, activation.shape[1:]).signed(
+        activation, gradient_down(segment, activation, readout)
+    )
     shares = slow_shares(f, activation)
     for one in range(count):
         assert float(positive[one]) == pytest.approx(sum(share for share in shares[one] if share > 0), abs=1e-12)

@@ -30,7 +30,7 @@ def _swap(session: Session, payload: NoPayload, library: Library) -> Session:
 
 def with_other_circuit(session: Session, circuit: Circuit, library: Library) -> Session:
     """The session with a circuit from a file to compare the page's with, whatever its network."""
-    held = circuit if library.why_locked(circuit) else library.warmed(circuit)
+    held = circuit if library.fit.why_locked(circuit) else library.warmed(circuit)
     return replace(session, beside=held, showing=replace(session.showing, page="compare"))
 
 

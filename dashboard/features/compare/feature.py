@@ -25,7 +25,7 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
 
 def _queries(session: Session, work: Scheduler) -> Sequence[Query]:
     held = session.beside
-    if session.showing.page != "compare" or held is None or not work.library.is_own(held) or held.photo is None:
+    if session.showing.page != "compare" or held is None or not work.library.fit.is_own(held) or held.photo is None:
         return ()
     return (in_photo_query(held, work.evidence, _HELD),)
 

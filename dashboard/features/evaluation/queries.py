@@ -72,7 +72,7 @@ class ShownScore:
 
 def why_not(circuit: Circuit, library: Library, locked: str) -> str:
     """Why a circuit cannot be scored, in a sentence; "" if it can."""
-    if not library.is_own(circuit):
+    if not library.fit.is_own(circuit):
         name = circuit.network.name
         return f"This circuit is of another network, {name}: load {name} to score it."
     if circuit.collection is not None:

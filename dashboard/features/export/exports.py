@@ -104,7 +104,7 @@ def export(sessions: TabSessions, networks: Networks, name: str, kind: str, opti
 
 def _looks(circuit: Circuit, work: Scheduler, first: str) -> Looks:
     """Sketches where there is no picture yet, and what units did in the photo, as far as it is known."""
-    if not work.library.is_own(circuit):
+    if not work.library.fit.is_own(circuit):
         return Looks(first=first)
     drawn, seen = sketches(circuit, work), work.results.get(in_photo_query(circuit, work.evidence).key)
     if not isinstance(seen, InPhoto):

@@ -83,7 +83,7 @@ def _more(session: Session, payload: OnUnit, library: Library) -> Session:
 
 
 def _ask_to_expand(session: Session, name: str, library: Library, choices: Choices) -> Session:
-    reason = library.why_not_expand(circuit_of(session), name, session.work.locked)
+    reason = library.fit.why_not_expand(circuit_of(session), name, session.work.locked)
     if reason:
         raise InputError(reason)
     return requested(session, "expand", OnUnit(name), choices=choices)
@@ -113,7 +113,7 @@ def _grow(session: Session, payload: Levels, library: Library) -> Session:
 
 
 def _check_grows(session: Session, library: Library) -> None:
-    if refused := library.why_not_grow(circuit_of(session), session.work.locked):
+    if refused := library.fit.why_not_grow(circuit_of(session), session.work.locked):
         raise InputError(refused)
 
 

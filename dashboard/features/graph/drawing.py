@@ -6,8 +6,6 @@ its units; so the page keeps it while a person looks around, and it is sent agai
 
 import hashlib
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +22,7 @@ from dashboard.answers import Groups
 from dashboard.components import caption, edge_in_words
 from dashboard.features.graph.folding import Folds, Merged, folds, merged
 from dashboard.library import closed
+from dashboard.once import Once
 
 # Beyond so many edges each is drawn fainter, or they hide one another.
 _MANY = 60
@@ -64,8 +63,7 @@ class Drawings:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
-        self._kept: OrderedDict[tuple[int, Groups, frozenset[str]], Drawing] = OrderedDict()
-        self._lock = threading.Lock()
+        self._once = Once(_KEPT)
 
     def of(self, circuit: Circuit, groups: Groups, folded: frozenset[str], *, locked: bool) -> Drawing:
         """The drawing of a circuit.
@@ -78,16 +76,7 @@ class Drawings:
         """
         # The drawing holds the circuit, so that no other one takes over its id.
         key = (id(circuit), groups, folded)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        drawing = draw(circuit, folds(circuit, groups, folded), self._channels, locked=locked)
-        with self._lock:
-            self._kept[key] = drawing
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return drawing
+        return self._once(key, lambda: draw(circuit, folds(circuit, groups, folded), self._channels, locked=locked))
 
 
 def draw(circuit: Circuit, fold: Folds, channels: Channels, *, locked: bool) -> Drawing:

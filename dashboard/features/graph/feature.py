@@ -59,7 +59,7 @@ def feature(library: Library) -> Feature:
         if isinstance(alike, Alike):
             view.tab.alike = alike.groups
         groups = () if work.of_class else view.tab.alike  # which are those of a photo
-        locked = bool(view.library.why_not_grow(work.circuit, work.locked))
+        locked = bool(view.library.fit.why_not_grow(work.circuit, work.locked))
         return drawings.of(work.circuit, groups, work.folded, locked=locked)
 
     def data(view: View) -> dict[str, Any]:

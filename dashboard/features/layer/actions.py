@@ -40,7 +40,7 @@ def _order(session: Session, payload: Order, library: Library) -> Session:
 def _unit(session: Session, payload: OnUnit, library: Library) -> Session:
     """Choose a unit of the network, whether it is in the circuit or not; without a name, none."""
     circuit, unit = session.work.circuit, payload.unit
-    inside = circuit is not None and unit in circuit.visible and library.is_own(circuit)
+    inside = circuit is not None and unit in circuit.visible and library.fit.is_own(circuit)
     if inside or not unit:
         return selected(replace(session, showing=replace(session.showing, unit="")), unit)
     network_of(session, library).check_unit(Unit.parse(unit))

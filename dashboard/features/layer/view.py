@@ -19,7 +19,7 @@ def data(session: Session, library: Library) -> Any:
         return no_update
     network, layer = network_of(session, library), layer_of(session, library)
     circuit, top = session.work.circuit, network.layers[-1]
-    own = circuit is not None and library.is_own(circuit)
+    own = circuit is not None and library.fit.is_own(circuit)
     nodes = [circuit.nodes[name] for name in circuit.visible] if circuit is not None and own else []
     units = [(node, node.unit) for node in nodes if isinstance(node.unit, Unit) and node.unit.layer == layer]
     names = names_of(network.sha256).values()

@@ -90,7 +90,7 @@ def _run(session: Session, request: Request, library: Library, progress: Progres
         work = Work(photo, library.predict(photo), network=library.name)
     else:
         target = written(target_of(before.circuit))
-        circuit = library.trace(photo, target, request.choices, progress, like=library.cut(before.circuit))
+        circuit = library.trace(photo, target, request.choices, progress, like=library.fit.cut(before.circuit))
         selected = before.selected if before.selected in circuit.visible else circuit.root
         work = Work(photo, circuit.predictions, circuit, selected, network=library.name)
     # The page asks for both at once, and should not wait for them.

@@ -46,7 +46,7 @@ def why_not_class(session: Session, library: Library) -> str:
         return f"The atlas answers for one class at a time, and {circuit.target.label} is none."
     if asked is None:
         return "Choose a photo first, or a class on the page Atlas."
-    if circuit is not None and not library.is_own(circuit):
+    if circuit is not None and not library.fit.is_own(circuit):
         return session.work.locked
     return atlas_library.why_not_class(library.network, library.atlas, asked)
 

@@ -112,7 +112,7 @@ def _expansion(session: Session, payload: Expansion, library: Library) -> Sessio
         ways = f"top {listed(map(str, TOPS))} and signs {listed(SIGNS)}"
         raise InputError(f"{wish} is not a way to expand a unit; there is {ways}.")
     chosen = replace(before, top=payload.top or before.top, signs=payload.signs or before.signs)
-    reason = library.why_not_expand(circuit_of(session), name, session.work.locked)
+    reason = library.fit.why_not_expand(circuit_of(session), name, session.work.locked)
     if reason:
         raise InputError(reason)
     others = tuple(entry for entry in session.expansions if entry[0] != name)
@@ -145,7 +145,7 @@ def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
     circuit = circuit_of(session)
     if kind not in VARIANTS:
         raise InputError(f"{kind!r} is no kind of picture; there are {', '.join(VARIANTS)}.")
-    if not library.is_own(circuit):
+    if not library.fit.is_own(circuit):
         raise InputError(f"{library.network.name} cannot draw units of {circuit.network['name']}.")
     if isinstance(circuit.nodes[name].unit, Group):
         raise InputError(f"{circuit.nodes[name].called} is a group of channels, which has one picture at most.")
@@ -160,7 +160,7 @@ def _pictures(session: Session, payload: Pictures, library: Library) -> Session:
 def _channel(session: Session, payload: OnUnit, library: Library) -> Session:
     """Show a channel: in the graph if it is there, or else among all of its layer; beside the atlas where that is."""
     circuit, unit, showing = session.work.circuit, Unit.parse(payload.unit).whole, session.showing
-    if circuit is not None and str(unit) in circuit.visible and library.is_own(circuit):
+    if circuit is not None and str(unit) in circuit.visible and library.fit.is_own(circuit):
         return selected(replace(session, showing=replace(showing, unit="")), str(unit))
     network_of(session, library).check_unit(unit)
     page = showing.page if showing.page == "atlas" else "layers"

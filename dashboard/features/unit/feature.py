@@ -30,8 +30,9 @@ def _units(tab: TabSession, work: Scheduler) -> Sequence[Sequence[Subject]]:
     session, library = tab.session, work.library
     circuit, outside = session.work.circuit, outside_unit(session, library)
     chosen: Subject | None = outside
-    if outside is None and circuit is not None and session.work.selected in circuit.nodes and library.is_own(circuit):
-        chosen = subject_of(circuit, session.work.selected)
+    selected = session.work.selected
+    if outside is None and circuit is not None and selected in circuit.nodes and library.fit.is_own(circuit):
+        chosen = subject_of(circuit, selected)
     parts = [] if outside is not None else batches(group_panel.chosen_members(session, library))
     return [*([] if chosen is None else [[chosen]]), *parts]
 
@@ -68,7 +69,7 @@ def _pane(view: View) -> Pane | None:
         return nothing_to_choose(session)
     if session.work.edge is not None or name not in circuit.nodes:
         return None
-    own, second = library.is_own(circuit), second_class(circuit, library) if name == circuit.root else None
+    own, second = library.fit.is_own(circuit), second_class(circuit, library) if name == circuit.root else None
     subject = subject_of(circuit, name) if own else None
     against = None if second is None else unit_tile(second, library, view.work.previews, waiting=view.drawing)
     return unit(

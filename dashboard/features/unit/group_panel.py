@@ -40,7 +40,7 @@ def members(circuit: Circuit, node: Node) -> list[tuple[Unit, float]]:
 def chosen_members(session: Session, library: Library) -> list[Unit]:
     """The channels of the chosen group, whose pictures are to be drawn."""
     circuit, name = session.work.circuit, session.work.selected
-    if circuit is None or session.work.edge is not None or name not in circuit.nodes or not library.is_own(circuit):
+    if circuit is None or session.work.edge is not None or name not in circuit.nodes or not library.fit.is_own(circuit):
         return []
     return [unit for unit, _ in members(circuit, circuit.nodes[name])]
 

@@ -31,7 +31,7 @@ def queries(session: Session, work: "Scheduler") -> Sequence[Query]:
     outside, state = outside_unit(session, work.library), session.work
     if outside is not None:
         return [*in_atlas(outside, work.library), *_of_outside(outside, session, work.evidence)]
-    if state.circuit is not None and state.of_class and work.library.is_own(state.circuit):
+    if state.circuit is not None and state.of_class and work.library.fit.is_own(state.circuit):
         chosen = state.circuit.nodes.get("" if state.edge else state.selected)
         return () if chosen is None else [*in_atlas(chosen.unit, work.library), *_elsewhere(chosen, work.evidence)]
     if state.circuit is None or state.locked or state.edge is not None or state.selected not in state.circuit.visible:
@@ -59,7 +59,7 @@ def upper_of(session: Session) -> str:
 def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) -> list[Query]:
     """The queries of a node: those of a group, and where it is a channel what can be asked of channels alone."""
     node, looking, library = circuit.nodes[name], session.looking, evidence.library
-    seen = library.cut(circuit), circuit, node.unit
+    seen = library.fit.cut(circuit), circuit, node.unit
     subject = f"{photo_key(circuit)}/{node.unit}"
     if isinstance(node.unit, Group):
         subject += f"/{dictionaries_key(circuit, node.unit.layer)}"
@@ -70,13 +70,13 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
     found = in_atlas(node.unit, library)
     if not is_of_tokens(node.unit.layer):
         found.append(query("heat", "", partial(evidence.heat, *seen)))
-    if not node.expanded and not library.why_not_expand(circuit, name, ""):
+    if not node.expanded and not library.fit.why_not_expand(circuit, name, ""):
         choices = expansion_of(session, name)
         below = digest(*circuit.layers, dictionaries_key(circuit))
         how = f"{method_key(circuit)}/{choices.top}/{circuit.root}/{node.value}/{below}"
         found.append(query("books", f"/{how}", partial(would_show, library, circuit, name, choices)))
     if isinstance(node.unit, Unit):
-        found.append(query("standing", "", partial(standing, library.cut(circuit), circuit, node.unit)))
+        found.append(query("standing", "", partial(standing, library.fit.cut(circuit), circuit, node.unit)))
     if library.network.labels and node.unit.layer != circuit.layers[-1]:
         found.append(query("pushes", f"/{digest(*circuit.layers)}", partial(evidence.pushes, *seen)))
     is_scalar = evidence.is_scalar(circuit, name)

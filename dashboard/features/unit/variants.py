@@ -42,7 +42,7 @@ class Shown:
 def drawings(session: Session, work: "Scheduler") -> list[Task]:
     """What is to be drawn of the further pictures: those of the chosen unit first."""
     circuit, library, previews = session.work.circuit, work.library, work.previews
-    if circuit is None or not library.is_own(circuit):
+    if circuit is None or not library.fit.is_own(circuit):
         return []
     chosen = _chosen(circuit, session)
     there = {str(node.unit.whole) for node in circuit.nodes.values() if isinstance(node.unit, Unit)}
@@ -76,7 +76,7 @@ def shown(session: Session, library: Library, previews: Previews, *, waiting: bo
     """
     circuit = session.work.circuit
     unit = _chosen(circuit, session) if circuit is not None else None
-    if circuit is None or unit is None or session.work.edge is not None or not library.is_own(circuit):
+    if circuit is None or unit is None or session.work.edge is not None or not library.fit.is_own(circuit):
         return []
     found = []
     for kind in VARIANTS:

@@ -53,7 +53,7 @@ def what_if(session: Session, library: Library, found: Answers) -> dict[str, Any
         return told
     told |= {"unit": str(unit), "label": label, "at": isinstance(unit, Unit) and unit.position is not None}
     if not work.locked:
-        network = library.network if circuit is None else library.cut(circuit)
+        network = library.network if circuit is None else library.fit.cut(circuit)
         told["refused"] = _why_not(network, unit, label) if isinstance(unit, Unit) else ""
         if not told["refused"] and isinstance(unit, Unit):  # a group is changed everywhere
             told["places"] = _places(network, unit, peak, found)

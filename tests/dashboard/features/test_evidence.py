@@ -69,7 +69,7 @@ def chosen(circuit: Circuit, name: str, edge: tuple[str, str] | None = None, loo
 def test_the_first_spot_is_the_units_peak_with_the_pixels_that_it_sees(
     evidence: Evidence, circuit: Circuit, network: Network, lower: str
 ) -> None:
-    spots = evidence.places(evidence.library.cut(circuit), circuit, circuit.nodes[lower].unit).spots
+    spots = evidence.places(evidence.library.fit.cut(circuit), circuit, circuit.nodes[lower].unit).spots
     node = circuit.nodes[lower]
     assert 1 <= len(spots) <= 3
     assert (spots[0].position, spots[0].value) == (node.peak, pytest.approx(node.max))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from torch.nn import Module
 
-from circuits.evidence.maps import class_attributions
+from circuits.evidence.class_effects import class_losses
 from circuits.image.photo import Photo
 from circuits.report.sentences import edges_from
 from circuits.report.text import number
@@ -79,7 +79,7 @@ def test_evidence_comes_with_pictures_that_are_served(ann: Person, child: str, c
     assert f"{child} via tree" in pane(ann)
     assert WAITING not in pane(ann)
     network = ann.callbacks.library.network
-    found = class_attributions(network, circuit_of(ann), child)
+    found = class_losses(network, circuit_of(ann), child)
     [up] = find(ann.pane, className="push up")
     [down] = find(ann.pane, className="push down")
     best, worst = int(found.argmax()), int(found.argmin())
@@ -114,11 +114,13 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
     assert f"Its activation here, {here}, is higher than in 93 % of 4,650 photos" in pane(ann)
     assert pane(ann).count("There are none.") == 2
     assert "Most activating classes, of 9 photos: red things 9." in pane(ann)
-    assert "1 of these photos can no longer be read" in pane(ann)
+    assert "1 of these photos can no longer be read." in pane(ann)
     node, told = circuit_of(ann).nodes[child], CollectionExemplars({}, 9, ((0, 6.0), (100, 6.0)), 6.0, 0.0, ())
     for missing, said in ((9, 0), (0, 4)):  # photos that are gone are not told to be none
         shown = exemplars(node, {"exemplars": replace(told, missing=missing)}, None)
         assert words(shown).count("There are none.") == said
+    shown = exemplars(node, {"exemplars": replace(told, missing=2, command="circuits exemplars photos")}, None)
+    assert "read; to leave them out, run circuits exemplars photos again, with this network." in words(shown)
     first = find(ann.pane, title="9.00: 0.png, red things")[0]
     assert first.children.alt == f"{child} in 0.png, red things: 9.00"
     assert collection.requested[-1] == Unit.parse(child)

@@ -253,7 +253,7 @@ def test_answers_to_the_same_question_are_those_of_each_network(ann: Person, pag
         person.looked()
         with tab.lock:
             answers = work.want_answers(tab)
-        expected = work.evidence.heat(work.library.cut(circuit), circuit, circuit.nodes[child].unit)
+        expected = work.evidence.heat(work.library.fit.cut(circuit), circuit, circuit.nodes[child].unit)
         assert answers["heat"] == expected
         pushes[person.name] = expected.key
     assert len(set(pushes.values())) == 2

@@ -209,7 +209,7 @@ def test_beside_a_circuit_of_another_network_the_wall_shows_this_ones_units_with
     facts = circuit.to_dict()
     facts["graph"]["network"]["sha256"] = "0" * 64
     foreign = Circuit.from_dict(facts)
-    work = Work(photo, circuit=foreign, selected=foreign.root, locked=library.why_locked(foreign))
+    work = Work(photo, circuit=foreign, selected=foreign.root, locked=library.fit.why_locked(foreign))
     wall = data(Session(work, showing=Showing(page="layers")), library)
     assert "another network" in wall["why_not"]
     assert (wall["inside"], wall["chosen"], wall["target"]) == ([], "", "")
