@@ -42,6 +42,13 @@ class Fit:
         """The network cut at the layers of the atlas, of which there is one."""
         return self._cut_at(tuple(layer.name for layer in of_atlas(self.network, self.atlas).layers))
 
+    @property
+    def cut_at_hidden(self) -> tuple[Network, ...]:
+        """Of a transformer that is cut at its tokens, the network cut at its hidden units; else nothing."""
+        if not any(layer.is_stream for layer in self.network.layer_list):
+            return ()
+        return (self._once("auto", lambda: self.network.with_layers("auto")),)
+
     def _cut_at(self, layers: tuple[str, ...]) -> Network:
         return self._once(layers, lambda: self.network.with_layers(layers))
 
