@@ -127,13 +127,17 @@ def ask_for_class(session: Session, of: int | Unit, library: "Library", kind: st
 def traced_like(session: Session, target: str, library: "Library") -> Network:
     """The network cut at the layers that the trace of a target has: the photo's own, or others if it must be.
 
-    Others are those of the atlas, and below the tokens of a transformer the hidden units that write them.
+    Others are those of the atlas, and below the tokens of a transformer the hidden units that write them, from which a
+    class leads back to the tokens.
     """
     work = session.work.behind if session.work.of_class else session.work
     circuit = None if work is None else work.circuit
-    own: Network = library.network if circuit is None else library.fit.cut(circuit)
+    as_opened = circuit is None or library.fit.is_at_hidden(circuit.layers)
+    own: Network = library.network if circuit is None or as_opened else library.fit.cut(circuit)
     like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.fit.cut_like_atlas,)
-    for network in (own, *like_atlas, *library.fit.cut_at_hidden):
+    for network in (own, *like_atlas, library.fit.cut_at_hidden):
+        if network is None:
+            continue
         with suppress(CircuitsError):
             library.target(target, like=network)
             return network
@@ -181,7 +185,9 @@ def why(session: Session, target: str, library: "Library", *, groups: int | None
         raise InputError(refused)
     like = traced_like(session, target, library)
     wish = Wish(written(library.target(target, like=like)))
-    choices = replace(session.choices, groups=groups_of(session) if groups is None else groups)
-    if like in library.fit.cut_at_hidden:  # of whose units neither groups nor means are known
+    if groups is None and not library.fit.is_at_hidden(getattr(session.work.circuit, "layers", ())):
+        groups = groups_of(session)
+    choices = session.choices if groups is None else replace(session.choices, groups=groups)
+    if library.fit.is_at_hidden(like.layers):
         choices = replace(choices, groups=0, baseline="zero")
     return requested(session, "why", wish, choices=choices, keep=())

@@ -1,5 +1,7 @@
 """Which hidden units wrote a unit of the residual stream, against the sum that the block makes of them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,6 +10,12 @@ from circuits import Circuit, InputError, Network, mean_of_photos, trace
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from circuits.tracing.writers import written_by
+from dashboard.features.unit import written_panel
+from dashboard.library import Library
+from dashboard.session.selection import traced_like, why
+from dashboard.session.state import Session, Work
+from dashboard.work.gallery import StoredGallery
+from tests.support.parts import words
 from tests.support.tokens import Tokens, tokens
 from tests.tracing.test_usual import PHOTOS
 
@@ -76,3 +84,31 @@ def test_the_class_token_was_written_by_its_own_hidden_units(
 def test_what_no_mlp_writes_into_is_refused(network: Network, circuit: Circuit) -> None:
     with pytest.raises(InputError, match="head is no layer of the residual stream, into which MLPs write"):
         written_by(network, circuit, circuit.root)
+
+
+def test_the_page_explains_a_hidden_unit_by_hidden_units_and_goes_back_to_groups_of_tokens(network: Network) -> None:
+    mean = mean_of_photos(network, PHOTOS[1:], source="noise")
+    library = Library(network, StoredGallery(network), lambda: mean)
+    session = Session(Work(PHOTOS[0], library.predict(PHOTOS[0])), choices=library.usual_choices())
+
+    def ask(session: Session, target: str) -> Session:
+        for request in (asked := why(session, target, library)).requests:
+            like = traced_like(session, target, library)
+            found = library.trace(PHOTOS[0], target, request.choices, lambda *report: None, like=like)
+            asked = replace(asked, work=replace(asked.work, circuit=found, selected=found.root), requests=())
+        return asked
+
+    by_groups = ask(session, "0")
+    below = ask(by_groups, "blocks.0.act:1")
+    again = ask(below, "1")
+    circuits = [each.work.circuit for each in (by_groups, below, again)]
+    assert [each.layers for each in circuits if each] == [network.layers, tokens(Tokens()).layers, network.layers]
+    assert [each.settings.baseline for each in circuits if each] == ["mean", "zero", "mean"]
+    assert [bool(each.dictionaries) for each in circuits if each] == [True, False, True]
+    told = words(
+        written_panel.written(
+            circuits[0].nodes["blocks.0/0"], {"written": written_by(network, circuits[0], "blocks.0/0")}
+        )
+    )
+    assert "What wrote it in blocks.0" in told
+    assert "before the MLP" in told

@@ -25,17 +25,17 @@ def written(node: Node, found: Answers) -> list[Component]:
     """
     if NAME not in found:
         return []
-    answer = found[NAME]
+    answer, block = found[NAME], node.unit.layer.removesuffix(".cls")
     if isinstance(answer, Failure):
         parts = failed(answer)
     elif isinstance(answer, Writers):
         rest = (f"rest ({many(answer.others, 'unit')})", answer.total - sum(by for _, by in answer.units), "other")
-        named = [(_why(str(unit)), by, charts.sign(by)) for unit, by in answer.units]
+        named = [(_why(str(unit), block), by, charts.sign(by)) for unit, by in answer.units]
         ends = [("before the MLP", answer.before, "other"), ("in this photo", answer.value, "whole")]
         parts = [charts.bars([*named, rest, *ends]), html.P(in_words(answer), className="small muted")]
     else:
         parts = [html.Div(className="placeholder waiting chart-room")]
-    return [section(f"What wrote it in {node.unit.layer.removesuffix('.cls')}", NAME, parts)]
+    return [section(f"What wrote it in {block}", NAME, parts)]
 
 
 def in_words(found: Writers) -> str:
@@ -53,8 +53,8 @@ def in_words(found: Writers) -> str:
     return unbroken(words)
 
 
-def _why(unit: str) -> Component:
+def _why(unit: str, block: str) -> Component:
     return html.Button(
-        unit, type="button", className="link", title=f"Why did {unit} fire? Undo brings this circuit back",
-        **sends("root", target=unit),
+        unit.removeprefix(f"{block}."), type="button", className="link",
+        title=f"Why did {unit} fire? Undo brings this circuit back", **sends("root", target=unit),
     )  # fmt: skip
