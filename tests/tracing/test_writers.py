@@ -105,10 +105,9 @@ def test_the_page_explains_a_hidden_unit_by_hidden_units_and_goes_back_to_groups
     assert [each.layers for each in circuits if each] == [network.layers, tokens(Tokens()).layers, network.layers]
     assert [each.settings.baseline for each in circuits if each] == ["mean", "zero", "mean"]
     assert [bool(each.dictionaries) for each in circuits if each] == [True, False, True]
-    told = words(
-        written_panel.written(
-            circuits[0].nodes["blocks.0/0"], {"written": written_by(network, circuits[0], "blocks.0/0")}
-        )
-    )
+    first = circuits[0]
+    assert first is not None
+    found = {"written": written_by(network, first, "blocks.0/0")}
+    told = words(written_panel.written(first.nodes["blocks.0/0"], found))
     assert "What wrote it in blocks.0" in told
     assert "before the MLP" in told
