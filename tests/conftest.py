@@ -55,6 +55,11 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # several 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collection_finish() -> None:
     """What stands now stands until the end; looked through for garbage again and again, it took a tenth of the time."""
     gc.collect()

@@ -37,6 +37,7 @@ def killed_once(marker: Path) -> Network:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.long
 def test_same_bytes_with_two_workers_one_of_which_is_killed(
     network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

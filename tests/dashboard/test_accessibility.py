@@ -52,6 +52,7 @@ def stage(
     return Stage(open_tab(served, tolerant=True), expect, page, gallery, outside_unit)
 
 
+@pytest.mark.long
 def test_no_state_of_the_page_has_a_grave_fault(stage: Stage) -> None:
     tab = stage.tab
     tab.evaluate(Axe().axe_script)

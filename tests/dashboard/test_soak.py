@@ -21,6 +21,7 @@ def soak(people: int, photos: int, megapixels: float, seconds: float = 0) -> dic
     return told
 
 
+@pytest.mark.long
 def test_photos_of_several_people_take_the_room_of_their_files() -> None:
     """Decoded, the 20 photos would be 610 MiB."""
     told = soak(people=4, photos=5, megapixels=8)

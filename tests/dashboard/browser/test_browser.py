@@ -345,6 +345,7 @@ def test_labels_that_look_like_markup_stay_text(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .unit-title")).to_have_text("<b>ship</b>")
 
 
+@pytest.mark.long
 def test_a_server_that_is_gone_is_said(open_tab: Open, served: str, expect: Any) -> None:
     tab = open_tab(served, tolerant=True)
     expect(tab.locator(".prediction")).to_have_count(5)
