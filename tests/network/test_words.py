@@ -98,6 +98,15 @@ def test_a_cosine_has_no_share_along_the_embedding_unless_its_length_is_held(
         ("a cat;a  cat", r"^a cat is given twice among the words; each is a class of its own\.$"),
         ("a cat", r"tells words apart by comparing them with each other; give at least two, such as 'a cat; a photo'"),
         ("a cat; " + 11 * "a ", r"^The text 'a a a a a a a a a a a' makes 13 tokens, and hfmodel:\S+ reads 12 at most"),
+        (
+            "a cat; A Cat; a cup",
+            r"^The texts 'a cat' and 'A Cat' are the same to hfmodel:\S+, whose tokenizer does not ",
+        ),
+        (
+            "a yak; a cat; a gnu",
+            r"^The texts 'a yak' and 'a gnu' are the same to hfmodel:\S+, whose tokenizer does not ",
+        ),
+        ("a cat; !!!", r"^The text '!!!' has nothing in it that hfmodel:\S+ reads, so it is no class; use words"),
     ],
 )
 def test_words_that_cannot_be_classes_are_refused(words: str | None, said: str, folders: dict[str, Path]) -> None:
