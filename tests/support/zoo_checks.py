@@ -193,7 +193,7 @@ def calibrate(module: nn.Module, side: int) -> None:
     Otherwise activations grow from block to block until gates and sigmoids are all but steps, and rounding decides what
     the network puts out.
     """
-    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
