@@ -90,8 +90,8 @@ is no piecewise linear function, so the share of a unit is that of first order, 
 
 Networks whose tensors are rows of tokens, (N, tokens, channels), as those of the vision transformers, have the hidden
 units of their MLPs as layers: [Vision transformers](transformers.md) says how, and what cannot be shown of them.
-Refused for its rows of tokens is what adds up maps of several sizes, as CoaT's parallel blocks, or merges or drops
-tokens by what the photo shows: no patch of the photo is theirs alone.
+Refused for its rows of tokens is what merges or drops tokens by what the photo shows: no patch of the photo is theirs
+alone.
 
 Where a row says *not run*, the checks were not finished: those of `vit_l_16` take more than 10 GB of memory, and the
 other torchvision ones are as large or larger; CoaT-Lite and LeViT have layers and circuits, but the layers of `fine` of

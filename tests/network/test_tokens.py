@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,19 @@ def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them(order: Calla
             assert moved.nonzero().tolist() == [[row, column]]
         assert torch.equal(after["blocks.1.act.cls"], before["blocks.1.act.cls"])
         before = after
+
+
+def test_tokens_keep_their_patches_where_maps_of_several_sizes_are_added_up() -> None:
+    def exchange(x: Tensor) -> Tensor:
+        small = partial(nn.functional.interpolate, scale_factor=0.25, mode="bilinear")  # two tokens of four are read
+        large = partial(nn.functional.interpolate, scale_factor=4.0, mode="bilinear")
+        fine = x[:, 1:].mT.reshape(-1, 4, 8, 8)
+        coarse = nn.functional.avg_pool2d(fine, 4) + small(fine)
+        return torch.cat([x[:, :1], (fine + large(coarse)).flatten(2).mT], 1)
+
+    network = tokens(Tokens(order=exchange), size=(16, 16))
+    layers = {layer.name: (layer.height, layer.width) for layer in network.layer_list}
+    assert (layers["blocks.0.act"], layers["blocks.1.act"], layers["blocks.1.act.cls"]) == ((8, 8), (8, 8), (1, 1))
 
 
 @pytest.mark.parametrize(

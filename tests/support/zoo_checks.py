@@ -56,7 +56,7 @@ SMALLEST = {
     "VGG with batch norm": "vgg11_bn",
     "Wide ResNet": "wide_resnet50_2",
 }
-NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32", "timm:coat_lite_tiny", "LeViT")
+NOT_RUN = ("vit_h_14", "vit_l_16", "vit_l_32")
 """Those of which the checks cannot be finished; the page says "not run", and why."""
 TOKENS = "rows of tokens"
 BY_NAME = ("alexnet", "resnet18", "squeezenet1_1", "swin_t")
@@ -316,10 +316,11 @@ def _check_fine(network: Network) -> int:
     channel = int(run.activations[upper].abs().sum((0, 2, 3)).argmax())
     [scores] = lower.shares("sum", iter([Readout.of_unit(channel)]))
     shares = slow.shares(channel)
-    assert set(shares) <= set(lower.layers)
+    names = [*lower.layers, *(["image"] if lower.image is not None else [])]
+    assert set(shares) <= set(names)
     value = float(run.activations[upper][0, channel].sum())
     scale = max(abs(value), float(scores.abs().sum()))
-    for name, own in zip(lower.layers, scores.split([layer.units for layer in lower.layers.values()]), strict=True):
+    for name, own in zip(names, scores.split([layer.units for layer in lower.packed]), strict=True):
         expected = shares.get(name, torch.zeros_like(own))
         assert float((own - expected).abs().max()) <= _CLOSED * scale, f"{upper}:{channel}: {name} is shared otherwise"
     bias = reference.effective_bias(network.traced, lambda _: Blocked(network, image, upper).f(channel), image)
