@@ -145,7 +145,7 @@ def explore(
         check_explorable(explained, circuit)
     photo = None if photo is None else as_photo(photo)
     opened = None if atlas is None else open_atlas(atlas, explained)
-    started: SimpleQueue[Server | Exception] = SimpleQueue()
+    started: SimpleQueue[Server | BaseException] = SimpleQueue()
     serve = find_explorer()
 
     def work() -> None:
@@ -154,13 +154,15 @@ def explore(
                 explained, photo=photo, circuit=circuit, atlas=opened, port=port, open_browser=open_browser,
                 started=started.put,
             )  # fmt: skip
-        except Exception as error:  # raised in the thread that asked
+        except BaseException as error:  # raised in the thread that asked
             started.put(error)
+        else:
+            started.put(InputError("The page was closed before it could be opened."))  # or nobody reads this
 
     thread = threading.Thread(target=work, name="circuits explore", daemon=True)
     thread.start()
     first = started.get()
-    if isinstance(first, Exception):
+    if isinstance(first, BaseException):
         raise first
     return Exploration(first, thread)
 

@@ -8,7 +8,7 @@ from circuits.network.network import Network
 from circuits.report.atlas_sentences import without_atlas
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
-from dashboard.answers import UnitInAtlas
+from dashboard.atlas_answers import UnitInAtlas
 from dashboard.session.state import Choices
 
 MADE_OF = 5

@@ -247,7 +247,7 @@ _BREAKS_FROM = 16
 
 
 def breakable(label: str) -> list[Component]:
-    """A long address that breaks after a dot or colon rather than within a word.
+    """A long address, or the name of a file, that breaks after a dot, colon or underscore rather than within a word.
 
     Example:
         >>> [getattr(part, "children", part) for part in breakable("blocks.10.mlp.act:17")]
@@ -257,7 +257,7 @@ def breakable(label: str) -> list[Component]:
     """
     if len(label) <= _BREAKS_FROM:
         return [label]
-    parts = re.split(r"(?<=[.:])(?=\S)", label)
+    parts = re.split(r"(?<=[.:_])(?=\S)", label)
     return [piece for part in parts for piece in (html.Wbr(), part)][1:]
 
 

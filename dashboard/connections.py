@@ -6,11 +6,17 @@ on each and leaves must not keep others out. So the server always takes a new co
 1. One that says nothing, or has not said all of its request in time, is closed.
 2. Where as many are open as there may be, the one that has been waiting longest is closed for a new one.
 3. One that does not take its answer for a while is closed, and the thread that writes it goes on.
+
+The thread that the loop runs in closes all that it waits for, and nobody else does: the number of a closed file is soon
+that of another one, which is not to be waited for, written into or closed.
 """
 
+import os
 import socket
 import sys
+import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -75,6 +81,49 @@ class PageServer(TcpWSGIServer):  # type: ignore[misc]
         )  # fmt: skip
         address = (made.family, made.type, made.proto, made.getsockname())
         super().__init__(application, {}, True, made, adj=limits, bind_socket=False, sockinfo=address)
+        self._state = threading.Lock()  # of the three below
+        self._looping = self._stopped = self._ended = False
+        os.set_blocking(self.trigger.trigger, False)  # a full pipe wakes the loop as it is
+
+    def run(self) -> None:
+        """Serve until `stop`, or until the person presses Ctrl-C, and close every connection and the socket."""
+        with self._state:
+            if self._stopped:
+                return
+            self._looping = True
+        try:
+            while self._map and not self._stopped:
+                self.asyncore.loop(self.adj.asyncore_loop_timeout, self.adj.asyncore_use_poll, self._map, 1)
+        except (KeyboardInterrupt, SystemExit):
+            pass
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Have the loop end, and what it waits for closed, in its own thread if there is one; it may have ended."""
+        with self._state:
+            self._stopped = True
+            looping = self._looping
+        if looping:
+            self.pull_trigger()
+        else:
+            self._end()
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, if there still is one."""
+        with self._state, suppress(BlockingIOError):
+            if not self._ended:
+                self.trigger.pull_trigger()
+
+    def _end(self) -> None:
+        with self._state:
+            if not self._ended:
+                self._ended = True
+                self.trigger.close()
+        for channel in list(self._map.values()):
+            # A connection has buffers to free; of anything else waitress logs that its end was not expected.
+            end = channel.handle_close if isinstance(channel, HTTPChannel) else channel.close
+            end()
 
     def handle_accept(self) -> None:
         """Take a connection, and close the one that has been waiting longest if there are too many."""
@@ -87,7 +136,8 @@ class PageServer(TcpWSGIServer):  # type: ignore[misc]
 
     def maintenance(self, now: float) -> None:
         """Have the connections that are late closed: soon, for now the loop is going through all of them."""
-        self.trigger.pull_trigger(partial(self.close_late, now))
+        with suppress(BlockingIOError):
+            self.trigger.pull_trigger(partial(self.close_late, now))
 
     def close_late(self, now: float) -> None:
         """Close the connections that are late."""

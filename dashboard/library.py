@@ -12,7 +12,7 @@ from circuits.atlas.atlas import Atlas
 from circuits.atlas.means import mean_of_atlas
 from circuits.attribution.baseline import Baseline
 from circuits.errors import InputError, printable
-from circuits.evidence.saliency import methods_of
+from circuits.evidence.descent import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
 from circuits.network.network import Network

@@ -1,13 +1,11 @@
 """Serve the page with waitress: one process, some threads, on this machine only unless told otherwise."""
 
 import socket
-import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import platformdirs
-from waitress.channel import HTTPChannel
 
 from circuits.atlas.atlas import Atlas
 from circuits.errors import InputError
@@ -39,7 +37,6 @@ class Running:
 
     def __init__(self, page: Page, *, host: str, port: int, listening: socket.socket | None = None) -> None:
         self.page = page
-        self._looping = threading.Event()
         try:
             self._socket = bound(host, port) if listening is None else listening
         except InputError:
@@ -51,34 +48,13 @@ class Running:
 
     def run(self) -> None:
         """Serve until `close`, or until the person presses Ctrl-C."""
-        self._looping.set()
-        try:
-            self._server.run()
-        finally:
-            self._looping.clear()
+        self._server.run()
 
     def close(self) -> None:
         """Stop serving and end the workers, with work under way; `run` returns in the thread that it runs in."""
         self.page.close()
-        # In the loop's own thread, if there is one: it must not wait on a socket that another one closes.
-        if not (self._looping.is_set() and self._told(self._end)):
-            self._end()
+        self._server.stop()
         self._server.task_dispatcher.shutdown(timeout=1)
-
-    def _told(self, end: Callable[[], None]) -> bool:
-        """Have the loop end in its own thread; `False` if it has ended meanwhile."""
-        try:
-            self._server.trigger.pull_trigger(end)
-        except OSError:
-            return False
-        return True
-
-    def _end(self) -> None:
-        """Close every connection, what is buffered for it, and the socket; the loop ends when none is left."""
-        for channel in list(self._server._map.values()):
-            # A connection has buffers to free; of anything else waitress logs that its end was not expected.
-            end = channel.handle_close if isinstance(channel, HTTPChannel) else channel.close
-            end()
 
 
 def exposure(host: str, port: int, token: str) -> str:

@@ -5,7 +5,7 @@ answers whatever is asked with a small page that says so. Its script asks again 
 anew as soon as the answer comes from somebody else. Nothing heavy is imported here.
 """
 
-import select
+import selectors
 import socket
 import threading
 import time
@@ -88,6 +88,7 @@ class WaitingRoom:
         if not is_local(host):
             raise InputError(f"{host} can be reached by others, who need a token that is not made yet.")
         self._socket = bound(host, PORT if port is None else port)
+        self._socket.setblocking(False)  # whoever knocked may have gone before the door is opened
         self._stop, self._stopped = socket.socketpair()
         body = _PAGE.format(said=said, header=STARTING).encode()
         head = (
@@ -107,7 +108,7 @@ class WaitingRoom:
     def hand_over(self) -> socket.socket:
         """Answer nobody any more; the socket, at which others still knock."""
         self._stop.close()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
         return self._socket
 
     def close(self) -> None:
@@ -121,11 +122,10 @@ class WaitingRoom:
         self.close()
 
     def _answer_all(self) -> None:
-        with self._stopped:
-            while True:
-                ready, _, _ = select.select([self._socket, self._stopped], [], [])
-                if self._stopped in ready:
-                    return
+        with self._stopped, selectors.DefaultSelector() as knocking:
+            for each in (self._socket, self._stopped):
+                knocking.register(each, selectors.EVENT_READ)
+            while self._stopped not in [key.fileobj for key, _ in knocking.select()]:
                 with suppress(OSError):  # whoever knocked has gone
                     connection, _ = self._socket.accept()
                     self._let_in(connection)

@@ -28,8 +28,9 @@ from rich.console import Console
 from circuits import Circuit, Network, Photo, PictureStore, Unit, load_network, load_photo, pictures, trace
 from circuits.cli._evidence_layout import Cell, Section, fitted, page, stacked
 from circuits.cli._evidence_sheet import held
+from circuits.evidence.descent import GradientPicture
 from circuits.evidence.maps import edge_maps
-from circuits.evidence.saliency import GradientPicture, gradient_picture, relative_picture
+from circuits.evidence.saliency import gradient_picture, relative_picture
 from circuits.files import write_atomically
 from circuits.image.encode import show_map, show_picture
 from circuits.report.text import number, percent

@@ -10,13 +10,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from beartype import BeartypeConf
 from beartype.claw import beartype_packages
 from jaxtyping import install_import_hook
+
+from tests.support.chromium import Chromium
 
 # circuits.builtin is left out: fx traces it with proxies, which are no tensors.
 CHECKED = (
@@ -49,13 +50,14 @@ beartype_packages([name for name, shaped in _SHAPED.items() if not shaped], conf
 # The headless shell is the same browser without windows, and needs a fifth less of the processor.
 _BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), "")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # several processes test at once
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish() -> None:
@@ -72,7 +74,7 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Chromium]:
     """Chromium through playwright; where it is missing the browser's tests are skipped, but not in CI."""
     in_ci = os.environ.get("CI", "").lower() in ("1", "true")
     try:
@@ -82,7 +84,7 @@ def browser() -> Iterator[Any]:
     if not CHROMIUM:
         _unavailable("chromium is not installed; CHROMIUM may name it", in_ci)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        opened = Chromium(playwright, CHROMIUM)
         yield opened
         opened.close()
 

@@ -1,8 +1,6 @@
 """The package's name on the index, and the other package that is installed under its import name."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +10,7 @@ import pytest
 import circuits
 from circuits.errors import mixed_installation
 from circuits.files import DISTRIBUTION, versions
+from tests.support import limits
 from tests.support.commandline import refusal, run
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +29,7 @@ def test_both_commands_start_the_command_line() -> None:
 
 
 def test_the_lowest_versions_are_those_of_every_dependency() -> None:
-    told = subprocess.run([sys.executable, ROOT / ".ci" / "lowest"], capture_output=True, text=True, check=True).stdout
+    told = limits.python(ROOT / ".ci" / "lowest").stdout
     pinned = dict(line.split("==") for line in told.splitlines())
     needed = tomllib.loads(PYPROJECT)["project"]["dependencies"]
     assert [f"{name}>={pinned[name]}" for name in pinned][: len(needed)] == needed
@@ -65,7 +64,7 @@ def test_what_uninstalling_it_took_away_is_told_with_how_to_bring_it_back(tmp_pa
 def test_the_first_import_warns(framework: Path) -> None:
     for name in ("__init__.py", "__init__.pyi", "errors.py"):
         (framework / "circuits" / name).write_bytes(Path(circuits.__file__).with_name(name).read_bytes())
-    said = subprocess.run([sys.executable, "-c", "import circuits"], cwd=framework, capture_output=True, text=True)
+    said = limits.python("-c", "import circuits", cwd=framework, check=False)
     assert said.returncode == 0
     assert "UserWarning: Another package named circuits" in said.stderr
 

@@ -5,8 +5,6 @@ import html
 import io
 import json
 import re
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +27,7 @@ from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import Settings
+from tests.support import limits
 from tests.support.commandline import HANDMADE
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
@@ -94,7 +93,7 @@ print(circuit._repr_html_()[:15], circuit.node(circuit.root)._repr_html_()[:3])
 
 
 def test_a_circuit_shows_itself_where_nobody_has_imported_the_reports() -> None:
-    found = subprocess.run([sys.executable, "-c", SHOWS_ITSELF], capture_output=True, text=True, check=False)
+    found = limits.python("-c", SHOWS_ITSELF, check=False)
     assert (found.stdout, found.stderr) == ("<iframe srcdoc= <p>\n", "")
 
 
@@ -225,3 +224,16 @@ def test_the_cells_of_the_example_notebook_run_and_show_what_is_stored(
         kinds += sorted(stored)
     assert kinds.count("text/html") >= 4
     assert names["page"].is_open is False
+
+
+@pytest.mark.parametrize("end", [None, SystemExit(3)], ids=["returns", "exits"])
+def test_a_page_that_ends_before_it_is_there_keeps_nobody_waiting(
+    network: Network, monkeypatch: pytest.MonkeyPatch, end: BaseException | None
+) -> None:
+    def serve(*_: object, **__: object) -> None:
+        if end is not None:
+            raise end
+
+    monkeypatch.setattr("circuits.explorer.find_explorer", lambda: serve)
+    with pytest.raises((InputError, SystemExit), match=r"^The page was closed before it could be opened\.$|^3$"):
+        explore(network, open_browser=False)

@@ -5,7 +5,7 @@ depends neither on what else is computed nor on how many do it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,12 +92,13 @@ class _Measure:
         sums = Sums(self.network.layers, links, self.class_free)
         read: list[PhotoFile] = []
         waiting: list[LoadedPhoto] = []
-        for loaded in read_ahead(reader, job.photos):
-            waiting.append(loaded)
-            if sum(each.pixels is not None for each in waiting) == self.size:
-                read += self._add(waiting, job, links, sums)
-                self._tick(tick, waiting)
-                waiting = []
+        with closing(read_ahead(reader, job.photos)) as ready:
+            for loaded in ready:
+                waiting.append(loaded)
+                if sum(each.pixels is not None for each in waiting) == self.size:
+                    read += self._add(waiting, job, links, sums)
+                    self._tick(tick, waiting)
+                    waiting = []
         read += self._add(waiting, job, links, sums)
         self._tick(tick, waiting)
         return read, sums.fixed()

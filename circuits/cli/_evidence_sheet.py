@@ -12,15 +12,9 @@ from circuits.cli.exemplars import lists_of
 from circuits.cli.unit_expressions import short_name
 from circuits.errors import InputError
 from circuits.evidence.attention import ClassAttention
+from circuits.evidence.descent import GradientPicture, clearest_method, methods_of
 from circuits.evidence.patches import patch_of_picture
-from circuits.evidence.saliency import (
-    GradientPicture,
-    clearest_method,
-    gradient_picture,
-    methods_of,
-    path_picture,
-    relative_picture,
-)
+from circuits.evidence.saliency import gradient_picture, path_picture, relative_picture
 from circuits.exemplars.exemplars import Exemplar, exemplar_crop, exemplar_patch
 from circuits.image.encode import overlay, show_map, show_picture
 from circuits.network.receptive_field import Box

@@ -23,12 +23,15 @@ from circuits.files import refuse_address
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
+    from circuits.attribution.baseline import Baseline
     from circuits.explorer import OtherNetwork
     from circuits.network.network import Network
     from circuits.tracing.circuit import Circuit
 
 _GIVEN = "circuits.networks"
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+_FIRST = 32
+"""Photos of a folder that are indexed before the page opens, where its usual view needs means."""
 _NETWORK = re.compile(r"-n.*|--network(=.*)?")
 
 
@@ -233,9 +236,28 @@ def _as_usual(network: "Network", exemplars: Path | None) -> "Network":
     def mean(stream: "Network") -> "Baseline | None":
         if exemplars is None:
             return mean_at_hand(stream)
-        return Baseline.mean(read_index(exemplars, stream)) if is_index(exemplars) else None
+        return Baseline.mean(read_index(exemplars, stream)) if is_index(exemplars) else _begun(stream, exemplars)
 
     return usual_view(network, mean).network
+
+
+def _begun(network: "Network", folder: Path) -> "Baseline | None":
+    """Means over the index of a folder of photos; of some of them if there is none; the page goes on with the rest."""
+    from circuits.attribution.baseline import Baseline
+    from circuits.exemplars.build import index_photos
+    from circuits.exemplars.finding import find_exemplars
+    from circuits.exemplars.loader import files_in
+
+    found = find_exemplars(network, folder=folder, layers=network.layers[:-1])
+    if found is None:
+        files = list(files_in(folder))
+        some = files[:: max(1, len(files) // _FIRST)]  # of all its folders, which may be classes
+        try:
+            with progress("Indexing the first photos") as report:
+                found = index_photos(network, folder, photos=some, progress=report)
+        except InputError:  # such as no photo among them; whoever looks at exemplars on the page is told
+            return None
+    return Baseline.mean(found)
 
 
 def _keep(network: "Network") -> "Callable[[], Network]":

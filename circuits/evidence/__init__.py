@@ -1,11 +1,13 @@
 """What happened in the photo: where a unit fired, on what, for what, and beside which others."""
 
 from circuits.evidence.attention import ClassAttention as ClassAttention, class_attention as class_attention
+from circuits.evidence.class_effects import class_attributions as class_attributions, class_losses as class_losses
 from circuits.evidence.layer_statistics import (
     Firing as Firing,
     LayerTable as LayerTable,
     Standing as Standing,
     firing_at as firing_at,
+    highest_reaching as highest_reaching,
     layer_table as layer_table,
     position_at as position_at,
     standing as standing,
@@ -13,7 +15,6 @@ from circuits.evidence.layer_statistics import (
 from circuits.evidence.maps import (
     EdgeMaps as EdgeMaps,
     argument_map as argument_map,
-    class_attributions as class_attributions,
     edge_maps as edge_maps,
     fed_by as fed_by,
     heat_map as heat_map,

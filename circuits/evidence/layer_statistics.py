@@ -18,7 +18,7 @@ from circuits.network.network import Network
 from circuits.network.receptive_field import ReceptiveField, receptive_field
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.source import Source, activations_of, forward_cache
-from circuits.tracing.targets import target_of
+from circuits.tracing.targets import find_target, target_of
 from circuits.units import Unit, as_unit
 
 
@@ -192,6 +192,43 @@ def position_at(network: Network, layer: str, place: Point) -> tuple[int, int]:
     network.layer(layer)
     rows, columns = _middles(receptive_field(network, layer))
     return int(np.abs(rows - place[1]).argmin()), int(np.abs(columns - place[0]).argmin())
+
+
+def highest_reaching(network: Network, source: Source, place: Point | None = None) -> str:
+    """The highest layer with several positions whose units have a share in the target, at a point if one is given.
+
+    From the last block's patches of a vision transformer nothing goes to a class that is read off its class token, and
+    from a position that no maximum was taken of nothing goes up.
+
+    Args:
+        network: the network.
+        source: a circuit, whose target it is; or a photo, or what `load_photo` takes: the class that it is put in.
+        place: the point, as in `position_at`; any position counts, if `None`.
+
+    Returns:
+        Its name; "" if there is none.
+
+    Raises:
+        InputError: if the point lies outside of the crop.
+
+    Example:
+        >>> from circuits import load_network
+        >>> highest_reaching(load_network(), "example:cat"), highest_reaching(load_network(), "example:cat", (0.1, 0.9))
+        ('conv7', 'conv7')
+    """
+    run = forward_cache(network, source)
+    known = run.network.layers
+    logits = run.activations[known[-1]].sum((0, 2, 3))
+    target = target_of(source) if isinstance(source, Circuit) else find_target(run.network, None, int(logits.argmax()))
+    for name in reversed(known[: known.index(target.unit.layer)]):
+        if run.network.layer(name).has_places:
+            maps = run.attribution_maps(target, name)
+            if place is not None:
+                row, column = position_at(run.network, name, place)
+                maps = maps[:, row, column]
+            if bool(maps.any()):
+                return name
+    return ""
 
 
 def firing_at(

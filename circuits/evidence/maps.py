@@ -7,6 +7,7 @@ An edge's attribution S_ij = Σ_hw a_j(h,w) · ∂f_i/∂a_j(h,w) has two maps, 
    unit's activation, the derivative in that direction.
 
 Of a group of channels, which a circuit carries, a_j is its part of the activation, h_g(p) · d_g (`tracing.groups`).
+Where a circuit's shares are measured from the mean, so are its maps: a_j less its mean stands for a_j.
 
 Where the layers form no chain (`branches`), an edge from a layer right below goes through the subgraph between, as its
 attribution does; one from further down takes every path.
@@ -23,6 +24,7 @@ from torch import Tensor
 from circuits.attribution.gradient import Readout
 from circuits.attribution.parts import PackedLayer
 from circuits.errors import InputError
+from circuits.evidence.layer_statistics import highest_reaching
 from circuits.network.attention import with_attention_written_out
 from circuits.network.device import exact
 from circuits.network.network import Network
@@ -119,9 +121,9 @@ def argument_map(network: Network, circuit: Circuit, unit: Address | str) -> Hea
 def target_map(network: Network, circuit: Circuit) -> HeatMap:
     """Attribution map of a circuit's target: Σ_j a_j(h,w) · ∂T/∂a_j(h,w) over all channels of one layer below it.
 
-    The layer is the highest below the target that has more than one position, or else the highest. The map says from
-    where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to what
-    the channels of that layer account for along all paths.
+    The layer is the highest below the target with places that have a share in it, or else the highest. The map says
+    from where in the photo a class, which itself has no positions, or the difference of two got its value; it sums to
+    what the channels of that layer account for along all paths.
 
     Args:
         network: the one that the circuit was traced with.
@@ -141,12 +143,8 @@ def target_map(network: Network, circuit: Circuit) -> HeatMap:
     """
     run, target = forward_cache(network, circuit), target_of(circuit)
     known = run.network.layers
-    below = [run.network.layer(name) for name in known[: known.index(target.unit.layer)][::-1]]
-    placed = [each for each in below if each.has_places]
-    # The last block's patches do nothing for a class that is read off the class token.
-    reaching = (each for each in placed if bool(run.gradient(target, each.name).any()))
-    layer = next(reaching, (placed or below)[0])
-    return _as_map(run.attribution_maps(target, layer.name).sum(0))
+    layer = highest_reaching(network, circuit) or known[known.index(target.unit.layer) - 1]
+    return _as_map(run.attribution_maps(target, layer).sum(0))
 
 
 @exact()
@@ -205,44 +203,6 @@ def fed_by(
     """
     above = as_unit(upper)
     return _from_below(_edge(network, source, lower, Unit(above.layer, above.channel, position)))
-
-
-def class_attributions(network: Network, source: Source, unit: Address | str) -> Float[np.ndarray, " classes"]:
-    """What a unit contributes to the logit of every class: Σ_hw a_j(h,w) · ∂T_k/∂a_j(h,w), along all paths.
-
-    One Jacobian-vector product gives all classes: the derivative of the logits in the direction of the unit's
-    activation. Of a class k it is the sum of the attribution map of a circuit for k.
-
-    Args:
-        network: the network.
-        source: a photo, or what `load_photo` takes, or a circuit that carries its photo.
-        unit: the unit, or a group of a circuit's layer; of a neuron its position alone counts.
-
-    Returns:
-        Signed, in units of the logits, (classes,).
-
-    Raises:
-        InputError: if the unit is one of the logits.
-        UnknownError: if the network has no such unit.
-
-    Example:
-        >>> from circuits import load_network, trace
-        >>> network = load_network()
-        >>> circuit = trace(network, "example:cat", depth=1, top=1)
-        >>> [edge] = circuit.edges_into("fc:0")
-        >>> abs(float(class_attributions(network, circuit, edge.source)[0]) - edge.attribution) < 1e-3
-        True
-    """
-    unit = as_address(unit)
-    run = forward_cache(network, source)
-    cut, top = run.network, run.network.layers[-1]
-    if cut.layer(unit.layer).name == top:
-        raise InputError(f"{unit} is a logit itself; ask for a unit of a layer below {top}.")
-    direction, name = part_of(run, source, unit), cut.layer(unit.layer).name
-    activation = run.activations[name]
-    segment = subgraph_between(cut, name, top, run.activations[IMAGE]) if cut.branched else cut.segment(name, top)
-    change = _along(segment, activation, direction, range(cut.layer(top).channels))
-    return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,12 +266,12 @@ def _from_below(edge: _EdgeQuestion) -> HeatMap:
 
 
 def _to_above(edge: _EdgeQuestion) -> HeatMap:
-    change = _along(edge.segment, edge.activation, edge.part, edge.readout.channels)
+    change = along(edge.segment, edge.activation, edge.part, edge.readout.channels)
     weighted = change if edge.readout.weights is None else change * edge.readout.weights.to(change)
     return _as_map(weighted[0].sum(0))
 
 
-def _along(segment: Segment, activation: Activation, direction: Activation, channels: Sequence[int]) -> Activations:
+def along(segment: Segment, activation: Activation, direction: Activation, channels: Sequence[int]) -> Activations:
     """Jv by two gradients: Jᵀu is linear in u, and its gradient in the direction v is Jv."""
     segment = with_attention_written_out(segment)
     point = activation.detach().requires_grad_()

@@ -89,10 +89,8 @@ class Code:
         like = self.activation
         return encode(self.dictionary, instead.to(like).expand_as(like).contiguous(), self.importance)
 
-    def value(self, group: int, gradient: Maps | None = None) -> float:
-        """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p); with a target's gradient, what it contributes to that."""
-        if gradient is not None:
-            return float((self.part(group) * gradient).sum())
+    def value(self, group: int) -> float:
+        """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p)."""
         return float(self.residual.sum() if group == RESIDUAL else self.weights[group].sum())
 
     def reading(self, group: int, gradient: Maps | None = None) -> Maps:

@@ -133,13 +133,11 @@ def _below_the_only_one(circuit: "Circuit", books: "Decomposition") -> str:
     count = sum(not is_residual(edge.source) for edge in circuit.edges_into(only.id))
     if only.books is None or not count:
         return ""
-    groups = f"{count} groups drawn below that account" if count > 1 else "group drawn below that accounts"
+    groups = f"{count} groups drawn account" if count > 1 else "group drawn accounts"
     is_complete = abs(only.books.rest) <= _ROUNDING * only.books.gross
     others = f"what is {IN_NO_GROUP} holds" if is_complete else f"the other groups, and what is {IN_NO_GROUP}, hold"
-    return (
-        f"All of it comes through {only.called}. The {groups} for {percent(only.books.coverage)} of {ALL}; {others} "
-        "the rest."
-    )
+    held = f"the {groups} for {percent(only.books.coverage)} of {ALL}"
+    return f"All of it comes through {only.called}. Below that, {held}; {others} the rest."
 
 
 def from_mean_in_words(circuit: "Circuit") -> str:

@@ -62,19 +62,16 @@ def check_address(run: ForwardCache, unit: Address) -> None:
 
 
 def part_of(run: ForwardCache, source: Source, unit: Address) -> Activation:
-    """A unit's part of its layer's activation, (1, C, H, W): all else is zero.
+    """A unit's part of what is shared out of its layer's activation, (1, C, H, W), as `ForwardCache.part` has it.
 
-    Of a channel its activation, of a neuron that of its position; of a group h_g(p) · d_g, and of what is in no group
-    the residual. Of all channels, or of all groups and the residual, they add up to the activation.
+    Raises:
+        UnknownError: if the network has no such unit, or the source is no circuit with that group.
     """
     if isinstance(unit, Group):
-        code = code_of(run, source, unit)
-        return code.part(number_of(unit))[None]
-    activation = run.activations[run.network.check_unit(unit).name]
-    part = torch.zeros_like(activation)
-    at = (slice(None), slice(None)) if unit.position is None else unit.position
-    part[0, unit.channel, at[0], at[1]] = activation[0, unit.channel, at[0], at[1]]
-    return part
+        code_of(run, source, unit)
+    else:
+        run.network.check_unit(unit)
+    return run.part(target_of(source) if isinstance(source, Circuit) else None, unit)
 
 
 def heat_of(network: Network, source: Source, group: Group) -> torch.Tensor:

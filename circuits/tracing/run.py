@@ -83,13 +83,35 @@ class ForwardCache:
             self.gradients[key] = gradient_down(self.network.segment(layer, above), self.activations[layer], upper)
         return self.gradients[key]
 
+    def shared(self, layer: str) -> Activation:
+        """What is shared out of a layer's activation, a - b, (1, C, H, W): all of the logits', which have no mean."""
+        activation = self.activations[layer]
+        return activation - self.baseline.of(layer, activation) if layer in self.baseline.means else activation
+
+    def part(self, target: Target | None, unit: Address) -> Activation:
+        """A unit's part of what is shared out of its layer's activation, (1, C, H, W): all else is zero.
+
+        Of a channel a_j - b_j, of a neuron that of its position; of a group h_g(p) · d_g, of what is in no group the
+        residual, each less that of the baseline. Of all channels, or all groups and the residual, they make `shared`.
+        """
+        if isinstance(unit, Group):
+            assert target is not None
+            code, number = self.code(target, unit.layer), number_of(unit)
+            usual = code.at_baseline(self.baseline.of(unit.layer, code.activation))
+            return (code.part(number) if usual is None else code.part(number) - usual.part(number))[None]
+        whole = self.shared(unit.layer)
+        part = torch.zeros_like(whole)
+        at = (slice(None), slice(None)) if unit.position is None else unit.position
+        part[0, unit.channel, at[0], at[1]] = whole[0, unit.channel, at[0], at[1]]
+        return part
+
     def attribution_maps(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Maps:
-        """a_j · ∂T/∂a_j of each channel of the target's layer or one below it, along all paths, (C, H, W)."""
-        activation, gradient = self.activations[layer][0], self.gradient(target, layer)[0]
+        """(a_j - b_j) · ∂T/∂a_j of each channel of the target's layer or one below, along all paths, (C, H, W)."""
+        activation, gradient = self.shared(layer)[0], self.gradient(target, layer)[0]
         return activation * gradient if dtype is None else activation.cpu().to(dtype) * gradient.cpu()
 
     def attributions(self, target: Target, layer: str, *, dtype: torch.dtype | None = None) -> Scores:
-        """What each channel contributes to the target along all paths, A_j = Σ_hw a_j · ∂T/∂a_j, (C,)."""
+        """What each channel contributes to the target along all paths, A_j = Σ_hw (a_j - b_j) · ∂T/∂a_j, (C,)."""
         return self.attribution_maps(target, layer, dtype=dtype).sum((1, 2))
 
     def _gradients(self, target: Target) -> dict[str, Activation]:

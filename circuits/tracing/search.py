@@ -64,11 +64,13 @@ class CircuitBuilder:
         """What a node says of the photo: its unit's value, and the highest activation and its place."""
         if isinstance(unit, Group):
             code, number_ = self.run.code(self.target, unit.layer), number_of(unit)
-            gradient = self.run.gradient(self.target, unit.layer)[0] if self.mode == "target" else None
-            activation, value = code.map(number_), code.value(number_, gradient)
+            activation, value = code.map(number_), code.value(number_)
         else:
             activation = self.run.activations[unit.layer][0, unit.channel]
             value = float(self.readout(name).value(self.run.activations[unit.layer]))
+        if self.mode == "target" and name != self.target.id:
+            part, gradient = self.run.part(self.target, unit), self.run.gradient(self.target, unit.layer)
+            value = float((part * gradient).sum())
         peak = divmod(int(activation.argmax()), activation.shape[1])
         return {"value": number(value), "max": number(float(activation.max())), "peak": list(peak)}
 

@@ -51,8 +51,8 @@ def layer_of(session: Session, library: "Library") -> str:
 
 
 def spot_layer(session: Session, library: "Library") -> str:
-    """The layer that is asked what fires at a point: the one chosen, or else the highest with several positions."""
-    return session.spot_layer if session.spot_layer in library.placed else (library.placed or ("",))[-1]
+    """The layer that was chosen to be asked what fires at a point; "" for the highest that has a share there."""
+    return session.spot_layer if session.spot_layer in library.placed else ""
 
 
 def outside_unit(session: Session, library: "Library") -> Unit | None:

@@ -175,14 +175,15 @@ class Scoring:
     Args:
         key: tells it from others; a circuit that was changed has another one.
         strip: over all photos of the strip, and not in its own alone.
-        baseline: of the scores that are shown, what ablated units are set to: `zero` or `mean`.
+        baseline: of the scores that are shown, what ablated units are set to: `zero` or `mean`; "" for what the
+            circuit's shares are measured from.
         stopped: the person cancelled it.
         all_photos: also in photos of the strip that the network puts in another class.
     """
 
     key: str
     strip: bool = False
-    baseline: str = "zero"
+    baseline: str = ""
     stopped: bool = False
     all_photos: bool = False
 

@@ -9,8 +9,9 @@ from cachetools import LRUCache
 from PIL import Image
 
 from circuits.evidence.attention import attention_behind
+from circuits.evidence.class_effects import class_losses
 from circuits.evidence.layer_statistics import layer_table
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map, target_map
+from circuits.evidence.maps import argument_map, edge_maps, heat_map, target_map
 from circuits.evidence.near_duplicates import near_duplicates
 from circuits.evidence.patches import field_of, patch_of_picture, patches_and_maps, peaks
 from circuits.evidence.saliency import gradient_picture, relative_picture
@@ -143,8 +144,8 @@ class Evidence:
         return ClassTokenLooks(shown.layer, webp(overlay(seen, shown.mean, size=PICTURE)), heads)
 
     def pushes(self, network: Network, source: Circuit | Photo, unit: Address) -> ClassPushes:
-        """The classes whose logits a unit of the network, or a group, pushes up and down most, along all paths."""
-        found = class_attributions(network, source, unit)
+        """The classes whose logits a unit of the network, or a group, pushes up and down most, by ablation."""
+        found = class_losses(network, source, unit)
         order = np.argsort(-found, kind="stable").tolist()
         up = tuple((network.label(n), float(found[n])) for n in order[:_MOST_CLASSES] if found[n] > 0)
         down = tuple((network.label(n), float(found[n])) for n in order[::-1][:_MOST_CLASSES] if found[n] < 0)

@@ -23,6 +23,7 @@ from circuits.errors import InputError, UnknownError
 from circuits.image.photo import load_photo
 from circuits.network.network import Network
 from tests.atlas.conftest import save_photo
+from tests.support.limits import PATIENCE
 from tests.support.linked import linked_network, sources_and_shares
 
 
@@ -50,8 +51,9 @@ def dies_after(count: int) -> Engine:
         yield from inline(work, jobs[:count], tick)
         process = multiprocessing.get_context("fork").Process(target=_die_in, args=(work, jobs[count]))
         process.start()
-        process.join()
-        assert process.exitcode == -9
+        process.join(PATIENCE)
+        process.kill()
+        assert process.exitcode == -9, "The process that was to be ended in the midst of a bucket has not begun one."
         raise KeyboardInterrupt
 
     return run

@@ -20,6 +20,7 @@ from circuits.atlas.build import build_atlas
 from circuits.errors import InputError
 from circuits.network.network import Network
 from tests.atlas.test_build import contents
+from tests.support.limits import PATIENCE, join
 from tests.support.linked import linked_network
 
 LOCAL = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 * 2**20}
@@ -36,6 +37,7 @@ def killed_once(marker: Path) -> Network:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.long
 def test_same_bytes_with_two_workers_one_of_which_is_killed(
     network: Network, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,10 +75,12 @@ def answering(answer: bytes | None) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        with socket.create_connection(server.getsockname()):  # so that it comes to an end where nobody came
-            pass
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            with socket.create_connection(server.getsockname(), PATIENCE):  # so that it ends where nobody came
+                pass
+            join(thread)
 
 
 def test_a_cluster_that_is_not_there_is_said_to_be_missing_and_not_waited_for(

@@ -1,6 +1,5 @@
 """The pieces of the benchmarks in which a silent error would make a figure wrong."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +17,8 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 from peers.job import Job, calibrated, check_same, find_parents, make_job, noise_photo, with_markers
 from peers.measuring import flops_of, median_seconds, memory_mib
 from peers.tools import captum, circuits, treevis
+
+from tests.support import limits
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +111,7 @@ del held
 forget_peak()
 print(after - before, memory_mib(what="VmHWM") - memory_mib())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-    )
+    done = limits.python("-c", script, cwd=Path(__file__).parents[2])
     grown, above = map(float, done.stdout.split())
     assert 60 < grown < 70
     assert abs(above) < 8

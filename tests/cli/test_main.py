@@ -23,6 +23,7 @@ from circuits.cli.main import app
 from circuits.report import sentences
 from circuits.units import Unit
 from circuits.visualization.render import Picture
+from tests.support import limits
 from tests.support.commandline import HANDMADE, on_handmade, refusal, run, save_photo
 
 RED, GREEN, BLUE = 255 / 255, 128 / 255, 64 / 255
@@ -36,8 +37,7 @@ def asked(tmp_path: Path) -> list[str]:
 
 
 def subprocess_run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "circuits", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **options)
+    return limits.python("-m", "circuits", *arguments, check=False, **options)
 
 
 def test_predict_prints_the_classes_best_first_as_json(asked: list[str]) -> None:
@@ -331,7 +331,7 @@ def test_help_is_instant_because_nothing_heavy_is_imported() -> None:
         "found = heavy & set(sys.modules)\n"
         "sys.exit(', '.join(found) or 0)\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = limits.python("-c", code, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert "Usage: circuits trace" in result.stdout
 
@@ -403,13 +403,13 @@ def test_stopping_with_ctrl_c_is_exit_code_130_and_leaves_nothing_half_written(
 
 def test_a_real_ctrl_c_stops_a_real_process(tmp_path: Path) -> None:
     waiting = tmp_path / "waiting.py"
-    waiting.write_text("import time\ndef Waiting():\n    print('ready', flush=True)\n    time.sleep(60)\n")
-    command = [sys.executable, "-m", "circuits", "predict", "example:cat", "--network", f"{waiting}:Waiting"]
     # Where the tests themselves run in the background, SIGINT is ignored, and children inherit that.
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:  # fmt: skip
+    waiting.write_text(
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def Waiting():\n    print('ready', flush=True)\n    time.sleep(60)\n"
+    )
+    command = ("-m", "circuits", "predict", "example:cat", "--network", f"{waiting}:Waiting")
+    with limits.child(*command) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"  # what one's own file prints is no answer of ours
         process.send_signal(signal.SIGINT)
@@ -421,15 +421,13 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w") as closed:
-        command = [sys.executable, "-m", "circuits", "--help"]
-        result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess_run("--help", stdout=closed)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_full_disk_behind_standard_output_is_said() -> None:
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "circuits", "--version"]
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess_run("--version", stdout=full)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert result.stderr.startswith("Error: No space is left on the disk")
 
@@ -457,7 +455,5 @@ def test_the_short_ways_to_help_and_version() -> None:
 def test_a_shell_completes_commands() -> None:
     asked = {"_CIRCUITS_COMPLETE": "complete_bash", "COMP_WORDS": "circuits ev", "COMP_CWORD": "1"}
     code = "import sys; sys.argv = ['circuits']; from circuits.cli.main import main; main()"
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=True
-    )
+    told = limits.python("-c", code, env=os.environ | asked)
     assert told.stdout.split() == ["evaluate", "evidence"]

@@ -1,6 +1,5 @@
 """Pages of a tiny network, and a browser to open them in."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,9 @@ from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.library import Library
+from dashboard.server import Running
+from tests.support import serving
+from tests.support.chromium import Chromium
 from tests.support.person import Person
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
 
@@ -83,15 +85,14 @@ def expect(browser: Any) -> Any:
 
 
 @pytest.fixture
-def open_tab(browser: Any, served: str) -> Iterator[Callable[..., Any]]:
+def open_tab(browser: Chromium, served: str) -> Iterator[Callable[..., Any]]:
     """Opens an address as a person of their own would; any error in the console fails the test, unless tolerated."""
-    contexts: list[Any] = []
+    tabs: list[Any] = []
     errors: list[str] = []
 
     def opened(url: str, *, tolerant: bool = False) -> Any:
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-        contexts.append(context)
-        tab = context.new_page()
+        tab = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        tabs.append(tab)
         tab.set_default_timeout(PATIENCE)
         if not tolerant:
             tab.on("pageerror", lambda error: errors.append(str(error)))
@@ -100,19 +101,13 @@ def open_tab(browser: Any, served: str) -> Iterator[Callable[..., Any]]:
         return tab
 
     yield opened
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        browser.close_page(tab)
     assert not errors, errors
 
 
 @pytest.fixture
 def served(page: Page) -> Iterator[str]:
     """The address of the page, served by waitress."""
-    from dashboard.server import Running
-
-    running = Running(page, host="127.0.0.1", port=0)
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    yield running.url
-    running.close()
-    thread.join(timeout=5)
+    with serving.served(Running(page, host="127.0.0.1", port=0)) as running:
+        yield running.url

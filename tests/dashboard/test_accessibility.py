@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 import circuits
 from circuits.image.photo import Photo
 from dashboard.app import Page
+from tests.support.places import outcome
 from tests.support.pretend import PaintedGallery, tiny_network
 from tests.support.states import Stage, walk
 
@@ -51,6 +52,7 @@ def stage(
     return Stage(open_tab(served, tolerant=True), expect, page, gallery, outside_unit)
 
 
+@pytest.mark.long
 def test_no_state_of_the_page_has_a_grave_fault(stage: Stage) -> None:
     tab = stage.tab
     tab.evaluate(Axe().axe_script)
@@ -60,9 +62,9 @@ def test_no_state_of_the_page_has_a_grave_fault(stage: Stage) -> None:
         for theme in THEMES:
             tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
             stage.expect(tab.locator("html")).to_have_attribute("data-theme", theme)
-            faults = tab.evaluate(CONTRAST, theme)
+            faults = outcome(tab, CONTRAST, theme)
             if theme == THEMES[0]:
-                faults += tab.evaluate(f"axe.run({REST}).then(found => found.violations)")
+                faults += outcome(tab, f"() => axe.run({REST}).then(found => found.violations)")
             found |= {
                 f"{state}, {theme}: {fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
                 for fault in faults

@@ -2,10 +2,12 @@
 
 import contextlib
 import http.client
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from dashboard.app import Page
 from dashboard.connections import BODY, HEAD, IDLE, UNREAD, Connection, PageServer
 from dashboard.server import Running
+from tests.support import serving
 
 HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 SLOW = b"POST /leave HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\nabc"
@@ -20,12 +23,8 @@ SLOW = b"POST /leave HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\
 
 @pytest.fixture
 def running(page: Page) -> Iterator[Running]:
-    made = Running(page, host="127.0.0.1", port=0)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    yield made
-    made.close()
-    thread.join(timeout=5)
+    with serving.served(Running(page, host="127.0.0.1", port=0)) as made:
+        yield made
 
 
 def connect(running: Running, said: bytes = b"") -> socket.socket:
@@ -110,6 +109,27 @@ def test_who_does_not_take_an_answer_holds_no_thread(running: Running) -> None:
         assert status(running) == 204
         after(running, UNREAD + 1)
         assert status(running) == 204
+
+
+def test_a_server_that_was_closed_leaves_files_alone_that_were_opened_since(page: Page, tmp_path: Path) -> None:
+    """Their numbers may be those of its own."""
+    with serving.served(Running(page, host="127.0.0.1", port=0)) as running:
+        assert status(running) == 204
+        number = running._server.trigger.trigger
+    with (tmp_path / "mine").open("w+b") as file:
+        os.dup2(file.fileno(), number)
+        running._server.pull_trigger()  # as a thread does that has answered late
+        running.close()
+        assert os.fstat(number).st_size == 0
+        os.close(number)
+
+
+def test_closed_before_it_runs_it_does_not_run(page: Page) -> None:
+    running = Running(page, host="127.0.0.1", port=0)
+    running.close()
+    running.run()
+    with pytest.raises(ConnectionRefusedError):
+        connect(running)
 
 
 def channels(running: Running) -> list[Connection]:

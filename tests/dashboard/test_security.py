@@ -2,7 +2,6 @@
 
 import io
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.request import urlopen
@@ -17,6 +16,7 @@ from dashboard.app import Page, PageSettings, create_page
 from dashboard.security import MAX_BODY, trusted_hosts
 from dashboard.server import Running, serve, start
 from tests.dashboard.features.test_view import find
+from tests.support import serving
 from tests.support.actions import payload
 from tests.support.person import ANN, Person
 from tests.support.pretend import PaintedGallery
@@ -234,15 +234,10 @@ def test_only_a_page_that_others_can_reach_has_a_token_and_a_warning(
 
 
 def test_an_ipv6_page_is_served_and_its_address_can_be_opened(network: Network, gallery: PaintedGallery) -> None:
-    made = start(PageSettings(network, gallery=gallery, host="::1"), port=0)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    assert re.fullmatch(r"http://\[::1\]:\d+/", made.url)
-    with urlopen(f"{made.url}alive", timeout=10) as answer:
-        assert answer.status == 204
-    made.close()
-    thread.join(timeout=5)
-    assert not thread.is_alive()
+    with serving.served(start(PageSettings(network, gallery=gallery, host="::1"), port=0)) as made:
+        assert re.fullmatch(r"http://\[::1\]:\d+/", made.url)
+        with urlopen(f"{made.url}alive", timeout=10) as answer:
+            assert answer.status == 204
 
 
 def test_what_the_network_sees_of_a_photo_is_fetched_by_those_who_have_it(client: Any, ann: Person) -> None:

@@ -1,27 +1,27 @@
 """Many people with large photos at one server: memory has a ceiling, and is given back when they leave."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dashboard.session.originals import BUDGET
+from tests.support import limits
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell the peak")
 
 
 def soak(people: int, photos: int, megapixels: float, seconds: float = 0) -> dict[str, int]:
-    command = [sys.executable, "-m", "tests.support.soak", *map(str, (people, photos, megapixels, seconds))]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    arguments = map(str, (people, photos, megapixels, seconds))
+    done = limits.python("-m", "tests.support.soak", *arguments, cwd=ROOT, check=False, timeout=seconds + 120)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     told: dict[str, int] = json.loads(done.stdout)
     return told
 
 
+@pytest.mark.long
 def test_photos_of_several_people_take_the_room_of_their_files() -> None:
     """Decoded, the 20 photos would be 610 MiB."""
     told = soak(people=4, photos=5, megapixels=8)

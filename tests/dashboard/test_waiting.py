@@ -1,14 +1,14 @@
 """The page while the program starts: there at once, light, and gone when the real one is there."""
 
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib import request
+from urllib.request import Request
 
 import pytest
 from typer.testing import CliRunner
@@ -17,8 +17,11 @@ from circuits import InputError
 from circuits.cli.main import app
 from dashboard import waiting
 from dashboard.waiting import STARTING, WaitingRoom
+from tests.support import limits
 
 SAID = "Loading PyTorch."
+fetch = partial(request.urlopen, timeout=limits.PATIENCE)
+connect = partial(socket.create_connection, timeout=limits.PATIENCE)
 
 
 @pytest.fixture
@@ -28,11 +31,11 @@ def room() -> Iterator[WaitingRoom]:
 
 
 def test_it_says_what_is_under_way(room: WaitingRoom) -> None:
-    with urlopen(room.url) as answer:
+    with fetch(room.url) as answer:
         assert SAID in answer.read().decode()
         assert answer.headers[STARTING] == "1"
         assert answer.headers["Cache-Control"] == "no-store"
-    with urlopen(Request(f"{room.url}any/thing", method="HEAD")) as answer:
+    with fetch(Request(f"{room.url}any/thing", method="HEAD")) as answer:
         assert answer.read() == b""
         assert answer.headers[STARTING] == "1"
 
@@ -41,7 +44,7 @@ def test_whoever_says_nothing_is_waited_for_only_so_long(monkeypatch: pytest.Mon
     monkeypatch.setattr(waiting, "_PATIENCE", 0.05)
     with WaitingRoom("127.0.0.1", 0, SAID) as room:
         port = int(room.url.rsplit(":", 1)[1].strip("/"))
-        with socket.create_connection(("127.0.0.1", port)) as silent, urlopen(room.url) as answer:
+        with connect(("127.0.0.1", port)) as silent, fetch(room.url) as answer:
             assert SAID in answer.read().decode()
             silent.sendall(b"GET / HT")
 
@@ -50,9 +53,9 @@ def test_whoever_dribbles_keeps_nobody_waiting() -> None:
     """Neither the next one, nor the real page."""
     with WaitingRoom("127.0.0.1", 0, SAID) as room:
         port = int(room.url.rsplit(":", 1)[1].strip("/"))
-        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        silent = [connect(("127.0.0.1", port)) for _ in range(20)]
         silent[0].sendall(b"G")
-        with urlopen(room.url, timeout=1) as answer:
+        with fetch(room.url) as answer:
             assert SAID in answer.read().decode()
         room.hand_over()
         for each in silent:
@@ -75,7 +78,7 @@ def test_the_page_is_served_at_the_same_socket(room: WaitingRoom) -> None:
     """Also to whoever knocked in between."""
     port = int(room.url.rsplit(":", 1)[1].strip("/"))
     listening = room.hand_over()
-    with socket.create_connection(("127.0.0.1", port)) as between:
+    with connect(("127.0.0.1", port)) as between:
         between.sendall(b"GET / HTTP/1.0\r\n\r\n")
         server = TCPServer(("127.0.0.1", port), Ready, bind_and_activate=False)
         server.socket.close()
@@ -84,11 +87,11 @@ def test_the_page_is_served_at_the_same_socket(room: WaitingRoom) -> None:
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
             assert between.makefile("rb").read().endswith(b"ready")
-            with urlopen(room.url) as answer:
+            with fetch(room.url) as answer:
                 assert answer.read() == b"ready"
                 assert STARTING not in answer.headers
             server.shutdown()
-            thread.join()
+            limits.join(thread)
 
 
 def test_a_port_that_is_taken_is_refused(room: WaitingRoom) -> None:
@@ -106,7 +109,7 @@ def test_nothing_heavy_is_imported() -> None:
     """Or it would not be there before what it waits for."""
     heavy = ("torch", "numpy", "dash", "flask")
     code = f"import sys, dashboard.waiting; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert limits.python("-c", code).stdout == "[]\n"
 
 
 def test_explore_opens_it_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +125,7 @@ def test_explore_opens_it_before_anything_is_loaded(monkeypatch: pytest.MonkeyPa
             return opened
 
     def serve(*_: object, room: WaitingRoom, **options: Any) -> None:
-        with urlopen(room.url) as answer:
+        with fetch(room.url) as answer:
             found.append((answer.headers[STARTING], options["open_browser"]))
 
     monkeypatch.setattr("circuits.cli.explore._rooms", lambda: [Entry()])
@@ -130,7 +133,7 @@ def test_explore_opens_it_before_anything_is_loaded(monkeypatch: pytest.MonkeyPa
     CliRunner().invoke(app, ["explore", "--port", "0", "--no-browser"])
     assert found == [("1", False)]
     with pytest.raises(OSError, match="refused"):
-        urlopen(rooms[0].url)
+        fetch(rooms[0].url)
 
 
 def test_what_cannot_be_explored_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

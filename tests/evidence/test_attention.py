@@ -7,7 +7,8 @@ from torch import Tensor
 
 from circuits import load_network, load_photo
 from circuits.evidence.attention import class_attention
-from circuits.evidence.maps import class_attributions, edge_maps
+from circuits.evidence.class_effects import class_attributions
+from circuits.evidence.maps import edge_maps
 from circuits.evidence.saliency import path_picture, relative_picture
 from circuits.network.attention import attend, attention_pattern
 from circuits.network.subgraphs import subgraph_between

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from circuits import InputError, Network, Unit, UnknownError
-from circuits.evidence.maps import class_attributions
+from circuits.evidence.class_effects import class_attributions
 from circuits.tracing.run import ForwardCache
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import find_target

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from circuits.errors import InputError, UnknownError
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps, heat_map
+from circuits.evidence.class_effects import class_attributions
+from circuits.evidence.maps import argument_map, edge_maps, heat_map
 from circuits.evidence.patches import patches_and_maps
 from circuits.groups.coding import RESIDUAL
 from circuits.groups.dictionary import Dictionary

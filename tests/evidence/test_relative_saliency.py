@@ -9,7 +9,8 @@ from torch import nn
 
 from circuits import load_network, load_photo, trace
 from circuits.errors import InputError, UnknownError
-from circuits.evidence.saliency import gradient_picture, path_picture, relative_picture, renormalised
+from circuits.evidence.descent import renormalised
+from circuits.evidence.saliency import gradient_picture, path_picture, relative_picture
 from circuits.image.encode import own_scale
 from circuits.network.network import Network
 from circuits.units import Unit

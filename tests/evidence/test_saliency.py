@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from circuits import load_photo, trace
 from circuits.errors import InputError, UnknownError
-from circuits.evidence.saliency import METHODS, gradient_picture
+from circuits.evidence.descent import METHODS
+from circuits.evidence.saliency import gradient_picture
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.prepare import prepare
 from circuits.tracing.circuit import Circuit

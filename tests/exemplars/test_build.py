@@ -2,10 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from circuits.exemplars.loader import files_in
 from circuits.image.preprocessing import Preprocessing
 from circuits.network.network import Network
 from circuits.network.prepare import prepare
+from tests.support import limits
 from tests.support.collections_of_photos import SIDE, all_told, save_photos, tiny_network
 
 
@@ -85,18 +83,16 @@ def test_a_killed_process_has_lost_at_most_its_last_chunk_and_keeps_others_out_u
     from tests.support.handmade import handmade_network
 
     network = handmade_network()
-    arguments = [sys.executable, "-c", _PROGRAM, str(folder), str(tmp_path / "kept")]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
+    arguments = ("-c", _PROGRAM, str(folder), str(tmp_path / "kept"))
+    with limits.child(*arguments, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if int(line) == 40:
                 break
         with pytest.raises(InputError, match="Another process is at work on the index"):
             index_photos(network, folder, into=tmp_path / "kept")
-        deadline = time.monotonic() + 20
         [place] = (tmp_path / "kept").iterdir()
-        while not any(place.glob("*/arrays-000002*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        limits.until(lambda: any(place.glob("*/arrays-000002*")), "two chunks are written")
         os.kill(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     done: list[int] = []
@@ -247,11 +243,10 @@ def test_who_waits_gets_what_the_other_process_made(
     def meanwhile(done: int, total: int, message: str) -> None:
         if second.ident is None:
             second.start()
-            while "waiting until it is done" not in caplog.text:
-                second.join(0.01)
+            limits.until(lambda: "waiting until it is done" in caplog.text, "the second one says that it waits")
 
     index_photos(network, folder, into=tmp_path / "kept", progress=meanwhile)
-    second.join()
+    limits.join(second)
     assert found == [40]
 
 

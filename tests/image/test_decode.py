@@ -12,6 +12,7 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.image.decode import PixelBudget, _upright_rgb, decode
+from tests.support import limits
 
 
 def jpeg(seed: int) -> bytes:
@@ -69,7 +70,7 @@ def test_photos_are_decoded_together_as_far_as_they_fit_and_a_large_one_is_not_o
     visitors.until("c")
     visitors.leave("c")
     for thread in visitors.threads:
-        thread.join(5)
+        limits.join(thread)
     with visitors.budget.taken(10):
         assert visitors.inside == []
 
@@ -91,7 +92,7 @@ def test_many_threads_get_the_pixels_that_one_gets_and_two_decode_at_the_same_ti
     plain, met = _upright_rgb, []
 
     def meet(image: Image.Image, name: str) -> Image.Image:
-        meeting.wait()
+        meeting.wait(10)
         met.append(name)
         return plain(image, name)
 

@@ -2,8 +2,6 @@
 
 import io
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from PIL import Image
 
 from circuits.errors import InputError
 from circuits.image.photo import load_photo
+from tests.support import limits
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell the peak")
 
@@ -40,8 +39,7 @@ def cost(data: bytes, folder: Path) -> tuple[int, str]:
     Image.new("RGB", (9, 9)).save(small, "PNG")
     (folder / "large").write_bytes(data)
     (folder / "small").write_bytes(small.getvalue())
-    command = [sys.executable, "-c", _MEASURE, str(folder / "large"), str(folder / "small")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = limits.python("-c", _MEASURE, folder / "large", folder / "small").stdout
     mebibytes, _, pixel = said.strip().partition(" ")
     return int(mebibytes), pixel
 

@@ -3,8 +3,6 @@
 import io
 import re
 import struct
-import subprocess
-import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from circuits.image import decode
 from circuits.image.encode import from_data_uri, overlay, to_data_uri
 from circuits.image.photo import EXAMPLES, check_window, load_photo
 from circuits.image.preprocessing import Preprocessing
+from tests.support import limits
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -423,7 +422,7 @@ def test_pictures_are_packed_in_three_formats_only() -> None:
 
 def test_importing_the_module_does_not_import_torch() -> None:
     code = "import sys, circuits.image.photo; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert limits.python("-c", code, check=False).returncode == 0
 
 
 def test_a_broken_exif_block_does_not_hide_the_pixels() -> None:
@@ -467,6 +466,6 @@ def test_a_window_that_is_no_four_numbers_is_refused(window: tuple[float, ...]) 
 
 def test_the_example_is_read_without_the_package_that_ships_it_and_is_the_same_picture() -> None:
     code = "import sys; from circuits.image.photo import EXAMPLES; EXAMPLES['cat'](); print('skimage' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = limits.python("-c", code).stdout
     assert said.strip() == "False"
     assert np.array_equal(EXAMPLES["cat"](), data.cat())

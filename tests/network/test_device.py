@@ -30,7 +30,8 @@ from circuits import (
     standing,
     trace,
 )
-from circuits.evidence.maps import argument_map, class_attributions, edge_maps
+from circuits.evidence.class_effects import class_attributions
+from circuits.evidence.maps import argument_map, edge_maps
 from circuits.evidence.near_duplicates import correlations
 from circuits.network import device as devices
 from circuits.network.device import chosen_device, exact, halving

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from circuits import InputError, Photo, Unit, intervene, load_photo, measure, trace
 from circuits.attribution.gradient import Readout
 from circuits.attribution.modes import is_exact
+from circuits.evidence.descent import methods_of
 from circuits.evidence.maps import heat_map, target_map
 from circuits.evidence.patches import patches_and_maps
-from circuits.evidence.saliency import gradient_picture, methods_of
+from circuits.evidence.saliency import gradient_picture
 from circuits.network.held import hold
 from circuits.network.network import Network
 from circuits.report.edge_words import ranks_in_words

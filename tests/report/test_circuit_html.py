@@ -304,7 +304,7 @@ def opened(browser: Any) -> Iterator[tuple[Any, list[str]]]:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
     yield page, troubles
-    page.close()
+    browser.close_page(page)
 
 
 def test_in_a_browser_a_click_shows_the_books_and_the_edges(

@@ -241,4 +241,4 @@ def test_the_page_fits_a_phone_and_a_screen(card: Card, browser: Any, tmp_path: 
             "rgb(29, 27, 24)" if scheme == "light" else "rgb(240, 236, 228)"
         )
         assert said == []
-        page.close()
+        browser.close_page(page)

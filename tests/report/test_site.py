@@ -24,7 +24,9 @@ from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.store import PictureStore
 from tests.report.test_circuit_html import CALLED, HOSTILE, Outline
+from tests.support import limits
 from tests.support.invented_atlas import invented_atlas
+from tests.support.places import outcome
 
 LAYERS = {"conv1": 3, "CONV1": 5, "aux": 4, "../up": 9}
 LABELS = ("cat", "cat", HOSTILE, "犬, dog", "x" * 3000, "unseen", "Ærø café")
@@ -208,7 +210,7 @@ def test_two_that_are_written_at_once_do_not_mix(atlas: Atlas, tmp_path: Path, m
 
     monkeypatch.setattr("circuits.report.site.folder.shutil.move", slowly)
     write_site(first, out, store=none)
-    other.join(60)
+    limits.join(other)
     found, expected = ({file.relative_to(each) for file in each.rglob("*")} for each in (out, alone))
     assert found == expected
 
@@ -240,7 +242,7 @@ def test_it_is_walked_by_keyboard_from_disk_and_keeps_nobody_out(site: Path, bro
             wide.append(name)
         for theme, rules in (("light", "{preload: false}"), ("dark", "{preload: false, runOnly: ['color-contrast']}")):
             tab.emulate_media(color_scheme=theme)
-            for fault in tab.evaluate(f"axe.run({rules}).then(found => found.violations)"):
+            for fault in outcome(tab, f"() => axe.run({rules}).then(found => found.violations)"):
                 grave += [f"{name}, {theme}, {fault['id']}: {node['html'][:200]}" for node in fault["nodes"]]
     assert (grave, wide) == ([], [])
     for asked, label, page in (

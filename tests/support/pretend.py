@@ -139,7 +139,7 @@ class PaintedGallery:
             while not self.gate.wait(timeout=0.01):
                 progress(1, 4, "")
                 if not self.sketches.empty():
-                    step = self.sketches.get()
+                    step = self.sketches.get_nowait()
                     preview(unit, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
             progress(2, 4, "")
             if unit in self.broken:
@@ -168,7 +168,7 @@ class PaintedGallery:
         while not self.gate.wait(timeout=0.01):
             progress(1, 4, "")
             if not self.sketches.empty():
-                step = self.sketches.get()
+                step = self.sketches.get_nowait()
                 for key in keys:
                     preview(key, Image.new("RGB", (48, 48), (step, step, step)), step, 256)
         progress(2, 4, "")

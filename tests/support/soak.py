@@ -26,6 +26,7 @@ from PIL import Image
 from dashboard.app import PageSettings, create_page
 from dashboard.server import Running
 from dashboard.session import originals, tabs
+from tests.support import limits
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
 from tests.support.renderer import CALLBACKS, asked
 
@@ -109,7 +110,7 @@ def main(people: int, photos: int, megapixels: float, seconds: float) -> None:
     for visitor in visitors:
         visitor.start()
     for visitor in visitors:
-        visitor.join()
+        limits.join(visitor, 3600.0)
     told = {"after": mebibytes("VmRSS") - before, "sent": sum(visitor.sent for visitor in visitors)}
     sessions = [page.callbacks.sessions.tab(visitor.session).session for visitor in visitors]
     told["whole"] = sum(photo.whole for session in sessions for photo in session.photos)

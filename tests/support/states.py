@@ -17,6 +17,7 @@ from circuits.tracing.circuit import Circuit
 from circuits.units import Progress, Unit
 from dashboard.app import Page
 from dashboard.work.queue import Task, WorkQueue
+from tests.support import limits
 
 
 class Held(Protocol):
@@ -84,13 +85,11 @@ class Stage:
 
     def quiet(self) -> None:
         """Wait until nothing is drawn or found out any more."""
-        self.expect(self.tab.locator("#status-meter")).to_be_hidden(timeout=_DRAWN)
-        self.expect(self.tab.locator(".waiting")).to_have_count(0, timeout=_DRAWN)
-        self.tab.wait_for_function(_SETTLED, timeout=_DRAWN)
+        self.expect(self.tab.locator("#status-meter")).to_be_hidden()
+        self.expect(self.tab.locator(".waiting")).to_have_count(0)
+        self.tab.wait_for_function(_SETTLED)
 
 
-_DRAWN = 900_000
-"""Milliseconds in which all pictures of a state are drawn, on a machine that has other things to do too."""
 _SETTLED = """() => {
     const seen = element => {
         const box = element.getBoundingClientRect();
@@ -110,10 +109,10 @@ def blocked(queue: WorkQueue) -> Iterator[None]:
 
     def hold(progress: Progress) -> None:
         begun.set()
-        free.wait()
+        limits.happen(free, "the queue is let go")
 
     queue.want("held", [Task("held", "held", hold)])
-    begun.wait()
+    limits.happen(begun, "the queue begins to be busy")
     try:
         yield
     finally:

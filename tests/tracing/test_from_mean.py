@@ -10,6 +10,8 @@ import torch
 
 from circuits import Baseline, Circuit, InputError, Network, UnknownError, expand, grow, measure, trace
 from circuits.evaluation.evaluate import evaluate
+from circuits.evidence import argument_map, class_attributions, class_losses, edge_maps, layer_table
+from circuits.evidence.maps import target_map
 from circuits.report.circuit import to_html
 from circuits.report.sentences import from_mean_in_words
 from circuits.report.text import methods_differ
@@ -108,6 +110,35 @@ def test_a_score_is_that_of_the_circuit_from_the_means(network: Network, mean: B
     assert row.values.alone - row.values.nothing == pytest.approx(shares(circuit, "fc:0")["conv2:0"], abs=1e-5)
     assert card.stability is not None
     assert card.stability.edge_mean == 1
+
+
+def test_what_the_page_shows_beside_the_shares_is_measured_from_the_same_means(
+    network: Network, mean: Baseline
+) -> None:
+    red, green, _ = levels(1, 0.5, 0.25)
+    circuit, groups = traced(network, mean, mode="target"), traced(network, mean, mode="target", groups=1)
+    share = 3 * (2 * red - green) - 3
+    node = circuit.nodes["conv2:0"]
+    assert shares(circuit, "fc:0")["conv2:0"] == pytest.approx(share, abs=1e-5)
+    # In mode target a unit's value is its share, and its base what the means below it give beyond its own.
+    assert node.value == pytest.approx(share, abs=1e-5)
+    assert node.books is not None
+    assert node.books.bias == pytest.approx(3 * (2 * 0.5 - 0.25) - 3, abs=1e-4)
+    for each in (circuit, groups):
+        for edge in each.edges_into("fc:0"):
+            known = pytest.approx(edge.attribution, abs=1e-4)
+            assert argument_map(network, each, edge.source).sum() == known
+            assert edge_maps(network, each, edge.source, "fc:0").attribution == known
+            assert class_attributions(network, each, edge.source)[0] == known
+            assert class_losses(network, each, edge.source)[0] == known
+            assert each.nodes[edge.source].value == known
+    found = layer_table(network, circuit, "conv2").attributions
+    assert found is not None
+    assert found[:2].tolist() == pytest.approx([shares(circuit, "fc:0")[f"conv2:{n}"] for n in (0, 1)], abs=1e-5)
+    assert float(target_map(network, circuit).sum()) == pytest.approx(float(found.sum()), abs=1e-5)
+    # Logits have no mean; from zero the share of a unit that is usually on is another.
+    assert layer_table(network, circuit, "fc").attributions is not None
+    assert traced(network, None, mode="target").nodes["conv2:0"].value == pytest.approx(share + 3, abs=1e-5)
 
 
 def test_groups_are_measured_from_their_code_of_the_means(network: Network, mean: Baseline) -> None:

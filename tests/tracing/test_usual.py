@@ -1,12 +1,17 @@
 """The usual view: units as a network was loaded, or of a transformer whose means are known groups of its tokens."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from circuits import Baseline, load_network, load_photo, mean_of_photos, trace
+from circuits.cli import explore
+from circuits.exemplars.build import index_photos
+from circuits.exemplars.finding import find_exemplars
 from circuits.report.sentences import circuit_in_words, held_in_words
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
@@ -49,8 +54,8 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     # One direction is all of a single token: what its layer's mean adds to it is rounding, and not among the best.
     assert "blocks.1.cls/1" not in circuit.nodes
     words = held_in_words(circuit)
-    assert words.startswith("All of it comes through blocks.1.cls/0. The ")
-    assert "drawn below that account" in words
+    assert words.startswith("All of it comes through blocks.1.cls/0. Below that, the ")
+    assert "groups drawn account for" in words
     assert words in circuit_in_words(circuit)
     page = Library(view.network, StoredGallery(view.network), lambda: mean)
     below = inspect(page, circuit, circuit.root, "").breakdown
@@ -79,3 +84,29 @@ def test_any_other_network_is_explained_by_its_units() -> None:
         view = usual_view(loaded, lambda stream: found["mean"])
         assert (view.network, view.groups, view.units, view.baseline.name) == (loaded, 0, None, "zero")
         assert page.usual_choices() == Choices()
+
+
+def test_a_folder_of_photos_is_begun_before_the_page_opens_so_that_it_has_the_usual_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "_FIRST", 2)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    network, folder = tokens(Tokens()), tmp_path / "photos"
+    stream = network.with_layers("stream")
+    for name in ("a/1", "a/2", "b/3", "b/4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 6, 3), 40 * int(name[-1]), np.uint8)).save(folder / f"{name}.png")
+    seen = explore._as_usual(network, folder)
+    assert seen.layers == stream.layers
+    first = find_exemplars(stream, folder=folder, layers=stream.layers[:-1])
+    assert first is not None
+    assert first.photos == 2  # of both folders; the page goes on with the others
+    every = index_photos(stream, folder)
+    assert every.photos == 4
+    explore._as_usual(network, folder)
+    again = find_exemplars(stream, folder=folder, layers=stream.layers[:-1])
+    assert again is not None
+    assert again.photos == 4
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "no photo.txt").write_text("words")
+    assert explore._as_usual(network, tmp_path / "words") is network

@@ -26,6 +26,7 @@ from circuits.units import Unit
 from circuits.visualization.render import Picture
 from circuits.visualization.settings import DEFAULT, WEIGHTS, Settings
 from circuits.visualization.store import DamagedError, PictureArchive, PictureStore, pack, pictures, unpack
+from tests.support import limits
 from training.builtin.pictures import all_units, build
 
 QUICK = Settings(size=16, steps=1)
@@ -286,7 +287,7 @@ def test_many_writers_and_readers_of_one_picture_do_not_disturb_each_other(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        limits.join(thread)
     assert outcomes == [True] * 60
     assert [file.suffix for file in files_in(store.folder)] == [".webp"]
     assert caplog.text == ""

@@ -239,6 +239,12 @@
   });
   document.addEventListener("pointerdown", event => { if (!event.target.closest("[data-action]")) held = null; });
 
+  /* A field that a person has done with is left for good. */
+  function leave(field) {
+    held = null;
+    field.blur();
+  }
+
   function keepFocus() {
     const observer = new MutationObserver(() => {
       if (!held || document.activeElement !== document.body) return;
@@ -295,7 +301,7 @@
   const follow = told => followers.push(told);
   const tell = view => followers.forEach(told => told(view));
 
-  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, session, shared });
+  window.circuits = Object.assign(window.circuits || {}, { send, acknowledge, showToasts, toast, read, follow, tell, leave, session, shared });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.circuits = {
     start, theme, received, photo: chosen("photo-upload"), circuit: chosen("circuit-upload"),

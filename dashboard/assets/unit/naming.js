@@ -53,11 +53,11 @@
       event.stopPropagation();
       if (event.key === "Escape") {
         input.value = kept;
-        input.blur();
+        window.circuits.leave(input);
       } else if (event.key === "Enter" && (kind === "name" || event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         save();
-        if (kind === "note") input.blur();
+        if (kind === "note") window.circuits.leave(input);
       }
     });
 

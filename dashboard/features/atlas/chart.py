@@ -5,7 +5,7 @@ from typing import Any
 
 from circuits.naming.names import UnitNames
 from circuits.units import Unit
-from dashboard.answers import UnitMap
+from dashboard.atlas_answers import UnitMap
 
 MOST_PICTURES = 400
 """Pictures on one map; of larger layers the points alone are drawn, and a picture beside the one that is pointed at."""

@@ -8,7 +8,7 @@ from dash import no_update
 from plotly.io.json import to_json_plotly
 
 from circuits.units import Unit
-from dashboard.answers import ClassPage
+from dashboard.atlas_answers import ClassPage
 from dashboard.feature import Feature, Output, View
 from dashboard.features.atlas.actions import ACTIONS
 from dashboard.features.atlas.queries import queries

@@ -10,7 +10,7 @@ from circuits.errors import CircuitsError
 from circuits.image.photo import load_photo
 from circuits.report.atlas_sentences import WITHOUT_EXEMPLARS
 from circuits.units import Progress, Unit
-from dashboard.answers import ClassPage, ClassRow, UnitMap
+from dashboard.atlas_answers import ClassPage, ClassRow, UnitMap
 from dashboard.library import Library
 from dashboard.session.state import Session
 from dashboard.webp import WebP, webp, wide

@@ -13,7 +13,8 @@ from circuits.naming.store import names_of
 from circuits.report.atlas_sentences import estimate, without_atlas
 from circuits.report.text import many, number, percent
 from circuits.units import Unit
-from dashboard.answers import ClassPage, Failure, UnitMap
+from dashboard.answers import Failure
+from dashboard.atlas_answers import ClassPage, UnitMap
 from dashboard.components import WAITING, attributes, button, failed, sends, with_code
 from dashboard.features.atlas.chart import scatter
 from dashboard.glossary import each_once, with_term

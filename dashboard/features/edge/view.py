@@ -149,8 +149,7 @@ def _map(title: str, spoken: str, shown: Signed) -> Component:
 
 def _difference(circuit: Circuit, edge: Edge, found: EdgeShown | Failure | None) -> list[Component]:
     """What the maps add up to, where that is not the edge's attribution."""
-    told = circuit.settings
-    if (told.mode, told.baseline) == ("sum", "zero") or not isinstance(found, EdgeShown):
+    if circuit.settings.mode == "sum" or not isinstance(found, EdgeShown):
         return []
     words = (
         f"The maps show gradient × activation, in total {number(found.lower.total, sign=True)}. The attribution, "

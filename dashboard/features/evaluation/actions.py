@@ -40,7 +40,7 @@ def _score(session: Session, payload: Over, library: Library) -> Session:
         if over:
             raise InputError("The strip holds one photo; take another one to score the circuit over both.")
         strip = False
-    baseline = before.baseline if before is not None else BASELINES[0]
+    baseline = before.baseline if before is not None else ""
     key = key_of(session, strip=strip, all_photos=strip and all_photos)
     return replace(session, scoring=Scoring(key, strip, baseline, all_photos=strip and all_photos))
 

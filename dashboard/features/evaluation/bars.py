@@ -210,7 +210,8 @@ def verdict(rows: Sequence[ScoreRow]) -> str:
     others = [name for name in ("permuted", "activation", "gradient", "weights") if known.get(name, own) > own]
     if others:
         named = " and ".join(f"{METHOD_NAMES[name]} ({share(known[name])})" for name in others)
-        words += f" {named[0].upper()}{named[1:]} {'does' if len(others) == 1 else 'do'} better."
+        does = ("does better", "do better") if own < 1 else ("keeps even more", "keep even more")
+        words += f" {named[0].upper()}{named[1:]} {does[len(others) > 1]}."
     shuffled = values.get("randomised")
     if shuffled is not None and shuffled >= own:
         words += " A circuit of a network with shuffled weights keeps as much, so this score proves little."

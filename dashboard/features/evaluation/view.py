@@ -77,7 +77,8 @@ def panel(session: Session, circuit: Circuit, scored: ShownScore) -> list[Compon
         room = html.Div(html.Span(WAITING, className="spoken"), className="placeholder waiting score-room")
         return [_meaning(circuit), *parts, *([room] if scored.busy else [])]
     card = scored.card
-    baseline = scored.scoring.baseline if scored.scoring.baseline in card.baselines else card.baselines[0]
+    chosen = scored.scoring.baseline or circuit.baseline.name
+    baseline = chosen if chosen in card.baselines else card.baselines[0]
     kept = kept_in_words(card, baseline)
     parts += [html.P(kept, className="verdict-first")] if kept else []
     parts += [html.P(_NOT_COUNTED, className="notice small not-counted", role="note")]

@@ -7,7 +7,7 @@ from typing import Any
 from dash import html
 
 from circuits.image.photo import Photo
-from dashboard.components import attributes, button, sends
+from dashboard.components import attributes, breakable, button, sends
 from dashboard.features.photo.actions import shown_by
 from dashboard.library import Library
 from dashboard.session.selection import spot_layer
@@ -72,7 +72,7 @@ def photo(session: Session, crop: str, library: Library) -> list[Component]:
         across, down = work.spot
         parts.append(html.Span(className="spot-mark", style={"left": f"{across:.2%}", "top": f"{down:.2%}"}))
     can_point = bool(library.placed) and not work.locked
-    positions = library.network.layer(spot_layer(session, library)) if can_point else None
+    positions = library.network.layer(spot_layer(session, library) or library.placed[-1]) if can_point else None
     grid = f"{positions.height},{positions.width}" if positions is not None else ""
     sees = html.Div(
         parts,
@@ -81,7 +81,9 @@ def photo(session: Session, crop: str, library: Library) -> list[Component]:
         role="application",
         **attributes(aria_label=described, data_grid=grid),
     )
-    name = html.Div(chosen.name, className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels")
+    name = html.Div(
+        breakable(chosen.name), className="name", title=f"{chosen.name}, {chosen.width} × {chosen.height} pixels"
+    )
     height, width = library.network.preprocessing.size
     told = f"The photo has {chosen.width} × {chosen.height} pixels; the network sees a crop as {width} × {height}."
     size = html.Div(f"{chosen.width} × {chosen.height}", className="small muted", title=told)

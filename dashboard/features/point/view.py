@@ -32,7 +32,7 @@ def panel(session: Session, library: Library, finding: object, tiles: Tiles) -> 
     """
     if session.work.spot is None or session.work.locked:
         return []
-    layer = spot_layer(session, library)
+    layer = finding.layer if isinstance(finding, UnitsAtPoint) else spot_layer(session, library) or library.placed[-1]
     close = button(
         "×", "point", className="round", title="Esc",
         **attributes(aria_label="Close what fires here"),
@@ -53,14 +53,31 @@ def _found(session: Session, library: Library, finding: object, tiles: Tiles) ->
         return [html.P(finding.sentence, className="failed small")]
     if not isinstance(finding, UnitsAtPoint):
         return [html.P("Looking …", className="muted small")]
+    apart = _apart(session, library, finding)
     if not finding.units:
-        return [html.P(f"No unit of {finding.layer} is above zero here.", className="muted small")]
+        return [*apart, html.P(f"No unit of {finding.layer} is above zero here.", className="muted small")]
     lowest = library.network.below(finding.layer) is None
     reason = f"{finding.layer} is the lowest layer; only the image is below it." if lowest else ""
     rows = [
         _row(session, firing, tiles.get(f"{PREFIX}{firing.unit.whole}", _NO_TILE), reason) for firing in finding.units
     ]
-    return [html.Ul(rows), *([html.P(reason, className="muted small")] if reason else [])]
+    return [*apart, html.Ul(rows), *([html.P(reason, className="muted small")] if reason else [])]
+
+
+def _apart(session: Session, library: Library, finding: UnitsAtPoint) -> list[Component]:
+    """That nothing goes from here to what is explained, of a layer above those that something goes from."""
+    placed, reaching, work = library.placed, finding.reaching, session.work
+    is_known = reaching in placed
+    if (is_known and placed.index(finding.layer) <= placed.index(reaching)) or (reaching and not is_known):
+        return []
+    said = work.predictions[0].label if work.predictions else "the answer"
+    what = said if work.circuit is None else work.circuit.nodes[work.circuit.root].called
+    words = f"No unit of {finding.layer} has a share in {what} at this place."
+    offer = button(
+        f"Show {reaching}", "point-layer", {"layer": reaching}, className="link",
+        title="The highest layer whose units have a share here",
+    )  # fmt: skip
+    return [html.P([words, *([" ", offer] if is_known else [])], className="muted small")]
 
 
 def _row(session: Session, firing: Firing, tile: Tile, reason: str) -> Component:

@@ -10,7 +10,8 @@ from circuits.report.atlas_sentences import estimate, inside, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.node import Node
-from dashboard.answers import CollectionExemplars, Failure, UnitInAtlas
+from dashboard.answers import CollectionExemplars, Failure
+from dashboard.atlas_answers import UnitInAtlas
 from dashboard.components import WAITING, attributes, edge_link, failed, figure, section, sends
 from dashboard.glossary import term, with_term
 from dashboard.work.results import Answers

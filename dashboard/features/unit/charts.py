@@ -8,12 +8,9 @@ from circuits.report.text import many, number
 from circuits.units import is_residual
 from dashboard.answers import Breakdown
 
-_ROOM = 18
-"""Characters for a name."""
-
 
 def contributions(breakdown: Breakdown) -> html.Table:
-    """What a unit's value is made of: a bar for each part, the rest, the bias, and their sum.
+    """What a unit's value is made of: a bar for each part, the rest if there is one, the bias, and their sum.
 
     Bars go from zero, to the left where they are negative, and share one scale, which the longest fill.
     """
@@ -21,8 +18,8 @@ def contributions(breakdown: Breakdown) -> html.Table:
         (part.label, part.attribution, "other" if is_residual(part.name) else _sign(part.attribution))
         for part in breakdown.parts
     ]
-    rest = (rest_label(breakdown), breakdown.rest, "other")
-    rows = [*parts, rest, (breakdown.bias_name, breakdown.bias, "other"), ("value", breakdown.value, "whole")]
+    rest = [(rest_label(breakdown), breakdown.rest, "other")] if breakdown.rest_count != 0 else []
+    rows = [*parts, *rest, (breakdown.bias_name, breakdown.bias, "other"), ("value", breakdown.value, "whole")]
     low = min(0.0, *(value for _, value, _ in rows))
     span = (max(0.0, *(value for _, value, _ in rows)) - low) or 1.0
     return html.Table([html.Tbody([_row(*row, low, span) for row in rows])], className="bar-chart")
@@ -41,10 +38,12 @@ def _row(label: str, value: float, kind: str, low: float, span: float) -> html.T
     bar: Any = html.I(className=kind, style={"left": f"{100 * start:.2f}%", "width": f"{100 * wide:.2f}%"})
     zero = html.B(style={"left": f"{-100 * low / span:.2f}%"})
     said = number(value, sign=kind != "whole")
-    # Of a long address the end tells it from others.
-    shown = label if len(label) <= _ROOM or " " in label else f"…{label[1 - _ROOM :]}"
     return html.Tr(
-        [html.Th(shown, scope="row", title=label), html.Td(html.Div([zero, bar])), html.Td(said, className="numbers")]
+        [
+            html.Th(html.Bdi(label), scope="row", title=label),
+            html.Td(html.Div([zero, bar])),
+            html.Td(said, className="numbers"),
+        ]
     )
 
 

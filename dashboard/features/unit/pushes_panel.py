@@ -19,11 +19,11 @@ def pushes(label: str, found: Answers, *, from_mean: bool = False) -> list[Compo
     Args:
         label: what the unit is called.
         found: what was found out, by query.
-        from_mean: whether the shares beside it are measured from means, and these are not.
+        from_mean: whether shares are measured from means.
     """
     if "pushes" not in found:
         return []
-    title = html.H2("Classes it pushes up and down", title="Gradient × activation along all paths to each logit")
+    title = html.H2("Classes it pushes up and down", title="It is ablated, and all above it computed anew")
     answer = found["pushes"]
     if isinstance(answer, Failure):
         return [title, *failed(answer)]
@@ -32,8 +32,8 @@ def pushes(label: str, found: Answers, *, from_mean: bool = False) -> list[Compo
     if not answer.up and not answer.down:
         return [title, html.P(f"{label} does not affect any logit in this photo.", className="small muted")]
     sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
-    gone = "if it were zero, and not its mean" if from_mean else "without it"
-    words = with_term(f"How much each logit would drop (+) or rise (−) {gone}, estimated by the gradient.", "logit")
+    gone = "with its mean in its place" if from_mean else "without it"
+    words = with_term(f"How much each logit would drop (+) or rise (−) {gone}.", "logit")
     return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
 
 

@@ -156,14 +156,16 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
             link = html.Button(word.called, type="button", className="link", **sends("select", unit=word.id))
             said.append(html.B(word.called) if word.id == node.id else link)
         else:
-            said += with_term(word, "attribution")
+            mark, word = (
+                (word[0], word[1:]) if said and word[0] in ",." else ("", word)
+            )  # stays on the line of the link
+            said = [*said[:-1], html.Span([said[-1], mark], className="whole")] if mark else said
+            said += with_term(word, "attribution") if word else []
     return [html.P(said, className="small part-of")] if said else []
 
 
 def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
-    is_from_mean = circuit.settings.baseline == "mean"  # as the edges are, and values are not
-    share = f"share of the target{', from zero' * is_from_mean}"
-    value: Any = share if inspection.in_target_units else "value"
+    value: Any = "share of the target, all paths" if inspection.in_target_units else "value"
     logit, facts = term("logit"), [(value, number(node.value))]
     if _is_difference(node):
         of_each = (_first_class(node), node.max), (_second_class(node), node.max - node.value)

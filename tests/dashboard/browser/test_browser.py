@@ -13,6 +13,7 @@ from circuits.image.photo import Photo
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.app import Page
+from tests.support.places import outcome
 from tests.support.pretend import PaintedGallery
 
 Open = Callable[..., Any]
@@ -76,7 +77,7 @@ def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: P
     expect(tab.locator("#status-text")).to_have_text(re.compile(r"^\d+ units, \d+ edges$"))
     expect(tab.locator("#status-meter")).to_be_hidden()
     expect(tab.get_by_alt_text("What tree looks for")).to_be_visible()
-    assert tab.locator(".unit img").first.evaluate("image => image.naturalWidth") == 96
+    expect(tab.locator(".unit img").first).to_have_js_property("naturalWidth", 96)
 
 
 def test_a_preview_is_refined_in_place_and_replaced_by_the_picture(
@@ -179,14 +180,16 @@ def test_a_photo_can_be_dropped_anywhere_and_pasted(tab: Any, expect: Any) -> No
             resolve();
         }));
     }"""
-    tab.evaluate(f"() => ({make})('drop', 'dropped.png')")
+    outcome(tab, f"() => ({make})('drop', 'dropped.png')")
     expect(tab.locator("#photo")).to_contain_text("dropped.png")
-    tab.evaluate(f"() => ({make})('paste', 'pasted.png')")
+    outcome(tab, f"() => ({make})('paste', 'pasted.png')")
     expect(tab.locator("#photo")).to_contain_text("pasted.png")
 
 
 def test_all_photos_that_are_dropped_at_once_go_into_the_strip_up_to_its_limit(tab: Any, expect: Any) -> None:
-    tab.evaluate("""async () => {
+    outcome(
+        tab,
+        """async () => {
         const data = new DataTransfer();
         for (let number = 0; number < 20; number++) {
             const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 40 });
@@ -198,7 +201,8 @@ def test_all_photos_that_are_dropped_at_once_go_into_the_strip_up_to_its_limit(t
         }
         const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
         document.querySelector("#graph").dispatchEvent(event);
-    }""")
+    }""",
+    )
     expect(tab.locator(".toast")).to_contain_text("The strip holds 12 photos: the first 12 of these 20 files")
     # They come in their order, so that with the last one all are there, and the photo of before has gone.
     expect(tab.locator('#strip .photo-choice[title="photo-11.png"]')).to_have_count(1)
@@ -341,6 +345,7 @@ def test_labels_that_look_like_markup_stay_text(tab: Any, expect: Any) -> None:
     expect(tab.locator("#unit .unit-title")).to_have_text("<b>ship</b>")
 
 
+@pytest.mark.long
 def test_a_server_that_is_gone_is_said(open_tab: Open, served: str, expect: Any) -> None:
     tab = open_tab(served, tolerant=True)
     expect(tab.locator(".prediction")).to_have_count(5)

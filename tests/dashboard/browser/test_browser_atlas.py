@@ -12,6 +12,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from dashboard.app import Page, PageSettings, create_page
 from tests.dashboard.test_accessibility import GRAVE
+from tests.support.places import outcome
 from tests.support.pretend import PaintedGallery
 from tests.support.small_atlas import small_atlas
 
@@ -35,7 +36,7 @@ def test_from_the_address_of_a_class_to_its_circuit_and_back(
         for theme, rules in (("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")):
             tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
             expect(tab.locator("html")).to_have_attribute("data-theme", theme)
-            found = tab.evaluate(f"axe.run({rules}).then(found => found.violations)")
+            found = outcome(tab, f"() => axe.run({rules}).then(found => found.violations)")
             grave = (each for each in found if each["impact"] in GRAVE)
             faults.extend((state, theme, each["id"], each["nodes"][0]["html"][:120]) for each in grave)
 

@@ -14,6 +14,7 @@ from circuits.image.photo import Photo
 from circuits.network.network import Network
 from circuits.report.text import chance
 from dashboard.app import Page, PageSettings, create_page
+from tests.support.places import outcome
 from tests.support.pretend import PaintedCollection, PaintedGallery, tiny_network
 
 Open = Callable[..., Any]
@@ -222,10 +223,10 @@ def test_the_menu_and_the_list_have_no_grave_fault(tab: Any, expect: Any, theme:
     found = []
     tab.locator("#network-menu summary").click()
     expect(tab.locator("#network-menu .menu-item").first).to_be_visible()
-    found += tab.evaluate("axe.run().then(found => found.violations)")
+    found += outcome(tab, "() => axe.run().then(found => found.violations)")
     tab.keyboard.press("Escape")
     tab.get_by_role("combobox").click()
     expect(tab.locator("#search [role=option]")).to_have_count(6)
-    found += tab.evaluate("axe.run().then(found => found.violations)")
+    found += outcome(tab, "() => axe.run().then(found => found.violations)")
     grave = [fault for fault in found if fault["impact"] in ("serious", "critical")]
     assert [(fault["id"], [node["html"][:200] for node in fault["nodes"]]) for fault in grave] == []

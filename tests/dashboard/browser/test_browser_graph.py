@@ -16,7 +16,7 @@ from circuits.network.network import Network
 from dashboard.features.graph import actions as on_circuit
 from dashboard.features.graph.weak import coverage, reached
 from tests.support.huge import huge
-from tests.support.places import box_of
+from tests.support.places import box_of, outcome, still
 
 Open = Callable[..., Any]
 
@@ -60,11 +60,6 @@ def middle(tab: Any, name: str) -> tuple[float, float]:
     """Where the middle of a unit's picture is on the screen."""
     box = box_of(unit(tab, name).locator(".frame"))
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def still(tab: Any) -> None:
-    """Wait until nothing moves."""
-    tab.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))")
 
 
 def test_an_inhibiting_edge_ends_in_a_bar_and_dashes_say_that_ablation_disagrees(
@@ -355,7 +350,7 @@ def test_a_click_and_a_pan_touch_few_of_a_thousand_units(tab: Any, expect: Any, 
         button.click();
         await chosen;
     }})"""
-    clicks = [tab.evaluate(click, f"block{7 - number}:{number}") for number in range(5)]
+    clicks = [outcome(tab, click, f"block{7 - number}:{number}") for number in range(5)]
     pan = f"""distance => ({CHANGED})(() => {{
         const stage = document.querySelector("#graph");
         const at = x => ({{ clientX: x, clientY: 300, pointerId: 1, bubbles: true }});
@@ -367,7 +362,7 @@ def test_a_click_and_a_pan_touch_few_of_a_thousand_units(tab: Any, expect: Any, 
     }})"""
     where = "document.querySelector('.world').style.transform"
     before = tab.evaluate(where)
-    pans = [tab.evaluate(pan, 20 * number) for number in range(1, 6)]
+    pans = [outcome(tab, pan, 20 * number) for number in range(1, 6)]
     assert tab.evaluate(where) != before
     assert all(0 < len(changed) < 50 for changed in (*clicks, *pans))
 

@@ -19,6 +19,7 @@ from circuits.tracing.circuit import Circuit
 from dashboard.app import Page, PageSettings, create_page
 from dashboard.server import Running
 from tests.dashboard.browser.test_browser import unit, upload, why
+from tests.support import limits
 from tests.support.pretend import PaintedCollection, PaintedGallery
 
 Open = Callable[..., Any]
@@ -171,7 +172,7 @@ class Server:
     def stop(self) -> None:
         if self.running is not None:
             self.running.close()
-            self.thread.join(timeout=5)
+            limits.join(self.thread)
             self.running = None
 
 

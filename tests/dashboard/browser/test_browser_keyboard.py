@@ -76,6 +76,7 @@ def typist(open_tab: Open, served: str, expect: Any) -> Typist:
     return Typist(tab, expect)
 
 
+@pytest.mark.long
 def test_a_walk_through_the_whole_page_needs_no_mouse(typist: Typist) -> None:
     tab, expect, unit = typist.tab, typist.expect, typist.tab.locator(".unit")
     # What fires at a place of the photo, without pointing at it.

@@ -15,7 +15,7 @@ from circuits import trace
 from circuits.image.photo import Photo
 from circuits.network.network import Network
 from tests.support.huge import huge
-from tests.support.places import box_of
+from tests.support.places import box_of, still
 
 Open = Callable[..., Any]
 Boxes = dict[str, list[float]]
@@ -71,11 +71,6 @@ def upload(tab: Any, expect: Any, circuit: dict[str, Any]) -> None:
     tab.locator("#circuit-upload input[type=file]").set_input_files(file)
     expect(tab.locator(".unit")).to_have_count(len(circuit["nodes"]))
     still(tab)
-
-
-def still(tab: Any) -> None:
-    """Wait until nothing moves."""
-    tab.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))")
 
 
 def boxes(tab: Any, part: str = ".frame") -> Boxes:
@@ -286,8 +281,7 @@ def test_panes_are_folded_away_and_the_graph_uses_their_room(tab: Any, expect: A
 
 
 def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any, served: str, expect: Any) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    tab = context.new_page()
+    tab = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     tab.goto(served)
     tab.locator("#predictions").get_by_role("button", name="why tree?").click()
     expect(tab.locator(".unit.root")).to_be_visible()
@@ -300,7 +294,7 @@ def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any
     frame = tab.locator(".unit.root .frame")
     before = box_of(frame)
     at = {"x": before["x"] + 20, "y": before["y"] + 20}
-    touch = context.new_cdp_session(tab)
+    touch = tab.context.new_cdp_session(tab)
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
     for step in range(1, 5):
         points = [{"x": at["x"] + 10 * step, "y": at["y"] + 15 * step}]
@@ -324,7 +318,7 @@ def test_on_a_phone_panes_lie_one_under_the_other_and_a_finger_pans(browser: Any
     tab.keyboard.press("Enter")
     expect(tab.locator("#unit .unit-title")).to_have_text("W" * 80)
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
-    context.close()
+    browser.close_page(tab)
 
 
 def test_names_of_predictions_keep_their_room_beside_why_not(tab: Any, expect: Any) -> None:

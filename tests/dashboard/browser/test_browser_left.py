@@ -48,11 +48,6 @@ def upload(tab: Any, expect: Any, seed: int) -> Photo:
     return photo
 
 
-def units(tab: Any) -> set[str]:
-    """Ids of the units that are drawn."""
-    return set(tab.locator(".unit").evaluate_all("units => units.map(unit => unit.dataset.id)"))
-
-
 def settled(tab: Any, expect: Any, wanted: set[str]) -> None:
     """Wait until just these units are drawn."""
     expect(tab.locator(".unit")).to_have_count(len(wanted))
@@ -76,19 +71,20 @@ def test_photos_in_the_strip_switch_with_the_target_kept_and_undo_goes_back(
 ) -> None:
     expect(tab.locator("#strip li")).to_have_count(0)
     second = upload(tab, expect, 1)
-    upload(tab, expect, 2)
+    third = upload(tab, expect, 2)
     strip = tab.locator("#strip")
     expect(strip.locator("[aria-pressed]")).to_have_count(3)
     expect(strip.get_by_role("button", name="2.png", exact=True)).to_have_attribute("aria-pressed", "true")
     tab.locator("#predictions").get_by_role("button", name="why dog?").click()
     explained(tab, expect, "dog")
-    before = units(tab)
+    before = set(trace(network, third, "dog", depth=2, top=5).visible)
+    settled(tab, expect, before)
     strip.get_by_role("button", name="1.png", exact=True).click()
     expect(tab.locator("#photo .name")).to_have_text("1.png")
     expect(strip.get_by_role("button", name="1.png", exact=True)).to_have_attribute("aria-pressed", "true")
     settled(tab, expect, set(trace(network, second, "dog", depth=2, top=5).visible))
     explained(tab, expect, "dog")
-    assert strip.locator("img").first.evaluate("image => image.naturalWidth") == 32
+    expect(strip.locator("img").first).to_have_js_property("naturalWidth", 32)
     press(tab, "Control+z")
     expect(tab.locator("#photo .name")).to_have_text("2.png")
     settled(tab, expect, before)
@@ -265,7 +261,7 @@ def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
     expect(spot.locator(".peak")).to_have_count(sum(firing.peak_here for firing in found))
     expect(tab.locator(".spot-mark")).to_be_visible()
     expect(spot.locator('[data-tile]:not([data-state="ready"])')).to_have_count(0)
-    assert spot.locator("img").first.evaluate("image => image.naturalWidth") == 96
+    expect(spot.locator("img").first).to_have_js_property("naturalWidth", 96)
     first = found[0].unit
     spot.get_by_role("button", name=f"why did {first.whole} fire here?").click()
     row, column = first.position

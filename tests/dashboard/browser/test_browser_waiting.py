@@ -14,6 +14,7 @@ from circuits.network.loading import load_network
 from circuits.network.network import Network
 from dashboard.app import Page, PageSettings, create_page
 from tests.support.nets import shared
+from tests.support.places import outcome
 from tests.support.pretend import PaintedCollection, PaintedGallery
 
 MOST_PASSES = 2000
@@ -54,8 +55,10 @@ def test_no_unit_is_blank_once_the_graph_stands(
     units = tab.locator(".unit").count()
     assert units > 20
     expect(tab.locator('.unit .frame[data-shows="patch"]')).to_have_count(units)
-    widths = tab.locator(".unit img").evaluate_all(
-        "all => Promise.all(all.map(image => image.decode().then(() => image.naturalWidth)))"
+    widths = outcome(
+        tab,
+        """() => Promise.all([...document.querySelectorAll(".unit img")].map(
+        image => image.decode().then(() => image.naturalWidth)))""",
     )
     assert min(widths) > 16
     assert waited < MOST_PASSES * forward_pass(network)

@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -332,6 +333,13 @@ def test_with_an_index_the_mean_can_be_chosen_and_its_photos_are_named(
     assert find(asked.pane, className="numbers big")[0].children[0] == kept
     assert kept != share(card.row("circuit", baseline="zero").faithfulness.value)
     assert "over squares (1200 photos)" in pane(asked)
+    pressed = {each.children: facts(each)["aria-pressed"] for each in find(asked.pane, **{"data-action": "baseline"})}
+    assert pressed == {"zero": "false", "their mean": "true"}
+    asked.do("set", "baseline=mean")
+    tab = asked.callbacks.sessions.tab(ANN)
+    tab.session = replace(tab.session, scoring=None)
+    asked.why("2")
+    scored(asked)  # what its shares are measured from is what the others are set to
     pressed = {each.children: facts(each)["aria-pressed"] for each in find(asked.pane, **{"data-action": "baseline"})}
     assert pressed == {"zero": "false", "their mean": "true"}
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from torch.nn import Module
 
-from circuits.evidence.maps import class_attributions
+from circuits.evidence.class_effects import class_losses
 from circuits.image.photo import Photo
 from circuits.report.sentences import edges_from
 from circuits.report.text import number
@@ -79,7 +79,7 @@ def test_evidence_comes_with_pictures_that_are_served(ann: Person, child: str, c
     assert f"{child} via tree" in pane(ann)
     assert WAITING not in pane(ann)
     network = ann.callbacks.library.network
-    found = class_attributions(network, circuit_of(ann), child)
+    found = class_losses(network, circuit_of(ann), child)
     [up] = find(ann.pane, className="push up")
     [down] = find(ann.pane, className="push down")
     best, worst = int(found.argmax()), int(found.argmin())

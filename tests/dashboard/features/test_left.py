@@ -10,13 +10,15 @@ from PIL import Image
 
 from circuits import trace
 from circuits.errors import CircuitsError, InputError
-from circuits.evidence.layer_statistics import Firing
+from circuits.evidence.layer_statistics import Firing, position_at
 from circuits.evidence.maps import heat_map
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
 from circuits.report.sentences import below_in_words
 from circuits.report.text import chance, number
 from circuits.tracing.circuit import Circuit
+from circuits.tracing.source import forward_cache
+from circuits.tracing.targets import find_target
 from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.breakdowns import inspect
@@ -26,7 +28,8 @@ from dashboard.features.point.queries import COUNT, UnitsAtPoint, query
 from dashboard.features.target import view as panels
 from dashboard.library import Library
 from dashboard.session.selection import spot_layer
-from dashboard.session.state import STRIP, Choices, Session, key_of, photos_of
+from dashboard.session.state import STRIP, Choices, Session, Work, key_of, photos_of
+from dashboard.work.gallery import StoredGallery
 from dashboard.work.results import Query
 from dashboard.work.tiles import Tile
 from tests.support import actions
@@ -34,6 +37,7 @@ from tests.support.actions import Action, does
 from tests.support.parts import every, facts, find, words
 from tests.support.person import Person
 from tests.support.pretend import PaintedGallery, tiny_network
+from tests.support.tokens import Tokens, tokens
 
 CHOICES = Choices(depth=2, top=3)
 
@@ -332,7 +336,7 @@ def test_a_place_is_asked_about_in_the_highest_layer_with_places(two: Session, l
     assert pointed.work.spot == (0.3, 0.7)
     assert pointed.past == two.past
     assert library.placed == ("a", "b", "c")
-    assert spot_layer(pointed, library) == "c"
+    assert spot_layer(pointed, library) == ""  # the highest whose units have a share there
     lower = do(pointed, library, "point-layer", "b")
     assert spot_layer(lower, library) == "b"
     assert do(lower, library, "point", "").work.spot is None
@@ -352,19 +356,47 @@ def test_the_units_at_a_place_are_those_that_are_highest_there(
     assert [firing.value for firing in found.units] == pytest.approx([there[n] for n in strongest])
 
 
-def test_the_answer_depends_on_photo_crop_layer_and_place_and_on_nothing_else(
+def test_the_answer_depends_on_photo_crop_target_layer_and_place_and_on_nothing_else(
     two: Session, traced: Session, library: Library, photo: Photo
 ) -> None:
     pointed = do(two, library, "point", "0.3,0.7")
     key = point_query(pointed, library)[0].key
-    assert point_query(do(traced, library, "point", "0.3,0.7"), library)[0].key == key
+    elsewhere = replace(pointed, looking=replace(two.looking, start="peak"))
+    assert point_query(elsewhere, library)[0].key == key
     others = (
+        do(traced, library, "point", "0.3,0.7"),
         do(two, library, "point", "0.4,0.7"),
         do(pointed, library, "point-layer", "b"),
         do(do(two, library, "crop", "40,0,80,40"), library, "point", "0.3,0.7"),
         do(do(two, library, "photo", key_of(photo)), library, "point", "0.3,0.7"),
     )
-    assert len({key, *(point_query(each, library)[0].key for each in others)}) == 5
+    assert len({key, *(point_query(each, library)[0].key for each in others)}) == 6
+
+
+def test_where_nothing_goes_up_from_a_place_the_highest_layer_from_which_something_does_is_shown() -> None:
+    """Of the last block of a transformer the class token alone is read."""
+    network = tokens(Tokens(1))
+    seen = load_photo(np.random.default_rng(0).random((4, 6, 3)), name="noise")
+    library = Library(network, StoredGallery(network))
+    session = Session(Work(seen, predictions=library.predict(seen), spot=(0.4, 0.6)))
+    assert library.placed[-2:] == ("blocks.0.act", "blocks.1.act")
+    found = point_query(session, library)[0].work(quiet)
+    assert (found.layer, found.reaching) == ("blocks.0.act", "blocks.0.act")
+    run = forward_cache(network, seen)
+    row, column = position_at(network, "blocks.0.act", (0.4, 0.6))
+    target = find_target(network, session.work.predictions[0].index, 0)
+    assert run.gradient(target, "blocks.0.act")[0, :, row, column].any()
+    assert not run.gradient(target, "blocks.1.act").any()
+    assert "has a share in" not in words(spots.panel(session, library, found, {}))
+    above = do(session, library, "point-layer", "blocks.1.act")
+    asked = point_query(above, library)[0].work(quiet)
+    assert (asked.layer, asked.reaching) == ("blocks.1.act", "blocks.0.act")
+    told = spots.panel(above, library, asked, {})
+    assert f"No unit of blocks.1.act has a share in {target.label} at this place." in words(told)
+    [offer] = find(told, **{"data-action": "point-layer"})
+    assert json.loads(facts(offer)["data-payload"]) == {"layer": "blocks.0.act"}
+    below = do(session, library, "point-layer", "patch")
+    assert "has a share in" not in words(spots.panel(below, library, point_query(below, library)[0].work(quiet), {}))
 
 
 @pytest.mark.parametrize("subject", ["0.5", "left,top", "1.2,0.5", "nan,0.5", "0.1,0.2,0.3"])
@@ -385,7 +417,7 @@ def test_the_list_says_activation_peak_and_what_can_be_done(traced: Session, lib
     inside = traced.work.circuit.edges_into("fc:2")[0].source
     channel = Unit.parse(inside).channel
     found = UnitsAtPoint(
-        "c", (Firing(Unit("c", channel, (2, 1)), 1.25, 0.5, True), Firing(Unit("c", 99, (2, 1)), 0.5, 0.2, False))
+        "c", (Firing(Unit("c", channel, (2, 1)), 1.25, 0.5, True), Firing(Unit("c", 99, (2, 1)), 0.5, 0.2, False)), "c"
     )
     tile = Tile("ready", "picture/ab.webp")
     parts = spots.panel(pointed, library, found, {f"spot {inside}": tile})
@@ -407,14 +439,14 @@ def point_query(session: Session, library: Library) -> tuple[Query, ...]:
 def test_the_list_says_what_it_waits_for_and_what_went_wrong(two: Session, library: Library) -> None:
     pointed = do(two, library, "point", "0.3,0.7")
     assert "Looking …" in words(spots.panel(pointed, library, None, {}))
-    assert "No unit of c is above zero here." in words(spots.panel(pointed, library, UnitsAtPoint("c", ()), {}))
+    assert "No unit of c is above zero here." in words(spots.panel(pointed, library, UnitsAtPoint("c", (), "c"), {}))
     assert "It broke." in words(spots.panel(pointed, library, Failure("It broke."), {}))
     assert spots.panel(two, library, None, {}) == []
 
 
 def test_units_of_the_lowest_layer_cannot_be_asked_why_and_the_list_says_so(two: Session, library: Library) -> None:
     lowest = do(do(two, library, "point-layer", "a"), library, "point", "0.3,0.7")
-    found = UnitsAtPoint("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),))
+    found = UnitsAtPoint("a", (Firing(Unit("a", 1, (2, 1)), 1.25, 0.5, False),), "c")
     parts = spots.panel(lowest, library, found, {})
     assert find(parts, **{"data-action": "root", "disabled": True})
     assert "a is the lowest layer; only the image is below it." in words(parts)

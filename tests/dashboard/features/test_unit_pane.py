@@ -433,7 +433,7 @@ def test_shares_are_measured_from_the_mean_where_there_is_one(ann: Person, colle
     assert f"drops by {number(edge.attribution)} when {edge.source} is set to its mean" in pane(ann)
     ann.do("select", edge.source)
     ann.looked()
-    assert "(−) if it were zero, and not its mean, estimated by the gradient." in pane(ann)
+    assert "How much each logit would drop (+) or rise (−) with its mean in its place." in pane(ann)
     _, file = ann.export()
     collection.photos = 0
     ann.send(json.dumps(file).encode(), "mean.json", kind="circuit")  # which carries its means

@@ -185,7 +185,7 @@ def bars_of(broken: Breakdown) -> tuple[list[str], list[str], list[tuple[float, 
     rows = charts.contributions(broken).children[0].children
     bars = [row.children[1].children.children[1] for row in rows]
     return (
-        [row.children[0].children for row in rows],
+        [row.children[0].children.children for row in rows],
         [row.children[2].children for row in rows],
         [(float(bar.style["left"][:-1]), float(bar.style["width"][:-1])) for bar in bars],
     )

@@ -1,15 +1,16 @@
 """Ctrl-C at a real server with work under way that never ends: the server ends all the same, and says nothing."""
 
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.limits import child, until
+
+# Where the tests themselves run in the background, SIGINT is ignored, and children inherit that.
 SERVE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = {paths!r}
 import time
 from dashboard.server import Running, serve
@@ -46,21 +47,11 @@ WORK = {"steps": "while True: progress(1, 4, ''); time.sleep(0.01)", "one long s
 def test_ctrl_c_ends_the_process_while_it_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     code = SERVE.format(paths=[str(HERE.parents[2])], folder=str(tmp_path), work=work)
-    # Where the tests themselves run in the background, SIGINT is ignored, and children inherit that.
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:  # fmt: skip
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            assert process.stdout.readline().startswith("http://127.0.0.1:")
-            until = time.monotonic() + 60
-            while not (tmp_path / "begun").exists():
-                assert time.monotonic() < until
-                time.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) in (0, 130)
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()
+    with child("-c", code) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        until((tmp_path / "begun").exists, "a picture is begun")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) in (0, 130)
+        assert process.stderr.read() == ""
