@@ -99,16 +99,18 @@ def _empty(name: str, *, official: bool, **options: Any) -> nn.Module:
 
 
 def _from_file(name: str, weights: str | Path, *, official: bool) -> tuple[nn.Module, str]:
+    from torchvision import models
+
     module = _empty(name, official=official)
     read = read_weights(weights, module)
     state = {key: value for key, value in read.tensors.items() if not key.startswith(_AUXILIARY)}
     last, options = _weights_of(module)[-1], dict[str, int]()
     if last in state and state[last].shape[0] != 1000:
         options["num_classes"] = int(state[last].shape[0])
-    positions = dict(module.named_parameters()).get("encoder.pos_embedding")
-    if positions is not None and "encoder.pos_embedding" in state and state["encoder.pos_embedding"].dim() == 3:
+    positions = "encoder.pos_embedding"
+    if isinstance(module, models.VisionTransformer) and positions in state and state[positions].dim() == 3:
         # One of the positions is the class token's.
-        options["image_size"] = module.patch_size * math.isqrt(max(1, state["encoder.pos_embedding"].shape[1] - 1))
+        options["image_size"] = module.patch_size * math.isqrt(max(1, state[positions].shape[1] - 1))
     if options:
         module = _empty(name, official=official, **options)
     fit_weights(module, state, what=f"The weights in {str(weights)!r}")
