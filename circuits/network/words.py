@@ -79,6 +79,12 @@ def check_words(name: str, words: str | Sequence[str] | None) -> tuple[str, ...]
     """
     if words is None:
         return None
+    if name.startswith("timm:") and "clip" in name:
+        raise InputError(
+            f"{name} is the side of a CLIP model that sees photos, without the one that reads words; take both from a "
+            "folder or repository in the format of transformers, such as "
+            "hfmodel:laion/CLIP-ViT-B-32-laion2B-s34B-b79K of OpenCLIP."
+        )
     if not name.startswith("hfmodel:"):
         raise InputError(
             f"{name} brings its own classes; words are those of a CLIP or SigLIP model of transformers, hfmodel:"

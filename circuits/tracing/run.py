@@ -76,7 +76,8 @@ class ForwardCache:
             return gradient
         if key not in self.gradients:
             if self.network.branched:
-                self.gradients |= {(target.id, name): gradient for name, gradient in self._gradients(target).items()}
+                found = self._gradients(target, layer)
+                self.gradients |= {(target.id, name): gradient for name, gradient in found.items()}
                 return self.gradients[key]
             above = self.network.layers[self.network.layers.index(layer) + 1]
             upper = target.readout(self.network) if above == target.unit.layer else self.gradient(target, above)
@@ -114,9 +115,16 @@ class ForwardCache:
         """What each channel contributes to the target along all paths, A_j = Σ_hw (a_j - b_j) · ∂T/∂a_j, (C,)."""
         return self.attribution_maps(target, layer, dtype=dtype).sum((1, 2))
 
-    def _gradients(self, target: Target) -> dict[str, Activation]:
-        """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        return run_back(self.network, self.activations[IMAGE], target, self.network.layers)[1]
+    def _gradients(self, target: Target, layer: str) -> dict[str, Activation]:
+        """∂T/∂a of a layer and all above it, by one pass; zero where no path leads to the target.
+
+        It goes down to the lowest layer of groups at once, and if that was not enough, to the lowest of all.
+        """
+        layers = self.network.layers
+        asked_before = any(name == target.id for name, _ in self.gradients)
+        lowest = 0 if asked_before else min(map(layers.index, [layer, *self.dictionaries]))
+        known = {name: self.activations[name] for name in layers[: lowest + 1]}
+        return run_back(self.network, self.activations[IMAGE], target, layers[lowest:], known)[1]
 
     def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""

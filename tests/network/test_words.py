@@ -127,6 +127,8 @@ def test_one_text_is_enough_where_each_is_judged_on_its_own(folders: dict[str, P
 def test_networks_without_words_say_so(folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^resnet18 brings its own classes; words are those of a CLIP or SigLIP mod"):
         load_network("resnet18", words=WORDS)
+    with pytest.raises(InputError, match=r"^timm:vit_base_patch16_clip_224 is the side of a CLIP model that sees "):
+        load_network("timm:vit_base_patch16_clip_224", words=WORDS)
     made(SMALL["ResNet"]()).save_pretrained(tmp_path / "resnet")
     with pytest.raises(InputError, match=r"is of the kind 'resnet', whose classes are no words; leave them out, or"):
         load_network(f"hfmodel:{tmp_path / 'resnet'}", words=WORDS)
