@@ -51,15 +51,18 @@ def network_of(name: str) -> Network:
     return with_linked_layers(load_network(named, device="cpu", **given))
 
 
-def seconds(run: Callable[[], object], rounds: int) -> float:
-    """Process time of the quickest of some rounds, after one that is not timed."""
-    run()
-    took = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        run()
-        took.append(time.process_time() - begun)
-    return min(took)
+def seconds(jobs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Process time of each job in its quickest round; in a round all run in turn, and the first is not timed.
+
+    In turn, because others who use the machine slow down whatever runs just then.
+    """
+    took = np.empty((rounds + 1, len(jobs)))
+    for row in took:
+        for place, job in enumerate(jobs):
+            begun = time.process_time()
+            job()
+            row[place] = time.process_time() - begun
+    return [float(each) for each in took[1:].min(0)]
 
 
 def rates(name: str, rounds: int) -> tuple[int, list[float]]:
@@ -76,7 +79,7 @@ def rates(name: str, rounds: int) -> tuple[int, list[float]]:
     jobs: tuple[Callable[[], object], ...] = (
         lambda: network.activations(photos, [top]), lambda: run(photos, 0), lambda: free(photos, 0), whole,
     )  # fmt: skip
-    return sum(link.rows * link.columns for link in links), [seconds(job, rounds) / BATCH for job in jobs]
+    return sum(link.rows * link.columns for link in links), [each / BATCH for each in seconds(jobs, rounds)]
 
 
 class Photos:

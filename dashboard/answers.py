@@ -235,6 +235,7 @@ class CollectionExemplars:
         above: percent of the photos whose highest activation is lower.
         classes: the classes of the most activating photos with their counts, most frequent first.
         missing: how many exemplars' files are gone.
+        command: what leaves them out, if the index is the person's own.
         free: the scores are those that ship with the network, without their photos; the exemplars are of so many free
             photos instead.
     """
@@ -246,6 +247,7 @@ class CollectionExemplars:
     above: float
     classes: tuple[tuple[str, int], ...]
     missing: int = 0
+    command: str = ""
     free: int | None = None
 
 

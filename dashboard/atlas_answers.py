@@ -16,6 +16,7 @@ class UnitInAtlas:
         overall: what it does in all photos.
         classes: what it does for each class, those that it serves most first.
         suggested: a name that was found for it, with how well that fits, if there is one.
+        unsuggested: why what was suggested cannot be read, in a sentence, or "".
         is_class: it stands for a class itself, which is then the only one among the classes.
         made_of: the units below that its activation is made of most, whatever the class; none where that is not known.
         gross: of its activation, which is what all of them add up to without their signs.
@@ -25,6 +26,7 @@ class UnitInAtlas:
     overall: AtlasUnit | None = None
     classes: tuple[ServedClass, ...] = ()
     suggested: Suggestion | None = None
+    unsuggested: str = ""
     is_class: bool = False
     made_of: tuple[AtlasLink, ...] = ()
     gross: float = 0.0

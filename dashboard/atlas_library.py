@@ -3,7 +3,7 @@
 from circuits.atlas.atlas import Atlas
 from circuits.atlas.class_circuit import expand_class, why_not_unit
 from circuits.atlas.facts import AtlasLink
-from circuits.errors import UnknownError
+from circuits.errors import InputError, UnknownError
 from circuits.network.network import Network
 from circuits.report.atlas_sentences import without_atlas
 from circuits.tracing.circuit import Circuit
@@ -56,7 +56,14 @@ def unit_in_atlas(network: Network, atlas: Atlas, unit: Unit) -> UnitInAtlas:
         found = (link for link in atlas.links(unit, class_free=True) if link.share > 0)
         links = tuple(sorted(found, key=lambda link: -link.share)[:MADE_OF])
         gross = float(atlas.table("class_free.gross", unit.layer)[unit.channel])
-    return UnitInAtlas("", overall, atlas.classes_of(unit), atlas.suggested.get(unit), made_of=links, gross=gross)
+    suggested, unsuggested = None, ""
+    try:
+        suggested = atlas.suggested.get(unit)
+    except InputError as error:  # of one file, which hides nothing else
+        unsuggested = str(error)
+    return UnitInAtlas(
+        "", overall, atlas.classes_of(unit), suggested, unsuggested, made_of=links, gross=gross
+    )  # fmt: skip
 
 
 def _no_photo(network: Network, number: int) -> str:

@@ -250,8 +250,8 @@ class Atlas:
         """
         if self.exemplars is None:
             raise InputError(
-                f"The atlas in {self.folder} has no exemplars. Run the circuits atlas that made it once more, without "
-                "--no-exemplars: sums that are there are kept."
+                f"The atlas in {self.folder} has no exemplars that can be read. Run the {self._folder.command} that "
+                "made it once more, without --no-exemplars: sums that are there are kept."
             )
         return self.exemplars
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from circuits.atlas.storage import LOCK, AtlasFolder, damaged, json_text
+from circuits.atlas.storage import LOCK, AtlasFolder, json_text
 from circuits.atlas.subject import Subject
 from circuits.errors import CircuitsError, InputError, listed
-from circuits.files import read_json, write_atomically
+from circuits.files import write_atomically
 
 _NAMES = frozenset(
     {
@@ -67,9 +67,11 @@ def is_class_free(at: AtlasFolder) -> bool:
 
 def _begun_with(at: AtlasFolder) -> Subject:
     try:
-        return Subject.of_row(read_json(at.begun_file))
+        return Subject.of_row(at.facts_of(at.begun_file))
+    except InputError:
+        raise
     except ValueError as error:
-        raise damaged(at.begun_file, error) from None
+        raise at.damaged(at.begun_file, error) from None
 
 
 def _foreign(at: AtlasFolder) -> list[str]:

@@ -5,12 +5,15 @@ gradient of a sum over photos holds that of each.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from circuits.attribution.baseline import Baseline
+from circuits.attribution.gradient import away_from
+from circuits.attribution.parts import PackedLayer
 from circuits.groups.coding import RESIDUAL, Code, encode, importance_of
 from circuits.groups.dictionary import Dictionary
 from circuits.network.network import Network
@@ -37,6 +40,7 @@ class ClassBatch:
         activations: of the target's layer and of those below it that are explained.
         gradients: ∂T/∂a of the same layers.
         codes: of layers whose units are groups, one a photo.
+        baseline: what shares are measured from.
     """
 
     network: Network
@@ -45,6 +49,7 @@ class ClassBatch:
     activations: Mapping[str, Activations]
     gradients: Mapping[str, Activations]
     codes: Mapping[str, Sequence[Code]]
+    baseline: Baseline = field(default_factory=Baseline.zero)
 
     @classmethod
     def of(
@@ -54,6 +59,7 @@ class ClassBatch:
         images: Images,
         layers: Sequence[str],
         dictionaries: Mapping[str, Dictionary],
+        baseline: Baseline | None = None,
     ) -> "ClassBatch":
         """Run some photos.
 
@@ -63,6 +69,7 @@ class ClassBatch:
             images: the photos, preprocessed.
             layers: those below the target that are explained.
             dictionaries: of those whose units are groups.
+            baseline: what shares are measured from; zero if `None`.
         """
         images = images.to(network.device).contiguous(memory_format=torch.channels_last)
         activations, gradients = run_back(network, images, target, [target.unit.layer, *layers])
@@ -73,7 +80,7 @@ class ClassBatch:
             ]
             for layer, each in dictionaries.items()
         }
-        return cls(network, target, images, activations, gradients, codes)
+        return cls(network, target, images, activations, gradients, codes, baseline or Baseline.zero())
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,11 +99,18 @@ class ClassBatch:
         return self.target.readout(self.network).value(self.activations[self.target.unit.layer])
 
     def contributions(self, layer: str) -> Tensor:
-        """What each unit of a layer contributes to the target along all paths, (N, units), a residual last."""
+        """What each unit of a layer contributes to the target along all paths, (N, units), a residual last.
+
+        From a mean that is Σ (part - its baseline) · ∂T/∂a; of the target's own layer the whole value.
+        """
+        activation, gradients = self.activations[layer], self.gradients[layer]
+        is_whole = layer == self.target.unit.layer or self.baseline.name == "zero"
+        instead = None if is_whole else self.baseline.of(layer, activation)
         if layer not in self.codes:
-            return (self.activations[layer] * self.gradients[layer]).sum((2, 3))
-        pairs = zip(self.codes[layer], self.gradients[layer], strict=True)
-        return torch.stack([code.shares(gradient) for code, gradient in pairs])
+            return (away_from(instead, activation) * gradients).sum((2, 3))
+        packed = [PackedLayer(0, activation.shape[1:], code, instead) for code in self.codes[layer]]
+        pairs = zip(packed, activation, gradients, strict=True)
+        return torch.stack([each.shares(own[None], gradient[None]) for each, own, gradient in pairs])
 
     def peaks(self, layer: str) -> Tensor:
         """The highest activation of each unit of a layer, (N, units)."""
@@ -113,7 +127,7 @@ class ClassBatch:
         activations = {name: self.activations[name][[photo]] for name in upper.below}
         codes = {name: self.codes[name][photo] for name in upper.below if name in self.codes}
         image = self.images[[photo]] if upper.is_open else None
-        return LayersBelow(subgraph_below(self.network, layer), activations, codes, image=image)
+        return LayersBelow(subgraph_below(self.network, layer), activations, codes, self.baseline, image)
 
     def shares(self, layer: str, units: Sequence[Address]) -> Iterator[Tensor]:
         """What each unit below accounts for in some units of a layer, one after the other, (N, units below).

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -59,15 +58,10 @@ class Sums:
         self._add("photos", torch.tensor([photos]))
         self._add("batches", torch.tensor([1]))
         self._moments("logit", in_doubles(batch.logits)[:, None])
-        peaks = {name: peaks_of(batch.activations[name]) for name in self.layers}
-        for name, values in (
-            ("contribution", batch.contributions),
-            ("activation", {layer: batch.activations[layer].mean((2, 3)) for layer in self.layers}),
-            ("peak", peaks),
-        ):
+        for name, values in zip(MOMENTS, (batch.contributions, batch.means, batch.peaks), strict=True):
             self._moments(name, torch.cat([in_doubles(values[layer]) for layer in self.layers], 1))
-        self._add("fires", torch.cat([(peaks[layer] > 0).sum(0) for layer in self.layers]))
-        self._add("summit", torch.cat([summit(peaks[layer]).sum(0) for layer in self.layers]))
+        self._add("fires", torch.cat([(batch.peaks[layer] > 0).sum(0) for layer in self.layers]))
+        self._add("summit", torch.cat([summit(batch.peaks[layer]).sum(0) for layer in self.layers]))
         self._add_links(LINK, batch.links, self._rows, photos)
         if self.class_free:
             self._add_links(FREE, batch.class_free, self._free_rows, photos)
@@ -75,23 +69,26 @@ class Sums:
     def _add_links(
         self, kind: str, matrices: Sequence[Tensor], rows_of_links: Sequence[LinkedRows], photos: int
     ) -> None:
-        strong = [torch.zeros(matrix.shape, dtype=torch.int64) for matrix in matrices]
-        for units in rows_of_links:
-            found = strongest([matrices[place][rows] for place, rows in units.links])
-            for (place, rows), each in zip(units.links, found, strict=True):
-                strong[place][rows] = each * photos
         for place, matrix in enumerate(matrices):
             self._add(f"{kind}.{place}", matrix)
             self._add(f"{kind}.{place}.squares", matrix.square().div_(photos))
-            self._add(f"{kind}.{place}.strong", strong[place])
+        for units in rows_of_links:
+            found = strongest([matrices[place][rows] for place, rows in units.links])
+            for (place, rows), each in zip(units.links, found, strict=True):
+                name = f"{kind}.{place}.strong"
+                if name not in self._values:
+                    self._values[name] = torch.zeros(matrices[place].shape, dtype=torch.int64)
+                self._values[name][rows].add_(each, alpha=photos)
 
     def _moments(self, name: str, values: Float[Tensor, "photos units"]) -> None:
         self._add(name, values.sum(0))
         self._add(f"{name}.squares", values.square().sum(0))
 
     def _add(self, name: str, values: Tensor) -> None:
-        values = values.cpu()
-        self._values[name] = self._values[name] + values if name in self._values else values
+        if name in self._values:
+            self._values[name] += values.cpu()
+        else:
+            self._values[name] = values.cpu().clone()
 
     def fixed(self) -> dict[str, Tensor]:
         """The sums in fixed point, by name.
@@ -110,11 +107,6 @@ def bits_of(name: str) -> int:
     if not name.endswith(".squares"):
         return SUM
     return LINK_SQUARE if name.startswith(f"{LINK}.") else SQUARE
-
-
-def peaks_of(activation: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
-    """The highest activation of each unit over its positions."""
-    return F.adaptive_max_pool2d(activation, 1).flatten(1)
 
 
 def summit(peaks: Float[Tensor, "photos units"], share: float = SUMMIT) -> Bool[Tensor, "photos units"]:

@@ -108,8 +108,8 @@ def _publish_class(folder: AtlasFolder, subject: Subject, each: _Class, count: i
     links = links_of_class(subject.links, subject.top, each.channel)
     arrays = class_arrays(sums, subject, links)
     header = {
-        "format": subject.format, "class": each.channel, "photos": count, "batches": int(sums["batches"]),
-        "digest": digest,
+        "format": subject.format, "subject": subject.key, "class": each.channel, "photos": count,
+        "batches": int(sums["batches"]), "digest": digest,
     }  # fmt: skip
     folder.write_arrays(file, arrays, header)
 
@@ -161,7 +161,9 @@ def _publish_overall(
     if subject.class_free:
         arrays |= link_arrays(class_free.means(), subject, subject.class_free_links, CLASS_FREE)
     photos = sum(record.photos.values())
-    header = {"format": subject.format, "photos": photos, "batches": batches, "digest": digest}
+    header = {
+        "format": subject.format, "subject": subject.key, "photos": photos, "batches": batches, "digest": digest,
+    }  # fmt: skip
     folder.write_arrays(folder.overall_file, arrays, header)
 
 

@@ -133,23 +133,27 @@ class AtlasFolder:
         try:
             header: dict[str, Any] = json.loads(metadata_of(file)["atlas"])
         except FileNotFoundError:
-            raise InputError(f"There is no file {file}; make the atlas again to have it.") from None
-        except FAULTS as error:
-            raise damaged(file, error) from None
-        if header.get("format") not in (FORMAT, WITHOUT_CLASS_FREE):
-            raise InputError(f"{file} is of the format {header.get('format')!r}, and this version reads {FORMAT!r}.")
+            raise InputError(f"There is no file {file}; run {self.command} again, which writes it.") from None
+        except (*FAULTS, RecursionError) as error:
+            raise self.damaged(file, error) from None
+        if not isinstance(header, dict) or header.get("format") not in (FORMAT, WITHOUT_CLASS_FREE):
+            raise self.damaged(file, ValueError(f"this version reads the format {FORMAT!r}"))
         return header
 
     def read_photos(self, file: Path, header: Mapping[str, Any] | None = None) -> tuple[PhotoFile, ...]:
         """The photos whose sums a bucket holds, with the times at which they were changed where these are known."""
-        rows = (self.read_header(file) if header is None else header)["photos"]
+        header = self.read_header(file) if header is None else header
         try:
             times = [int(each) for each in json.loads(file.with_suffix(".json").read_text())]
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             times = []
+        try:
+            rows = [(PurePath(path), size, sha256, fault) for path, size, sha256, fault in header["photos"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.damaged(file, error) from None
         times = times if len(times) == len(rows) else [0] * len(rows)
         return tuple(
-            PhotoFile(PurePath(path), size, changed, sha256, fault)
+            PhotoFile(path, size, changed, sha256, fault)
             for (path, size, sha256, fault), changed in zip(rows, times, strict=True)
         )
 
@@ -162,7 +166,7 @@ class AtlasFolder:
         try:
             return arrays_of(file, names)
         except FAULTS as error:
-            raise damaged(file, error) from None
+            raise self.damaged(file, error) from None
 
     def write_arrays(self, file: Path, arrays: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Write a file that is read: a class, or all of them."""
@@ -194,9 +198,23 @@ class AtlasFolder:
             shapes |= {f"{kind}.{name}": (units, sum(record.links)) for name in LINK_ARRAYS}
             shapes |= {f"{kind}.{name}": (units,) for name in ("total", "gross")}
         found = {name: tuple(value.shape) for name, value in arrays.items() if name in shapes}
-        if found != shapes or header.get("class") != channel:
-            raise InputError(f"{file} is of another atlas, or another class; remove it and make the atlas again.")
+        is_other = header.get("subject", record.subject.key) != record.subject.key  # older files do not say it
+        if found != shapes or header.get("class") != channel or is_other:
+            raise InputError(f"{file} is of another atlas, or another class; remove it and run {self.command} again.")
+        if not {"digest", "photos", "batches"} <= header.keys():
+            raise self.damaged(file, ValueError("it does not say what it is made of"))
+        self._check_numbers(file, arrays, units)
         return {name: widened(value) for name, value in arrays.items()}
+
+    def _check_numbers(self, file: Path, arrays: Mapping[str, Tensor], units: int) -> None:
+        """Refuse numbers that no photo gives: an error can be unknown, a mean cannot, and sources are units."""
+        for name, value in arrays.items():
+            if name.endswith(".source"):
+                good = not value.numel() or (int(value.min()) >= NOBODY and int(value.max()) < units)
+            else:
+                good = name.endswith((".error", "error")) or bool(value.isfinite().all())
+            if not good:
+                raise self.damaged(file, ValueError(name))
 
     def write_record(self, record: AtlasRecord) -> None:
         """Write what the atlas is of, last."""
@@ -216,11 +234,10 @@ class AtlasFolder:
         """
         file = self.folder / "atlas.json"
         if not file.is_file():
-            command = f"`circuits atlas PHOTOS -o {self.folder}`"
             if self.is_begun:
-                raise InputError(f"The atlas in {self.folder} is not finished; go on with it: {command}.")
-            raise InputError(f"There is no atlas in {self.folder}; make one with {command}.")
-        facts = read_json(file, most=2**30)
+                raise InputError(f"The atlas in {self.folder} is not finished; go on with it: {self.command}.")
+            raise InputError(f"There is no atlas in {self.folder}; make one with {self.command}.")
+        facts = self.facts_of(file)
         try:
             assert isinstance(facts, dict)
             photos = {int(channel): int(count) for channel, count in facts["photos"].items()}
@@ -229,7 +246,31 @@ class AtlasFolder:
                 raise ValueError("photos")
             return AtlasRecord(subject, facts["folder"], photos, dict(facts["skipped"]), (excite, inhibit))
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-            raise damaged(file, error) from None
+            raise self.damaged(file, error) from None
+
+    def facts_of(self, file: Path) -> object:
+        """What a JSON file of the atlas says.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        try:
+            return read_json(file, most=2**30)
+        except InputError as error:
+            raise self.damaged(file, error) from None
+
+    @property
+    def command(self) -> str:
+        """What writes it, or what it lacks."""
+        return f"`circuits atlas PHOTOS -o {self.folder}`"
+
+    def damaged(self, file: Path, error: Exception) -> InputError:
+        """What is said of a file that cannot be used."""
+        said = str(error).removeprefix(f"{file} ").removeprefix("cannot be read: ").rstrip(".")
+        reason = f" ({said})" if said else ""
+        return InputError(
+            f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and run {self.command} again."
+        )
 
     @property
     def is_begun(self) -> bool:
@@ -269,11 +310,3 @@ def json_text(facts: Mapping[str, Any]) -> str:
 def _as_text(name: str) -> str:
     """A file's name with bytes that are no text, which a file system may hold and JSON may not, written out."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def damaged(file: Path, error: Exception) -> InputError:
-    """What is said of a file of an atlas that cannot be used."""
-    reason = f" ({error})" if str(error) else ""
-    return InputError(
-        f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and make the atlas again."
-    )

@@ -203,12 +203,11 @@ class _Chosen:
 
     def sure(self, photos: int) -> dict[Unit, Suggestion]:
         """Those that are sure, of so many held-out photos, the surest first."""
-        from scipy.stats import false_discovery_control, norm
+        from scipy.stats import false_discovery_control
 
         scores, inside = np.array(self._scores), np.array(self._counts, dtype=np.float64)
         others = photos - inside
-        spread = np.sqrt((photos + 1) / (12 * np.maximum(inside * others, 1)))  # of an AUC of chance
-        chance = np.where((inside > 0) & (others > 0), norm.sf((scores - 0.5) / spread), 1.0)
+        chance = _chance(scores, inside, others)
         rate = false_discovery_control(chance) if len(chance) else chance
         is_sure = (rate <= FALSE) & (scores >= FLOOR)
         return {
@@ -219,6 +218,41 @@ class _Chosen:
             for place in np.argsort(-scores, kind="stable")
             if is_sure[place]
         }  # fmt: skip
+
+
+def _chance(
+    scores: NDArray[np.float64], inside: NDArray[np.float64], others: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How probable so high an AUC is where the values say nothing, of so many members and others."""
+    from scipy.stats import norm
+
+    spread = np.sqrt((inside + others + 1) / (12 * np.maximum(inside * others, 1)))
+    return np.where((inside > 0) & (others > 0), norm.sf((scores - 0.5) / spread), 1.0)
+
+
+def why_none(atlas: "Atlas", *, is_word: bool = False) -> str:
+    """Why nothing was suggested, in a sentence: too few photos, or no unit that tells them apart.
+
+    Args:
+        atlas: the atlas.
+        is_word: whether words were looked for, and no classes.
+
+    Raises:
+        InputError: as `suggest_classes`.
+    """
+    sample = sample_of(atlas)
+    held = ~sample.half
+    photos, units = int(held.sum()), sum(layer.channels for layer in atlas.layers[:-1])
+    counts = np.unique(sample.classes[held], return_counts=True)[1]
+    most = int(STRONGEST * photos) if is_word else int(counts.max(initial=0))
+    best = float(_chance(np.ones(1), np.array([float(most)]), np.array([float(photos - most)]))[0])
+    what = "count as those that drive a unit most" if is_word else "are of one class at most"
+    if best * units > FALSE:
+        return (
+            f"Of the {len(held)} photos {photos} are held out, of which {most} {what}: so few that even a unit that "
+            f"tells them from the others without a fault could be one of {units} by chance. Add photos to the atlas."
+        )
+    return f"No unit does so surely on the {photos} of {len(held)} photos that are held out."
 
 
 def _layers(atlas: "Atlas", sample: Sample, progress: Progress | None) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuits.atlas.storage import AtlasFolder
@@ -111,11 +112,15 @@ def _read(atlas: "Atlas") -> dict[str, Any]:
     except InputError as error:
         raise _damaged(file, error) from None
     if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
-        raise _damaged(file, ValueError("format"))
+        raise _damaged(file, ValueError(f"this version reads the format {_FORMAT!r}"))
     if any(facts.get(name) != value for name, value in _made_of(atlas).items()):
         return {}
     return {kind: facts[kind] for kind in ("classes", "words") if kind in facts}
 
 
-def _damaged(file: object, error: Exception) -> InputError:
-    return InputError(f"{file} is damaged, or no file of suggestions ({error}); remove it and look for them again.")
+def _damaged(file: Path, error: Exception) -> InputError:
+    said = str(error).removeprefix(f"{file} ").removeprefix("cannot be read: ").rstrip(".")
+    return InputError(
+        f"{file} is damaged, or no file of suggestions ({said}); remove it and look for them again: `circuits names "
+        f"--atlas {file.parent} --suggest`."
+    )

@@ -10,6 +10,7 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,15 @@ def _write(
     marked = MarkedFolder(into, MARK, "circuits-tables/1", "a folder of tables")
     of = hashlib.sha256(f"{atlas.record.subject.key} {atlas.record.folder}".encode()).hexdigest()
     marked.check(atlas.folder, of)
+    was_there = into.exists()
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise marked.refused(error) from None
     files = {name: into / f"{name}{ending}" for name in TABLES}
     with ExitStack() as stack:
+        if not was_there:
+            stack.push(partial(_leave_nothing, into))
         stack.enter_context(marked.locked())
         marked.check(atlas.folder, of)  # somebody else may have written there meanwhile
         write_atomically(into / MARK, marked.text(of=of))
@@ -122,6 +126,15 @@ def _write(
             for name, columns in tables.items():
                 write[name](columns)
     return list(files.values())
+
+
+def _leave_nothing(into: Path, kind: type[BaseException] | None, *_: object) -> None:
+    """Remove a folder that was made for tables, if none could be written; somebody else may have written some."""
+    own = {MARK, ".lock"}
+    if kind is not None and {each.name for each in into.iterdir()} <= own:
+        for name in own:
+            (into / name).unlink(missing_ok=True)
+        into.rmdir()
 
 
 def tables_of(atlas: Atlas) -> Iterator[dict[str, Columns]]:

@@ -1,9 +1,10 @@
-"""The circuit of a class from its photos, by groups of channels or by channels: the mean of the traces of all of them.
+"""The circuit of a class, or a unit, from photos, by groups of channels or by channels: the mean of all their traces.
 
 1. Run the photos through the network, a batch at a time (`class_batch`). A unit's value is its mean contribution to the
    logit of the class, C_u = mean over photos of Σ part_u · ∂T/∂a, with its standard error over photos.
 2. Level by level, as in a trace in mode `target`: the share E_uv of a unit below in a unit above is its mean over the
    photos, and the strongest by this mean are chosen. Means are linear, so that C_u = shown + rest + residual + bias.
+   From a baseline all parts are measured from the units' means, as in a trace, and `base` closes the books.
 3. An edge says its standard error over the photos, and its consistency: the share of the photos whose batch has it
    among the five strongest of its target, as in an atlas (`measure`).
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from circuits.atlas.class_batch import ClassBatch, ClassPhotos
 from circuits.atlas.measure import strongest
 from circuits.atlas.work import BATCH
+from circuits.attribution.baseline import Baseline, Means, as_baseline
 from circuits.attribution.gradient import strongest as check_signs
 from circuits.attribution.modes import is_exact
 from circuits.errors import InputError
@@ -46,25 +48,29 @@ from circuits.units import Address, Group, Progress, Unit, is_residual
 def trace_class(
     network: Network,
     photos: Iterable[Photo | PhotoSource],
-    of: str | SupportsIndex,
+    of: Unit | str | SupportsIndex,
     *,
     groups: Groups | None = None,
     depth: SupportsIndex = 4,
     top: SupportsIndex | Iterable[SupportsIndex] | None = None,
     signs: str = "positive",
+    baseline: Baseline | Means | None = None,
     progress: Progress | None = None,
 ) -> Circuit:
-    """The circuit of a class over photos of it, as `trace` has it of one in mode `target`.
+    """The circuit of a class over photos of it, or of a unit over any, as `trace` has it of one in mode `target`.
 
     Args:
         network: from `load_network`.
         photos: of the class, or what `load_photo` takes; in whatever order, the same comes of it.
-        of: the class, by its label or number.
+        of: the class, by its label or number; or a unit, `layer:channel`, whose value is its activation over all
+            positions.
         groups: explain by groups of channels: dictionaries by layer, as `fit_groups` finds them and `load_groups` reads
             them; or how many a layer, fitted to these photos. By channels, if `None`.
         depth: number of layers below the logit to walk down.
         top: units to show below each; one number, or one a level. 5 if `None`; with groups all of them.
-        signs: `positive` shows what argues for the class, `both` also what argues against it.
+        signs: `positive` shows what argues for it, `both` also what argues against it.
+        baseline: what shares are measured from: zero if `None`, or each unit's mean over many photos
+            (`mean_of_photos`, `mean_at_hand`, `mean_of_atlas`).
         progress: called with (photos done, photos in all, what is under way), of which each counts once a level;
             raising an exception in it cancels.
 
@@ -73,7 +79,8 @@ def trace_class(
 
     Raises:
         InputError: if there are no photos, the network overflows on one, or an option is out of its range.
-        UnknownError: if the network has no such class, or a dictionary is of a layer that it lacks.
+        UnknownError: if the network has no such class or unit, a dictionary is of a layer that it lacks, or nothing is
+            known of the mean of a layer.
 
     Example:
         >>> from circuits import load_network, trace_class
@@ -87,20 +94,22 @@ def trace_class(
     if isinstance(photos, str | bytes | Path | Photo):
         raise InputError("photos is a single photo; give a list of them, even where it is one.")
     target = find_target(network, of, 0)
-    if target.kind != "class":
-        raise InputError(f"{target.id} is no class; name one, by its label or number.")
+    if target.kind not in ("class", "unit"):
+        raise InputError(f"{target.id} is a {target.kind}; name a class, by its label or number, or a unit.")
+    instead = as_baseline(baseline).only(network.layers[:-1])
     seen = (network.preprocessing.as_seen(as_photo(photo)) for photo in photos)
     found = sorted(seen, key=lambda photo: photo.sha256)
     if not found:
-        raise InputError("There are no photos to explain the class by; give at least one.")
+        raise InputError(f"There are no photos to explain {target.label} by; give at least one.")
     if groups is not None and not isinstance(groups, Mapping):
         groups = fit_groups(
             network, found, target.unit, groups=groups, depth=levels, source=target.label, progress=progress
         )
     layers = levels_below(network, target.unit.layer, levels)
     if not layers:
-        raise InputError(why_no_layers(network.traced))
-    nothing = ForwardCache(network, {})  # of no photo: every batch is run when it is asked for
+        why = f"{target.id} lies in the lowest layer of {network.name}; there is nothing below it to trace."
+        raise InputError(why_no_layers(network.traced) if len(network.layers) == 1 else why)
+    nothing = ForwardCache(network, {}, baseline=instead)  # of no photo: every batch is run when it is asked for
     dictionaries = {} if groups is None else dictionaries_for(nothing, target, groups, levels)
     if top is None and dictionaries:
         shown = max(each.groups for each in dictionaries.values())
@@ -108,7 +117,7 @@ def trace_class(
 
     def run(start: int, stop: int) -> ClassBatch:
         images = torch.cat([network.preprocessing.input_of(photo) for photo in found[start:stop]])
-        return ClassBatch.of(network, target, images, tuple(layers), dictionaries)
+        return ClassBatch.of(network, target, images, tuple(layers), dictionaries, instead)
 
     several = ClassPhotos(len(found), 1 if network.is_one_at_a_time else BATCH, run)
     builder = ClassBuilder(nothing.with_groups(dictionaries), several, target, layers, progress)
@@ -117,14 +126,16 @@ def trace_class(
     builder.graph.graph |= attributes(
         NetworkInfo.of(network),
         CollectionInfo(
-            name=target.label, sha256=hashlib.sha256(" ".join(photo.sha256 for photo in found).encode()).hexdigest(),
+            name=target.label if target.kind == "class" else "any class",
+            sha256=hashlib.sha256(" ".join(photo.sha256 for photo in found).encode()).hexdigest(),
             photos=several.count, batches=several.batches,
             input=(network.preprocessing.channels, height, width),
         ),
         (),
         TargetInfo(kind=target.kind, unit=target.id, label=target.label, value=value),
-        TraceSettings(mode="target", top=shown, signs=signs, depth=levels),
+        TraceSettings(mode="target", top=shown, signs=signs, depth=levels, baseline=instead.name),
     )  # fmt: skip
+    builder.graph.graph |= {"means": instead.to_row()} if instead.means else {}
     if dictionaries:
         builder.graph.graph["dictionaries"] = {layer: each.to_row() for layer, each in dictionaries.items()}
     builder.descend([target.id], levels, lambda level, _: tops[level], signs)

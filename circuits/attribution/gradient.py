@@ -148,7 +148,7 @@ def _one_by_one(
         yield (away * gradient).sum((0, 2, 3))
 
 
-def away_from(instead: PerChannel | None, activation: Activation) -> Activation:
+def away_from(instead: PerChannel | None, activation: Activations) -> Activations:
     """What is shared out of an activation, a - b; the activation itself where the baseline is zero."""
     return activation if instead is None else activation - instead
 

@@ -186,6 +186,9 @@ class _Finder:
         if weight is not None:
             yield self._matrix(upper, node, start, weight, exact)
         elif parts := ops.concatenated(self.traced, node):
+            if len(set(parts)) < len(parts):  # a gradient is that of all places in which it stands
+                yield f"{node.name} concatenates one tensor several times"
+                return
             for part in parts:
                 yield from self._below(upper, part, start, node, exact)
                 start += _width(part) or 0
@@ -195,7 +198,7 @@ class _Finder:
         elif node.target in TOKENS:
             yield _OF_TOKENS
         elif node is not self.image:
-            yield f"{node.name} mixes channels in another way than a convolution"
+            yield f"{node.name} is neither a convolution nor known to keep channels apart"
 
     def _matrix(self, upper: str, node: fx.Node, start: int, weight: Tensor, exact: bool) -> Link | str:
         read = node.all_input_nodes[0]

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from jaxtyping import Float
 from torch import Tensor, fx
 
@@ -47,15 +48,17 @@ class LinkedBatch:
 
     Args:
         logits: the explained class's, one a photo.
-        activations: by layer, (n, C, H, W).
         contributions: by layer, C_i of each photo and unit, (n, C).
-        links: E_ij summed over the photos, a matrix (rows, columns) for each link, in float64.
+        means: by layer, each unit's mean activation over positions, (n, C).
+        peaks: by layer, its highest, (n, C).
+        links: E_ij summed over the photos, a matrix (rows, columns) for each link.
         class_free: F_ij likewise, for each link of `free_of_classes`, if they were asked for.
     """
 
     logits: Float[Tensor, " n"]
-    activations: dict[str, Float[Tensor, "n _c _h _w"]]
     contributions: dict[str, Float[Tensor, "n _c"]]
+    means: dict[str, Float[Tensor, "n _c"]]
+    peaks: dict[str, Float[Tensor, "n _c"]]
     links: tuple[Float[Tensor, "_rows _columns"], ...]
     class_free: tuple[Float[Tensor, "_rows _columns"], ...] = ()
 
@@ -99,45 +102,23 @@ class LinkPass:
 
     def __call__(self, images: Images, channel: int) -> LinkedBatch:
         """Explain the logit of a class in every photo of a batch of preprocessed images, (n, c, h, w)."""
-        run = _Leaves()
+        run = _Run()
         images = images.to(self.network.device).contiguous(memory_format=torch.channels_last)
         top = self.network.layer_list[-1].node
         with torch.enable_grad():
             values = execute(
-                self._traced, {image_node(self._traced): images}, list(self._layers),
+                self._traced, {image_node(self._traced): images}, [top],
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
-            free = self._class_free(values, run)
-            asked = [node for node in self._layers if node not in self._parts]
-            points = [values[node] for node in asked]
-            found = _gradients(logits.sum(), [*points, *run.leaves.values()])
-        slopes = found[: len(points)]
-        shares: dict[fx.Node, Tensor] = {}
-        for node, point, slope in zip(asked, points, slopes, strict=True):
-            shares[node] = ops.as_maps(point.detach() * slope).sum((2, 3))
+            products = _products(run.leaves, _gradients(logits.sum(), [*run.leaves.values(), *run.lowest]))
+        shares = {name: run.contributions.get(name, torch.zeros_like(each)) for name, each in run.means.items()}
         for node, parts in self._parts.items():
-            shares[node] = torch.cat([shares[part] for part in parts], 1)
-        contributions = {name: shares[node] for node, name in self._layers.items()}
-        products = _products(run.leaves, found[len(points) :])
-        maps = {name: ops.as_maps(values[node].detach()) for node, name in self._layers.items()}
+            shares[self._layers[node]] = self._joined(parts, shares)
         return LinkedBatch(
-            logits.detach(), maps, contributions, self._matrices(self.links, products, contributions), free
-        )
-
-    def _class_free(self, values: Mapping[fx.Node, Tensor], run: "_Leaves") -> tuple[Tensor, ...]:
-        """The class-free links: each layer's mean values, back to the leaves that are its own."""
-        products: dict[tuple[str, str], Tensor] = {}
-        means: dict[str, Tensor] = {}
-        for node, name in self._layers.items() if self._free else ():
-            value = values[node]
-            means[name] = ops.as_maps(value.detach()).mean((2, 3))
-            own = {_key(link): run.leaves.get(_key(link)) for link in self._free if link.upper == name}
-            leaves = {key: leaf for key, leaf in own.items() if leaf is not None}
-            if leaves:
-                slope = torch.full_like(value, 1 / ops.as_maps(value)[0, 0].numel())
-                products |= _products(leaves, _gradients(value, list(leaves.values()), slope))
-        return self._matrices(self._free, products, means)
+            logits.detach(), shares, run.means, run.peaks, self._matrices(self.links, products, shares),
+            self._matrices(self._free, run.free, run.means),
+        )  # fmt: skip
 
     def _matrices(
         self, links: Sequence[Link], products: Mapping[tuple[str, str], Tensor], shares: Mapping[str, Tensor]
@@ -156,7 +137,11 @@ class LinkPass:
         own = all(part in self._layers and value_users(part) == [node] for part in parts)
         return parts if own and len(set(parts)) == len(parts) else ()
 
-    def _run(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Leaves") -> Any:
+    def _joined(self, parts: Sequence[fx.Node], values: Mapping[str, Tensor]) -> Tensor:
+        """What is known of each channel of a concatenation, from what is known of its parts."""
+        return torch.cat([values[self._layers[part]] for part in parts], 1)
+
+    def _run(self, node: fx.Node, values: dict[fx.Node, Any], run: "_Run") -> Any:
         for read in self._merged.get(node, ()):
             values = {**values, read: run.reading(node, read, values[read])}
         if node in self._weighed:
@@ -165,16 +150,44 @@ class LinkPass:
             value = run_with_weight(self._traced, node, values, run.weight(node, weight))
         else:
             value = ops.run_node(self._traced, node, values)
-        if node in self._layers and not value.requires_grad:  # below every weight
-            value = value.detach().requires_grad_()
+        if node in self._layers:
+            if not value.requires_grad:  # below every weight
+                value = value.detach().requires_grad_()
+                run.lowest.append(value)
+            self._look_at(node, value, run)
         return value
 
+    def _look_at(self, node: fx.Node, value: Tensor, run: "_Run") -> None:
+        """Take from a layer what is asked of it, and of its gradient when that comes, while they are in the cache."""
+        name, maps = self._layers[node], ops.as_maps(value.detach())
+        parts = self._parts.get(node)
+        run.means[name] = maps.mean((2, 3))
+        run.peaks[name] = self._joined(parts, run.peaks) if parts else _peaks(maps)
+        own = {_key(link): run.leaves.get(_key(link)) for link in self._free if link.upper == name}
+        if leaves := {key: leaf for key, leaf in own.items() if leaf is not None}:
+            slope = value.new_full((), 1 / maps[0, 0].numel()).expand_as(value)
+            run.free |= _products(leaves, _gradients(value, list(leaves.values()), slope))
+        if not parts:
 
-class _Leaves:
-    """The tensors of one pass whose gradients are asked for, by the node that reads them and what it reads."""
+            def count(slope: Tensor) -> None:
+                run.contributions[name] = _contribution(maps, slope)
+
+            value.register_hook(count)  # type: ignore[no-untyped-call]
+
+
+class _Run:
+    """What one pass has found, and its tensors whose gradients are asked for.
+
+    The tensors stand by the node that reads them and what it reads.
+    """
 
     def __init__(self) -> None:
         self.leaves: dict[tuple[str, str], Tensor] = {}
+        self.lowest: list[Tensor] = []
+        self.means: dict[str, Tensor] = {}
+        self.peaks: dict[str, Tensor] = {}
+        self.contributions: dict[str, Tensor] = {}
+        self.free: dict[tuple[str, str], Tensor] = {}
 
     def weight(self, node: fx.Node, weight: Tensor) -> Tensor:
         """A weight that gets a gradient."""
@@ -185,6 +198,16 @@ class _Leaves:
         """A value as one of its readers sees it, so that its gradient is that through this reader alone."""
         leaf = self.leaves[node.name, read.name] = value.view_as(value)
         return leaf
+
+
+def _peaks(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c"]:
+    """The highest activation of each unit over its positions."""
+    return F.adaptive_max_pool2d(maps, 1).flatten(1)
+
+
+def _contribution(maps: Float[Tensor, "n c h w"], slope: Tensor) -> Float[Tensor, "n c"]:
+    """C_i of each photo, one after the other, whose product is then small enough to stay in the cache."""
+    return torch.stack([(own * each).sum((1, 2)) for own, each in zip(maps, ops.as_maps(slope), strict=True)])
 
 
 def _key(link: Link) -> tuple[str, str]:
@@ -200,7 +223,7 @@ def _gradients(value: Tensor, leaves: Sequence[Tensor], slope: Tensor | None = N
 
 
 def _products(leaves: Mapping[tuple[str, str], Tensor], gradients: Sequence[Tensor]) -> dict[tuple[str, str], Tensor]:
-    return {key: leaf.detach() * gradient for (key, leaf), gradient in zip(leaves.items(), gradients, strict=True)}
+    return {key: leaf.detach() * gradient for (key, leaf), gradient in zip(leaves.items(), gradients, strict=False)}
 
 
 def _matrix(link: Link, products: Tensor) -> Tensor:

@@ -4,10 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuits.cli._atlas_given import check_outside, network_of, network_option, opened_atlas
+from circuits.cli.circuit_options import (
+    DEPTH,
+    EVERYTHING,
+    LINES,
+    SIGNS,
+    TOP,
+    USUAL_DEPTH,
+    CircuitFiles,
+    groups_of,
+    with_looks,
+)
 from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
 from circuits.cli.files import photos_of
-from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, counts, file_option, option
-from circuits.cli.trace import DEPTH, LINES, check_files, groups_of, with_looks, write_files
+from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, file_option, option
+from circuits.cli.trace import baseline_of
+from circuits.cli.values import counts
 from circuits.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +32,7 @@ if TYPE_CHECKING:
 def class_circuit(
     wanted: str = argument(
         "CLASS",
-        "A class, by its label or number; or, of an atlas, a unit such as conv7:281, for what that is made of whatever "
-        "the class.",
+        "A class, by its label or number; or a unit such as conv7:281, for what that is made of whatever the class.",
     ),
     atlas: Path | None = file_option(
         "The folder of an atlas, from circuits atlas; by default the one that comes with the built-in network.",
@@ -40,34 +51,28 @@ def class_circuit(
     limit: int | None = option(
         None, "With --groups or --photos: so many photos at most, chosen by the hash of their names.", min=1
     ),
-    file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
-    graphml: Path | None = file_option("Write the circuit as GraphML."),
-    html: Path | None = file_option("Write the circuit as one HTML page."),
-    svg: Path | None = file_option("Write the circuit as a drawing."),
-    depth: int | None = option(
-        None, "Layers to walk down; 2, or one for each number of --top or --groups.", min=1, max=2000
+    *,
+    files: CircuitFiles,
+    depth: int | None = DEPTH,
+    top: str | None = TOP,
+    signs: str = SIGNS,
+    baseline: str = option(
+        "zero",
+        "What contributions are measured from, with --groups or --photos: zero, or each unit's mean over the photos "
+        "of the --atlas, or else over an index of exemplars or the network's atlas.",
+        metavar="zero|mean",
     ),
-    top: str | None = option(
-        None,
-        "Units to show below each unit, or one number a level: 8,5,3; by default 5, and of groups all.",
-        metavar="N",
-    ),
-    signs: str = option(
-        "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
-    ),
-    everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
+    everything: bool = EVERYTHING,
     as_json: bool = AS_JSON,
-    pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
     layers: str = LAYERS,
     network: str | None = network_option("pictures, --groups and --photos"),
-    *,
     options: NetworkBesideFile,
 ) -> None:
     """Show the circuit of a class, or a unit: not of one photo, but of many, and how sure it is.
 
     From an atlas, or with --photos or --groups from the photos of a class themselves.
     """
-    check_files(file, graphml, html, svg)
+    files.check()
     tops = None if top is None else counts("--top", top)
     from circuits.cli import _trace_tables as tables
     from circuits.report.atlas_sentences import sureness
@@ -75,29 +80,36 @@ def class_circuit(
 
     opened = opened_atlas(atlas) if atlas is not None or (photos is None and groups is None) else None
     if opened is not None:
-        check_outside(opened, file, graphml, html, svg)
+        check_outside(opened, *files)
     drawn_by: Network | None
     if photos is None and groups is None:
         assert opened is not None
-        if limit is not None or layers != "auto":
-            raise InputError("--limit and --layers say how photos are explained; give --photos or --groups too.")
-        drawn_by = network_of(opened, network, options) if pictures and (html or svg) else None
-        if drawn_by is None and pictures and (html or svg):
+        if limit is not None or (layers, baseline) != ("auto", "zero"):
+            raise InputError(
+                "--limit, --layers and --baseline say how photos are explained; give --photos or --groups too."
+            )
+        drawn_by = network_of(opened, network, options) if files.show_pictures else None
+        if drawn_by is None and files.show_pictures:
             note(f"Without pictures: give --network for {opened.network} to have them drawn.")
-        levels = depth or (len(tops) if isinstance(tops, tuple) else DEPTH)
+        levels = depth or (len(tops) if isinstance(tops, tuple) else USUAL_DEPTH)
         circuit = opened.circuit(wanted, depth=levels, top=5 if tops is None else tops, signs=signs)
     else:
+        from circuits.atlas.means import mean_of_atlas
+
         drawn_by = options.load(network or "builtin", layers)
-        note_tokens_from_zero(drawn_by, "circuits of a class have no other baseline, `circuits trace` of a photo has")
+        start = mean_of_atlas(opened) if opened is not None and baseline == "mean" else baseline_of(drawn_by, baseline)
+        if start is None:
+            note_tokens_from_zero(drawn_by, "--baseline mean measures them from the mean")
         grouped = None if groups is None else groups_of(drawn_by, groups)
-        levels = depth or next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), DEPTH)
+        levels = depth or next((len(each) for each in (tops, grouped) if isinstance(each, tuple)), USUAL_DEPTH)
         with progress("Reading photos") as report:
             seen = _photos(drawn_by, opened, photos, wanted, limit, report)
             from circuits.atlas.trace_class import trace_class
 
             circuit = trace_class(
-                drawn_by, seen, wanted, groups=grouped, depth=levels, top=tops, signs=signs, progress=report
-            )
+                drawn_by, seen, wanted, groups=grouped, depth=levels, top=tops, signs=signs, baseline=start,
+                progress=report,
+            )  # fmt: skip
     if as_json:
         echo_json(circuit.to_json_text())
     else:
@@ -106,9 +118,9 @@ def class_circuit(
         console.print(tables.circuit_table(circuit, console.width, None if everything else LINES), soft_wrap=True)
         say(console, sureness(circuit))
     looks = Looks()
-    if drawn_by is not None and pictures and (html or svg):
+    if drawn_by is not None and files.show_pictures:
         looks = with_looks(drawn_by, circuit, looks, pictures=True)
-    write_files(circuit, looks, file, graphml, html, svg)
+    files.write(circuit, looks)
 
 
 def _photos(

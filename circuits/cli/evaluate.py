@@ -10,7 +10,8 @@ from rich.table import Table
 
 from circuits.cli.console import note, output, print_json, progress, say
 from circuits.cli.files import get_circuit, photos_in
-from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, counts, file_option, get_photo, option
+from circuits.cli.options import AS_JSON, NETWORK, NetworkOptions, argument, file_option, get_photo, option
+from circuits.cli.values import counts
 from circuits.errors import InputError
 from circuits.files import check_writable, write_atomically
 from circuits.report.card_words import METHOD_NAMES, headline, interval, left_out, metric_name, over_name, overshoot

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from circuits.cli.console import note, output, plain_table, print_json, progress, say
 from circuits.cli.files import check_output, photos_in
-from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkBesideFile, argument, counts, file_option, option
+from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkBesideFile, argument, file_option, option
+from circuits.cli.values import counts
 from circuits.errors import InputError
 from circuits.report.text import many, number
 from circuits.units import Unit

@@ -33,10 +33,11 @@ from circuits.cli.explore import ExploreCommand, explore
 from circuits.cli.groups import groups
 from circuits.cli.layers import layers
 from circuits.cli.names import names
-from circuits.cli.options import short, with_options
+from circuits.cli.options import with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
+from circuits.cli.values import short
 from circuits.cli.what_if import what_if
 from circuits.errors import CircuitsError, InputError, mixed_installation, printable
 from circuits.files import versions

@@ -90,6 +90,10 @@ def names(
         heading = f"{many(len(shown), 'unit')} of {subject.name} for {wanted!r}."
     elif suggest:
         shown, heading = list(suggested), _of_suggestions(subject, suggested, encoder)
+        if not suggested and subject.atlas is not None:
+            from circuits.atlas.suggest import why_none
+
+            note(why_none(subject.atlas, is_word=encoder is not None))
     else:
         shown = list(known) if chosen is None else [chosen]
         heading = _of_names(subject, known) if chosen is None else ""

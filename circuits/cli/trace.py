@@ -1,12 +1,20 @@
 """`circuits trace`: the circuit behind what a network says about a photo, as a table and as files."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuits.cli.circuit_options import (
+    DEPTH,
+    EVERYTHING,
+    LINES,
+    SIGNS,
+    TOP,
+    USUAL_DEPTH,
+    CircuitFiles,
+    groups_of,
+    with_looks,
+)
 from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
-from circuits.cli.files import check_output
 from circuits.cli.options import (
     AS_JSON,
     INDEX_FOLDER,
@@ -15,40 +23,23 @@ from circuits.cli.options import (
     PHOTO,
     WINDOW,
     NetworkBesideFile,
-    counts,
-    file_option,
     get_photo,
     option,
-    whole,
 )
+from circuits.cli.values import counts
 from circuits.errors import InputError
-from circuits.files import write_atomically
 from circuits.report.text import many
 
 if TYPE_CHECKING:
     from circuits.attribution.baseline import Baseline
-    from circuits.groups.dictionary import Dictionary
     from circuits.network.network import Network
-    from circuits.report.circuit_svg import Looks
-    from circuits.tracing.circuit import Circuit
     from circuits.tracing.usual import UsualView
-
-
-DEPTH = 2
-"""Layers to walk down, as on the page."""
-LINES = 60
-"""Of the table, unless all of it is asked for."""
-_SIDE = 192
-"""Longer side of patches and heat maps in files, in pixels."""
 
 
 def trace(
     photo: str = PHOTO,
-    file: Path | None = file_option("Write the circuit as JSON.", "--output", "-o"),
-    graphml: Path | None = file_option("Write the circuit as GraphML."),
-    html: Path | None = file_option("Write the circuit as one HTML page."),
-    svg: Path | None = file_option("Write the circuit as a drawing."),
-    pictures: bool = option(True, "Draw what each unit looks for, for --html and --svg.", "--pictures/--no-pictures"),
+    *,
+    files: CircuitFiles,
     look: str = option(
         "picture",
         "What units show first in --html and --svg: picture (what each looks for), patch (the part of the photo where "
@@ -63,14 +54,8 @@ def trace(
     ),
     window: str | None = WINDOW,
     layers: str = LAYERS,
-    depth: int | None = option(
-        None, "Layers to walk down; 2, or one for each number of --top or --groups.", min=1, max=2000
-    ),
-    top: str | None = option(
-        None,
-        "Units to show below each unit, or one number a level: 8,5,3; by default 5, and of groups all.",
-        metavar="N",
-    ),
+    depth: int | None = DEPTH,
+    top: str | None = TOP,
     groups: str | None = option(
         None,
         "Explain by groups of channels: how many each layer has, or one number a level, 0 for channels: 8,12; or a "
@@ -89,9 +74,7 @@ def trace(
         "gradients) or ablate; by default sum, and target with --groups, --units or --share.",
         metavar="MODE",
     ),
-    signs: str = option(
-        "positive", "positive (excitatory units only), or both (inhibitory ones too).", metavar="SIGNS"
-    ),
+    signs: str = SIGNS,
     measure: bool = option(
         False, "Ablate the unit of every edge, and record how much the unit above it changes.", "--measure"
     ),
@@ -102,14 +85,13 @@ def trace(
         metavar="zero|mean",
     ),
     exemplars: Path | None = INDEX_FOLDER,
-    everything: bool = option(False, "Print every unit, even if that takes many lines.", "--all"),
+    everything: bool = EVERYTHING,
     as_json: bool = AS_JSON,
     network: str = NETWORK,
-    *,
     options: NetworkBesideFile,
 ) -> None:
     """Trace the circuit behind a prediction: the units that contributed most to it, and those below them."""
-    check_files(file, graphml, html, svg)
+    files.check()
     tops = None if top is None else counts("--top", top)
     from circuits.report.circuit_svg import Looks
 
@@ -128,12 +110,12 @@ def trace(
         raise InputError("--exemplars says where means are taken from; give --baseline mean, or --measure, too.")
     if baseline == "zero":
         note_tokens_from_zero(loaded, "--baseline mean measures them from the mean")
-    wanted = depth or levels or DEPTH
+    wanted = depth or levels or USUAL_DEPTH
     from circuits.cli import _trace_tables as tables
     from circuits.tracing.trace import trace as trace_photo
 
-    start = _baseline(loaded, baseline, exemplars)
-    means = start if exemplars is None or baseline == "mean" else _baseline(loaded, "mean", exemplars)
+    start = baseline_of(loaded, baseline, exemplars)
+    means = start if exemplars is None or baseline == "mean" else baseline_of(loaded, "mean", exemplars)
     with progress("Tracing") as report:
         circuit = trace_photo(
             loaded,
@@ -168,24 +150,8 @@ def trace(
             for each in resolve(means):
                 say(console, tables.agreement_heading(circuit, each))
                 console.print(tables.agreement_table(circuit, each.name))
-    shown = with_looks(loaded, circuit, first, pictures=pictures) if html or svg else first
-    write_files(circuit, shown, file, graphml, html, svg)
-
-
-def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping[str, Dictionary]":
-    """How many groups each layer has, or the groups of a file."""
-    numbers = [whole(part) for part in text.split(",")]
-    found = tuple(number for number in numbers if number is not None)
-    if len(found) == len(numbers):
-        return found[0] if len(found) == 1 else found
-    if not Path(text).suffix:
-        raise InputError(
-            f"--groups {text!r} is no number of groups; give one such as 8, one for each level such as 8,12, or a "
-            ".safetensors file of groups."
-        )
-    from circuits.groups.storage import load_groups
-
-    return load_groups(text, network)
+    shown = with_looks(loaded, circuit, first, pictures=files.pictures) if files.show_units else first
+    files.write(circuit, shown)
 
 
 def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
@@ -205,7 +171,7 @@ def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     return view
 
 
-def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baseline | None":
+def baseline_of(network: "Network", name: str, exemplars: Path | None = None) -> "Baseline | None":
     """`None` for zero, and for `mean` the mean over the newest index of exemplars or the network's atlas."""
     if name == "zero":
         return None
@@ -223,38 +189,6 @@ def _baseline(network: "Network", name: str, exemplars: Path | None) -> "Baselin
     return mean
 
 
-def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictures: bool) -> "Looks":
-    """What the units of a circuit can show in a file: their patches, heat maps and, where wanted, pictures.
-
-    What is in no group has no picture.
-
-    Args:
-        network: the network.
-        circuit: the circuit.
-        looks: which of them they show first.
-        pictures: whether to draw what they look for; takes a while.
-    """
-    from circuits.evidence.patches import patches_and_maps
-    from circuits.tracing.groups import subject_of
-
-    nodes = [circuit.nodes[name] for name in circuit.visible]
-    if circuit.photo is not None:
-        made = list(patches_and_maps(network, circuit, [node.unit for node in nodes], side=_SIDE))
-        patches, maps = ({node.id: pair[at] for node, pair in zip(nodes, made, strict=True)} for at in (0, 1))
-        looks = replace(looks, patch=patches, heat=maps)
-    if not pictures:
-        return looks
-    from circuits.visualization.store import pictures as pictures_of
-
-    subjects = {node.id: subject for node in nodes if (subject := subject_of(circuit, node.id)) is not None}
-    root = circuit.nodes[circuit.root]
-    subjects |= {root.id: root.channel}  # which may be a neuron, drawn as such
-    with progress("Rendering pictures") as report:
-        drawn = pictures_of(network, list(subjects.values()), progress=report)
-    found = {name: picture.image for name, picture in zip(subjects, drawn, strict=True) if not picture.dead}
-    return replace(looks, picture=found)
-
-
 def _note_depth(network: "Network", layer: str, depth: int) -> None:
     """Say so if there are fewer layers below the target than were asked for."""
     levels, below = 0, set(network.layers_below(layer))
@@ -263,35 +197,3 @@ def _note_depth(network: "Network", layer: str, depth: int) -> None:
     if levels < depth:
         count = many(levels, "layer")
         note(f"{network.name} has {count} below {layer}, so the circuit goes down {levels} and not {depth}.")
-
-
-def check_files(file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None) -> None:
-    """Refuse files that a circuit is to be written to, if one cannot be, or two are the same."""
-    others = {".html": "--html", ".htm": "--html", ".graphml": "--graphml", ".svg": "--svg"}
-    rather = others.get(file.suffix.lower(), "") if file else ""
-    check_output("--output", file, "JSON", (".json",), rather)
-    check_output("--graphml", graphml, "GraphML", (".graphml", ".xml"))
-    check_output("--html", html, "a page", (".html", ".htm"))
-    check_output("--svg", svg, "a drawing", (".svg",))
-    paths = [path for path in (file, graphml, html, svg) if path is not None]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise InputError(f"Two outputs have the same name, {paths[0]}; give each its own.")
-
-
-def write_files(
-    circuit: "Circuit", looks: "Looks", file: Path | None, graphml: Path | None, html: Path | None, svg: Path | None
-) -> None:
-    """Write the files that `check_files` has let pass, and say so."""
-    if html or svg:
-        from circuits.report.circuit import page_of
-        from circuits.report.circuit_svg import svg_file
-
-    for path, write in (
-        (file, circuit.to_json),
-        (graphml, circuit.to_graphml),
-        (html, lambda path: write_atomically(path, page_of(circuit, looks))),
-        (svg, lambda path: write_atomically(path, svg_file(circuit, looks))),
-    ):
-        if path is not None:
-            write(path)
-            note(f"Wrote {path}.")

@@ -94,6 +94,11 @@ class Exemplars:
         return self._index.folder
 
     @property
+    def command(self) -> str:
+        """What brings it up to date, with the options that name the network."""
+        return self._index.command(self._record)
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers whose units are in it."""
         return tuple(layer.name for layer in self._record.layers)
@@ -171,7 +176,7 @@ class Exemplars:
             InputError: if the index is damaged.
         """
         numbers = self._index.tensors(self._record, ["sample.photos"])["sample.photos"].tolist()
-        return tuple(self._by_number[number] for number in numbers)
+        return tuple(self._photo(number) for number in numbers)
 
     def percentile(self, unit: Unit | str, activation: float) -> float:
         """Percent of the photos in which the unit's peak activation is below a value, interpolated between quantiles.
@@ -206,13 +211,19 @@ class Exemplars:
         exemplars = []
         for scored, number, at in zip(*columns, strict=True):
             if number != NOBODY:
-                entry = self._by_number[number]
+                entry = self._photo(number)
                 position = divmod(at, layer.width)
                 exemplars.append(Exemplar(self.folder / entry.path, value(kind, scored), position, entry.group))
         return tuple(exemplars)
 
     def _quantiles(self, what: str, row: int) -> dict[int, float]:
         return dict(zip(PERCENTS, self._arrays[f"quantiles.{what}"][row].tolist(), strict=True))
+
+    def _photo(self, number: int) -> PhotoFile:
+        if number not in self._by_number:
+            file = self._index.arrays_file(self._record)
+            raise self._index.damaged(file, ValueError("it names a photo that is not listed"), self._record)
+        return self._by_number[number]
 
     @cached_property
     def _by_number(self) -> dict[int, PhotoFile]:

@@ -119,7 +119,7 @@ class IndexFolder:
             record = IndexRecord.of_json(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             _LOG.warning("%s cannot be used (%s); it counts as missing.", file, error)
             return None
         if record.parts and not self.arrays_file(record).is_file():
@@ -142,7 +142,7 @@ class IndexFolder:
             with safe_open(file, "pt") as arrays:
                 return {name: arrays.get_tensor(name) for name in (arrays.keys() if names is None else names)}
         except (SafetensorError, OSError) as error:
-            raise self._damaged(file, error) from None
+            raise self.damaged(file, error, record) from None
 
     def entries(self, record: IndexRecord) -> Iterator[PhotoFile]:
         """The files that a record counts, in the order in which they were read.
@@ -156,11 +156,22 @@ class IndexFolder:
                 for line in file.read_text(encoding="utf-8").splitlines():
                     path, *facts = json.loads(line)
                     yield PhotoFile(PurePath(path), *facts)
-            except (OSError, ValueError, TypeError) as error:
-                raise self._damaged(file, error) from None
+            except (OSError, ValueError, TypeError, RecursionError) as error:
+                raise self.damaged(file, error, record) from None
 
-    def _damaged(self, file: Path, error: Exception) -> InputError:
-        return InputError(f"{file} is damaged ({error}); remove the folder {self.folder} and make the index anew.")
+    def command(self, record: IndexRecord) -> str:
+        """What makes the index, or brings it up to date: that of the atlas that it belongs to, or its own."""
+        atlas = self.folder.parent.parent
+        if self.folder.parent.name == "exemplars" and (atlas / "atlas.json").is_file():
+            return f"circuits atlas {record.folder} -o {atlas}"
+        return f"circuits exemplars {record.folder}"
+
+    def damaged(self, file: Path, error: Exception, record: IndexRecord) -> InputError:
+        """What is said of a file of an index that cannot be used."""
+        return InputError(
+            f"{file} is damaged ({error}); remove the folder {self.folder} and run `{self.command(record)}` again, "
+            f"with {record.network.get('name', 'its network')}."
+        )
 
     def write(self, record: IndexRecord, entries: Sequence[PhotoFile], tensors: Mapping[str, Tensor]) -> IndexRecord:
         """Add a chunk: list its files, write the arrays after it, and only then the record that counts it."""

@@ -51,8 +51,14 @@ def names_of(fingerprint: str) -> UnitNames:
     try:
         return _known(fingerprint)
     except CircuitsError as error:
-        _LOG.warning("A network's own names are left out: %s", error)
+        _say_once(str(error))
         return _overlaid(fingerprint, UnitNames())
+
+
+@lru_cache(64)
+def _say_once(fault: str) -> None:
+    """Say why names are left out, and not again for each unit that is named."""
+    _LOG.warning("A network's own names are left out: %s", fault)
 
 
 def remember(

@@ -125,10 +125,10 @@ class PhotoInfo(_Row):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CollectionInfo(_Row):
-    """The photos of a class that a circuit explains together, in the place of one photo.
+    """The photos that a circuit explains together, in the place of one photo.
 
     Args:
-        name: what the class is called.
+        name: what the class is called, or of which classes they are.
         sha256: of the list of the photos and their contents.
         photos: how many.
         batches: into how many they were put to see how sure the links are.

@@ -245,7 +245,7 @@ class PictureStore:
             _LOG.warning("%s cannot be read (%s); its picture is drawn anew.", file, error)
             return None
         except DamagedError as error:
-            _LOG.warning("%s is damaged (%s); it is removed, and its picture drawn anew.", file, error)
+            _LOG.warning("%s is damaged (%s); it is removed, to be drawn anew.", file, error)
             with suppress(OSError):
                 file.unlink()
             return None

@@ -101,6 +101,7 @@ class StoredCollection:
             above=index.percentile(unit, activation),
             classes=found.classes,
             missing=named - sum(len(shown) for shown in groups.values()),
+            command=index.command,
         )
 
     def baseline(self) -> Baseline | None:

@@ -80,7 +80,7 @@ class TestNumbers:
             assert atlas.table("contribution", layer, 1) == pytest.approx(each.mean(0).numpy(), rel=1e-4, abs=1e-6)
             error = each.std(0) / len(inputs) ** 0.5
             assert atlas.table("contribution.error", layer, 1) == pytest.approx(error.numpy(), rel=1e-3, abs=1e-5)
-            peaks = batch.activations[layer].amax((2, 3))
+            peaks = batch.peaks[layer]
             assert atlas.table("peak", layer, 1) == pytest.approx(peaks.mean(0).numpy(), rel=1e-4, abs=1e-6)
             assert atlas.table("fires", layer, 1).tolist() == (peaks > 0).sum(0).tolist()
         for channel in range(5):
@@ -457,7 +457,11 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         ("text", "message"),
-        [("{}", "no file of an atlas"), ("[1]", "no file of an atlas"), ("no JSON", "cannot be read")],
+        [
+            ("{}", "no file of an atlas"),
+            ("[1]", "no file of an atlas"),
+            ("no JSON", r"\(This is not JSON: .*\); remove it and run `circuits atlas PHOTOS -o "),
+        ],
     )
     def test_a_foreign_record_is_refused(self, text: str, message: str, tmp_path: Path) -> None:
         (tmp_path / "atlas.json").write_text(text)

@@ -33,10 +33,11 @@ def test_they_are_means_over_all_photos_whose_books_close_with_the_activation(
     every, classes, alive = [], [], torch.zeros(5)
     for folder in sorted(photos.iterdir()):
         for file in folder.iterdir():
-            batch = run(network.preprocessing.input_of(load_photo(file)), 0)  # any class gives the same
+            photo = network.preprocessing.input_of(load_photo(file))
+            batch = run(photo, 0)  # any class gives the same
             every.append(sources_and_shares(free, batch.class_free, "last", 3))
             classes.append(folder.name)
-            alive += (batch.activations["last"][0] > 0).float().mean((1, 2))
+            alive += (network.activations(photo, ["last"])["last"][0] > 0).float().mean((1, 2))
     found = {str(link.source): link for link in atlas.links("last:3", class_free=True)}
     assert len(found) == 13
     for name, link in found.items():

@@ -14,6 +14,7 @@ from circuits import (
     compare,
     fit_groups,
     load_photo,
+    mean_of_photos,
     trace,
     trace_class,
 )
@@ -68,8 +69,8 @@ def circuit(network: Network) -> Circuit:
     return trace_class(network, vehicles(), "vehicle", groups=GROUPS, depth=2, signs="both")
 
 
-def test_every_number_is_that_of_the_traces_of_its_photos(circuit: Circuit, traced: list[Circuit]) -> None:
-    """Means, standard errors over photos, and the share of the photos whose batch has an edge among the strongest."""
+def check_means(circuit: Circuit, traced: list[Circuit], closing: str) -> None:
+    """Means over the traces of single photos, standard errors over photos, and exact books."""
     assert circuit.collection is not None
     assert (circuit.collection.photos, circuit.collection.batches) == (VEHICLES, 3)
     for name, node in circuit.nodes.items():
@@ -80,7 +81,10 @@ def test_every_number_is_that_of_the_traces_of_its_photos(circuit: Circuit, trac
         if node.books is not None:
             books = node.books
             assert books.exact
+            assert books.bias_name == closing
             assert books.shown + books.rest + books.residual + books.bias == pytest.approx(node.value, abs=1e-5)
+            own = [each.nodes[name].books for each in traced if name in each.nodes]
+            assert books.bias == pytest.approx(sum(each.bias for each in own if each) / VEHICLES, rel=1e-4, abs=1e-5)
             assert books.gross == pytest.approx(sum(abs(edge.attribution) for edge in circuit.edges_into(name)), 1e-5)
         for edge in circuit.edges_into(name):
             rows = [each.graph.get_edge_data(edge.source, name) for each in traced]
@@ -88,11 +92,29 @@ def test_every_number_is_that_of_the_traces_of_its_photos(circuit: Circuit, trac
             assert edge.attribution == pytest.approx(np.mean(shares), rel=1e-5, abs=1e-5)
             assert edge.error == pytest.approx(np.std(shares, ddof=1) / VEHICLES**0.5, rel=1e-4, abs=1e-6)
             assert edge.photos == VEHICLES
+
+
+def test_every_number_is_that_of_the_traces_of_its_photos(circuit: Circuit, traced: list[Circuit]) -> None:
+    """And the share of the photos whose batch has an edge among the strongest."""
+    check_means(circuit, traced, "bias")
     assert len(circuit.nodes) > 5
     # Batches are of eight, in the order of the photos' hashes; wheel and window always are what a car is made of.
     edge = next(edge for edge in circuit.edges_into("things/0") if edge.source == "parts/0")
     assert (edge.consistency, edge.rank) == (1.0, 1)
     assert all(edge.consistency is None for edge in circuit.edges_into("things/0") if edge.source == "parts/rest")
+
+
+def test_from_the_mean_it_is_the_mean_of_traces_from_the_mean(network: Network) -> None:
+    """Of a class by groups, and of a unit by channels, whose photos are of no class."""
+    mean = mean_of_photos(network, [np.asarray(colours(red=r, green=3, blue=5)) for r in (2, 6)], source="others")
+    for of, groups in (("vehicle", GROUPS), ("things:0", None)):
+        options = {"groups": groups, "depth": 2, "signs": "both", "top": 9, "baseline": mean}
+        circuit = trace_class(network, vehicles(), of, **options)
+        check_means(circuit, [trace(network, each, of, mode="target", **options) for each in vehicles()], "base")
+        assert (circuit.settings.baseline, circuit.target.kind) == ("mean", "unit" if groups is None else "class")
+        assert Circuit.from_dict(circuit.to_dict()) == circuit
+        assert circuit.photo_info.name == ("20 photos of any class" if groups is None else "20 photos of vehicle")
+    assert len(circuit.edges_into("things:0")) > 1
 
 
 def test_the_planted_groups_are_found(network: Network) -> None:
@@ -198,12 +220,14 @@ def test_groups_may_be_fitted_to_the_same_photos(network: Network) -> None:
 
 
 def test_what_cannot_be_explained_is_refused(network: Network) -> None:
-    with pytest.raises(InputError, match="There are no photos to explain the class by"):
+    with pytest.raises(InputError, match="There are no photos to explain vehicle by"):
         trace_class(network, [], "vehicle")
     with pytest.raises(InputError, match="photos is a single photo; give a list"):
         trace_class(network, "cat.png", "vehicle")
-    with pytest.raises(InputError, match="things:0 is no class; name one"):
-        trace_class(network, vehicles()[:1], "things:0")
+    with pytest.raises(InputError, match="things:0@0,0 is a neuron; name a class"):
+        trace_class(network, vehicles()[:1], "things:0@0,0")
+    with pytest.raises(InputError, match="parts:0 lies in the lowest layer"):
+        trace_class(network, vehicles()[:1], "parts:0")
     with pytest.raises(UnknownError, match="No class 'boat'"):
         trace_class(network, vehicles()[:1], "boat")
     with pytest.raises(InputError, match="directions over 9 channels; the layer has 3"):

@@ -181,6 +181,17 @@ class TestFindLinks:
         assert not unlinked
         assert {layer.name for layer in network.layer_list if layer.below} <= {link.upper for link in links}
 
+    def test_a_concatenation_of_one_tensor_with_itself_is_said_to_have_no_links(self) -> None:
+        network = ready(randomize(Doubled(), 5).eval(), 8, layers="fine")
+        network.traced.double()
+        links, [unlinked] = find_links(network)
+        assert (unlinked.layer, unlinked.why) == ("cat", "cat concatenates one tensor several times")
+        images = photos()
+        batch = LinkPass(network, links)(images, CLASS)
+        for upper in ("one", "add"):  # which reads it, and an addition of one tensor to itself
+            found = sources_and_shares(links, batch.links, upper, 1)
+            assert found == pytest.approx(traced_one_by_one(network, images, upper, 1), rel=1e-10, abs=1e-12)
+
     def test_a_convolution_that_pads_on_its_own_is_linked_as_any_other(self) -> None:
         module = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.ReLU(), Padded(4, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(180, 3)
@@ -203,8 +214,21 @@ class TestFindLinks:
         network = prepare(randomize(module, 5).eval(), preprocessing=see, layers="fine", leaf_modules=["2"])
         links, unlinked = find_links(network)
         assert len(unlinked) == 1
-        assert "mixes channels in another way" in unlinked[0].why
+        assert "is neither a convolution nor known to keep channels apart" in unlinked[0].why
         assert len(links) == 1
+
+
+class Doubled(nn.Module):
+    """Reads one tensor twice, side by side and added to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.one, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(8, 4, 1), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        x = torch.relu(self.one(torch.cat([x, x], 1)))
+        return self.head(torch.relu(x + x).mean((2, 3)))
 
 
 class Padded(nn.Conv2d):

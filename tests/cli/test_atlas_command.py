@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save
 
 from circuits.atlas.atlas import Atlas
+from circuits.atlas.suggestion import write_suggestions
 from circuits.network.network import Network
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
@@ -215,6 +219,41 @@ class TestClass:
             file.write_text(json.dumps(whole | damage))
             said = refusal(run("class", "warm", "--atlas", made))
             assert f"{file} is damaged, or no file of an atlas" in said, damage
+
+    def test_each_damaged_file_gets_one_sentence_and_nothing_is_half_written(self, made: Path, tmp_path: Path) -> None:
+        overall, own = made / "overall.safetensors", made / "classes" / "00000.safetensors"
+        [bucket], [listed] = (made / "buckets" / "00000").glob("*.safetensors"), made.glob("exemplars/*/*/*1.jsonl")
+        again, suggest = f"run `circuits atlas PHOTOS -o {made}` again", ("names", "--suggest", "--atlas", made)
+        write_suggestions(Atlas.open(made), "classes", {})
+        suggestions, site, tables = made / "suggestions.json", tmp_path / "site", tmp_path / "tables"
+        read = safe_open(own, "pt")
+        arrays = {name: read.get_tensor(name) for name in read.keys()}  # noqa: SIM118  # it is no mapping
+        header = json.loads(read.metadata()["atlas"])
+        unknown = save(arrays | {"contribution": torch.full_like(arrays["contribution"], torch.nan)}, read.metadata())
+        other = save(arrays, {"atlas": json.dumps(header | {"subject": "0" * 64})})
+        future = save(arrays, {"atlas": json.dumps(header | {"format": "circuits-atlas/99"})})
+        to_site, to_tables = ("atlas", "site", made, "-o", site), ("atlas", "export", made, "--csv", tables)
+        for file, content, given, said in (
+            (overall, b"", to_site, again),
+            (overall, None, to_tables, f"There is no file {overall}; {again}"),
+            (own, own.read_bytes()[:-9], to_tables, again),
+            (own, unknown, to_site, f"{own} is damaged, or no file of an atlas (contribution); remove it and {again}"),
+            (own, other, to_tables, "is of another atlas, or another class; remove it and run"),
+            (own, future, ("class", "warm", "--atlas", made), "this version reads the format 'circuits-atlas/2'"),
+            (made / "atlas.json", b"{", to_site, "(This is not JSON: Expecting"),
+            (bucket, save({}, {"atlas": '{"format": "circuits-atlas/2"}'}), suggest, again),
+            (listed, b"", suggest, f"photos -o {made}` again, with Handmade."),
+            (suggestions, b"[]", to_site, f"look for them again: `circuits names --atlas {made} --suggest`"),
+        ):  # fmt: skip
+            before = file.read_bytes()
+            file.unlink()
+            if content is not None:
+                file.write_bytes(content)
+            assert said in refusal(run(*given)), file
+            assert not site.exists()
+            assert not tables.exists()
+            file.write_bytes(before)
+        assert run(*to_tables).exit_code == 0
 
     def test_one_batch_does_not_say_how_sure_it_is(self, finished: Path) -> None:
         assert "One batch of photos does not say how sure" in run("class", "cold", "--atlas", finished).stdout

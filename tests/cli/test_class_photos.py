@@ -73,6 +73,26 @@ def test_photos_alone_are_explained_by_channels_as_the_atlas_explains_them(at: P
     assert Circuit.from_json(some).photo_info.name == "3 photos of warm"
 
 
+def test_a_unit_is_explained_in_all_photos_and_from_the_mean_over_the_atlas(at: Path, tmp_path: Path) -> None:
+    atlas, file, other = Atlas.open(at / "atlas"), tmp_path / "unit.json", tmp_path / "other.json"
+    result = run("class", "conv2:0", "--photos", at / "photos", "--limit", 99, "-o", file, *on_handmade(at))
+    assert result.exit_code == 0, result.output
+    assert "What conv2:0 is made of, whatever the class" in result.stdout
+    assert "on 13 photos of any class" in result.stdout
+    from_mean = ["--baseline", "mean", "--atlas", at / "atlas", "--photos", at / "photos", *on_handmade(at)]
+    for wanted, count in (("warm", 10), ("conv2:0", 12)):
+        result = run("class", wanted, *from_mean, "-o", other)
+        assert result.exit_code == 0, result.output
+        assert "mean over the atlas of Handmade (12 photos)" in result.stdout
+        circuit = Circuit.from_json(other)
+        assert (circuit.settings.baseline, circuit.photo_info.name.split()[0]) == ("mean", str(count))
+    root, known = circuit.nodes["conv2:0"], atlas.circuit("conv2:0", depth=1).nodes["conv2:0"]
+    assert root.value == pytest.approx(known.value, rel=1e-5)
+    assert root.books is not None
+    assert root.books.bias_name == "base"
+    assert root.books.shown + root.books.rest == pytest.approx(0, abs=1e-4)  # all photos, of which the mean is taken
+
+
 def test_what_cannot_be_explained_gets_a_sentence(at: Path, tmp_path: Path) -> None:
     options = on_handmade(at)
     other = shutil.copytree(at / "photos", tmp_path / "other")
@@ -83,7 +103,9 @@ def test_what_cannot_be_explained_gets_a_sentence(at: Path, tmp_path: Path) -> N
     empty.mkdir()
     for given, message in (
         (["--groups", 2], "Groups are found in photos, and the atlas of the built-in network has none"),
-        (["--limit", 3], "--limit and --layers say how photos are explained"),
+        (["--limit", 3], "--limit, --layers and --baseline say how photos are explained"),
+        (["--baseline", "mean", "--atlas", at / "atlas"], "--limit, --layers and --baseline say how"),
+        (["--baseline", "median", "--photos", empty], "--baseline 'median' does not exist; write zero or mean."),
         (["--groups", 2, "--photos", tmp_path / "nowhere"], "There is no folder "),
         (["--groups", 2, "--photos", empty], "There is no photo in "),
         (["--groups", "x", "--photos", empty], "--groups 'x' is no number of groups"),

@@ -85,6 +85,8 @@ def test_suggestions_are_shown_and_taken_only_when_that_is_asked_for(atlas: Atla
     remember(sha256, "conv1:0", name="red")
     none = run("names", "--suggest", "--atlas", atlas.folder)
     assert none.stdout.startswith("0 units of Handmade tell a class from the rest: an AUC of 0.7 or more")
+    assert "are held out, of which" in none.stderr
+    assert "one of 7 by chance. Add photos to the atlas.\n" in none.stderr
     assert "No atlas suggests anything" in refusal(run("names", "--accept", "--atlas", atlas.folder))
     found = {UNIT: Suggestion("warm, hot", 0.968, 12, 500), Unit("conv1", 0): Suggestion("warm, hot", 0.81, 12, 500)}
     write_suggestions(atlas, "classes", found)

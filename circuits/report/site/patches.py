@@ -34,8 +34,8 @@ class Patches:
         atlas.check_network(network)
         if atlas.exemplars is None:
             raise InputError(
-                f"The atlas in {atlas.folder} has no index of exemplars; make it again without --no-exemplars, or the "
-                "site without --exemplars."
+                f"The atlas in {atlas.folder} has no index of exemplars that can be read. Run the circuits atlas that "
+                "made it once more, without --no-exemplars, or write the site without --exemplars."
             )
         if not photos.is_dir():
             raise InputError(f"There is no folder {photos}; give the folder of the atlas's photos.")

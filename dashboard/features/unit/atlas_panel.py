@@ -5,7 +5,6 @@ from typing import Any
 from dash import html
 
 from circuits.atlas.facts import ServedClass
-from circuits.atlas.suggestion import Suggestion
 from circuits.report.atlas_sentences import estimate, inside, served_in_words
 from circuits.report.text import many, number, percent
 from circuits.tracing.circuit import Circuit
@@ -52,7 +51,7 @@ def _told(called: str, told: UnitInAtlas, of: str) -> list[Component]:
     shown = [each for each in told.classes if each.rank <= SHOWN or each.label == of]
     return [
         html.P(f"{first} {fires}", className="small"),
-        *_suggested(told.suggested),
+        *_suggested(told),
         served_table(shown, of),
         *_made_of(told),
     ]
@@ -99,8 +98,11 @@ def _link(served: ServedClass, words: str) -> Component:
     )  # fmt: skip
 
 
-def _suggested(suggestion: Suggestion | None) -> list[Component]:
-    """A name that was found for it, with how well it fits; never as a fact."""
+def _suggested(told: UnitInAtlas) -> list[Component]:
+    """A name that was found for it, with how well it fits; never as a fact. Or why there is none to be read."""
+    if told.unsuggested:
+        return [html.P(f"No suggested names: {told.unsuggested}", className="small muted")]
+    suggestion = told.suggested
     if suggestion is None:
         return []
     return [html.P(["Suggested name: ", html.B(suggestion.name), f"; {suggestion.sentence}."], className="small muted")]

@@ -76,8 +76,10 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None, of: str)
         title = f"Most activating of {told.free} photos in the public domain"
         parts.append(html.Div(_group(node, title, told.groups.get("most", ())), className="groups free"))
     if told.missing:
-        gone = f"{told.missing} of these photos can no longer be read; rebuild the index to leave them out."
-        parts.append(html.P(gone, className="small muted"))
+        gone: list[Component] = [f"{told.missing} of these photos can no longer be read"]
+        if told.command:
+            gone += ["; to leave them out, run ", html.Code(told.command), " again, with this network"]
+        parts.append(html.P([*gone, "."], className="small muted"))
     return parts
 
 

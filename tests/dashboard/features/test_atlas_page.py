@@ -1,6 +1,7 @@
 """An atlas on the page: a class in the place of the photo, which classes units serve, and the page of the atlas."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from circuits.report.text import number
 from circuits.tracing.circuit import Circuit
 from circuits.units import Unit
 from dashboard.app import Page, PageSettings, create_page
+from dashboard.atlas_library import unit_in_atlas
+from dashboard.features.unit.atlas_panel import in_atlas
 from dashboard.session.state import Session
 from dashboard.session.storage import SessionStorage
 from tests.support.parts import every, facts
@@ -282,3 +285,18 @@ def test_beside_groups_of_the_photo_the_class_says_how_to_get_its_own(ann: Perso
     assert circuit_of(ann).dictionaries
     assert "circuits class CLASS --groups 8" in words_of(act(ann, "scope", of="class")["units_switch"])
     assert not circuit_of(ann).dictionaries
+
+
+def test_damaged_suggestions_hide_nothing_else(atlas: Atlas, network: Network, tmp_path: Path) -> None:
+    again = Atlas.open(shutil.copytree(atlas.folder, tmp_path / "atlas"))
+    file = again.folder / "suggestions.json"
+    file.write_text("[]")
+    layer = again.layers[1].name
+    told = unit_in_atlas(network, again, Unit(layer, 0))
+    assert (told.suggested, len(told.classes)) == (None, len(COUNTS))
+    shown = words_of(in_atlas(f"{layer}:0", {"atlas": told}))
+    assert f"No suggested names: {file} is damaged, or no file of suggestions" in shown
+    assert f"look for them again: `circuits names --atlas {again.folder} --suggest`." in shown
+    assert "whatever the class" in shown
+    whole = unit_in_atlas(network, atlas, Unit(layer, 0))
+    assert (told.overall, told.classes, told.made_of) == (whole.overall, whole.classes, whole.made_of)

@@ -114,11 +114,13 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
     assert f"Its activation here, {here}, is higher than in 93 % of 4,650 photos" in pane(ann)
     assert pane(ann).count("There are none.") == 2
     assert "Most activating classes, of 9 photos: red things 9." in pane(ann)
-    assert "1 of these photos can no longer be read" in pane(ann)
+    assert "1 of these photos can no longer be read." in pane(ann)
     node, told = circuit_of(ann).nodes[child], CollectionExemplars({}, 9, ((0, 6.0), (100, 6.0)), 6.0, 0.0, ())
     for missing, said in ((9, 0), (0, 4)):  # photos that are gone are not told to be none
         shown = exemplars(node, {"exemplars": replace(told, missing=missing)}, None)
         assert words(shown).count("There are none.") == said
+    shown = exemplars(node, {"exemplars": replace(told, missing=2, command="circuits exemplars photos")}, None)
+    assert "read; to leave them out, run circuits exemplars photos again, with this network." in words(shown)
     first = find(ann.pane, title="9.00: 0.png, red things")[0]
     assert first.children.alt == f"{child} in 0.png, red things: 9.00"
     assert collection.requested[-1] == Unit.parse(child)
