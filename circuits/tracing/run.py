@@ -76,8 +76,7 @@ class ForwardCache:
             return gradient
         if key not in self.gradients:
             if self.network.branched:
-                found = self._gradients(target, layer)
-                self.gradients |= {(target.id, name): gradient for name, gradient in found.items()}
+                self.gradients |= {(target.id, name): each for name, each in self._gradients(target, layer).items()}
                 return self.gradients[key]
             above = self.network.layers[self.network.layers.index(layer) + 1]
             upper = target.readout(self.network) if above == target.unit.layer else self.gradient(target, above)
@@ -116,15 +115,10 @@ class ForwardCache:
         return self.attribution_maps(target, layer, dtype=dtype).sum((1, 2))
 
     def _gradients(self, target: Target, layer: str) -> dict[str, Activation]:
-        """∂T/∂a of a layer and all above it, by one pass; zero where no path leads to the target.
-
-        It goes down to the lowest layer of groups at once, and if that was not enough, to the lowest of all.
-        """
-        layers = self.network.layers
-        asked_before = any(name == target.id for name, _ in self.gradients)
-        lowest = 0 if asked_before else min(map(layers.index, [layer, *self.dictionaries]))
-        known = {name: self.activations[name] for name in layers[: lowest + 1]}
-        return run_back(self.network, self.activations[IMAGE], target, layers[lowest:], known)[1]
+        """∂T/∂a by one pass back: down to the layer and all layers of groups, or, asked again, to the lowest of all."""
+        layers, is_again = self.network.layers, any(name == target.id for name, _ in self.gradients)
+        lowest = 0 if is_again else min(map(layers.index, [layer, *self.dictionaries]))
+        return run_back(self.network, self.activations[IMAGE], target, layers[lowest:], self.activations)[1]
 
     def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""

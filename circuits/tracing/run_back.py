@@ -1,6 +1,7 @@
 """One pass through a network and back: activations of layers, and the gradient of a target in them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -26,23 +27,25 @@ def run_back(
         images: the photos, preprocessed.
         target: T.
         layers: those whose activations and gradients are wanted.
-        known: activations of lower layers that are known; what they are made of is not run again.
+        known: the photos' activations, if they were run before: what lies below the wanted layers is not run again.
     """
     traced, nodes = network.traced, {name: network.layer(name).node for name in layers}
     top = network.layer(target.unit.layer).node
+    wanted, lowest = {*nodes.values(), top}, min(nodes.values())
     start: dict[fx.Node, Tensor] = {image_node(traced): images}
     for name, activation in (known or {}).items():
-        node = network.layer(name).node
-        start[node] = stored(node, activation)
+        if name in network.layers and (node := network.layer(name).node) <= lowest:
+            start[node] = stored(node, activation)
 
-    def watched(node: fx.Node, value: Tensor) -> Tensor:
+    def watched(node: fx.Node, value: Any) -> Any:
         """The value, from which there is a way back if it is wanted; below the lowest that are wanted there is none."""
-        return value.detach().requires_grad_() if node in nodes.values() and not value.requires_grad else value
+        return value.detach().requires_grad_() if node in wanted and not value.requires_grad else value
 
     with torch.enable_grad():
         start = {node: watched(node, value.detach()) for node, value in start.items()}
-        wanted = [*nodes.values(), top]
-        values = execute(traced, start, wanted, on_node=lambda node, read: watched(node, run_node(traced, node, read)))
+        values = execute(
+            traced, start, sorted(wanted), on_node=lambda node, read: watched(node, run_node(traced, node, read))
+        )
         value = target.readout(network).value(as_maps(values[top])).sum()
         points = [values[node] for node in nodes.values()]
         gradients = torch.autograd.grad(value, points, allow_unused=True, materialize_grads=True)
