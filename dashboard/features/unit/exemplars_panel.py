@@ -70,7 +70,7 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None, of: str)
         parts.append(html.P(f"Most activating classes{whose}, of {count} photos: {named}.", className="small muted"))
     if told.free is not None:
         words = (
-            f"These scores ship with the network; the {told.photos} photos may not. For photos of your own, start with "
+            f"These scores ship with the network; the {told.photos:,} photos may not. For photos of your own, start with "
         )
         parts.append(html.P([words, html.Code(COMMAND), "."], className="small"))
         title = f"Most activating of {told.free} photos in the public domain"
