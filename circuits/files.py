@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from circuits.errors import InputError
+from circuits.errors import InputError, printable
 
 MOST_BYTES = 64 * 2**20
 """Of a file that is read as text."""
@@ -209,15 +209,17 @@ def parse_json(text: str) -> object:
     """What a JSON text says.
 
     Raises:
-        InputError: if it is no JSON, is nested too deeply, or holds a number of thousands of digits, or half of a
-            character.
+        InputError: if it is no JSON, is nested too deeply, has a key twice in an object, or holds a number of thousands
+            of digits, or half of a character.
 
     >>> parse_json('{"a": [1, 2]}')
     {'a': [1, 2]}
     """
     try:
-        value: object = json.loads(text.removeprefix("\ufeff"))
+        value: object = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=each_key_once)
         json.dumps(value, ensure_ascii=False).encode()
+    except InputError:
+        raise
     except RecursionError:
         raise InputError("This JSON is nested too deeply; it needs few levels.") from None
     except UnicodeEncodeError:
@@ -229,6 +231,23 @@ def parse_json(text: str) -> object:
     except ValueError:
         raise InputError("This JSON holds a number of thousands of digits; shorten it.") from None
     return value
+
+
+def each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, of which Python would keep the last value of a key and lose the others without a word.
+
+    Raises:
+        InputError: if a key stands twice.
+
+    >>> each_key_once([("a", 1), ("b", 2)])
+    {'a': 1, 'b': 2}
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise InputError(f"This JSON has the key {printable(twice)[:60]!r} twice in one object; keep one of them.")
+    return found
 
 
 def read_json(path: str | Path, *, most: int = MOST_BYTES) -> object:

@@ -42,6 +42,18 @@ class Fit:
         """The network cut at the layers of the atlas, of which there is one."""
         return self._cut_at(tuple(layer.name for layer in of_atlas(self.network, self.atlas).layers))
 
+    @property
+    def cut_at_hidden(self) -> Network | None:
+        """Of a transformer that is cut at its tokens, the network cut at the hidden units that write them."""
+        if not any(layer.is_stream for layer in self.network.layer_list):
+            return None
+        return self._once("auto", lambda: self.network.with_layers("auto"))
+
+    def is_at_hidden(self, layers: tuple[str, ...]) -> bool:
+        """Whether layers are those hidden units, of which neither groups nor means are known."""
+        hidden = self.cut_at_hidden
+        return hidden is not None and hidden.layers == layers
+
     def _cut_at(self, layers: tuple[str, ...]) -> Network:
         return self._once(layers, lambda: self.network.with_layers(layers))
 

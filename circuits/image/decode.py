@@ -198,12 +198,26 @@ def _in_strips(image: Image.Image, name: str) -> Image.Image:
     for box in strips(image.size):
         part = image.crop(box)  # has the image's palette and transparency
         if top is not None:
-            part = Image.fromarray(np.round(np.asarray(part).astype(np.float64) * (255 / top)).astype(np.uint8))
+            part = _as_bytes(part, top, _is_negative(image))
         if part.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in part.info:
             white = Image.new("RGBA", part.size, "white")
             part = Image.alpha_composite(white, part.convert("RGBA"))
         rgb.paste(part.convert("RGB"), box)
     return rgb
+
+
+def _as_bytes(part: Image.Image, top: float, negative: bool) -> Image.Image:
+    """Grey of 16 bits or floats as grey of 8; the one value that a PNG may call transparent becomes white."""
+    values = np.asarray(part).astype(np.float64)
+    grey = np.round((top - values if negative else values) * (255 / top)).astype(np.uint8)
+    clear = part.info.get("transparency")
+    return Image.fromarray(np.where(values == clear, 255, grey).astype(np.uint8) if isinstance(clear, int) else grey)
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white in a TIFF, as its tag says; Pillow obeys that for 8 bits, not for 16."""
+    tags = getattr(image, "tag_v2", {})
+    return bool(tags.get(ExifTags.Base.PhotometricInterpretation, 1) == 0)
 
 
 def strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:

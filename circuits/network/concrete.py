@@ -33,6 +33,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own convention
 from torch import Tensor, fx, nn
 
 from circuits.network.signature import image_arguments, named_outputs
+from circuits.network.views import note_view
 
 _MAKERS = ("zeros", "ones", "empty", "full", "eye", "arange", "linspace", "tensor", "as_tensor", "finfo")
 _CASTS = {"double": "float", "half": "float", "bfloat16": "float"}
@@ -121,7 +122,7 @@ class ConcreteTracer(fx.Tracer):
         image = self.create_proxy("placeholder", next(iter(kwargs), None) or _first_name(self.root.forward), (), {})
 
         def forward(root: nn.Module, image: fx.Proxy) -> Any:
-            named = named_outputs(root.forward(*[image for _ in args], **dict.fromkeys(kwargs, image)))
+            named = named_outputs(_opened(root.forward(*[image for _ in args], **dict.fromkeys(kwargs, image))))
             tensors = {path: proxy for path, proxy in named.items() if self._is_tensor(proxy)}
             self.output_names = tuple(tensors)
             return tuple(tensors.values()) if len(tensors) != 1 else next(iter(tensors.values()))
@@ -151,7 +152,8 @@ class ConcreteTracer(fx.Tracer):
             args = (*args, _all_but_rows(value_of(args[0])))
         proxy = super().create_proxy(kind, target, args, kwargs, name, type_expr, *more, **others)
         if self.example is not None and isinstance(proxy, ConcreteProxy):
-            proxy.__dict__["_value"] = self._run(kind, target, args, kwargs)
+            proxy.__dict__["_value"] = value = self._run(kind, target, args, kwargs)
+            note_view(proxy.node, value, fx.node.map_aggregate(args[:1], value_of))
         return proxy
 
     def _as_float32(self, given: Any) -> Any:
@@ -295,6 +297,18 @@ def value_of(given: Any) -> Any:
     if not isinstance(given, fx.Proxy):
         return given
     return vars(given).get("_value")
+
+
+def _opened(given: Any) -> Any:
+    """A proxy of several values, such as those of `topk` or of a module that is not looked into, as proxies of each."""
+    value = value_of(given)
+    if isinstance(value, tuple | list) and hasattr(value, "_fields"):
+        return {name: _opened(given[place]) for place, name in enumerate(value._fields)}
+    if isinstance(value, tuple | list):
+        return [_opened(given[place]) for place in range(len(value))]
+    if isinstance(value, dict):
+        return {key: _opened(given[key]) for key in value}
+    return given
 
 
 def _size_of(given: Any) -> Any:

@@ -247,6 +247,7 @@ def trace_module(
     opaque = [path for path, part in module.named_modules() if path and _is_opaque(part)]
     tracer = _Tracer(frozenset((*leaf_modules, *opaque)), example)
     try:
+        torch.overrides.get_ignored_functions()  # torch keeps the answer: while fx traces, with what holds this network
         with _functions_kept():
             graph = tracer.trace(module)
     except CircuitsError:

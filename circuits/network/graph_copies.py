@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 from torch import fx
 
@@ -21,19 +20,20 @@ class GraphCopies:
 
     def __init__(self, change: Callable[[fx.GraphModule, fx.Graph, fx.Node], None]) -> None:
         self._change = change
-        self._kept: WeakKeyDictionary[fx.GraphModule, _Copy] = WeakKeyDictionary()
 
     def of(self, traced: fx.GraphModule) -> _Copy:
         """The copy of a network's graph, and where each of its nodes is there."""
-        if traced not in self._kept:
+        # The copy knows its network, so that whoever else kept it would keep that too, for ever.
+        kept: dict[GraphCopies, _Copy] = vars(traced.graph).setdefault("copies_of_circuits", {})
+        if self not in kept:
             graph, node_of = fx.Graph(), dict[fx.Node, fx.Node]()
             graph.output(graph.graph_copy(traced.graph, node_of))
             for node in list(graph.nodes):
                 self._change(traced, graph, node)
             copy = fx.GraphModule(traced, graph)
             copy.meta.update(traced.meta)
-            self._kept[traced] = copy, node_of
-        return self._kept[traced]
+            kept[self] = copy, node_of
+        return kept[self]
 
     def segment(self, segment: Segment) -> Segment:
         """The same function in the copy."""

@@ -3,12 +3,14 @@
 1. A softmax, log-softmax, softmin, sigmoid or log-sigmoid that ends the network is left out: it would share every
    class's value among all of them, or flatten it, and what argues for a class shows in its logit.
 2. So is whatever follows it that keeps the classes apart: shapes, types, limits, logarithms and exponentials, numbers
-   that are added or multiplied. What is below the lowest of these squashing steps are the logits.
+   that are added or multiplied. What is below the lowest of these squashing steps are the logits. Such steps alone are
+   a sigmoid if they bring all numbers between 0 and 1, such as `1 / (1 + exp(-x))`.
 3. Probabilities are what the network puts out, if that sums to one or lies between 0 and 1, or the exponential of it;
    else the softmax of the logits. What sums to one and cannot be undone, such as the mean of several softmaxes, is
    explained, and shown, as it is.
 """
 
+import copy
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +50,8 @@ _OF_VALUES = (
     torch.log, "log", torch.exp, "exp", torch.clamp, "clamp", torch.clamp_min, "clamp_min", torch.clamp_max,
     operator.mul, torch.mul, "mul", operator.truediv, torch.div, "div", operator.add, torch.add, "add", operator.sub,
     torch.sub, "sub", operator.neg, torch.neg, "neg", torch.log1p, "log1p", torch.log2, "log2", torch.log10, "log10",
-    "clamp_max", torch.clip, "clip", torch.nan_to_num, "nan_to_num",
+    "clamp_max", torch.clip, "clip", torch.nan_to_num, "nan_to_num", torch.reciprocal, "reciprocal", nn.Hardsigmoid,
+    F.hardsigmoid, nn.Tanh, F.tanh, torch.tanh, "tanh",
 )  # fmt: skip
 _OF_SHAPE = (
     nn.Flatten, torch.flatten, "flatten", torch.reshape, "reshape", "view", torch.squeeze, "squeeze", torch.unsqueeze,
@@ -124,15 +127,38 @@ def drop_head(traced: fx.GraphModule) -> Head:
             names.append(called)
             logits, kept = _row_below(traced, node), len(steps)
             if called in _NEGATED:
-                meta = {**logits.meta, "nn_module_stack": {}}
-                with traced.graph.inserting_after(logits):
-                    logits = traced.graph.call_function(operator.neg, (logits,))
-                logits.meta = meta
+                logits = _negative(traced, logits)
     if not names:
-        return Head()
-    set_output(traced, logits)
+        logits, kept = _row_below(traced, node) if steps else node, len(steps)
     own, width = tuple(reversed(steps[:kept])), (ops.shape(logits) or (1, 1))[1]
-    return _head(own, max(2, width), is_sigmoid=_SQUASHING[names[0]] in (torch.sigmoid, F.logsigmoid))
+    is_sigmoid = _SQUASHING[names[0]] in (torch.sigmoid, F.logsigmoid) if names else _is_between(own)
+    if not names and not is_sigmoid:
+        return Head()
+    if is_sigmoid and _falls(own):
+        logits, own = _negative(traced, logits), (torch.neg, *own)
+    set_output(traced, logits)
+    return _head(own, max(2, width), is_sigmoid=is_sigmoid)
+
+
+def _negative(traced: fx.GraphModule, logits: fx.Node) -> fx.Node:
+    """A new node of minus the logits, for a head of which larger ones mean a smaller probability."""
+    with traced.graph.inserting_after(logits):
+        made = traced.graph.call_function(operator.neg, (logits,))
+    made.meta = {**logits.meta, "nn_module_stack": {}}
+    return made
+
+
+def _falls(steps: tuple[Function, ...]) -> bool:
+    """Whether steps that judge each class on its own make less of more, as `1 - sigmoid(x)` does."""
+    low, high = Head(steps)(torch.tensor([[-3.0, -3.0], [3.0, 3.0]]))
+    return bool(low[0] > high[0])
+
+
+def _is_between(steps: tuple[Function, ...]) -> bool:
+    """Whether steps bring numbers of any size between 0 and 1, and not all of them to the same."""
+    numbers = torch.linspace(-50, 50, 200).view(100, 2)
+    made = Head(steps)(numbers)
+    return made.shape == numbers.shape and bool((made >= 0).all() and (made <= 1).all() and made.max() > made.min())
 
 
 def _head(steps: tuple[Function, ...], width: int, *, is_sigmoid: bool) -> Head:
@@ -164,20 +190,25 @@ def _undone(traced: fx.GraphModule, node: Any) -> tuple[fx.Node, Function | None
     """The node that a step of the head was made from, and what the step does to it; `None` if it is no such step."""
     if not isinstance(node, fx.Node) or not _is_row(node):
         return None
-    called, read = ops.kind(traced, node), node.args[0] if node.args else None
-    if not isinstance(read, fx.Node) or not _is_row(read) or not ops.is_variable(read):
+    called, variable = ops.kind(traced, node), [at for at, given in enumerate(node.args) if ops.is_variable(given)]
+    if len(variable) != 1 or any(map(ops.is_variable, node.kwargs.values())):
+        return None
+    at, read = variable[0], node.args[variable[0]]
+    if not isinstance(read, fx.Node) or not _is_row(read) or (at and called not in _OF_VALUES):
         return None
     if called in _SQUASHING:
         if _SQUASHING[called] in (_softmax, _log_softmax) and not _goes_over_classes(traced, node, read):
             return None
         return read, _SQUASHING[called]
-    if any(isinstance(given, fx.Node) and ops.is_variable(given) for given in (*node.args[1:], *node.kwargs.values())):
-        return None
     if called in _OF_SHAPE or (called is operator.getitem and _picks_all(node)):
         return read, None
-    numbers = (*node.args[1:], *node.kwargs.values())
+    numbers = (*node.args[:at], *node.args[at + 1 :], *node.kwargs.values())
     if called in _OF_VALUES and not any(isinstance(number, fx.Node) for number in numbers):
-        return read, partial(_with_numbers, node.op, node.target, node.args[1:], dict(node.kwargs))
+        if node.op == "call_module":
+            return read, copy.copy(ops.called_module(traced, node))
+        return read, partial(
+            _with_numbers, node.op, node.target, node.args[:at], node.args[at + 1 :], dict(node.kwargs)
+        )
     return None
 
 
@@ -188,10 +219,12 @@ def _picks_all(node: fx.Node) -> bool:
     return is_plain and math.prod(ops.shape(node) or ()) == math.prod(ops.shape(node.args[0]) or ())
 
 
-def _with_numbers(op: str, target: Any, args: Sequence[Any], kwargs: Mapping[str, Any], value: Tensor) -> Tensor:
+def _with_numbers(
+    op: str, target: Any, before: Sequence[Any], after: Sequence[Any], kwargs: Mapping[str, Any], value: Tensor
+) -> Tensor:
     """A function or method of a value and numbers; the node itself is gone when it is asked for."""
     called = getattr(torch.Tensor, target) if op == "call_method" else target
-    result: Tensor = called(value, *args, **kwargs)
+    result: Tensor = called(*before, value, *after, **kwargs)
     return result
 
 

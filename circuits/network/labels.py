@@ -1,7 +1,6 @@
 """Labels of classes as people have them: a list, a dictionary, an array, or a file of text, TSV, CSV or JSON."""
 
 import ast
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,15 +11,13 @@ from numpy.typing import NDArray
 
 from circuits.errors import InputError, UnknownError, did_you_mean, listed, printable
 from circuits.files import parse_json, read_text, refuse_address
+from circuits.network.label_tables import NAMES, NUMBERS, labels_of_lines
 from circuits.units import Unit
 
 LONGEST_LABEL = 400
 """Two of them, and what stands between, are the label of a difference, which a circuit's file must hold."""
 _MOST_BYTES = 16 * 2**20
-_NUMBERS = ("id", "index", "idx", "class_id", "classid", "class_index", "number", "target", "")
-_NAMES = ("label", "name", "class_name", "classname", "category", "class", "title", "description")
 _LARGER = ("id2label", "label2id", "labels", "names", "classes", "class_names", "categories", "class_to_idx")
-_NUMBERED = re.compile(r"(\d{1,9})\s*(?:[:,;=.)-]|\s)\s*(\S.*)")
 _MOST_CODE = 2**20
 _MINUS = re.compile("[-\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}]")
 _ORDER = "in the order of the network's classes"
@@ -131,16 +128,18 @@ def as_labels(labels: Labels | str | Path) -> tuple[str, ...]:
 def read_labels(path: str | Path) -> tuple[str, ...]:
     r"""Labels of the classes from a file.
 
-    - text: one a line, with its number in front or not (`0: cat`); or with tabs a table whose last column is the label;
-    - `.csv`: a table with commas, or semicolons, its column `label`, `name` or `class` if it has a head, else the last;
+    - text: one a line, with its number in front or behind or not (`0: cat`); or with tabs a table whose last column is
+      the label;
+    - `.csv`: a table with commas, semicolons or tabs, its column `label`, `name` or `class` if it has a head, else the
+      last; or one line of labels;
     - `.json`: a list, or an object from numbers to labels (`{"0": "cat"}`, `{"0": ["n02123045", "tabby"]}`) or from
       labels to numbers, alone or as `id2label` of a larger one; in a text file also as Python writes them.
 
     Where a column of a table, or a number in front, counts the classes, the lines may stand in any order.
 
     Raises:
-        InputError: if the file cannot be read as UTF-8 text, is larger than 16 MiB, or holds no labels, or a label is
-            empty or has more than 400 characters.
+        InputError: if the file cannot be read as UTF-8 text, is larger than 16 MiB, or holds no labels, its numbers
+            leave one out or name one twice, or a label is empty or has more than 400 characters.
     """
     path, what = Path(path), f"the labels in {str(path)!r}"
     refuse_address(path)
@@ -158,19 +157,9 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         raise InputError(f"{str(path)!r} is YAML, which is not read; write one label a line, {_ORDER}, or JSON.")
     if (value := _written_as_code(text.strip())) is not None:
         return _checked(_of_value(path, value), what)
-    lines = text.splitlines()
-    delimiter = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
-    try:
-        rows = (
-            list(csv.reader(lines, delimiter=delimiter)) if ending == ".csv" else [line.split("\t") for line in lines]
-        )
-    except csv.Error as error:
-        raise InputError(f"The labels in {str(path)!r} are no CSV ({error}); give one label a line.") from None
-    rows = [[cell.strip() for cell in row] for row in rows]
-    if not (rows := [row for row in rows if any(row)]):
+    if not (labels := labels_of_lines(text, ending, what)):
         raise InputError(f"{str(path)!r} holds no labels; write one a line, {_ORDER}.")
-    headed = ending in (".csv", ".tsv")
-    return _checked(_of_table(rows if headed else _numbered(rows), headed=headed), what)
+    return _checked(labels, what)
 
 
 def _written_as_code(text: str) -> object:
@@ -190,39 +179,6 @@ def _written_as_code(text: str) -> object:
 def _literal(text: str) -> object:
     value: object = ast.literal_eval(text) if len(text) <= _MOST_CODE else None
     return value if isinstance(value, list | dict) and value else None
-
-
-def _numbered(rows: list[list[str]]) -> list[list[str]]:
-    """Lines such as `3: dog` as tables, where their numbers count all lines and the labels differ."""
-    found = [_NUMBERED.fullmatch(row[0]) if len(row) == 1 else None for row in rows]
-    parts = [[match[1], match[2]] for match in found if match]
-    numbers = sorted(int(number) for number, _ in parts)
-    counts = len(parts) == len(rows) and numbers == list(range(min(numbers[0], 1), min(numbers[0], 1) + len(rows)))
-    return parts if counts and len({label for _, label in parts}) == len(rows) else rows
-
-
-def _of_table(rows: list[list[str]], *, headed: bool) -> list[str]:
-    """The column of labels, put in order by a column that counts."""
-    head = [cell.casefold().replace(" ", "_") for cell in rows[0]]
-    at, by = -1, 0
-    if headed and len(rows) > 1 and _is_head(head, rows[1:]):
-        at = next((head.index(name) for name in _NAMES if name in head), -1)
-        by = next((head.index(name) for name in _NUMBERS if name in head and head.index(name) != at), 0)
-        rows = rows[1:]
-    elif headed and all(len(row) > 1 and row[-1].isdecimal() and not row[0].isdecimal() for row in rows):
-        at, by = 0, -1
-    if all(len(row) > 1 and -len(row) <= by < len(row) and row[by].isdecimal() for row in rows):
-        numbers = [int(row[by][:18]) for row in rows]
-        if sorted(numbers) == list(range(min(numbers), min(numbers) + len(rows))):
-            rows = [row for _, row in sorted(zip(numbers, rows, strict=True), key=lambda pair: pair[0])]
-    return [row[at] if len(row) > at else "" for row in rows]
-
-
-def _is_head(head: list[str], rows: list[list[str]]) -> bool:
-    """Whether the first line of a table names its columns: all known words, or words above numbers."""
-    known = (*_NAMES, *_NUMBERS, "wnid", "synset")
-    numbered = [at for at in range(len(head)) if all(len(row) > at and row[at].isdecimal() for row in rows)]
-    return all(cell in known for cell in head) or any(head[at] in _NUMBERS for at in numbered)
 
 
 def _of_json(path: Path, text: str) -> Iterable[object]:
@@ -247,7 +203,7 @@ def _of_value(path: Path, value: object) -> Iterable[object]:
 
 def _in_order(rows: list[Any]) -> list[Any]:
     """Objects with a label each, by their numbers where these count them from 0 or 1."""
-    names = [name for name in _NUMBERS if name and rows and all(isinstance(row, dict) and name in row for row in rows)]
+    names = [name for name in NUMBERS if name and rows and all(isinstance(row, dict) and name in row for row in rows)]
     numbers = [_number(row[names[0]]) for row in rows] if names else []
     known = [number for number in numbers if number is not None]
     if known and sorted(known) in (list(range(len(rows))), list(range(1, len(rows) + 1))):
@@ -258,7 +214,7 @@ def _in_order(rows: list[Any]) -> list[Any]:
 def _named(value: object) -> object:
     """A label that stands in an object or a list, such as ["n01440764", "tench"]."""
     if isinstance(value, dict):
-        return next((value[name] for name in _NAMES if isinstance(value.get(name), str)), None)
+        return next((value[name] for name in NAMES if isinstance(value.get(name), str)), None)
     return value[-1] if isinstance(value, list | tuple) and value else value
 
 

@@ -18,6 +18,7 @@ from circuits.network.dataflow import depends_on_image
 from circuits.network.fx import Whole, with_items
 from circuits.network.response_norm import local_response_norm
 from circuits.network.token_moves import TOKENS, tokens_extra, tokens_joined, tokens_map
+from circuits.network.views import WrittenThrough
 
 Callee = Any  # a module's class, a function, or a method's name
 Rectifier = Callable[[Tensor], Tensor]
@@ -88,6 +89,7 @@ _reshape = Operation("reshape", linear=True, reach="moving")
 _moving = Operation(linear=True, reach="moving")
 _elementwise = Operation(reach="elementwise")
 
+_PRODUCTS = (torch.matmul, torch.bmm, torch.mm, torch.einsum, operator.matmul, "matmul", "bmm", "mm")
 OPERATIONS = _table(
     (Operation("mixing", linear=True, reach="convolution"), (nn.Conv2d, F.conv2d, torch.conv2d)),
     (Operation("mixing", linear=True, reach="transposed"), (nn.ConvTranspose2d, F.conv_transpose2d)),
@@ -95,7 +97,7 @@ OPERATIONS = _table(
     (Operation("mixing", linear=True, reach="linear"), (nn.Linear, F.linear)),
     (
         Operation("mixing"),
-        (nn.Bilinear, nn.MultiheadAttention, torch.matmul, torch.bmm, torch.einsum, operator.matmul, "matmul", "bmm"),
+        (nn.Bilinear, nn.MultiheadAttention, *_PRODUCTS),
     ),
     (_rectifier(homogeneous=True, channelwise=True, cap=inf), (nn.ReLU, F.relu, torch.relu, "relu")),
     (_rectifier(channelwise=True, cap=6.0), (nn.ReLU6, F.relu6)),
@@ -144,16 +146,18 @@ OPERATIONS = _table(
     (_elementwise, (operator.pow, torch.pow, "pow", "neg", torch.exp, "exp", torch.sqrt, "sqrt", torch.rsqrt, "rsqrt")),
     (_linear(reach="elementwise"), (torch.clamp, "clamp", torch.clamp_min, "clamp_min", torch.clamp_max, "clamp_max")),
     # Where a comparison goes the one way or the other, nothing changes with small changes of what is compared.
-    (_linear(), (with_items,)),
-    (_linear(reach="elementwise"), (torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le)),
+    (_linear(), (with_items, WrittenThrough)),
+    (
+        _linear(reach="elementwise"),
+        (torch.masked_fill, "masked_fill", torch.where, "where", operator.gt, operator.ge, operator.lt, operator.le),
+    ),
     (_linear(homogeneous=True, drops_space=True, reach="reduction"), ("mean", torch.mean)),
     (_linear(reach="reduction"), ("sum", torch.sum)),
-    (Operation(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
+    (_linear(reach="reduction"), ("amax", torch.amax, "amin", torch.amin)),
     # Others that see further than one position.
     (_linear(reach="padding"), (F.pad, nn.ZeroPad2d)),
     (Operation(reach="padding"), (nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.CircularPad2d)),
     (_linear(reach="resizing"), (nn.Upsample, F.interpolate)),
-    (Operation(reach="resizing"), (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)),
     (Operation(reach="layer norm"), (nn.LayerNorm, F.layer_norm, nn.RMSNorm, F.rms_norm)),
     (Operation(reach="softmax"), (nn.Softmax, F.softmax, torch.softmax, "softmax")),
     (Operation(reach="channel window"), (nn.LocalResponseNorm, F.local_response_norm, local_response_norm)),
@@ -164,7 +168,7 @@ _UNKNOWN = Operation()
 def operation(traced: fx.GraphModule, node: fx.Node) -> Operation:
     """What is known of the operation that a node calls; of a module's class, what is known of its bases."""
     called = kind(traced, node)
-    kinds = called.__mro__ if isinstance(called, type) else [called]
+    kinds = called.__mro__ if isinstance(called, type) else [called, type(called)]
     return next((OPERATIONS[each] for each in kinds if each in OPERATIONS), _UNKNOWN)
 
 
@@ -189,17 +193,22 @@ def kind(traced: fx.GraphModule, node: fx.Node) -> Callee:
 def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
-    A module traced as a whole mixes if one of its parts does; a module that is not known, such as a recurrent one, if
-    it holds a matrix of weights; and a function from elsewhere than torch, such as a window attention of torchvision,
-    if it reads one.
+    A module traced as a whole mixes if one of its parts does, or is scripted and holds a matrix of weights; a module
+    that is not known, such as a recurrent one, if it holds one; and a function from elsewhere than torch, such as a
+    window attention of torchvision, if it reads one.
     """
     if kind(traced, node) is Whole:
-        parts = called_module(traced, node).modules()
-        return any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
+        parts = list(called_module(traced, node).modules())
+        mixes = any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
+        return mixes or any(isinstance(part, torch.jit.ScriptModule) and _has_matrix(part) for part in parts)
     known = operation(traced, node)
     if node.op == "call_module" and known is _UNKNOWN:
-        return any(weight.dim() > 1 for weight in called_module(traced, node).parameters())
+        return _has_matrix(called_module(traced, node))
     return known.role == "mixing" or _reads_weights(node)
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    return any(weight.dim() > 1 for weight in module.parameters())
 
 
 def _reads_weights(node: fx.Node) -> bool:
@@ -242,10 +251,11 @@ def is_piecewise_linear(traced: fx.GraphModule, node: fx.Node) -> bool:
     called = operation(traced, node)
     if called.role == "batch norm":
         return has_fixed_statistics(traced, node)
-    if called.role in ("scaling", "division"):
+    if called.role in ("scaling", "division") or kind(traced, node) in _PRODUCTS:
         factors = [*node.args, *node.kwargs.values()]
         divisors = factors[1:] if called.role == "division" else []
-        return sum(map(is_variable, factors)) <= 1 and not any(map(is_variable, divisors))
+        is_known = not any(isinstance(factor, list | tuple) for factor in factors)
+        return is_known and sum(map(is_variable, factors)) <= 1 and not any(map(is_variable, divisors))
     return called.linear or node.op in ("placeholder", "output") or not is_variable(node)
 
 

@@ -7,16 +7,19 @@
 5. Where none can be logits, as in the backbone of a detector, the last that is a map, (N, C, H, W).
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import fx
 
 from circuits.errors import InputError, UnknownError, listed
 from circuits.network import operations as ops
 
 _PREFERRED = ("logits", "out")
+_LARGEST = (torch.topk, "topk", torch.sort, "sort", torch.max, "max")
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,32 @@ def choose_output(
     nodes: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
     names = tuple(traced.meta.get("outputs") or map(str, range(len(nodes))))
     shapes = [ops.shape(node) or () for node in nodes]
-    logits = [at for at, shape in enumerate(shapes) if len(shape) in (2, 4) and shape[2:] in ((), (1, 1))]
-    maps = [at for at, shape in enumerate(shapes) if len(shape) == 4]
+    numbers = [at for at, node in enumerate(nodes) if isinstance(node, fx.Node) and "dtype" not in node.meta]
+    numbers = [at for at in numbers if 0 not in shapes[at]]
+    logits = [at for at in numbers if len(shapes[at]) in (2, 4) and shapes[at][2:] in ((), (1, 1))]
+    maps = [at for at in numbers if len(shapes[at]) == 4]
     if wanted is not None:
         place = _wanted(names, shapes, wanted, name)
         logits, maps = ([place] if place in logits else []), ([place] if place in maps else [])
         shapes = [shapes[place]]
     if not logits and not maps:
+        if not numbers and any(shapes) and 0 not in shapes[0]:
+            raise InputError(
+                f"{name} puts out whole numbers, such as those of the classes, and nothing that they depend on has a "
+                "gradient; make it return its logits, without argmax."
+            )
         given = " and ".join(map(str, filter(None, shapes))) or "no tensor"
         raise InputError(
             f"The network's output is {given}: neither logits, (N, classes), nor a map, (N, C, H, W); wrap it so that "
             "it holds one of them, or give the part of it that does, such as the backbone of a detector."
         )
     place = _preferred(traced, nodes, names, logits, labels) if logits else maps[-1]
+    found = nodes[place].args[0] if nodes[place].target == "unsqueeze" else nodes[place]
+    if found.target in (operator.getitem, getattr) and ops.kind(traced, found.args[0]) in _LARGEST:
+        raise InputError(
+            f"{name} puts out its largest numbers alone (topk, max), whose classes change from photo to photo; make it "
+            "return its logits."
+        )
     set_output(traced, nodes[place])
     return NetworkOutput(names[place], place, names)
 

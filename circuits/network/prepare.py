@@ -5,12 +5,14 @@
 3. A softmax or sigmoid that ends the network, and what follows it, is left out (`head`).
 """
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
 
 from circuits.errors import InputError, listed
 from circuits.image.preprocessing import InputOptions, Preprocessing
@@ -32,6 +34,7 @@ from circuits.network.tokens import split_tokens
 
 _TOLERANCE = 1e-4  # of the output, relative to its largest value, when the network is prepared
 _ROUNDED = 0.05  # the same of a network that computes with fewer digits
+_LARGE = 2**25  # bytes of weights
 
 
 @torch.inference_mode(False)  # gradients are needed, whoever calls
@@ -91,6 +94,7 @@ def prepare(
             + (", with that state dict loaded into it." if isinstance(module, Mapping) else ".")
         )
     chosen = _own_device(module) if device is None else chosen_device(device)
+    _make_room(module)
     copied = plain_copy(module, name=name or type(unwrapped(module)).__name__)
     labels = None if labels is None else as_labels(labels)
     name = name or type(copied).__name__
@@ -129,6 +133,12 @@ def prepare(
     sha256, named = fingerprint(traced), tuple(labels)
     network = Network(name, source, traced, named, preprocessing, sha256, layer_list, multi_label, explained, head)
     return network if chosen.type == "cpu" else _moved(network, chosen, example)
+
+
+def _make_room(module: nn.Module) -> None:
+    """Let go of networks that nobody holds: they lie in cycles, and Python counts their objects, not their bytes."""
+    if sum(0 if is_lazy(weight) else weight.nbytes for weight in module.parameters()) > _LARGE:
+        gc.collect()
 
 
 def _own_device(module: nn.Module) -> torch.device:

@@ -3,10 +3,12 @@
 1. Trace a plain copy of the module (`copying`) with `torch.fx` in eval mode (`network.fx`).
 2. Remove what does nothing in eval mode (dropout, identity), as it returns its very input.
 3. Undo in-place operations: modules (`nn.ReLU(inplace=True)`), functions (`F.relu(x, inplace=True)`), methods
-   (`x.relu_()`) and operators (`x += y`). Later readers of the overwritten tensor read the new one.
-4. Compute once what depends on weights alone, and fold each batch norm into what feeds it (`fold`).
-5. Put a faster local response normalisation of the same values in the place of torch's (`response_norm`).
-6. Freeze the parameters and store them channels last, and make `x.view(n, -1)`, which such tensors do not allow, a
+   (`x.relu_()`) and operators (`x += y`). Later readers of the overwritten tensor, and of what shares its memory
+   (`views`), read the new one.
+4. Put instance norms of the same values and the right gradient in the place of torch's (`instance_norm`).
+5. Compute once what depends on weights alone, and fold each batch norm into what feeds it (`fold`).
+6. Put a faster local response normalisation of the same values in the place of torch's (`response_norm`).
+7. Freeze the parameters and store them channels last, and make `x.view(n, -1)`, which such tensors do not allow, a
    reshape.
 """
 
@@ -21,8 +23,10 @@ from circuits.network.copying import plain_copy
 from circuits.network.dataflow import is_size
 from circuits.network.fold import fold_batch_norms, fold_constants, make_modules
 from circuits.network.fx import OUT_OF_PLACE, Overwritten, Whole, trace_module
+from circuits.network.instance_norm import replace_instance_norms
 from circuits.network.plain_modules import make_plain
 from circuits.network.response_norm import ResponseNorm, local_response_norm
+from circuits.network.views import replace_overwritten
 
 _IDENTITIES = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.Identity)
 
@@ -59,6 +63,7 @@ def rewrite_module(
     _drop_identities(traced)
     undo_in_place(traced)
     _replace_view(traced)
+    replace_instance_norms(traced)
     fold_constants(traced)
     make_modules(traced)
     fold_batch_norms(traced)
@@ -119,8 +124,7 @@ def undo_in_place(traced: fx.GraphModule) -> None:
         overwritten = _make_out_of_place(node, in_place)
         if overwritten is not None:
             traced.meta["overwrites"] = True
-            for later in [user for user in overwritten.users if user is not node and node < user]:
-                later.replace_input_with(overwritten, node)
+            replace_overwritten(traced.graph, overwritten, node)
 
 
 def _make_out_of_place(node: fx.Node, in_place: set[str]) -> fx.Node | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from circuits.attribution.decomposition import CLOSING
 from circuits.errors import InputError, printable
-from circuits.files import versions
+from circuits.files import each_key_once, versions
 from circuits.naming.annotations import tidied
 from circuits.network.predict import Prediction
 from circuits.tracing import named_sets
@@ -125,7 +125,7 @@ def from_text(text: str) -> object:
     if parts > _MOST_PARTS:
         raise InputError(f"The file has {parts} lists and objects in it; a circuit has at most {_MOST_PARTS}.")
     try:
-        data: object = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+        data: object = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse, object_pairs_hook=each_key_once)
         if _HALF.search(text):
             json.dumps(data, ensure_ascii=False).encode()  # half a character could not be written again
     except InputError:

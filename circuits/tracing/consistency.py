@@ -13,6 +13,8 @@ from circuits.tracing import named_sets
 from circuits.tracing.edge import SAMPLED
 from circuits.tracing.node import address_of
 
+_CLOSED, _LEAST = 1e-3, 1e-5
+
 
 def check_consistent(graph: nx.DiGraph) -> None:
     """Refuse the graph of a file that contradicts itself.
@@ -36,11 +38,23 @@ def check_consistent(graph: nx.DiGraph) -> None:
         needed = {"shown", "rest", "coverage", "gross"} if row["expanded"] else set()
         if not needed <= row.keys() or row["expanded"] != (len(row.keys() & set(CLOSING)) == 1):
             raise InputError(f"The node {name!r} must have all of its books, and only if it is expanded.")
+        if row["expanded"]:
+            _check_books(name, row)
         if "measured" in row and not row["expanded"]:
             raise InputError(f"The node {name!r} was measured but is not expanded; only what is expanded can be.")
     for source, target in graph.edges:
         if layers[graph.nodes[source]["layer"]] >= layers[graph.nodes[target]["layer"]]:
             raise InputError(f"The edge {source} → {target} does not go up the network.")
+
+
+def _check_books(name: str, row: Mapping[str, Any]) -> None:
+    """Refuse a decomposition that does not add up to its value, by more than numbers of few digits may be off."""
+    parts = [row["shown"], row["rest"], row.get("residual", 0.0), *(row[part] for part in CLOSING if part in row)]
+    if abs(sum(parts) - row["value"]) > _CLOSED * (abs(row["value"]) + row["gross"] + sum(map(abs, parts))) + _LEAST:
+        raise InputError(
+            f"The node {name!r} has the value {row['value']:.6g}, and its books add up to {sum(parts):.6g}; trace it "
+            "again."
+        )
 
 
 def _check_sampled(graph: nx.DiGraph) -> None:

@@ -125,12 +125,19 @@ def ask_for_class(session: Session, of: int | Unit, library: "Library", kind: st
 
 
 def traced_like(session: Session, target: str, library: "Library") -> Network:
-    """The network cut at the layers that the trace of a target has: the photo's own, or the atlas's if it must be."""
+    """The network cut at the layers that the trace of a target has: the photo's own, or others if it must be.
+
+    Others are those of the atlas, and below the tokens of a transformer the hidden units that write them, from which a
+    class leads back to the tokens.
+    """
     work = session.work.behind if session.work.of_class else session.work
     circuit = None if work is None else work.circuit
-    own: Network = library.network if circuit is None else library.fit.cut(circuit)
+    as_opened = circuit is None or library.fit.is_at_hidden(circuit.layers)
+    own: Network = library.network if circuit is None or as_opened else library.fit.cut(circuit)
     like_atlas: tuple[Network, ...] = () if library.atlas is None else (library.fit.cut_like_atlas,)
-    for network in (own, *like_atlas):
+    for network in (own, *like_atlas, library.fit.cut_at_hidden):
+        if network is None:
+            continue
         with suppress(CircuitsError):
             library.target(target, like=network)
             return network
@@ -176,6 +183,11 @@ def why(session: Session, target: str, library: "Library", *, groups: int | None
         raise InputError("There is no photo to explain; choose one first.")
     if refused := why_not_asked(session, library):
         raise InputError(refused)
-    wish = Wish(written(library.target(target, like=traced_like(session, target, library))))
-    choices = replace(session.choices, groups=groups_of(session) if groups is None else groups)
+    like = traced_like(session, target, library)
+    wish = Wish(written(library.target(target, like=like)))
+    if groups is None and not library.fit.is_at_hidden(getattr(session.work.circuit, "layers", ())):
+        groups = groups_of(session)
+    choices = session.choices if groups is None else replace(session.choices, groups=groups)
+    if library.fit.is_at_hidden(like.layers):
+        choices = replace(choices, groups=0, baseline="zero")
     return requested(session, "why", wish, choices=choices, keep=())

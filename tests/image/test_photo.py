@@ -153,6 +153,17 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
         assert np.array_equal(pixels[..., 0], pixels[..., 2])
 
 
+def test_grey_of_sixteen_bits_may_be_a_negative_and_have_a_transparent_value() -> None:
+    ramp = np.arange(256, dtype=np.uint16)[None].repeat(8, axis=0) * 257
+    negative = packed(Image.fromarray(ramp), "TIFF", tiffinfo={262: 0})
+    assert np.asarray(load_photo(negative).image)[0, :, 1].tolist() == list(range(255, -1, -1))
+    plain = packed(Image.fromarray(ramp), "PNG")
+    after = plain.index(b"IDAT") - 4
+    part = b"tRNS" + struct.pack(">H", 257 * 9)
+    clear = plain[:after] + struct.pack(">I", 2) + part + struct.pack(">I", zlib.crc32(part)) + plain[after:]
+    assert np.asarray(load_photo(clear).image)[0, :, 0].tolist() == [*range(9), 255, *range(10, 256)]
+
+
 def test_grey_and_black_and_white_become_rgb() -> None:
     grey = Image.new("L", (4, 4), 77)
     assert load_photo(packed(grey, "PNG")).image.getpixel((0, 0)) == (77, 77, 77)

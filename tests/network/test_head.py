@@ -158,3 +158,23 @@ def test_a_softmax_over_the_first_dimension_of_classes_by_photos_is_one_over_cla
     with torch.no_grad():
         expected = Body()(photos()).softmax(1)
     torch.testing.assert_close(network.probabilities(network.logits(photos())[0]), expected[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_sigmoid_that_is_written_by_hand_is_one_and_what_falls_is_turned() -> None:
+    ends: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
+        "divided": (lambda x: 1 / (1 + torch.exp(-x)), 1),
+        "of tanh": (lambda x: 0.5 * (torch.tanh(x / 2) + 1), 1),
+        "hard": (nn.Hardsigmoid(), 1),
+        "falling": (lambda x: 1 - torch.sigmoid(x), -1),
+    }
+    for end, sign in ends.values():
+        module = Ends(end).eval()
+        network = ready(module, 8)
+        images = image_for(network, 2)
+        assert network.multi_label
+        with torch.no_grad():
+            logits = network.logits(images)
+            assert difference(logits, sign * module.logits(images)) <= 1e-5
+            assert difference(network.probabilities(logits), module(images)) <= 1e-5
+        found = [each.probability for each in predict(network, "example:cat")]
+        assert found == sorted(found, reverse=True)

@@ -112,6 +112,10 @@ def test_a_csv_label_may_have_commas_and_json_may_count_in_labels(tmp_path):
         ("a.json", "cat", "This is not JSON"),
         ("a.txt", "L" * 401 + "\nb\n", "Class 0 of the labels .* has 401 characters; a label has at most 400"),
         ("a.tsv", "0\ta\n1\t\n2\tc\n", "Class 1 of the labels in .* has an empty label"),
+        ("a.json", '{"0": "cat", "0": "dog"}', "has the key '0' twice"),
+        ("a.csv", "id,label\n0,cat\n1,dog\n3,mouse", "number the classes, but lack 2; number each once"),
+        ("a.tsv", "1\tcat\n2\tdog\n2\tmouse", "number the classes, but have 2 twice; number each once"),
+        ("a.txt", "0: cat\n1: dog\n1: mouse\n4: rat", "but have 1 twice and lack 2, 3"),
     ],
 )
 def test_labels_that_cannot_be_are_refused(tmp_path, name, text, sentence):
@@ -172,3 +176,18 @@ def test_yaml_is_refused(tmp_path):
     (tmp_path / "data.yaml").write_text("names: [cat, dog]\n")
     with pytest.raises(InputError, match=r"data.yaml' is YAML, which is not read; write one label a line"):
         read_labels(tmp_path / "data.yaml")
+
+
+def test_tables_of_other_shapes_are_read(tmp_path):
+    for name, text in {
+        "behind.txt": "cat 0\nbig dog 1\nmouse 2\n",
+        "behind comma.txt": "mouse,3\ncat,1\nbig dog,2",
+        "tabs.csv": "id\tlabel\n0\tcat\n1\tbig dog\n2\tmouse\n",
+        "one line.csv": "cat,big dog,mouse\n",
+        "more columns.csv": "label,count\ncat,10\nbig dog,20\nmouse,7\n",
+        "odd blanks.txt": "cat\nbig\u2028dog\nmouse",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert read_labels(tmp_path / name) == ("cat", "big dog", "mouse"), name
+    (tmp_path / "digits.txt").write_text("digit 0\ndigit 1\ndigit 2")
+    assert read_labels(tmp_path / "digits.txt") == ("digit 0", "digit 1", "digit 2")

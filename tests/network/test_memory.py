@@ -1,9 +1,15 @@
-"""Networks that keep something from one photo to the next."""
+"""Networks that keep something from one photo to the next, and what keeps networks."""
+
+import gc
+import weakref
 
 import pytest
 import torch
+from torch import nn
 
+from circuits import prepare, trace
 from circuits.errors import InputError
+from circuits.network.attention import attention_patterns
 from tests.support.body import Body, photos
 from tests.support.nets import ready
 
@@ -38,3 +44,30 @@ def test_observers_of_quantisation_stop_observing():
     before = network.logits(photos())
     network.logits(10 * photos())
     assert torch.equal(network.logits(photos()), before)
+
+
+def test_a_network_that_nobody_holds_is_let_go_of():
+    """Also if it was copied with its norms held, or with its attention written out."""
+    network = ready(Body())
+    kept = weakref.ref(network.traced)
+    trace(network, "example:cat", 0, depth=1, mode="frozen")
+    attention_patterns(network.traced, photos(1))
+    del network
+    gc.collect()
+    assert kept() is None
+
+
+def test_before_a_large_network_is_prepared_those_are_let_go_of_that_nobody_holds():
+    def large() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(3, 4096, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4096, 2200)
+        )
+
+    gc.disable()
+    try:
+        kept = weakref.ref(prepare(large(), size=8, labels=[], check=False).traced)
+        assert kept() is not None
+        prepare(large(), size=8, labels=[], check=False)
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import json
 from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from circuits.network.prepare import prepare
 from dashboard.features.network.view import named
 from tests.support.body import Body, photos
 from tests.support.commandline import refusal, run
+from tests.support.nets import ready
 
 
 class Several(Body):
@@ -184,3 +186,24 @@ def test_the_page_says_which_output_it_explains():
 def test_a_network_that_is_there_takes_no_other_output():
     with pytest.raises(InputError, match=r"^The network has an output already; give output= to load_network or prep"):
         circuits.explore(made(Heads), output=1, open_browser=False)
+
+
+def test_what_is_no_score_of_each_class_is_refused_and_several_values_are_several_outputs() -> None:
+    class Ends(Body):
+        def __init__(self, end: Callable[[Tensor], object]) -> None:
+            super().__init__()
+            self.end = end
+
+        def forward(self, x: Tensor) -> object:
+            return self.end(super().forward(x))
+
+    for refused, why in (
+        (lambda logits: logits.argmax(1), "puts out whole numbers"),
+        (lambda logits: logits > 0, "puts out whole numbers"),
+        (lambda logits: logits.softmax(1).topk(3), "puts out its largest numbers alone"),
+        (lambda logits: logits.max(1).values, "puts out its largest numbers alone"),
+    ):
+        with pytest.raises(InputError, match=why):
+            ready(Ends(refused))
+    several = Ends(lambda logits: (logits.argmax(1), {"two": logits[:, :2].split(1, 1), "all": logits}))
+    assert ready(several).output.names == ("0", "1.two.0", "1.two.1", "1.all")

@@ -172,6 +172,7 @@ def test_text_that_is_no_circuit_gets_a_sentence_that_names_the_file(tmp_path: P
         (lambda data: data["edges"][0].update(attribution=10**400), "at attribution, but it may hold finite numbers"),
         (lambda data: data["edges"][0].update(attribution=1e39), r"holds 1e\+39 at attribution, .* up to 3.4e38 only"),
         (lambda data: data["graph"]["target"].update(value=1e39), r"holds 1e\+39 at value"),
+        (lambda data: data["nodes"][0].update(shown=99.0), "has the value .*, and its books add up to"),
     ],
 )
 def test_a_file_that_contradicts_itself_gets_a_sentence(circuit: Circuit, change: Any, sentence: str) -> None:
@@ -181,11 +182,13 @@ def test_a_file_that_contradicts_itself_gets_a_sentence(circuit: Circuit, change
         Circuit.from_dict(data)
 
 
-def test_half_a_character_and_endless_numbers_are_no_circuit() -> None:
+def test_half_a_character_endless_numbers_and_a_key_twice_are_no_circuit() -> None:
     with pytest.raises(InputError, match="The file holds half of a character"):
         from_text('{"format": "\\ud800"}')
     with pytest.raises(InputError, match="This is not JSON, so it is no circuit"):
         from_text('{"format": ' + "1" * 5000 + "}")
+    with pytest.raises(InputError, match="has the key 'nodes' twice in one object"):
+        from_text('{"graph": {"nodes": [], "edges": 1, "nodes": 2}}')
 
 
 def test_a_byte_order_mark_is_no_fault(circuit: Circuit, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The bars of what a unit's value is made of. Colours come from the page's style sheet, so that themes apply."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -8,6 +9,8 @@ from circuits.report.text import many, number
 from circuits.units import is_residual
 from dashboard.answers import Breakdown
 
+Component = Any
+
 
 def contributions(breakdown: Breakdown) -> html.Table:
     """What a unit's value is made of: a bar for each part, the rest if there is one, the bias, and their sum.
@@ -15,11 +18,16 @@ def contributions(breakdown: Breakdown) -> html.Table:
     Bars go from zero, to the left where they are negative, and share one scale, which the longest fill.
     """
     parts = [
-        (part.label, part.attribution, "other" if is_residual(part.name) else _sign(part.attribution))
+        (part.label, part.attribution, "other" if is_residual(part.name) else sign(part.attribution))
         for part in breakdown.parts
     ]
     rest = [(rest_label(breakdown), breakdown.rest, "other")] if breakdown.rest_count != 0 else []
     rows = [*parts, *rest, (breakdown.bias_name, breakdown.bias, "other"), ("value", breakdown.value, "whole")]
+    return bars(rows)
+
+
+def bars(rows: Sequence[tuple[Component, float, str]]) -> html.Table:
+    """A bar for each row: what it is of, how long it is, and its kind, which gives it its colour."""
     low = min(0.0, *(value for _, value, _ in rows))
     span = (max(0.0, *(value for _, value, _ in rows)) - low) or 1.0
     return html.Table([html.Tbody([_row(*row, low, span) for row in rows])], className="bar-chart")
@@ -33,19 +41,20 @@ def rest_label(breakdown: Breakdown) -> str:
     return f"rest ({many(breakdown.rest_count, kind)})"
 
 
-def _row(label: str, value: float, kind: str, low: float, span: float) -> html.Tr:
+def _row(label: Component, value: float, kind: str, low: float, span: float) -> html.Tr:
     start, wide = (min(value, 0.0) - low) / span, abs(value) / span
     bar: Any = html.I(className=kind, style={"left": f"{100 * start:.2f}%", "width": f"{100 * wide:.2f}%"})
     zero = html.B(style={"left": f"{-100 * low / span:.2f}%"})
     said = number(value, sign=kind != "whole")
     return html.Tr(
         [
-            html.Th(html.Bdi(label), scope="row", title=label),
+            html.Th(html.Bdi(label), scope="row", title=label if isinstance(label, str) else ""),
             html.Td(html.Div([zero, bar])),
             html.Td(said, className="numbers"),
         ]
     )
 
 
-def _sign(value: float) -> str:
+def sign(value: float) -> str:
+    """The kind of the bar of what a unit below adds."""
     return "excites" if value >= 0 else "inhibits"

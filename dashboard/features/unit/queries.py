@@ -10,9 +10,11 @@ from circuits.report.text import is_of_tokens
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import dictionaries_key
 from circuits.tracing.node import Node
+from circuits.tracing.writers import written_by
 from circuits.units import Address, Group, Unit
 from dashboard.atlas_library import unit_in_atlas
 from dashboard.breakdowns import would_show
+from dashboard.features.unit.written_panel import NAME as WRITTEN
 from dashboard.library import Library
 from dashboard.session.selection import network_of, outside_unit, source_of
 from dashboard.session.state import Session, expansion_of
@@ -77,6 +79,8 @@ def _of_node(circuit: Circuit, name: str, session: Session, evidence: Evidence) 
         found.append(query("books", f"/{how}", partial(would_show, library, circuit, name, choices)))
     if isinstance(node.unit, Unit):
         found.append(query("standing", "", partial(standing, library.fit.cut(circuit), circuit, node.unit)))
+    if seen[0].layer(node.unit.layer).is_stream:
+        found.append(query(WRITTEN, f"/{circuit.root}", partial(written_by, library.network, circuit, name)))
     if library.network.labels and node.unit.layer != circuit.layers[-1]:
         found.append(query("pushes", f"/{digest(*circuit.layers)}", partial(evidence.pushes, *seen)))
     is_scalar = evidence.is_scalar(circuit, name)

@@ -35,6 +35,7 @@ from dashboard.features.unit.group_panel import made_of
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
 from dashboard.features.unit.variants import Shown
+from dashboard.features.unit.written_panel import written
 from dashboard.glossary import term, with_term
 from dashboard.session.actions import OnUnit
 from dashboard.session.state import Session, expansion_of
@@ -125,6 +126,7 @@ def unit(
         contributions(node, session, circuit, inspection, found),
         [
             *made_of(circuit, node, members),
+            *written(node, found),
             *in_atlas(node.called, found),
             *in_photo(node, circuit, found, session.looking, inspection.methods),
             *(exemplars(node, found, reached) if is_channel else []),
@@ -156,10 +158,8 @@ def _part_of(node: Node, circuit: Circuit) -> list[Component]:
             link = html.Button(word.called, type="button", className="link", **sends("select", unit=word.id))
             said.append(html.B(word.called) if word.id == node.id else link)
         else:
-            mark, word = (
-                (word[0], word[1:]) if said and word[0] in ",." else ("", word)
-            )  # stays on the line of the link
-            said = [*said[:-1], html.Span([said[-1], mark], className="whole")] if mark else said
+            if said and word[0] in ",.":  # which stays on the line of the link
+                said[-1], word = html.Span([said[-1], word[0]], className="whole"), word[1:]
             said += with_term(word, "attribution") if word else []
     return [html.P(said, className="small part-of")] if said else []
 
