@@ -1,11 +1,15 @@
 """Links of all units from one pass back, against the traces of single photos, unit by unit."""
 
 import copy
+import gc
+import weakref
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from circuits.attribution import weight_links
 from circuits.attribution.links import find_links, with_linked_layers
 from circuits.attribution.weight_links import LinkPass, free_of_classes
 from circuits.network.network import Network
@@ -104,6 +108,24 @@ class TestLinks:
         assert not any(
             parameter.requires_grad or parameter.grad is not None for parameter in network.traced.parameters()
         )
+
+    def test_a_pass_is_let_go_of_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[weakref.ref[Any]] = []
+
+        class Watched(weight_links._Run):
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(weakref.ref(self))
+
+        monkeypatch.setattr(weight_links, "_Run", Watched)
+        network = linked_network("branches")
+        gc.disable()
+        try:
+            batch = LinkPass(network, find_links(network)[0], class_free=True)(photos(dtype=torch.float32), CLASS)
+            assert made[0]() is None
+            assert batch.contributions["last"].abs().sum() > 0
+        finally:
+            gc.enable()
 
     def test_of_the_logits_only_the_explained_one_has_links(self) -> None:
         network = linked_network("chain")
