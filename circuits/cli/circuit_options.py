@@ -13,6 +13,7 @@ from circuits.errors import InputError
 from circuits.files import write_atomically
 
 if TYPE_CHECKING:
+    from circuits.attribution.baseline import Baseline
     from circuits.groups.dictionary import Dictionary
     from circuits.network.network import Network
     from circuits.report.circuit_svg import Looks
@@ -104,6 +105,24 @@ def groups_of(network: "Network", text: str) -> "int | tuple[int, ...] | Mapping
     from circuits.groups.storage import load_groups
 
     return load_groups(text, network)
+
+
+def baseline_of(network: "Network", name: str, exemplars: Path | None = None) -> "Baseline | None":
+    """`None` for zero, and for `mean` the mean over the newest index of exemplars or the network's atlas."""
+    if name == "zero":
+        return None
+    if name != "mean":
+        raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
+    from circuits.atlas.means import mean_at_hand
+
+    mean = mean_at_hand(network, exemplars)
+    if mean is None:
+        where = f" in {exemplars}" if exemplars is not None else ""
+        raise InputError(
+            f"There is no index of exemplars of {network.name}{where} to take means over; make one with "
+            "`circuits exemplars FOLDER` and the same network, or leave out --baseline mean."
+        )
+    return mean
 
 
 def with_looks(network: "Network", circuit: "Circuit", looks: "Looks", *, pictures: bool) -> "Looks":

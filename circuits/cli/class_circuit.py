@@ -12,13 +12,13 @@ from circuits.cli.circuit_options import (
     TOP,
     USUAL_DEPTH,
     CircuitFiles,
+    baseline_of,
     groups_of,
     with_looks,
 )
 from circuits.cli.console import echo_json, note, note_tokens_from_zero, output, progress, say
 from circuits.cli.files import photos_of
 from circuits.cli.options import AS_JSON, LAYERS, NetworkBesideFile, argument, file_option, option
-from circuits.cli.trace import baseline_of
 from circuits.cli.values import counts
 from circuits.errors import InputError
 

@@ -11,6 +11,7 @@ from circuits.cli.circuit_options import (
     TOP,
     USUAL_DEPTH,
     CircuitFiles,
+    baseline_of,
     groups_of,
     with_looks,
 )
@@ -31,7 +32,6 @@ from circuits.errors import InputError
 from circuits.report.text import many
 
 if TYPE_CHECKING:
-    from circuits.attribution.baseline import Baseline
     from circuits.network.network import Network
     from circuits.tracing.usual import UsualView
 
@@ -169,24 +169,6 @@ def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
             "stream` it is explained by groups of its tokens."
         )
     return view
-
-
-def baseline_of(network: "Network", name: str, exemplars: Path | None = None) -> "Baseline | None":
-    """`None` for zero, and for `mean` the mean over the newest index of exemplars or the network's atlas."""
-    if name == "zero":
-        return None
-    if name != "mean":
-        raise InputError(f"--baseline {name!r} does not exist; write zero or mean.")
-    from circuits.atlas.means import mean_at_hand
-
-    mean = mean_at_hand(network, exemplars)
-    if mean is None:
-        where = f" in {exemplars}" if exemplars is not None else ""
-        raise InputError(
-            f"There is no index of exemplars of {network.name}{where} to take means over; make one with "
-            "`circuits exemplars FOLDER` and the same network, or leave out --baseline mean."
-        )
-    return mean
 
 
 def _note_depth(network: "Network", layer: str, depth: int) -> None:
