@@ -168,9 +168,10 @@ class LinkPass:
             slope = value.new_full((), 1 / maps[0, 0].numel()).expand_as(value)
             run.free |= _products(leaves, _gradients(value, list(leaves.values()), slope))
         if not parts:
+            contributions = run.contributions  # a hook that held the whole run would hold the graph that holds it
 
             def count(slope: Tensor) -> None:
-                run.contributions[name] = _contribution(maps, slope)
+                contributions[name] = _contribution(maps, slope)
 
             value.register_hook(count)  # type: ignore[no-untyped-call]
 

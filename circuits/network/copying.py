@@ -5,7 +5,8 @@
 2. Everything else is deep-copied: results that the module has kept (`self.features = …`) without the graph that made
    them, and attributes that nobody can copy, such as a lock or an open file, are shared with the original.
 3. Hooks are left behind, but for those of torch that make a weight (pruning, weight and spectral norm) and those of
-   lazy modules, which go when the first example arrives. The weights are evaluated, and those hooks go too.
+   lazy modules, which go when the first example arrives. The weights are evaluated, and those hooks go too. What hooks
+   of training for quantisation round becomes part of `forward`.
 4. A `forward` that was replaced on the object stays, and calls the copies of the modules that it called.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
+from torch.ao.quantization import FakeQuantizeBase
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.nn.utils.prune import BasePruningMethod
@@ -140,7 +142,7 @@ class _KeptResults(TorchFunctionMode):
 def _copied(module: nn.Module, memo: dict[int, Any], unwrap: bool) -> nn.Module:
     """A deep copy; what stands in `memo` under an object's id is taken in its place."""
     waiting: list[tuple[dict[int, Any], dict[int, Any]]] = []
-    replaced = []
+    replaced, rounded = [], []
     for part in module.modules():
         for kind in _HOOKS:
             theirs = vars(part).get(kind)
@@ -151,6 +153,8 @@ def _copied(module: nn.Module, memo: dict[int, Any], unwrap: bool) -> nn.Module:
                     waiting.append((theirs, ours))
         if isinstance(forward := vars(part).get("forward"), types.FunctionType) and _inner(part) is None:
             replaced.append((part, forward))
+        if isinstance(getattr(part, "activation_post_process", None), FakeQuantizeBase) and part._forward_hooks:
+            rounded.append(part)
     with _KeptResults(), torch.inference_mode(False), torch.no_grad():
         for part in module.modules():
             if unwrap and (inner := unwrapped(part)) is not part:
@@ -160,7 +164,19 @@ def _copied(module: nn.Module, memo: dict[int, Any], unwrap: bool) -> nn.Module:
             ours.update({key: copy.deepcopy(hook, memo) for key, hook in theirs.items() if _is_torchs(hook)})
         for part, forward in replaced:
             vars(memo.get(id(part), copied))["forward"] = _rebound(forward, memo)
+        for part in rounded:
+            _round_outputs(memo.get(id(part), copied))
     return copied
+
+
+def _round_outputs(part: Any) -> None:
+    """Let a part round what it puts out, as torch's hooks of training for quantisation do."""
+    forward = part.forward
+
+    def rounded(*args: Any, **kwargs: Any) -> Any:
+        return part.activation_post_process(forward(*args, **kwargs))
+
+    part.forward = rounded
 
 
 def _is_torchs(hook: object) -> bool:

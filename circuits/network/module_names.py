@@ -19,10 +19,14 @@ def writable(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
+_OF_GRAPH_MODULES = frozenset({*dir(fx.GraphModule), "meta"}) - frozenset(dir(nn.Module))
+
+
 def rename_modules(module: nn.Module, graph: fx.Graph) -> None:
     """Give modules whose names cannot be written others, in a module that has been traced and in its graph.
 
-    fx writes code with the names in it, and files and terminals show them. What is renamed is no longer found under
+    fx writes code with the names in it, and files and terminals show them; `code` and `graph` are names that graph
+    modules have themselves. What is renamed is no longer found under
     its old name, so this comes when the module's own code will not be run again.
     """
     renamed: dict[tuple[int, str], str] = {}
@@ -31,15 +35,15 @@ def rename_modules(module: nn.Module, graph: fx.Graph) -> None:
             at, path = module, []
             for name in str(node.target).split("."):
                 if (key := (id(at), name)) not in renamed:
-                    renamed[key] = _renamed(at, name)
+                    renamed[key] = _renamed(at, name, _OF_GRAPH_MODULES if at is module else frozenset())
                 path.append(renamed[key])
                 at = getattr(at, path[-1])
             node.target = ".".join(path)
 
 
-def _renamed(parent: nn.Module, name: str) -> str:
+def _renamed(parent: nn.Module, name: str, taken: frozenset[str]) -> str:
     """The name under which a member of a module is found from now on."""
-    new = writable(name)
+    new = f"{name}_" if name in taken else writable(name)
     if new == name:
         return name
     while hasattr(parent, new):

@@ -193,17 +193,22 @@ def kind(traced: fx.GraphModule, node: fx.Node) -> Callee:
 def is_mixing(traced: fx.GraphModule, node: fx.Node) -> bool:
     """Whether a node mixes channels with learned weights: a convolution, a linear layer, a product of matrices.
 
-    A module traced as a whole mixes if one of its parts does; a module that is not known, such as a recurrent one, if
-    it holds a matrix of weights; and a function from elsewhere than torch, such as a window attention of torchvision,
-    if it reads one.
+    A module traced as a whole mixes if one of its parts does, or is scripted and holds a matrix of weights; a module
+    that is not known, such as a recurrent one, if it holds one; and a function from elsewhere than torch, such as a
+    window attention of torchvision, if it reads one.
     """
     if kind(traced, node) is Whole:
-        parts = called_module(traced, node).modules()
-        return any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
+        parts = list(called_module(traced, node).modules())
+        mixes = any(OPERATIONS.get(type(part), _UNKNOWN).role == "mixing" for part in parts)
+        return mixes or any(isinstance(part, torch.jit.ScriptModule) and _has_matrix(part) for part in parts)
     known = operation(traced, node)
     if node.op == "call_module" and known is _UNKNOWN:
-        return any(weight.dim() > 1 for weight in called_module(traced, node).parameters())
+        return _has_matrix(called_module(traced, node))
     return known.role == "mixing" or _reads_weights(node)
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    return any(weight.dim() > 1 for weight in module.parameters())
 
 
 def _reads_weights(node: fx.Node) -> bool:
@@ -342,3 +347,8 @@ def _run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any],
 def as_maps(tensor: Tensor) -> Tensor:
     """(N, C) as (N, C, 1, 1); (N, C, H, W) as it is."""
     return tensor[:, :, None, None] if tensor.dim() == 2 else tensor
+
+
+def stored(node: fx.Node, activation: Tensor) -> Tensor:
+    """A layer's activation, (N, C, H, W), as the graph has it: (N, C) of a fully connected one."""
+    return activation.flatten(1) if len(shape(node) or ()) == 2 else activation

@@ -67,6 +67,7 @@ def choose_output(
     names = tuple(traced.meta.get("outputs") or map(str, range(len(nodes))))
     shapes = [ops.shape(node) or () for node in nodes]
     numbers = [at for at, node in enumerate(nodes) if isinstance(node, fx.Node) and "dtype" not in node.meta]
+    numbers = [at for at in numbers if 0 not in shapes[at]]
     logits = [at for at in numbers if len(shapes[at]) in (2, 4) and shapes[at][2:] in ((), (1, 1))]
     maps = [at for at in numbers if len(shapes[at]) == 4]
     if wanted is not None:
@@ -74,7 +75,7 @@ def choose_output(
         logits, maps = ([place] if place in logits else []), ([place] if place in maps else [])
         shapes = [shapes[place]]
     if not logits and not maps:
-        if not numbers and any(shapes):
+        if not numbers and any(shapes) and 0 not in shapes[0]:
             raise InputError(
                 f"{name} puts out whole numbers, such as those of the classes, and nothing that they depend on has a "
                 "gradient; make it return its logits, without argmax."

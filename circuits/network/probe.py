@@ -63,7 +63,7 @@ def first_pass(module: nn.Module, example: Tensor, *, name: str) -> list[Tensor]
 def _run(module: nn.Module, example: Tensor, name: str) -> list[Tensor]:
     try:
         return _outputs(module, example)
-    except Exception as error:  # the network's own code may raise anything
+    except (Exception, SystemExit) as error:  # the network's own code may raise anything
         raise InputError(_why_not_taken(module, example, error, name)) from error
 
 
@@ -99,7 +99,7 @@ def _run_plainly(module: nn.Module, example: Tensor) -> list[Tensor]:
     return [each.detach().float() for each in output_tensors(_called(module, example))]
 
 
-def _why_not_taken(module: nn.Module, example: Tensor, error: Exception, name: str) -> str:
+def _why_not_taken(module: nn.Module, example: Tensor, error: Exception | SystemExit, name: str) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     given = example.shape[1]
     if (wanted := re.search(r"to have (\d+) channels, but got (\d+) channels", reason)) and int(wanted[2]) == given:
@@ -122,7 +122,7 @@ def fitting_size(run: Callable[[Tensor], list[Tensor]], channels: int) -> str:
     for side in _SIDES:
         try:
             outputs = run(torch.zeros(1, channels, side, side))
-        except Exception:  # whatever its code raises for a size that it is not made for
+        except (Exception, SystemExit):  # whatever its code raises for a size that it is not made for
             continue
         if outputs and all(len(each) == 1 for each in outputs if each.dim() in (2, 4)):
             fitting.append(side)

@@ -262,7 +262,7 @@ def test_scripted_parts_and_functions_are_run_as_they_are():
             return self.head(self.high(mish(self.low(x))))
 
     network = says_the_same(Scripted())
-    assert network.layers == ("high", "fc")
+    assert network.layers == ("_mish", "high", "fc")
     activation = network.activations(photos()[:1])["high"]
     share = gradient_times_activation(network.segment("high", "fc"), activation, Readout.of_unit(1))
     weights = network.traced.fc.weight[1]
@@ -271,3 +271,50 @@ def test_scripted_parts_and_functions_are_run_as_they_are():
 
 def _mish(x):
     return x * torch.tanh(F.softplus(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.ao.quantization:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning")
+def test_what_training_for_quantisation_rounds_is_rounded():
+    from torch.ao import quantization
+
+    module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for part in (module[0], module[4]):
+            part.reset_parameters()
+    module.qconfig = quantization.get_default_qat_qconfig("x86")
+    module = quantization.prepare_qat(module.train())
+    module(photos(6))
+    module.eval().apply(quantization.disable_observer)
+    network = says_the_same(module)
+    assert network.layers[0] == "1"
+    assert not any(layer.piecewise_linear for layer in network.layer_list[1:])
+
+
+def test_names_that_graph_modules_have_themselves_may_be_a_networks_own():
+    class Named(Body):
+        def __init__(self) -> None:
+            super().__init__()
+            self.code, self.graph = nn.Linear(5, 5), nn.Parameter(torch.linspace(0.5, 1, 5))
+            self.register_buffer("meta", torch.ones(5))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.code(super().forward(x)) * self.graph + self.meta
+
+    says_the_same(Named())
+
+
+def test_a_forward_that_leaves_or_has_no_classes_gets_a_sentence():
+    class Leaves(Body):
+        def forward(self, x: Tensor) -> Tensor:
+            raise SystemExit(3)
+
+    class Nothing(Body):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x)[:, :0]
+
+    with pytest.raises(InputError, match=r"^tiny does not take an input of .*: 3 \(line .*SystemExit"):
+        ready(Leaves())
+    with pytest.raises(InputError, match=r"The network's output is \(1, 0\): neither logits"):
+        ready(Nothing())

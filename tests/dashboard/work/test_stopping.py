@@ -20,7 +20,7 @@ from pathlib import Path
 class Slow(PaintedGallery):
     def render(self, units, progress, preview):
         (self.folder / "begun").touch()
-        {work}
+        time.sleep(3600)
 
 network = tiny_network()
 import dashboard.app
@@ -39,14 +39,14 @@ except KeyboardInterrupt:
     sys.exit(130)
 """
 HERE = Path(__file__).resolve().parent
-# A renderer that can be stopped between its steps, and one in the middle of a step of an hour.
-WORK = {"steps": "while True: progress(1, 4, ''); time.sleep(0.01)", "one long step": "time.sleep(3600)"}
 
 
-@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
-def test_ctrl_c_ends_the_process_while_it_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+def test_ctrl_c_ends_the_process_in_the_middle_of_a_step_of_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that can be stopped between its steps is, as for any other end of a queue."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    code = SERVE.format(paths=[str(HERE.parents[2])], folder=str(tmp_path), work=work)
+    code = SERVE.format(paths=[str(HERE.parents[2])], folder=str(tmp_path))
     with child("-c", code) as process:
         assert process.stdout is not None
         assert process.stderr is not None
