@@ -15,6 +15,7 @@ the activation.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class Code:
         """Number of groups and, as the last unit, the residual."""
         return self.dictionary.groups + 1
 
-    @property
+    @cached_property
     def residual(self) -> Maps:
         """r, what no group holds, (C, H, W)."""
         return self.activation[0] - torch.einsum("ghw,gc->chw", self.weights, self._directions)
@@ -86,8 +87,14 @@ class Code:
         """
         if not bool((instead != 0).any()):
             return None
-        like = self.activation
-        return encode(self.dictionary, instead.to(like).expand_as(like).contiguous(), self.importance)
+        like, key = self.activation, in_doubles(instead).numpy().tobytes()
+        if key not in self._at:
+            self._at[key] = encode(self.dictionary, instead.to(like).expand_as(like).contiguous(), self.importance)
+        return self._at[key]
+
+    @cached_property
+    def _at(self) -> dict[bytes, "Code"]:
+        return {}
 
     def value(self, group: int) -> float:
         """Σ_p h_g(p) or, of the residual, Σ_p Σ_c r_c(p)."""

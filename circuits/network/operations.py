@@ -347,3 +347,8 @@ def _run_node(traced: fx.GraphModule, node: fx.Node, values: dict[fx.Node, Any],
 def as_maps(tensor: Tensor) -> Tensor:
     """(N, C) as (N, C, 1, 1); (N, C, H, W) as it is."""
     return tensor[:, :, None, None] if tensor.dim() == 2 else tensor
+
+
+def stored(node: fx.Node, activation: Tensor) -> Tensor:
+    """A layer's activation, (N, C, H, W), as the graph has it: (N, C) of a fully connected one."""
+    return activation.flatten(1) if len(shape(node) or ()) == 2 else activation

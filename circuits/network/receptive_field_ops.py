@@ -233,12 +233,16 @@ def _adaptive_pool(call: OperationCall, x: Tensor) -> Tensor | None:
 
 
 def _resized(call: OperationCall, x: Tensor) -> Tensor:
-    """Interpolation is linear and separable: a single row, or column, of ones shows the rows that it reaches."""
-    height, width = x.shape[2:]
+    """Interpolation is linear and separable: a single row, or column, of ones shows the rows that it reaches.
+
+    What leaves out every other token still stands for the places of all of them.
+    """
+    whole, (height, width) = x, x.shape[2:]
     rows = call.run(lambda _: torch.eye(height)[:, None, :, None].expand(-1, -1, -1, width))[:, 0, :, 0] != 0
     columns = call.run(lambda _: torch.eye(width)[:, None, None, :].expand(-1, -1, height, -1))[:, 0, 0, :] != 0
     x = torch.stack([x[:, :, reached].amax(2) for reached in rows.unbind(1)], 2)
-    return torch.stack([x[:, :, :, reached].amax(3) for reached in columns.unbind(1)], 3)
+    x = torch.stack([x[:, :, :, reached].amax(3) for reached in columns.unbind(1)], 3)
+    return torch.maximum(x, F.adaptive_max_pool2d(whole, x.shape[2:])) if call.along_skips else x
 
 
 def _reduced(call: OperationCall, x: Tensor) -> Tensor:

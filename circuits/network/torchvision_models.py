@@ -1,8 +1,10 @@
 """torchvision's classifiers, with its weights, its preprocessing and its labels."""
 
 import http.client
+import math
 import urllib.error
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +40,18 @@ def make_torchvision(name: str, weights: str | Path | None, *, classes: int | No
         chosen = entries[str(weights)]
     elif weights != "random":
         chosen = next((entry for entry in entries if entry.url.endswith("/" + Path(weights).name)), None)
-    meta = chosen or entries.DEFAULT
-    default = _preset(meta.transforms())
     if weights is None or str(weights) in entries.__members__:
         module, source = _download(name, chosen), f"torchvision:{chosen.name}"
     elif weights == "random":
-        module, source = _empty(name, classes or 1000, official=False), "random"
+        module, source = _empty(name, official=False, num_classes=classes or 1000), "random"
     else:
         module, source = _from_file(name, weights, official=chosen is not None)
-    categories = meta.meta["categories"]
+    categories = (chosen or entries.DEFAULT).meta["categories"]
     labels = categories if _classes(module) == len(categories) else None
-    return Pretrained(module, source, default, labels)
+    presets = [_preset(entry.transforms()) for entry in (chosen or entries.DEFAULT, *entries)]
+    side = getattr(module, "image_size", presets[0].size[0])  # a vision transformer takes one size alone
+    sized = replace(presets[0], size=(side, side), resize=side)
+    return Pretrained(module, source, next((each for each in presets if each.size == sized.size), sized), labels)
 
 
 def _preset(transforms: Any) -> Preprocessing:
@@ -81,26 +84,35 @@ def _download(name: str, entry: Any) -> nn.Module:
     return module
 
 
-def _empty(name: str, classes: int, *, official: bool) -> nn.Module:
+def _empty(name: str, *, official: bool, **options: Any) -> nn.Module:
     """A torchvision module with seeded random weights."""
     from torchvision import models
 
-    options: dict[str, Any] = {"num_classes": classes}
     if name in _WITH_AUXILIARY:
         options |= {"aux_logits": False, "init_weights": False, "transform_input": official}
     with seeded(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module: nn.Module = models.get_model(name, weights=None, **options)
+        if isinstance(head := getattr(getattr(module, "heads", None), "head", None), nn.Linear):
+            head.reset_parameters()  # of vision transformers it is made of zeros, through which nothing counts
     return module
 
 
 def _from_file(name: str, weights: str | Path, *, official: bool) -> tuple[nn.Module, str]:
-    module = _empty(name, 1000, official=official)
+    from torchvision import models
+
+    module = _empty(name, official=official)
     read = read_weights(weights, module)
     state = {key: value for key, value in read.tensors.items() if not key.startswith(_AUXILIARY)}
-    last = _weights_of(module)[-1]
+    last, options = _weights_of(module)[-1], dict[str, int]()
     if last in state and state[last].shape[0] != 1000:
-        module = _empty(name, int(state[last].shape[0]), official=official)
+        options["num_classes"] = int(state[last].shape[0])
+    positions = "encoder.pos_embedding"
+    if isinstance(module, models.VisionTransformer) and positions in state and state[positions].dim() == 3:
+        # One of the positions is the class token's.
+        options["image_size"] = module.patch_size * math.isqrt(max(1, state[positions].shape[1] - 1))
+    if options:
+        module = _empty(name, official=official, **options)
     fit_weights(module, state, what=f"The weights in {str(weights)!r}")
     return module, read.source
 

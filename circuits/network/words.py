@@ -79,6 +79,12 @@ def check_words(name: str, words: str | Sequence[str] | None) -> tuple[str, ...]
     """
     if words is None:
         return None
+    if name.startswith("timm:") and "clip" in name:
+        raise InputError(
+            f"{name} is the side of a CLIP model that sees photos, without the one that reads words; take both from a "
+            "folder or repository in the format of transformers, such as "
+            "hfmodel:laion/CLIP-ViT-B-32-laion2B-s34B-b79K of OpenCLIP."
+        )
     if not name.startswith("hfmodel:"):
         raise InputError(
             f"{name} brings its own classes; words are those of a CLIP or SigLIP model of transformers, hfmodel:"
@@ -148,6 +154,10 @@ def in_source(words: Sequence[str]) -> str:
     return f"words: {'; '.join(words[:_IN_SOURCE])}{more}"
 
 
+def _short(text: str) -> str:
+    return repr(f"{text[:60]}…" if len(text) > 60 else text)
+
+
 def _scale(model: Any) -> Tensor | None:
     """What a model multiplies cosines by."""
     scale, temperature = (getattr(model, each, None) for each in ("logit_scale", "temperature"))
@@ -174,13 +184,24 @@ def _tokens(transformers: Any, model: Any, folder: Path, words: Sequence[str], *
             f"hfmodel:{name} has no tokenizer that can be loaded, so that words cannot be read: {reason(error)}."
         ) from error
     most = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
+    seen: dict[tuple[int, ...], str] = {tuple(tokenizer("")["input_ids"]): ""}
     for word in words:
-        count = len(tokenizer(word)["input_ids"])
-        if count > most:
+        read = tuple(tokenizer(word)["input_ids"])
+        if len(read) > most:
             raise InputError(
-                f"The text {word[:60] + '…' if len(word) > 60 else word!r} makes {count} tokens, and hfmodel:{name} "
-                f"reads {most} at most; give a shorter one."
+                f"The text {_short(word)} makes {len(read)} tokens, and hfmodel:{name} reads {most} at most; give a "
+                "shorter one."
             )
+        if other := seen.get(read):
+            raise InputError(
+                f"The texts {_short(other)} and {_short(word)} are the same to hfmodel:{name}, whose tokenizer does "
+                "not tell them apart, so they cannot be two classes; leave one out, or use other words."
+            )
+        if read in seen:
+            raise InputError(
+                f"The text {_short(word)} has nothing in it that hfmodel:{name} reads, so it is no class; use words."
+            )
+        seen[read] = word
     # SigLIP was trained on texts that are all padded to the same length, and says something else without.
     is_padded = "siglip" in model.config.model_type
     padding = {"padding": "max_length", "max_length": most} if is_padded else {"padding": True}

@@ -196,7 +196,7 @@ class EditedRun:
         image, nodes = image_node(self._traced), self._traced.graph.nodes
         above = _above(nodes, self._edited)
         layers_below = [layer for layer in run.network.layer_list if layer.node not in above]
-        known = {layer.node: _stored(layer.node, run.activations[layer.name]) for layer in layers_below}
+        known = {layer.node: ops.stored(layer.node, run.activations[layer.name]) for layer in layers_below}
         if IMAGE in run.activations:
             known[image] = run.activations[IMAGE]
         order = nodes_needed([self._top], known)
@@ -216,7 +216,7 @@ class EditedRun:
         """The wanted layer's activation in each way, (ways, C, H, W), each layer edited by its edit."""
 
         def edited(node: fx.Node, value: Tensor) -> Tensor:
-            return _stored(node, edits[self._edited[node]](as_maps(value)))
+            return ops.stored(node, edits[self._edited[node]](as_maps(value)))
 
         def run_and_edit(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
             value = ops.run_node(self._traced, node, values)
@@ -240,8 +240,3 @@ def _above(
         if any(read in nodes or read in above for read in node.all_input_nodes) or also(node):
             above.add(node)
     return above
-
-
-def _stored(node: fx.Node, activation: Tensor) -> Tensor:
-    """An activation as the network stores it."""
-    return activation.flatten(1) if len(ops.shape(node) or ()) == 2 else activation

@@ -76,7 +76,7 @@ class ForwardCache:
             return gradient
         if key not in self.gradients:
             if self.network.branched:
-                self.gradients |= {(target.id, name): gradient for name, gradient in self._gradients(target).items()}
+                self.gradients |= {(target.id, name): each for name, each in self._gradients(target, layer).items()}
                 return self.gradients[key]
             above = self.network.layers[self.network.layers.index(layer) + 1]
             upper = target.readout(self.network) if above == target.unit.layer else self.gradient(target, above)
@@ -114,9 +114,11 @@ class ForwardCache:
         """What each channel contributes to the target along all paths, A_j = Σ_hw (a_j - b_j) · ∂T/∂a_j, (C,)."""
         return self.attribution_maps(target, layer, dtype=dtype).sum((1, 2))
 
-    def _gradients(self, target: Target) -> dict[str, Activation]:
-        """∂T/∂a of every layer, by one pass down the whole network; zero where no path leads to the target."""
-        return run_back(self.network, self.activations[IMAGE], target, self.network.layers)[1]
+    def _gradients(self, target: Target, layer: str) -> dict[str, Activation]:
+        """∂T/∂a by one pass back: down to the layer and all layers of groups, or, asked again, to the lowest of all."""
+        layers, is_again = self.network.layers, any(name == target.id for name, _ in self.gradients)
+        lowest = 0 if is_again else min(map(layers.index, [layer, *self.dictionaries]))
+        return run_back(self.network, self.activations[IMAGE], target, layers[lowest:], self.activations)[1]
 
     def readout(self, target: Target, unit: Address, mode: str, *, is_root: bool) -> Readout:
         """The value of a unit that its edges share out; in mode `target` what it contributes to the target."""

@@ -1,11 +1,15 @@
 """Links of all units from one pass back, against the traces of single photos, unit by unit."""
 
 import copy
+import gc
+import weakref
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from circuits.attribution import weight_links
 from circuits.attribution.links import find_links, with_linked_layers
 from circuits.attribution.weight_links import LinkPass, free_of_classes
 from circuits.network.network import Network
@@ -42,7 +46,7 @@ def traced_one_by_one(network: Network, images: Tensor, upper: str, channel: int
 
 
 class TestLinks:
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", [*KINDS, "shared"])
     def test_every_link_is_what_traces_of_single_photos_add_up_to(self, kind: str) -> None:
         network, images = linked_network(kind, double=True), photos()
         links, unlinked = find_links(network)
@@ -104,6 +108,24 @@ class TestLinks:
         assert not any(
             parameter.requires_grad or parameter.grad is not None for parameter in network.traced.parameters()
         )
+
+    def test_a_pass_is_let_go_of_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made: list[weakref.ref[Any]] = []
+
+        class Watched(weight_links._Run):
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(weakref.ref(self))
+
+        monkeypatch.setattr(weight_links, "_Run", Watched)
+        network = linked_network("branches")
+        gc.disable()
+        try:
+            batch = LinkPass(network, find_links(network)[0], class_free=True)(photos(dtype=torch.float32), CLASS)
+            assert made[0]() is None
+            assert batch.contributions["last"].abs().sum() > 0
+        finally:
+            gc.enable()
 
     def test_of_the_logits_only_the_explained_one_has_links(self) -> None:
         network = linked_network("chain")
@@ -189,8 +211,11 @@ class TestFindLinks:
         images = photos()
         batch = LinkPass(network, links)(images, CLASS)
         for upper in ("one", "add"):  # which reads it, and an addition of one tensor to itself
-            found = sources_and_shares(links, batch.links, upper, 1)
-            assert found == pytest.approx(traced_one_by_one(network, images, upper, 1), rel=1e-10, abs=1e-12)
+            found, expected = (
+                sources_and_shares(links, batch.links, upper, 1),
+                traced_one_by_one(network, images, upper, 1),
+            )
+            assert {name: found.get(name, 0.0) for name in expected} == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
     def test_a_convolution_that_pads_on_its_own_is_linked_as_any_other(self) -> None:
         module = nn.Sequential(

@@ -52,4 +52,4 @@ def test_how_a_transformer_is_explained_depends_on_the_means_at_hand(
     assert "From zero the shares" in run("trace", photo, *options, "--layers", "stream", "--groups", "4").stderr
     of_class = run("class", "0", *options, "--layers", "stream", "--depth", "1", "--photos", tmp_path / "photos")
     assert of_class.exit_code == 0, of_class.output
-    assert "circuits of a class have no other baseline" in of_class.stderr
+    assert "--baseline mean measures them from the mean" in of_class.stderr

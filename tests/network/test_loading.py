@@ -224,6 +224,22 @@ def test_a_file_of_fewer_classes_makes_a_network_of_fewer_classes(tmp_path):
         load_network("resnet18", weights=tmp_path / "ten.pth", size=SIZE, labels=["a", "b"])
 
 
+def test_a_vision_transformer_is_shown_photos_of_the_size_that_its_positions_have(tmp_path, monkeypatch):
+    def tiny(name, *, image_size=224, weights=None, **options):
+        return models.VisionTransformer(image_size, 16, 1, 1, 8, 8, **options)
+
+    monkeypatch.setattr("torchvision.models.get_model", tiny)
+    drawn = load_network("vit_h_14", weights="random")  # its trained weights are for 518 pixels
+    assert (drawn.preprocessing.size, drawn.preprocessing.interpolation) == ((224, 224), "bicubic")
+    assert float(drawn.logits(image_for(drawn)).std()) > 0
+    for file, side, labels in (("mine.pth", 96, 2), ("vit_b_16_swag-9ac1b537.pth", 384, 1000)):
+        own = randomize(tiny("vit_b_16", image_size=side, num_classes=labels)).eval().requires_grad_(False)
+        torch.save(own.state_dict(), tmp_path / file)
+        network = load_network("vit_b_16", weights=tmp_path / file)
+        assert (network.preprocessing.size, len(network.labels)) == ((side, side), labels)
+        assert difference(network.logits(image_for(network)), own(image_for(network))) <= 1e-5
+
+
 def test_weights_of_another_network_are_refused_with_what_does_not_fit(tmp_path, squeezenet_file):
     expected = r"^The weights in '.*' do not fit the network: missing: .* and \d+ more; unknown: .* and \d+ more\.$"
     with pytest.raises(InputError, match=expected):

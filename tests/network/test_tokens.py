@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from circuits.network.network import Network
 from circuits.report.edge_words import ranks_in_words
 from circuits.tracing import layers_below, verify
 from circuits.tracing.run import ForwardCache
+from circuits.tracing.run_back import run_back
+from circuits.tracing.targets import find_target
 from circuits.visualization.contact_sheet import box
 from tests.support.branched import Blocked
 from tests.support.nets import difference, image_for, randomize
@@ -164,6 +167,19 @@ def test_the_order_of_tokens_is_found_in_the_pixels_that_reach_them(order: Calla
         before = after
 
 
+def test_tokens_keep_their_patches_where_maps_of_several_sizes_are_added_up() -> None:
+    def exchange(x: Tensor) -> Tensor:
+        small = partial(nn.functional.interpolate, scale_factor=0.25, mode="bilinear")  # two tokens of four are read
+        large = partial(nn.functional.interpolate, scale_factor=4.0, mode="bilinear")
+        fine = x[:, 1:].mT.reshape(-1, 4, 8, 8)
+        coarse = nn.functional.avg_pool2d(fine, 4) + small(fine)
+        return torch.cat([x[:, :1], (fine + large(coarse)).flatten(2).mT], 1)
+
+    network = tokens(Tokens(order=exchange), size=(16, 16))
+    layers = {layer.name: (layer.height, layer.width) for layer in network.layer_list}
+    assert (layers["blocks.0.act"], layers["blocks.1.act"], layers["blocks.1.act.cls"]) == ((8, 8), (8, 8), (1, 1))
+
+
 @pytest.mark.parametrize(
     "mix",
     [
@@ -229,3 +245,14 @@ def test_class_tokens_have_no_place_in_the_photo(known: Network, quarters: Photo
     # Of the last block the head reads the class token alone, so that what comes from the patches comes from below.
     circuit = trace(known, quarters, "warm", depth=1)
     assert target_map(known, circuit) == pytest.approx(np.array([[1.6, 0], [0.8, 0]]), abs=1e-5)
+
+
+def test_gradients_along_all_paths_are_the_same_whichever_layer_is_asked_first() -> None:
+    network = tokens(Tokens())
+    image = image_for(network)
+    target = find_target(network, "warm", 0)
+    slow = run_back(network, image, target, network.layers)[1]
+    for order in (network.layers[:-1], network.layers[-2::-1]):
+        cache = ForwardCache.of(network, image)
+        for layer in order:
+            torch.testing.assert_close(cache.gradient(target, layer), slow[layer], rtol=1e-5, atol=1e-7)

@@ -98,6 +98,15 @@ def test_a_cosine_has_no_share_along_the_embedding_unless_its_length_is_held(
         ("a cat;a  cat", r"^a cat is given twice among the words; each is a class of its own\.$"),
         ("a cat", r"tells words apart by comparing them with each other; give at least two, such as 'a cat; a photo'"),
         ("a cat; " + 11 * "a ", r"^The text 'a a a a a a a a a a a' makes 13 tokens, and hfmodel:\S+ reads 12 at most"),
+        (
+            "a cat; A Cat; a cup",
+            r"^The texts 'a cat' and 'A Cat' are the same to hfmodel:\S+, whose tokenizer does not ",
+        ),
+        (
+            "a yak; a cat; a gnu",
+            r"^The texts 'a yak' and 'a gnu' are the same to hfmodel:\S+, whose tokenizer does not ",
+        ),
+        ("a cat; !!!", r"^The text '!!!' has nothing in it that hfmodel:\S+ reads, so it is no class; use words"),
     ],
 )
 def test_words_that_cannot_be_classes_are_refused(words: str | None, said: str, folders: dict[str, Path]) -> None:
@@ -118,6 +127,8 @@ def test_one_text_is_enough_where_each_is_judged_on_its_own(folders: dict[str, P
 def test_networks_without_words_say_so(folders: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^resnet18 brings its own classes; words are those of a CLIP or SigLIP mod"):
         load_network("resnet18", words=WORDS)
+    with pytest.raises(InputError, match=r"^timm:vit_base_patch16_clip_224 is the side of a CLIP model that sees "):
+        load_network("timm:vit_base_patch16_clip_224", words=WORDS)
     made(SMALL["ResNet"]()).save_pretrained(tmp_path / "resnet")
     with pytest.raises(InputError, match=r"is of the kind 'resnet', whose classes are no words; leave them out, or"):
         load_network(f"hfmodel:{tmp_path / 'resnet'}", words=WORDS)

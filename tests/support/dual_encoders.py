@@ -43,7 +43,8 @@ def saved(folder: Path, kind: str = "CLIP", *, with_tokenizer: bool = True) -> n
 
 def _tokenizer() -> Any:
     own = tokenizers.Tokenizer(models.WordLevel({word: n for n, word in enumerate(VOCABULARY)}, unk_token="<other>"))
-    own.normalizer, own.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    own.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace("!", "")])
+    own.pre_tokenizer = pre_tokenizers.Whitespace()
     ends = [("<start>", 1), ("<end>", 2)]
     own.post_processor = processors.TemplateProcessing(single="<start> $A <end>", special_tokens=ends)
     return transformers.PreTrainedTokenizerFast(

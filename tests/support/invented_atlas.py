@@ -48,7 +48,9 @@ def invented_atlas(
         arrays |= {name: value for name, value in linked.items() if name.startswith("links.")}
         free = {name: each for name, each in _of_class(widths, 0, 1, chance).items() if name.startswith("links.")}
         arrays |= {name.replace("links", "class_free"): _below_top(each, len(labels)) for name, each in free.items()}
-        written.write_arrays(written.overall_file, arrays, {"photos": sum(photos.values())})
+        written.write_arrays(
+            written.overall_file, arrays, {"photos": sum(photos.values()), "batches": 1, "digest": "0" * 64}
+        )
         written.write_record(record)
     return Atlas.open(folder)
 

@@ -62,12 +62,46 @@ class Residual(nn.Module):
         return self.head(torch.relu(self.down(x) + self.up(y)).mean((2, 3)))
 
 
-KINDS: dict[str, type[nn.Module]] = {"chain": Chain, "branches": Branches, "residual": Residual}
+class Odd(nn.Module):
+    """Convolutions with a dilation, strides and kernels that differ by axis, paddings, two outputs a channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect")
+        self.dilated = nn.Conv2d(4, 3, 3, padding=2, dilation=2, padding_mode="circular")
+        self.wide = nn.Conv2d(3, 4, (1, 3), stride=(2, 1), padding=(0, 1))
+        self.twofold, self.even = nn.Conv2d(4, 8, (3, 1), groups=4), nn.Conv2d(8, 3, 2, padding="same")
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.dilated(torch.relu(self.stem(x))))
+        x = torch.relu(self.twofold(torch.relu(self.wide(x))))
+        return self.head(torch.relu(self.even(x)).mean((2, 3)))
+
+
+class Shared(nn.Module):
+    """One convolution that is used three times: twice in a row, and in another branch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.other = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.shared, self.head = nn.Conv2d(4, 4, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        one, two = (
+            torch.relu(self.shared(torch.relu(self.shared(x)))),
+            torch.relu(self.shared(torch.relu(self.other(x)))),
+        )
+        return self.head(torch.cat([one, two], 1).mean((2, 3)))
+
+
+KINDS: dict[str, type[nn.Module]] = {"chain": Chain, "branches": Branches, "residual": Residual, "odd": Odd}
 
 
 def linked_network(kind: str, *, double: bool = False, layers: str | Sequence[str] = "fine") -> Network:
     """One of them with seeded weights, for photos of 8 × 8."""
-    network = ready(randomize(KINDS[kind](), 3).eval(), 8, layers=layers, name=kind)
+    network = ready(randomize((KINDS | {"shared": Shared})[kind](), 3).eval(), 8, layers=layers, name=kind)
     if double:
         network.traced.double()
     return network

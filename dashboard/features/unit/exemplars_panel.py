@@ -69,9 +69,8 @@ def _told(node: Node, told: CollectionExemplars, reached: float | None, of: str)
         named = ", ".join(f"{name} {times}" for name, times in told.classes[:_CLASSES])
         parts.append(html.P(f"Most activating classes{whose}, of {count} photos: {named}.", className="small muted"))
     if told.free is not None:
-        words = (
-            f"These scores ship with the network; the {told.photos} photos may not. For photos of your own, start with "
-        )
+        scores = f"These scores ship with the network; the {told.photos:,} photos may not."
+        words = f"{scores} For photos of your own, start with "
         parts.append(html.P([words, html.Code(COMMAND), "."], className="small"))
         title = f"Most activating of {told.free} photos in the public domain"
         parts.append(html.Div(_group(node, title, told.groups.get("most", ())), className="groups free"))

@@ -204,7 +204,7 @@ def test_without_an_index_the_built_in_network_has_what_ships_with_it() -> None:
     assert [(each.name, each.value) for each in found.groups["most"]] == [(each.name, each.value) for each in free]
     circuit = trace(load_network(), "example:cat", unit, depth=1, top=1)
     pane = str(exemplars_pane(circuit.nodes[circuit.root], {"exemplars": found}, None))
-    assert "the 4650 photos may not. For photos of your own, start with " in pane
+    assert "the 4,650 photos may not. For photos of your own, start with " in pane
     assert f"Most activating of {len(FREE_PHOTOS)} photos in the public domain" in pane
     assert collection.baseline() is None
 
