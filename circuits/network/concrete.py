@@ -20,6 +20,7 @@ import builtins
 import inspect
 import operator
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -115,6 +116,7 @@ class ConcreteTracer(fx.Tracer):
         self.output_names: tuple[str, ...] = ()
         self.is_rounded = False
         self._is_running = False
+        self._thread = 0
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         """Call `forward`, also one that was replaced on the object, with nothing but the photo."""
@@ -182,15 +184,23 @@ class ConcreteTracer(fx.Tracer):
         finally:
             self._is_running = False
 
+    @property
+    def _passes_by(self) -> bool:
+        """Whether modules are called for real: a node runs on the example, or another thread runs a network.
+
+        fx replaces what calls modules, and looks up their weights, for the whole process.
+        """
+        return self._is_running or threading.get_ident() != self._thread
+
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
-        """An attribute of a module: itself while a node runs on the example."""
-        if self._is_running:
+        """An attribute of a module: itself where nothing is recorded."""
+        if self._passes_by:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Call a module: for real while a node runs on the example."""
-        if self._is_running:
+        """Call a module: for real where nothing is recorded."""
+        if self._passes_by:
             return forward(*args, **kwargs)
         if m not in self.submodule_paths:  # type: ignore[operator]  # a dictionary while it traces
             if _proxies(list(vars(m).values()), {}):  # made of a size, as `nn.Upsample(x.shape[2:])`
@@ -232,6 +242,7 @@ class ConcreteTracer(fx.Tracer):
 
     def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
         """The graph of a module."""
+        self._thread = threading.get_ident()
         with self._recording(root):
             return super().trace(root, concrete_args)
 

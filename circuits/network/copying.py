@@ -63,7 +63,7 @@ def plain_copy(module: nn.Module, *, name: str = "network") -> nn.Module:
 
 
 def copy_of(module: nn.Module, *, name: str = "network", unwrap: bool = False) -> nn.Module:
-    """A copy in eval mode without hooks, that has the weights which a file of the original has.
+    """A copy in eval mode without hooks but for those that rename weights, that takes a file of the original's weights.
 
     Args:
         module: any module; it is never changed.
@@ -151,6 +151,8 @@ def _copied(module: nn.Module, memo: dict[int, Any], unwrap: bool) -> nn.Module:
                 memo[id(theirs)] = ours
                 if kind == "_forward_pre_hooks":
                     waiting.append((theirs, ours))
+                if kind == "_load_state_dict_pre_hooks" and not unwrap:  # they know names that weights once had
+                    ours.update(theirs)
         if isinstance(forward := vars(part).get("forward"), types.FunctionType) and _inner(part) is None:
             replaced.append((part, forward))
         if isinstance(getattr(part, "activation_post_process", None), FakeQuantizeBase) and part._forward_hooks:

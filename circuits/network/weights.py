@@ -3,7 +3,8 @@
 1. Every state dict in the file is a candidate (`circuits.network.checkpoints`).
 2. Its names are taken as they are if they are those of the network. Only else is a path in front of all of them
    (`module.`, `model.`, `_orig_mod.`, a field of a training script) left out, where that makes them fit; and wrappers
-   inside of names (`features.module.0`).
+   inside of names (`features.module.0`). What a module's own hooks rename, such as the weight norms of older
+   versions of torch, is renamed.
 3. Of several that fit, averaged weights (EMA) come first, then the usual names; which was taken is said.
 """
 
@@ -92,8 +93,10 @@ def read_weights(path: str | Path, module: nn.Module) -> Weights:
     for state in read_state_dicts(path):
         for prefix, tensors in _views(state.tensors, expected):
             label = f"{state.label}.{prefix}".strip(".")
+            if faults := _faults(expected, tensors):
+                tensors = _under_todays_names(module, tensors)
+                faults = _faults(expected, tensors)
             found = sum(name in expected for name in tensors)
-            faults = _faults(expected, tensors)
             candidates.append((_Candidate(label, tensors, faults, found), state))
     fitting = sorted((each for each in candidates if not each[0].faults), key=lambda each: each[0].rank)
     best, state = fitting[0] if fitting else max(candidates, key=lambda each: each[0].found)
@@ -105,6 +108,18 @@ def read_weights(path: str | Path, module: nn.Module) -> Weights:
             )
         source += f", {printable(best.label) or 'top level'}"
     return Weights(best.tensors, source)
+
+
+def _under_todays_names(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as a module's own hooks rename them when it loads a state dict, such as those of a weight norm of old."""
+    renamed = dict(tensors)
+    try:
+        for path, part in module.named_modules():
+            for hook in part._load_state_dict_pre_hooks.values():
+                hook(renamed, f"{path}." if path else "", {}, True, [], [], [])
+    except Exception:  # the user's code may raise anything
+        return dict(tensors)
+    return {name: value for name, value in renamed.items() if isinstance(value, Tensor)}
 
 
 def _views(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -1,5 +1,6 @@
 """Code that looks at the sizes of a photo is traced as it runs for one, and gives the same for others."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from circuits.attribution.gradient import Readout, gradient_times_activation
 from circuits.errors import InputError
+from circuits.network.fx import trace_module
 from circuits.tracing.run import ForwardCache
 from tests.support.body import Body, photos, says_the_same
 from tests.support.nets import ready
@@ -281,3 +283,26 @@ def test_a_default_type_of_double_changes_nothing() -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert logits.dtype is torch.float32
+
+
+def test_another_thread_runs_its_network_meanwhile() -> None:
+    """fx replaces what calls modules, and looks up their weights, for the whole process."""
+    other, image = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Conv2d(2, 2, 1)), torch.ones(1, 3, 4, 4)
+    expected, found = other(image), []
+
+    class Waits(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            thread = threading.Thread(target=lambda: found.append(other(image)))
+            thread.start()
+            thread.join(30)
+            return self.second(x)
+
+    traced = trace_module(Waits(), name="Waits", example=image)
+    torch.testing.assert_close(found[0], expected)
+    assert [node.target for node in traced.graph.nodes] == ["x", "first", "second", "output"]
+    assert {name for name, _ in traced.named_children()} == {"first", "second"}

@@ -444,3 +444,16 @@ def test_a_state_dict_may_lie_in_a_tuple_or_a_list(tmp_path, wrap):
     state = small().state_dict()
     torch.save(wrap(state), tmp_path / "net.pth")
     assert same(tensors(str(tmp_path / "net.pth")), state)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_names_that_a_modules_own_hooks_translate_are_taken(tmp_path):
+    old = nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2))
+    new = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.ReLU(), nn.Linear(4, 2))
+    torch.save({"state_dict": old.state_dict()}, tmp_path / "old.pth")
+    assert load_weights(new, tmp_path / "old.pth") == "file:old.pth"
+    photo = torch.linspace(-1, 1, 6).view(2, 3)
+    torch.testing.assert_close(new(photo), old(photo))
+    torch.save({"0.weight_g": torch.ones(4, 1)}, tmp_path / "part.pth")
+    with pytest.raises(InputError, match=r"missing: 0\.bias, .* unknown: 0\.weight_g"):
+        load_weights(new, tmp_path / "part.pth")
