@@ -182,8 +182,8 @@ def _check_name(name_or_path: str) -> None:
         raise UnknownError(without_factory(model))
     if not library and Path(model).is_file():
         raise UnknownError(
-            f"{model!r} is a file, but none of code; give the code that makes the network, path/to/file.py:Factory or a "
-            "name of torchvision's, and weights with --weights."
+            f"{model!r} is a file, but none of code; give the code that makes the network, path/to/file.py:Factory, or "
+            "a name of torchvision's, and weights with --weights."
         )
     if "/" in model and not is_in_library(name_or_path) and not library.endswith(".py"):
         model = model.partition("huggingface.co/")[2] or model

@@ -37,7 +37,8 @@ def test_a_file_without_its_factory_is_answered_with_what_its_text_has_and_not_r
     for text, expected in texts.items():
         Path("net.py").write_text(text)
         for said in (refusal(run("layers", "net.py")), refusal(run("predict", "example:cat", "-n", "net.py"))):
-            assert said.startswith("Error: 'net.py' is a file of code") and said.endswith(expected)
+            assert said.startswith("Error: 'net.py' is a file of code")
+            assert said.endswith(expected)
     assert refusal(run("layers", "other.py")) == "Error: There is no file 'other.py'; write path/to/file.py:Factory."
     Path("net.pth").write_bytes(b"")
     assert "'net.pth' is a file, but none of code" in refusal(run("layers", "net.pth"))
