@@ -34,8 +34,8 @@ TOP = option(
     metavar="N",
 )
 _CHOSEN = (
-    "Which units are chosen: positive (excitatory ones only), or both (inhibitory ones too). With --groups, what is in no "
-    "group is shown whatever its sign"
+    "Which units are chosen: positive (excitatory ones only), or both (inhibitory ones too). With --groups, what is in "
+    "no group is shown whatever its sign"
 )
 SIGNS = option("positive", f"{_CHOSEN}.", "--signs", metavar="SIGNS")
 TRACE_SIGNS = option(
