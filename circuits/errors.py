@@ -12,6 +12,7 @@ from collections.abc import Iterable
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _DIGITS = re.compile(r"\d")
 _MOST_COMPARED, _LONGEST_COMPARED = 5000, 80
+_ALIKE, _ALIKE_OF_THREE = 0.75, 0.65
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -52,16 +53,25 @@ def listed(names: Iterable[str], *, limit: int = 12) -> str:
 def did_you_mean(wanted: str, known: Iterable[str]) -> str:
     """The known name that is most like the wanted one, as a remark for an error sentence; "" if none is like it.
 
-    Names that differ in their numbers alone are not alike: `conv1` is no slip for `conv9`.
+    Names that differ in their numbers alone are not alike: `conv1` is no slip for `conv9`. Of a word of three letters
+    one may be wrong, or two may have changed places.
 
     >>> did_you_mean("googlnet", ["alexnet", "googlenet"]), did_you_mean("dog", ["alexnet", "googlenet"])
     (" (did you mean 'googlenet'?)", '')
+    >>> did_you_mean("dgo", ["cat", "dog"]), did_you_mean("conv9", ["conv1"])
+    (" (did you mean 'dog'?)", '')
     """
+    near = nearest(wanted, known)
+    return f" (did you mean {near!r}?)" if near else ""
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str:
+    """The known name that `did_you_mean` speaks of; "" if none is like the wanted one."""
     text = wanted.casefold()[:_LONGEST_COMPARED]
     names = {name.casefold(): name for name in reversed(list(known)[:_MOST_COMPARED])}
     possible = [name for name in names if _DIGITS.sub("", name) != _DIGITS.sub("", text) or name == text]
-    near = difflib.get_close_matches(text, possible, n=1, cutoff=0.75)
-    return f" (did you mean {names[near[0]]!r}?)" if near else ""
+    cutoff = _ALIKE if len(text) > len("dog") else _ALIKE_OF_THREE
+    return next((names[near] for near in difflib.get_close_matches(text, possible, n=1, cutoff=cutoff)), "")
 
 
 def printable(text: str) -> str:

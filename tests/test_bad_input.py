@@ -135,7 +135,7 @@ def test_transparent_cmyk_and_sixteen_bit_photos_are_seen_as_they_look(tmp_path:
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        ("sqeezenet1_1", "No network 'sqeezenet1_1' (did you mean 'squeezenet1_1'?); there are for example"),
+        ("sqeezenet1_1", "No network 'sqeezenet1_1' (did you mean 'squeezenet1_1'?); there are also timm:NAME"),
         ("nowhere.py:Net", "There is no file 'nowhere.py'; write path/to/file.py:Factory."),
         ("no_such_package:Net", "'no_such_package' could not be run: ModuleNotFoundError"),
         (HANDMADE.replace(":Handmade", ":Handmaid"), "has no 'Handmaid'; it has"),

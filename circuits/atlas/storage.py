@@ -202,7 +202,7 @@ class AtlasFolder:
         if found != shapes or header.get("class") != channel or is_other:
             raise InputError(f"{file} is of another atlas, or another class; remove it and run {self.command} again.")
         if not {"digest", "photos", "batches"} <= header.keys():
-            raise self.damaged(file, ValueError("it does not say what it is made of"))
+            raise self.damaged(file, ValueError("its header is not whole"))
         self._check_numbers(file, arrays, units)
         return {name: widened(value) for name, value in arrays.items()}
 

@@ -107,7 +107,7 @@ class LinkPass:
         top = self.network.layer_list[-1].node
         with torch.enable_grad():
             values = execute(
-                self._traced, {image_node(self._traced): images}, [top],
+                self._traced, {image_node(self._traced): images}, list(self._layers),
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
@@ -165,7 +165,7 @@ class LinkPass:
         run.peaks[name] = self._joined(parts, run.peaks) if parts else _peaks(maps)
         own = {_key(link): run.leaves.get(_key(link)) for link in self._free if link.upper == name}
         if leaves := {key: leaf for key, leaf in own.items() if leaf is not None}:
-            slope = value.new_full((), 1 / maps[0, 0].numel()).expand_as(value)
+            slope = torch.full_like(value, 1 / maps[0, 0].numel())
             run.free |= _products(leaves, _gradients(value, list(leaves.values()), slope))
         if not parts:
             contributions = run.contributions  # a hook that held the whole run would hold the graph that holds it

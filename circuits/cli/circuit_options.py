@@ -33,8 +33,16 @@ TOP = option(
     "--top",
     metavar="N",
 )
-SIGNS = option(
-    "positive", "positive (excitatory units only), or both (inhibitory ones too).", "--signs", metavar="SIGNS"
+_CHOSEN = (
+    "Which units are chosen: positive (excitatory ones only), or both (inhibitory ones too). With --groups, what is in "
+    "no group is shown whatever its sign"
+)
+SIGNS = option("positive", f"{_CHOSEN}.", "--signs", metavar="SIGNS")
+TRACE_SIGNS = option(
+    "positive",
+    f"{_CHOSEN}, and with --units or --share so is every edge between two chosen units.",
+    "--signs",
+    metavar="SIGNS",
 )
 EVERYTHING = option(False, "Print every unit, even if that takes many lines.", "--all")
 

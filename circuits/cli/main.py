@@ -201,7 +201,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     atlas: "circuits atlas photos --network googlenet -o atlas",
     atlas_site: "circuits atlas site atlas -o site",
     atlas_export: "circuits atlas export atlas --parquet tables",
-    names: "circuits names conv7:281 'dog head'",
+    names: "circuits names conv7:281 'round eyes'",
     class_circuit: "circuits class cat --atlas atlas -o cat.json",
     doctor: "circuits doctor --network my_net.py:MyNet",
 }

@@ -7,8 +7,8 @@ from circuits.cli.circuit_options import (
     DEPTH,
     EVERYTHING,
     LINES,
-    SIGNS,
     TOP,
+    TRACE_SIGNS,
     USUAL_DEPTH,
     CircuitFiles,
     baseline_of,
@@ -74,7 +74,7 @@ def trace(
         "gradients) or ablate; by default sum, and target with --groups, --units or --share.",
         metavar="MODE",
     ),
-    signs: str = SIGNS,
+    signs: str = TRACE_SIGNS,
     measure: bool = option(
         False, "Ablate the unit of every edge, and record how much the unit above it changes.", "--measure"
     ),

@@ -220,7 +220,8 @@ def highest_reaching(network: Network, source: Source, place: Point | None = Non
     known = run.network.layers
     logits = run.activations[known[-1]].sum((0, 2, 3))
     target = target_of(source) if isinstance(source, Circuit) else find_target(run.network, None, int(logits.argmax()))
-    for name in reversed(known[: known.index(target.unit.layer)]):
+    end = known.index(target.unit.layer) + (place is not None)  # at its own place a unit is its own share
+    for name in reversed(known[:end]):
         if run.network.layer(name).has_places:
             maps = run.attribution_maps(target, name)
             if place is not None:

@@ -123,6 +123,11 @@ class OwnGradient:
 
 _Function = type[torch.autograd.Function]
 _tracing = threading.Lock()
+_REMEMBERED = (
+    torch.overrides.get_ignored_functions, torch.overrides.get_testing_overrides,
+    torch.overrides.get_overridable_functions,
+)  # fmt: skip
+"""What torch asks itself once and remembers; while fx traces, the answer would hold the network for ever."""
 _GUARDED = "is_guarded_by_circuits"
 
 
@@ -247,7 +252,8 @@ def trace_module(
     opaque = [path for path, part in module.named_modules() if path and _is_opaque(part)]
     tracer = _Tracer(frozenset((*leaf_modules, *opaque)), example)
     try:
-        torch.overrides.get_ignored_functions()  # torch keeps the answer: while fx traces, with what holds this network
+        for each in _REMEMBERED:
+            each()
         with _functions_kept():
             graph = tracer.trace(module)
     except CircuitsError:

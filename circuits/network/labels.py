@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.errors import InputError, UnknownError, did_you_mean, listed, printable
+from circuits.errors import InputError, UnknownError, did_you_mean, listed, nearest, printable
 from circuits.files import parse_json, read_text, refuse_address
 from circuits.network.label_tables import NAMES, NUMBERS, labels_of_lines
 from circuits.units import Unit
@@ -78,9 +78,10 @@ def class_of(wanted: str | int, labels: Sequence[str], name: str, top: str) -> i
     sides = _difference(text, labels)
     if sides is not None and text == " - ".join(sides).casefold():
         raise UnknownError(f"{wanted!r} is the difference of two classes; give one, {sides[0]!r} or {sides[1]!r}.")
-    near = listed([label for label in labels if text[:3] and text[:3] in label.casefold()] or labels)
-    meant = meant_label(text, labels)
-    raise UnknownError(f"No class {wanted!r} in {name}{meant}; it knows for example {near}.")
+    meant = nearest(text, _synonyms(labels))
+    near = [label for label in labels if text[:3] and text[:3] in label.casefold() and meant not in _synonyms([label])]
+    others = "" if meant and not near else f"; it knows for example {listed(near or labels)}"
+    raise UnknownError(f"No class {wanted!r} in {name}{meant_label(text, labels)}{others}.")
 
 
 def meant_label(text: str, labels: Sequence[str]) -> str:
@@ -92,7 +93,11 @@ def meant_label(text: str, labels: Sequence[str]) -> str:
     sides = _difference(text, labels)
     if sides is not None:
         return f" (did you mean {' - '.join(sides)!r}?)"
-    return did_you_mean(text, [part.strip() for label in labels for part in label.split(",")])
+    return did_you_mean(text, _synonyms(labels))
+
+
+def _synonyms(labels: Sequence[str]) -> list[str]:
+    return [part.strip() for label in labels for part in label.split(",")]
 
 
 def _difference(text: str, labels: Sequence[str]) -> tuple[str, str] | None:

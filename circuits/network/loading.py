@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from circuits import builtin
-from circuits.errors import InputError, UnknownError, did_you_mean, listed
+from circuits.errors import InputError, UnknownError, did_you_mean, listed, nearest
 from circuits.image.preprocessing import InputOptions, Preprocessing
 from circuits.network.checkpoints import check_weights_file
 from circuits.network.copying import copy_of, has_lazy, unwrapped
@@ -16,7 +16,7 @@ from circuits.network.device import chosen_device
 from circuits.network.hub import from_hub
 from circuits.network.labels import Labels, as_labels
 from circuits.network.network import Network
-from circuits.network.own_code import call_factory, check_file, find_factory, run_own_code
+from circuits.network.own_code import call_factory, check_file, find_factory, run_own_code, without_factory
 from circuits.network.prepare import prepare
 from circuits.network.pretrained import Pretrained, seeded
 from circuits.network.probe import example_for, first_pass
@@ -178,6 +178,13 @@ def check_given(name_or_path: str, weights: str | Path | None, words: str | None
 
 def _check_name(name_or_path: str) -> None:
     library, _, model = name_or_path.rpartition(":")
+    if not library and model.endswith(".py"):
+        raise UnknownError(without_factory(model))
+    if not library and Path(model).is_file():
+        raise UnknownError(
+            f"{model!r} is a file, but none of code; give the code that makes the network, path/to/file.py:Factory, or "
+            "a name of torchvision's, and weights with --weights."
+        )
     if "/" in model and not is_in_library(name_or_path) and not library.endswith(".py"):
         model = model.partition("huggingface.co/")[2] or model
         where = "folder that transformers has saved" if Path(model).is_dir() else "classifier of the Hugging Face hub"
@@ -189,10 +196,11 @@ def _check_name(name_or_path: str) -> None:
         raise UnknownError(f"No network {name_or_path!r}; torchvision's go by their names alone, such as {model}.")
     known = () if ":" in name_or_path or name_or_path == "builtin" else available_networks()
     if known and name_or_path not in known:
-        near = [other for other in known if name_or_path[:4].lower() in other] or list(known)
-        meant = did_you_mean(name_or_path, known)
+        meant = nearest(name_or_path, known)
+        near = [other for other in known if name_or_path[:4].lower() in other and other != meant]
+        others = f"for example {listed(near or known)}," if near or not meant else "also"
         raise UnknownError(
-            f"No network {name_or_path!r}{meant}; there are for example {listed(near)}, timm:NAME, "
+            f"No network {name_or_path!r}{did_you_mean(name_or_path, known)}; there are {others} timm:NAME, "
             "hfmodel:OWNER/NAME, or write path/to/file.py:Factory."
         )
 

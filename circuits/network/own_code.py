@@ -11,6 +11,7 @@ While it runs, as `python file.py` would run it without arguments,
 """
 
 import argparse
+import ast
 import importlib
 import importlib.util
 import os
@@ -108,6 +109,38 @@ def check_file(path: str) -> None:
         raise InputError(f"{path!r} names no file; write path/to/file.py:Factory.")
     if where.endswith(".py") and not Path(where).is_file():
         raise InputError(f"There is no file {where!r}; write path/to/file.py:Factory.")
+
+
+def without_factory(file: str) -> str:
+    """What is wrong with a file of code that is named without its factory, and what to write; none of it is run."""
+    if not Path(file).is_file():
+        return f"There is no file {file!r}; write path/to/file.py:Factory."
+    names = _names_in_text(file)
+    if not names:
+        return f"{file!r} is a file of code: write what makes the network too, as in {file}:Factory."
+    return f"{file!r} is a file of code; it has {listed(names)}: write {file}:{names[0]}."
+
+
+def _names_in_text(file: str) -> list[str]:
+    """What a file defines that may make a network, as its text has it: modules, else what can be called."""
+    try:
+        lines = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    bases = {line.name: {ast.unparse(base) for base in line.bases} for line in lines if isinstance(line, ast.ClassDef)}
+    modules: list[str] = []
+    for name, above in bases.items():  # a base comes before what is made from it
+        if any(base in modules or base.endswith("Module") for base in above):
+            modules.append(name)
+    functions = [line.name for line in lines if isinstance(line, ast.FunctionDef) and not line.name.startswith("_")]
+    made = [
+        target.id
+        for line in lines
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Call)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    ]
+    return modules or [*functions, *bases] or made
 
 
 def find_factory(path: str) -> object:

@@ -59,6 +59,7 @@ def rewrite_module(
 ) -> fx.GraphModule:
     """The same of a plain copy of a module, which becomes part of it; its code may look at the sizes of an example."""
     traced = trace_module(make_plain(copied), name=name, leaf_modules=leaf_modules, example=example)
+    copied._modules.clear()  # the graph has what it needs of them, and weights that are folded into others can go
     _put_inputs_first(traced)
     _drop_identities(traced)
     undo_in_place(traced)

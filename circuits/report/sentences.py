@@ -142,7 +142,16 @@ def _below_the_only_one(circuit: "Circuit", books: "Decomposition") -> str:
     is_complete = abs(only.books.rest) <= _ROUNDING * only.books.gross
     others = f"what is {IN_NO_GROUP} holds" if is_complete else f"the other groups, and what is {IN_NO_GROUP}, hold"
     held = f"the {groups} for {percent(only.books.coverage)} of {ALL}"
-    return f"All of it comes through {only.called}. Below that, {held}; {others} the rest."
+    return f"{_through(circuit, strongest, books)} Below that, {held}; {others} the rest."
+
+
+def _through(circuit: "Circuit", edge: Edge, books: "Decomposition") -> str:
+    """How much of the target comes through the only group: all that is shared out, which may be little of the value."""
+    value, only = circuit.nodes[circuit.root].value, circuit.nodes[edge.source].called
+    if abs(value - edge.attribution) < (1 - _ALL) * abs(value):
+        return f"All of it comes through {only}."
+    parts = [number(part, sign=True) for part in (edge.attribution, books.bias)]
+    return f"Of {number(value)}, {parts[0]} comes through {only}; {parts[1]} is {books.bias_name}."
 
 
 def from_mean_in_words(circuit: "Circuit") -> str:

@@ -77,7 +77,8 @@ def trace(
         top: units to show below each unit; one number, or one a level. 5 if `None`; with groups all of them.
         mode: `sum`, `target`, `ig`, `ablate` or `frozen`; see `circuits.attribution.gradient`. If `None`, `sum`, but
             `target` with `groups`, which are fitted to the target, and with `units` or `share`, which need it.
-        signs: `positive` shows what argues for, `both` also what argues against.
+        signs: which units are chosen: with `positive` those that argue for, with `both` also those that argue against.
+            A residual, and with `units` or `share` every edge between two chosen units, is shown whatever its sign.
         groups: explain by groups of channels (`circuits.groups`): how many a layer, fitted to the photo and target, one
             number or one a level, 0 for channels; or dictionaries by layer, as `load_groups` reads them. What is in no
             group is a node of its own.

@@ -303,12 +303,11 @@ def _count_bytes(network: Network, task: RenderTask, canvas: Canvas, shown: int)
     own = {parameter.untyped_storage().data_ptr() for parameter in network.traced.parameters()}
     alive: list[Tensor] = []  # so that no address is used twice while we count
 
-    def keep(tensor: Tensor) -> Tensor:
+    def keep(tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             saved[storage.data_ptr()] = storage.nbytes()
-        alive.append(tensor)
-        return tensor
+        alive.append(tensor.detach())  # one that knows its own graph, which knows this function, would stay for ever
 
     image = torch.full((1, network.preprocessing.channels, shown, shown), 0.5, requires_grad=True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -116,7 +116,7 @@ def test_the_upper_map_predicts_what_a_little_more_of_the_lower_unit_does(
 
 
 @pytest.mark.parametrize(
-    "name", ["alexnet", "googlenet", "resnet18", "densenet121", "mobilenet_v2", "efficientnet_b0", "convnext_tiny"]
+    "name", ["alexnet", "googlenet", "resnet18", "densenet_small", "mobilenet_v2", "efficientnet_b0", "convnext_tiny"]
 )
 def test_edge_maps_of_torchvision_networks_sum_to_the_edges_in_float32(name: str) -> None:
     network = zoo_network(name)

@@ -105,7 +105,7 @@ def test_dominators_of_small_graphs_are_the_nodes_that_cannot_be_removed(kind):
 
 
 @pytest.mark.parametrize(
-    "name", ["squeezenet1_1", "googlenet", "resnet18", "densenet121", "efficientnet_b0", "shufflenet_v2_x0_5"]
+    "name", ["squeezenet1_1", "googlenet", "resnet18", "densenet_small", "efficientnet_b0", "shufflenet_v2_x0_5"]
 )
 def test_dominators_of_the_zoo_are_the_nodes_that_cannot_be_removed(name):
     traced = zoo_network(name).traced
@@ -307,7 +307,7 @@ def test_a_block_that_is_used_twice_gives_distinct_names():
     assert ready(Recurrent()).layers == ("a", "b", "block", "block_1", "c", "fc")
 
 
-@pytest.mark.parametrize("kind", [*SMALL, "googlenet", "densenet121", "convnext_tiny", "regnet_y_400mf"])
+@pytest.mark.parametrize("kind", [*SMALL, "googlenet", "densenet_small", "convnext_tiny", "regnet_y_400mf"])
 def test_names_are_unique_and_every_one_can_be_asked_for(kind):
     network = zoo_network(kind) if isinstance(kind, str) else ready(kind(), check=False)
     with pytest.raises(UnknownError) as raised:

@@ -126,8 +126,8 @@ def test_the_built_in_network_takes_nothing_of_it_from_elsewhere(options):
     [("resnet19", "resnet18"), ("Googlenet", "googlenet"), ("vgg", "vgg11"), ("yolo", "builtin"), ("", "builtin")],
 )
 def test_an_unknown_name_is_answered_with_names_like_it(name, near):
-    meant = rf"( \(did you mean '{near}'\?\))?"
-    expected = rf"^No network '{name}'{meant}; there are for example .*{near}.*, or write path/to/file\.py:Factory\.$"
+    known = rf"( \(did you mean '{near}'\?\); there are also|; there are for example .*{near}.*,) timm:NAME"
+    expected = rf"^No network '{name}'{known}, .*, or write path/to/file\.py:Factory\.$"
     with pytest.raises(UnknownError, match=expected):
         load_network(name)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from circuits import prepare, trace
+from circuits import Settings, Unit, prepare, render, trace
 from circuits.errors import InputError
 from circuits.network.attention import attention_patterns
 from tests.support.body import Body, photos
@@ -47,14 +47,15 @@ def test_observers_of_quantisation_stop_observing():
 
 
 def test_a_network_that_nobody_holds_is_let_go_of():
-    """Also if it was copied with its norms held, or with its attention written out."""
+    """Also if it was copied with its norms held, or with its attention written out, or if pictures were drawn."""
     network = ready(Body())
-    kept = weakref.ref(network.traced)
+    kept = [weakref.ref(each) for each in (network.traced, *network.traced.parameters())]
     trace(network, "example:cat", 0, depth=1, mode="frozen")
     attention_patterns(network.traced, photos(1))
+    render(network, [Unit(network.layers[1], channel) for channel in range(3)], settings=Settings(size=16, steps=1))
     del network
     gc.collect()
-    assert kept() is None
+    assert [each() for each in kept] == [None] * len(kept)
 
 
 def test_before_a_large_network_is_prepared_those_are_let_go_of_that_nobody_holds():

@@ -292,7 +292,7 @@ def test_a_network_whose_code_fails_is_refused_with_the_reason():
         ready(Zeroes())
 
 
-def test_a_network_that_overwrites_a_view_is_refused_rather_than_explained_wrongly():
+def test_a_network_that_overwrites_a_view_says_what_it_said_before():
     class Views(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -303,11 +303,10 @@ def test_a_network_that_overwrites_a_view_is_refused_rather_than_explained_wrong
             x[:, 1:].mul_(-3)
             return self.fc(F.relu(x).mean((2, 3)))
 
-    expected = (
-        r"^Preparing tiny changed its output by [\d.e+-]+ of its size; .* without in-place operations on views\.$"
-    )
-    with pytest.raises(InputError, match=expected):
-        ready(randomize(Views()))
+    module = randomize(Views())
+    network = ready(module)
+    images = torch.randn((2, 3, 8, 8), generator=seeded())
+    assert difference(network.logits(images), module(images).detach()) <= 1e-5
 
 
 def test_damaged_weights_are_told_apart_from_a_failed_preparation():

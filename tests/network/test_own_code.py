@@ -25,6 +25,25 @@ def write(folder: Path, *, before: str = "", after: str = "", name: str = "net.p
     return f"{folder / name}:net"
 
 
+def test_a_file_without_its_factory_is_answered_with_what_its_text_has_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    classes = "class Base(torch.nn.Module): ...\nclass Net(Base): ...\nclass Config: ...\ndef train(): ..."
+    texts = {
+        "raise SystemExit(9)\n" + classes: "it has Base, Net: write net.py:Base.",
+        "class Config: ...\ndef make(): ...\ndef _hidden(): ...": "it has make, Config: write net.py:make.",
+        "net = torch.nn.Sequential()\nsides = 3": "it has net: write net.py:net.",
+        "def broken(:": "write what makes the network too, as in net.py:Factory.",
+    }
+    for text, expected in texts.items():
+        Path("net.py").write_text(text)
+        for said in (refusal(run("layers", "net.py")), refusal(run("predict", "example:cat", "-n", "net.py"))):
+            assert said.startswith("Error: 'net.py' is a file of code")
+            assert said.endswith(expected)
+    assert refusal(run("layers", "other.py")) == "Error: There is no file 'other.py'; write path/to/file.py:Factory."
+    Path("net.pth").write_bytes(b"")
+    assert "'net.pth' is a file, but none of code" in refusal(run("layers", "net.pth"))
+
+
 @pytest.mark.parametrize("leaves", ["import sys; sys.exit()", "raise SystemExit(3)", "exit()", "quit(1)"])
 def test_a_file_that_leaves_after_it_has_made_its_network_is_used(tmp_path, leaves):
     assert load_network(write(tmp_path, after=leaves), size=8).layers == ("1", "4")

@@ -70,13 +70,16 @@ def zoo(name: str, seed: int = 0, *, narrow: bool = True) -> nn.Module:
     """A torchvision classifier in eval mode with seeded random weights and 10 classes.
 
     If `narrow`, the wide heads of alexnet and vgg are made so, and their positions pooled to one, and MaxViT's windows
-    are 2 by 2, so that it takes 64 pixels: the parts stay the same.
+    are 2 by 2, so that it takes 64 pixels: the parts stay the same. `densenet_small` has ten dense layers for the 58
+    of densenet121, in as many blocks.
     """
     from torchvision import models  # here, for the sake of processes that need none of it
 
     if narrow and name == "maxvit_t":
         small = models.MaxVit((64, 64), 64, 2, [64, 128, 256, 512], [2, 2, 5, 2], 32, 0.2, num_classes=CLASSES)
         return randomize(small, seed).eval()
+    if name == "densenet_small":
+        return randomize(models.DenseNet(8, (2, 3, 3, 2), 16, num_classes=CLASSES), seed).eval()
     options = {"aux_logits": False, "init_weights": False} if name in _WITH_AUXILIARY else {}
     with torch.device("cpu" if name.startswith(_MADE_WITH_VALUES) else "meta"):
         module: nn.Module = models.get_model(name, weights=None, num_classes=CLASSES, **options)

@@ -114,6 +114,7 @@ def test_the_readout_of_each_kind_reads_its_value(network):
         ("fc:1@0,1", r"^No neuron fc:1@0,1 in net; fc has 1 rows and 1 columns, from 0\.$"),
         ("zebra - dog", r"^No class 'zebra ?' in net; it knows for example "),
         ("dog - zebra", r"^No class ' ?zebra' in net; it knows for example "),
+        ("tiger - dgo", r"^No class ' ?dgo' in net \(did you mean 'dog'\?\)\.$"),
         ("dog - 9", r"^No class 9 in net; it has classes 0 to 6\.$"),
         ("dog-tiger", r"^No class 'dog-tiger' in net \(did you mean 'dog - tiger'\?\); it knows for example dog\.$"),
         ("fc:1 - conv1:2", r"^No class 'conv1:2' in net; it knows for example "),

@@ -13,6 +13,7 @@ from circuits.cli import explore
 from circuits.exemplars.build import index_photos
 from circuits.exemplars.finding import find_exemplars
 from circuits.report.sentences import circuit_in_words, held_in_words
+from circuits.report.text import number
 from circuits.tracing.source import forward_cache
 from circuits.tracing.targets import target_of
 from circuits.tracing.usual import GROUPS, UNITS, usual_view
@@ -54,7 +55,11 @@ def test_a_transformer_whose_means_are_known_is_usually_explained_by_groups_of_t
     # One direction is all of a single token: what its layer's mean adds to it is rounding, and not among the best.
     assert "blocks.1.cls/1" not in circuit.nodes
     words = held_in_words(circuit)
-    assert words.startswith("All of it comes through blocks.1.cls/0. Below that, the ")
+    value = circuit.target.value
+    through, left = (number(part, sign=True) for part in (edge.attribution, value - edge.attribution))
+    assert abs(value - edge.attribution) > 0.1 * value  # which is the mean's, and comes through nothing
+    said = f"Of {number(value)}, {through} comes through blocks.1.cls/0; {left} is remainder. Below that, the "
+    assert words.startswith(said)
     assert "groups drawn account for" in words
     assert words in circuit_in_words(circuit)
     page = Library(view.network, StoredGallery(view.network), lambda: mean)

@@ -42,8 +42,8 @@ def in_words(found: Writers) -> str:
     """What the bars are, in two sentences.
 
     Example:
-        >>> in_words(Writers(702.0, (), 3072, 483.0))[:66]
-        'Of 702, summed over its tokens, the hidden units of the block’s MLP'
+        >>> in_words(Writers(702.0, (), 3072, 483.0))[:73]
+        'Of 702, summed over its tokens, the hidden units of the block’s MLP wrote'
     """
     words = (
         f"Of {number(found.value)}, summed over its tokens, the hidden units of the block’s MLP wrote "

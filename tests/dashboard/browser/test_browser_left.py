@@ -134,7 +134,16 @@ def test_the_crop_is_dragged_and_the_network_sees_it(
         expect(tab.locator(".prediction", has_text=row.label)).to_contain_text(f"{100 * row.probability:.1f} %")
 
 
-def test_the_crop_is_moved_by_keyboard_alone_and_escape_leaves_it(tab: Any, expect: Any, page: Page) -> None:
+def test_the_crop_is_sized_and_moved_by_keyboard_alone_and_escape_leaves_it(tab: Any, expect: Any, page: Page) -> None:
+    tab.get_by_role("button", name="Move the crop").click()
+    box = tab.get_by_role("dialog", name="Move the crop")
+    box.get_by_role("slider", name="Size").focus()
+    press(tab, "Home")
+    expect(box.get_by_role("status")).to_have_text("8 × 8 of 80 × 60 pixels, from 36 across and 26 down")
+    press(tab, "End")
+    expect(box.get_by_role("status")).to_contain_text("60 × 60 of 80 × 60")
+    press(tab, "Escape")
+    expect(box).to_have_count(0)
     opener = tab.get_by_role("button", name="Move the crop")
     opener.focus()
     press(tab, "Enter")
@@ -157,17 +166,9 @@ def test_the_crop_is_moved_by_keyboard_alone_and_escape_leaves_it(tab: Any, expe
     assert tab_session.session.work.photo.window == pytest.approx((17.52, 0, 77.52, 60), abs=0.01)
 
 
-def test_the_size_of_the_frame_has_a_slider(tab: Any, expect: Any) -> None:
-    tab.get_by_role("button", name="Move the crop").click()
-    box = tab.get_by_role("dialog", name="Move the crop")
-    box.get_by_role("slider", name="Size").focus()
-    press(tab, "Home")
-    expect(box.get_by_role("status")).to_have_text("8 × 8 of 80 × 60 pixels, from 36 across and 26 down")
-    press(tab, "End")
-    expect(box.get_by_role("status")).to_contain_text("60 × 60 of 80 × 60")
-
-
-def test_not_explains_the_difference_of_two_classes(tab: Any, expect: Any, network: Network, photo: Photo) -> None:
+def test_a_class_is_asked_why_and_why_not_by_its_row_and_by_typing(
+    tab: Any, expect: Any, network: Network, photo: Photo
+) -> None:
     predictions = tab.locator("#predictions")
     expect(predictions.get_by_role("button", name="why not dog?")).to_have_count(0)
     predictions.get_by_role("button", name="why tree?").click()
@@ -178,9 +179,6 @@ def test_not_explains_the_difference_of_two_classes(tab: Any, expect: Any, netwo
     expect(tab.locator("#story")).to_contain_text(" than that for dog.")
     expect(predictions.get_by_role("button", name="why not dog?")).to_have_attribute("aria-pressed", "true")
     settled(tab, expect, set(trace(network, photo, "tree - dog", depth=2, top=5).visible))
-
-
-def test_a_class_is_found_by_typing_and_asked_why_and_why_not(tab: Any, expect: Any) -> None:
     field = tab.get_by_role("combobox", name=FIELD)
     tab.locator("#graph").click(position={"x": 5, "y": 5})
     press(tab, "/")
@@ -205,20 +203,6 @@ def test_a_class_is_found_by_typing_and_asked_why_and_why_not(tab: Any, expect: 
     explained(tab, expect, "tree, not <b>ship</b>")
 
 
-def test_an_impatient_enter_waits_for_the_list_and_arrow_keys_choose(tab: Any, expect: Any) -> None:
-    field = tab.get_by_role("combobox", name=FIELD)
-    field.focus()
-    tab.keyboard.type("dog")
-    press(tab, "Enter")
-    explained(tab, expect, "dog")
-    field.fill("c:1")
-    expect(tab.get_by_role("option").first).to_contain_text("c:1")
-    press(tab, "ArrowDown", "ArrowDown", "ArrowUp", "ArrowUp", "ArrowUp")
-    expect(tab.get_by_role("option").last).to_have_attribute("aria-selected", "true")
-    press(tab, "ArrowDown", "ArrowDown", "Enter")
-    explained(tab, expect, "c:10")
-
-
 def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, network: Network, photo: Photo) -> None:
     field = tab.get_by_role("combobox", name=FIELD)
     field.fill("c:4@1,2")
@@ -235,7 +219,9 @@ def test_a_unit_and_a_neuron_are_found_and_explained(tab: Any, expect: Any, netw
     explained(tab, expect, "c:4 at row 1, column 2")
 
 
-def test_escape_closes_the_list_then_empties_the_field(tab: Any, expect: Any) -> None:
+def test_an_impatient_enter_waits_for_the_list_arrow_keys_choose_and_escape_empties_the_field(
+    tab: Any, expect: Any
+) -> None:
     field = tab.get_by_role("combobox", name=FIELD)
     field.fill("nothing of that name")
     expect(tab.locator("#search")).to_contain_text("Nothing found for “nothing of that name”.")
@@ -246,6 +232,21 @@ def test_escape_closes_the_list_then_empties_the_field(tab: Any, expect: Any) ->
     expect(field).to_have_value("tree")
     press(tab, "Escape")
     expect(field).to_have_value("")
+    field.focus()
+    tab.keyboard.type("dog")
+    press(tab, "Enter")
+    explained(tab, expect, "dog")
+    field.fill("c:1")
+    expect(tab.get_by_role("option").first).to_contain_text("c:1")
+    press(tab, "ArrowDown", "ArrowDown", "ArrowUp", "ArrowUp", "ArrowUp")
+    expect(tab.get_by_role("option").last).to_have_attribute("aria-selected", "true")
+    press(tab, "ArrowDown", "ArrowDown", "Enter")
+    explained(tab, expect, "c:10")
+    for width, height in ((1280, 720), (1024, 768)):
+        tab.set_viewport_size({"width": width, "height": height})
+        last = box_of(tab.locator(".prediction").last)
+        assert last["y"] + last["height"] <= height
+        assert tab.locator(".pane.left").evaluate("pane => pane.scrollWidth <= pane.clientWidth")
 
 
 def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
@@ -267,28 +268,15 @@ def test_a_click_on_the_photo_lists_what_fires_there_and_why_makes_it_the_root(
     row, column = first.position
     explained(tab, expect, f"{first.whole} at row {row}, column {column}")
     expect(tab.locator(".unit.root")).to_have_attribute("data-id", str(first))
+    # Of a unit, what fires here begins below it.
+    tab.get_by_role("combobox", name="Layer", exact=True).select_option("c")
     spot.get_by_role("button", name=f"show {first.whole}").click()
     expect(tab.locator(".unit.root")).to_have_attribute("aria-pressed", "true")
 
 
-def test_another_layer_is_asked_and_the_place_can_be_cleared(
+def test_the_crosshair_is_moved_by_the_keyboard_and_another_layer_is_asked(
     tab: Any, expect: Any, network: Network, photo: Photo
 ) -> None:
-    tab.locator("#photo .sees").click()
-    layer = tab.get_by_role("combobox", name="Layer", exact=True)
-    expect(layer).to_have_value("c")
-    layer.select_option("b")
-    expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did b:")).first).to_be_visible()
-    expect(layer).to_have_value("b")
-    layer.select_option("a")
-    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer; only the image is below it.")
-    expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did a:")).first).to_be_disabled()
-    tab.get_by_role("button", name="Close what fires here").click()
-    expect(tab.locator("#spot li")).to_have_count(0)
-    expect(tab.locator(".spot-mark")).to_have_count(0)
-
-
-def test_the_crosshair_is_moved_by_the_keyboard(tab: Any, expect: Any, network: Network, photo: Photo) -> None:
     point = tab.get_by_role("button", name="What fires here?")
     point.focus()
     press(tab, "Enter")
@@ -309,11 +297,15 @@ def test_the_crosshair_is_moved_by_the_keyboard(tab: Any, expect: Any, network: 
     expect(tab.locator("#spot li")).not_to_have_count(0)
     press(tab, "Escape")
     expect(tab.locator("#spot li")).to_have_count(0)
-
-
-def test_predictions_are_in_sight_and_nothing_is_cut_off(tab: Any, expect: Any) -> None:
-    for width, height in ((1280, 720), (1024, 768)):
-        tab.set_viewport_size({"width": width, "height": height})
-        last = box_of(tab.locator(".prediction").last)
-        assert last["y"] + last["height"] <= height
-        assert tab.locator(".pane.left").evaluate("pane => pane.scrollWidth <= pane.clientWidth")
+    tab.locator("#photo .sees").click()
+    layer = tab.get_by_role("combobox", name="Layer", exact=True)
+    expect(layer).to_have_value("c")
+    layer.select_option("b")
+    expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did b:")).first).to_be_visible()
+    expect(layer).to_have_value("b")
+    layer.select_option("a")
+    expect(tab.locator("#spot")).to_contain_text("a is the lowest layer; only the image is below it.")
+    expect(tab.locator("#spot").get_by_role("button", name=re.compile("^why did a:")).first).to_be_disabled()
+    tab.get_by_role("button", name="Close what fires here").click()
+    expect(tab.locator("#spot li")).to_have_count(0)
+    expect(tab.locator(".spot-mark")).to_have_count(0)

@@ -44,7 +44,7 @@ def table(tab: Any) -> Any:
     return waiting.value.json()
 
 
-def test_all_units_are_on_the_wall_sorted_by_what_they_did_here(tab: Any, expect: Any) -> None:
+def test_all_units_are_on_the_wall_which_is_walked_by_keyboard_and_filtered(tab: Any, expect: Any) -> None:
     told = table(tab)
     expect(tab.locator("#wall .unit-card")).to_have_count(20)
     order = sorted(range(20), key=lambda channel: (-told["activations"][channel], channel))
@@ -59,6 +59,45 @@ def test_all_units_are_on_the_wall_sorted_by_what_they_did_here(tab: Any, expect
     expect(tab.locator('[data-order="number"]')).to_have_attribute("aria-pressed", "true")
     expect(tab.locator('[data-order="attribution"]')).to_have_attribute("aria-disabled", "true")
     expect(tab.locator('[data-order="attribution"]')).to_have_attribute("title", re.compile(r"^Press why\?"))
+    wall(tab)
+    tab.locator('[data-order="number"]').click()
+    tab.locator('[data-order="number"]').focus()
+    tab.keyboard.press("Tab")
+    expect(tile(tab, 0)).to_be_focused()
+    assert tab.locator('#wall .unit-card[tabindex="0"]').count() == 1
+    across = tab.locator(".wall-grid").evaluate("grid => getComputedStyle(grid).gridTemplateColumns.split(' ').length")
+    tab.keyboard.press("ArrowRight")
+    expect(tile(tab, 1)).to_be_focused()
+    tab.keyboard.press("ArrowDown")
+    expect(tile(tab, 1 + across)).to_be_focused()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("ArrowLeft")
+    expect(tile(tab, 0)).to_be_focused()
+    tab.keyboard.press("End")
+    expect(tile(tab, 19)).to_be_focused()
+    tab.keyboard.press("Home")
+    tab.keyboard.press("Enter")
+    expect(tile(tab, 0)).to_have_attribute("aria-pressed", "true")
+    expect(tile(tab, 0)).to_be_focused()
+    expect(tab.locator("#unit .unit-title")).to_have_text("c:0")
+    tab.keyboard.press("Escape")
+    expect(tile(tab, 0)).to_have_attribute("aria-pressed", "false")
+    wall(tab)
+    expect(tab.locator("#wall .unit-card")).to_have_count(20)
+    field = tab.get_by_label("Show only units with this number or name")
+    field.fill("1")
+    tab.locator('[data-order="number"]').click()
+    assert channels(tab) == [1, *range(10, 20)]
+    expect(tab.locator(".wall-summary")).to_contain_text("11 shown")
+    field.fill("99")
+    expect(tab.locator(".wall-summary")).to_contain_text("no unit has this number or name")
+    field.fill("")
+    tab.get_by_label("Layer", exact=True).select_option("fc")
+    expect(tab.locator("#wall .unit-card")).to_have_count(6)
+    field.fill("ship")
+    expect(tab.locator("#wall .unit-card .name")).to_have_text(["<b>ship</b>"])
+    field.press("Enter")
+    expect(tile(tab, 4)).to_be_focused()
 
 
 def test_with_a_circuit_the_wall_sorts_by_attribution_and_rings_its_units(tab: Any, expect: Any) -> None:
@@ -114,51 +153,6 @@ def test_a_waiting_a_drawing_and_a_dead_tile_say_so_and_the_status_line_follows(
     gallery.gate.set()
     expect(tab.locator('#wall .frame:not([data-state="ready"])')).to_have_count(1)
     expect(tab.locator("#status-meter")).to_be_hidden()
-
-
-def test_the_filter_finds_by_number_and_by_class_name(tab: Any, expect: Any) -> None:
-    wall(tab)
-    expect(tab.locator("#wall .unit-card")).to_have_count(20)
-    field = tab.get_by_label("Show only units with this number or name")
-    field.fill("1")
-    tab.locator('[data-order="number"]').click()
-    assert channels(tab) == [1, *range(10, 20)]
-    expect(tab.locator(".wall-summary")).to_contain_text("11 shown")
-    field.fill("99")
-    expect(tab.locator(".wall-summary")).to_contain_text("no unit has this number or name")
-    field.fill("")
-    tab.get_by_label("Layer", exact=True).select_option("fc")
-    expect(tab.locator("#wall .unit-card")).to_have_count(6)
-    field.fill("ship")
-    expect(tab.locator("#wall .unit-card .name")).to_have_text(["<b>ship</b>"])
-    field.press("Enter")
-    expect(tile(tab, 4)).to_be_focused()
-
-
-def test_the_keyboard_alone_walks_the_wall_and_chooses(tab: Any, expect: Any) -> None:
-    wall(tab)
-    tab.locator('[data-order="number"]').click()
-    tab.locator('[data-order="number"]').focus()
-    tab.keyboard.press("Tab")
-    expect(tile(tab, 0)).to_be_focused()
-    assert tab.locator('#wall .unit-card[tabindex="0"]').count() == 1
-    across = tab.locator(".wall-grid").evaluate("grid => getComputedStyle(grid).gridTemplateColumns.split(' ').length")
-    tab.keyboard.press("ArrowRight")
-    expect(tile(tab, 1)).to_be_focused()
-    tab.keyboard.press("ArrowDown")
-    expect(tile(tab, 1 + across)).to_be_focused()
-    tab.keyboard.press("ArrowUp")
-    tab.keyboard.press("ArrowLeft")
-    expect(tile(tab, 0)).to_be_focused()
-    tab.keyboard.press("End")
-    expect(tile(tab, 19)).to_be_focused()
-    tab.keyboard.press("Home")
-    tab.keyboard.press("Enter")
-    expect(tile(tab, 0)).to_have_attribute("aria-pressed", "true")
-    expect(tile(tab, 0)).to_be_focused()
-    expect(tab.locator("#unit .unit-title")).to_have_text("c:0")
-    tab.keyboard.press("Escape")
-    expect(tile(tab, 0)).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_unit_outside_the_circuit_is_shown_and_asked_why_it_fired(

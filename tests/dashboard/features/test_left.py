@@ -10,7 +10,7 @@ from PIL import Image
 
 from circuits import trace
 from circuits.errors import CircuitsError, InputError
-from circuits.evidence.layer_statistics import Firing, position_at
+from circuits.evidence.layer_statistics import Firing, highest_reaching, position_at
 from circuits.evidence.maps import heat_map
 from circuits.image.photo import Photo, load_photo
 from circuits.network.network import Network
@@ -395,6 +395,9 @@ def test_where_nothing_goes_up_from_a_place_the_highest_layer_from_which_somethi
     assert f"No unit of blocks.1.act has a share in {target.label} at this place." in words(told)
     [offer] = find(told, **{"data-action": "point-layer"})
     assert json.loads(facts(offer)["data-payload"]) == {"layer": "blocks.0.act"}
+    circuit = trace(network, seen, Unit("blocks.1.act", 2, (row, column)), depth=1)  # which stays where it was asked
+    assert highest_reaching(network, circuit, (0.4, 0.6)) == "blocks.1.act"
+    assert highest_reaching(network, circuit, (0.9, 0.1)) == highest_reaching(network, circuit) == "blocks.0.act"
     below = do(session, library, "point-layer", "patch")
     assert "has a share in" not in words(spots.panel(below, library, point_query(below, library)[0].work(quiet), {}))
 
