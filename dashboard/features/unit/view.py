@@ -264,7 +264,7 @@ def _option(
     node: Node, choice: dict[str, object], shown: str, title: str, pressed: bool, *, refused: str = ""
 ) -> Component:
     return html.Button(
-        shown, type="button", title=refused or title, **({"disabled": True} if refused else {}),
+        shown, type="button", title=refused or title, **(dict[str, Any](disabled=True) if refused else {}),
         **sends("expansion", unit=node.id, **choice), **attributes(aria_pressed=str(pressed).lower(), aria_label=title),
     )  # fmt: skip
 
