@@ -60,12 +60,14 @@ class Inspection:
         frozen: why it cannot be expanded, or "".
         in_target_units: the attributions are in units of the target, not of the unit's value.
         methods: how gradient pictures of the network can be made.
+        most: units that can be shown below it, in the circuit of a class as many as the atlas keeps; `None` if any.
     """
 
     breakdown: Breakdown | None
     frozen: str
     in_target_units: bool
     methods: tuple[str, ...]
+    most: int | None = None
 
 
 VARIANTS = {"negative": "Minimising image", "diverse": "Four diverse images"}

@@ -263,6 +263,7 @@ def _connect_scripts(app: Dash) -> None:
         DashOutput(ids.CANCEL, "hidden"),
         DashOutput(ids.RESUME, "hidden"),
         DashOutput(ids.REFINE, "hidden"),
+        DashOutput(ids.RETRY, "hidden"),
         Input(ids.VIEW, "data"),
         Input(ids.PROGRESS, "data"),
     )

@@ -14,7 +14,8 @@ def inspect(library: Library, circuit: Circuit, name: str, locked: str) -> Inspe
     node = circuit.nodes[name]
     breakdown = _shown(library, circuit, name, node.books) if node.books is not None else None
     frozen = library.fit.why_not_expand(circuit, name, locked)
-    return Inspection(breakdown, frozen, circuit.settings.mode == "target", library.methods)
+    in_target_units = circuit.settings.mode == "target"
+    return Inspection(breakdown, frozen, in_target_units, library.methods, library.fit.most_below(circuit))
 
 
 def would_show(library: Library, circuit: Circuit, name: str, choices: Choices) -> Breakdown:

@@ -86,6 +86,10 @@ class Fit:
             return f"{name} is in the lowest layer; only the image is below it."
         return ""
 
+    def most_below(self, circuit: Circuit) -> int | None:
+        """Units that the circuit of a class can show below one, as many as the atlas keeps; `None` of a photo."""
+        return None if circuit.collection is None or self.atlas is None else min(self.atlas.record.links)
+
     def why_not_grow(self, circuit: Circuit, locked: str) -> str:
         """Why a circuit cannot be expanded, in a sentence; "" if it can: that of a class needs the atlas alone."""
         if circuit.collection is None or not self.is_own(circuit):

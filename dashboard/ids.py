@@ -37,6 +37,7 @@ STATUS = "status-text"
 METER = "status-meter"
 CANCEL = "cancel"
 RESUME = "resume"
+RETRY = "retry"
 REFINE = "refine"
 LOOK = "look"
 

@@ -142,6 +142,13 @@ def _middle() -> Any:
                     button("Cancel", "pause", id=ids.CANCEL, hidden=True),
                     button("Resume", "resume", id=ids.RESUME, hidden=True),
                     button(
+                        "Try again",
+                        "resume",
+                        id=ids.RETRY,
+                        hidden=True,
+                        title="Draw the pictures that failed once more; the terminal that serves the page says more",
+                    ),
+                    button(
                         "Refine",
                         "refine",
                         id=ids.REFINE,

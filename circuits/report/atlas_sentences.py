@@ -56,6 +56,16 @@ def estimate(mean: float, error: float | None, *, sign: bool = True) -> str:
     return f"{decimals(mean, digits, sign=sign)} ± {error:.{digits}f}"
 
 
+def keeps_in_words(most: int) -> str:
+    """That no more units can be shown below one of the circuit of a class, whose atlas keeps so many.
+
+    >>> keeps_in_words(5)
+    'The atlas keeps the 5 strongest links of a unit, so no more than 5 units can be shown below one.'
+    """
+    shown = f"no more than {many(most, 'unit')} can be shown below one"
+    return f"The atlas keeps the {most} strongest links of a unit, so {shown}."
+
+
 def often(consistency: float, photos: int) -> str:
     """How often a link is among the strongest of its unit.
 

@@ -107,6 +107,25 @@ def headline(card: "Card") -> str:
     return " ".join(said)
 
 
+def scale_in_words(card: "Card", row: "ScoreRow") -> str:
+    """What the ends of the scale stand for, as the end of a sentence on percentages; they are no shares of the value.
+
+    Example:
+        >>> from circuits import evaluate, load_network, trace
+        >>> network = load_network()
+        >>> card = evaluate(network, trace(network, "example:cat", depth=1), controls=False, ladder=(), stability=0)
+        >>> scale_in_words(card, card.row("circuit"))[:8], scale_in_words(card, card.row("circuit"))[-42:]
+        (': 0 % is', ' ablated; 100 % is 9.07, with none ablated.')
+    """
+    if row.values is None:
+        return "."
+    mean = "on average " if card.main == "photos" else ""
+    return (
+        f": 0 % is {mean}{number(row.values.nothing)}, with all units of these layers ablated; "
+        f"100 % is {mean}{number(row.values.whole)}, with none ablated."
+    )
+
+
 def _values(row: "ScoreRow") -> str:
     """What was measured, on average over photos, in a sentence."""
     score = row.values

@@ -75,15 +75,20 @@ def below_in_words(
         'The channel shown accounts for 60 % of everything th'
         >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
         ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
+        >>> below_in_words(5, 1275, 0.19)[-43:], below_in_words(5, 3, 0.79, kind="group")[-63:]
+        ('the other 1,275 channels hold the rest.', 'the other 3 groups, and what is not in any group, hold the rest.')
     """
     how = "listed" if named else "shown"
     if not shown:
-        return f"None of the {'' if others is None else f'{others} '}{kind}s below it is {how}."
+        return f"None of the {'' if others is None else f'{others:,} '}{kind}s below it is {how}."
     if others == 0:
         return f"All {shown} {kind}s below it are {how}." if shown > 1 else f"The only {kind} below it is {how}."
     which = f"The {kind} {how} accounts" if shown == 1 else f"The {shown} {kind}s {how} account"
-    rest = {None: "the others hold", 1: "the other one holds"}.get(others, f"the other {others} {kind}s hold")
-    return f"{which} for {percent(coverage)} of {ALL}; {rest} the rest."
+    left = "the others" if others is None else "the other one" if others == 1 else f"the other {others:,} {kind}s"
+    verb = "holds" if others == 1 else "hold"
+    if kind == "group":  # which do not hold all of their layer
+        left, verb = f"{left}, and what is {IN_NO_GROUP},", "hold"
+    return f"{which} for {percent(coverage)} of {ALL}; {left} {verb} the rest."
 
 
 def held_in_words(circuit: "Circuit") -> str:

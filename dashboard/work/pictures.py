@@ -35,10 +35,14 @@ class Missing:
     Args:
         tasks: what draws them.
         refining: seconds that they would take, if that is so long that a person is asked first.
+        failed: how many of them could not be drawn, or not even sketched.
+        reason: why, of the first of those.
     """
 
     tasks: Sequence[Task]
     refining: float | None = None
+    failed: int = 0
+    reason: str = ""
 
 
 class PicturePlan:
@@ -55,7 +59,9 @@ class PicturePlan:
 
     def want(self, tab: TabSession) -> Missing:
         """Have the missing pictures drawn, or none if the person cancelled; all that are missing."""
-        tasks, sketches = self.missing(tab), self._sketches(tab)
+        tasks, all_sketches = self.missing(tab), self._sketches(tab)
+        # One that failed is not waited for: its picture may succeed, and so may those of all others.
+        sketches = [task for task in all_sketches if self._work.rendering.failure(task.key) is None]
         # Pictures are begun once all is sketched: only then is it known how long they take.
         seconds = None if sketches else self._seconds_to_refine(tab, tasks)
         if tab.session.paused:
@@ -63,7 +69,18 @@ class PicturePlan:
         else:
             wanted = sketches or (tasks if seconds is None else self._of_chosen(tab, tasks))
             self._work.rendering.want(tab.name, wanted, hurry=self._is_stray(wanted))
-        return Missing(tasks, seconds)
+        return Missing(tasks, seconds, *self._failures(tasks, all_sketches))
+
+    def _failures(self, tasks: Sequence[Task], sketches: Sequence[Task]) -> tuple[int, str]:
+        """How many of the missing pictures failed, or their sketches did, and why the first."""
+        reasons = {task.key: self._work.rendering.failure(task.key) for task in (*tasks, *sketches)}
+        unsketched = {key for task in sketches if reasons[task.key] for key in task.key.replace("~", "").split()}
+        count = sum(task.size if reasons[task.key] else len(unsketched & set(task.key.split())) for task in tasks)
+        return count, next((reason for reason in reasons.values() if reason), "")
+
+    def forgive(self, tab: TabSession) -> None:
+        """Let what failed be drawn again."""
+        self._work.rendering.forgive([task.key for task in (*self.missing(tab), *self._sketches(tab))])
 
     def _seconds_to_refine(self, tab: TabSession, missing: Sequence[Task]) -> float | None:
         """How long the missing pictures would take, if that is so long that a person is asked first."""

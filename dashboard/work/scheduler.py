@@ -227,14 +227,14 @@ class Scheduler:
 
     def status(self, tab: TabSession, missing: Missing) -> Status:
         """What goes on for a tab, of which some pictures are missing, for the status line."""
-        failed = sum(task.size for task in missing.tasks if self.rendering.failure(task.key) is not None)
         queues = (self.tracing, self.workers.loading, self.rendering, self.scoring, self.workers.indexing)
         tracing, loading, rendering, scoring, indexing = (queue.report(tab.name) for queue in queues)
         stopped = tab.session.paused and self.evidence.collection.is_due
         count = sum(task.size for task in missing.tasks)
         return status(
             tab.session, tracing if loading.state == "idle" else loading, rendering, scoring,
-            indexing, missing=count, failed=failed, refining=missing.refining, unindexed=stopped,
+            indexing, missing=count, failed=missing.failed, reason=missing.reason, refining=missing.refining,
+            unindexed=stopped,
         )  # fmt: skip
 
     def tiles(self, circuit: Circuit | None, seen: Any = None, *, waiting: bool) -> dict[str, Tile]:
@@ -254,7 +254,7 @@ class Scheduler:
 
     def retry(self, tab: TabSession) -> None:
         """Let pictures that failed be tried again."""
-        self.rendering.forgive([task.key for task in self.pictures.missing(tab)])
+        self.pictures.forgive(tab)
 
     def again(self, tab: TabSession, name: str) -> None:
         """Let a query that failed be tried again; of scores, all."""

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from circuits.report.text import cut
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
 
 LONG = 45 * 60
 """Seconds beyond which nobody needs to know how long exactly, nor could."""
+_REASON = 120
+"""Characters of what a drawing failed with."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Status:
         can_cancel: there is something to cancel.
         can_resume: pictures are missing because the person cancelled.
         can_refine: there are sketches alone, because finished pictures would take long.
+        can_retry: pictures failed, and can be tried again.
     """
 
     text: str
@@ -30,6 +34,7 @@ class Status:
     can_cancel: bool = False
     can_resume: bool = False
     can_refine: bool = False
+    can_retry: bool = False
 
 
 def status(
@@ -41,6 +46,7 @@ def status(
     *,
     missing: int,
     failed: int,
+    reason: str = "",
     refining: float | None = None,
     unindexed: bool = False,
 ) -> Status:
@@ -54,6 +60,7 @@ def status(
         indexing: the owner's report of the queue that indexes photos.
         missing: visible units without a picture.
         failed: those of them whose rendering failed.
+        reason: why it did.
         refining: seconds that they would take, if that is asked about first.
         unindexed: photos are not indexed because the person cancelled.
     """
@@ -83,11 +90,13 @@ def status(
         return Status(f"Rendering cancelled; {missing} picture{_s(missing)} missing", can_resume=True)
     if unindexed:
         return Status("Indexing of photos cancelled; what was done is kept", can_resume=True)
+    if failed:
+        why = next((line.strip() for line in reason.splitlines() if line.strip()), "the server's log says why")
+        text = f"{failed} picture{_s(failed)} failed: {cut(why, _REASON)}"
+        return Status(text, can_retry=True, can_refine=refining is not None)
     if refining is not None:
         text = f"{missing} coarse picture{_s(missing)}; refining them takes{remaining(refining, '')}"
         return Status(text, can_refine=True)
-    if failed:
-        return Status(f"{failed} picture{_s(failed)} could not be rendered; the server's log says why")
     return Status(summary(session))
 
 

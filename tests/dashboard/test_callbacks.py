@@ -103,13 +103,16 @@ def test_cancel_stops_rendering_and_resume_goes_on(ann: Person, gallery: Painted
 def test_a_picture_that_fails_is_said_and_not_tried_for_ever(ann: Person, gallery: PaintedGallery) -> None:
     gallery.broken.add(Unit("fc", 2))
     ann.why("2")
-    assert ann.rendered()["text"].startswith("1 picture could not be rendered")
+    told = ann.rendered()
+    assert (told["text"], told["can_retry"]) == ("1 picture failed: no picture for this one", True)
     tried = gallery.begun.count(Unit("fc", 2))
     ann.poll()
     assert gallery.begun.count(Unit("fc", 2)) == tried == 1
     gallery.broken.clear()
     ann.do("resume")
-    assert "fc:2" in ready(ann.rendered())
+    told = ann.rendered()
+    assert "fc:2" in ready(told)
+    assert not told["can_retry"]
 
 
 def test_closing_the_page_stops_its_rendering(ann: Person, page: Page, gallery: PaintedGallery) -> None:

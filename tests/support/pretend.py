@@ -150,6 +150,8 @@ class PaintedGallery:
         """Grey squares, if `sketch_part` says that there are sketches."""
         self.sketched += units
         progress(1, 2, "")
+        if not self.broken.isdisjoint(units):
+            raise RuntimeError("no sketch for this one")
         return [(Image.new("RGB", (48, 48), (_number(unit),) * 3), 32) for unit in units]
 
     def variants(self, unit: Unit, kind: str) -> tuple[Variant, ...]:

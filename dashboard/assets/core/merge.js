@@ -74,7 +74,7 @@
 
   function render(view, progress) {
     const nothing = window.dash_clientside.no_update;
-    const idle = [true, nothing, nothing, nothing, nothing, true, true, true, true];
+    const idle = [true, nothing, nothing, nothing, nothing, true, true, true, true, true];
     const { openGraph, acknowledge, drawGraph, showTiles, showToasts, tell, send } = window.circuits;
     if (!view || !openGraph()) return idle;
     const before = JSON.stringify(have);
@@ -103,7 +103,8 @@
     tell({ ...shown, nodes: shown.nodes.map(node => ({ ...node, ...tiles.get(node.id) })), status });
     ask(view, status, newer);
     return [!status.live && !status.looking, status.looking ? SOON : EVERY, status.text, String(status.done),
-      String(Math.max(1, status.total)), !status.live, !status.can_cancel, !status.can_resume, !status.can_refine];
+      String(Math.max(1, status.total)), !status.live, !status.can_cancel, !status.can_resume, !status.can_refine,
+      !status.can_retry];
   }
 
   window.dash_clientside = window.dash_clientside || {};

@@ -22,14 +22,25 @@ def in_words(left: Circuit, right: Circuit, found: Comparison) -> str:
             "shares cannot be compared."
         )
     how = f" Groups are matched by their directions: cosine at least {ALIKE}." if left.dictionaries else ""
-    usual = "the unit is not usually made of" if left.target.kind == "unit" else "its class does not usually have"
-    special = f" What only the photo has, {usual}." if _photo_and_class(left, right) else ""
+    special = _special(left, right) if _photo_and_class(left, right) else ""
     return f"{_both(left, right)} share {units} and {edges}.{special}{how}{warning}"
 
 
 def _photo_and_class(left: Circuit, right: Circuit) -> bool:
     """Whether one is of a photo, and the other of all photos of the same class, or of the same unit over all photos."""
     return left.root == right.root and (left.collection is None) != (right.collection is None)
+
+
+def _special(left: Circuit, right: Circuit) -> str:
+    """What it means that only the photo shows a unit: the others may have it beyond the strongest that are shown."""
+    usual = right if left.collection is None else left
+    all_photos = "all photos together" if usual.target.kind == "unit" else "its class"
+    top = usual.settings.top
+    strongest = f"the {top} strongest" if isinstance(top, int) and top > 1 else "the strongest"
+    return (
+        f" Only the units shown are compared: what only the photo shows is not among {strongest} below a unit for "
+        f"{all_photos}, and may still count there."
+    )
 
 
 def _only(circuit: Circuit, side: str, other: Circuit) -> str:

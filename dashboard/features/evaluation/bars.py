@@ -8,7 +8,16 @@ from dash import html
 from circuits.evaluation.card import Card
 from circuits.evaluation.estimates import Estimate
 from circuits.evaluation.statistics import ScoreRow
-from circuits.report.card_words import METHOD_NAMES, METHOD_TEXTS, interval, left_out, metric_name, over_name, overshoot
+from circuits.report.card_words import (
+    METHOD_NAMES,
+    METHOD_TEXTS,
+    interval,
+    left_out,
+    metric_name,
+    over_name,
+    overshoot,
+    scale_in_words,
+)
 from circuits.report.text import chance, number, share
 from dashboard.components import attributes, sends, unbroken
 from dashboard.glossary import with_term
@@ -37,7 +46,7 @@ def measures(card: Card, baseline: str) -> list[Component]:
     others = left_out(card)
     return [
         *([_others(others)] if others else []),
-        html.P(f"Percentages of the {what}{_over(card)}{_whole(card, row)}:", className="small of-what"),
+        html.P(f"Percentages of the {what}{_over(card)}{scale_in_words(card, row)}", className="small of-what"),
         html.Dl(rows, className="measures"),
         html.P(_ticks(low), className="small muted"),
         *[html.P(words, className="small muted") for words in _beyond(card, row)],
@@ -84,21 +93,10 @@ def _over(card: Card) -> str:
     return "" if card.main == "own" else f", over {over_name(card, card.main)}"
 
 
-def _whole(card: Card, row: ScoreRow) -> str:
-    """What the target is in them, of which the bars show shares."""
-    if row.values is None:
-        return ""
-    mean = "on average " if card.main == "photos" else ""
-    return f", {mean}{number(row.values.whole)}"
-
-
 def _ticks(low: float) -> str:
     """What the marks on the bars mean."""
     nothing = "the left edge is" if low == 0 else "the thin line on the left is"
-    return (
-        f"On each bar {nothing} 0 % (all units of these layers ablated), and the thin line on the right 100 % (nothing "
-        "ablated)."
-    )
+    return f"On each bar {nothing} 0 %, and the thin line on the right 100 %."
 
 
 def _measure(

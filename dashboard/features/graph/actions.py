@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import circuits
 from circuits.errors import InputError
+from circuits.report.atlas_sentences import keeps_in_words
 from circuits.report.sentences import edges_from
 from circuits.tracing.circuit import Circuit
 from circuits.units import Progress
@@ -78,7 +79,9 @@ def _more(session: Session, payload: OnUnit, library: Library) -> Session:
     name = node_of(session, payload.unit)
     circuit = circuit_of(session)
     # Units that were discarded count: the strongest are found again before any further one.
-    found = len(circuit.edges_into(name))
+    found, most = len(circuit.edges_into(name)), library.fit.most_below(circuit)
+    if most is not None and found >= most:
+        raise InputError(keeps_in_words(most))
     return _ask_to_expand(session, name, library, replace(expansion_of(session, name), top=found + MORE))
 
 
@@ -86,7 +89,8 @@ def _ask_to_expand(session: Session, name: str, library: Library, choices: Choic
     reason = library.fit.why_not_expand(circuit_of(session), name, session.work.locked)
     if reason:
         raise InputError(reason)
-    return requested(session, "expand", OnUnit(name), choices=choices)
+    most = library.fit.most_below(circuit_of(session)) or choices.top
+    return requested(session, "expand", OnUnit(name), choices=replace(choices, top=min(choices.top, most)))
 
 
 def _level(session: Session, payload: OnLayer, library: Library) -> Session:

@@ -13,16 +13,17 @@ from dashboard.work.networks import Networks
 
 
 def _render(view: View, networks: Networks) -> dict[str, Any]:
-    session = view.session
+    session, library, circuit = view.session, view.library, view.session.work.circuit
+    most = None if circuit is None else library.fit.most_below(circuit)
     return {
-        "explained": panels.explained(session, view.library),
+        "explained": panels.explained(session, library),
         "predictions": [
-            *panels.predictions(session, view.library),
-            *panels.unsure(session, view.library, networks.labels),
+            *panels.predictions(session, library),
+            *panels.unsure(session, library, networks.labels),
         ],
-        "settings": panels.settings(session, view.library.depths, view.library.modes, view.library.mean()),
-        "units_switch": [*scope_switch(session, view.library), *units_switch(session)],
-        "story": panels.story(session, view.library),
+        "settings": panels.settings(session, library.depths, library.modes, library.mean(), most=most),
+        "units_switch": [*scope_switch(session, library), *units_switch(session)],
+        "story": panels.story(session, library),
         "invitation": panels.invitation(session),
         "no_invitation": session.work.circuit is not None,
     }

@@ -78,7 +78,7 @@ def scope_switch(session: Session, library: Library) -> list[Component]:
     busy = any(request.kind == "beside-class" for request in session.requests)
     beside = button(
         "Comparing …" if busy else "What is special here?", "beside-class", className="small", disabled=busy,
-        title=f"Compare this photo with {every}: what it has that they do not usually have",
+        title=f"Compare the units shown for this photo with those shown for {every}",
     )  # fmt: skip
     return [switch, beside]
 

@@ -7,6 +7,7 @@ from dash import html
 
 from circuits.attribution.baseline import Baseline
 from circuits.network.predict import Prediction
+from circuits.report.atlas_sentences import keeps_in_words
 from circuits.report.sentences import (
     ALL,
     below_in_words,
@@ -131,7 +132,12 @@ _METHODS = {"sum": "gradient", "target": "target", "ig": "integrated", "ablate":
 
 
 def settings(
-    session: Session, depths: tuple[int, ...], modes: tuple[str, ...], means: Baseline | None = None
+    session: Session,
+    depths: tuple[int, ...],
+    modes: tuple[str, ...],
+    means: Baseline | None = None,
+    *,
+    most: int | None = None,
 ) -> list[Component]:
     """How the next circuit is to be found, each setting with a line on what the choice means.
 
@@ -140,6 +146,7 @@ def settings(
         depths: numbers of layers that can be walked down.
         modes: the methods that differ.
         means: what shares can be measured from beside zero.
+        most: units that can be shown below each one of the circuit of a class, if that is shown.
     """
     chosen = session.choices
     start = chosen.baseline if means is not None else "zero"
@@ -154,7 +161,7 @@ def settings(
         setting(
             "top",
             with_term("Units per node", "unit", "units"),
-            "Units to show below each unit.",
+            "Units to show below each unit." + (f" {keeps_in_words(most)}" if most and most < chosen.top else ""),
             TOPS,
             0 if chosen.units else chosen.top,
         ),

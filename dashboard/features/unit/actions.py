@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from circuits.errors import InputError, listed
 from circuits.naming.store import names_of
+from circuits.report.atlas_sentences import keeps_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.units import Group, Progress, Unit
 from dashboard.answers import VARIANTS
@@ -113,6 +114,9 @@ def _expansion(session: Session, payload: Expansion, library: Library) -> Sessio
         raise InputError(f"{wish} is not a way to expand a unit; there is {ways}.")
     chosen = replace(before, top=payload.top or before.top, signs=payload.signs or before.signs)
     reason = library.fit.why_not_expand(circuit_of(session), name, session.work.locked)
+    most = library.fit.most_below(circuit_of(session))
+    if not reason and payload.top is not None and most is not None and payload.top > most:
+        reason = keeps_in_words(most)
     if reason:
         raise InputError(reason)
     others = tuple(entry for entry in session.expansions if entry[0] != name)
@@ -121,7 +125,8 @@ def _expansion(session: Session, payload: Expansion, library: Library) -> Sessio
     if chosen == before or not (circuit_of(session).nodes[name].expanded or session.is_waiting("expand", request)):
         return session
     keep = [each for each in session.requests if (each.kind, each.payload) != ("expand", request)]
-    return requested(session, "expand", request, choices=chosen, keep=keep)
+    choices = replace(chosen, top=min(chosen.top, most or chosen.top))
+    return requested(session, "expand", request, choices=choices, keep=keep)
 
 
 def _measure(session: Session, payload: OnUnit, library: Library) -> Session:

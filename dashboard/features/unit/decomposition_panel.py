@@ -89,7 +89,7 @@ def sum_in_words(broken: Breakdown) -> str:
 
     Example:
         >>> sum_in_words(Breakdown((), 6.0, 7, -0.8, "bias", 10.0, 0.4, 12.0, True, True))
-        'shown 48 % + rest 60 % − bias 8 % = value'
+        'of the value, shown 48 % + rest 60 % − bias 8 % = 100 %'
     """
     parts = shares(broken)
     if parts is None:
@@ -101,7 +101,7 @@ def sum_in_words(broken: Breakdown) -> str:
     for name, part in zip(names, parts, strict=True):
         sign = ("−" if part < 0 else "") if not words else " − " if part < 0 else " + "
         words += f"{sign}{name} {abs(part)} %"
-    return f"{words} = value"
+    return f"of the value, {words} = 100 %"
 
 
 def books_in_words(broken: Breakdown, *, in_target_units: bool) -> str:

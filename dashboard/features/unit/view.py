@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.atlas_sentences import estimate
+from circuits.report.atlas_sentences import estimate, keeps_in_words
 from circuits.report.sentences import is_scalar, unit_in_words
 from circuits.report.text import is_of_tokens, many, number, percent, place_in_words
 from circuits.tracing.circuit import Circuit
@@ -200,12 +200,14 @@ def _means(node: Node, circuit: Circuit) -> Component:
 def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspection, *, busy: bool) -> list[Component]:
     """What can be done with it, and how it is expanded."""
     label = "Expanding …" if busy else "Show 5 more" if node.expanded else "Expand"
-    blocked = busy or bool(inspection.frozen)
+    most = inspection.most
+    full = keeps_in_words(most) if most is not None and len(circuit.edges_into(node.id)) >= most else ""
+    blocked = busy or bool(inspection.frozen or full)
     root = node.id == circuit.root
     expand = button(
         label, "more" if node.expanded else "expand", {"unit": node.id}, disabled=blocked,
         className="" if node.expanded else "main",
-        title="" if blocked else "Find the units of the layer below that contribute most to this one (e)",
+        title=full if blocked else "Find the units of the layer below that contribute most to this one (e)",
     )  # fmt: skip
     collapse = button(
         "Collapse",
@@ -221,7 +223,7 @@ def _deeds(node: Node, session: Session, circuit: Circuit, inspection: Inspectio
         reasons.append("The target itself cannot be discarded.")
     return [
         html.Div([expand, *([collapse] if node.expanded else []), drop, *trace], className="buttons"),
-        *([] if inspection.frozen else [_expansion(node, session)]),
+        *([] if inspection.frozen else [_expansion(node, session, most)]),
         *[html.P(with_code(reason), className="reason") for reason in reasons],
     ]
 
@@ -233,13 +235,17 @@ def _trace(node: Node, session: Session) -> list[Component]:
     return [button("Trace it in this photo", "root", {"target": str(node.unit)}, title="Undo brings the class back")]
 
 
-def _expansion(node: Node, session: Session) -> Component:
-    """How many units are found below this one, and of which signs; one that is expanded is expanded anew."""
+def _expansion(node: Node, session: Session, most: int | None) -> Component:
+    """How many units are found below this one, at most `most`, and of which signs; if expanded, it is anew."""
     expansion, again = expansion_of(session, node.id), "; expands it anew" if node.expanded else ""
+    taken = expansion.top if most is None else min(expansion.top, most)
     tops = [
-        _option(node, {"top": top}, str(top), f"At most {top} units below it{again}", top == expansion.top)
+        _option(
+            node, {"top": top}, str(top), f"At most {top} units below it{again}", top == taken,
+            refused=keeps_in_words(most) if most is not None and top > most else "",
+        )
         for top in TOPS
-    ]
+    ]  # fmt: skip
     signs = [
         _option(node, {"signs": sign}, shown, f"{SIGNS[sign].removesuffix('.')}{again}", sign == expansion.signs)
         for sign, shown in (("positive", "excitatory"), ("both", "both"))
@@ -254,9 +260,11 @@ def _expansion(node: Node, session: Session) -> Component:
     )
 
 
-def _option(node: Node, choice: dict[str, object], shown: str, title: str, pressed: bool) -> Component:
+def _option(
+    node: Node, choice: dict[str, object], shown: str, title: str, pressed: bool, *, refused: str = ""
+) -> Component:
     return html.Button(
-        shown, type="button", title=title,
+        shown, type="button", title=refused or title, **(dict[str, Any](disabled=True) if refused else {}),
         **sends("expansion", unit=node.id, **choice), **attributes(aria_pressed=str(pressed).lower(), aria_label=title),
     )  # fmt: skip
 

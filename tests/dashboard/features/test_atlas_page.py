@@ -120,6 +120,26 @@ def test_the_class_takes_the_place_of_the_photo_and_gives_it_back(ann: Person, a
     assert any("answers for one class at a time" in text for text in toasts(ann))
 
 
+def test_no_more_is_offered_below_a_unit_of_a_class_than_the_atlas_keeps(ann: Person, atlas: Atlas) -> None:
+    ann.why("0")
+    act(ann, "scope", of="class")
+    act(ann, "set", top=12)
+    assert circuit_of(ann) == atlas.circuit(0, depth=2, top=8)
+    keeps = "The atlas keeps the 8 strongest links of a unit, so no more than 8 units can be shown below one."
+    assert keeps in words_of(ann.seen["settings"])
+    buttons = {
+        words_of(each): each for each in every(ann.pane) if "aria-pressed" in facts(each) or "disabled" in facts(each)
+    }
+    more, *tops = (buttons[label] for label in ("Show 5 more", "3", "5", "8", "12"))
+    assert [facts(each).get("disabled", False) for each in (more, *tops)] == [True, False, False, False, True]
+    assert [each.title for each in (more, tops[3])] == [keeps] * 2
+    assert facts(tops[2])["aria-pressed"] == "true"
+    before = circuit_of(ann)
+    for kind, payload in (("more", {}), ("expansion", {"top": 12})):  # as a key or an old page may ask
+        act(ann, kind, unit=before.root, **payload)
+        assert (circuit_of(ann), toasts(ann)[-1]) == (before, keeps)
+
+
 def test_a_unit_is_explained_over_all_photos(ann: Person, atlas: Atlas) -> None:
     ann.why("b:1")
     photo = circuit_of(ann)
@@ -132,7 +152,7 @@ def test_a_unit_is_explained_over_all_photos(ann: Person, atlas: Atlas) -> None:
     shown = act(ann, "beside-class")
     assert (circuit_of(ann).settings.mode, circuit_of(ann).root) == ("sum", photo.root)
     words = words_of(shown["compare"])
-    assert "What only the photo has, the unit is not usually made of." in words
+    assert "what only the photo shows is not among the 3 strongest below a unit for all photos together" in words
     assert "over 22 photos of 3 classes" in words
     ann.why("a:1")
     act(ann, "scope", of="class")
@@ -147,7 +167,7 @@ def test_a_photo_is_compared_with_its_class(ann: Person, atlas: Atlas) -> None:
     assert (circuit_of(ann).settings.mode, circuit_of(ann).layers) == ("target", usual.layers)
     words = words_of(shown["compare"])
     assert "over 10 photos of cat and in the photo patches share" in words
-    assert "What only the photo has, its class does not usually have." in words
+    assert "what only the photo shows is not among the 3 strongest below a unit for its class, and may still" in words
     assert "Only the class" in words
 
 

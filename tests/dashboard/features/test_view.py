@@ -158,7 +158,8 @@ def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None
     edges = sum(len(circuit.edges_into(name)) for name in circuit.visible)
     idle = status_of(session, Report(), Report(), missing=0, failed=0)
     assert idle.text == f"{len(circuit.visible)} units, {edges} edges"
-    assert status_of(session, Report(), Report(), missing=1, failed=1).text.startswith("1 picture could not be")
+    broken = status_of(session, Report(), Report(), missing=2, failed=2, reason="\nno memory\nat all", refining=900.0)
+    assert (broken.text, broken.can_retry, broken.can_refine) == ("2 pictures failed: no memory", True, True)
     assert status_of(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
 
 

@@ -139,6 +139,30 @@ def test_what_would_take_long_is_only_sketched_until_it_is_asked_for(
     assert not told["can_refine"]
 
 
+def test_what_cannot_be_sketched_is_said_and_holds_nothing_else_up(
+    ann: Person, sketched: PaintedGallery, asked: None
+) -> None:
+    broken = Unit("fc", 2)
+    sketched.broken.add(broken)
+    ann.why("2")
+    ann.rendered()
+    told = ann.rendered()
+    assert (told["text"], told["can_retry"], told["can_refine"]) == (
+        "1 picture failed: no sketch for this one",
+        True,
+        True,
+    )
+    ann.do("refine")
+    ann.rendered()
+    told = ann.rendered()
+    assert states(told) == {"ready", "none"}
+    assert (told["text"], told["can_retry"]) == ("1 picture failed: no picture for this one", True)
+    sketched.broken.clear()
+    ann.do("resume")
+    told = ann.rendered()
+    assert (states(told), told["can_retry"]) == ({"ready"}, False)
+
+
 def test_every_unit_shows_what_it_saw_in_the_photo(ann: Person, network: Network, page: Page) -> None:
     ann.why("2")
     told = ann.looked()["view"]["status"]
