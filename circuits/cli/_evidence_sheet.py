@@ -98,7 +98,7 @@ def _overview(evidence: UnitEvidence, style: SheetStyle) -> Section:
         cells.append(Cell(heat, "where it fired", f"{number(evidence.value)} at most"))
     if evidence.contributions is not None and evidence.contributions.size > 1:
         contributions = show_map(crop, evidence.contributions, size=style.size)
-        cells.append(Cell(contributions, "its contribution, by position", "teal: for, orange: against"))
+        cells.append(Cell(contributions, "contribution by position", "teal: for, orange: against"))
     if style.pictures is not None:
         units = [evidence.unit.whole]
         close = evidence.place_of_peak is not None
@@ -202,7 +202,7 @@ def _gradients(evidence: UnitEvidence, style: SheetStyle) -> Section:
         )
         if cut is not None:
             signed = signed[cut.top : cut.bottom, cut.left : cut.right]
-        caption = "not evidence" if method in ("guided", "deconvnet") else "true"
+        caption = "not evidence" if method in ("guided", "deconvnet") else "true gradient"
         cells.append(Cell(style.shown(signed), _METHOD.get(method, method), caption))
     start = "from its peak" if style.start == "peak" else "from its whole map"
     notes = [f"{'from this neuron' if neuron else start}, back to the pixels"]

@@ -54,10 +54,12 @@ def _explained(circuit: Circuit) -> str:
     what = f"The circuit of {circuit.target.label} ({circuit.root}, {value})"
     if circuit.collection is not None and circuit.target.kind == "unit":
         what = f"What {circuit.root} is made of, whatever the class ({value}, its activation summed over positions)"
+    is_part = circuit.settings.mode == "target"
+    own = f"what it contributes to {circuit.target.label}" if is_part else "its activation summed over positions"
     return (
         f"{what}, layer by layer. "
-        f"{words}For each unit: its strongest contributions from the layer below, and their share of the "
-        "gross attribution:"
+        f"{words}For each unit: its value ({own}), its strongest contributions from the layer below, and their share "
+        "of the gross attribution:"
     )
 
 
@@ -94,7 +96,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
     closing = {books.bias_name for name in circuit.visible if (books := circuit.nodes[name].books) is not None}
     last = closing.pop() if len(closing) == 1 else "remainder"
     residual = ("no group",) if circuit.dictionaries else ()
-    heads = ("unit", "value", "shown", "rest", *residual, last, "coverage")
+    heads = ("unit", "value", "shown", "other groups" if residual else "rest", *residual, last, "coverage")
     blocks = _blocks(heads, rows, width)
     lines = list(blocks[0])
     for at, (row, block) in enumerate(zip(rows, blocks[1:], strict=True)):
@@ -106,7 +108,8 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
         lines += [*space, *block]
     path = strongest_path(circuit)
     if path:
-        steps = [f"{edge.source}{_name(circuit.nodes[edge.source])} ({percent(circuit.share(edge))})" for edge in path]
+        below = [(circuit.nodes[edge.source], percent(circuit.share(edge))) for edge in path]
+        steps = [f"{_address(node)}{_name(node)} ({share})" for node, share in below]
         lines += ["", wrapped([f"Strongest path: {circuit.target.label}", *steps], width, between=" ← ")]
     return "\n".join(lines)
 
@@ -161,6 +164,11 @@ def _number(node: Node) -> str:
     return "no group" if is_residual(node.id) else node.number
 
 
+def _address(node: Node) -> str:
+    """A unit's whole name."""
+    return f"no group of {node.unit.layer}" if is_residual(node.id) else node.id
+
+
 def _name(node: Node) -> str:
     """What a person calls it, after a blank."""
     return printable(f" {node.name}") if node.name else ""
@@ -178,10 +186,11 @@ def _is_chain(circuit: Circuit) -> bool:
 
 def _row(circuit: Circuit, node: Node, books: Decomposition, *, chain: bool) -> _TraceRow:
     called = node.called if node.called.startswith(node.id) else f"{node.id} {node.called.partition(',')[0]}"
+    called = _address(node) if is_residual(node.id) else called
     parts = []
     for edge in circuit.edges_into(node.id):
         share = percent(abs(circuit.share(edge)))
-        source = _number(circuit.nodes[edge.source]) if chain else edge.source
+        source = (_number if chain else _address)(circuit.nodes[edge.source])
         if edge.entrance is not None and not chain:
             source += f" as {edge.entrance}"  # its channel in the concatenation that it enters on its way
         parts.append(f"{source}: {number(edge.attribution, sign=True)} ({share})")

@@ -14,6 +14,7 @@ from circuits.cli.options import argument, file_option
 from circuits.errors import InputError
 from circuits.files import write_atomically
 from circuits.report.text import method_in_words, methods_differ, number, percent, question
+from circuits.units import is_residual
 
 if TYPE_CHECKING:
     from circuits.tracing.circuit import Circuit
@@ -36,7 +37,7 @@ def compare(
     comparison = compare_circuits(one, other)
     console = output()
     say(console, summary(one, other, comparison))
-    console.print(table(comparison))
+    console.print(table(comparison, numbers=not methods_differ(one, other)))
     if file is not None:
         write_atomically(file, json.dumps(comparison.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
         note(f"Wrote {file}.")
@@ -50,15 +51,16 @@ def summary(left: "Circuit", right: "Circuit", comparison: "Comparison") -> str:
     if methods_differ(left, right):
         named.append(
             f"The methods differ ({method_in_words(left)}; {method_in_words(right)}), so values and shares cannot be "
-            "compared."
+            "compared, and are not listed."
         )
     units = _counted("unit", len(comparison.shared), len(comparison.left), len(comparison.right))
     edges = _counted("edge", len(comparison.shared_edges), len(comparison.left_edges), len(comparison.right_edges))
     named += [
         f"{units} (Jaccard index {comparison.unit_index:.2f}).",
         f"{edges} (Jaccard index {comparison.edge_index:.2f}).",
-        "For each shared unit: its value in A and B, and its largest share of a unit above.",
     ]
+    if not methods_differ(left, right):
+        named.append("For each shared unit: its value in A and B, and its largest share of a unit above.")
     return "\n".join(named)
 
 
@@ -70,20 +72,25 @@ def _question(circuit: "Circuit") -> str:
     return f"{question(circuit)} {circuit.network.name} on {circuit.photo_info.name}"
 
 
-def table(comparison: "Comparison") -> Table:
-    """Layer by layer from the top: the shared units with their values and shares, and those of one circuit alone."""
+def table(comparison: "Comparison", *, numbers: bool = True) -> Table:
+    """Layer by layer from the top: the shared units with their values and shares, and those of one circuit alone.
+
+    Args:
+        comparison: of two circuits.
+        numbers: whether their values and shares can be compared.
+    """
     from rich.table import Table
 
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     grid.add_column("layer", no_wrap=True)
     grid.add_column("shared", no_wrap=True)
-    for head in ("value A", "value B", "share A", "share B"):
+    for head in ("value A", "value B", "share A", "share B") if numbers else ():
         grid.add_column(head, justify="right", no_wrap=True)
     for head in ("only A", "only B"):
         grid.add_column(head, overflow="fold", max_width=32)
     for row in comparison.layers:
         lines = [_cells(unit) for unit in row.shared] or [("none", "", "", "", "")]
-        columns = ["\n".join(column) for column in zip(*lines, strict=True)]
+        columns = ["\n".join(column) for column in zip(*lines, strict=True)][: None if numbers else 1]
         alone = [", ".join(map(_within_layer, names)) for names in (row.left, row.right)]
         grid.add_row(row.layer, *columns, *alone)
         grid.add_section()
@@ -94,7 +101,7 @@ def _cells(unit: "SharedUnit") -> tuple[str, str, str, str, str]:
     short = _within_layer(unit.id)
     if unit.right_id != unit.id:
         short += f" = {_within_layer(unit.right_id)}"
-    called = short if unit.called == unit.id else f"{short} {unit.called.partition(',')[0]}"
+    called = short if unit.called == unit.id or is_residual(unit.id) else f"{short} {unit.called.partition(',')[0]}"
     shares = ["" if share is None else percent(share) for share in (unit.left_share, unit.right_share)]
     return called, number(unit.left), number(unit.right), shares[0], shares[1]
 
@@ -104,6 +111,8 @@ def _within_layer(name: str) -> str:
 
     Example:
         >>> _within_layer("features.7:3@1,2"), _within_layer("conv7/rest"), _within_layer("fc:3-5")
-        ('3@1,2', 'rest', '3-5')
+        ('3@1,2', 'no group', '3-5')
     """
+    if is_residual(name):
+        return "no group"
     return re.split("[/:](?=[^/:]*$)", name)[-1]

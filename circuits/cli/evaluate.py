@@ -177,7 +177,9 @@ def print_card(console: Console, card: "Card") -> None:
             console.print()
     if card.points:
         about = f"{card.baselines[0]} ablation, over {over_name(card, card.main)}"
-        say(console, f"Faithfulness and completeness by units below each unit (top), {about}:")
+        drawn = any(point.method == "random" for point in card.points)
+        apart = "; its random units are draws of their own, so they differ from those above" if drawn else ""
+        say(console, f"Faithfulness and completeness by units below each unit (top), {about}{apart}:")
         console.print(_curve(card))
     if card.stability is not None and card.stability.edge_mean is not None:
         stable = card.stability

@@ -120,8 +120,8 @@ class Card(Reported):
 
     @property
     def main(self) -> str:
-        """The photos that the headline is over: `photos` if some that were given are scored, else `own`."""
-        return "photos" if self.counted else "own"
+        """The photos that the headline is over: `photos` if others than its own are scored, else `own`."""
+        return "photos" if any(not photo.own for photo in self.counted) else "own"
 
     @property
     def counted(self) -> tuple[ScoredPhoto, ...]:

@@ -160,7 +160,7 @@ def _card(
 ) -> Card:
     """What was measured, put together over photos."""
     given = [number for number, photo in enumerate(photos) if photo.given and photo.scored]
-    over = {"own": [0], **({"photos": given} if given else {})}
+    over = {"own": [0], **({"photos": given} if given not in ([], [0]) else {})}  # of its own alone they are the same
     seed, resamples = settings["seed"], settings["resamples"]
     table = ScoreTable(plan=planned, measured=measured, over=over, seed=seed, resamples=resamples)
     rows, points = table.rows(), table.points(network, list(over)[-1])
@@ -260,9 +260,11 @@ def default_baselines(network: Network, circuit: Circuit, photos: Sequence[Photo
         baselines = resolve(mean_of_photos(network, photos, source="the photos that are scored"))
     if len(baselines) > 1:
         return baselines, ""
+    calls = f" that the network calls {circuit.target.label}" if circuit.target.kind == "class" else ""
+    few, more = ("is only one photo", "more photos") if photos else ("are no photos", "two photos or more")
     return baselines, (
-        "Mean ablation is left out, because there are no photos to take a mean over: make an index with circuits "
-        "exemplars FOLDER, or give two photos or more."
+        f"Mean ablation is left out, because there {few} to take a mean over: make an index with circuits exemplars "
+        f"FOLDER, or give {more}{calls}."
     )
 
 

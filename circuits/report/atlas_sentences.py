@@ -173,14 +173,16 @@ def sureness(circuit: "Circuit") -> str:
     if not errors or not consistency:
         return "One batch of photos does not say how sure the edges are; add photos."
     photos = max(edge.photos or 1 for edge in edges)
-    lead = "an edge" if max(map(len, ranked)) <= STRONGEST else "one of the five strongest edges"
+    which = "the edges" if max(map(len, ranked)) <= STRONGEST else "the five strongest edges of each unit"
     doubtful = [edge for edge in counted if (edge.consistency or 0) < DOUBTFUL]
+    often = median(consistency)
     said = (
-        f"Standard errors of the edges: {percent(median(errors))} of the edge in the median. In the median {lead} is "
-        f"among the five strongest of its unit in {batches(median(consistency), photos)}"
+        f"Half of the edges have a standard error of {percent(median(errors))} of the edge or less. The edges are "
+        f"ranked anew in every batch of photos: half of {which} are among the five strongest of their unit in "
+        f"{'every batch' if often == 1 else f'{batches(often, photos)} or more'}"
     )
     if not doubtful:
-        return f"{said}, and each in half of them at least."
+        return f"{said}; none is in fewer than half of the batches."
     named = [f"{edge.source} → {edge.target} ({percent(edge.consistency or 0)})" for edge in doubtful[:_NAMED]]
     more = f" and {len(doubtful) - _NAMED} more" if len(doubtful) > _NAMED else ""
-    return f"{said}; in fewer than half of them: {', '.join(named)}{more}."
+    return f"{said}. Less sure, in fewer than half of the batches: {', '.join(named)}{more}."

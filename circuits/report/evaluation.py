@@ -65,7 +65,7 @@ def _tables(card: Card) -> Iterator[dict[str, Any]]:
 
 def _lowest(rows: Iterable[ScoreRow]) -> float:
     """Where the bars of a table begin: at nothing, or left of it where a score is negative, at most at −100 %."""
-    scores = [score for row in rows for score in (row.faithfulness, row.necessity, row.edges) if score is not None]
+    scores = [score for row in rows for score in (row.faithfulness, row.completeness, row.edges) if score is not None]
     return max(-1.0, min([0.0, *(score.value for score in scores if score.value is not None)]))
 
 

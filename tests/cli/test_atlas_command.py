@@ -179,7 +179,8 @@ class TestClass:
         result = run("class", "warm", "--atlas", made, *options)
         assert result.exit_code == 0, result.output
         assert result.stdout.startswith("Handmade (as made) on 10 photos of warm.\nThe circuit of warm (fc:0, ")
-        assert "Standard errors of the edges" in result.stdout
+        assert "Half of the edges have a standard error of" in result.stdout
+        assert "edges are among the five strongest of their unit in " in " ".join(result.stdout.split())
         circuit = Circuit.from_json(files[0])
         assert (circuit.settings.mode, circuit.settings.depth) == ("target", 2)
         assert all(file.stat().st_size for file in files)

@@ -61,11 +61,15 @@ def test_compare_says_when_values_are_in_different_units(two: tuple[Path, Path])
     data = json.loads(two[1].read_text("utf-8"))
     data["graph"]["settings"]["mode"] = "target"
     two[1].write_text(json.dumps(data), "utf-8")
-    said = run("compare", *two).stdout
+    said, other = run("compare", *two).stdout, run("compare", two[0], two[0]).stdout
     assert (
         "The methods differ (gradient × activation; gradient × activation weighted by the target), so values and"
         in said
     )
+    assert [("value A" in each, "share B" in each, "its value in A" in each) for each in (said, other)] == [
+        (False, False, False), (True, True, True),
+    ]  # fmt: skip
+    assert "%" not in said
 
 
 def test_compare_refuses_what_it_cannot_read_or_would_overwrite(two: tuple[Path, Path], tmp_path: Path) -> None:

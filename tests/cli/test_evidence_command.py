@@ -159,7 +159,7 @@ def test_the_sheet_shows_photo_heat_argument_picture_patches_and_pixels(
     seen = [
         "what the network saw",
         "where it fired",
-        "its contribution, by position",
+        "contribution by position",
         "what it looks for",
         "the same, close",
     ]

@@ -74,7 +74,7 @@ def test_a_budget_is_spent_over_the_whole_circuit(tmp_path: Path) -> None:
 def test_the_table_has_a_column_for_what_is_in_no_group(circuit: Circuit) -> None:
     lines = circuit_table(circuit, 200).splitlines()
     heads = re.split(r"\s{2,}", lines[0])
-    assert heads[:7] == ["unit", "value", "shown", "rest", "no group", "bias", "coverage"]
+    assert heads[:7] == ["unit", "value", "shown", "other groups", "no group", "bias", "coverage"]
     for name in ("fc:0", "conv7/1"):
         books = circuit.nodes[name].books
         row = next(line for line in lines if line.split(" ")[0] == name)
@@ -82,6 +82,7 @@ def test_the_table_has_a_column_for_what_is_in_no_group(circuit: Circuit) -> Non
         assert cells[3] == number(books.residual, sign=True)
         assert cells[1] == number(books.shown, sign=True)
     assert any("no group: " in line for line in lines)
+    assert not any("/rest" in line for line in lines)
 
 
 def test_what_is_in_no_group_is_no_group_and_rounding_is_no_part(circuit: Circuit) -> None:

@@ -34,6 +34,14 @@ def test_a_photo_given_twice_counts_once_and_makes_no_mean(network: Network, cir
     assert evaluate(network, circuit, [*two, other], **BARE).rows == evaluate(network, circuit, two, **BARE).rows
 
 
+def test_its_own_photo_given_alone_is_no_other_photo(network: Network, circuit: Circuit) -> None:
+    found = evaluate(network, circuit, [colour_photo()], **BARE)
+    assert (found.main, {row.over for row in found.rows}, len(found.counted)) == ("own", {"own"}, 1)
+    assert found.rows == evaluate(network, circuit, **BARE).rows
+    assert "there is only one photo to take a mean over" in found.notes[0]
+    assert found.notes[0].endswith("or give more photos that the network calls warm.")
+
+
 def test_photos_are_what_a_photo_can_be_loaded_from(network: Network, circuit: Circuit, tmp_path: Path) -> None:
     photo = colour_photo(0.5, 0.5, 1.0)
     photo.image.save(tmp_path / "blue.png")

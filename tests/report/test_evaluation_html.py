@@ -76,7 +76,7 @@ def test_the_page_says_every_number_of_its_tables_and_loads_nothing(card: Card) 
     assert headline(card) in page.text
     for row in card.rows:
         assert share(row.faithfulness.value) in page.text
-        assert interval(row.necessity) in page.text
+        assert interval(row.completeness) in page.text
     for photo in card.photos:
         assert photo.name in page.text
     assert "another class" in page.text
