@@ -43,7 +43,7 @@ def tour(stage: Stage) -> Iterator[str]:
     tab.evaluate("document.activeElement.blur()")
     stage.quiet()
     yield "02-why"
-    tab.locator("#unit-evidence").evaluate("part => part.scrollIntoView()")
+    tab.locator("#unit-evidence .histogram").evaluate("part => part.scrollIntoView()")
     yield "03-evidence"
     tab.locator("#what-if").evaluate("part => part.scrollIntoView()")
     tab.locator("#what-if input[type=range]").fill("0")
@@ -83,6 +83,7 @@ def tour(stage: Stage) -> Iterator[str]:
     stage.middle("layers")
     expect(tab.locator('#wall [data-state="ready"]').first).to_be_visible()
     stage.quiet()
+    stage.quiet()  # what is beyond the edge is drawn after what is in sight
     yield "10-layers"
     stage.middle("compare")
     stage.press("Pin as left side")
