@@ -23,7 +23,7 @@ from dashboard.components import WAITING
 from dashboard.features.evaluation import view as scores
 from dashboard.features.evaluation.queries import ShownScore
 from dashboard.features.unit import view as inspector
-from dashboard.features.unit.exemplars_panel import COMMAND, exemplars
+from dashboard.features.unit.exemplars_panel import COMMAND, exemplars, outdone_in_words
 from dashboard.features.unit.queries import upper_of
 from dashboard.library import Library
 from dashboard.session.state import Choices, Session, Work
@@ -121,6 +121,11 @@ def test_exemplars_are_shown_with_where_this_photo_stands(
         assert words(shown).count("There are none.") == said
     shown = exemplars(node, {"exemplars": replace(told, missing=2, command="circuits exemplars photos")}, None)
     assert "read; to leave them out, run circuits exemplars photos again, with this network." in words(shown)
+    # The highest of the collection is 6, and of this photo what is given.
+    found = {"exemplars": told}
+    assert outdone_in_words(5.0, found) == "; photos excite it more, up to 6.00: look at those too"
+    assert outdone_in_words(7.0, found, 8.0) == "; photos excite it more, up to 8.00: look at those too"
+    assert (outdone_in_words(7.0, found, 1.0), outdone_in_words(None, found), outdone_in_words(1.0, {})) == ("", "", "")
     first = find(ann.pane, title="9.00: 0.png, red things")[0]
     assert first.children.alt == f"{child} in 0.png, red things: 9.00"
     assert collection.requested[-1] == Unit.parse(child)

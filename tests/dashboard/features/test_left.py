@@ -396,6 +396,10 @@ def test_where_nothing_goes_up_from_a_place_the_highest_layer_from_which_somethi
     [offer] = find(told, **{"data-action": "point-layer"})
     assert json.loads(facts(offer)["data-payload"]) == {"layer": "blocks.0.act"}
     circuit = trace(network, seen, Unit("blocks.1.act", 2, (row, column)), depth=1)  # which stays where it was asked
+    way = "on a page of circuits explore --exemplars FOLDER it is explained by groups of its tokens."
+    shown = Session(Work(seen, circuit=circuit, selected=circuit.root))
+    assert words(panels.story(shown, library)).endswith(way)
+    assert Library(network.with_layers("stream"), StoredGallery(network)).lacks_index is False
     assert highest_reaching(network, circuit, (0.4, 0.6)) == "blocks.1.act"
     assert highest_reaching(network, circuit, (0.9, 0.1)) == highest_reaching(network, circuit) == "blocks.0.act"
     below = do(session, library, "point-layer", "patch")
