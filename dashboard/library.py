@@ -15,6 +15,7 @@ from circuits.errors import InputError, printable
 from circuits.evidence.descent import methods_of
 from circuits.image.encode import from_data_uri, to_data_uri
 from circuits.image.photo import EXAMPLES, Photo, load_photo
+from circuits.network.layers import stream_names
 from circuits.network.network import Network
 from circuits.network.predict import Prediction
 from circuits.tracing import circuit_file
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from dashboard.work.galleries import Gallery
 
 PICTURE = 340
+_ALL_DEPTHS = 8
+"""Layers up to which every depth is offered."""
 _KEPT = 64
 _CIRCUIT_LIMIT = 12 * 2**20
 _WEBP = "data:image/webp;base64"
@@ -76,7 +79,12 @@ class Library:
     def depths(self) -> tuple[int, ...]:
         """Numbers of layers that a circuit may walk down, for the page to offer; the last reaches the lowest."""
         below = len(self.network.layers) - 1
-        return (*(depth for depth in (1, 2, 3, 4, 6) if depth < below), below)
+        return tuple(range(1, below + 1)) if below <= _ALL_DEPTHS else (1, 2, 3, 4, 6, below)
+
+    @property
+    def lacks_index(self) -> bool:
+        """Whether this is a transformer that is explained by single units for want of an index of photos."""
+        return bool(stream_names(self.network.traced)) and self.fit.cut_at_hidden is None
 
     def predict(self, photo: Photo) -> tuple[Prediction, ...]:
         """The five classes with the highest logits."""

@@ -13,7 +13,7 @@ from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
 from circuits.report.sentences import from_mean_in_words, held_in_words
-from circuits.report.text import decimals, network_and_source, number, percent, predictions_heading, remark
+from circuits.report.text import chance, decimals, network_and_source, number, percent, predictions_heading, remark
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -33,7 +33,7 @@ _NAMED = 10
 
 def summary(circuit: Circuit, width: int | None = None) -> str:
     """What was predicted, in lines of that width, and what is explained."""
-    classes = [f"{row.label} {percent(row.probability)}" for row in circuit.predictions] or ["it names no classes"]
+    classes = [f"{row.label} {chance(row.probability)}" for row in circuit.predictions] or ["it names no classes"]
     network = circuit.network
     name = network_and_source(network.name, network.source, network.explained)
     how = remark(multi_label=network.multi_label, one_at_a_time=network.one_at_a_time)

@@ -6,6 +6,7 @@ from circuits.cli._atlas_given import opened_atlas
 from circuits.cli.console import output, print_json, progress, say
 from circuits.cli.options import AS_JSON, argument, file_option
 from circuits.errors import InputError
+from circuits.report.text import size_in_words
 
 
 def atlas_export(
@@ -34,4 +35,4 @@ def atlas_export(
         print_json({"files": [str(file) for file in files]})
         return
     for file in files:
-        say(output(), f"Wrote {file}, {file.stat().st_size / 1e6:.1f} MB.")
+        say(output(), f"Wrote {file}, {size_in_words(file.stat().st_size)}.")

@@ -8,7 +8,7 @@ from circuits.cli._atlas_pictures import draw_pictures
 from circuits.cli.console import note, output, print_json, progress, say
 from circuits.cli.options import AS_JSON, NetworkBesideFile, argument, file_option, option
 from circuits.errors import InputError
-from circuits.report.text import many
+from circuits.report.text import many, size_in_words
 
 if TYPE_CHECKING:
     from circuits.atlas.atlas import Atlas
@@ -71,7 +71,7 @@ def atlas_site(
         return
     say(
         output(),
-        f"{many(made.pages, 'page')} and {many(made.pictures, 'picture')}, {_size(made.size)} in all; open "
+        f"{many(made.pages, 'page')} and {many(made.pictures, 'picture')}, {size_in_words(made.size)} in all; open "
         f"{made.folder / 'index.html'}.",
     )
 
@@ -96,10 +96,6 @@ def _network(atlas: "Atlas", name: str | None, options: NetworkBesideFile) -> "N
             f"--network is missing; --pictures and --exemplars need {atlas.network}, which the atlas was made with."
         )
     return found
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"
 
 
 def _facts(made: "WrittenSite") -> dict[str, object]:

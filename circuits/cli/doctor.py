@@ -12,7 +12,7 @@ from circuits.cli.console import output, print_json
 from circuits.cli.options import AS_JSON, LAYERS, NETWORK, NetworkOptions
 from circuits.errors import listed, mixed_installation
 from circuits.files import DISTRIBUTION
-from circuits.report.text import network_and_source
+from circuits.report.text import network_and_source, size_in_words
 
 if TYPE_CHECKING:
     from circuits.network.network import Network
@@ -161,7 +161,7 @@ def _table(report: dict[str, Any]) -> Table:
         rows.append(("installation", system["installation"]))
     for name, folder in report["folders"].items():
         writable = "writable" if folder["writable"] else "not writable"
-        rows.append((name, f"{folder['path']}, {writable}, {folder['bytes'] / 1e6:.1f} MB"))
+        rows.append((name, f"{folder['path']}, {writable}, {size_in_words(folder['bytes'])}"))
     if device is not None:
         rows.append(("threads", f"{device['threads']}, accelerator: {device['accelerator'] or 'none'}"))
     rows += _network_rows(network)

@@ -29,6 +29,7 @@ from circuits.cli.options import (
 )
 from circuits.cli.values import counts
 from circuits.errors import InputError
+from circuits.report.sentences import by_units_in_words
 from circuits.report.text import many
 
 if TYPE_CHECKING:
@@ -164,10 +165,7 @@ def _usual(network: "Network", exemplars: Path | None) -> "UsualView":
     if view.groups:
         note("Explained by groups of the tokens after each block; --top 5 explains by single units of the MLPs.")
     elif stream_names(network.traced):
-        note(
-            "Explained by single units, which show little of a transformer; after `circuits exemplars FOLDER --layers "
-            "stream` it is explained by groups of its tokens."
-        )
+        note(by_units_in_words("after `circuits exemplars FOLDER --layers stream`"))
     return view
 
 

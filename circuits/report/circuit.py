@@ -13,7 +13,7 @@ from circuits.report.circuit_svg import Looks, Pictures, draw, warnings_in
 from circuits.report.file_names import file_name
 from circuits.report.jinja import asset, fill, fill_page, safe_picture
 from circuits.report.sentences import circuit_in_words, from_mean_in_words
-from circuits.report.text import network_and_source, question
+from circuits.report.text import network_and_source, question, units_in_words
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.named_sets import named_sets
@@ -67,6 +67,7 @@ def page_of(circuit: Circuit, looks: Looks, *, wrap: int | None = None) -> str:
         says=circuit_in_words(circuit),
         sure="" if circuit.collection is None else sureness(circuit),
         circuit=circuit,
+        units=units_in_words(circuit),
         source=network_and_source(circuit.network.name, circuit.network.source, circuit.network.explained).rstrip(","),
         layers={circuit.nodes[name].unit.layer for name in circuit.visible},
         edges=sum(len(circuit.edges_into(name)) for name in circuit.visible),

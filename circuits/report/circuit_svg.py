@@ -20,7 +20,7 @@ from circuits.report.edge_words import WARNING_LABELS, WARNING_SIGNS, warning_la
 from circuits.report.jinja import asset, fill, safe_picture
 from circuits.report.layout import bands
 from circuits.report.sentences import as_text, edges_from, unit_in_words
-from circuits.report.text import ALONE, many, network_and_source, number, percent, question, wrapped
+from circuits.report.text import ALONE, many, network_and_source, number, percent, question, units_in_words, wrapped
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.named_sets import names_of
@@ -181,7 +181,7 @@ def svg_file(circuit: Circuit, looks: Looks = NO_LOOKS, *, wrap: int | None = No
     facts = (
         network_and_source(network.name, network.source, network.explained).rstrip(","),
         f"on {photo.name}" + (f"; {ALONE}" if network.multi_label else ""),
-        f"{len(circuit.visible)} units, target value {number(circuit.target.value)}",
+        f"{units_in_words(circuit)}, target value {number(circuit.target.value)}",
     )
     title = wrapped(question(circuit), int(room / _LARGE))
     told = [line for fact in facts for line in wrapped(fact, int(room / _SMALL))]

@@ -173,6 +173,13 @@ def from_mean_in_words(circuit: "Circuit") -> str:
     return f"Shares are measured from each unit's mean over {start.source}; {name} {verb} what the means alone give."
 
 
+def by_units_in_words(way: str) -> str:
+    """That a transformer is explained by single units, and the way to have it explained by groups of its tokens."""
+    return (
+        f"Explained by single units, which show little of a transformer; {way} it is explained by groups of its tokens."
+    )
+
+
 _ALL = 0.99
 _ROUNDING = 1e-6
 """Of the gross attribution, what is called all of it."""

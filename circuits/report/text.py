@@ -167,6 +167,29 @@ def many(count: int, name: str, names: str = "") -> str:
     return f"{count} {name}" if count == 1 else f"{count:,} {names or f'{name}s'}"
 
 
+def size_in_words(count: int) -> str:
+    """The size of a file or a folder.
+
+    >>> size_in_words(0), size_in_words(512), size_in_words(33_400), size_in_words(2_612_000)
+    ('0 bytes', '512 bytes', '33 kB', '2.6 MB')
+    """
+    if count < 1000:
+        return many(count, "byte")
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def units_in_words(circuit: "Circuit") -> str:
+    """How many units a circuit shows, and beside them what it explains, which is no part of what was found.
+
+    Example:
+        >>> from circuits import load_network, trace
+        >>> units_in_words(trace(load_network(), "example:cat", depth=1))
+        '5 units and the class'
+    """
+    what = "class" if circuit.target.kind == "class" else "target"
+    return f"{many(len(circuit.visible) - 1, 'unit')} and the {what}"
+
+
 def short_label(label: str) -> str:
     """The first of a class's synonyms.
 

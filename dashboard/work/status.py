@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from circuits.report.text import cut
+from circuits.report.text import cut, many, units_in_words
 from dashboard.session.state import Session
 from dashboard.work.queue import Report
 
@@ -105,10 +105,9 @@ def summary(session: Session) -> str:
     circuit = session.work.circuit
     if circuit is None:
         return "Ready" if session.work.photo is not None else "Choose a photo to begin"
-    units = len(circuit.visible)
     visible = circuit.visible
     edges = sum(lower in visible and upper in visible for lower, upper in circuit.graph.edges)
-    return f"{units} unit{_s(units)}, {edges} edge{_s(edges)}"
+    return f"{units_in_words(circuit)}, {many(edges, 'edge')}"
 
 
 def remaining(seconds: float | None, left: str = " left") -> str:

@@ -46,7 +46,7 @@ def test_the_table_says_the_same_for_people(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     rows = dict(line.strip().split(maxsplit=1) for line in result.stdout.splitlines())
     assert rows["torch"].strip() == version("torch")
-    assert rows["cache"].strip() == f"{os.path.join('~', 'cache', 'circuits')}, writable, 0.0 MB"
+    assert rows["cache"].strip() == f"{os.path.join('~', 'cache', 'circuits')}, writable, 10 bytes"
     assert rows["network"].startswith("Handmade (")
     assert "attributions sum exactly in " in rows["layers"]
 
@@ -83,4 +83,4 @@ def test_a_torch_that_does_not_load_is_reported_with_everything_else(monkeypatch
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
-    assert "circuits, not writable, 0.0 MB" in " ".join(run("doctor", *on_handmade(tmp_path)).stdout.split())
+    assert "circuits, not writable, 0 bytes" in " ".join(run("doctor", *on_handmade(tmp_path)).stdout.split())

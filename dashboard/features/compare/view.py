@@ -5,7 +5,7 @@ from typing import Any
 
 from dash import html
 
-from circuits.report.text import many, network_and_source, number, percent, value_name
+from circuits.report.text import many, network_and_source, number, percent, units_in_words, value_name
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.compare import Comparison, LayerComparison, SharedUnit, largest_share
 from circuits.tracing.node import Node
@@ -143,7 +143,7 @@ def _side(circuit: Circuit, crop: str, side: str, role: str) -> Component:
                     html.H2("".join(question_of(circuit))),
                     html.P([*_value(circuit), *held], className="small"),
                     html.P(f"{photo.name} · {circuit.network.name}", className="small muted", title=source),
-                    html.P(f"{len(circuit.visible)} units", className="small muted"),
+                    html.P(units_in_words(circuit), className="small muted"),
                 ]
             ),
         ],

@@ -35,11 +35,13 @@ def measures(card: Card, baseline: str) -> list[Component]:
     units, edges = card.circuit["units"], card.circuit["edges"]
     kept = "Faithfulness: its units as they are, all others ablated."
     left = "Completeness: its units ablated, all others as they are; lower is better."
+    necessity = row.necessity.value
+    lost = "" if necessity is None else f" What is lost, {share(necessity)}, is the necessity."
     along = "Only these edges carry the activations in the photo; all other connections carry the baseline."
     alone, without = (None, None) if row.values is None else (row.values.alone, row.values.without)
     rows = [
         _measure(f"Kept by its {units} units alone", row.faithfulness, alone, kept, low, high, "kept"),
-        _measure("Remaining when they are ablated", row.completeness, without, left, low, high, "left"),
+        _measure("Remaining when they are ablated", row.completeness, without, left, low, high, "left", lost),
     ]
     if row.edges is not None:
         rows.append(_measure(f"Kept by its {edges} edges alone", row.edges, None, along, low, high, "kept"))
@@ -100,7 +102,7 @@ def _ticks(low: float) -> str:
 
 
 def _measure(
-    words: str, found: Estimate, value: float | None, hint: str, low: float, high: float, kind: str
+    words: str, found: Estimate, value: float | None, hint: str, low: float, high: float, kind: str, lost: str = ""
 ) -> Component:
     between = interval(found)
     told = (
@@ -114,7 +116,9 @@ def _measure(
         [
             html.Dt(words),
             html.Dd([_bar(found.value, low, high, kind), shown, told]),
-            html.Dd(with_term(hint, hint.partition(":")[0].lower()), className="hint"),
+            html.Dd(
+                [*with_term(hint, hint.partition(":")[0].lower()), *with_term(lost, "necessity")], className="hint"
+            ),
         ]
     )
 

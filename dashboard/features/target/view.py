@@ -11,6 +11,7 @@ from circuits.report.atlas_sentences import keeps_in_words
 from circuits.report.sentences import (
     ALL,
     below_in_words,
+    by_units_in_words,
     from_mean_in_words,
     held_in_words,
     larger_network,
@@ -20,7 +21,7 @@ from circuits.report.sentences import (
 from circuits.report.text import chance, many, number
 from dashboard.breakdowns import inspect
 from dashboard.choice_texts import BASELINES, MODES, SIGNS, SUM_OF_CURVED
-from dashboard.components import attributes, button, sends, setting, unbroken
+from dashboard.components import attributes, button, sends, setting, unbroken, with_code
 from dashboard.features.target.actions import BUDGETS
 from dashboard.glossary import term, with_term
 from dashboard.library import Library
@@ -191,6 +192,8 @@ def story(session: Session, library: Library) -> list[Component]:
         held = held_in_words(circuit)
         below = held or below_in_words(broken.named, broken.rest_count, broken.coverage)
         words += with_term(f" {below}", "gross attribution", ALL)
+    if library.lacks_index and library.fit.is_own(circuit) and not circuit.dictionaries and not session.work.of_class:
+        words += with_code(f" {by_units_in_words('on a page of `circuits explore --exemplars FOLDER`')}")
     if start := from_mean_in_words(circuit):
         words += with_term(f" {start}", "base")
     return [html.P(words)]

@@ -100,6 +100,21 @@ def in_words(told: CollectionExemplars, reached: float | None, of: str = "") -> 
     return words
 
 
+def outdone_in_words(reached: float | None, found: Answers, here: float = 0.0) -> str:
+    """That photos excite a unit more than its picture, as the end of a caption; "" if none is known to.
+
+    Args:
+        reached: what it reaches in its picture; `None` if there is none.
+        found: what was found out, by query: the highest of a collection.
+        here: its highest activation in this photo.
+    """
+    told = found.get("exemplars")
+    highest = max(here, told.quantiles[-1][1] if isinstance(told, CollectionExemplars) else here)
+    if reached is None or highest <= reached:
+        return ""
+    return f"; photos excite it more, up to {number(highest)}: look at those too"
+
+
 def _strip(told: CollectionExemplars, reached: float | None, here: str) -> list[Component]:
     """The collection's activations as a strip, with this photo and the unit's picture on it."""
     levels = dict(told.quantiles)

@@ -153,6 +153,6 @@ def _argument(unit: str, target: str, argument: Signed | Failure | None) -> Comp
     words = [
         html.Span("Teal", className="excites"), f" positions raise {target}, ",
         html.Span("orange", className="inhibits"),
-        f" ones lower it; total {number(argument.total, sign=True)}, by the gradient along all paths.",
+        f" ones lower it; total {number(argument.total, sign=True)}, by the gradient along all paths, not by ablation.",
     ]  # fmt: skip
     return figure(title, argument.webp.address, spoken, words, "")

@@ -11,7 +11,7 @@ from circuits.units import Unit
 from dashboard.answers import Failure
 from dashboard.components import Pane, attributes, button, failed, section
 from dashboard.features.unit.atlas_panel import in_atlas
-from dashboard.features.unit.exemplars_panel import exemplars
+from dashboard.features.unit.exemplars_panel import exemplars, outdone_in_words
 from dashboard.features.unit.in_photo import patches
 from dashboard.features.unit.pushes_panel import pushes
 from dashboard.features.unit.view import fired, looks_for
@@ -46,6 +46,7 @@ def pane(session: Session, unit: Unit, tile: Tile, activation: float | None, fou
         parts = [section("In this photo", "in-photo", patches(node, found["places"], None))]
     reached = activation if tile.state == "ready" else None
     caption = "" if activation is None else f"activation up to {number(activation)} in this picture"
+    caption += outdone_in_words(reached, found)
     return Pane(
         _head(session, unit, label),
         [looks_for(label, tile, caption)],

@@ -33,7 +33,8 @@ def pushes(label: str, found: Answers, *, from_mean: bool = False) -> list[Compo
         return [title, html.P(f"{label} does not affect any logit in this photo.", className="small muted")]
     sides = [_side("up", "Pushes up", answer.up), _side("down", "Pushes down", answer.down)]
     gone = "with its mean in its place" if from_mean else "without it"
-    words = with_term(f"How much each logit would drop (+) or rise (−) {gone}.", "logit")
+    measured = "Measured by ablation: contributions, which are by the gradient, differ where the layers above bend."
+    words = with_term(f"How much each logit would drop (+) or rise (−) {gone}. {measured}", "logit")
     return [title, html.Div(sides, className="pushes"), html.P(words, className="small muted")]
 
 

@@ -30,7 +30,7 @@ from dashboard.components import (
 from dashboard.features.unit.actions import TOPS
 from dashboard.features.unit.atlas_panel import firing, in_atlas, sampled_edges
 from dashboard.features.unit.decomposition_panel import contributions
-from dashboard.features.unit.exemplars_panel import exemplars
+from dashboard.features.unit.exemplars_panel import exemplars, outdone_in_words
 from dashboard.features.unit.group_panel import made_of
 from dashboard.features.unit.in_photo import in_photo, marked
 from dashboard.features.unit.more_pictures import more_pictures
@@ -91,6 +91,7 @@ def unit(
         *_deeds(node, session, circuit, inspection, busy=busy),
     ]
     reached = activation if tile.state == "ready" else None
+    outdone = outdone_in_words(reached, found, node.max)
     is_channel = isinstance(node.unit, Unit)
     missing = "not in the file" if session.work.locked else "not drawn yet"
     if is_residual(node.id):
@@ -104,7 +105,7 @@ def unit(
         words = f"optimised for {second} alone"
         beside = looks_for(second, against, words, missing=missing, title=f"Against: {second}")
     else:
-        looks = looks_for(node.called, tile, _reached(node, activation), dead=dead, missing=missing)
+        looks = looks_for(node.called, tile, _reached(node, activation) + outdone, dead=dead, missing=missing)
         beside = fired(node.unit, node.called, found, _where(node, circuit))
     if circuit.collection is not None:
         return Pane(
@@ -181,7 +182,7 @@ def _facts(node: Node, circuit: Circuit, inspection: Inspection) -> Component:
         return _means(node, circuit)
     if not is_scalar(node):
         is_placed = not is_of_tokens(node.unit.layer)
-        peak = ("peak at row, column", f"{node.peak[0]}, {node.peak[1]}")
+        peak = ("peak at row, column (from 0)", f"{node.peak[0]}, {node.peak[1]}")
         facts.append(peak if is_placed else ("peak", place_in_words(node.unit.layer, node.peak)))
     return html.Dl([html.Div([html.Dt(word), html.Dd(value)]) for word, value in facts], className="facts")
 

@@ -74,7 +74,7 @@ def test_pictures_appear_and_the_progress_ends(tab: Any, expect: Any, gallery: P
     expect(tab.locator("#status-meter")).to_be_visible()
     gallery.gate.set()
     expect(tab.locator('.frame:not([data-state="ready"])')).to_have_count(0)
-    expect(tab.locator("#status-text")).to_have_text(re.compile(r"^\d+ units, \d+ edges$"))
+    expect(tab.locator("#status-text")).to_have_text(re.compile(r"^\d+ units and the class, \d+ edges$"))
     expect(tab.locator("#status-meter")).to_be_hidden()
     expect(tab.get_by_alt_text("What tree looks for")).to_be_visible()
     expect(tab.locator(".unit img").first).to_have_js_property("naturalWidth", 96)

@@ -131,7 +131,7 @@ def test_both_headers_name_photo_target_network_and_coverage(two: Person) -> Non
         assert f"coverage {coverage}" in said
         assert "patches" in said
         assert "patches · tiny" in said
-        assert f"{len(circuit.visible)} units" in said
+        assert f"{len(circuit.visible) - 1} units and the class" in said
     assert "Left, pinned" in words(left)
     assert "Right, current" in words(right)
 

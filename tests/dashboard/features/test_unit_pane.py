@@ -298,10 +298,10 @@ def test_the_books_on_the_page_add_up_to_the_value(ann: Person, child: str) -> N
     found = circuit_of(ann).nodes[child].books
     [line] = find(ann.pane, className="sum numbers")
     told = words(line)
-    assert told.startswith("Decomposition: shown ")
-    assert told.endswith(" = value")
+    assert told.startswith("Decomposition: of the value, shown ")
+    assert told.endswith(" = 100 %")
     shown = 100 * found.shown / found.value
-    assert told.split()[2] in {str(int(shown)), str(int(shown) + 1)}
+    assert told.split()[5] in {str(int(shown)), str(int(shown) + 1)}
     assert "of everything that pushed it up or down" in pane(ann)
 
 
@@ -433,7 +433,9 @@ def test_shares_are_measured_from_the_mean_where_there_is_one(ann: Person, colle
     assert f"drops by {number(edge.attribution)} when {edge.source} is set to its mean" in pane(ann)
     ann.do("select", edge.source)
     ann.looked()
-    assert "How much each logit would drop (+) or rise (−) with its mean in its place." in pane(ann)
+    assert "How much each logit would drop (+) or rise (−) with its mean in its place. Measured by ablation: " in pane(
+        ann
+    )
     _, file = ann.export()
     collection.photos = 0
     ann.send(json.dumps(file).encode(), "mean.json", kind="circuit")  # which carries its means

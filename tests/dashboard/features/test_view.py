@@ -157,7 +157,7 @@ def test_the_status_line_counts_units_when_all_is_done(session: Session) -> None
     circuit = session.work.circuit
     edges = sum(len(circuit.edges_into(name)) for name in circuit.visible)
     idle = status_of(session, Report(), Report(), missing=0, failed=0)
-    assert idle.text == f"{len(circuit.visible)} units, {edges} edges"
+    assert idle.text == f"{len(circuit.visible) - 1} units and the class, {edges} edges"
     broken = status_of(session, Report(), Report(), missing=2, failed=2, reason="\nno memory\nat all", refining=900.0)
     assert (broken.text, broken.can_retry, broken.can_refine) == ("2 pictures failed: no memory", True, True)
     assert status_of(Session(), Report(), Report(), missing=0, failed=0).text == "Choose a photo to begin"
