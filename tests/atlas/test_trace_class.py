@@ -206,7 +206,9 @@ def test_the_readers_of_circuits_take_it(network: Network, circuit: Circuit, tra
     assert set(circuit.to_networkx().nodes) == circuit.visible
     comparison = compare(traced[0], circuit)
     assert {"things/0", "parts/0"} <= {unit.id for unit in comparison.shared}
-    assert "in the median" in sureness(circuit)
+    said = sureness(circuit)
+    assert said.startswith("Half of the edges have a standard error of ")
+    assert "are among the five strongest of their unit in every batch" in said
 
 
 def test_groups_may_be_fitted_to_the_same_photos(network: Network) -> None:
