@@ -129,7 +129,7 @@ def test_the_drawing_holds_every_unit_edge_picture_and_word(client: Any, circuit
     assert root.tag == f"{SVG}svg"
     texts = {text.text for text in root.iter(f"{SVG}text")}
     assert {"Why <b>ship</b>?", "excites", "inhibits", "fc", "c", "b"} <= texts
-    assert f"{len(circuit.visible)} units, target value {number(circuit.target['value'])}" in texts
+    assert f"{len(circuit.visible) - 1} units and the class, target value {number(circuit.target['value'])}" in texts
     assert {row.label for row in circuit.predictions} <= texts
     drawn = [group for group in root.iter(f"{SVG}g") if group.get("class", "").split(" ")[0] == "node"]
     assert {group.get("data-id") for group in drawn} == circuit.visible
