@@ -115,7 +115,7 @@ def scale_in_words(card: "Card", row: "ScoreRow") -> str:
         >>> network = load_network()
         >>> card = evaluate(network, trace(network, "example:cat", depth=1), controls=False, ladder=(), stability=0)
         >>> scale_in_words(card, card.row("circuit"))[:8], scale_in_words(card, card.row("circuit"))[-42:]
-        (': 0 % is', ' ablated; 100 % is 9.07, with none ablated.')
+        (': 0 % is', 'ablated; 100 % is 9.07, with none ablated.')
     """
     if row.values is None:
         return "."

@@ -75,7 +75,7 @@ def below_in_words(
         'The channel shown accounts for 60 % of everything th'
         >>> below_in_words(2, 0, 1.0), below_in_words(0, 384, 0.0)
         ('All 2 channels below it are shown.', 'None of the 384 channels below it is shown.')
-        >>> below_in_words(5, 1275, 0.19)[-43:], below_in_words(5, 3, 0.79, kind="group")[-63:]
+        >>> below_in_words(5, 1275, 0.19)[-39:], below_in_words(5, 3, 0.79, kind="group")[-64:]
         ('the other 1,275 channels hold the rest.', 'the other 3 groups, and what is not in any group, hold the rest.')
     """
     how = "listed" if named else "shown"
