@@ -13,7 +13,16 @@ from circuits.attribution.decomposition import Decomposition
 from circuits.cli.console import wrapped
 from circuits.errors import printable
 from circuits.report.sentences import from_mean_in_words, held_in_words
-from circuits.report.text import chance, decimals, network_and_source, number, percent, predictions_heading, remark
+from circuits.report.text import (
+    chance,
+    decimals,
+    network_and_source,
+    number,
+    percent,
+    predictions_heading,
+    remark,
+    units_in_words,
+)
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.edge import Edge
 from circuits.tracing.node import Node
@@ -103,7 +112,7 @@ def circuit_table(circuit: Circuit, width: int, most: int | None = None) -> str:
         space = [""] if at and row.layer != rows[at - 1].layer else []
         if at and most is not None and len(lines) + len(space) + len(block) > most:
             left = sum(each.units for each in rows[at:])
-            lines += ["", f"… and {left} more of {len(circuit.visible)} units; --all prints them all, --json in full."]
+            lines += ["", f"… and {left} more of {units_in_words(circuit)}; --all prints them all, --json in full."]
             break
         lines += [*space, *block]
     path = strongest_path(circuit)

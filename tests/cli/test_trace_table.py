@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from circuits import Circuit, Network, load_network, trace
 from circuits.cli._trace_tables import circuit_table
-from circuits.report.text import number, percent
+from circuits.report.text import number, percent, units_in_words
 from circuits.tracing.paths import strongest_path
 from tests.support.commandline import on_handmade, run, save_photo
 
@@ -75,10 +75,8 @@ def test_more_lines_than_are_wanted_are_counted(network: Network, circuit: Circu
     assert len(shown) <= 12
     assert shown == whole[: len(shown)]
     rows = sum(line.split(" ")[0] in circuit.visible for line in shown)
-    assert (
-        left
-        == f"… and {len(circuit.visible) - rows} more of {len(circuit.visible)} units; --all prints them all, "
-        + ("--json in full.")
+    assert left == f"… and {len(circuit.visible) - rows} more of {units_in_words(circuit)}; --all prints them all, " + (
+        "--json in full."
     )
     assert lines[-1].startswith("Strongest path: ")
 
