@@ -177,7 +177,9 @@ def test_the_pane_shows_both_pictures_tells_where_the_unit_stands_and_keeps_its_
     expect(tab.locator(".histogram .own")).to_have_count(1)
     line = tab.locator("#unit-books .sum")
     expect(line).to_have_text(
-        re.compile(r"^Decomposition:\s+shown\s\d+\s%\s[+−]\srest\s\d+\s%\s[+−]\sbias\s\d+\s%\s=\svalue\s*$")
+        re.compile(
+            r"^Decomposition:\s+of the value, shown\s\d+\s%\s[+−]\srest\s\d+\s%\s[+−]\sbias\s\d+\s%\s=\s100\s%\s*$"
+        )
     )
     signs = re.findall(r"([+−]?) ?(?:shown|rest|bias) (\d+) %", line.inner_text().replace("\u00a0", " "))
     assert sum(-int(part) if sign == "−" else int(part) for sign, part in signs) == 100
