@@ -1,6 +1,7 @@
 """Run the command line in this process on the hand-wired network, whose circuit is known."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -12,8 +13,12 @@ HANDMADE = f"{Path(__file__).with_name('handmade.py')}:Handmade"
 
 
 def run(*arguments: object) -> Result:
-    """What `circuits` does with the arguments; nothing is allowed to escape from it as an exception."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="circuits")
+    """What `circuits` does with the arguments; nothing is allowed to escape from it as an exception.
+
+    A page is at any free port unless they name one: others, and tests beside this one, have the usual one.
+    """
+    with mock.patch("dashboard.waiting.PORT", 0):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="circuits")
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 

@@ -6,6 +6,7 @@
   const tip = Object.assign(document.createElement("div"), { id: "term-tip", className: "term-tip", hidden: true });
   tip.setAttribute("role", "tooltip");
   let asked = null;
+  let home = "";
 
   const termOf = event => (event.target instanceof Element ? event.target.closest(".term") : null);
 
@@ -21,6 +22,7 @@
     if (term === asked) return;
     hide();
     asked = term;
+    home = term.closest("[id]").id;
     term.classList.add("asked");
     term.setAttribute("aria-describedby", tip.id);
     tip.textContent = term.dataset.term;
@@ -60,7 +62,14 @@
     event.preventDefault();
     event.stopImmediatePropagation();
   }, true);
-  /* A pane that is made anew takes its terms along. */
-  new MutationObserver(() => { if (asked && !asked.isConnected) hide(); })
-    .observe(document.documentElement, { childList: true, subtree: true });
+  /* Of a pane that is made anew the note goes on to the term that stands where the old one stood. */
+  function renew() {
+    if (!asked || asked.isConnected) return;
+    const { dataset: { term }, textContent } = asked;
+    const terms = document.getElementById(home)?.querySelectorAll(".term") ?? [];
+    const same = [...terms].find(other => other.dataset.term === term && other.textContent === textContent);
+    hide();
+    if (same) show(same);
+  }
+  new MutationObserver(renew).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -50,5 +50,11 @@ def test_a_tap_shows_the_meaning_inside_the_screen_and_another_closes_it(tab: An
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     assert 0 <= box["y"] <= 844 - box["height"]
+    # A pane that is made anew, as when an answer comes in, keeps it.
+    word.evaluate("word => { window.old = word; word.replaceWith(window.again = word.cloneNode(true)); }")
+    expect(word).to_have_attribute("aria-describedby", "term-tip")
+    expect(tip).to_have_text(meanings()["target"])
+    tab.evaluate("window.again.replaceWith(window.old)")
+    expect(word).to_have_attribute("aria-describedby", "term-tip")
     tab.locator("#unit .unit-title").dispatch_event("pointerover")
     expect(tip).to_have_count(0)
