@@ -116,3 +116,12 @@ def mixed_installation(package: str = _PACKAGE) -> str | None:
             f"{again} brings it back."
         )
     return None
+
+
+def short(text: str) -> str:
+    """What was written, for an error sentence.
+
+    >>> short("224"), len(short("9" * 5000))
+    ("'224'", 63)
+    """
+    return repr(text if len(text) <= 60 else text[:60] + "…")

@@ -266,7 +266,7 @@ class AtlasFolder:
 
     def damaged(self, file: Path, error: Exception) -> InputError:
         """What is said of a file that cannot be used."""
-        said = str(error).removeprefix(f"{file} ").removeprefix("cannot be read: ").rstrip(".")
+        said = reason_of(file, error)
         reason = f" ({said})" if said else ""
         return InputError(
             f"{as_it_lies(file)} is damaged, or no file of an atlas{reason}; remove it and run {self.command} again."
@@ -310,3 +310,8 @@ def json_text(facts: Mapping[str, Any]) -> str:
 def _as_text(name: str) -> str:
     """A file's name with bytes that are no text, which a file system may hold and JSON may not, written out."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def reason_of(file: Path, error: Exception) -> str:
+    """What an error says, without the file, which the sentence around it names."""
+    return str(error).removeprefix(f"{file} ").removeprefix("cannot be read: ").rstrip(".")

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuits.atlas.storage import AtlasFolder
+from circuits.atlas.storage import AtlasFolder, reason_of
 from circuits.errors import InputError
 from circuits.files import read_json, write_atomically
 from circuits.units import Unit
@@ -119,8 +119,7 @@ def _read(atlas: "Atlas") -> dict[str, Any]:
 
 
 def _damaged(file: Path, error: Exception) -> InputError:
-    said = str(error).removeprefix(f"{file} ").removeprefix("cannot be read: ").rstrip(".")
     return InputError(
-        f"{file} is damaged, or no file of suggestions ({said}); remove it and look for them again: `circuits names "
-        f"--atlas {file.parent} --suggest`."
+        f"{file} is damaged, or no file of suggestions ({reason_of(file, error)}); remove it and look for them again: "
+        f"`circuits names --atlas {file.parent} --suggest`."
     )

@@ -111,7 +111,8 @@ class LinkPass:
                 on_node=lambda node, known: self._run(node, known, run),
             )  # fmt: skip
             logits = ops.as_maps(values[top])[:, channel].sum((1, 2))
-            products = _products(run.leaves, _gradients(logits.sum(), [*run.leaves.values(), *run.lowest]))
+            found = _gradients(logits.sum(), [*run.leaves.values(), *run.lowest])
+            products = _products(run.leaves, found[: len(run.leaves)])
         shares = {name: run.contributions.get(name, torch.zeros_like(each)) for name, each in run.means.items()}
         for node, parts in self._parts.items():
             shares[self._layers[node]] = self._joined(parts, shares)
@@ -224,7 +225,7 @@ def _gradients(value: Tensor, leaves: Sequence[Tensor], slope: Tensor | None = N
 
 
 def _products(leaves: Mapping[tuple[str, str], Tensor], gradients: Sequence[Tensor]) -> dict[tuple[str, str], Tensor]:
-    return {key: leaf.detach() * gradient for (key, leaf), gradient in zip(leaves.items(), gradients, strict=False)}
+    return {key: leaf.detach() * gradient for (key, leaf), gradient in zip(leaves.items(), gradients, strict=True)}
 
 
 def _matrix(link: Link, products: Tensor) -> Tensor:

@@ -37,9 +37,8 @@ from circuits.cli.options import with_options
 from circuits.cli.predict import predict
 from circuits.cli.render import render
 from circuits.cli.trace import trace
-from circuits.cli.values import short
 from circuits.cli.what_if import what_if
-from circuits.errors import CircuitsError, InputError, mixed_installation, printable
+from circuits.errors import CircuitsError, InputError, mixed_installation, printable, short
 from circuits.files import versions
 
 _NO_MEMORY = re.compile("can't allocate memory|out of memory|[Uu]nable to allocate|Cannot allocate memory|bad_alloc")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from circuits.cli.console import keep_answers_apart, warn
-from circuits.cli.values import numbers, pair, short
-from circuits.errors import InputError
+from circuits.cli.values import numbers, pair
+from circuits.errors import InputError, short
 
 if TYPE_CHECKING:
     from circuits.image.photo import Photo

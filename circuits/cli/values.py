@@ -2,7 +2,7 @@
 
 import math
 
-from circuits.errors import InputError
+from circuits.errors import InputError, short
 
 _MOST = 100_000
 
@@ -72,12 +72,3 @@ def whole(text: str, *, most: int = 10**9) -> int | None:
     """
     text = text.strip()
     return int(text) if text.isdecimal() and len(text) <= 19 and int(text) <= most else None
-
-
-def short(text: str) -> str:
-    """What was written, for an error sentence.
-
-    >>> short("224"), len(short("9" * 5000))
-    ("'224'", 63)
-    """
-    return repr(text if len(text) <= 60 else text[:60] + "…")

@@ -7,7 +7,7 @@ from circuits.errors import InputError
 from circuits.evidence.maps import along
 from circuits.network.device import exact
 from circuits.network.network import Network
-from circuits.network.subgraphs import subgraph_between
+from circuits.network.subgraphs import segment_between
 from circuits.tracing.groups import part_of
 from circuits.tracing.intervene import EditedRun
 from circuits.tracing.run import IMAGE
@@ -46,7 +46,7 @@ def class_attributions(network: Network, source: Source, unit: Address | str) ->
     cut, top = run.network, run.network.layers[-1]
     name, direction = _below_logits(cut, unit), part_of(run, source, unit)
     activation = run.activations[name]
-    segment = subgraph_between(cut, name, top, run.activations[IMAGE]) if cut.branched else cut.segment(name, top)
+    segment = segment_between(cut, name, top, run.activations.get(IMAGE))
     change = along(segment, activation, direction, range(cut.layer(top).channels))
     return np.array(change[0].sum((1, 2)).detach().cpu().numpy())
 

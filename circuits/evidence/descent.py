@@ -14,7 +14,7 @@ from circuits.errors import InputError, listed
 from circuits.network.network import Network
 from circuits.network.operations import Rectifier
 from circuits.network.rectifiers import deconvnet_relu, guided_relu
-from circuits.network.subgraphs import subgraph_between
+from circuits.network.subgraphs import segment_between
 from circuits.network.token_moves import has_tokens
 from circuits.shapes import Activations, Images
 from circuits.tracing.circuit import Circuit
@@ -146,10 +146,7 @@ def _gradient(
     below = [unit.layer for unit in path[1:]]
     activations = network.activations(images, below) if below else {}
     for upper, lower in pairwise(path):
-        if network.branched:
-            segment = subgraph_between(network, lower.layer, upper.layer, images)
-        else:
-            segment = network.segment(lower.layer, upper.layer)
+        segment = segment_between(network, lower.layer, upper.layer, images)
         point = activations[lower.layer].detach().requires_grad_()
         with torch.enable_grad():
             value = (segment(point, channels, rectifier=rectifier) * weights).sum()

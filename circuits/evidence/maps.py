@@ -29,7 +29,7 @@ from circuits.network.attention import with_attention_written_out
 from circuits.network.device import exact
 from circuits.network.network import Network
 from circuits.network.segments import Segment
-from circuits.network.subgraphs import subgraph_between
+from circuits.network.subgraphs import segment_between
 from circuits.shapes import Activation, Activations, HeatMap
 from circuits.tracing.circuit import Circuit
 from circuits.tracing.groups import code_of, heat_of, part_of
@@ -239,10 +239,7 @@ def _edge(network: Network, source: Source, lower: Address | str, upper: Address
         packed, place = torch.zeros_like(between.activation), between.layers[below.layer]
         place.own(packed)[:] = part
         return _EdgeQuestion(between.piece, between.activation, packed, place, readout)
-    if network.branched:
-        segment = subgraph_between(network, below.layer, above, run.activations[IMAGE])
-    else:
-        segment = network.segment(below.layer, above)
+    segment = segment_between(network, below.layer, above, run.activations.get(IMAGE))
     return _EdgeQuestion(segment, activation, part, PackedLayer(0, activation.shape[1:]), readout)
 
 

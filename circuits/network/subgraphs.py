@@ -36,6 +36,14 @@ def subgraph_below(network: Network, upper: str) -> Segment:
     return BranchSegment(network.traced, lowers[0], layer.node, layer.piecewise_linear, tuple(lowers))
 
 
+def segment_between(network: Network, lower: str, upper: str, image: Images | None) -> Segment:
+    """From one layer to a higher one along all paths; the image is needed where the layers form no chain."""
+    if not network.branched:
+        return network.segment(lower, upper)
+    assert image is not None
+    return subgraph_between(network, lower, upper, image)
+
+
 def subgraph_between(network: Network, lower: str, upper: str, image: Images) -> Segment:
     """The function from a layer to a higher one, for one photo, along every path from the one to the other.
 

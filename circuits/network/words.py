@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from circuits.errors import InputError, listed
+from circuits.errors import InputError, listed, short
 from circuits.network.pretrained import reason
 
 TOKENIZER = ("tokenizer.json", "vocab.*", "*.model")
@@ -154,10 +154,6 @@ def in_source(words: Sequence[str]) -> str:
     return f"words: {'; '.join(words[:_IN_SOURCE])}{more}"
 
 
-def _short(text: str) -> str:
-    return repr(f"{text[:60]}…" if len(text) > 60 else text)
-
-
 def _scale(model: Any) -> Tensor | None:
     """What a model multiplies cosines by."""
     scale, temperature = (getattr(model, each, None) for each in ("logit_scale", "temperature"))
@@ -189,17 +185,17 @@ def _tokens(transformers: Any, model: Any, folder: Path, words: Sequence[str], *
         read = tuple(tokenizer(word)["input_ids"])
         if len(read) > most:
             raise InputError(
-                f"The text {_short(word)} makes {len(read)} tokens, and hfmodel:{name} reads {most} at most; give a "
+                f"The text {short(word)} makes {len(read)} tokens, and hfmodel:{name} reads {most} at most; give a "
                 "shorter one."
             )
         if other := seen.get(read):
             raise InputError(
-                f"The texts {_short(other)} and {_short(word)} are the same to hfmodel:{name}, whose tokenizer does "
+                f"The texts {short(other)} and {short(word)} are the same to hfmodel:{name}, whose tokenizer does "
                 "not tell them apart, so they cannot be two classes; leave one out, or use other words."
             )
         if read in seen:
             raise InputError(
-                f"The text {_short(word)} has nothing in it that hfmodel:{name} reads, so it is no class; use words."
+                f"The text {short(word)} has nothing in it that hfmodel:{name} reads, so it is no class; use words."
             )
         seen[read] = word
     # SigLIP was trained on texts that are all padded to the same length, and says something else without.
